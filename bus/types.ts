@@ -1,0 +1,126 @@
+// What the bus offers to the control plane and to proxies: the configuration log, leases, statuses, objects. Types only.
+// The rest of the project knows these and never NATS.
+
+/** A resource as the bus carries it: decoded by whoever reads it, opaque here. `key` = 'Kind/namespace/name'. */
+export interface StoredResource {
+  readonly key: string;
+  readonly body: unknown;
+}
+
+/** One atomic change of the configuration. Its revision is the number of the commit message in the log. */
+export interface Commit {
+  readonly revision: number;
+  readonly parent: number;
+  readonly time: string; // ISO 8601
+  readonly author: string;
+  readonly message: string;
+  readonly upserts: readonly StoredResource[];
+  readonly removals: readonly string[];
+}
+
+export interface ConfigState {
+  readonly revision: number;
+  readonly resources: ReadonlyMap<string, unknown>;
+}
+
+/** Someone else committed first. Nothing was written. */
+export class ConflictError extends Error {
+  readonly expected: number;
+  readonly actual: number;
+
+  constructor(expected: number, actual: number) {
+    super(`the configuration is at revision ${actual}, not ${expected}: somebody else changed it first`);
+    this.expected = expected;
+    this.actual = actual;
+  }
+}
+
+export interface ConfigLog {
+  /** The whole state as of the newest commit. Revision 0 = empty. */
+  load(): Promise<ConfigState>;
+  /** Compare-and-set on the whole store. Throws ConflictError. Limits are checked before anything is written. */
+  commit(change: {
+    parent: number;
+    author: string;
+    message: string;
+    upserts: readonly StoredResource[];
+    removals: readonly string[];
+  }): Promise<Commit>;
+  /**
+   * Calls back in order with each commit after `from`, without gaps: after a reconnect or a lost message the log is read
+   * again from where it stood. When history no longer reaches back, `onState` gets the whole state instead.
+   */
+  follow(from: number, on: { commit(commit: Commit): void; state(state: ConfigState): void }): Promise<Subscription>;
+  /** Newest first. */
+  history(limit: number): Promise<Commit[]>;
+  /** The whole state as of an older revision, or null when history does not reach back. */
+  at(revision: number): Promise<ConfigState | null>;
+}
+
+/** A proxy's life sign with what it serves. Renewed every `ttlMs / 3`; each reader expires it by its own clock. */
+export interface Lease {
+  readonly proxy: string; // node id
+  readonly ttlMs: number;
+  readonly node: unknown; // core's Node
+  readonly endpoints: readonly unknown[]; // core's WorkloadEndpoint[]
+  readonly admin: string; // 'http://127.1.0.5:15000'
+  readonly version: string;
+  readonly startedAt: string;
+}
+
+export interface LeaseBoard {
+  /** Registers and keeps renewing until withdraw; survives reconnects. */
+  hold(lease: Lease): Promise<{ update(lease: Lease): void; withdraw(): Promise<void> }>;
+  /**
+   * The current set, at first complete and then after each change. Expiry runs by the reader's clock, only while it is
+   * connected and other leases arrive; on disconnect the last set stays.
+   */
+  follow(onChange: (leases: ReadonlyMap<string, Lease>) => void): Promise<Subscription>;
+}
+
+/** What a proxy says about a revision. */
+export interface ProxyStatus {
+  readonly proxy: string;
+  readonly revision: number;
+  readonly ok: boolean;
+  /** Problems as core/config tells them; empty when ok, except warnings. */
+  readonly problems: readonly unknown[];
+  readonly shards: number;
+  /** From the arrival of the commit at the proxy to the last shard's swap. */
+  readonly ms: number;
+  readonly time: string;
+}
+
+export interface StatusBoard {
+  report(status: ProxyStatus): void;
+  /** Latest status of each proxy, at first complete and then one by one. */
+  follow(onStatus: (status: ProxyStatus) => void): Promise<Subscription>;
+}
+
+/** Content-addressed bytes (plugins, large bodies). */
+export interface ObjectStore {
+  put(bytes: Uint8Array): Promise<string>; // 'sha256:<hex>'
+  get(digest: string): Promise<Uint8Array | null>;
+}
+
+export interface Subscription {
+  close(): Promise<void>;
+}
+
+export interface BusOptions {
+  readonly servers: readonly string[];
+  readonly user?: string;
+  readonly password?: string;
+  readonly name: string;
+  /** Told of every change of the connection, for logs and /ready. */
+  onConnection?(state: 'connected' | 'disconnected' | 'closed', detail: string): void;
+}
+
+export interface Bus {
+  readonly config: ConfigLog;
+  readonly leases: LeaseBoard;
+  readonly statuses: StatusBoard;
+  readonly objects: ObjectStore;
+  readonly connected: boolean;
+  close(): Promise<void>;
+}

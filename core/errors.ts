@@ -1,0 +1,196 @@
+// Every way in which a request can end without its upstream's answer, in one registry: code, status, response flag,
+// details, body, whose fault, whether another attempt may be made. Only rescue.ts turns an entry into an answer.
+// Names, flags, details and bodies are Envoy's, so that dashboards, scripts and people keep working.
+
+export type Flag =
+  | 'UH'
+  | 'UT'
+  | 'LR'
+  | 'UR'
+  | 'UF'
+  | 'UC'
+  | 'UO'
+  | 'NR'
+  | 'DI'
+  | 'FI'
+  | 'RL'
+  | 'UAEX'
+  | 'DC'
+  | 'URX'
+  | 'SI'
+  | 'IH'
+  | 'DPE'
+  | 'UMSDR'
+  | 'NFCF'
+  | 'DT'
+  | 'UPE'
+  | 'NC'
+  | 'OM'
+  | 'DF'
+  | 'DR';
+
+/** Long names as `%RESPONSE_FLAGS_LONG%` prints them; a flag's bit in `ExchangeRecord.flags` is its place in this list. */
+export const FLAGS: readonly (readonly [Flag, string])[] = [
+  ['UH', 'NoHealthyUpstream'],
+  ['UT', 'UpstreamRequestTimeout'],
+  ['LR', 'LocalReset'],
+  ['UR', 'UpstreamRemoteReset'],
+  ['UF', 'UpstreamConnectionFailure'],
+  ['UC', 'UpstreamConnectionTermination'],
+  ['UO', 'UpstreamOverflow'],
+  ['NR', 'NoRouteFound'],
+  ['DI', 'DelayInjected'],
+  ['FI', 'FaultInjected'],
+  ['RL', 'RateLimited'],
+  ['UAEX', 'UnauthorizedExternalService'],
+  ['DC', 'DownstreamConnectionTermination'],
+  ['URX', 'UpstreamRetryLimitExceeded'],
+  ['SI', 'StreamIdleTimeout'],
+  ['IH', 'InvalidEnvoyRequestHeaders'],
+  ['DPE', 'DownstreamProtocolError'],
+  ['UMSDR', 'UpstreamMaxStreamDurationReached'],
+  ['NFCF', 'NoFilterConfigFound'],
+  ['DT', 'DurationTimeout'],
+  ['UPE', 'UpstreamProtocolError'],
+  ['NC', 'NoClusterFound'],
+  ['OM', 'OverloadManagerTerminated'],
+  ['DF', 'DnsResolutionFailed'],
+  ['DR', 'DownstreamRemoteReset'],
+];
+
+const BIT = new Map(FLAGS.map(([flag], bit) => [flag, 1 << bit]));
+
+/** The bit of one flag in a flag set. */
+export function flagBit(flag: Flag): number {
+  return BIT.get(flag)!;
+}
+
+/** A flag set as the access log prints it: "UF,URX", or "-" when empty. */
+export function flagNames(flags: number): string {
+  if (flags === 0) return '-';
+  return FLAGS.filter((_, bit) => (flags & (1 << bit)) !== 0)
+    .map(([flag]) => flag)
+    .join(',');
+}
+
+/**
+ * When another attempt may be made: `unsent` = nothing reached the upstream, safe for every method; `idempotent` = it may
+ * have reached the upstream, only for methods that may be repeated; `never`.
+ */
+export type Retryable = 'unsent' | 'idempotent' | 'never';
+
+export interface Failure {
+  readonly code: FailureCode;
+  readonly status: number;
+  readonly flag: Flag | null;
+  /** `%RESPONSE_CODE_DETAILS%` */
+  readonly details: string;
+  readonly body: string;
+  readonly fault: 'downstream' | 'upstream' | 'mesh';
+  readonly retryable: Retryable;
+}
+
+const RESET = 'upstream connect error or disconnect/reset before headers. reset reason: ';
+
+const TABLE = {
+  // The client's fault.
+  bad_request: [400, 'DPE', 'http1.codec_error', 'Bad Request', 'downstream', 'never'],
+  missing_host: [400, 'DPE', 'missing_host_header', 'Bad Request', 'downstream', 'never'],
+  bad_path: [400, 'DPE', 'path_normalization_failed', 'Bad Request', 'downstream', 'never'],
+  missing_path: [404, 'NR', 'missing_path_rejected', '', 'downstream', 'never'],
+  headers_too_large: [
+    431,
+    'DPE',
+    'request_headers_too_large',
+    'Request Header Fields Too Large',
+    'downstream',
+    'never',
+  ],
+  payload_too_large: [413, null, 'request_payload_too_large', 'Payload Too Large', 'downstream', 'never'],
+  header_timeout: [408, 'DPE', 'request_header_timeout', 'Request Timeout', 'downstream', 'never'],
+  stream_idle: [408, 'SI', 'stream_idle_timeout', 'stream timeout', 'downstream', 'never'],
+  upgrade_refused: [403, null, 'upgrade_failed', '', 'downstream', 'never'],
+  connect_refused: [403, 'NR', 'connect_not_allowed', '', 'downstream', 'never'],
+  unknown_expectation: [417, null, 'unknown_expectation', 'Expectation Failed', 'downstream', 'never'],
+  client_gone: [0, 'DC', 'downstream_remote_disconnect', '', 'downstream', 'never'],
+  // The mesh's configuration.
+  no_route: [404, 'NR', 'route_not_found', '', 'mesh', 'never'],
+  no_cluster: [503, 'NC', 'cluster_not_found', '', 'mesh', 'never'],
+  no_healthy_upstream: [503, 'UH', 'no_healthy_upstream', 'no healthy upstream', 'mesh', 'never'],
+  address_refused: [403, 'UAEX', 'destination_address_refused', 'destination address refused', 'mesh', 'never'],
+  dns_failure: [503, 'DF', 'dns_resolution_failure', 'no healthy upstream', 'upstream', 'unsent'],
+  overflow: [503, 'UO', 'upstream_reset_before_response_started{overflow}', `${RESET}overflow`, 'mesh', 'never'],
+  overload: [503, 'OM', 'overload', 'envoy overloaded', 'mesh', 'never'],
+  draining: [503, 'OM', 'draining', 'draining', 'mesh', 'never'],
+  filter_failed: [503, 'NFCF', 'filter_failed', 'filter failed', 'mesh', 'never'],
+  // The upstream.
+  connect_failure: [
+    503,
+    'UF',
+    'upstream_reset_before_response_started{remote_connection_failure}',
+    `${RESET}remote connection failure`,
+    'upstream',
+    'unsent',
+  ],
+  connect_timeout: [
+    503,
+    'UF',
+    'upstream_reset_before_response_started{connection_timeout}',
+    `${RESET}connection timeout`,
+    'upstream',
+    'unsent',
+  ],
+  reset_before_response: [
+    503,
+    'UC',
+    'upstream_reset_before_response_started{connection_termination}',
+    `${RESET}connection termination`,
+    'upstream',
+    'idempotent',
+  ],
+  remote_reset: [
+    503,
+    'UR',
+    'upstream_reset_before_response_started{remote_reset}',
+    `${RESET}remote reset`,
+    'upstream',
+    'idempotent',
+  ],
+  reset_after_response: [
+    502,
+    'UC',
+    'upstream_reset_after_response_started{connection_termination}',
+    '',
+    'upstream',
+    'never',
+  ],
+  protocol_error: [
+    502,
+    'UPE',
+    'upstream_reset_before_response_started{protocol_error}',
+    `${RESET}protocol error`,
+    'upstream',
+    'never',
+  ],
+  upstream_headers_too_large: [
+    502,
+    'UPE',
+    'upstream_reset_before_response_started{headers_too_large}',
+    `${RESET}protocol error`,
+    'upstream',
+    'never',
+  ],
+  response_too_large: [500, null, 'response_payload_too_large', 'Internal Server Error', 'upstream', 'never'],
+  request_timeout: [504, 'UT', 'response_timeout', 'upstream request timeout', 'upstream', 'never'],
+  try_timeout: [504, 'UT', 'upstream_per_try_timeout', 'upstream request timeout', 'upstream', 'idempotent'],
+} satisfies Record<string, [number, Flag | null, string, string, Failure['fault'], Retryable]>;
+
+export type FailureCode = keyof typeof TABLE;
+
+/** The registry, by code. */
+export const FAILURES = Object.fromEntries(
+  Object.entries(TABLE).map(([code, [status, flag, details, body, fault, retryable]]) => [
+    code,
+    Object.freeze({ code, status, flag, details, body, fault, retryable }),
+  ]),
+) as unknown as { readonly [C in FailureCode]: Failure };

@@ -1,0 +1,74 @@
+// What a filter is to the chain. Two objects: the configured filter (a FilterFactory, frozen, one per snapshot and shard)
+// and its stream (an HttpFilter, one per exchange that entered it). Types only; core/chain.ts drives them,
+// core/wasm implements them for proxy-wasm modules.
+
+import type { BodyBuffer } from './body.ts';
+import type { Flag } from './errors.ts';
+import type { Head } from './head.ts';
+import type { ExchangeRecord } from './record.ts';
+
+/** Continue with the next filter, or hold the message until `FilterStream.resume`. A filter never holds `next`. */
+export type Verdict = 'continue' | 'pause';
+
+export type Direction = 'request' | 'response';
+
+export interface FilterFactory {
+  /** Shown by `mesh proxy-config filters` and used by anchors: 'fault', 'rbac', a plugin's name. */
+  readonly name: string;
+  /** Phases the filter wants. The chain never visits it for the others. */
+  readonly wants: {
+    readonly requestHead: boolean;
+    readonly requestBody: boolean;
+    readonly responseHead: boolean;
+    readonly responseBody: boolean;
+  };
+  /** A stream of this filter for one exchange. `config`: this route's configuration for this filter, if it has one. */
+  open(stream: FilterStream, config: Uint8Array | null): HttpFilter;
+}
+
+/** One exchange's passage through one filter. Callbacks come in the order of the ABI; done() exactly once, last. */
+export interface HttpFilter {
+  requestHead(head: Head, end: boolean): Verdict;
+  /** The body so far: this chunk, or after a pause all that was held since. May be spliced. */
+  requestBody(body: BodyBuffer, end: boolean): Verdict;
+  requestTrailers(trailers: Head): Verdict;
+  responseHead(head: Head, end: boolean): Verdict;
+  responseBody(body: BodyBuffer, end: boolean): Verdict;
+  responseTrailers(trailers: Head): Verdict;
+  /** The exchange has ended (log, done, delete). Nothing can be changed any more. */
+  done(): void;
+}
+
+/** What the chain offers to a filter's stream. Effects of resume and localReply begin after the callback returned. */
+export interface FilterStream {
+  readonly record: ExchangeRecord;
+  readonly requestHead: Head;
+  readonly responseHead: Head | null;
+  readonly requestTrailers: Head | null;
+  readonly responseTrailers: Head | null;
+  /** The body held or being passed right now in this direction, or null outside body phases. */
+  body(direction: Direction): BodyBuffer | null;
+  /** Continue a paused direction. No effect when it is not paused at this filter. */
+  resume(direction: Direction): void;
+  /** Cut the exchange off. */
+  close(direction: Direction): void;
+  /** Answer here. Later filters never see the request; the filters entered so far see this response on its way back. */
+  localReply(reply: LocalReply): void;
+  /** Resume the request after some milliseconds; only one timer a stream. */
+  resumeAfter(ms: number): void;
+  /** Choose the route again after a changed head (proxy-wasm's clear_route_cache). */
+  clearRouteCache(): void;
+  addFlag(flag: Flag): void;
+  /** Per-exchange store, readable by later filters (proxy-wasm's set_property). */
+  readonly state: Map<string, Uint8Array>;
+}
+
+export interface LocalReply {
+  readonly status: number;
+  /** `%RESPONSE_CODE_DETAILS%`; spaces become '_'. */
+  readonly details: string;
+  readonly body: Uint8Array | string;
+  readonly fields: readonly (readonly [string, string])[];
+  /** -1: not a gRPC answer. */
+  readonly grpcStatus: number;
+}

@@ -1,0 +1,83 @@
+// What the main thread and its shards say to each other. Plain data and compiled modules only. Types only.
+
+import type { MessagePort } from 'node:worker_threads';
+
+import type { Problem, Resource } from './config/resource.ts';
+import type { Node, WorkloadEndpoint } from './workload.ts';
+
+/** A listener with its real port: the main thread has bound it once, alone, to prove that the port is free. */
+export interface ListenerSpec {
+  readonly name: string; // 'outbound', 'inbound', '0.0.0.0_8080'
+  readonly kind: 'inbound' | 'outbound' | 'gateway';
+  readonly address: string;
+  readonly port: number;
+  /** For gateways: the port number that Gateway servers name, when another one was bound in its place. */
+  readonly configuredPort: number;
+}
+
+/** A change of configuration; with `full` everything that is not in `upserts` is gone. */
+export interface ConfigUpdate {
+  readonly revision: number;
+  readonly full: boolean;
+  readonly upserts: readonly Resource[];
+  readonly removals: readonly string[];
+}
+
+export interface ModuleSpec {
+  readonly name: string;
+  readonly digest: string;
+  readonly module: WebAssembly.Module;
+  /** Built-ins run unmetered. */
+  readonly builtin: boolean;
+}
+
+/** Piscina task data: what a shard is born with. */
+export interface ShardStart {
+  readonly index: number;
+  readonly shards: number;
+  readonly node: Node;
+  readonly port: MessagePort;
+  /** Int32 heartbeat counters by shard index. */
+  readonly heartbeat: SharedArrayBuffer;
+  /** Float64 statistics slots of this shard, see telemetry/. */
+  readonly statistics: SharedArrayBuffer;
+  /** Shared data of the filters, see wasm/shared-data.ts. */
+  readonly shared: SharedArrayBuffer;
+  readonly modules: readonly ModuleSpec[];
+  readonly options: ShardOptions;
+}
+
+export interface ShardOptions {
+  readonly reusePort: boolean;
+  readonly logLevel: LogLevel;
+  readonly accessLog: 'text' | 'json' | 'off';
+  readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
+  readonly drainTimeoutMs: number;
+}
+
+export type LogLevel = 'debug' | 'info' | 'warning' | 'error';
+
+export type ToShard =
+  | { readonly type: 'config'; readonly update: ConfigUpdate; readonly listeners: readonly ListenerSpec[] }
+  | { readonly type: 'endpoints'; readonly endpoints: readonly WorkloadEndpoint[] }
+  | { readonly type: 'modules'; readonly modules: readonly ModuleSpec[] }
+  | { readonly type: 'log-level'; readonly level: LogLevel }
+  | { readonly type: 'query'; readonly id: number; readonly what: DumpKind }
+  | { readonly type: 'drain' };
+
+export type DumpKind = 'listeners' | 'routes' | 'clusters' | 'endpoints' | 'filters' | 'snapshot';
+
+export type FromShard =
+  | { readonly type: 'ready' }
+  | {
+      readonly type: 'applied';
+      readonly revision: number;
+      readonly ok: boolean;
+      readonly problems: readonly Problem[];
+      readonly ms: number;
+    }
+  | { readonly type: 'series'; readonly slot: number; readonly name: string; readonly labels: readonly string[] }
+  | { readonly type: 'access-log'; readonly lines: string }
+  | { readonly type: 'log'; readonly level: LogLevel; readonly component: string; readonly message: string }
+  | { readonly type: 'answer'; readonly id: number; readonly value: unknown }
+  | { readonly type: 'drained' };

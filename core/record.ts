@@ -1,0 +1,54 @@
+// The facts of one exchange that access log, metrics, properties and explanations read. The exchange implements it;
+// nobody but the exchange writes it. Types only.
+
+import type { Connection } from './codec.ts';
+import type { Head } from './head.ts';
+import type { Workload } from './workload.ts';
+
+export interface ExchangeRecord {
+  readonly direction: 'inbound' | 'outbound' | 'gateway';
+  readonly connection: Connection;
+  readonly protocol: string;
+  /** Milliseconds since the epoch at which the head arrived. */
+  readonly startTime: number;
+  /** Milliseconds from the head's arrival; -1 until it happened. */
+  readonly requestEndMs: number;
+  readonly responseStartMs: number;
+  readonly durationMs: number;
+  /** Milliseconds the upstream took to its response head (`x-envoy-upstream-service-time`), -1 without an upstream. */
+  readonly upstreamServiceMs: number;
+  /** The request as it is now, and the path it arrived with when a rewrite changed it. Null when it could not be read. */
+  readonly requestHead: Head | null;
+  readonly originalPath: string | null;
+  readonly responseHead: Head | null;
+  readonly responseTrailers: Head | null;
+  readonly requestId: string;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  /** Status sent to the client, 0 when it got none. */
+  readonly responseCode: number;
+  readonly responseCodeDetails: string;
+  /** Bit set, see errors.ts. */
+  readonly flags: number;
+  readonly routeName: string;
+  /** 'outbound|9080|v1|reviews.default.svc.cluster.local', or '' before a cluster was chosen. */
+  readonly clusterName: string;
+  /** 'address:port' of the endpoint used last, or ''. */
+  readonly upstreamHost: string;
+  readonly upstreamLocalAddress: string;
+  readonly upstreamTransportFailure: string;
+  readonly attempts: number;
+  /** The service that the request is for, as a host name: 'reviews.default.svc.cluster.local', or ''. */
+  readonly destinationService: string;
+  readonly destinationPort: number;
+  /** Who called and who answers, when the mesh knows. `source` of an outbound exchange is this proxy's own workload. */
+  readonly source: Workload | null;
+  readonly destination: Workload | null;
+  /** 'cluster.local/ns/default/sa/bookinfo-productpage' (without spiffe://), or '' when there is no proven identity. */
+  readonly sourcePrincipal: string;
+}
+
+/** Called once for every exchange, after it ended. Must not keep the record. */
+export interface RecordSink {
+  exchangeEnded(record: ExchangeRecord): void;
+}

@@ -1,0 +1,37 @@
+// Who runs behind a proxy: the identity and labels that routing, policy and telemetry speak of. Types only.
+
+export interface Workload {
+  /** Instance: 'reviews-v1-1'. */
+  readonly name: string;
+  /** Deployment-like name: 'reviews-v1'. */
+  readonly workload: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly trustDomain: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** One address that serves one port of one service; registered by a lease, a WorkloadEntry or a file. */
+export interface WorkloadEndpoint extends Workload {
+  readonly id: string;
+  /** Short or full host names of the services it belongs to by registration; label selectors may add more. */
+  readonly services: readonly string[];
+  /** Where its sidecar listens (or the workload itself when it has none). */
+  readonly address: string;
+  readonly port: number;
+  /** The port of the application, which a Service's targetPort is compared with. */
+  readonly appPort: number;
+  readonly weight: number;
+  readonly locality: string;
+}
+
+/** This proxy's own description. */
+export interface Node extends Workload {
+  readonly id: string;
+  readonly role: 'sidecar' | 'gateway';
+  /** The workload's own loopback address: it listens and dials from here. '' = no address of its own, no principal. */
+  readonly address: string;
+  /** A sidecar's application; null for gateways. */
+  readonly app: { readonly address: string; readonly port: number } | null;
+  readonly services: readonly string[];
+}
