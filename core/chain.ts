@@ -1,0 +1,342 @@
+// An exchange's passage through its filters: in order on the way in, and back in reverse through those it entered.
+// A filter that pauses holds its direction there; what arrives meanwhile waits before it, within a limit.
+// An exchange without filters has no passage.
+
+import { BodyBuffer } from './body.ts';
+import { type Flag, flagBit } from './errors.ts';
+import type { Exchange } from './exchange.ts';
+import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from './filter.ts';
+import type { Head } from './head.ts';
+import type { ExchangeRecord } from './record.ts';
+import type { ChainSpec } from './router/route.ts';
+import { Timer } from './timers.ts';
+
+/** As Envoy's default per-connection buffer limit. */
+const MAX_HELD_BYTES = 1 << 20;
+
+type Phase = 'flowing' | 'head' | 'body' | 'trailers';
+
+export class Passage {
+  readonly exchange: Exchange;
+  readonly state = new Map<string, Uint8Array>();
+  private readonly spec: ChainSpec;
+  private readonly entered: Seat[] = [];
+  /** Above 0 while a filter's callback runs: what it asks for takes effect afterwards. */
+  private depth = 0;
+  private answered = false;
+  private ended = false;
+
+  constructor(exchange: Exchange, spec: ChainSpec) {
+    this.exchange = exchange;
+    this.spec = spec;
+  }
+
+  /** The request's head enters the first filter. Ends in `exchange.forward()`, a pause or a local reply. */
+  enter(end: boolean): void {
+    this.requestHeadFrom(0, end);
+  }
+
+  requestBody(chunk: Buffer, end: boolean): void {
+    const body = new BodyBuffer();
+    body.append(chunk);
+    this.bodyFrom('request', 0, body, end);
+  }
+
+  requestTrailers(trailers: Head): void {
+    this.trailersFrom('request', 0, trailers);
+  }
+
+  responseHead(head: Head, end: boolean): void {
+    this.answered = true;
+    this.responseHeadFrom(this.entered.length - 1, head, end);
+  }
+
+  responseBody(chunk: Buffer, end: boolean): void {
+    const body = new BodyBuffer();
+    body.append(chunk);
+    this.bodyFrom('response', this.entered.length - 1, body, end);
+  }
+
+  responseTrailers(trailers: Head): void {
+    this.trailersFrom('response', this.entered.length - 1, trailers);
+  }
+
+  /** The exchange has ended: every entered filter hears it once, first in, last out. */
+  end(): void {
+    if (this.ended) return;
+    this.ended = true;
+    for (let i = this.entered.length - 1; i >= 0; i--) this.entered[i].finish();
+  }
+
+  private requestHeadFrom(index: number, end: boolean): void {
+    const { exchange, spec } = this;
+    for (let i = index; i < spec.filters.length; i++) {
+      const factory = spec.filters[i];
+      const seat = new Seat(this, i);
+      this.entered.push(seat);
+      seat.filter = factory.open(seat, spec.configurations[i]);
+      if (!factory.wants.requestHead) continue;
+      this.depth++;
+      const verdict = this.settle(seat, seat.filter.requestHead(exchange.requestHead, end));
+      if (verdict === 'stop') return;
+      if (verdict === 'pause') {
+        seat.request.phase = 'head';
+        seat.request.end = end;
+        exchange.pauseRequest();
+        return;
+      }
+    }
+    exchange.forward(end);
+  }
+
+  private responseHeadFrom(index: number, head: Head, end: boolean): void {
+    for (let i = index; i >= 0; i--) {
+      const seat = this.entered[i];
+      if (!this.spec.filters[seat.index].wants.responseHead) continue;
+      this.depth++;
+      const verdict = this.settle(seat, seat.filter.responseHead(head, end));
+      if (verdict === 'stop') return;
+      if (verdict === 'pause') {
+        seat.response.phase = 'head';
+        seat.response.end = end;
+        this.exchange.pauseResponse();
+        return;
+      }
+    }
+    this.exchange.sendHead(head, end);
+  }
+
+  /** Body bytes that have passed the filters before `index` go on, up to a pause or out. */
+  private bodyFrom(direction: Direction, index: number, body: BodyBuffer, end: boolean): void {
+    const request = direction === 'request';
+    const step = request ? 1 : -1;
+    for (let i = index; request ? i < this.entered.length : i >= 0; i += step) {
+      const seat = this.entered[i];
+      const flow = seat[direction];
+      if (flow.phase !== 'flowing') {
+        if (!this.hold(seat, direction, body, end)) return;
+        if (flow.phase === 'head') return;
+        body = flow.held!;
+        end = flow.end;
+      }
+      const { wants } = this.spec.filters[seat.index];
+      if (!(request ? wants.requestBody : wants.responseBody)) continue;
+      flow.passing = body;
+      this.depth++;
+      const { filter } = seat;
+      const verdict = this.settle(seat, request ? filter.requestBody(body, end) : filter.responseBody(body, end));
+      flow.passing = null;
+      if (verdict === 'stop') return;
+      if (verdict === 'pause') {
+        flow.phase = 'body';
+        flow.held = body;
+        flow.end = end;
+        this.hold(seat, direction, new BodyBuffer(), end);
+        return;
+      }
+      flow.phase = 'flowing';
+      flow.held = null;
+    }
+    if (request) this.exchange.forwardData(body.take(), end);
+    else this.exchange.sendData(body.take(), end);
+  }
+
+  private trailersFrom(direction: Direction, index: number, trailers: Head): void {
+    const request = direction === 'request';
+    const step = request ? 1 : -1;
+    for (let i = index; request ? i < this.entered.length : i >= 0; i += step) {
+      const seat = this.entered[i];
+      const flow = seat[direction];
+      flow.trailers = trailers;
+      if (flow.phase !== 'flowing') return;
+      this.depth++;
+      const { filter } = seat;
+      const verdict = this.settle(seat, request ? filter.requestTrailers(trailers) : filter.responseTrailers(trailers));
+      if (verdict === 'stop') return;
+      if (verdict === 'pause') {
+        flow.phase = 'trailers';
+        return;
+      }
+    }
+    if (request) this.exchange.forwardTrailers(trailers);
+    else this.exchange.sendTrailers(trailers);
+  }
+
+  /** Keeps bytes at a paused filter. False: over the limit, and the exchange was answered. */
+  private hold(seat: Seat, direction: Direction, body: BodyBuffer, end: boolean): boolean {
+    const flow = seat[direction];
+    flow.held ??= new BodyBuffer();
+    if (body.length > 0 && body !== flow.held) flow.held.append(body.take());
+    flow.end ||= end;
+    if (flow.held.length <= MAX_HELD_BYTES) return true;
+    this.exchange.fail(direction === 'request' ? 'payload_too_large' : 'response_too_large');
+    return false;
+  }
+
+  /** After a callback: what it asked for takes effect now. 'stop': the exchange is no longer the chain's to continue. */
+  private settle(seat: Seat, verdict: Verdict): Verdict | 'stop' {
+    this.depth--;
+    const resumed = seat.resumed;
+    seat.resumed = null;
+    if (this.ended) return 'stop';
+    if (seat.reply !== null) {
+      const { reply } = seat;
+      seat.reply = null;
+      this.reply(seat, reply);
+      return 'stop';
+    }
+    if (seat.closing) {
+      this.exchange.cut();
+      return 'stop';
+    }
+    // Asked to continue within the very callback that paused.
+    return verdict === 'pause' && resumed !== null ? 'continue' : verdict;
+  }
+
+  /** A filter answers here: the filters that the request entered see it on its way back. */
+  reply(seat: Seat, reply: LocalReply): void {
+    if (this.ended) return;
+    if (this.depth > 0) {
+      seat.reply = reply;
+      return;
+    }
+    const { exchange } = this;
+    if (!this.answered) {
+      exchange.reply(reply);
+      return;
+    }
+    // In place of a response that is on its way back: only the filters that it has not passed yet see the new one.
+    const answer = exchange.replaceResponse(reply);
+    if (answer === null) return;
+    const before = seat.index - 1;
+    const bodyless = answer.body.length === 0;
+    this.responseHeadFrom(before, answer.head, bodyless);
+    if (bodyless || this.ended) return;
+    const body = new BodyBuffer();
+    body.append(answer.body);
+    this.bodyFrom('response', before, body, true);
+  }
+
+  close(seat: Seat): void {
+    if (this.depth > 0) seat.closing = true;
+    else if (!this.ended) this.exchange.cut();
+  }
+
+  resume(seat: Seat, direction: Direction): void {
+    if (this.ended) return;
+    if (this.depth > 0) {
+      seat.resumed = direction;
+      return;
+    }
+    const flow = seat[direction];
+    const { phase } = flow;
+    if (phase === 'flowing') return;
+    flow.phase = 'flowing';
+    const request = direction === 'request';
+    const at = seat.index;
+    const next = request ? at + 1 : at - 1;
+    const { held, trailers, end } = flow;
+    flow.held = null;
+    if (phase === 'head') {
+      const bodyless = flow.end && held === null;
+      if (request) this.requestHeadFrom(next, bodyless);
+      else this.responseHeadFrom(next, this.exchange.responseHead!, bodyless);
+      // What waited before this filter has not been seen by it yet.
+      if (held !== null && !this.ended) this.bodyFrom(direction, at, held, end);
+    } else if (phase === 'body' && held !== null) this.bodyFrom(direction, next, held, end);
+    if (trailers !== null && !this.ended && flow.phase === 'flowing') {
+      this.trailersFrom(direction, phase === 'trailers' ? next : at, trailers);
+    }
+    if (this.ended) return;
+    if (request) this.exchange.resumeRequest();
+    else this.exchange.resumeResponse();
+  }
+}
+
+/** What one filter holds of one direction. */
+interface Flow {
+  phase: Phase;
+  held: BodyBuffer | null;
+  passing: BodyBuffer | null;
+  end: boolean;
+  trailers: Head | null;
+}
+
+function flowing(): Flow {
+  return { phase: 'flowing', held: null, passing: null, end: false, trailers: null };
+}
+
+/** One filter's place in one exchange: the FilterStream it is given. */
+class Seat extends Timer implements FilterStream {
+  readonly passage: Passage;
+  readonly index: number;
+  filter!: HttpFilter;
+  readonly request = flowing();
+  readonly response = flowing();
+  reply: LocalReply | null = null;
+  resumed: Direction | null = null;
+  closing = false;
+
+  constructor(passage: Passage, index: number) {
+    super();
+    this.passage = passage;
+    this.index = index;
+  }
+
+  get record(): ExchangeRecord {
+    return this.passage.exchange;
+  }
+  get requestHead(): Head {
+    return this.passage.exchange.requestHead;
+  }
+  get responseHead(): Head | null {
+    return this.passage.exchange.responseHead;
+  }
+  get requestTrailers(): Head | null {
+    return this.request.trailers;
+  }
+  get responseTrailers(): Head | null {
+    return this.response.trailers;
+  }
+  get state(): Map<string, Uint8Array> {
+    return this.passage.state;
+  }
+
+  body(direction: Direction): BodyBuffer | null {
+    return this[direction].passing ?? this[direction].held;
+  }
+
+  resume(direction: Direction): void {
+    this.passage.resume(this, direction);
+  }
+
+  close(_direction: Direction): void {
+    this.passage.close(this);
+  }
+
+  localReply(reply: LocalReply): void {
+    this.passage.reply(this, reply);
+  }
+
+  resumeAfter(ms: number): void {
+    this.passage.exchange.plane.timers.arm(this, ms);
+  }
+
+  /** The time of resumeAfter has come. */
+  expired(): void {
+    this.passage.resume(this, 'request');
+  }
+
+  clearRouteCache(): void {
+    this.passage.exchange.chooseRouteAgain();
+  }
+
+  addFlag(flag: Flag): void {
+    this.passage.exchange.flags |= flagBit(flag);
+  }
+
+  finish(): void {
+    this.passage.exchange.plane.timers.cancel(this);
+    this.filter.done();
+  }
+}

@@ -1,0 +1,196 @@
+// The connections of one shard to one endpoint: idle ones are reused last-in first-out, new ones are opened for who
+// waits, both within the cluster's limits. Knows nothing of HTTP: a codec says when a connection is available.
+
+import type { ClientConnection } from '../codec.ts';
+import type { FailureCode } from '../errors.ts';
+import { Timer, type Timers } from '../timers.ts';
+import type { Cluster } from './cluster.ts';
+import type { Endpoint } from './endpoint.ts';
+
+/** Who wants a connection. Exactly one of the two is called, perhaps before `take` returns. */
+export interface Waiter {
+  connected(connection: ClientConnection): void;
+  /** `text`: what the system said, for the log: 'connect ECONNREFUSED 127.0.0.1:9'. */
+  failed(reason: FailureCode, text: string): void;
+}
+
+export interface PoolEnvironment {
+  readonly timers: Timers;
+  /** Opens a connection; calls one of the two once. Returns a function that gives up on it. */
+  dial(endpoint: Endpoint, opened: (connection: ClientConnection) => void, failed: (text: string) => void): () => void;
+}
+
+interface Pending {
+  readonly waiter: Waiter;
+  readonly cluster: Cluster;
+}
+
+export class Pool {
+  private readonly environment: PoolEnvironment;
+  private readonly endpoint: Endpoint;
+  private readonly idle: PooledConnection[] = [];
+  private readonly waiting: Pending[] = [];
+  private readonly connecting = new Set<ConnectTimer>();
+  private readonly open = new Set<PooledConnection>();
+
+  constructor(environment: PoolEnvironment, endpoint: Endpoint) {
+    this.environment = environment;
+    this.endpoint = endpoint;
+  }
+
+  get connections(): number {
+    return this.open.size;
+  }
+
+  get idleConnections(): number {
+    return this.idle.length;
+  }
+
+  take(cluster: Cluster, waiter: Waiter): void {
+    while (this.idle.length > 0) {
+      const pooled = this.idle.pop()!;
+      this.environment.timers.cancel(pooled);
+      if (!pooled.connection.available) continue;
+      pooled.used(cluster);
+      waiter.connected(pooled.connection);
+      return;
+    }
+    const { policy } = cluster;
+    if (this.waiting.length >= policy.maxPendingRequests) {
+      cluster.overflows++;
+      waiter.failed('overflow', '');
+      return;
+    }
+    this.waiting.push({ waiter, cluster });
+    this.dialForWaiting();
+  }
+
+  /** The waiter lost interest. A connection that was opened for it becomes idle. */
+  cancel(waiter: Waiter): void {
+    const index = this.waiting.findIndex((pending) => pending.waiter === waiter);
+    if (index >= 0) this.waiting.splice(index, 1);
+  }
+
+  /** The endpoint left the mesh: idle connections close now, busy ones when their request ends. */
+  retire(): void {
+    for (const pooled of this.idle.splice(0)) pooled.close();
+    for (const pooled of this.open) pooled.retired = true;
+  }
+
+  /** The endpoint is wanted again. */
+  revive(): void {
+    for (const pooled of this.open) pooled.retired = false;
+  }
+
+  destroy(): void {
+    for (const attempt of this.connecting) attempt.abandon();
+    this.connecting.clear();
+    for (const pooled of [...this.open]) pooled.close();
+  }
+
+  private connect(cluster: Cluster): void {
+    const attempt = new ConnectTimer(() => finish(null, 'connect timeout', 'connect_timeout'));
+    const finish = (connection: ClientConnection | null, text: string, reason: FailureCode): void => {
+      if (!this.connecting.delete(attempt)) {
+        connection?.destroy();
+        return;
+      }
+      this.environment.timers.cancel(attempt);
+      if (connection === null) {
+        attempt.abandon();
+        this.endpoint.failures++;
+        this.waiting.shift()?.waiter.failed(reason, text);
+        this.dialForWaiting();
+        return;
+      }
+      this.adopt(connection, cluster);
+    };
+    this.connecting.add(attempt);
+    this.environment.timers.arm(attempt, cluster.policy.connectTimeoutMs);
+    attempt.abandon = this.environment.dial(
+      this.endpoint,
+      (connection) => finish(connection, '', 'connect_failure'),
+      (text) => finish(null, text, 'connect_failure'),
+    );
+  }
+
+  private adopt(connection: ClientConnection, cluster: Cluster): void {
+    const pooled = new PooledConnection(connection, cluster);
+    this.open.add(pooled);
+    connection.onAvailable = () => this.release(pooled);
+    connection.onClosed = () => this.forget(pooled);
+    this.release(pooled);
+  }
+
+  private release(pooled: PooledConnection): void {
+    if (!pooled.connection.available) return;
+    if (pooled.retired || pooled.requests >= pooled.cluster.policy.maxRequestsPerConnection) {
+      pooled.close();
+      return;
+    }
+    const next = this.waiting.shift();
+    if (next !== undefined) {
+      pooled.used(next.cluster);
+      next.waiter.connected(pooled.connection);
+      return;
+    }
+    this.idle.push(pooled);
+    this.environment.timers.arm(pooled, pooled.cluster.policy.idleTimeoutMs);
+  }
+
+  private forget(pooled: PooledConnection): void {
+    this.open.delete(pooled);
+    this.environment.timers.cancel(pooled);
+    const index = this.idle.indexOf(pooled);
+    if (index >= 0) this.idle.splice(index, 1);
+    this.dialForWaiting();
+  }
+
+  /** A place became free, or a connection that somebody counted on did not come. */
+  private dialForWaiting(): void {
+    const first = this.waiting[0];
+    if (first === undefined || this.waiting.length <= this.connecting.size) return;
+    if (this.open.size + this.connecting.size < first.cluster.policy.maxConnections) this.connect(first.cluster);
+  }
+}
+
+class PooledConnection extends Timer {
+  readonly connection: ClientConnection;
+  cluster: Cluster;
+  requests = 0;
+  retired = false;
+
+  constructor(connection: ClientConnection, cluster: Cluster) {
+    super();
+    this.connection = connection;
+    this.cluster = cluster;
+  }
+
+  used(cluster: Cluster): void {
+    this.cluster = cluster;
+    this.requests++;
+  }
+
+  /** Idle for too long. */
+  expired(): void {
+    this.close();
+  }
+
+  close(): void {
+    this.connection.destroy();
+  }
+}
+
+class ConnectTimer extends Timer {
+  abandon: () => void = () => {};
+  private readonly onExpired: () => void;
+
+  constructor(onExpired: () => void) {
+    super();
+    this.onExpired = onExpired;
+  }
+
+  expired(): void {
+    this.onExpired();
+  }
+}

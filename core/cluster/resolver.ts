@@ -1,0 +1,69 @@
+// Addresses of hosts that the mesh knows only by name (ServiceEntry with resolution DNS, passthrough). Resolved when
+// first asked for, then again at most every half minute while they are used; an answer that fails keeps the last one.
+
+import { lookup } from 'node:dns/promises';
+import type { WorkloadEndpoint } from '../workload.ts';
+import type { Cluster } from './cluster.ts';
+import type { Endpoint } from './endpoint.ts';
+
+const REFRESH_MS = 30_000;
+
+/** Returns the addresses of a host; rejects when there are none. */
+export type Lookup = (host: string) => Promise<readonly string[]>;
+
+export async function systemLookup(host: string): Promise<readonly string[]> {
+  const found = await lookup(host, { all: true, order: 'ipv4first' });
+  return found.map(({ address }) => address);
+}
+
+export class Resolver {
+  private readonly lookup: Lookup;
+  private readonly endpoint: (address: string, port: number, workload: WorkloadEndpoint | null) => Endpoint;
+  private readonly refused: (address: string, port: number) => boolean;
+
+  /** `refused`: addresses that nobody may be sent to, whatever a name says. */
+  constructor(
+    endpoint: (address: string, port: number, workload: WorkloadEndpoint | null) => Endpoint,
+    refused: (address: string, port: number) => boolean,
+    lookupHost: Lookup = systemLookup,
+  ) {
+    this.endpoint = endpoint;
+    this.refused = refused;
+    this.lookup = lookupHost;
+  }
+
+  /** What a cluster calls for its addresses. */
+  resolverOf(cluster: Cluster): NonNullable<Cluster['resolve']> {
+    let waiting: (() => void)[] | null = null;
+    let refreshed = 0;
+    const refresh = async (): Promise<void> => {
+      const answers = await Promise.allSettled(
+        cluster.spec.dns.map(async ({ host, port }) => (await this.lookup(host)).map((address) => ({ address, port }))),
+      );
+      const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+      const allowed = found.filter(({ address, port }) => !this.refused(address, port));
+      refreshed = Date.now();
+      if (allowed.length > 0) {
+        cluster.endpoints = allowed.map(({ address, port }) => this.endpoint(address, port, null));
+      }
+      const done = waiting ?? [];
+      waiting = null;
+      for (const callback of done) callback();
+    };
+    return (callback) => {
+      if (cluster.endpoints.length === 0) {
+        if (waiting !== null) waiting.push(callback);
+        else {
+          waiting = [callback];
+          void refresh();
+        }
+        return;
+      }
+      if (waiting === null && Date.now() - refreshed > REFRESH_MS) {
+        waiting = [];
+        void refresh();
+      }
+      callback();
+    };
+  }
+}

@@ -1,0 +1,134 @@
+// What a shard has, as plain data for the admin endpoints and `mesh proxy-config`.
+
+import type { Cluster } from './cluster/cluster.ts';
+import type { Listener } from './listener.ts';
+import type { DumpKind } from './protocol.ts';
+import type { Route, VirtualHost } from './router/route.ts';
+import type { Snapshot } from './snapshot/snapshot.ts';
+import type { WasmFilters } from './wasm-filters.ts';
+
+export interface ListenerDump {
+  readonly name: string;
+  readonly kind: string;
+  readonly address: string;
+  readonly port: number;
+  readonly configuredPort: number;
+  readonly connections: number;
+}
+
+export interface RouteDump {
+  /** 'outbound', 'inbound' or a gateway's port. */
+  readonly listener: string;
+  readonly virtualHost: string;
+  readonly domains: readonly string[];
+  readonly route: string;
+  readonly match: string;
+  /** 'namespace/name', or ''. */
+  readonly virtualService: string;
+  readonly action: string;
+  readonly filters: readonly string[];
+}
+
+export interface ClusterDump {
+  readonly name: string;
+  readonly kind: string;
+  readonly service: string;
+  readonly port: number;
+  readonly subset: string;
+  readonly endpoints: number;
+  readonly active: number;
+  readonly requests: number;
+  readonly overflows: number;
+}
+
+export interface EndpointDump {
+  readonly endpoint: string;
+  readonly status: 'HEALTHY';
+  readonly cluster: string;
+  readonly workload: string;
+  readonly active: number;
+  readonly requests: number;
+  readonly failures: number;
+  readonly connections: number;
+}
+
+export function dump(
+  what: DumpKind,
+  snapshot: Snapshot,
+  listeners: readonly Listener[],
+  filters: WasmFilters,
+): unknown {
+  switch (what) {
+    case 'listeners':
+      return listeners.map((listener): ListenerDump => {
+        const { name, kind, address, port, configuredPort } = listener.context.spec;
+        return { name, kind, address, port, configuredPort, connections: listener.activeConnections };
+      });
+    case 'routes':
+      return routesOf(snapshot);
+    case 'clusters':
+      return [...snapshot.clusters.values()].map(clusterOf);
+    case 'endpoints':
+      return [...snapshot.clusters.values()].flatMap(endpointsOf);
+    case 'filters':
+      return filters.dump();
+    case 'snapshot':
+      return { revision: snapshot.revision };
+  }
+}
+
+function routesOf(snapshot: Snapshot): RouteDump[] {
+  const dumped: RouteDump[] = [];
+  const add = (listener: string, hosts: readonly VirtualHost[]): void => {
+    for (const host of hosts) {
+      for (const route of host.routes) dumped.push(routeOf(listener, host, route));
+    }
+  };
+  add('outbound', snapshot.outbound.virtualHosts);
+  for (const [port, table] of snapshot.gateways) add(String(port), table.virtualHosts);
+  if (snapshot.inbound !== null) add('inbound', [snapshot.inbound]);
+  return dumped;
+}
+
+function routeOf(listener: string, host: VirtualHost, route: Route): RouteDump {
+  return {
+    listener,
+    virtualHost: host.name,
+    domains: host.domains,
+    route: route.name,
+    match: route.matches.map((matcher) => matcher.text).join(' || ') || '*',
+    virtualService: route.origin,
+    action: actionText(route),
+    filters: route.chain.filters.map((filter) => filter.name),
+  };
+}
+
+function actionText({ action }: Route): string {
+  if (action.type === 'direct') return `direct response ${action.status}`;
+  if (action.type === 'redirect') return `redirect ${action.status}`;
+  return action.targets
+    .map(({ clusterName, cluster, weight }) => {
+      const share = action.targets.length > 1 ? ` ${Math.round((100 * weight) / action.totalWeight)}%` : '';
+      return `${clusterName}${share}${cluster === null ? ' (not found)' : ''}`;
+    })
+    .join(', ');
+}
+
+function clusterOf(cluster: Cluster): ClusterDump {
+  const { name, kind, service, port, subset } = cluster.spec;
+  const { active, requests, overflows } = cluster;
+  return { name, kind, service, port, subset, endpoints: cluster.endpoints.length, active, requests, overflows };
+}
+
+function endpointsOf(cluster: Cluster): EndpointDump[] {
+  return cluster.endpoints.map((endpoint) => ({
+    endpoint: endpoint.key,
+    status: 'HEALTHY',
+    cluster: cluster.name,
+    workload: endpoint.workload?.name ?? '',
+    active: endpoint.active,
+    requests: endpoint.requests,
+    failures: endpoint.failures,
+    connections: endpoint.pool.connections,
+  }));
+}

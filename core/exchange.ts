@@ -1,0 +1,391 @@
+// One request and its answer, from the head's arrival to the one end where log, metrics and connections are settled.
+// It joins the downstream stream, the passage through the filters and the attempts at the upstream; it decides nothing
+// about where a request goes (router/, forward.ts) nor what a local answer says (rescue.ts).
+
+import type { Attempt } from './attempt.ts';
+import { Passage } from './chain.ts';
+import type { Endpoint } from './cluster/endpoint.ts';
+import type { Connection, DownstreamStream, Receiver } from './codec.ts';
+import { FAILURES, type FailureCode, flagBit } from './errors.ts';
+import type { LocalReply } from './filter.ts';
+import { applyChanges, forwardAttempt, mayTryAgain } from './forward.ts';
+import { FieldName, Head } from './head.ts';
+import type { ListenerContext, Plane } from './plane.ts';
+import type { ExchangeRecord } from './record.ts';
+import { type Answer, answerFailure, answerReply } from './rescue.ts';
+import { chooseRoute } from './router/choose.ts';
+import type { Route, Target, VirtualHost } from './router/route.ts';
+import type { Snapshot } from './snapshot/snapshot.ts';
+import { Timer } from './timers.ts';
+import type { Workload } from './workload.ts';
+
+/** As Envoy's stream_idle_timeout. */
+const IDLE_MS = 300_000;
+const SERVICE_TIME = new FieldName('x-envoy-upstream-service-time');
+const NO_HEAD = new Head(Buffer.alloc(0));
+
+export class Exchange extends Timer implements Receiver, ExchangeRecord {
+  readonly plane: Plane;
+  readonly listener: ListenerContext;
+  readonly snapshot: Snapshot;
+  readonly stream: DownstreamStream;
+  readonly requestHead: Head;
+  readonly started: number;
+
+  // Where it goes.
+  host: VirtualHost | null = null;
+  route: Route | null = null;
+  /** Bytes of the path that the route's match covered. */
+  covered = 0;
+  target: Target | null = null;
+  attempt: Attempt | null = null;
+  attempts = 0;
+  failedEndpoint: Endpoint | null = null;
+
+  // What is recorded.
+  source: Workload | null = null;
+  sourcePrincipal = '';
+  requestId = '';
+  originalPath: string | null = null;
+  responseHead: Head | null = null;
+  responseTrailers: Head | null = null;
+  requestEndMs = -1;
+  responseStartMs = -1;
+  durationMs = -1;
+  upstreamServiceMs = -1;
+  bytesReceived = 0;
+  bytesSent = 0;
+  responseCode = 0;
+  responseCodeDetails = '';
+  flags = 0;
+  upstreamLocalAddress = '';
+  upstreamTransportFailure = '';
+  private lastEndpoint: Endpoint | null = null;
+
+  private passage: Passage | null = null;
+  private forwarded = false;
+  private forwardedMs = 0;
+  private requestEnded: boolean;
+  private responseStarted = false;
+  private responseEnded = false;
+  private local = false;
+  private ended = false;
+  private lastActivity: number;
+  private deadline = 0;
+
+  constructor(listener: ListenerContext, stream: DownstreamStream, head: Head | null, end: boolean) {
+    super();
+    const { plane } = listener;
+    this.plane = plane;
+    this.listener = listener;
+    this.snapshot = plane.snapshot;
+    this.stream = stream;
+    this.requestHead = head ?? NO_HEAD;
+    this.requestEnded = end;
+    this.started = performance.now();
+    this.lastActivity = plane.timers.tick;
+    if (end) this.requestEndMs = 0;
+    plane.timers.arm(this, IDLE_MS);
+  }
+
+  get direction(): ExchangeRecord['direction'] {
+    return this.listener.spec.kind;
+  }
+  get connection(): Connection {
+    return this.stream.connection;
+  }
+  get protocol(): string {
+    return this.stream.protocol;
+  }
+  get startTime(): number {
+    return performance.timeOrigin + this.started;
+  }
+  get routeName(): string {
+    return this.route?.name ?? '';
+  }
+  get clusterName(): string {
+    return this.target?.clusterName ?? '';
+  }
+  get upstreamHost(): string {
+    return this.lastEndpoint?.key ?? '';
+  }
+  get destinationService(): string {
+    return this.target?.cluster?.spec.service ?? this.host?.service ?? '';
+  }
+  get destinationPort(): number {
+    return this.target?.cluster?.spec.port ?? this.host?.port ?? 0;
+  }
+  get destination(): Workload | null {
+    return this.direction === 'inbound' ? this.plane.node : (this.lastEndpoint?.workload ?? null);
+  }
+
+  // The request, on its way in.
+
+  /** Through this route's filters, then to the upstream. */
+  run(route: Route): void {
+    if (route.chain.filters.length === 0) {
+      this.forward(this.requestEnded);
+      return;
+    }
+    this.passage = new Passage(this, route.chain);
+    this.passage.enter(this.requestEnded);
+  }
+
+  /** The request has passed its filters. */
+  forward(end: boolean): void {
+    if (this.ended || this.responseStarted) return;
+    this.forwarded = true;
+    if (this.passage !== null) this.forwardedMs = performance.now() - this.started;
+    forwardAttempt(this, end);
+  }
+
+  onHead(): void {}
+
+  onData(chunk: Buffer, end: boolean): void {
+    this.lastActivity = this.plane.timers.tick;
+    this.bytesReceived += chunk.length;
+    if (end) this.requestHasEnded();
+    if (this.passage === null) this.forwardData(chunk, end);
+    else this.passage.requestBody(chunk, end);
+    if (end) this.settle();
+  }
+
+  onTrailers(trailers: Head): void {
+    this.requestHasEnded();
+    if (this.passage === null) this.forwardTrailers(trailers);
+    else this.passage.requestTrailers(trailers);
+    this.settle();
+  }
+
+  forwardData(chunk: Buffer, end: boolean): void {
+    this.attempt?.data(chunk, end);
+  }
+
+  forwardTrailers(trailers: Head): void {
+    this.attempt?.endWith(trailers);
+  }
+
+  pauseRequest(): void {
+    if (!this.requestEnded) this.stream.pauseReading();
+  }
+
+  resumeRequest(): void {
+    if (!this.requestEnded) this.stream.resumeReading();
+  }
+
+  pauseResponse(): void {
+    this.attempt?.stream?.pauseReading();
+  }
+
+  resumeResponse(): void {
+    this.attempt?.stream?.resumeReading();
+  }
+
+  /** The route's time-out runs from the end of the request, as in Envoy. */
+  startDeadline(timeoutMs: number): void {
+    const { timers } = this.plane;
+    this.deadline = timers.tick + Math.ceil(timeoutMs / timers.tickMs) + 1;
+    timers.arm(this, timeoutMs);
+  }
+
+  private requestHasEnded(): void {
+    this.requestEnded = true;
+    this.requestEndMs = performance.now() - this.started;
+    const action = this.route?.action;
+    if (this.forwarded && action?.type === 'forward' && action.timeoutMs > 0) this.startDeadline(action.timeoutMs);
+  }
+
+  get requestHasEnd(): boolean {
+    return this.requestEnded;
+  }
+
+  chooseRouteAgain(): void {
+    if (!this.forwarded) chooseRoute(this);
+  }
+
+  // The answer, on its way back.
+
+  onUpstreamHead(head: Head, end: boolean): void {
+    if (this.ended) return;
+    this.lastActivity = this.plane.timers.tick;
+    this.responseStartMs = performance.now() - this.started;
+    this.upstreamServiceMs = Math.round(this.responseStartMs - this.forwardedMs);
+    this.lastEndpoint = this.attempt!.endpoint;
+    this.responseCode = head.status;
+    this.responseCodeDetails = 'via_upstream';
+    if (this.target?.responseChanges != null) applyChanges(head, this.target.responseChanges);
+    if (this.route?.responseChanges != null) applyChanges(head, this.route.responseChanges);
+    head.set(SERVICE_TIME, String(this.upstreamServiceMs));
+    this.returnHead(head, end);
+  }
+
+  onUpstreamData(chunk: Buffer, end: boolean): void {
+    if (this.ended || this.local) return;
+    this.lastActivity = this.plane.timers.tick;
+    if (this.passage === null) this.sendData(chunk, end);
+    else this.passage.responseBody(chunk, end);
+  }
+
+  onUpstreamTrailers(trailers: Head): void {
+    if (this.ended || this.local) return;
+    this.responseTrailers = trailers;
+    if (this.passage === null) this.sendTrailers(trailers);
+    else this.passage.responseTrailers(trailers);
+  }
+
+  attemptFailed(attempt: Attempt, reason: FailureCode, text: string): void {
+    if (this.ended || attempt !== this.attempt) return;
+    this.lastEndpoint = attempt.endpoint ?? this.lastEndpoint;
+    this.upstreamTransportFailure = text;
+    if (this.responseStarted || reason === 'reset_after_response') {
+      this.responseCodeDetails = FAILURES.reset_after_response.details;
+      this.flags |= flagBit('UC');
+      this.cut();
+      return;
+    }
+    if (mayTryAgain(this, attempt, reason)) return;
+    if (this.attempts > 1) this.flags |= flagBit('URX');
+    this.fail(reason);
+  }
+
+  /** Answers with a failure, or cuts the answer off when it has begun. */
+  fail(reason: FailureCode): void {
+    if (this.ended) return;
+    const { flag } = FAILURES[reason];
+    if (flag !== null) this.flags |= flagBit(flag);
+    if (this.responseStarted) {
+      this.responseCodeDetails = FAILURES[reason].details;
+      this.cut();
+      return;
+    }
+    this.answer(answerFailure(reason));
+  }
+
+  /** A filter or a route answers. */
+  reply(reply: LocalReply): void {
+    if (this.ended) return;
+    if (this.responseStarted) this.cut();
+    else this.answer(answerReply(reply));
+  }
+
+  /** A filter replaces the answer that it sees; null when its head is already on the wire (then it is cut off). */
+  replaceResponse(reply: LocalReply): Answer | null {
+    if (this.responseStarted) {
+      this.cut();
+      return null;
+    }
+    const answer = answerReply(reply);
+    this.takeOver(answer);
+    return answer;
+  }
+
+  private answer(answer: Answer): void {
+    this.takeOver(answer);
+    const bodyless = answer.body.length === 0;
+    this.returnHead(answer.head, bodyless);
+    if (bodyless || this.ended) return;
+    if (this.passage === null) this.sendData(answer.body, true);
+    else this.passage.responseBody(answer.body, true);
+  }
+
+  /** From here on the answer is ours. */
+  private takeOver(answer: Answer): void {
+    this.local = true;
+    this.attempt?.cancel();
+    this.responseCode = answer.head.status;
+    this.responseCodeDetails = answer.details;
+    this.responseHead = answer.head;
+  }
+
+  private returnHead(head: Head, end: boolean): void {
+    this.responseHead = head;
+    if (this.passage === null) this.sendHead(head, end);
+    else this.passage.responseHead(head, end);
+  }
+
+  /** The answer has passed its filters. */
+  sendHead(head: Head, end: boolean): void {
+    if (this.ended || this.responseStarted) return;
+    this.responseStarted = true;
+    this.responseCode = head.status;
+    this.stream.writeHead(head, end);
+    if (end) this.responseHasEnded();
+  }
+
+  sendData(chunk: Buffer, end: boolean): void {
+    if (this.ended || this.responseEnded) return;
+    this.bytesSent += chunk.length;
+    if (!this.stream.writeData(chunk, end)) this.pauseResponse();
+    if (end) this.responseHasEnded();
+  }
+
+  sendTrailers(trailers: Head): void {
+    if (this.ended || this.responseEnded) return;
+    this.stream.writeTrailers(trailers);
+    this.responseHasEnded();
+  }
+
+  onWritable(): void {
+    this.resumeResponse();
+  }
+
+  // The end.
+
+  /** The client is gone, or broke the protocol in the middle of its body. */
+  onReset(reason: FailureCode): void {
+    if (this.ended) return;
+    if (this.responseStarted || reason === 'client_gone') {
+      this.flags |= flagBit(FAILURES[reason].flag ?? 'DC');
+      this.responseCodeDetails = FAILURES[reason].details;
+      if (!this.responseStarted) this.responseCode = 0;
+      this.finish();
+    } else this.fail(reason);
+  }
+
+  /** CONNECT was answered with 200: what follows on the connection are exchanges of their own. */
+  becameTunnel(): void {
+    this.responseStarted = true;
+    this.responseCode = 200;
+    this.responseCodeDetails = 'tunnel';
+    this.finish();
+  }
+
+  /** Too late to answer: the client sees that it did not get everything. */
+  cut(): void {
+    if (this.ended) return;
+    this.stream.reset();
+    this.finish();
+  }
+
+  /** The wheel: either the route's time is up, or nothing moved for too long. */
+  expired(): void {
+    const { timers } = this.plane;
+    if (this.deadline !== 0 && timers.tick >= this.deadline) {
+      this.fail('request_timeout');
+      return;
+    }
+    const idleMs = (timers.tick - this.lastActivity) * timers.tickMs;
+    if (idleMs >= IDLE_MS) this.fail('stream_idle');
+    else timers.arm(this, IDLE_MS - idleMs);
+  }
+
+  private responseHasEnded(): void {
+    this.responseEnded = true;
+    this.settle();
+  }
+
+  /** Over when the answer is out: what is left of the request is the codec's to drain or to refuse. */
+  private settle(): void {
+    if (this.responseEnded && !this.ended) this.finish();
+  }
+
+  private finish(): void {
+    this.ended = true;
+    const { plane } = this;
+    plane.timers.cancel(this);
+    this.attempt?.cancel();
+    this.durationMs = performance.now() - this.started;
+    this.passage?.end();
+    plane.sink.exchangeEnded(this);
+  }
+}

@@ -1,0 +1,116 @@
+// The first stage of a request: who is calling, under which request id, and which of the fields that the mesh itself
+// writes are dropped because they came from somebody who may not set them.
+
+import { randomUUID } from 'node:crypto';
+import type { Connection } from './codec.ts';
+import type { Exchange } from './exchange.ts';
+import { FieldName, type Head } from './head.ts';
+import type { Plane } from './plane.ts';
+import type { VirtualHost } from './router/route.ts';
+import type { Snapshot } from './snapshot/snapshot.ts';
+import type { Workload } from './workload.ts';
+
+const REQUEST_ID = new FieldName('x-request-id');
+const FORWARDED_FOR = new FieldName('x-forwarded-for');
+const FORWARDED_PROTO = new FieldName('x-forwarded-proto');
+const CLIENT_CERT = new FieldName('x-forwarded-client-cert');
+const PEER_METADATA = new FieldName('x-envoy-peer-metadata');
+const PEER_METADATA_ID = new FieldName('x-envoy-peer-metadata-id');
+
+/** What a connection remembers between its requests. */
+export class ConnectionMemo {
+  peersVersion = -1;
+  workload: Workload | null = null;
+  /** 'cluster.local/ns/default/sa/bookinfo-productpage'; '' without an address of the caller's own. */
+  principal = '';
+  /** The authority of the last request, as bytes, and the virtual host it led to in `snapshot`. */
+  authority: Buffer | null = null;
+  snapshot: Snapshot | null = null;
+  host: VirtualHost | null = null;
+}
+
+export function memoOf(connection: Connection): ConnectionMemo {
+  const known = connection.memo;
+  if (known instanceof ConnectionMemo) return known;
+  const memo = new ConnectionMemo();
+  connection.memo = memo;
+  return memo;
+}
+
+export function identify(exchange: Exchange): void {
+  const { plane, requestHead: head, direction } = exchange;
+  const memo = memoOf(exchange.connection);
+  if (direction === 'outbound') {
+    exchange.source = plane.node;
+    exchange.sourcePrincipal = principalOf(plane.node);
+    head.remove(PEER_METADATA);
+    if (plane.node.id !== '') head.set(PEER_METADATA_ID, plane.node.id);
+    if (!head.has(FORWARDED_PROTO)) head.add('x-forwarded-proto', head.scheme);
+  } else {
+    if (memo.peersVersion !== plane.peersVersion) recognise(memo, plane, exchange.connection.remoteAddress);
+    exchange.source = memo.workload;
+    exchange.sourcePrincipal = memo.principal;
+    if (direction === 'gateway') {
+      stripUntrusted(head);
+      const forwarded = head.joined(FORWARDED_FOR);
+      const { remoteAddress } = exchange.connection;
+      head.set(FORWARDED_FOR, forwarded === undefined ? remoteAddress : `${forwarded}, ${remoteAddress}`);
+      head.set(FORWARDED_PROTO, head.scheme);
+    } else {
+      if (exchange.source === null) exchange.source = labelsOf(head.get(PEER_METADATA_ID));
+      head.remove(PEER_METADATA);
+      head.remove(PEER_METADATA_ID);
+      if (!head.has(FORWARDED_PROTO)) head.add('x-forwarded-proto', head.scheme);
+    }
+  }
+  exchange.requestId = requestId(head);
+}
+
+/** An identity is the workload's own loopback address, and nothing that a header says. */
+function recognise(memo: ConnectionMemo, plane: Plane, address: string): void {
+  const peer = plane.peer(address);
+  memo.peersVersion = plane.peersVersion;
+  memo.workload = peer;
+  memo.principal = peer === null ? '' : principalOf(peer);
+}
+
+export function principalOf(workload: Workload): string {
+  return `${workload.trustDomain}/ns/${workload.namespace}/sa/${workload.serviceAccount}`;
+}
+
+/** Labels for telemetry from 'sidecar~address~name.namespace~domain'. Says nothing about who it really is. */
+function labelsOf(nodeId: string | undefined): Workload | null {
+  const name = nodeId?.split('~')[2];
+  if (name === undefined || name.length > 253) return null;
+  const dot = name.lastIndexOf('.');
+  const workload = dot < 0 ? name : name.slice(0, dot);
+  return {
+    name: workload,
+    workload,
+    namespace: dot < 0 ? 'default' : name.slice(dot + 1),
+    serviceAccount: '',
+    trustDomain: '',
+    labels: {},
+  };
+}
+
+function stripUntrusted(head: Head): void {
+  head.remove(CLIENT_CERT);
+  const { spans, bytes } = head;
+  for (let at = 0; at < spans.length; at += 4) {
+    const start = spans[at];
+    if (start < 0 || spans[at + 1] < 8 || (bytes[start] | 32) !== 0x78 || bytes[start + 1] !== 0x2d) continue;
+    if (bytes.latin1Slice(start, start + 8).toLowerCase() === 'x-envoy-') spans[at] = -1;
+  }
+}
+
+const ACCEPTABLE_ID = /^[\w.:-]{1,128}$/;
+
+/** The caller's id when it is one that fits a log line, else a new one. */
+function requestId(head: Head): string {
+  const given = head.get(REQUEST_ID);
+  if (given !== undefined && ACCEPTABLE_ID.test(given)) return given;
+  const id = randomUUID();
+  head.set(REQUEST_ID, id);
+  return id;
+}

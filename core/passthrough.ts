@@ -1,0 +1,103 @@
+// Hosts that the mesh does not know: where the policy allows them, each becomes a cluster of its own, resolved by DNS,
+// in a bounded table. Never reachable: link-local addresses (a cloud's metadata service) and the mesh's own ports.
+
+import { isIP } from 'node:net';
+import { Cluster, DEFAULT_POLICY } from './cluster/cluster.ts';
+import type { Endpoint } from './cluster/endpoint.ts';
+import type { Resolver } from './cluster/resolver.ts';
+import type { FailureCode } from './errors.ts';
+import type { Plane } from './plane.ts';
+import { splitAuthority } from './router/hosts.ts';
+import { EMPTY_CHAIN, type VirtualHost } from './router/route.ts';
+
+const MAX_HOSTS = 1024;
+/** Istio's ports of a proxy, where a mesh of another version may listen. */
+const MESH_PORTS: ReadonlySet<number> = new Set([15000, 15001, 15006, 15008, 15020, 15021, 15090]);
+
+export class Passthrough {
+  /** Given after construction: the resolver asks this table which addresses are refused. */
+  resolver: Resolver | null = null;
+  private readonly plane: Plane;
+  private readonly ownPorts: () => readonly number[];
+  private readonly hosts = new Map<string, { host: VirtualHost; cluster: Cluster }>();
+
+  constructor(plane: Plane, ownPorts: () => readonly number[]) {
+    this.plane = plane;
+    this.ownPorts = ownPorts;
+  }
+
+  find(authority: string): VirtualHost | FailureCode {
+    const { host, port: named } = splitAuthority(authority);
+    const port = named || 80;
+    const key = `${host}:${port}`;
+    const known = this.hosts.get(key);
+    if (known !== undefined) {
+      this.hosts.delete(key);
+      this.hosts.set(key, known);
+      return known.host;
+    }
+    if (this.plane.options.outboundPolicy === 'REGISTRY_ONLY') return 'no_route';
+    const bare = host.replace(/^\[|\]$/g, '');
+    if (isIP(bare) !== 0 && this.refuses(bare, port)) return 'address_refused';
+    if (bare === 'localhost' && this.refuses('127.0.0.1', port)) return 'address_refused';
+    const entry = this.make(bare, port, key);
+    this.hosts.set(key, entry);
+    if (this.hosts.size > MAX_HOSTS) this.hosts.delete(this.hosts.keys().next().value!);
+    return entry.host;
+  }
+
+  /** Addresses that a name may not lead to either. */
+  refuses(address: string, port: number): boolean {
+    if (address.startsWith('169.254.') || /^fe[89ab]/i.test(address)) return true;
+    if (address === '0.0.0.0' || address === '::') return true;
+    const local = address.startsWith('127.') || address === '::1' || /^::ffff:(127\.|169\.254\.)/i.test(address);
+    return local && (MESH_PORTS.has(port) || this.ownPorts().includes(port));
+  }
+
+  *endpoints(): Iterable<Endpoint> {
+    for (const { cluster } of this.hosts.values()) yield* cluster.endpoints;
+  }
+
+  private make(host: string, port: number, key: string): { host: VirtualHost; cluster: Cluster } {
+    const cluster = new Cluster({
+      name: 'PassthroughCluster',
+      kind: 'passthrough',
+      service: host,
+      port,
+      subset: '',
+      labels: {},
+      policy: DEFAULT_POLICY,
+      dns: [{ host, port }],
+    });
+    cluster.resolve = this.resolver!.resolverOf(cluster);
+    const target = { weight: 1, cluster, clusterName: cluster.name, requestChanges: null, responseChanges: null };
+    return {
+      cluster,
+      host: {
+        name: key,
+        domains: [key],
+        service: host,
+        port,
+        routes: [
+          {
+            name: 'allow_any',
+            origin: '',
+            matches: [],
+            requestChanges: null,
+            responseChanges: null,
+            chain: EMPTY_CHAIN,
+            action: {
+              type: 'forward',
+              targets: [target],
+              totalWeight: 1,
+              rewrite: null,
+              timeoutMs: 0,
+              perTryTimeoutMs: 0,
+              retries: 0,
+            },
+          },
+        ],
+      },
+    };
+  }
+}

@@ -1,0 +1,67 @@
+// Normalises a request's path once, before anything looks at it: from then on these bytes are the path that is matched,
+// authorised, logged and forwarded. Istio's BASE: dot segments are resolved, backslashes are slashes, escapes of
+// unreserved characters are decoded; %2F stays escaped, and NUL or a broken escape is refused.
+
+import type { Head } from './head.ts';
+
+const SLASH = 0x2f;
+const DOT = 0x2e;
+const PERCENT = 0x25;
+const BACKSLASH = 0x5c;
+const QUERY = 0x3f;
+
+/** False: not a path that anybody may rely on; answer 400. Usual paths are scanned once and left where they lie. */
+export function normalizePath(head: Head): boolean {
+  if (head.newPath === null && isNormal(head.bytes, head.pathStart, head.pathLength)) return true;
+  const path = head.path;
+  if (path === '*') return head.method === 'OPTIONS';
+  const mark = path.indexOf('?');
+  const normal = normalize(mark < 0 ? path : path.slice(0, mark));
+  if (normal === null) return false;
+  const next = mark < 0 ? normal : normal + path.slice(mark);
+  if (next !== path) head.newPath = next;
+  return true;
+}
+
+function isNormal(bytes: Buffer, start: number, length: number): boolean {
+  if (length === 0 || bytes[start] !== SLASH) return false;
+  const end = start + length;
+  for (let i = start; i < end; i++) {
+    const c = bytes[i];
+    if (c === QUERY) return true;
+    if (c === PERCENT || c === BACKSLASH || c >= 0x80) return false;
+    if (c === DOT && bytes[i - 1] === SLASH) return false;
+  }
+  return true;
+}
+
+const UNRESERVED = /[A-Za-z0-9\-._~]/;
+
+/** The normal form of a path without its query, or null. */
+function normalize(path: string): string | null {
+  if (!path.startsWith('/')) return null;
+  let decoded = '';
+  for (let i = 0; i < path.length; i++) {
+    const c = path[i];
+    if (c === '\\') decoded += '/';
+    else if (c !== '%') decoded += c;
+    else {
+      const hex = path.slice(i + 1, i + 3);
+      if (!/^[0-9a-fA-F]{2}$/.test(hex)) return null;
+      const char = String.fromCharCode(Number.parseInt(hex, 16));
+      if (char === '\0') return null;
+      decoded += UNRESERVED.test(char) ? char : `%${hex.toUpperCase()}`;
+      i += 2;
+    }
+  }
+  const segments: string[] = [];
+  const parts = decoded.slice(1).split('/');
+  for (const [index, part] of parts.entries()) {
+    const last = index === parts.length - 1;
+    if (part === '.' || part === '..') {
+      if (part === '..') segments.pop();
+      if (last) segments.push('');
+    } else segments.push(part);
+  }
+  return `/${segments.join('/')}`;
+}

@@ -1,0 +1,33 @@
+// What an exchange may ask of the shard it runs on. Types only; core/proxy.ts provides it.
+
+import type { FailureCode } from './errors.ts';
+import type { ListenerSpec, LogLevel, ShardOptions } from './protocol.ts';
+import type { RecordSink } from './record.ts';
+import type { VirtualHost } from './router/route.ts';
+import type { Snapshot } from './snapshot/snapshot.ts';
+import type { Timers } from './timers.ts';
+import type { Node, WorkloadEndpoint } from './workload.ts';
+
+export interface Plane {
+  readonly node: Node;
+  readonly options: ShardOptions;
+  readonly timers: Timers;
+  readonly sink: RecordSink;
+  /** The configuration that requests begin with now. */
+  readonly snapshot: Snapshot;
+  /** Grows with every change of who has which address. */
+  readonly peersVersion: number;
+  /** Who has this address, when it is an address of a workload's own. */
+  peer(address: string): WorkloadEndpoint | null;
+  /** Where a host that the mesh does not know leads to, or why it may not be reached. */
+  passthrough(authority: string): VirtualHost | FailureCode;
+  /** [0, 1) */
+  random(): number;
+  log(level: LogLevel, component: string, message: string): void;
+}
+
+/** What a listener's connections have in common. */
+export interface ListenerContext {
+  readonly plane: Plane;
+  readonly spec: ListenerSpec;
+}

@@ -1,0 +1,288 @@
+// READ FIRST. The data plane of one shard, and a request's life in it from socket to socket, a stage a sentence:
+//
+//   listener -> codec -> [ identify -> normalise -> choose route -> filters -> router ] -> cluster -> pool -> upstream
+//   and back through the filters that the request entered, in reverse -> codec -> access log, metrics
+//
+// Every failure on the way is a code of errors.ts and becomes an answer in rescue.ts; every exchange ends once, in
+// Exchange.finish.
+
+import { connect } from 'node:net';
+import { Endpoint, endpointKey } from './cluster/endpoint.ts';
+import type { PoolEnvironment } from './cluster/pool.ts';
+import { Resolver } from './cluster/resolver.ts';
+import type { ClientConnection, DownstreamStream, Receiver, ServerHandler } from './codec.ts';
+import type { Problem, Resource } from './config/resource.ts';
+import { resourceKey } from './config/resource.ts';
+import { dump } from './dump.ts';
+import type { FailureCode } from './errors.ts';
+import { Exchange } from './exchange.ts';
+import type { Head } from './head.ts';
+import { connectHttp1 } from './http1/client.ts';
+import { identify } from './identify.ts';
+import { Listener } from './listener.ts';
+import { Passthrough } from './passthrough.ts';
+import { normalizePath } from './path.ts';
+import type { ListenerContext, Plane } from './plane.ts';
+import type { ConfigUpdate, DumpKind, ListenerSpec, LogLevel, ModuleSpec, ShardOptions } from './protocol.ts';
+import type { RecordSink } from './record.ts';
+import { chooseRoute } from './router/choose.ts';
+import { Compiler } from './snapshot/compile.ts';
+import type { Snapshot } from './snapshot/snapshot.ts';
+import { Timers } from './timers.ts';
+import { WasmFilters } from './wasm-filters.ts';
+import type { Node, WorkloadEndpoint } from './workload.ts';
+
+/** What a request lives through. One handler per listener. */
+function requestPath(listener: ListenerContext): ServerHandler {
+  return {
+    onRequest(stream: DownstreamStream, head: Head, end: boolean): Receiver {
+      const exchange = new Exchange(listener, stream, head, end);
+      if (head.method === 'CONNECT') return openTunnel(exchange);
+      if (!normalizePath(head)) return refuse(exchange, 'bad_path');
+      identify(exchange);
+      const failure = chooseRoute(exchange);
+      if (failure !== null) return refuse(exchange, failure);
+      exchange.run(exchange.route!);
+      return exchange;
+    },
+    onMalformed(stream, reason, head) {
+      const exchange = new Exchange(listener, stream, head, true);
+      stream.closeAfterResponse();
+      exchange.fail(reason);
+    },
+    onConnectionClosed() {},
+  };
+}
+
+function refuse(exchange: Exchange, reason: FailureCode): Exchange {
+  exchange.fail(reason);
+  return exchange;
+}
+
+/** A client that believes it speaks through a tunnel: its bytes are requests to the authority it named. */
+function openTunnel(exchange: Exchange): Exchange {
+  const { authority } = exchange.requestHead;
+  const { snapshot, plane, stream } = exchange;
+  const destination = snapshot.outbound.find(authority) ?? plane.passthrough(authority);
+  if (typeof destination === 'string') return refuse(exchange, destination);
+  stream.acceptTunnel(authority);
+  exchange.becameTunnel();
+  return exchange;
+}
+
+export interface DataPlaneEnvironment {
+  readonly node: Node;
+  readonly shard: number;
+  readonly options: ShardOptions;
+  readonly sink: RecordSink;
+  readonly modules: readonly ModuleSpec[];
+  /** Filters' shared data, common to all shards. */
+  readonly shared: SharedArrayBuffer;
+  log(level: LogLevel, component: string, message: string): void;
+}
+
+export interface DataPlane {
+  /** Compiles and swaps one snapshot; when not ok the old one serves on. */
+  applyConfig(update: ConfigUpdate): { ok: boolean; problems: readonly Problem[] };
+  setEndpoints(endpoints: readonly WorkloadEndpoint[]): void;
+  setModules(modules: readonly ModuleSpec[]): void;
+  /** Opens listeners that are new, closes those that are not named. Rejects with the address that cannot be bound. */
+  listen(listeners: readonly ListenerSpec[]): Promise<void>;
+  /** Takes no new connection, finishes what has begun. */
+  drain(): Promise<void>;
+  dump(what: DumpKind): unknown;
+  close(): void;
+}
+
+export function createDataPlane(environment: DataPlaneEnvironment): DataPlane {
+  return new Shard(environment);
+}
+
+class Shard implements DataPlane, Plane {
+  readonly node: Node;
+  readonly options: ShardOptions;
+  readonly timers = new Timers();
+  readonly sink: RecordSink;
+  snapshot: Snapshot;
+  peersVersion = 0;
+  readonly random = Math.random;
+  readonly log: DataPlaneEnvironment['log'];
+  private readonly peers = new Map<string, WorkloadEndpoint>();
+  private readonly endpoints = new Map<string, Endpoint>();
+  private readonly listeners = new Map<string, Listener>();
+  private readonly resources = new Map<string, Resource>();
+  private registered: readonly WorkloadEndpoint[] = [];
+  private readonly filters: WasmFilters;
+  private readonly compiler: Compiler;
+  private readonly hosts: Passthrough;
+  private readonly pools: PoolEnvironment;
+
+  constructor(environment: DataPlaneEnvironment) {
+    this.node = environment.node;
+    this.options = environment.options;
+    this.sink = environment.sink;
+    this.log = environment.log;
+    this.pools = { timers: this.timers, dial: (endpoint, opened, failed) => this.dial(endpoint, opened, failed) };
+    const endpointOf = (address: string, port: number, workload: WorkloadEndpoint | null): Endpoint =>
+      this.endpoint(address, port, workload);
+    this.hosts = new Passthrough(this, () => this.ownPorts());
+    const resolver = new Resolver(endpointOf, (address, port) => this.hosts.refuses(address, port));
+    this.hosts.resolver = resolver;
+    this.filters = new WasmFilters(environment);
+    this.compiler = new Compiler(
+      this.node,
+      { endpoint: endpointOf, resolver: (cluster) => resolver.resolverOf(cluster) },
+      this.filters,
+    );
+    this.snapshot = this.compiler.compile({ resources: this.resources, endpoints: [] }, 0).snapshot;
+    this.populateInbound();
+  }
+
+  applyConfig(update: ConfigUpdate): { ok: boolean; problems: readonly Problem[] } {
+    const next = update.full ? new Map<string, Resource>() : new Map(this.resources);
+    for (const key of update.removals) next.delete(key);
+    for (const resource of update.upserts) next.set(resourceKey(resource), resource);
+    try {
+      const { snapshot, problems } = this.compiler.compile(
+        { resources: next, endpoints: this.registered },
+        update.revision,
+      );
+      this.resources.clear();
+      for (const [key, resource] of next) this.resources.set(key, resource);
+      this.publish(snapshot);
+      return { ok: true, problems };
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      return { ok: false, problems: [{ severity: 'error', code: 'compile', message }] };
+    }
+  }
+
+  setEndpoints(endpoints: readonly WorkloadEndpoint[]): void {
+    this.registered = endpoints;
+    this.peers.clear();
+    for (const endpoint of endpoints) if (isOwnAddress(endpoint.address)) this.peers.set(endpoint.address, endpoint);
+    this.peersVersion++;
+    // Services may come and go with who registers them.
+    const { revision } = this.snapshot;
+    this.publish(this.compiler.compile({ resources: this.resources, endpoints }, revision).snapshot);
+  }
+
+  setModules(modules: readonly ModuleSpec[]): void {
+    this.filters.setModules(modules);
+  }
+
+  async listen(wanted: readonly ListenerSpec[]): Promise<void> {
+    const names = new Set(wanted.map(listenerKey));
+    for (const [key, listener] of this.listeners) {
+      if (names.has(key)) continue;
+      this.listeners.delete(key);
+      void listener.drain();
+    }
+    for (const spec of wanted) {
+      const key = listenerKey(spec);
+      if (this.listeners.has(key)) continue;
+      const context: ListenerContext = { plane: this, spec };
+      const listener = new Listener(context, requestPath(context));
+      await listener.open();
+      this.listeners.set(key, listener);
+    }
+  }
+
+  /** Inbound ends first: the application may need its outbound listener for as long as it answers. */
+  async drain(): Promise<void> {
+    const of = (outbound: boolean): Listener[] =>
+      [...this.listeners.values()].filter(({ context }) => (context.spec.kind === 'outbound') === outbound);
+    await Promise.all(of(false).map((listener) => listener.drain()));
+    await Promise.all(of(true).map((listener) => listener.drain()));
+  }
+
+  dump(what: DumpKind): unknown {
+    return dump(what, this.snapshot, [...this.listeners.values()], this.filters);
+  }
+
+  close(): void {
+    for (const listener of this.listeners.values()) listener.close();
+    for (const endpoint of this.endpoints.values()) endpoint.pool.destroy();
+    this.timers.stop();
+  }
+
+  peer(address: string): WorkloadEndpoint | null {
+    return this.peers.get(address) ?? null;
+  }
+
+  passthrough(authority: string): ReturnType<Plane['passthrough']> {
+    return this.hosts.find(authority);
+  }
+
+  private publish(snapshot: Snapshot): void {
+    this.snapshot = snapshot;
+    this.filters.retain(snapshot);
+    this.populateInbound();
+    this.retireEndpoints();
+  }
+
+  /** The application is no endpoint of the registry: it is where this proxy's inbound port leads. */
+  private populateInbound(): void {
+    const { app } = this.node;
+    for (const cluster of this.snapshot.clusters.values()) {
+      if (cluster.spec.kind === 'inbound' && app !== null)
+        cluster.endpoints = [this.endpoint(app.address, app.port, null)];
+    }
+  }
+
+  private endpoint(address: string, port: number, workload: WorkloadEndpoint | null): Endpoint {
+    const key = endpointKey(address, port);
+    let endpoint = this.endpoints.get(key);
+    if (endpoint === undefined) {
+      endpoint = new Endpoint(this.pools, address, port);
+      this.endpoints.set(key, endpoint);
+    }
+    endpoint.pool.revive();
+    if (workload !== null) endpoint.workload = workload;
+    return endpoint;
+  }
+
+  /** Endpoints that no cluster knows any more give their connections back. */
+  private retireEndpoints(): void {
+    const used = new Set<Endpoint>(this.hosts.endpoints());
+    for (const cluster of this.snapshot.clusters.values()) for (const endpoint of cluster.endpoints) used.add(endpoint);
+    for (const [key, endpoint] of this.endpoints) {
+      if (used.has(endpoint)) continue;
+      endpoint.pool.retire();
+      if (endpoint.active === 0) this.endpoints.delete(key);
+    }
+  }
+
+  private dial(
+    endpoint: Endpoint,
+    opened: (connection: ClientConnection) => void,
+    failed: (text: string) => void,
+  ): () => void {
+    const { address, port } = endpoint;
+    // Between workloads the caller's own loopback address is its identity.
+    const localAddress = this.node.address !== '' && isOwnAddress(address) ? this.node.address : undefined;
+    const socket = connect({ host: address, port, localAddress, noDelay: true, keepAlive: true });
+    const onError = (error: Error): void => failed(error.message);
+    socket.once('error', onError);
+    socket.once('connect', () => {
+      socket.off('error', onError);
+      opened(
+        connectHttp1(socket, { timers: this.timers, maxHeadBytes: 60 << 10, maxFields: 100, highWaterMark: 64 << 10 }),
+      );
+    });
+    return () => socket.destroy();
+  }
+
+  private ownPorts(): readonly number[] {
+    return [...this.listeners.values()].map(({ context }) => context.spec.port);
+  }
+}
+
+function listenerKey(spec: ListenerSpec): string {
+  return `${spec.kind} ${spec.address} ${spec.port} ${spec.configuredPort}`;
+}
+
+/** A loopback address that only one workload has, and not the one that everybody shares. */
+function isOwnAddress(address: string): boolean {
+  return address.startsWith('127.') && address !== '127.0.0.1';
+}

@@ -1,0 +1,101 @@
+// From an authority to a virtual host: exact names by port first, then the longest wildcard, then '*'. Built per
+// snapshot, read per request; a connection remembers its last answer, as clients rarely change their authority.
+
+import type { Head } from '../head.ts';
+import type { Route, VirtualHost } from './route.ts';
+
+export class HostTable {
+  private readonly exact = new Map<string, PortTable>();
+  private readonly wildcards: { suffix: string; ports: PortTable }[] = [];
+  private everything: PortTable | null = null;
+  readonly virtualHosts: readonly VirtualHost[];
+  private readonly defaultPort: number;
+
+  /** `defaultPort`: what an authority without a port means (80, or a gateway's own). */
+  constructor(virtualHosts: readonly VirtualHost[], defaultPort: number) {
+    this.virtualHosts = virtualHosts;
+    this.defaultPort = defaultPort;
+    for (const host of virtualHosts) for (const domain of host.domains) this.table(domain.toLowerCase()).add(host);
+    this.wildcards.sort((a, b) => b.suffix.length - a.suffix.length);
+  }
+
+  /** `authority`: 'host' or 'host:port', any case. Null: no virtual host. */
+  find(authority: string): VirtualHost | null {
+    const { host, port } = splitAuthority(authority);
+    const wanted = port === 0 ? this.defaultPort : port;
+    const named = port !== 0;
+    const table = this.exact.get(host);
+    if (table !== undefined) return table.pick(wanted, named);
+    for (const { suffix, ports } of this.wildcards) {
+      if (host.length > suffix.length && host.endsWith(suffix)) {
+        const found = ports.pick(wanted, named);
+        if (found !== null) return found;
+      }
+    }
+    return this.everything?.pick(wanted, named) ?? null;
+  }
+
+  private table(domain: string): PortTable {
+    if (domain === '*') {
+      this.everything ??= new PortTable();
+      return this.everything;
+    }
+    if (domain.startsWith('*')) {
+      const suffix = domain.slice(1);
+      let entry = this.wildcards.find((wildcard) => wildcard.suffix === suffix);
+      if (entry === undefined) {
+        entry = { suffix, ports: new PortTable() };
+        this.wildcards.push(entry);
+      }
+      return entry.ports;
+    }
+    let table = this.exact.get(domain);
+    if (table === undefined) {
+      table = new PortTable();
+      this.exact.set(domain, table);
+    }
+    return table;
+  }
+}
+
+/** The virtual hosts of one name, by port; port 0 stands for every port. */
+class PortTable {
+  private readonly ports = new Map<number, VirtualHost>();
+
+  add(host: VirtualHost): void {
+    if (!this.ports.has(host.port)) this.ports.set(host.port, host);
+  }
+
+  /** An authority that names no port reaches a service's only port, whichever that is. */
+  pick(port: number, named: boolean): VirtualHost | null {
+    const found = this.ports.get(port) ?? this.ports.get(0);
+    if (found !== undefined) return found;
+    if (!named && this.ports.size === 1) return this.ports.values().next().value ?? null;
+    return null;
+  }
+}
+
+/** Lower-case host without brackets' loss, and port or 0. '[::1]:80' keeps its brackets in `host`. */
+export function splitAuthority(authority: string): { host: string; port: number } {
+  const colon = authority.lastIndexOf(':');
+  if (colon < 0 || authority.endsWith(']')) return { host: authority.toLowerCase(), port: 0 };
+  return { host: authority.slice(0, colon).toLowerCase(), port: Number(authority.slice(colon + 1)) || 0 };
+}
+
+/** First match wins. Writes the bytes of the path that the match covered into `matched`. */
+export function findRoute(host: VirtualHost, head: Head, matched: { covered: number }): Route | null {
+  for (const route of host.routes) {
+    if (route.matches.length === 0) {
+      matched.covered = 0;
+      return route;
+    }
+    for (const matcher of route.matches) {
+      const covered = matcher.match(head);
+      if (covered >= 0) {
+        matched.covered = covered;
+        return route;
+      }
+    }
+  }
+  return null;
+}

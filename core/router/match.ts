@@ -1,0 +1,148 @@
+// One item of a VirtualService's `match`: all its conditions must hold. Compiled to checks on the head's bytes; strings
+// are made only for regular expressions and query parameters.
+
+import { RE2JS } from 're2js';
+import type { HTTPMatchRequest, StringMatch } from '../config/kinds/virtual-service.ts';
+import { FieldName, type Head } from '../head.ts';
+
+export interface Matcher {
+  /** Bytes of the path that a prefix or exact match covered, for rewrites; -1: no match. */
+  match(head: Head): number;
+  /** As proxy-config shows it: '/static*', '/login', '~/v[0-9]+'. */
+  readonly text: string;
+}
+
+type Condition = (head: Head) => boolean;
+
+export function compileMatch(match: HTTPMatchRequest): Matcher {
+  const conditions: Condition[] = [];
+  const texts: string[] = [];
+  const path = match.uri === undefined ? null : pathMatch(match.uri, match.ignoreUriCase === true);
+  if (match.uri !== undefined) texts.push(textOf(match.uri));
+  const add = (label: string, condition: Condition): void => {
+    conditions.push(condition);
+    texts.push(label);
+  };
+  if (match.method !== undefined) {
+    const test = stringTest(match.method);
+    add(`method ${textOf(match.method)}`, (head) => test(head.method));
+  }
+  if (match.authority !== undefined) {
+    const test = stringTest(match.authority);
+    add(`authority ${textOf(match.authority)}`, (head) => test(head.authority));
+  }
+  if (match.scheme !== undefined) {
+    const test = stringTest(match.scheme);
+    add(`scheme ${textOf(match.scheme)}`, (head) => test(head.scheme));
+  }
+  for (const [name, value] of Object.entries(match.headers ?? {})) {
+    add(`${name} ${textOf(value)}`, headerCondition(name, value));
+  }
+  for (const [name, value] of Object.entries(match.withoutHeaders ?? {})) {
+    const condition = headerCondition(name, value);
+    add(`without ${name} ${textOf(value)}`, (head) => !condition(head));
+  }
+  for (const [name, value] of Object.entries(match.queryParams ?? {})) {
+    const test = stringTest(value);
+    add(`?${name} ${textOf(value)}`, (head) => {
+      const found = queryParameter(head.path, name);
+      return found !== null && test(found);
+    });
+  }
+  return {
+    text: texts.join(' && ') || '*',
+    match(head) {
+      const covered = path === null ? 0 : path(head);
+      if (covered < 0) return -1;
+      for (const condition of conditions) if (!condition(head)) return -1;
+      return covered;
+    },
+  };
+}
+
+/** True for a string that satisfies the match; an empty match means presence, so any string does. */
+export function stringTest(match: StringMatch): (text: string) => boolean {
+  if (match.exact !== undefined) {
+    const { exact } = match;
+    return (text) => text === exact;
+  }
+  if (match.prefix !== undefined) {
+    const { prefix } = match;
+    return (text) => text.startsWith(prefix);
+  }
+  if (match.regex !== undefined) {
+    const regex = RE2JS.compile(match.regex);
+    return (text) => regex.matches(text);
+  }
+  return () => true;
+}
+
+export function textOf(match: StringMatch): string {
+  if (match.exact !== undefined) return match.exact;
+  if (match.prefix !== undefined) return `${match.prefix}*`;
+  if (match.regex !== undefined) return `~${match.regex}`;
+  return 'present';
+}
+
+function headerCondition(name: string, match: StringMatch): Condition {
+  const test = stringTest(match);
+  switch (name.toLowerCase()) {
+    case ':authority':
+      return (head) => test(head.authority);
+    case ':method':
+      return (head) => test(head.method);
+    case ':path':
+      return (head) => test(head.path);
+    case ':scheme':
+      return (head) => test(head.scheme);
+  }
+  const field = new FieldName(name);
+  // Envoy joins repeated fields with a comma before it matches; one field, the usual case, costs one string.
+  return (head) => {
+    const value = head.joined(field, ',');
+    return value !== undefined && test(value);
+  };
+}
+
+/** Bytes covered, or -1. The query is not part of what is matched. */
+function pathMatch(match: StringMatch, ignoreCase: boolean): (head: Head) => number {
+  const fold = (text: string): string => (ignoreCase ? text.toLowerCase() : text);
+  if (match.exact !== undefined || match.prefix !== undefined) {
+    const wanted = fold(match.exact ?? match.prefix!);
+    const exact = match.exact !== undefined;
+    const codes = Buffer.from(wanted);
+    return (head) => {
+      if (head.newPath !== null || ignoreCase) {
+        const path = fold(withoutQuery(head.path));
+        return (exact ? path === wanted : path.startsWith(wanted)) ? wanted.length : -1;
+      }
+      return exact ? exactBytes(head, codes) : prefixBytes(head, codes);
+    };
+  }
+  const regex = RE2JS.compile(ignoreCase ? `(?i)${match.regex!}` : match.regex!);
+  return (head) => (regex.matches(withoutQuery(head.path)) ? 0 : -1);
+}
+
+function prefixBytes(head: Head, codes: Buffer): number {
+  if (head.pathLength < codes.length) return -1;
+  const { bytes, pathStart } = head;
+  for (let i = 0; i < codes.length; i++) if (bytes[pathStart + i] !== codes[i]) return -1;
+  return codes.length;
+}
+
+function exactBytes(head: Head, codes: Buffer): number {
+  const covered = prefixBytes(head, codes);
+  if (covered < 0 || head.pathLength === covered) return covered;
+  return head.bytes[head.pathStart + covered] === 0x3f /* ? */ ? covered : -1;
+}
+
+export function withoutQuery(path: string): string {
+  const mark = path.indexOf('?');
+  return mark < 0 ? path : path.slice(0, mark);
+}
+
+/** The first value of a query parameter as it was sent, decoded; null when absent. */
+function queryParameter(path: string, name: string): string | null {
+  const mark = path.indexOf('?');
+  return mark < 0 ? null : new URLSearchParams(path.slice(mark + 1)).get(name);
+}

@@ -1,0 +1,31 @@
+// The answer of a route that redirects.
+
+import type { Exchange } from '../exchange.ts';
+import type { LocalReply } from '../filter.ts';
+import { splitAuthority } from './hosts.ts';
+import type { RedirectAction } from './route.ts';
+
+const DEFAULT_PORT: Readonly<Record<string, number>> = { http: 80, https: 443 };
+
+export function redirectReply(exchange: Exchange, action: RedirectAction): LocalReply {
+  const { requestHead: head } = exchange;
+  const scheme = action.scheme || head.scheme;
+  const { host, port } = splitAuthority(action.authority || head.authority);
+  const wanted = action.port || (action.scheme === '' || action.scheme === head.scheme ? port : 0);
+  const shown = wanted === 0 || wanted === DEFAULT_PORT[scheme] ? '' : `:${wanted}`;
+  const location = `${scheme}://${host}${shown}${pathOf(head.path, exchange.covered, action)}`;
+  return {
+    status: action.status,
+    details: 'direct_response',
+    body: '',
+    fields: [['location', location]],
+    grpcStatus: -1,
+  };
+}
+
+function pathOf(path: string, covered: number, action: RedirectAction): string {
+  if (action.prefixRewrite !== '') return action.prefixRewrite + path.slice(covered);
+  if (action.path === '') return path;
+  const mark = path.indexOf('?');
+  return mark < 0 || action.path.includes('?') ? action.path : action.path + path.slice(mark);
+}

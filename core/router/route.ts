@@ -1,0 +1,87 @@
+// What a request can be sent to, compiled from configuration once per snapshot: virtual hosts, routes, their matches and
+// what is done to a request that matched. Frozen; shared by all requests and by snapshots that did not change them.
+
+import type { Cluster } from '../cluster/cluster.ts';
+import type { FilterFactory } from '../filter.ts';
+import type { FieldName } from '../head.ts';
+import type { Matcher } from './match.ts';
+
+export interface VirtualHost {
+  /** 'reviews.default.svc.cluster.local:9080', as proxy-config shows it. */
+  readonly name: string;
+  readonly domains: readonly string[];
+  /** The service that requests to this host are for, or '' (a gateway's host is no service). */
+  readonly service: string;
+  readonly port: number;
+  readonly routes: readonly Route[];
+}
+
+export interface Route {
+  readonly name: string;
+  /** 'namespace/name' of the VirtualService it comes from, or ''. */
+  readonly origin: string;
+  /** Any of these; empty = every request. */
+  readonly matches: readonly Matcher[];
+  readonly action: ForwardAction | RedirectAction | DirectAction;
+  readonly requestChanges: FieldChanges | null;
+  readonly responseChanges: FieldChanges | null;
+  readonly chain: ChainSpec;
+}
+
+export interface ForwardAction {
+  readonly type: 'forward';
+  readonly targets: readonly Target[];
+  readonly totalWeight: number;
+  readonly rewrite: Rewrite | null;
+  /** 0: none. */
+  readonly timeoutMs: number;
+  readonly perTryTimeoutMs: number;
+  /** Further attempts after a failure that allows one. */
+  readonly retries: number;
+}
+
+export interface Target {
+  readonly weight: number;
+  /** Null: the configuration names something that never existed here. 503 NC. */
+  readonly cluster: Cluster | null;
+  readonly clusterName: string;
+  readonly requestChanges: FieldChanges | null;
+  readonly responseChanges: FieldChanges | null;
+}
+
+export interface RedirectAction {
+  readonly type: 'redirect';
+  readonly status: number;
+  readonly scheme: string;
+  readonly authority: string;
+  readonly port: number;
+  readonly path: string;
+  /** Replaces the matched prefix; '' = not asked for. */
+  readonly prefixRewrite: string;
+}
+
+export interface DirectAction {
+  readonly type: 'direct';
+  readonly status: number;
+  readonly body: Uint8Array;
+}
+
+/** New path and authority for what goes upstream; `path` gets the matched prefix's length. */
+export interface Rewrite {
+  readonly authority: string | null;
+  readonly path: ((path: string, matchedPrefix: number) => string) | null;
+}
+
+export interface FieldChanges {
+  readonly remove: readonly FieldName[];
+  readonly set: readonly (readonly [FieldName, string])[];
+  readonly add: readonly (readonly [string, string])[];
+}
+
+/** Filters in request order, with this route's configuration for each. */
+export interface ChainSpec {
+  readonly filters: readonly FilterFactory[];
+  readonly configurations: readonly (Uint8Array | null)[];
+}
+
+export const EMPTY_CHAIN: ChainSpec = Object.freeze({ filters: [], configurations: [] });

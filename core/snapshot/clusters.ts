@@ -1,0 +1,153 @@
+// Clusters by name and who is in them. Clusters are interned: a change of endpoints or policy swaps a reference inside
+// the same cluster, so routes need not be compiled again and requests in flight keep what they have.
+
+import { Cluster, type ClusterPolicy, type ClusterSpec, DEFAULT_POLICY } from '../cluster/cluster.ts';
+import type { Endpoint } from '../cluster/endpoint.ts';
+import { parseDuration } from '../config/duration.ts';
+import type { ConnectionPoolSettings, DestinationRuleSpec, TrafficPolicy } from '../config/kinds/destination-rule.ts';
+import type { Resource } from '../config/resource.ts';
+import type { WorkloadEndpoint } from '../workload.ts';
+import { hasLabels, type Service, type ServicePort, servesPort, serviceHostOf } from './services.ts';
+
+/** Where endpoints come from: the shard interns them with their pools; a dry run has none. */
+export interface EndpointSource {
+  endpoint(address: string, port: number, workload: WorkloadEndpoint | null): Endpoint;
+  /** For clusters whose addresses come from DNS. */
+  resolver(cluster: Cluster): Cluster['resolve'];
+}
+
+export class ClusterTable {
+  readonly clusters = new Map<string, Cluster>();
+  private readonly source: EndpointSource;
+  private readonly staged = new Map<Cluster, ClusterSpec>();
+
+  constructor(source: EndpointSource) {
+    this.source = source;
+  }
+
+  /** The cluster of this name, the same object for the same name. A changed specification counts from `commit` on. */
+  intern(spec: ClusterSpec): Cluster {
+    const known = this.clusters.get(spec.name);
+    if (known !== undefined) {
+      this.staged.set(known, spec);
+      return known;
+    }
+    const cluster = new Cluster(spec);
+    if (spec.dns.length > 0) cluster.resolve = this.source.resolver(cluster);
+    this.clusters.set(spec.name, cluster);
+    return cluster;
+  }
+
+  /** The compile succeeded: what it asked for counts, and clusters that nothing refers to are forgotten. */
+  commit(used: ReadonlySet<Cluster>): void {
+    for (const [cluster, spec] of this.staged) {
+      if (JSON.stringify(cluster.spec.dns) !== JSON.stringify(spec.dns)) cluster.endpoints = [];
+      cluster.spec = spec;
+    }
+    this.staged.clear();
+    for (const [name, cluster] of this.clusters) if (!used.has(cluster)) this.clusters.delete(name);
+  }
+
+  rollback(): void {
+    this.staged.clear();
+  }
+
+  /** Puts every workload into the clusters it belongs to. */
+  populate(services: ReadonlyMap<string, Service>, endpoints: readonly WorkloadEndpoint[]): void {
+    for (const cluster of this.clusters.values()) {
+      const { spec } = cluster;
+      const service = services.get(spec.service);
+      if (spec.kind !== 'outbound' || spec.dns.length > 0) continue;
+      const port = service?.ports.find((candidate) => candidate.number === spec.port);
+      cluster.endpoints =
+        service === undefined || port === undefined ? [] : this.members(service, port, spec.labels, endpoints);
+    }
+  }
+
+  private members(
+    service: Service,
+    port: ServicePort,
+    labels: Readonly<Record<string, string>>,
+    endpoints: readonly WorkloadEndpoint[],
+  ): Endpoint[] {
+    const members: Endpoint[] = [];
+    for (const fixed of service.fixed) {
+      if (!hasLabels(fixed.labels, labels)) continue;
+      const number = fixed.ports[port.name] ?? (port.targetPort || port.number);
+      members.push(this.source.endpoint(fixed.address, number, null));
+    }
+    for (const endpoint of endpoints) {
+      if (!hasLabels(endpoint.labels, labels)) continue;
+      const number = servesPort(service, port, endpoint);
+      if (number !== null) members.push(this.source.endpoint(endpoint.address, number, endpoint));
+    }
+    return members;
+  }
+}
+
+export type DestinationRules = ReadonlyMap<string, Resource<DestinationRuleSpec>>;
+
+/** By full host name; of several for one host the first by name counts. */
+export function collectDestinationRules(resources: Iterable<Resource>): DestinationRules {
+  const rules = new Map<string, Resource<DestinationRuleSpec>>();
+  const found = [...resources].filter(
+    (resource) => resource.kind === 'DestinationRule',
+  ) as Resource<DestinationRuleSpec>[];
+  found.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  for (const rule of found) {
+    const host = serviceHostOf(rule.spec.host, rule.metadata.namespace);
+    if (!rules.has(host)) rules.set(host, rule);
+  }
+  return rules;
+}
+
+export interface ClusterRequest {
+  readonly service: Service;
+  readonly port: ServicePort;
+  readonly subset: string;
+  readonly rule: Resource<DestinationRuleSpec> | undefined;
+}
+
+/** The specification of a service's cluster, or null when the subset is not defined. */
+export function clusterSpec({ service, port, subset, rule }: ClusterRequest): ClusterSpec | null {
+  const defined = subset === '' ? undefined : rule?.spec.subsets?.find((candidate) => candidate.name === subset);
+  if (subset !== '' && defined === undefined) return null;
+  const hosts = service.fixed.length > 0 ? service.fixed.map((fixed) => fixed.address) : [service.host];
+  const target = port.targetPort || port.number;
+  return {
+    name: clusterName(service.host, port.number, subset),
+    kind: 'outbound',
+    service: service.host,
+    port: port.number,
+    subset,
+    labels: defined?.labels ?? {},
+    policy: policyOf(port.number, rule?.spec.trafficPolicy, defined?.trafficPolicy),
+    dns: service.resolution === 'STATIC' ? [] : hosts.map((host) => ({ host, port: target })),
+  };
+}
+
+export function clusterName(host: string, port: number, subset: string): string {
+  return `outbound|${port}|${subset}|${host}`;
+}
+
+/** A subset's policy overrides the host's, field by field at the top level; a port's replaces both. */
+function policyOf(port: number, ...levels: (TrafficPolicy | undefined)[]): ClusterPolicy {
+  let pool: ConnectionPoolSettings | undefined;
+  let simple: string | undefined;
+  for (const level of levels) {
+    const override = level?.portLevelSettings?.find((setting) => setting.port?.number === port);
+    const settings = override ?? level;
+    pool = settings?.connectionPool ?? pool;
+    simple = settings?.loadBalancer?.simple ?? simple;
+  }
+  const { tcp, http } = pool ?? {};
+  return {
+    loadBalancing: simple === 'ROUND_ROBIN' || simple === 'RANDOM' ? simple : DEFAULT_POLICY.loadBalancing,
+    connectTimeoutMs:
+      tcp?.connectTimeout === undefined ? DEFAULT_POLICY.connectTimeoutMs : parseDuration(tcp.connectTimeout),
+    idleTimeoutMs: http?.idleTimeout === undefined ? DEFAULT_POLICY.idleTimeoutMs : parseDuration(http.idleTimeout),
+    maxConnections: tcp?.maxConnections || DEFAULT_POLICY.maxConnections,
+    maxPendingRequests: http?.http1MaxPendingRequests || DEFAULT_POLICY.maxPendingRequests,
+    maxRequestsPerConnection: http?.maxRequestsPerConnection || DEFAULT_POLICY.maxRequestsPerConnection,
+  };
+}

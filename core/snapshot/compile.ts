@@ -1,0 +1,205 @@
+// Compiles the mesh's configuration into a snapshot for one proxy. Pure but for what it interns: the same state gives
+// the same routes, and pieces whose sources did not change are the same objects as before. The control plane runs it
+// dry, to validate.
+
+import { authorizationConfig } from '../authz.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { DEFAULT_POLICY } from '../cluster/cluster.ts';
+import type { AuthorizationPolicySpec } from '../config/kinds/authorization-policy.ts';
+import type { GatewaySpec } from '../config/kinds/gateway.ts';
+import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
+import type { Problem, Resource } from '../config/resource.ts';
+import type { FilterFactory } from '../filter.ts';
+import { HostTable } from '../router/hosts.ts';
+import type { VirtualHost } from '../router/route.ts';
+import type { Node, WorkloadEndpoint } from '../workload.ts';
+import { ClusterTable, clusterSpec, collectDestinationRules, type EndpointSource } from './clusters.ts';
+import { ChainBuilder, type FilterSource } from './filters.ts';
+import { Memo } from './memo.ts';
+import { fullHost } from './routes.ts';
+import { collectServices, type MeshState, type Service, workloadEntries } from './services.ts';
+import type { Snapshot } from './snapshot.ts';
+import { gatewayHosts, type HostCompiler, outboundHosts } from './virtual-hosts.ts';
+
+export interface Compiled {
+  readonly snapshot: Snapshot;
+  /** Warnings: what the configuration refers to and is not there. */
+  readonly problems: readonly Problem[];
+}
+
+/** Compiles one snapshot after the other for one proxy, sharing structure between them. */
+export class Compiler {
+  private readonly node: Node;
+  private readonly filters: FilterSource;
+  private readonly memo = new Memo();
+  private readonly table: ClusterTable;
+  private services: ReadonlyMap<string, Service> = new Map();
+
+  constructor(node: Node, endpoints: EndpointSource, filters: FilterSource) {
+    this.node = node;
+    this.filters = filters;
+    this.table = new ClusterTable(endpoints);
+  }
+
+  /** Throws when the configuration cannot be compiled; the previous snapshot and its clusters are then untouched. */
+  compile(state: MeshState, revision: number): Compiled {
+    try {
+      const services = collectServices(state, this.memo);
+      const compiled = this.assemble(state, services, revision);
+      this.memo.commit();
+      this.table.commit(new Set(compiled.snapshot.clusters.values()));
+      this.services = services;
+      this.populate(state);
+      return compiled;
+    } catch (error) {
+      this.memo.rollback();
+      this.table.rollback();
+      throw error;
+    }
+  }
+
+  /** Endpoints changed and the services are the same: nothing is compiled. */
+  populate(state: MeshState): void {
+    this.table.populate(this.services, membersOf(state, this.node.trustDomain));
+  }
+
+  private assemble(state: MeshState, services: ReadonlyMap<string, Service>, revision: number): Compiled {
+    const { memo, table, node } = this;
+    const problems: Problem[] = [];
+    const rules = collectDestinationRules(state.resources.values());
+    const virtualServices = inOrder<VirtualServiceSpec>(state, 'VirtualService');
+    const cluster = (host: string, port: number, subset: string): Cluster | null => {
+      const service = services.get(host);
+      const found = service?.ports.find((candidate) => candidate.number === port);
+      if (service === undefined || found === undefined) return null;
+      const spec = clusterSpec({ service, port: found, subset, rule: rules.get(host) });
+      return spec === null ? null : table.intern(spec);
+    };
+    const authorization = this.authorization(state);
+    const compiler: HostCompiler = {
+      node,
+      services,
+      virtualServices,
+      memo,
+      problems,
+      cluster,
+      chains: this.chains('outbound', node.role === 'gateway' ? authorization : []),
+      dependencies: (rule) => destinationHosts(rule, services).flatMap((host) => [services.get(host), rules.get(host)]),
+    };
+    const outbound = node.role === 'sidecar' ? outboundHosts(compiler) : [];
+    const gateways = new Map<number, HostTable>();
+    if (node.role === 'gateway') {
+      for (const [port, hosts] of gatewayHosts(compiler, inOrder<GatewaySpec>(state, 'Gateway'))) {
+        gateways.set(port, new HostTable(hosts, port));
+      }
+    }
+    const inbound = this.inbound(services, authorization);
+    const hosts = [...outbound, ...[...gateways.values()].flatMap((hostTable) => hostTable.virtualHosts)];
+    const snapshot: Snapshot = {
+      revision,
+      outbound: new HostTable(outbound, 80),
+      gateways,
+      inbound,
+      clusters: clustersOf(inbound === null ? hosts : [...hosts, inbound]),
+    };
+    return { snapshot, problems };
+  }
+
+  /** The one virtual host of the inbound port: whatever arrives is for the application, and for nothing else. */
+  private inbound(services: ReadonlyMap<string, Service>, authorization: readonly FilterFactory[]): VirtualHost | null {
+    const { node, memo } = this;
+    if (node.app === null) return null;
+    const { port } = node.app;
+    const service = node.services[0] ?? '';
+    const host = service === '' ? '' : fullHost(service, node.namespace, services);
+    const name = `inbound|${port}||`;
+    const cluster = this.table.intern({
+      name,
+      kind: 'inbound',
+      service: host,
+      port,
+      subset: '',
+      labels: {},
+      policy: DEFAULT_POLICY,
+      dns: [],
+    });
+    const chains = this.chains('inbound', authorization);
+    const target = { weight: 1, cluster, clusterName: name, requestChanges: null, responseChanges: null };
+    return memo.of(`inbound ${port} ${host}`, [cluster, chains], () => ({
+      name: `inbound|http|${port}`,
+      domains: ['*'],
+      service: host,
+      port,
+      routes: [
+        {
+          name: 'default',
+          origin: '',
+          matches: [],
+          requestChanges: null,
+          responseChanges: null,
+          chain: chains.route(undefined),
+          action: {
+            type: 'forward',
+            targets: [target],
+            totalWeight: 1,
+            rewrite: null,
+            timeoutMs: 0,
+            perTryTimeoutMs: 0,
+            retries: 0,
+          },
+        },
+      ],
+    }));
+  }
+
+  private chains(direction: string, always: readonly FilterFactory[]): ChainBuilder {
+    return this.memo.of(`chains ${direction}`, [this.filters, ...always], () => new ChainBuilder(this.filters, always));
+  }
+
+  /** The rbac filter, when a policy applies to this workload. */
+  private authorization(state: MeshState): FilterFactory[] {
+    const policies = inOrder<AuthorizationPolicySpec>(state, 'AuthorizationPolicy');
+    const configuration = this.memo.of('authorization', policies, () => authorizationConfig(policies, this.node));
+    if (configuration === null) return [];
+    const filter = this.filters.builtin('rbac', configuration);
+    if (filter === null) throw new Error('the rbac filter is not built: policies cannot be enforced');
+    return [filter];
+  }
+}
+
+/** Resources of one kind by namespace and name, so that every proxy sees the same order. */
+function inOrder<Spec>(state: MeshState, kind: string): Resource<Spec>[] {
+  const found: Resource<Spec>[] = [];
+  for (const resource of state.resources.values()) {
+    if (resource.kind === kind && !resource.apiVersion.startsWith('gateway.networking.k8s.io/')) {
+      found.push(resource as Resource<Spec>);
+    }
+  }
+  const key = (resource: Resource): string => `${resource.metadata.namespace}/${resource.metadata.name}`;
+  return found.sort((a, b) => (key(a) < key(b) ? -1 : 1));
+}
+
+function destinationHosts(rule: Resource<VirtualServiceSpec>, services: ReadonlyMap<string, Service>): string[] {
+  const hosts = new Set<string>();
+  for (const http of rule.spec.http ?? []) {
+    for (const route of http.route ?? []) {
+      hosts.add(fullHost(route.destination.host, rule.metadata.namespace, services));
+    }
+  }
+  return [...hosts];
+}
+
+function membersOf(state: MeshState, trustDomain: string): WorkloadEndpoint[] {
+  return [...state.endpoints, ...workloadEntries(state, trustDomain)];
+}
+
+function clustersOf(hosts: readonly VirtualHost[]): Map<string, Cluster> {
+  const clusters = new Map<string, Cluster>();
+  for (const host of hosts) {
+    for (const route of host.routes) {
+      if (route.action.type !== 'forward') continue;
+      for (const { cluster } of route.action.targets) if (cluster !== null) clusters.set(cluster.name, cluster);
+    }
+  }
+  return clusters;
+}

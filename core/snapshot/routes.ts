@@ -1,0 +1,227 @@
+// One VirtualService's http section compiled to routes. Destinations that do not exist leave a target without a cluster
+// and a problem that says so.
+
+import { RE2JS } from 're2js';
+import type { Cluster } from '../cluster/cluster.ts';
+import { parseDuration } from '../config/duration.ts';
+import type {
+  Destination,
+  Headers,
+  HTTPMatchRequest,
+  HTTPRedirect,
+  HTTPRewrite,
+  HTTPRoute,
+  VirtualServiceSpec,
+} from '../config/kinds/virtual-service.ts';
+import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
+import { FieldName } from '../head.ts';
+import { compileMatch } from '../router/match.ts';
+import type { FieldChanges, ForwardAction, RedirectAction, Rewrite, Route, Target } from '../router/route.ts';
+import type { Node } from '../workload.ts';
+import { clusterName } from './clusters.ts';
+import type { ChainBuilder } from './filters.ts';
+import { hasLabels, type Service, serviceHostOf } from './services.ts';
+
+/** Istio's default: two further attempts, where nothing had been sent. */
+export const DEFAULT_RETRIES = 2;
+
+/** Where a VirtualService applies: the mesh's outbound ports, or one gateway ('namespace/name'). */
+export interface RouteScope {
+  readonly node: Node;
+  readonly gateway: string;
+  /** The port of the request: a service's, or a gateway server's. */
+  readonly port: number;
+  readonly services: ReadonlyMap<string, Service>;
+  readonly chains: ChainBuilder;
+  /** The cluster of a service's port and subset; null when there is no such thing. */
+  cluster(host: string, port: number, subset: string): Cluster | null;
+}
+
+export interface CompiledRoutes {
+  readonly routes: readonly Route[];
+  /** Destinations that lead nowhere. */
+  readonly problems: readonly Problem[];
+}
+
+export function compileRoutes(resource: Resource<VirtualServiceSpec>, scope: RouteScope): CompiledRoutes {
+  const problems: Problem[] = [];
+  const routes: Route[] = [];
+  for (const [index, http] of (resource.spec.http ?? []).entries()) {
+    const matches = (http.match ?? []).filter((match) => applies(match, resource.metadata.namespace, scope));
+    if (http.match !== undefined && http.match.length > 0 && matches.length === 0) continue;
+    routes.push(compileRoute(resource, http, index, matches, scope, problems));
+  }
+  return { routes, problems };
+}
+
+/** Conditions on where the request is, decided once: gateway, port, the caller's labels and namespace. */
+function applies(match: HTTPMatchRequest, namespace: string, scope: RouteScope): boolean {
+  if (match.port !== undefined && match.port !== scope.port) return false;
+  if (match.gateways !== undefined && match.gateways.length > 0) {
+    if (!match.gateways.some((gateway) => gatewayName(gateway, namespace) === scope.gateway)) return false;
+  }
+  if (scope.gateway !== 'mesh') return true;
+  if (match.sourceLabels !== undefined && !hasLabels(scope.node.labels, match.sourceLabels)) return false;
+  return match.sourceNamespace === undefined || match.sourceNamespace === scope.node.namespace;
+}
+
+/** 'mesh', or 'namespace/name'. */
+export function gatewayName(reference: string, namespace: string): string {
+  return reference === 'mesh' || reference.includes('/') ? reference : `${namespace}/${reference}`;
+}
+
+function compileRoute(
+  resource: Resource<VirtualServiceSpec>,
+  http: HTTPRoute,
+  index: number,
+  matches: readonly HTTPMatchRequest[],
+  scope: RouteScope,
+  problems: Problem[],
+): Route {
+  const { name, namespace } = resource.metadata;
+  return {
+    name: http.name ?? 'default',
+    origin: `${namespace}/${name}`,
+    matches: matches.map(compileMatch),
+    action: actionOf(resource, http, index, scope, problems),
+    requestChanges: changesOf(http.headers?.request),
+    responseChanges: changesOf(http.headers?.response),
+    chain: scope.chains.route(http.fault),
+  };
+}
+
+function actionOf(
+  resource: Resource<VirtualServiceSpec>,
+  http: HTTPRoute,
+  index: number,
+  scope: RouteScope,
+  problems: Problem[],
+): Route['action'] {
+  if (http.redirect !== undefined) return redirectOf(http.redirect);
+  if (http.directResponse !== undefined) {
+    const { status, body } = http.directResponse;
+    const bytes = body?.bytes === undefined ? Buffer.from(body?.string ?? '') : Buffer.from(body.bytes, 'base64');
+    return { type: 'direct', status, body: bytes };
+  }
+  const destinations = http.route ?? [];
+  const targets: Target[] = [];
+  for (const [at, route] of destinations.entries()) {
+    // A sole destination gets everything, whatever its weight says.
+    const weight = destinations.length === 1 ? 1 : (route.weight ?? 0);
+    if (weight === 0) continue;
+    const { host, port, subset } = resolve(route.destination, resource.metadata.namespace, scope);
+    const cluster = scope.cluster(host, port, subset);
+    if (cluster === null) problems.push(missing(resource, index, at, host, port, subset, scope));
+    targets.push({
+      weight,
+      cluster,
+      clusterName: clusterName(host, port, subset),
+      requestChanges: changesOf(route.headers?.request),
+      responseChanges: changesOf(route.headers?.response),
+    });
+  }
+  const action: ForwardAction = {
+    type: 'forward',
+    targets,
+    totalWeight: targets.reduce((sum, target) => sum + target.weight, 0),
+    rewrite: http.rewrite === undefined ? null : rewriteOf(http.rewrite),
+    timeoutMs: http.timeout === undefined ? 0 : parseDuration(http.timeout),
+    perTryTimeoutMs: 0,
+    retries: http.retries?.attempts ?? DEFAULT_RETRIES,
+  };
+  return action;
+}
+
+/** Short names belong to the rule's namespace; a port may be left out where the service has only one. */
+function resolve(
+  destination: Destination,
+  namespace: string,
+  scope: RouteScope,
+): { host: string; port: number; subset: string } {
+  const host = fullHost(destination.host, namespace, scope.services);
+  const ports = scope.services.get(host)?.ports ?? [];
+  const named = destination.port?.number;
+  const only = ports.length === 1 ? ports[0].number : scope.port;
+  return { host, port: named ?? only, subset: destination.subset ?? '' };
+}
+
+/** A host as a rule names it, as the registry knows it. */
+export function fullHost(host: string, namespace: string, services: ReadonlyMap<string, Service>): string {
+  if (services.has(host)) return host;
+  const short = serviceHostOf(host, namespace);
+  if (services.has(short)) return short;
+  // 'reviews.default' and 'reviews.default.svc' are names of the service too.
+  for (const service of services.values()) if (host.includes('.') && service.names.includes(host)) return service.host;
+  return short;
+}
+
+function missing(
+  resource: Resource,
+  index: number,
+  at: number,
+  host: string,
+  port: number,
+  subset: string,
+  scope: RouteScope,
+): Problem {
+  const service = scope.services.get(host);
+  const what =
+    service === undefined
+      ? `host "${host}"`
+      : service.ports.some((candidate) => candidate.number === port)
+        ? `subset "${subset}" of host "${host}"`
+        : `port ${port} of host "${host}"`;
+  return {
+    severity: 'warning',
+    code: 'IST0101',
+    message: `Referenced ${what} not found`,
+    resource: resourceKey(resource),
+    pointer: `/spec/http/${index}/route/${at}/destination`,
+  };
+}
+
+function redirectOf(redirect: HTTPRedirect): RedirectAction {
+  return {
+    type: 'redirect',
+    status: redirect.redirectCode ?? 301,
+    scheme: redirect.scheme ?? '',
+    authority: redirect.authority ?? '',
+    port: redirect.port ?? 0,
+    path: redirect.uri ?? '',
+    prefixRewrite: redirect.prefixRewrite ?? '',
+  };
+}
+
+function rewriteOf(rewrite: HTTPRewrite): Rewrite {
+  const authority = rewrite.authority ?? null;
+  if (rewrite.uriRegexRewrite !== undefined) {
+    const regex = RE2JS.compile(rewrite.uriRegexRewrite.match ?? '');
+    // RE2 writes \1 where JavaScript-like engines write $1.
+    const replacement = (rewrite.uriRegexRewrite.rewrite ?? '').replaceAll('$', '\\$').replace(/\\(\d)/g, '$$$1');
+    return {
+      authority,
+      path(path) {
+        const mark = path.indexOf('?');
+        const bare = mark < 0 ? path : path.slice(0, mark);
+        return regex.matcher(bare).replaceAll(replacement) + (mark < 0 ? '' : path.slice(mark));
+      },
+    };
+  }
+  if (rewrite.uri === undefined) return { authority, path: null };
+  const { uri } = rewrite;
+  return { authority, path: (path, covered) => joinRewritten(uri, path.slice(covered)) };
+}
+
+/** '/api/' rewritten to '/' turns '/api/x' into '/x', and '/api' rewritten to '/' turns it into '/x' as well. */
+function joinRewritten(uri: string, rest: string): string {
+  return uri.endsWith('/') && rest.startsWith('/') ? uri + rest.slice(1) : uri + rest;
+}
+
+function changesOf(operations: NonNullable<Headers['request']> | undefined): FieldChanges | null {
+  if (operations === undefined) return null;
+  return {
+    remove: (operations.remove ?? []).map((name) => new FieldName(name)),
+    set: Object.entries(operations.set ?? {}).map(([name, value]) => [new FieldName(name), value] as const),
+    add: Object.entries(operations.add ?? {}),
+  };
+}

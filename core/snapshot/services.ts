@@ -1,0 +1,203 @@
+// The registry: which services there are, under which names, on which ports, and which endpoints belong to them.
+// Services come from Service and ServiceEntry resources, and from workloads that registered themselves by a name.
+
+import type { ServiceSpec } from '../config/kinds/kubernetes.ts';
+import type { ServiceEntrySpec } from '../config/kinds/service-entry.ts';
+import type { WorkloadEntrySpec } from '../config/kinds/workload-entry.ts';
+import type { Resource } from '../config/resource.ts';
+import type { WorkloadEndpoint } from '../workload.ts';
+import type { Memo } from './memo.ts';
+
+export interface ServicePort {
+  readonly number: number;
+  readonly name: string;
+  /** Upper case: HTTP, HTTP2, GRPC, TLS, TCP...; '' = not said. */
+  readonly protocol: string;
+  /** A number or the name of a port; 0 = the same number. */
+  readonly targetPort: number;
+}
+
+export interface Service {
+  /** 'reviews.default.svc.cluster.local' */
+  readonly host: string;
+  /** Everything a client may call it, `host` included. Wildcards allowed ('*.example.com'). */
+  readonly names: readonly string[];
+  readonly namespace: string;
+  readonly ports: readonly ServicePort[];
+  /** Workloads with these labels belong to it; null: only who registered by name. */
+  readonly selector: Readonly<Record<string, string>> | null;
+  readonly resolution: 'STATIC' | 'DNS' | 'NONE';
+  /** Addresses that the resource itself lists. */
+  readonly fixed: readonly FixedEndpoint[];
+}
+
+export interface FixedEndpoint {
+  /** An address, or with resolution DNS a host name. */
+  readonly address: string;
+  readonly ports: Readonly<Record<string, number>>;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface MeshState {
+  readonly resources: ReadonlyMap<string, Resource>;
+  readonly endpoints: readonly WorkloadEndpoint[];
+}
+
+export const DOMAIN = 'cluster.local';
+
+/** All services by full host name. Services that did not change are the same objects as last time. */
+export function collectServices(state: MeshState, memo: Memo): Map<string, Service> {
+  const services = new Map<string, Service>();
+  for (const resource of state.resources.values()) {
+    if (resource.kind === 'Service') {
+      const service = memo.of(`service ${serviceHost(resource)}`, [resource], () =>
+        fromService(resource as Resource<ServiceSpec>),
+      );
+      services.set(service.host, service);
+    } else if (resource.kind === 'ServiceEntry') {
+      const { name, namespace } = resource.metadata;
+      const entries = memo.of(`service-entry ${namespace}/${name}`, [resource], () =>
+        fromServiceEntry(resource as Resource<ServiceEntrySpec>),
+      );
+      for (const service of entries) if (!services.has(service.host)) services.set(service.host, service);
+    }
+  }
+  addRegistered(services, state.endpoints, memo);
+  return services;
+}
+
+/** 'name.namespace.svc.cluster.local' for a short name, else the name itself. */
+export function serviceHostOf(name: string, namespace: string): string {
+  if (name.includes('.')) return name;
+  return `${name}.${namespace}.svc.${DOMAIN}`;
+}
+
+function serviceHost(resource: Resource): string {
+  return serviceHostOf(resource.metadata.name, resource.metadata.namespace);
+}
+
+function namesOf(name: string, namespace: string): string[] {
+  return [name, `${name}.${namespace}`, `${name}.${namespace}.svc`, `${name}.${namespace}.svc.${DOMAIN}`];
+}
+
+function fromService(resource: Resource<ServiceSpec>): Service {
+  const { name, namespace } = resource.metadata;
+  const { spec } = resource;
+  const names = namesOf(name, namespace);
+  if (spec.clusterIP !== undefined && spec.clusterIP !== 'None' && spec.clusterIP !== '') names.push(spec.clusterIP);
+  return {
+    host: serviceHost(resource),
+    names,
+    namespace,
+    selector: spec.selector ?? null,
+    resolution: 'STATIC',
+    fixed: [],
+    ports: (spec.ports ?? []).map((port) => ({
+      number: port.port,
+      name: port.name ?? '',
+      protocol: (port.appProtocol ?? port.name?.split('-')[0] ?? '').toUpperCase(),
+      targetPort: typeof port.targetPort === 'number' ? port.targetPort : 0,
+    })),
+  };
+}
+
+function fromServiceEntry(resource: Resource<ServiceEntrySpec>): Service[] {
+  const { spec } = resource;
+  const dns = spec.resolution === 'DNS' || spec.resolution === 'DNS_ROUND_ROBIN' || spec.resolution === 'DYNAMIC_DNS';
+  return spec.hosts.map((host) => ({
+    host,
+    names: [host, ...(spec.addresses ?? []).filter((address) => !address.includes('/'))],
+    namespace: resource.metadata.namespace,
+    selector: spec.workloadSelector?.labels ?? null,
+    resolution: spec.resolution === 'STATIC' ? 'STATIC' : dns ? 'DNS' : 'NONE',
+    fixed: (spec.endpoints ?? []).map((endpoint) => ({
+      address: endpoint.address ?? '',
+      ports: endpoint.ports ?? {},
+      labels: endpoint.labels ?? {},
+    })),
+    ports: (spec.ports ?? []).map((port) => ({
+      number: port.number,
+      name: port.name ?? '',
+      protocol: (port.protocol ?? '').toUpperCase(),
+      targetPort: port.targetPort ?? 0,
+    })),
+  }));
+}
+
+/** A workload that registered under a name nobody described makes a service of that name, on its application's port. */
+function addRegistered(services: Map<string, Service>, endpoints: readonly WorkloadEndpoint[], memo: Memo): void {
+  const ports = new Map<string, { name: string; namespace: string; numbers: Set<number> }>();
+  for (const endpoint of endpoints) {
+    for (const name of endpoint.services) {
+      const host = serviceHostOf(name, endpoint.namespace);
+      if (services.has(host)) continue;
+      const known = ports.get(host) ?? { name, namespace: endpoint.namespace, numbers: new Set<number>() };
+      known.numbers.add(endpoint.appPort);
+      ports.set(host, known);
+    }
+  }
+  for (const [host, { name, namespace, numbers }] of ports) {
+    const sorted = [...numbers].sort((a, b) => a - b);
+    services.set(
+      host,
+      memo.of(`registered ${host}`, sorted, () => ({
+        host,
+        names: name.includes('.') ? [name] : namesOf(name, namespace),
+        namespace,
+        selector: null,
+        resolution: 'STATIC' as const,
+        fixed: [],
+        ports: sorted.map((number) => ({ number, name: '', protocol: '', targetPort: number })),
+      })),
+    );
+  }
+}
+
+/** WorkloadEntry resources as endpoints. */
+export function workloadEntries(state: MeshState, trustDomain: string): WorkloadEndpoint[] {
+  const found: WorkloadEndpoint[] = [];
+  for (const resource of state.resources.values()) {
+    if (resource.kind !== 'WorkloadEntry') continue;
+    const { metadata } = resource;
+    const spec = resource.spec as WorkloadEntrySpec;
+    const ports = Object.values(spec.ports ?? {});
+    for (const port of ports.length === 0 ? [0] : ports) {
+      found.push({
+        id: `${metadata.namespace}/${metadata.name}`,
+        name: metadata.name,
+        workload: metadata.name,
+        namespace: metadata.namespace,
+        serviceAccount: spec.serviceAccount ?? 'default',
+        trustDomain,
+        labels: { ...metadata.labels, ...spec.labels },
+        services: [],
+        address: spec.address ?? '',
+        port,
+        appPort: port,
+        weight: spec.weight ?? 1,
+        locality: spec.locality ?? '',
+      });
+    }
+  }
+  return found;
+}
+
+/** The address and port of this workload for one port of the service, or null when it does not serve it. */
+export function servesPort(service: Service, port: ServicePort, endpoint: WorkloadEndpoint): number | null {
+  const byName = endpoint.services.some((name) => serviceHostOf(name, endpoint.namespace) === service.host);
+  const bySelector =
+    service.selector !== null &&
+    endpoint.namespace === service.namespace &&
+    hasLabels(endpoint.labels, service.selector);
+  if (!byName && !bySelector) return null;
+  const wanted = port.targetPort || port.number;
+  if (endpoint.appPort === wanted || endpoint.appPort === 0) return endpoint.port || wanted;
+  // On one machine several instances cannot all listen on the port that the Service names: whoever registers by the
+  // service's name serves its only port, whichever his own is.
+  return byName && service.ports.length === 1 ? endpoint.port : null;
+}
+
+export function hasLabels(labels: Readonly<Record<string, string>>, wanted: Readonly<Record<string, string>>): boolean {
+  for (const name of Object.keys(wanted)) if (labels[name] !== wanted[name]) return false;
+  return true;
+}

@@ -1,0 +1,17 @@
+// Everything a request needs to know of the configuration, compiled and immutable. A request keeps the snapshot that it
+// began with; a change swaps one reference. Types only.
+
+import type { Cluster } from '../cluster/cluster.ts';
+import type { HostTable } from '../router/hosts.ts';
+import type { VirtualHost } from '../router/route.ts';
+
+export interface Snapshot {
+  readonly revision: number;
+  /** The sidecar's outbound port: hosts of the mesh. */
+  readonly outbound: HostTable;
+  /** Gateway servers by the port number that their Gateway names. */
+  readonly gateways: ReadonlyMap<number, HostTable>;
+  /** Everything that arrives at the sidecar's inbound port. Null: this proxy has no application. */
+  readonly inbound: VirtualHost | null;
+  readonly clusters: ReadonlyMap<string, Cluster>;
+}

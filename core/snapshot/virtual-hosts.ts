@@ -1,0 +1,230 @@
+// Virtual hosts of the outbound port and of gateways: every service's own default route, with the VirtualServices that
+// name its host in front.
+
+import type { Cluster } from '../cluster/cluster.ts';
+import type { GatewaySpec } from '../config/kinds/gateway.ts';
+import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
+import type { Problem, Resource } from '../config/resource.ts';
+import type { Route, VirtualHost } from '../router/route.ts';
+import type { Node } from '../workload.ts';
+import { clusterName } from './clusters.ts';
+import type { ChainBuilder } from './filters.ts';
+import type { Memo } from './memo.ts';
+import {
+  type CompiledRoutes,
+  compileRoutes,
+  DEFAULT_RETRIES,
+  fullHost,
+  gatewayName,
+  type RouteScope,
+} from './routes.ts';
+import { hasLabels, type Service } from './services.ts';
+
+export interface HostCompiler {
+  readonly node: Node;
+  readonly services: ReadonlyMap<string, Service>;
+  readonly virtualServices: readonly Resource<VirtualServiceSpec>[];
+  readonly chains: ChainBuilder;
+  readonly memo: Memo;
+  readonly problems: Problem[];
+  cluster(host: string, port: number, subset: string): Cluster | null;
+  /** Everything that the routes of a rule depend on beside the rule: what its destinations are made of. */
+  dependencies(rule: Resource<VirtualServiceSpec>): readonly unknown[];
+}
+
+/** The sidecar's view: a virtual host for each port of each service, and for rules about hosts that are no service. */
+export function outboundHosts(compiler: HostCompiler): VirtualHost[] {
+  const { services, virtualServices, memo } = compiler;
+  const rules = rulesByHost(virtualServices, services);
+  const hosts: VirtualHost[] = [];
+  for (const service of services.values()) {
+    const own = rules.get(service.host) ?? [];
+    rules.delete(service.host);
+    for (const port of service.ports) {
+      const name = `${service.host}:${port.number}`;
+      const compiled = own.map((rule) => routesOf(compiler, rule, 'mesh', port.number));
+      const cluster = compiler.cluster(service.host, port.number, '');
+      hosts.push(
+        memo.of(`outbound ${name}`, [service, cluster, compiler.chains, ...compiled], () => ({
+          name,
+          domains: service.names,
+          service: service.host,
+          port: port.number,
+          routes: [...compiled.flatMap((part) => part.routes), ...lastRoute(compiler, service, port.number, compiled)],
+        })),
+      );
+    }
+  }
+  for (const [host, own] of rules) {
+    const compiled = own.map((rule) => routesOf(compiler, rule, 'mesh', 80));
+    hosts.push(
+      memo.of(`outbound ${host}`, [compiler.chains, ...compiled], () => ({
+        name: `${host}:*`,
+        domains: [host],
+        service: host,
+        port: 0,
+        routes: compiled.flatMap((part) => part.routes),
+      })),
+    );
+  }
+  return hosts;
+}
+
+/** The route to the service itself; rules take its place, they do not fall through to it. */
+function lastRoute(compiler: HostCompiler, service: Service, port: number, rules: readonly CompiledRoutes[]): Route[] {
+  if (rules.some((compiled) => compiled.routes.length > 0)) return [];
+  return [
+    {
+      name: 'default',
+      origin: '',
+      matches: [],
+      requestChanges: null,
+      responseChanges: null,
+      chain: compiler.chains.route(undefined),
+      action: {
+        type: 'forward',
+        totalWeight: 1,
+        rewrite: null,
+        timeoutMs: 0,
+        perTryTimeoutMs: 0,
+        retries: DEFAULT_RETRIES,
+        targets: [
+          {
+            weight: 1,
+            cluster: compiler.cluster(service.host, port, ''),
+            clusterName: clusterName(service.host, port, ''),
+            requestChanges: null,
+            responseChanges: null,
+          },
+        ],
+      },
+    },
+  ];
+}
+
+/** Gateway servers that this proxy carries, by the port number that they name. */
+export function gatewayHosts(
+  compiler: HostCompiler,
+  gateways: readonly Resource<GatewaySpec>[],
+): Map<number, VirtualHost[]> {
+  const ports = new Map<number, Map<string, Route[]>>();
+  for (const gateway of gateways) {
+    if (!hasLabels(compiler.node.labels, gateway.spec.selector ?? {})) continue;
+    const name = `${gateway.metadata.namespace}/${gateway.metadata.name}`;
+    for (const server of gateway.spec.servers ?? []) {
+      const { number } = server.port;
+      if (!speaksHttp(server.port.protocol)) continue;
+      const domains = ports.get(number) ?? new Map<string, Route[]>();
+      ports.set(number, domains);
+      for (const rule of compiler.virtualServices) {
+        const { namespace } = rule.metadata;
+        if (!(rule.spec.gateways ?? []).some((reference) => gatewayName(reference, namespace) === name)) continue;
+        const { routes } = routesOf(compiler, rule, name, number);
+        for (const domain of sharedDomains(server.hosts, rule.spec.hosts, namespace)) {
+          domains.set(domain, [...(domains.get(domain) ?? []), ...routes]);
+        }
+      }
+    }
+  }
+  const hosts = new Map<number, VirtualHost[]>();
+  for (const [port, domains] of ports) {
+    hosts.set(
+      port,
+      [...domains].map(([domain, routes]) =>
+        compiler.memo.of(`gateway ${port} ${domain}`, routes, () => ({
+          name: `${domain}:${port}`,
+          domains: [domain],
+          service: '',
+          port: 0,
+          routes,
+        })),
+      ),
+    );
+  }
+  return hosts;
+}
+
+export function speaksHttp(protocol: string | undefined): boolean {
+  return ['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB'].includes((protocol ?? 'HTTP').toUpperCase());
+}
+
+/** Hosts that both a server and a rule name; the narrower of the two where one is a wildcard. */
+function sharedDomains(servers: readonly string[], rules: readonly string[], namespace: string): Set<string> {
+  const shared = new Set<string>();
+  for (const server of servers) {
+    const slash = server.indexOf('/');
+    const scope = slash < 0 ? '*' : server.slice(0, slash);
+    if (scope !== '*' && scope !== '.' && scope !== namespace) continue;
+    const host = server.slice(slash + 1);
+    for (const rule of rules) {
+      if (covers(host, rule)) shared.add(rule);
+      else if (covers(rule, host)) shared.add(host);
+    }
+  }
+  return shared;
+}
+
+function covers(pattern: string, host: string): boolean {
+  if (pattern === '*' || pattern === host) return true;
+  return pattern.startsWith('*') && host.endsWith(pattern.slice(1));
+}
+
+/**
+ * The routes of one rule in one scope. While a destination of it is missing, the routes that last worked stay, and the
+ * problem says so: a rule that arrives before what it refers to must not break what runs.
+ */
+function routesOf(
+  compiler: HostCompiler,
+  rule: Resource<VirtualServiceSpec>,
+  gateway: string,
+  port: number,
+): CompiledRoutes {
+  const { memo, node, services, chains } = compiler;
+  const key = `routes ${rule.metadata.namespace}/${rule.metadata.name} ${gateway} ${port}`;
+  const scope: RouteScope = {
+    node,
+    gateway,
+    port,
+    services,
+    chains,
+    cluster: (host, number, subset) => compiler.cluster(host, number, subset),
+  };
+  const compiled = memo.of(key, [rule, chains, ...compiler.dependencies(rule)], () => {
+    const fresh = compileRoutes(rule, scope);
+    const before = memo.previous<CompiledRoutes>(key);
+    if (fresh.problems.length === 0 || before === undefined || !works(before)) return fresh;
+    return {
+      routes: before.routes,
+      problems: fresh.problems.map((problem) => ({ ...problem, message: `${problem.message}; the old route stays` })),
+    };
+  });
+  for (const problem of compiled.problems) {
+    if (!compiler.problems.some((known) => known.pointer === problem.pointer && known.resource === problem.resource)) {
+      compiler.problems.push(problem);
+    }
+  }
+  return compiled;
+}
+
+function works(compiled: CompiledRoutes): boolean {
+  return compiled.routes.every(
+    (route) => route.action.type !== 'forward' || route.action.targets.every((target) => target.cluster !== null),
+  );
+}
+
+/** Rules for the mesh by the full names of their hosts, in the order of their names. */
+function rulesByHost(
+  virtualServices: readonly Resource<VirtualServiceSpec>[],
+  services: ReadonlyMap<string, Service>,
+): Map<string, Resource<VirtualServiceSpec>[]> {
+  const rules = new Map<string, Resource<VirtualServiceSpec>[]>();
+  for (const rule of virtualServices) {
+    const gateways = rule.spec.gateways ?? [];
+    if (gateways.length > 0 && !gateways.includes('mesh')) continue;
+    for (const name of rule.spec.hosts) {
+      const host = name.startsWith('*') ? name : fullHost(name, rule.metadata.namespace, services);
+      rules.set(host, [...(rules.get(host) ?? []), rule]);
+    }
+  }
+  return rules;
+}

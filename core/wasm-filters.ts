@@ -1,0 +1,70 @@
+// The filters of one shard by their configuration: the same configuration is the same filter, so a change of routes
+// makes no new instance, and a filter that no route refers to any more is retired.
+
+import type { FilterFactory } from './filter.ts';
+import type { ModuleSpec } from './protocol.ts';
+import type { DataPlaneEnvironment } from './proxy.ts';
+import type { FilterSource } from './snapshot/filters.ts';
+import type { Snapshot } from './snapshot/snapshot.ts';
+import { WasmRuntime } from './wasm/runtime.ts';
+
+export class WasmFilters implements FilterSource {
+  private readonly runtime: WasmRuntime;
+  private readonly modules = new Map<string, ModuleSpec>();
+  private readonly configured = new Map<string, FilterFactory>();
+
+  constructor(environment: DataPlaneEnvironment) {
+    this.runtime = new WasmRuntime(environment);
+    this.setModules(environment.modules);
+  }
+
+  setModules(modules: readonly ModuleSpec[]): void {
+    for (const spec of modules) this.modules.set(spec.name, spec);
+  }
+
+  builtin(name: 'fault' | 'rbac', configuration: Uint8Array): FilterFactory | null {
+    const spec = this.modules.get(name);
+    if (spec === undefined) return null;
+    const key = `${name} ${spec.digest} ${Buffer.from(configuration).toString('latin1')}`;
+    let filter = this.configured.get(key);
+    if (filter === undefined) {
+      filter = this.runtime.configure({
+        name,
+        digest: spec.digest,
+        module: spec.module,
+        builtin: true,
+        rootId: '',
+        vmId: '',
+        vmConfiguration: EMPTY,
+        configuration,
+        env: {},
+        failStrategy: 'FAIL_CLOSE',
+      });
+      this.configured.set(key, filter);
+    }
+    return filter;
+  }
+
+  /** Retires what this snapshot does not refer to. */
+  retain(snapshot: Snapshot): void {
+    const used = new Set<FilterFactory>();
+    const hosts = [
+      ...snapshot.outbound.virtualHosts,
+      ...[...snapshot.gateways.values()].flatMap((t) => t.virtualHosts),
+    ];
+    if (snapshot.inbound !== null) hosts.push(snapshot.inbound);
+    for (const host of hosts)
+      for (const route of host.routes) for (const filter of route.chain.filters) used.add(filter);
+    for (const [key, filter] of this.configured) {
+      if (used.has(filter)) continue;
+      this.configured.delete(key);
+      this.runtime.retire(filter);
+    }
+  }
+
+  dump(): unknown {
+    return this.runtime.dump();
+  }
+}
+
+const EMPTY = new Uint8Array(0);
