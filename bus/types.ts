@@ -35,10 +35,29 @@ export class ConflictError extends Error {
   }
 }
 
+/** NATS is away, or did not answer in time. `outcome` says what became of a write. */
+export class BusUnavailableError extends Error {
+  readonly outcome: 'nothing' | 'unknown';
+
+  constructor(message: string, outcome: 'nothing' | 'unknown' = 'nothing') {
+    super(message);
+    this.outcome = outcome;
+  }
+}
+
+/** NATS does not let this user do that. */
+export class BusForbiddenError extends Error {}
+
+/** A change, lease or object is larger than the bus carries. Nothing was written. */
+export class TooLargeError extends Error {}
+
 export interface ConfigLog {
-  /** The whole state as of the newest commit. Revision 0 = empty. */
+  /** The whole state as of the newest commit. Revision 0 = empty. Throws BusUnavailableError. */
   load(): Promise<ConfigState>;
-  /** Compare-and-set on the whole store. Throws ConflictError. Limits are checked before anything is written. */
+  /**
+   * Compare-and-set on the whole store. Throws ConflictError, TooLargeError, BusUnavailableError. Limits are checked before
+   * anything is written.
+   */
   commit(change: {
     parent: number;
     author: string;
@@ -48,7 +67,8 @@ export interface ConfigLog {
   }): Promise<Commit>;
   /**
    * Calls back in order with each commit after `from`, without gaps: after a reconnect or a lost message the log is read
-   * again from where it stood. When history no longer reaches back, `onState` gets the whole state instead.
+   * again from where it stood. When history no longer reaches back, is too long to be replayed, or is another log than the
+   * one followed so far, `state` gets the whole state instead. Resolves when the newest commit was delivered.
    */
   follow(from: number, on: { commit(commit: Commit): void; state(state: ConfigState): void }): Promise<Subscription>;
   /** Newest first. */
@@ -112,6 +132,10 @@ export interface BusOptions {
   readonly user?: string;
   readonly password?: string;
   readonly name: string;
+  /** Base64 PKCS#8 of the Ed25519 key that signs commits; whoever commits needs it. It verifies, too. */
+  readonly signingKey?: string;
+  /** Base64 SPKI of that key: commits that it did not sign are as if they were empty. Without it nothing is verified. */
+  readonly verifyKey?: string;
   /** Told of every change of the connection, for logs and /ready. */
   onConnection?(state: 'connected' | 'disconnected' | 'closed', detail: string): void;
 }

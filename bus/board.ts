@@ -1,0 +1,98 @@
+// Last value of each proxy on one subject prefix: live messages as they come, and what the stream kept from before, read again
+// after every reconnect. What leases and statuses have in common; knows neither.
+import type { Link } from './link.ts';
+import { tokenId } from './subjects.ts';
+import { BusUnavailableError, type Subscription } from './types.ts';
+
+export interface BoardReader {
+  /** `ageMs`: by the server's clock, how much older than the stream's newest message; 0 for a live one. */
+  value(id: string, data: Uint8Array, ageMs: number): void;
+  /** What the stream holds was told, at first and after each reconnect. */
+  complete(): void;
+}
+
+const PARALLEL_READS = 32;
+const MAX_RETRY_MS = 2_000;
+
+/** Resolves when the first complete set was told, however long NATS is away. Rejects when the bus is closed before. */
+export async function followBoard(
+  link: Link,
+  stream: string,
+  prefix: string,
+  reader: BoardReader,
+): Promise<Subscription> {
+  let closed = false;
+  /** Ids heard live since the read in progress began: newer than anything it finds. */
+  let heard = new Set<string>();
+  let wanted = 0;
+  let reading: Promise<void> | null = null;
+
+  const subscription = link.nc.subscribe(`${prefix}.*`, {
+    callback: (_, message) => {
+      const id = tokenId(message.subject.slice(prefix.length + 1));
+      if (id === null || closed) return;
+      heard.add(id);
+      reader.value(id, message.data, 0);
+    },
+  });
+
+  const read = async (): Promise<void> => {
+    for (let done = 0, retry = 50; done !== wanted && !closed; ) {
+      const target = wanted;
+      heard = new Set();
+      try {
+        await readStored();
+        done = target;
+      } catch (error) {
+        if (!(error instanceof BusUnavailableError)) throw error;
+        if (link.closed) throw error;
+        retry = Math.min(retry * 2, MAX_RETRY_MS);
+        await new Promise((resolve) => setTimeout(resolve, retry));
+      }
+    }
+  };
+
+  const readStored = async (): Promise<void> => {
+    const state = await link.stream(stream, `${prefix}.*`);
+    if (state === null)
+      throw new BusUnavailableError(`NATS has no stream ${stream} yet: the control plane has not run`);
+    const subjects = [...state.subjects];
+    const next = async (): Promise<void> => {
+      for (let subject = subjects.pop(); subject !== undefined && !closed; subject = subjects.pop()) {
+        const id = tokenId(subject.slice(prefix.length + 1));
+        if (id === null || heard.has(id)) continue;
+        const message = await link.get(stream, { last_by_subj: subject });
+        if (message === null || heard.has(id) || closed) continue;
+        reader.value(id, message.data, Math.max(0, state.lastTime - message.time));
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL_READS }, next));
+    if (!closed) reader.complete();
+  };
+
+  const start = (): Promise<void> => {
+    wanted++;
+    reading ??= read().finally(() => {
+      reading = null;
+    });
+    return reading;
+  };
+
+  const forget = link.onUp(() => {
+    start().catch((error: unknown) => {
+      if (!link.closed) throw error;
+    });
+  });
+  const close = async (): Promise<void> => {
+    closed = true;
+    forget();
+    if (!subscription.isClosed()) subscription.unsubscribe();
+  };
+  try {
+    await start();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { close };
+}

@@ -1,0 +1,168 @@
+// How a commit and a manifest look on the wire, and the chain they form. Nothing here talks to NATS.
+//
+//   commit message   JSON { v, id, parent, parentDigest, time, author, message, change | pack }   header Weft-Signature
+//   parentDigest     sha256 of the parent's message: a log that was replaced, or a writer that skipped the
+//                    compare-and-set, is seen by the first reader
+//   change           { upserts, removals } inline while the message stays small, else `pack`: the digest of an object
+//                    that holds the same, gzipped
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import type { MsgHdrs } from 'nats';
+import { type Commit, type ConfigState, type StoredResource, TooLargeError } from './types.ts';
+
+export const SIGNATURE_HEADER = 'Weft-Signature';
+/** A message with more than this keeps its change in an object. */
+export const INLINE_BYTES = 256 * 1024;
+/** JSON of one change, before compression. */
+export const MAX_CHANGE_BYTES = 32 * 1024 * 1024;
+/** JSON of the whole state, before compression. */
+export const MAX_STATE_BYTES = 256 * 1024 * 1024;
+
+export interface Change {
+  readonly upserts: readonly StoredResource[];
+  readonly removals: readonly string[];
+}
+
+export interface Envelope {
+  readonly v: 1;
+  /** Unique: how a writer finds out whether an unanswered publish was its own. */
+  readonly id: string;
+  readonly parent: number;
+  readonly parentDigest: string;
+  readonly time: string;
+  readonly author: string;
+  readonly message: string;
+  readonly change?: Change;
+  readonly pack?: string;
+}
+
+export interface Manifest {
+  readonly v: 1;
+  readonly revision: number;
+  /** sha256 of the commit message of that revision. */
+  readonly digest: string;
+  readonly time: string;
+  /** Object with the gzipped JSON StoredResource[]. */
+  readonly pack: string;
+}
+
+export class Seal {
+  readonly #private: KeyObject | null;
+  readonly #public: KeyObject | null;
+
+  /** Keys as BusOptions has them. Throws when one is no Ed25519 key. */
+  constructor(keys: { signingKey?: string; verifyKey?: string }) {
+    this.#private =
+      keys.signingKey === undefined
+        ? null
+        : createPrivateKey({ key: Buffer.from(keys.signingKey, 'base64'), format: 'der', type: 'pkcs8' });
+    this.#public =
+      keys.verifyKey !== undefined
+        ? createPublicKey({ key: Buffer.from(keys.verifyKey, 'base64'), format: 'der', type: 'spki' })
+        : this.#private && createPublicKey(this.#private);
+  }
+
+  /** The header's value, or null when there is no key to sign with. */
+  sign(payload: Uint8Array): string | null {
+    return this.#private && sign(null, payload, this.#private).toString('base64');
+  }
+
+  holds(payload: Uint8Array, headers: MsgHdrs | undefined): boolean {
+    if (this.#public === null) return true;
+    const signature = headers?.get(SIGNATURE_HEADER) ?? '';
+    return signature !== '' && verify(null, payload, this.#public, Buffer.from(signature, 'base64'));
+  }
+}
+
+/** A stored message as an envelope; null when it is none, is not signed, or does not belong at `revision`. */
+export function readEnvelope(
+  data: Uint8Array,
+  headers: MsgHdrs | undefined,
+  revision: number,
+  seal: Seal,
+): Envelope | null {
+  if (!seal.holds(data, headers)) return null;
+  const value = parse(data);
+  if (!isObject(value) || value.v !== 1 || value.parent !== revision - 1) return null;
+  const { id, parentDigest, time, author, message, change, pack } = value;
+  for (const text of [id, parentDigest, time, author, message]) if (typeof text !== 'string') return null;
+  if (pack === undefined ? !isChange(change) : typeof pack !== 'string') return null;
+  return value as unknown as Envelope;
+}
+
+export function readManifest(data: Uint8Array, headers: MsgHdrs | undefined, seal: Seal): Manifest | null {
+  if (!seal.holds(data, headers)) return null;
+  const value = parse(data);
+  if (!isObject(value) || value.v !== 1 || !Number.isSafeInteger(value.revision)) return null;
+  for (const text of [value.digest, value.time, value.pack]) if (typeof text !== 'string') return null;
+  return value as unknown as Manifest;
+}
+
+/** What a message stands for that is in the log but is no commit: nothing changes. */
+export function voidCommit(revision: number, time: string): Commit {
+  return {
+    revision,
+    parent: revision - 1,
+    time,
+    author: '',
+    message: 'not a commit: ignored',
+    upserts: [],
+    removals: [],
+  };
+}
+
+/** JSON, gzipped. Throws TooLargeError when the JSON has more than `limit` bytes. */
+export async function pack(value: unknown, limit: number): Promise<Uint8Array> {
+  const json = Buffer.from(JSON.stringify(value));
+  if (json.byteLength > limit)
+    throw new TooLargeError(`${json.byteLength} bytes of configuration; at most ${limit} go`);
+  return promisify(gzip)(json, { level: 1 });
+}
+
+export async function unpackChange(bytes: Uint8Array): Promise<Change> {
+  const value: unknown = JSON.parse(String(await promisify(gunzip)(bytes, { maxOutputLength: MAX_CHANGE_BYTES })));
+  if (!isChange(value)) throw new TypeError('the object is no change');
+  return value;
+}
+
+export async function unpackState(bytes: Uint8Array): Promise<Map<string, unknown>> {
+  const value: unknown = JSON.parse(String(await promisify(gunzip)(bytes, { maxOutputLength: MAX_STATE_BYTES })));
+  if (!Array.isArray(value) || !value.every(isStored)) throw new TypeError('the object is no state');
+  return new Map(value.map((stored) => [stored.key, stored.body]));
+}
+
+/** The state after a commit. Bodies and untouched entries are shared with the old one. */
+export function applyCommit(state: ConfigState, commit: Commit): ConfigState {
+  const resources = new Map(state.resources);
+  for (const key of commit.removals) resources.delete(key);
+  for (const { key, body } of commit.upserts) resources.set(key, body);
+  return { revision: commit.revision, resources };
+}
+
+function parse(data: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(data).toString());
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isStored(value: unknown): value is StoredResource {
+  return isObject(value) && typeof value.key === 'string' && 'body' in value;
+}
+
+function isChange(value: unknown): value is Change {
+  return (
+    isObject(value) &&
+    Array.isArray(value.upserts) &&
+    value.upserts.every(isStored) &&
+    Array.isArray(value.removals) &&
+    value.removals.every((key) => typeof key === 'string')
+  );
+}

@@ -1,0 +1,258 @@
+// The configuration as a log of commits in one JetStream stream. The revision is the stream's sequence, so it is dense, and a
+// publish with the subject's expected last sequence is the compare-and-set. Only what the stream holds counts; nobody acts on less.
+import { randomUUID } from 'node:crypto';
+import { headers } from 'nats';
+import {
+  applyCommit,
+  type Change,
+  type Envelope,
+  INLINE_BYTES,
+  MAX_CHANGE_BYTES,
+  pack,
+  readEnvelope,
+  type Seal,
+  SIGNATURE_HEADER,
+  unpackChange,
+  unpackState,
+  voidCommit,
+} from './commit-format.ts';
+import { followLog } from './config-follow.ts';
+import type { Link, StoredMessage } from './link.ts';
+import { GapError, type LogBounds, type LoggedCommit, type LoggedState } from './log-entry.ts';
+import type { Manifests } from './manifests.ts';
+import { digestOf, type Objects } from './objects.ts';
+import { COMMIT_SUBJECT, CONFIG_STREAM } from './subjects.ts';
+import {
+  BusUnavailableError,
+  type Commit,
+  type ConfigLog,
+  type ConfigState,
+  ConflictError,
+  type Subscription,
+  TooLargeError,
+} from './types.ts';
+
+const READ_AHEAD = 16;
+/** History may be trimmed between two reads; then what is there now is read. */
+const MAX_READS = 5;
+const COMMIT_MS = 10_000;
+const MAX_TEXT = 1_000;
+const WRONG_SEQUENCE = 10071;
+
+export class NatsConfigLog implements ConfigLog {
+  readonly #link: Link;
+  readonly #objects: Objects;
+  readonly #manifests: Manifests;
+  readonly #seal: Seal;
+  readonly #confirmMs: number;
+  /** The newest commit this process has seen; saves a read before a commit. */
+  #head: { readonly revision: number; readonly digest: string } = { revision: 0, digest: '' };
+
+  constructor(parts: { link: Link; objects: Objects; manifests: Manifests; seal: Seal; confirmMs: number }) {
+    this.#link = parts.link;
+    this.#objects = parts.objects;
+    this.#manifests = parts.manifests;
+    this.#seal = parts.seal;
+    this.#confirmMs = parts.confirmMs;
+  }
+
+  async load(): Promise<ConfigState> {
+    return (await this.loadLogged()).state;
+  }
+
+  async commit(change: Parameters<ConfigLog['commit']>[0]): Promise<Commit> {
+    const { parent, upserts, removals } = change;
+    const time = new Date().toISOString();
+    const author = change.author.slice(0, MAX_TEXT);
+    const message = change.message.slice(0, MAX_TEXT);
+    const parentDigest = await this.#digestAt(parent);
+    const envelope = { v: 1, id: randomUUID(), parent, parentDigest, time, author, message } as const;
+    const payload = await this.#encode(envelope, { upserts, removals });
+    const revision = await this.#publish(payload, envelope);
+    this.#head = { revision, digest: digestOf(payload) };
+    const commit: Commit = { revision, parent, time, author, message, upserts, removals };
+    this.#manifests.due(revision, () => this.loadLogged());
+    return commit;
+  }
+
+  follow(from: number, on: Parameters<ConfigLog['follow']>[1]): Promise<Subscription> {
+    return followLog({ link: this.#link, log: this, confirmMs: this.#confirmMs }, from, on);
+  }
+
+  async history(limit: number): Promise<Commit[]> {
+    for (let attempt = 1; ; attempt++) {
+      const { first, last } = await this.bounds();
+      const commits: Commit[] = [];
+      try {
+        for await (const { commit } of this.read(Math.max(first, last - limit + 1, 1), last)) commits.push(commit);
+        return commits.reverse();
+      } catch (error) {
+        if (!(error instanceof GapError) || attempt === MAX_READS) throw error;
+      }
+    }
+  }
+
+  async at(revision: number): Promise<ConfigState | null> {
+    if (revision === 0) return { revision: 0, resources: new Map() };
+    const { last } = await this.bounds();
+    if (revision < 0 || revision > last) return null;
+    try {
+      const base = await this.#base(revision);
+      return base && (await this.#replay(base, revision)).state;
+    } catch (error) {
+      if (error instanceof GapError) return null;
+      throw error;
+    }
+  }
+
+  async bounds(): Promise<LogBounds> {
+    const bounds = await this.#link.stream(CONFIG_STREAM);
+    if (bounds === null)
+      throw new BusUnavailableError('NATS has no configuration log yet: the control plane has not run');
+    return bounds;
+  }
+
+  /** The newest state, from the newest manifest and the commits after it. */
+  async loadLogged(): Promise<LoggedState> {
+    for (let attempt = 1; ; attempt++) {
+      const { last } = await this.bounds();
+      try {
+        const base = await this.#base(last);
+        if (base === null) throw new GapError(1);
+        const loaded = await this.#replay(base, last);
+        if (last >= this.#head.revision) this.#head = { revision: last, digest: loaded.digest };
+        return loaded;
+      } catch (error) {
+        // History was swept between two reads: what is there now reaches.
+        if (!(error instanceof GapError) || attempt === MAX_READS) throw error;
+      }
+    }
+  }
+
+  /** Commits `from`..`to` in order. Throws GapError when one is no longer there. */
+  async *read(from: number, to: number): AsyncGenerator<LoggedCommit> {
+    const ahead: Promise<StoredMessage | null>[] = [];
+    for (let next = from, revision = from; revision <= to; revision++) {
+      while (next <= to && ahead.length < READ_AHEAD) {
+        const reading = this.#link.get(CONFIG_STREAM, { seq: next++ });
+        // Whoever stops early leaves reads behind; the one that is awaited below still throws.
+        reading.catch(() => {});
+        ahead.push(reading);
+      }
+      const message = await ahead.shift()!;
+      if (message === null || message.sequence !== revision) throw new GapError(revision);
+      yield this.decode(message.data, message.headers, revision, message.time);
+    }
+  }
+
+  /** A message of the stream as the commit it is. Fetches the pack of a large one. */
+  async decode(
+    data: Uint8Array,
+    messageHeaders: StoredMessage['headers'],
+    revision: number,
+    time: number,
+  ): Promise<LoggedCommit> {
+    const digest = digestOf(data);
+    const envelope = readEnvelope(data, messageHeaders, revision, this.#seal);
+    if (envelope === null) {
+      return { commit: voidCommit(revision, new Date(time).toISOString()), digest, parentDigest: '', id: '' };
+    }
+    const change = envelope.change ?? (await this.#unpack(envelope.pack!, revision));
+    const { id, parentDigest, parent, author, message } = envelope;
+    return { commit: { revision, parent, time: envelope.time, author, message, ...change }, digest, parentDigest, id };
+  }
+
+  async #unpack(digest: string, revision: number): Promise<Change> {
+    const bytes = await this.#objects.get(digest);
+    if (bytes === null) throw new GapError(revision);
+    return unpackChange(bytes);
+  }
+
+  async #base(revision: number): Promise<LoggedState | null> {
+    const manifest = await this.#manifests.newest(revision);
+    if (manifest !== null) {
+      const bytes = await this.#objects.get(manifest.pack);
+      if (bytes === null) throw new GapError(manifest.revision);
+      return {
+        state: { revision: manifest.revision, resources: await unpackState(bytes) },
+        digest: manifest.digest,
+      };
+    }
+    const { first } = await this.bounds();
+    return first > 1 ? null : { state: { revision: 0, resources: new Map() }, digest: '' };
+  }
+
+  async #replay(base: LoggedState, to: number): Promise<LoggedState> {
+    let { state, digest } = base;
+    for await (const logged of this.read(state.revision + 1, to)) {
+      state = applyCommit(state, logged.commit);
+      digest = logged.digest;
+    }
+    return { state, digest };
+  }
+
+  async #digestAt(revision: number): Promise<string> {
+    if (revision === 0) return '';
+    if (this.#head.revision === revision) return this.#head.digest;
+    const message = await this.#link.get(CONFIG_STREAM, { seq: revision });
+    if (message === null) throw new ConflictError(revision, (await this.bounds()).last);
+    return digestOf(message.data);
+  }
+
+  async #encode(envelope: Envelope, change: Change): Promise<Buffer> {
+    const inline = Buffer.from(JSON.stringify({ ...envelope, change }));
+    if (inline.byteLength > MAX_CHANGE_BYTES) {
+      throw new TooLargeError(`a change of ${inline.byteLength} bytes; at most ${MAX_CHANGE_BYTES} go into one commit`);
+    }
+    const limit = Math.min(INLINE_BYTES, (this.#link.nc.info?.max_payload ?? INLINE_BYTES) / 2);
+    if (inline.byteLength <= limit) return inline;
+    const digest = await this.#objects.put(await pack(change, MAX_CHANGE_BYTES));
+    return Buffer.from(JSON.stringify({ ...envelope, pack: digest }));
+  }
+
+  /**
+   * Publishes until it is known what became of it. A repeated publish is harmless: only one message can follow the parent,
+   * and the envelope's id tells whose it is.
+   */
+  async #publish(payload: Uint8Array, { id, parent }: Envelope): Promise<number> {
+    const deadline = performance.now() + COMMIT_MS;
+    let sent = false;
+    for (;;) {
+      try {
+        const stored = await this.#publishOnce(payload, parent);
+        if (stored !== null) return stored;
+        const { last } = await this.bounds();
+        const winner = last > parent ? await this.#link.get(CONFIG_STREAM, { seq: parent + 1 }) : null;
+        const envelope = winner && readEnvelope(winner.data, winner.headers, parent + 1, this.#seal);
+        if (envelope?.id === id) return parent + 1;
+        throw new ConflictError(parent, last);
+      } catch (error) {
+        if (!(error instanceof BusUnavailableError)) throw error;
+        sent ||= error.outcome === 'unknown';
+        if (!sent) throw error;
+        if (performance.now() > deadline) {
+          throw new BusUnavailableError(
+            `NATS did not confirm the change within ${COMMIT_MS / 1000} s, so it may or may not have been made: ${error.message}`,
+            'unknown',
+          );
+        }
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  }
+
+  /** The new sequence, or null when the log is not at `parent`. */
+  async #publishOnce(payload: Uint8Array, parent: number): Promise<number | null> {
+    const head = headers();
+    head.set('Nats-Expected-Stream', CONFIG_STREAM);
+    head.set('Nats-Expected-Last-Subject-Sequence', String(parent));
+    const signature = this.#seal.sign(payload);
+    if (signature !== null) head.set(SIGNATURE_HEADER, signature);
+    const reply = await this.#link.request(COMMIT_SUBJECT, payload, head, 2_000);
+    const ack = reply.json<{ seq?: number; error?: { err_code?: number; description: string } }>();
+    if (ack.error?.err_code === WRONG_SEQUENCE) return null;
+    if (ack.error !== undefined) throw new BusUnavailableError(`NATS refused the commit: ${ack.error.description}`);
+    if (ack.seq !== parent + 1) throw new BusUnavailableError(`NATS numbered the commit ${ack.seq}, not ${parent + 1}`);
+    return ack.seq;
+  }
+}

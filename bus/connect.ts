@@ -1,0 +1,70 @@
+// Opens the bus: one NATS connection and the parts that speak over it.
+import { Seal } from './commit-format.ts';
+import { NatsConfigLog } from './config-log.ts';
+import { type Clock, NatsLeaseBoard, SYSTEM_CLOCK } from './leases.ts';
+import { openLink } from './link.ts';
+import { type HistoryLimits, Manifests } from './manifests.ts';
+import { Objects } from './objects.ts';
+import { NatsStatusBoard } from './statuses.ts';
+import { ensureStreams } from './streams.ts';
+import { CONFIG_BUCKET, inboxPrefix, OBJECT_BUCKET, type Role } from './subjects.ts';
+import type { Bus, BusOptions } from './types.ts';
+
+export interface OpenBusOptions extends BusOptions {
+  readonly role: Role;
+  /** How long the first connection may take, in ms; Infinity = until `signal`. Default 10 s. */
+  readonly waitMs?: number;
+  /** Ends waiting for the first connection. */
+  readonly signal?: AbortSignal;
+  /** Copies of each stream in a NATS cluster. Default 1. */
+  readonly replicas?: number;
+  /** A follower that heard nothing for this long asks the log where it stands. Default 5 s. */
+  readonly confirmMs?: number;
+  readonly history?: Partial<HistoryLimits>;
+  /** By which leases are renewed and expire. */
+  readonly clock?: Clock;
+}
+
+const HISTORY: HistoryLimits = { manifestEvery: 50, commits: 1_000, maxAgeMs: 90 * 86_400_000 };
+
+/**
+ * Connects and, as control, creates the streams that are missing. Throws BusUnavailableError when NATS does not answer
+ * within `waitMs`; afterwards the connection comes back by itself for as long as the bus is open.
+ */
+export async function openBus(options: OpenBusOptions): Promise<Bus> {
+  const { role, replicas = 1 } = options;
+  const seal = new Seal(options);
+  const link = await openLink({ ...options, waitMs: options.waitMs ?? 10_000, inboxPrefix: inboxPrefix(role) });
+  const packs = new Objects(link, CONFIG_BUCKET, replicas);
+  const objects = new Objects(link, OBJECT_BUCKET, replicas);
+  if (role === 'control') {
+    try {
+      await ensureStreams(link, [packs, objects], replicas);
+    } catch (error) {
+      await link.close();
+      throw error;
+    }
+  }
+  const onProblem = (message: string) => options.onConnection?.(link.connected ? 'connected' : 'disconnected', message);
+  const manifests = new Manifests({
+    link,
+    objects: packs,
+    seal,
+    limits: { ...HISTORY, ...options.history },
+    onProblem,
+  });
+  const config = new NatsConfigLog({ link, objects: packs, manifests, seal, confirmMs: options.confirmMs ?? 5_000 });
+  return {
+    config,
+    leases: new NatsLeaseBoard(link, role, options.clock ?? SYSTEM_CLOCK),
+    statuses: new NatsStatusBoard(link),
+    objects,
+    get connected() {
+      return link.connected;
+    },
+    async close() {
+      if (link.connected) await manifests.idle();
+      await link.close();
+    },
+  };
+}

@@ -1,0 +1,243 @@
+// Life signs of proxies. A holder renews; each reader expires by its own clock, and only while the bus evidently delivers: an
+// interruption of the connection, of NATS or of everybody's renewals takes nobody out.
+import { followBoard } from './board.ts';
+import type { Link } from './link.ts';
+import { LEASE_PREFIX, LEASE_STREAM, PULSE_SUBJECT, type Role, subjectToken } from './subjects.ts';
+import { type Lease, type LeaseBoard, type Subscription, TooLargeError } from './types.ts';
+
+/** Time as a reader of leases sees it; tests bring their own. */
+export interface Clock {
+  /** Monotonic ms. */
+  now(): number;
+  /** Calls back every `ms` until the returned function is called. */
+  every(ms: number, callback: () => void): () => void;
+}
+
+export const SYSTEM_CLOCK: Clock = {
+  now: () => performance.now(),
+  every(ms, callback) {
+    const timer = setInterval(callback, ms);
+    timer.unref();
+    return () => clearInterval(timer);
+  },
+};
+
+export const MIN_TTL_MS = 300;
+const MAX_LEASE_BYTES = 128 * 1024;
+const MAX_LEASES = 20_000;
+const PULSE_MS = 1_000;
+const TICK_MS = 100;
+
+interface Entry {
+  readonly lease: Lease;
+  /** As it came, so that a renewal without news costs no parsing. */
+  readonly data: Uint8Array;
+  seen: number;
+}
+
+export class NatsLeaseBoard implements LeaseBoard {
+  readonly #link: Link;
+  readonly #role: Role;
+  readonly #clock: Clock;
+
+  constructor(link: Link, role: Role, clock: Clock) {
+    this.#link = link;
+    this.#role = role;
+    this.#clock = clock;
+  }
+
+  /** Throws RangeError for a TTL below MIN_TTL_MS or an id that is none, TooLargeError. */
+  async hold(first: Lease): Promise<{ update(lease: Lease): void; withdraw(): Promise<void> }> {
+    const subject = `${LEASE_PREFIX}.${subjectToken(first.proxy)}`;
+    let lease = first;
+    let data = encode(lease);
+    let held = true;
+    const publish = () => {
+      if (held && this.#link.connected && !this.#link.closed) this.#link.nc.publish(subject, data);
+    };
+    publish();
+    await this.#link.flush();
+    let stop = this.#clock.every(lease.ttlMs / 3, publish);
+    const forget = this.#link.onUp(publish);
+    return {
+      update: (next) => {
+        if (next.proxy !== first.proxy)
+          throw new RangeError(`the lease of ${first.proxy} cannot become ${next.proxy}'s`);
+        data = encode(next);
+        if (next.ttlMs !== lease.ttlMs) {
+          stop();
+          stop = this.#clock.every(next.ttlMs / 3, publish);
+        }
+        lease = next;
+        publish();
+      },
+      withdraw: async () => {
+        if (!held) return;
+        held = false;
+        stop();
+        forget();
+        if (!this.#link.connected || this.#link.closed) return;
+        this.#link.nc.publish(subject, JSON.stringify({ withdrawn: true, startedAt: lease.startedAt }));
+        await this.#link.flush();
+      },
+    };
+  }
+
+  async follow(onChange: (leases: ReadonlyMap<string, Lease>) => void): Promise<Subscription> {
+    const set = new LeaseSet(this.#clock, () => this.#link.connected, onChange);
+    const stops: (() => void)[] = [];
+    const pulses = this.#link.nc.subscribe(PULSE_SUBJECT, { callback: () => set.alive() });
+    stops.push(() => {
+      if (!pulses.isClosed()) pulses.unsubscribe();
+    });
+    if (this.#role === 'control') {
+      const pulse = () => {
+        if (this.#link.connected && !this.#link.closed) this.#link.nc.publish(PULSE_SUBJECT);
+      };
+      stops.push(this.#clock.every(PULSE_MS, pulse));
+    }
+    stops.push(this.#clock.every(TICK_MS, () => set.expire()));
+    const stop = () => {
+      for (const each of stops) each();
+      set.close();
+    };
+    try {
+      const board = await followBoard(this.#link, LEASE_STREAM, LEASE_PREFIX, set);
+      return {
+        close: async () => {
+          stop();
+          await board.close();
+        },
+      };
+    } catch (error) {
+      stop();
+      throw error;
+    }
+  }
+}
+
+/** The set as one reader sees it. */
+export class LeaseSet {
+  readonly #clock: Clock;
+  readonly #connected: () => boolean;
+  readonly #onChange: (leases: ReadonlyMap<string, Lease>) => void;
+  readonly #entries = new Map<string, Entry>();
+  /** When the bus last delivered anything, and since when it does so without a pause. */
+  #heard = Number.NEGATIVE_INFINITY;
+  #aliveSince = Number.NEGATIVE_INFINITY;
+  /** A silence longer than this says nothing about a single proxy: two renewals of the most frequent renewer. */
+  #gap = 2 * PULSE_MS;
+  #complete = false;
+  #closed = false;
+  #told: NodeJS.Immediate | null = null;
+
+  constructor(clock: Clock, connected: () => boolean, onChange: (leases: ReadonlyMap<string, Lease>) => void) {
+    this.#clock = clock;
+    this.#connected = connected;
+    this.#onChange = onChange;
+  }
+
+  /** The bus delivered something. */
+  alive(): void {
+    const now = this.#clock.now();
+    if (now - this.#heard > this.#gap) this.#aliveSince = now;
+    this.#heard = now;
+  }
+
+  value(id: string, data: Uint8Array, ageMs: number): void {
+    if (ageMs === 0) this.alive();
+    const known = this.#entries.get(id);
+    if (known !== undefined && Buffer.compare(known.data, data) === 0) {
+      if (ageMs === 0) known.seen = this.#clock.now();
+      return;
+    }
+    const lease = decode(data);
+    if (lease === null || ('proxy' in lease && lease.proxy !== id)) return;
+    if (!('proxy' in lease)) {
+      // A successor with the same id that has already registered stays.
+      if (known === undefined || known.lease.startedAt !== lease.startedAt) return;
+      this.#entries.delete(id);
+    } else {
+      if (ageMs > lease.ttlMs || (known === undefined && this.#entries.size >= MAX_LEASES)) return;
+      this.#entries.set(id, { lease, data: Uint8Array.from(data), seen: this.#clock.now() - ageMs });
+    }
+    this.#tell();
+  }
+
+  complete(): void {
+    if (this.#complete) return;
+    this.#complete = true;
+    this.#onChange(this.#current());
+  }
+
+  /** Takes out who was silent for its TTL, all of it in a time in which the bus delivered. */
+  expire(): void {
+    const now = this.#clock.now();
+    if (!this.#connected()) {
+      this.#heard = Number.NEGATIVE_INFINITY;
+      return;
+    }
+    if (now - this.#heard > this.#gap) return;
+    let expired = false;
+    for (const [id, { lease, seen }] of this.#entries) {
+      if (now - Math.max(seen, this.#aliveSince) <= lease.ttlMs) continue;
+      this.#entries.delete(id);
+      expired = true;
+    }
+    if (expired) this.#tell();
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#told !== null) clearImmediate(this.#told);
+  }
+
+  #measureGap(): void {
+    let least = 3 * PULSE_MS;
+    for (const { lease } of this.#entries.values()) if (lease.ttlMs < least) least = lease.ttlMs;
+    this.#gap = (least * 2) / 3;
+  }
+
+  /** Once for everything that one turn of the event loop brought. */
+  #tell(): void {
+    this.#measureGap();
+    if (!this.#complete || this.#told !== null || this.#closed) return;
+    this.#told = setImmediate(() => {
+      this.#told = null;
+      if (!this.#closed) this.#onChange(this.#current());
+    });
+  }
+
+  #current(): ReadonlyMap<string, Lease> {
+    return new Map([...this.#entries].map(([id, { lease }]) => [id, lease]));
+  }
+}
+
+function encode(lease: Lease): Uint8Array {
+  if (!(lease.ttlMs >= MIN_TTL_MS)) throw new RangeError(`a lease lasts at least ${MIN_TTL_MS} ms, not ${lease.ttlMs}`);
+  const data = Buffer.from(JSON.stringify(lease));
+  if (data.byteLength > MAX_LEASE_BYTES) throw new TooLargeError(`a lease has at most ${MAX_LEASE_BYTES} bytes`);
+  return data;
+}
+
+function decode(data: Uint8Array): Lease | { readonly withdrawn: true; readonly startedAt: string } | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(data).toString());
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+  if (typeof value !== 'object' || value === null) return null;
+  const { proxy, ttlMs, endpoints, admin, version, startedAt, node, withdrawn } = value as Record<string, unknown>;
+  if (typeof startedAt !== 'string') return null;
+  if (withdrawn === true) return { withdrawn, startedAt };
+  const whole =
+    typeof proxy === 'string' &&
+    typeof ttlMs === 'number' &&
+    ttlMs >= MIN_TTL_MS &&
+    Array.isArray(endpoints) &&
+    typeof admin === 'string' &&
+    typeof version === 'string';
+  return whole ? { proxy, ttlMs, node, endpoints, admin, version, startedAt } : null;
+}

@@ -1,0 +1,248 @@
+// One NATS connection that never gives up: requests fail at once while it is away, listeners hear of every return.
+// Knows no subject of the mesh.
+import { connect, type Msg, type MsgHdrs, type NatsConnection, NatsError } from 'nats';
+import { BusForbiddenError, BusUnavailableError } from './types.ts';
+
+export interface LinkOptions {
+  readonly servers: readonly string[];
+  readonly user?: string;
+  readonly password?: string;
+  readonly name: string;
+  readonly inboxPrefix: string;
+  /** How long the first connection may take, in ms; Infinity = until `signal`. */
+  readonly waitMs: number;
+  readonly signal?: AbortSignal;
+  onConnection?(state: 'connected' | 'disconnected' | 'closed', detail: string): void;
+}
+
+/** A message as a stream holds it. */
+export interface StoredMessage {
+  readonly subject: string;
+  readonly sequence: number;
+  /** The server's clock, ms since the epoch. */
+  readonly time: number;
+  readonly data: Uint8Array;
+  readonly headers: MsgHdrs | undefined;
+}
+
+export interface StreamState {
+  readonly created: string;
+  readonly first: number;
+  readonly last: number;
+  /** The server's clock, ms since the epoch, of the newest message; 0 when there is none. */
+  readonly lastTime: number;
+  readonly subjects: readonly string[];
+}
+
+export type StreamQuery =
+  | { readonly seq: number }
+  | { readonly last_by_subj: string }
+  | { readonly seq: number; readonly next_by_subj: string };
+
+const REQUEST_MS = 5_000;
+
+export class Link {
+  readonly nc: NatsConnection;
+  connected = true;
+  closed = false;
+  readonly #ups = new Set<() => void>();
+  readonly #downs = new Set<(error: Error) => void>();
+  readonly #options: LinkOptions;
+
+  constructor(nc: NatsConnection, options: LinkOptions) {
+    this.nc = nc;
+    this.#options = options;
+    void this.#watch();
+  }
+
+  /** Calls back after every return of the connection; not for the one that stands now. */
+  onUp(listener: () => void): () => void {
+    this.#ups.add(listener);
+    return () => this.#ups.delete(listener);
+  }
+
+  /**
+   * One request, one answer. Throws BusUnavailableError when the connection is away or nothing answers in time,
+   * BusForbiddenError.
+   */
+  async request(subject: string, payload: string | Uint8Array, headers?: MsgHdrs, timeout = REQUEST_MS): Promise<Msg> {
+    if (!this.connected) throw new BusUnavailableError('NATS is not connected');
+    let down: (error: Error) => void = () => {};
+    const lost = new Promise<never>((_, reject) => {
+      down = reject;
+    });
+    this.#downs.add(down);
+    try {
+      return await Promise.race([this.nc.request(subject, payload, { timeout, headers }), lost]);
+    } catch (error) {
+      if (error instanceof BusUnavailableError) throw error;
+      if (error instanceof NatsError && error.isPermissionError()) {
+        throw new BusForbiddenError(`NATS does not let user ${this.#options.user} publish to ${subject}`);
+      }
+      throw new BusUnavailableError(explain(error, subject, timeout), 'unknown');
+    } finally {
+      this.#downs.delete(down);
+    }
+  }
+
+  /** One stored message without a consumer; null when the stream has none such. */
+  async get(stream: string, query: StreamQuery): Promise<StoredMessage | null> {
+    const reply = await this.request(`$JS.API.DIRECT.GET.${stream}`, JSON.stringify(query));
+    const headers = reply.headers;
+    if (headers === undefined || headers.code === 404) return null;
+    if (headers.code >= 300) throw new BusUnavailableError(`NATS: ${headers.code} ${headers.description} (${stream})`);
+    return {
+      subject: lastValue(headers, 'Nats-Subject'),
+      sequence: Number(lastValue(headers, 'Nats-Sequence')),
+      time: Date.parse(lastValue(headers, 'Nats-Time-Stamp')),
+      data: reply.data,
+      headers,
+    };
+  }
+
+  /** Where a stream begins and ends; null when there is no such stream. `filter` also lists its subjects. */
+  async stream(stream: string, filter?: string): Promise<StreamState | null> {
+    const subjects: string[] = [];
+    for (;;) {
+      const query = filter === undefined ? '' : JSON.stringify({ subjects_filter: filter, offset: subjects.length });
+      const reply = await this.request(`$JS.API.STREAM.INFO.${stream}`, query);
+      const info = reply.json<StreamInfoReply>();
+      if (info.error !== undefined) {
+        if (info.error.code === 404) return null;
+        throw new BusUnavailableError(`NATS: ${info.error.description} (${stream})`);
+      }
+      const page = Object.keys(info.state.subjects ?? {});
+      subjects.push(...page);
+      if (page.length === 0 || subjects.length >= (info.total ?? 0)) {
+        const { first_seq: first, last_seq: last, messages, last_ts } = info.state;
+        return { created: info.created, first, last, lastTime: messages === 0 ? 0 : Date.parse(last_ts), subjects };
+      }
+    }
+  }
+
+  /** Sends what was published and waits until the server has it. Does nothing while disconnected. */
+  async flush(): Promise<void> {
+    if (!this.connected) return;
+    await Promise.race([this.nc.flush(), this.nc.closed()]).catch((error: unknown) => {
+      throw new BusUnavailableError(explain(error, 'flush', REQUEST_MS), 'unknown');
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    this.#fail('the bus was closed');
+    if (this.connected) await this.nc.drain();
+    else await this.nc.close();
+  }
+
+  #fail(reason: string): void {
+    for (const down of this.#downs) down(new BusUnavailableError(reason, 'unknown'));
+    this.#downs.clear();
+  }
+
+  async #watch(): Promise<void> {
+    for await (const event of this.nc.status()) {
+      if (event.type === 'disconnect') {
+        this.connected = false;
+        this.#fail('the connection to NATS was lost');
+        if (!this.closed) this.#options.onConnection?.('disconnected', String(event.data));
+      } else if (event.type === 'reconnect') {
+        this.connected = true;
+        this.#options.onConnection?.('connected', String(event.data));
+        for (const up of this.#ups) up();
+      } else if (event.type === 'error') {
+        this.#options.onConnection?.(this.connected ? 'connected' : 'disconnected', `NATS error: ${event.data}`);
+      }
+    }
+    const error = await this.nc.closed();
+    this.connected = false;
+    this.closed = true;
+    this.#fail('the bus was closed');
+    this.#options.onConnection?.('closed', error ? error.message : 'closed');
+  }
+}
+
+interface StreamInfoReply {
+  readonly error?: { readonly code: number; readonly description: string };
+  readonly total?: number;
+  readonly created: string;
+  readonly state: {
+    readonly messages: number;
+    readonly first_seq: number;
+    readonly last_seq: number;
+    readonly last_ts: string;
+    readonly subjects?: Readonly<Record<string, number>>;
+  };
+}
+
+/** Connects, trying again until `waitMs` is over. Throws BusUnavailableError with the last reason. */
+export async function openLink(options: LinkOptions): Promise<Link> {
+  const deadline = performance.now() + options.waitMs;
+  let told = '';
+  for (let pause = 100; ; pause = Math.min(pause * 2, 2_000)) {
+    options.signal?.throwIfAborted();
+    try {
+      const nc = await connect({
+        servers: [...options.servers],
+        user: options.user,
+        pass: options.password,
+        name: options.name,
+        inboxPrefix: options.inboxPrefix,
+        timeout: 3_000,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: 200,
+        reconnectJitter: 200,
+        pingInterval: 5_000,
+        maxPingOut: 2,
+        ignoreAuthErrorAbort: true,
+        noAsyncTraces: true,
+      });
+      options.onConnection?.('connected', nc.getServer());
+      return new Link(nc, options);
+    } catch (error) {
+      const reason = explain(error, options.servers.join(', '), 3_000);
+      const refused = error instanceof NatsError && error.code === 'AUTHORIZATION_VIOLATION';
+      if (performance.now() + pause > deadline || (refused && Number.isFinite(options.waitMs))) {
+        throw new BusUnavailableError(`cannot connect to NATS at ${options.servers.join(', ')}: ${reason}`);
+      }
+      if (reason !== told) options.onConnection?.('disconnected', reason);
+      told = reason;
+      await sleep(pause, options.signal);
+    }
+  }
+}
+
+function lastValue(headers: MsgHdrs, name: string): string {
+  return headers.values(name).at(-1) ?? '';
+}
+
+function explain(error: unknown, what: string, timeout: number): string {
+  if (!(error instanceof NatsError)) return error instanceof Error ? error.message : String(error);
+  switch (error.code) {
+    case 'TIMEOUT':
+      return `no answer from NATS within ${timeout} ms (${what})`;
+    case '503':
+      return `nothing answers in NATS (${what}): JetStream is off or not set up yet`;
+    case 'CONNECTION_REFUSED':
+      return 'connection refused: is nats-server running?';
+    case 'AUTHORIZATION_VIOLATION':
+      return 'user or password refused';
+    default:
+      return `${error.message} (${what})`;
+  }
+}
+
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', abort);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', abort, { once: true });
+  });
+}

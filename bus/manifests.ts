@@ -1,0 +1,141 @@
+// Full states written now and then beside the log, so that joiners need not read it from its beginning and history can end.
+// What is always kept: a manifest and every commit after it.
+import { headers } from 'nats';
+import {
+  MAX_STATE_BYTES,
+  type Manifest,
+  pack,
+  readEnvelope,
+  readManifest,
+  type Seal,
+  SIGNATURE_HEADER,
+} from './commit-format.ts';
+import type { Link } from './link.ts';
+import type { LoggedState } from './log-entry.ts';
+import type { Objects } from './objects.ts';
+import { CONFIG_STREAM, MANIFEST_STREAM, MANIFEST_SUBJECT } from './subjects.ts';
+import { BusUnavailableError } from './types.ts';
+
+export interface HistoryLimits {
+  /** A manifest after so many commits. */
+  readonly manifestEvery: number;
+  /** History keeps at least so many commits, while they are younger than `maxAgeMs`. */
+  readonly commits: number;
+  readonly maxAgeMs: number;
+}
+
+/** Packs of an apply that is still under way are referred to by nobody yet. */
+const SWEEP_GRACE_MS = 3_600_000;
+
+export class Manifests {
+  readonly #link: Link;
+  readonly #objects: Objects;
+  readonly #seal: Seal;
+  readonly #limits: HistoryLimits;
+  readonly #onProblem: (message: string) => void;
+  /** Revision of the newest manifest; -1 = not asked yet. */
+  #newest = -1;
+  #running: Promise<void> | null = null;
+
+  constructor(parts: {
+    link: Link;
+    objects: Objects;
+    seal: Seal;
+    limits: HistoryLimits;
+    onProblem: (message: string) => void;
+  }) {
+    this.#link = parts.link;
+    this.#objects = parts.objects;
+    this.#seal = parts.seal;
+    this.#limits = parts.limits;
+    this.#onProblem = parts.onProblem;
+  }
+
+  /** The newest manifest at or before a revision; null when there is none. */
+  async newest(revision: number): Promise<Manifest | null> {
+    const bounds = await this.#link.stream(MANIFEST_STREAM);
+    if (bounds === null) return null;
+    for (let seq = bounds.last; seq >= bounds.first && seq > 0; seq--) {
+      const message = await this.#link.get(MANIFEST_STREAM, { seq });
+      const manifest = message && readManifest(message.data, message.headers, this.#seal);
+      if (manifest !== null && manifest.revision <= revision) return manifest;
+    }
+    return null;
+  }
+
+  /** Writes a manifest and trims history, in the background, when enough was committed. A failure is tried again later. */
+  due(revision: number, load: () => Promise<LoggedState>): void {
+    if (this.#running !== null || revision - Math.max(this.#newest, 0) < this.#limits.manifestEvery) return;
+    this.#running = this.#write(revision, load)
+      .catch((error: unknown) => {
+        this.#onProblem(`history was not trimmed: ${error instanceof Error ? error.message : String(error)}`);
+      })
+      .finally(() => {
+        this.#running = null;
+      });
+  }
+
+  /** Resolves when nothing is being written. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
+  async #write(revision: number, load: () => Promise<LoggedState>): Promise<void> {
+    if (this.#newest < 0) this.#newest = (await this.newest(Number.MAX_SAFE_INTEGER))?.revision ?? 0;
+    if (revision - this.#newest < this.#limits.manifestEvery) return;
+    const { state, digest } = await load();
+    const stored = [...state.resources].map(([key, body]) => ({ key, body }));
+    const manifest: Manifest = {
+      v: 1,
+      revision: state.revision,
+      digest,
+      time: new Date().toISOString(),
+      pack: await this.#objects.put(await pack(stored, MAX_STATE_BYTES)),
+    };
+    const payload = Buffer.from(JSON.stringify(manifest));
+    const head = headers();
+    const signature = this.#seal.sign(payload);
+    if (signature !== null) head.set(SIGNATURE_HEADER, signature);
+    const ack = (await this.#link.request(MANIFEST_SUBJECT, payload, head)).json<{ error?: { description: string } }>();
+    if (ack.error !== undefined) throw new BusUnavailableError(`NATS refused the manifest: ${ack.error.description}`);
+    this.#newest = manifest.revision;
+    await this.#trim(manifest.revision);
+  }
+
+  async #trim(head: number): Promise<void> {
+    const bounds = await this.#link.stream(MANIFEST_STREAM);
+    if (bounds === null) return;
+    const oldest = Date.now() - this.#limits.maxAgeMs;
+    const keep = new Set<string>();
+    let cut: { readonly seq: number; readonly revision: number } | null = null;
+    for (let seq = bounds.last; seq >= bounds.first && seq > 0 && cut === null; seq--) {
+      const message = await this.#link.get(MANIFEST_STREAM, { seq });
+      const manifest = message && readManifest(message.data, message.headers, this.#seal);
+      if (manifest === null) continue;
+      keep.add(manifest.pack);
+      const old = Date.parse(manifest.time) < oldest;
+      if (manifest.revision <= head - this.#limits.commits || old) cut = { seq, revision: manifest.revision };
+    }
+    if (cut === null) return;
+    // The newest commit always stays: the compare-and-set looks at it.
+    await this.#purge(CONFIG_STREAM, Math.min(cut.revision + 1, head));
+    await this.#purge(MANIFEST_STREAM, cut.seq);
+    await this.#keepPacks(keep, Math.min(cut.revision + 1, head));
+    await this.#objects.sweep(keep, SWEEP_GRACE_MS);
+  }
+
+  async #purge(stream: string, before: number): Promise<void> {
+    const reply = await this.#link.request(`$JS.API.STREAM.PURGE.${stream}`, JSON.stringify({ seq: before }));
+    const { error } = reply.json<{ error?: { description: string } }>();
+    if (error !== undefined) throw new BusUnavailableError(`NATS refused to trim ${stream}: ${error.description}`);
+  }
+
+  async #keepPacks(keep: Set<string>, from: number): Promise<void> {
+    const bounds = await this.#link.stream(CONFIG_STREAM);
+    for (let revision = from; revision <= (bounds?.last ?? 0); revision++) {
+      const message = await this.#link.get(CONFIG_STREAM, { seq: revision });
+      const envelope = message && readEnvelope(message.data, message.headers, revision, this.#seal);
+      if (envelope?.pack !== undefined) keep.add(envelope.pack);
+    }
+  }
+}

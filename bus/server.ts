@@ -1,0 +1,190 @@
+// The embedded NATS: a real nats-server with JetStream as a child process on loopback. It outlives nobody: its guard, a shell
+// that holds a pipe from this process, ends it when the pipe closes, which it also does when this process is killed.
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { openLink } from './link.ts';
+import { type FindNatsOptions, findNatsServer } from './nats-binary.ts';
+import {
+  type BusCredentials,
+  ensureCredentials,
+  makePrivateFolder,
+  readIfThere,
+  serverConf,
+  writePrivate,
+} from './server-conf.ts';
+import { inboxPrefix } from './subjects.ts';
+
+export interface NatsServerOptions extends FindNatsOptions {
+  /** Holds configuration, users and data; made with 0700. */
+  readonly stateDir: string;
+  /** 0, the default, is the port of the last time when it is free, else any free one. */
+  readonly port?: number;
+  /** Each line that nats-server logs. */
+  onLog?(line: string): void;
+}
+
+export interface NatsServer {
+  /** 'nats://127.0.0.1:4222' */
+  readonly url: string;
+  readonly credentials: BusCredentials;
+  /** Of nats-server itself. */
+  readonly pid: number;
+  readonly version: string;
+  /** Resolves when nats-server is gone, for whatever reason. */
+  readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>;
+  /** Ends it, in order first. Data, users and port stay for the next start. */
+  stop(): Promise<void>;
+}
+
+const READY_MS = 30_000;
+const STOP_MS = 8_000;
+
+// $1 = nats-server, $2 = configuration. Descriptor 3 is the pipe; a background job would get /dev/null as its input.
+const GUARD = `
+exec 3<&0
+"$1" -c "$2" </dev/null 3<&- &
+server=$!
+( cat <&3 >/dev/null; kill -TERM $server 2>/dev/null; sleep 10; kill -KILL $server 2>/dev/null ) >/dev/null 2>&1 &
+watch=$!
+exec 3<&-
+trap 'kill -TERM $server 2>/dev/null' TERM INT HUP
+wait $server
+code=$?
+while kill -0 $server 2>/dev/null; do wait $server; code=$?; done
+kill -KILL $watch 2>/dev/null
+exit $code
+`;
+
+/**
+ * Starts it and waits until JetStream answers. Throws an Error in one sentence when there is no nats-server, the port is taken,
+ * another server uses the folder, or it does not come up.
+ */
+export async function startNatsServer(options: NatsServerOptions): Promise<NatsServer> {
+  const dir = resolve(options.stateDir);
+  await makePrivateFolder(dir);
+  const binary = await findNatsServer(options);
+  const pidFile = join(dir, 'nats.pid');
+  await refuseSecond(dir, pidFile);
+  const credentials = await ensureCredentials(dir);
+  const port = await choosePort(options.port ?? 0, join(dir, 'port'));
+  const confFile = join(dir, 'nats.conf');
+  await writePrivate(confFile, serverConf({ port, storeDir: join(dir, 'data'), pidFile, credentials }));
+
+  const guard = spawn('/bin/sh', ['-c', GUARD, 'nats-guard', binary.path, confFile], {
+    stdio: ['pipe', 'ignore', 'pipe'],
+    // Its own process group: Ctrl-C at a terminal is for us to hear first.
+    detached: true,
+  });
+  const lines: string[] = [];
+  createInterface({ input: guard.stderr }).on('line', (line) => {
+    lines.push(line);
+    if (lines.length > 20) lines.shift();
+    options.onLog?.(line);
+  });
+  // The guard may be gone before the pipe is closed.
+  guard.stdin.on('error', () => guard.stdin.destroy());
+  const exited = new Promise<{ code: number | null; signal: string | null }>((resolveExit) => {
+    guard.once('error', () => resolveExit({ code: null, signal: null }));
+    guard.once('exit', (code, signal) => {
+      guard.stdin.destroy();
+      // A shell reports its child's signal as 128 + its number.
+      const signals: Readonly<Record<number, string>> = { 130: 'SIGINT', 137: 'SIGKILL', 143: 'SIGTERM' };
+      const killed = signal ?? signals[code ?? 0] ?? null;
+      resolveExit(killed === null ? { code, signal: null } : { code: null, signal: killed });
+    });
+  });
+  const stop = async (): Promise<void> => {
+    guard.kill('SIGTERM');
+    const timer = setTimeout(() => guard.stdin.end(), STOP_MS);
+    await exited;
+    clearTimeout(timer);
+  };
+
+  const url = `nats://127.0.0.1:${port}`;
+  try {
+    await ready(url, credentials, exited);
+  } catch (error) {
+    await stop();
+    const last = lines.filter((line) => /\[(FTL|ERR)\]|nats-server:/.test(line)).at(-1) ?? lines.at(-1);
+    throw new Error(`nats-server did not start: ${last?.replace(/^\[\d+\] \S+ \S+ /, '') ?? (error as Error).message}`);
+  }
+  const pid = Number(await readIfThere(pidFile));
+  return { url, credentials, pid, version: binary.version, exited, stop };
+}
+
+async function ready(url: string, credentials: BusCredentials, exited: Promise<unknown>): Promise<void> {
+  const gone = new AbortController();
+  void exited.then(() => gone.abort(new Error('it ended')));
+  const { user, password } = credentials.control;
+  const prefix = inboxPrefix('control');
+  const name = 'weft start';
+  const waitMs = READY_MS;
+  const link = await openLink({
+    servers: [url],
+    user,
+    password,
+    name,
+    inboxPrefix: prefix,
+    waitMs,
+    signal: gone.signal,
+  });
+  try {
+    const deadline = performance.now() + READY_MS;
+    // JetStream recovers its files before it answers.
+    for (;;) {
+      try {
+        await link.request('$JS.API.INFO', '', undefined, 1_000);
+        return;
+      } catch (error) {
+        if (performance.now() > deadline || gone.signal.aborted) throw error;
+        await new Promise((again) => setTimeout(again, 50));
+      }
+    }
+  } finally {
+    await link.close();
+  }
+}
+
+/** JetStream does not lock its folder: two servers on it would destroy each other's data. */
+async function refuseSecond(dir: string, pidFile: string): Promise<void> {
+  const pid = Number((await readIfThere(pidFile)) ?? 0);
+  if (!(pid > 0) || !isAlive(pid)) return;
+  const command = await readIfThere(`/proc/${pid}/cmdline`);
+  // A number that was given to another program since.
+  if (command !== null && !command.includes(dir)) return;
+  throw new Error(`a nats-server (pid ${pid}) already runs on ${dir}: stop it first`);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+async function choosePort(wanted: number, file: string): Promise<number> {
+  const last = Number((await readIfThere(file)) ?? 0);
+  const candidates = wanted !== 0 ? [wanted] : Number.isInteger(last) && last > 0 && last < 65_536 ? [last, 0] : [0];
+  for (const candidate of candidates) {
+    const port = await tryPort(candidate);
+    if (port === null) continue;
+    if (port !== last) await writePrivate(file, `${port}\n`);
+    return port;
+  }
+  throw new Error(`port ${wanted} on 127.0.0.1 is in use: NATS cannot listen there`);
+}
+
+function tryPort(port: number): Promise<number | null> {
+  return new Promise((resolvePort) => {
+    const probe = createServer();
+    probe.once('error', () => resolvePort(null));
+    probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => {
+      const address = probe.address();
+      probe.close(() => resolvePort(typeof address === 'object' && address !== null ? address.port : null));
+    });
+  });
+}

@@ -1,0 +1,69 @@
+// What each proxy says about the newest revision it was given. Only the latest word counts, so that is all that is kept, here
+// while NATS is away and there for who comes later.
+import { followBoard } from './board.ts';
+import type { Link } from './link.ts';
+import { STATUS_PREFIX, STATUS_STREAM, subjectToken } from './subjects.ts';
+import type { ProxyStatus, StatusBoard, Subscription } from './types.ts';
+
+const MAX_STATUS_BYTES = 128 * 1024;
+const MAX_PROBLEMS = 100;
+
+export class NatsStatusBoard implements StatusBoard {
+  readonly #link: Link;
+  readonly #latest = new Map<string, Uint8Array>();
+
+  constructor(link: Link) {
+    this.#link = link;
+    // Whether the last word arrived before the connection broke is not known; it is said again.
+    link.onUp(() => {
+      for (const [subject, data] of this.#latest) this.#link.nc.publish(subject, data);
+    });
+  }
+
+  report(status: ProxyStatus): void {
+    const subject = `${STATUS_PREFIX}.${subjectToken(status.proxy)}`;
+    const data = encode(status);
+    this.#latest.set(subject, data);
+    if (this.#link.connected && !this.#link.closed) this.#link.nc.publish(subject, data);
+  }
+
+  follow(onStatus: (status: ProxyStatus) => void): Promise<Subscription> {
+    return followBoard(this.#link, STATUS_STREAM, STATUS_PREFIX, {
+      value: (id, data) => {
+        const status = decode(data);
+        if (status !== null && status.proxy === id) onStatus(status);
+      },
+      complete: () => {},
+    });
+  }
+}
+
+function encode(status: ProxyStatus): Uint8Array {
+  let problems = status.problems.slice(0, MAX_PROBLEMS);
+  for (;;) {
+    const data = Buffer.from(JSON.stringify({ ...status, problems }));
+    if (data.byteLength <= MAX_STATUS_BYTES || problems.length === 0) return data;
+    problems = problems.slice(0, Math.floor(problems.length / 2));
+  }
+}
+
+function decode(data: Uint8Array): ProxyStatus | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(data).toString());
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+  if (typeof value !== 'object' || value === null) return null;
+  const { proxy, revision, ok, problems, shards, ms, time } = value as Record<string, unknown>;
+  const whole =
+    typeof proxy === 'string' &&
+    Number.isSafeInteger(revision) &&
+    typeof ok === 'boolean' &&
+    Array.isArray(problems) &&
+    typeof shards === 'number' &&
+    typeof ms === 'number' &&
+    typeof time === 'string';
+  return whole ? { proxy, revision: revision as number, ok, problems, shards, ms, time } : null;
+}

@@ -1,0 +1,72 @@
+// Names on the wire: streams, subjects, and what each role may publish and subscribe to. A proxy gets no right to create
+// consumers: their deliver subject is not checked against permissions, so it reads streams by direct gets only.
+
+export const CONFIG_STREAM = 'WEFT_CONFIG';
+/** Compare-and-set publishes go here; subscribers would also see the refused ones, so nobody subscribes. */
+export const COMMIT_SUBJECT = 'weft.config.commit';
+/** Where the stream republishes what it really stored, with its sequence. */
+export const LOG_SUBJECT = 'weft.log.commit';
+
+export const MANIFEST_STREAM = 'WEFT_MANIFESTS';
+export const MANIFEST_SUBJECT = 'weft.config.manifest';
+
+export const LEASE_STREAM = 'WEFT_LEASES';
+export const LEASE_PREFIX = 'weft.lease';
+/** The control plane's own life sign: shows readers of leases that the bus still delivers. */
+export const PULSE_SUBJECT = 'weft.pulse';
+
+export const STATUS_STREAM = 'WEFT_STATUS';
+export const STATUS_PREFIX = 'weft.status';
+
+/** Packs of large commits and manifests; swept when history is. */
+export const CONFIG_BUCKET = 'weft-config';
+/** Plugins and whatever else is put by digest; never swept by the log. */
+export const OBJECT_BUCKET = 'weft-objects';
+
+export type Role = 'control' | 'proxy';
+
+/** Replies of one role are not readable by the other. */
+export function inboxPrefix(role: Role): string {
+  return `_INBOX_${role}`;
+}
+
+/** Subjects a role may publish and subscribe to. `proxy` narrows a proxy's own subjects to one node id. */
+export function permissions(role: Role, proxy?: string): { publish: string[]; subscribe: string[] } {
+  if (role === 'control') {
+    return {
+      publish: ['weft.>', '$JS.API.>', '$JS.ACK.>', '$JS.FC.>', '$O.>'],
+      subscribe: ['weft.>', `${inboxPrefix('control')}.>`],
+    };
+  }
+  const own = proxy === undefined ? '*' : subjectToken(proxy);
+  const read = [CONFIG_STREAM, MANIFEST_STREAM, LEASE_STREAM, `OBJ_${CONFIG_BUCKET}`, `OBJ_${OBJECT_BUCKET}`];
+  return {
+    publish: [
+      `${LEASE_PREFIX}.${own}`,
+      `${STATUS_PREFIX}.${own}`,
+      ...read.flatMap((stream) => [`$JS.API.DIRECT.GET.${stream}`, `$JS.API.DIRECT.GET.${stream}.>`]),
+      `$JS.API.STREAM.INFO.${CONFIG_STREAM}`,
+      `$JS.API.STREAM.INFO.${MANIFEST_STREAM}`,
+      `$JS.API.STREAM.INFO.${LEASE_STREAM}`,
+    ],
+    subscribe: [LOG_SUBJECT, `${LEASE_PREFIX}.*`, PULSE_SUBJECT, `${inboxPrefix('proxy')}.>`],
+  };
+}
+
+/** A node id as one subject token: letters, digits, `-` and `_` as they are, every other byte as `=XX`. */
+export function subjectToken(id: string): string {
+  if (id === '' || id.length > 200) throw new RangeError(`a node id has 1 to 200 characters, not ${id.length}`);
+  return id.replace(/[^A-Za-z0-9_-]/gu, (char) =>
+    [...Buffer.from(char)].map((byte) => `=${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
+  );
+}
+
+/** The node id that a token stands for; null when it is no such token. */
+export function tokenId(token: string): string | null {
+  if (!/^(?:[A-Za-z0-9_-]|=[0-9A-F]{2})+$/.test(token)) return null;
+  const bytes = token.replace(
+    /=([0-9A-F]{2})|./g,
+    (char, hex: string | undefined) => hex ?? char.charCodeAt(0).toString(16),
+  );
+  return Buffer.from(bytes, 'hex').toString();
+}
