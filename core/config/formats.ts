@@ -1,0 +1,90 @@
+// The kinds of text and number that configuration is made of, each with its check: durations, host names, header names,
+// ports, percentages. A schema says what a field is by one of these.
+
+import { parseDuration } from './duration.ts';
+import { hostFault, isIpOrCidr } from './hosts.ts';
+import { regexFault } from './regex.ts';
+import { array, integer, integerOrString, map, number, type StringRules, string } from './schema.ts';
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
+const LABEL_NAME = /^(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+const DNS_LABEL = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
+/** RFC 9110 5.5: no control characters but the tab. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const FORBIDDEN_IN_VALUE = /[\x00-\x08\x0a-\x1f\x7f]/;
+
+/** Text as a message shows it: quoted, at most 60 characters. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text);
+}
+
+function rule(code: string, check: (text: string) => string | null): StringRules {
+  return { code, check };
+}
+
+const durationRule = rule('duration', (text) =>
+  Number.isNaN(parseDuration(text)) ? `${quote(text)} is no duration: write 5s, 100ms or 1h30m` : null,
+);
+const positiveDurationRule = rule('duration', (text) => {
+  const ms = parseDuration(text);
+  if (Number.isNaN(ms)) return durationRule.check(text);
+  return ms < 1 ? `${quote(text)} is too short: at least 1ms` : null;
+});
+
+export const headerNameRule = rule('header_name', (text) =>
+  TOKEN.test(text) ? null : `${quote(text)} is no header name`,
+);
+
+/** In matches, Envoy's pseudo headers may be named too. */
+export const headerMatchRule = rule('header_name', (text) =>
+  TOKEN.test(text) || /^:(?:authority|method|path|scheme)$/.test(text) ? null : `${quote(text)} is no header name`,
+);
+
+const headerValueRule = rule('header_value', (text) =>
+  FORBIDDEN_IN_VALUE.test(text) ? `${quote(text)} is no header value: it has control characters` : null,
+);
+
+const labelNameRule = rule('label', (text) => (LABEL_NAME.test(text) ? null : `${quote(text)} is no label name`));
+
+export const text = string();
+export const texts = array(text);
+export const nonEmpty = string(rule('empty', (value) => (value === '' ? 'must not be empty' : null)));
+/** 5s, 0s included. */
+export const duration = string(durationRule);
+/** At least 1ms. */
+export const positiveDuration = string(positiveDurationRule);
+export const regex = string(rule('regex', regexFault));
+/** A host name or address without wildcards. */
+export const host = string(rule('host', (value) => hostFault(value, { wildcard: false })));
+/** '*', '*.example.com' or a host. */
+export const wildcardHost = string(rule('host', (value) => hostFault(value, { wildcard: true })));
+export const ipOrCidr = string(
+  rule('address', (value) => (isIpOrCidr(value) ? null : `${quote(value)} is no IP address or CIDR block`)),
+);
+export const headerName = string(headerNameRule);
+export const headerValue = string(headerValueRule);
+export const headerValues = map(headerValue, headerNameRule);
+/** A subset's, port's or workload's name: a DNS label. */
+export const dnsLabel = string(
+  rule('name', (value) =>
+    DNS_LABEL.test(value) ? null : `${quote(value)} is no name: lower-case letters, digits and '-', at most 63`,
+  ),
+);
+const labelValue = string(
+  rule('label', (value) => (LABEL_VALUE.test(value) ? null : `${quote(value)} is no label value`)),
+);
+export const labels = map(labelValue, labelNameRule);
+export const labelNames = labelNameRule;
+
+export const port = integer(1, 65535);
+/** 0 = not given. */
+export const portOrZero = integer(0, 65535);
+export const portOrName = integerOrString(1, 65535);
+export const percent = number(0, 100);
+export const uint32 = integer(0, 4294967295);
+export const int32 = integer(-2147483648, 2147483647);
+/** An int32 that makes no sense below 0. */
+export const count = integer(0, 2147483647);
+/** As large as JSON carries exactly. */
+export const uint64 = integer(0, Number.MAX_SAFE_INTEGER);

@@ -1,0 +1,234 @@
+// DestinationRule: a service's subsets, and how to balance over and connect to its endpoints.
+
+import {
+  count,
+  duration,
+  labels,
+  nonEmpty,
+  percent,
+  port,
+  positiveDuration,
+  quote,
+  text,
+  texts,
+  uint32,
+  uint64,
+  wildcardHost,
+} from '../formats.ts';
+import type { Kind } from '../kind.ts';
+import { array, boolean, integer, map, number, object, oneOf, optional, type Static } from '../schema.ts';
+import { exportTo, NETWORKING, PortSelector, WorkloadSelector } from './shared.ts';
+
+const CONSISTENT_HASH = ['httpHeaderName', 'httpCookie', 'useSourceIp', 'httpQueryParameterName'];
+
+export const ConsistentHashLB = object(
+  {
+    httpHeaderName: optional(nonEmpty),
+    httpCookie: optional(
+      object({
+        name: nonEmpty,
+        path: optional(text),
+        ttl: optional(duration),
+        attributes: optional(array(object({ name: text, value: optional(text) }))),
+      }),
+    ),
+    useSourceIp: optional(boolean),
+    httpQueryParameterName: optional(nonEmpty),
+    ringHash: optional(object({ minimumRingSize: optional(uint64) })),
+    maglev: optional(object({ tableSize: optional(uint64) })),
+    minimumRingSize: optional(uint64),
+  },
+  { exactlyOne: [CONSISTENT_HASH], atMostOne: [['ringHash', 'maglev']] },
+);
+export type ConsistentHashLB = Static<typeof ConsistentHashLB>;
+
+const Failover = object({ from: optional(text), to: optional(text) });
+
+export const LocalityLoadBalancerSetting = object(
+  {
+    distribute: optional(
+      array(
+        object(
+          { from: nonEmpty, to: map(integer(0, 100)) },
+          {
+            check({ to }, report) {
+              const total = Object.values(to).reduce((sum, share) => sum + share, 0);
+              if (total !== 100) report.error(['to'], 'weight', `the shares add up to ${total}, not to 100`);
+            },
+          },
+        ),
+      ),
+    ),
+    failover: optional(array(Failover)),
+    failoverPriority: optional(texts),
+    enabled: optional(boolean),
+  },
+  { atMostOne: [['distribute', 'failover']] },
+);
+export type LocalityLoadBalancerSetting = Static<typeof LocalityLoadBalancerSetting>;
+
+export const LoadBalancerSettings = object(
+  {
+    simple: optional(oneOf('UNSPECIFIED', 'LEAST_CONN', 'RANDOM', 'PASSTHROUGH', 'ROUND_ROBIN', 'LEAST_REQUEST')),
+    consistentHash: optional(ConsistentHashLB),
+    localityLbSetting: optional(LocalityLoadBalancerSetting),
+    zoneAwareLbSetting: optional(
+      object({
+        enabled: optional(boolean),
+        failover: optional(array(Failover)),
+        failoverPriority: optional(texts),
+        minClusterSize: optional(uint64),
+      }),
+    ),
+    warmupDurationSecs: optional(duration),
+    warmup: optional(
+      object({
+        duration: positiveDuration,
+        minimumPercent: optional(percent),
+        aggression: optional(number(0, 1_000_000)),
+      }),
+    ),
+  },
+  {
+    atMostOne: [
+      ['simple', 'consistentHash'],
+      ['warmup', 'warmupDurationSecs'],
+      ['localityLbSetting', 'zoneAwareLbSetting'],
+    ],
+  },
+);
+export type LoadBalancerSettings = Static<typeof LoadBalancerSettings>;
+
+export const TCPSettings = object({
+  /** 0: not given. */
+  maxConnections: optional(count),
+  connectTimeout: optional(positiveDuration),
+  tcpKeepalive: optional(object({ probes: optional(uint32), time: optional(duration), interval: optional(duration) })),
+  maxConnectionDuration: optional(duration),
+  /** 0s: never. */
+  idleTimeout: optional(duration),
+});
+export type TCPSettings = Static<typeof TCPSettings>;
+
+export const HTTPSettings = object({
+  http1MaxPendingRequests: optional(count),
+  http2MaxRequests: optional(count),
+  maxRequestsPerConnection: optional(count),
+  maxRetries: optional(count),
+  idleTimeout: optional(duration),
+  h2UpgradePolicy: optional(oneOf('DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE')),
+  useClientProtocol: optional(boolean),
+  maxConcurrentStreams: optional(count),
+  http2KeepAlive: optional(object({ interval: optional(duration), timeout: optional(duration) })),
+});
+export type HTTPSettings = Static<typeof HTTPSettings>;
+
+export const ConnectionPoolSettings = object({ tcp: optional(TCPSettings), http: optional(HTTPSettings) });
+export type ConnectionPoolSettings = Static<typeof ConnectionPoolSettings>;
+
+export const OutlierDetection = object({
+  consecutiveErrors: optional(count),
+  splitExternalLocalOriginErrors: optional(boolean),
+  consecutiveLocalOriginFailures: optional(uint32),
+  consecutiveGatewayErrors: optional(uint32),
+  consecutive5xxErrors: optional(uint32),
+  interval: optional(positiveDuration),
+  baseEjectionTime: optional(positiveDuration),
+  maxEjectionPercent: optional(integer(0, 100)),
+  minHealthPercent: optional(integer(0, 100)),
+  outlierDetectionHttpErrorCodes: optional(array(integer(100, 599))),
+});
+export type OutlierDetection = Static<typeof OutlierDetection>;
+
+export const ClientTLSSettings = object(
+  {
+    mode: optional(oneOf('DISABLE', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL')),
+    clientCertificate: optional(text),
+    privateKey: optional(text),
+    caCertificates: optional(text),
+    credentialName: optional(text),
+    subjectAltNames: optional(texts),
+    sni: optional(text),
+    insecureSkipVerify: optional(boolean),
+    caCrl: optional(text),
+  },
+  {
+    check(tls, report) {
+      if (tls.mode === 'ISTIO_MUTUAL') {
+        for (const field of ['clientCertificate', 'privateKey', 'caCertificates', 'credentialName'] as const) {
+          if (tls[field]) {
+            report.error(
+              [field],
+              'contradiction',
+              `${field} must not be given: ISTIO_MUTUAL uses the mesh's own certificates`,
+            );
+          }
+        }
+      }
+      if (tls.mode === 'MUTUAL' && !tls.credentialName) {
+        for (const field of ['clientCertificate', 'privateKey'] as const) {
+          if (!tls[field]) report.error([], 'required', `mode MUTUAL needs ${field} (or a credentialName)`);
+        }
+      }
+    },
+  },
+);
+export type ClientTLSSettings = Static<typeof ClientTLSSettings>;
+
+const perPort = {
+  loadBalancer: optional(LoadBalancerSettings),
+  connectionPool: optional(ConnectionPoolSettings),
+  outlierDetection: optional(OutlierDetection),
+  tls: optional(ClientTLSSettings),
+};
+
+export const TrafficPolicy = object({
+  ...perPort,
+  portLevelSettings: optional(array(object({ port: PortSelector, ...perPort }))),
+  tunnel: optional(object({ protocol: optional(oneOf('CONNECT', 'POST')), targetHost: nonEmpty, targetPort: port })),
+  proxyProtocol: optional(object({ version: optional(oneOf('V1', 'V2')) })),
+  retryBudget: optional(
+    object({
+      percent: optional(percent),
+      minRetryConcurrency: optional(uint32),
+      budgetInterval: optional(positiveDuration),
+    }),
+  ),
+});
+export type TrafficPolicy = Static<typeof TrafficPolicy>;
+
+export const Subset = object({
+  name: nonEmpty,
+  labels: optional(labels),
+  trafficPolicy: optional(TrafficPolicy),
+});
+export type Subset = Static<typeof Subset>;
+
+export const DestinationRuleSpec = object(
+  {
+    host: wildcardHost,
+    trafficPolicy: optional(TrafficPolicy),
+    subsets: optional(array(Subset)),
+    exportTo,
+    workloadSelector: optional(WorkloadSelector),
+  },
+  {
+    check(spec, report) {
+      const names = new Set<string>();
+      spec.subsets?.forEach(({ name }, i) => {
+        if (names.has(name))
+          report.error(['subsets', i, 'name'], 'duplicate', `the subset ${quote(name)} is defined twice`);
+        names.add(name);
+      });
+    },
+  },
+);
+export type DestinationRuleSpec = Static<typeof DestinationRuleSpec>;
+
+export const destinationRule: Kind = {
+  kind: 'DestinationRule',
+  group: 'networking.istio.io',
+  versions: NETWORKING,
+  scope: 'namespace',
+  spec: DestinationRuleSpec,
+};

@@ -1,0 +1,97 @@
+// ServiceEntry: hosts that are added to the registry, and where they are found.
+
+import { isIP } from 'node:net';
+import { ipOrCidr, quote, texts, wildcardHost } from '../formats.ts';
+import type { Kind } from '../kind.ts';
+import { array, object, oneOf, optional, type Static } from '../schema.ts';
+import { Port } from './gateway.ts';
+import { exportTo, NETWORKING, WorkloadSelector } from './shared.ts';
+import { WorkloadEntrySpec } from './workload-entry.ts';
+
+export const ServiceEntrySpec = object(
+  {
+    hosts: array(wildcardHost, 1),
+    addresses: optional(array(ipOrCidr)),
+    ports: optional(array(Port)),
+    location: optional(oneOf('MESH_EXTERNAL', 'MESH_INTERNAL')),
+    /** Left out: NONE. */
+    resolution: optional(oneOf('NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS')),
+    endpoints: optional(array(WorkloadEntrySpec)),
+    workloadSelector: optional(WorkloadSelector),
+    exportTo,
+    subjectAltNames: optional(texts),
+  },
+  {
+    atMostOne: [['endpoints', 'workloadSelector']],
+    check(spec, report) {
+      const resolution = spec.resolution ?? 'NONE';
+      const names = new Set<string>();
+      const numbers = new Set<number>();
+      spec.ports?.forEach(({ name, number }, i) => {
+        if (!name) report.error(['ports', i], 'required', 'name is missing');
+        else if (names.has(name))
+          report.error(['ports', i, 'name'], 'duplicate', `the port name ${quote(name)} is used twice`);
+        if (numbers.has(number))
+          report.error(['ports', i, 'number'], 'duplicate', `the port ${number} is listed twice`);
+        names.add(name ?? '');
+        numbers.add(number);
+      });
+      spec.hosts.forEach((host, i) => {
+        if (host === '*') report.error(['hosts', i], 'host', "the host '*' would cover every service");
+        else if (
+          host.startsWith('*') &&
+          resolution !== 'NONE' &&
+          resolution !== 'DYNAMIC_DNS' &&
+          !spec.endpoints?.length
+        ) {
+          report.error(
+            ['hosts', i],
+            'host',
+            `${quote(host)} cannot be resolved: resolution ${resolution} needs a host without wildcard, or endpoints`,
+          );
+        }
+      });
+      if (resolution === 'STATIC' && !spec.endpoints?.length && !spec.workloadSelector) {
+        report.error([], 'required', 'resolution STATIC needs endpoints or a workloadSelector');
+      }
+      if ((resolution === 'NONE' || resolution === 'DYNAMIC_DNS') && spec.endpoints?.length) {
+        report.error(
+          ['endpoints'],
+          'contradiction',
+          `endpoints are of no use with resolution ${resolution}: write STATIC or DNS`,
+        );
+      }
+      spec.endpoints?.forEach((endpoint, i) => {
+        if (
+          resolution === 'STATIC' &&
+          endpoint.address &&
+          !endpoint.address.startsWith('unix://') &&
+          isIP(endpoint.address) === 0
+        ) {
+          report.error(
+            ['endpoints', i, 'address'],
+            'address',
+            `${quote(endpoint.address)} is no IP address, which resolution STATIC needs`,
+          );
+        }
+        for (const name of Object.keys(endpoint.ports ?? {})) {
+          if (names.has(name)) continue;
+          report.error(
+            ['endpoints', i, 'ports', name],
+            'reference',
+            `the endpoint's port ${quote(name)} is not among the entry's ports`,
+          );
+        }
+      });
+    },
+  },
+);
+export type ServiceEntrySpec = Static<typeof ServiceEntrySpec>;
+
+export const serviceEntry: Kind = {
+  kind: 'ServiceEntry',
+  group: 'networking.istio.io',
+  versions: NETWORKING,
+  scope: 'namespace',
+  spec: ServiceEntrySpec,
+};

@@ -1,0 +1,32 @@
+// Regular expressions of the configuration: RE2, so that none can be made to run for seconds. The engine is loaded when
+// the first expression is met, for most configurations have none.
+
+import { createRequire } from 'node:module';
+import type { RE2JS } from 're2js';
+
+const MAX_LENGTH = 4096;
+
+const load = createRequire(import.meta.url);
+let engine: typeof RE2JS | null = null;
+
+/** Compiles for full matches (`matches`) or searching. Throws with RE2's reason. */
+export function compileRegex(source: string): RE2JS {
+  engine ??= (load('re2js') as { RE2JS: typeof RE2JS }).RE2JS;
+  return engine.compile(source);
+}
+
+/** Why the text is no expression of RE2, or null. */
+export function regexFault(source: string): string | null {
+  if (source.length > MAX_LENGTH) return `the expression is longer than ${MAX_LENGTH} characters`;
+  try {
+    compileRegex(source);
+    return null;
+  } catch (error) {
+    const reason = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ');
+    return `${clip(source)} does not compile as RE2: ${reason.replace(/^error parsing regexp: /, '')}`;
+  }
+}
+
+function clip(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text);
+}
