@@ -4,10 +4,11 @@
 import { Cluster, type ClusterPolicy, type ClusterSpec, DEFAULT_POLICY } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { parseDuration } from '../config/duration.ts';
+import { fqdn } from '../config/hosts.ts';
 import type { ConnectionPoolSettings, DestinationRuleSpec, TrafficPolicy } from '../config/kinds/destination-rule.ts';
 import type { Resource } from '../config/resource.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
-import { hasLabels, type Service, type ServicePort, servesPort, serviceHostOf } from './services.ts';
+import { hasLabels, type Service, type ServicePort, servesPort } from './services.ts';
 
 /** Where endpoints come from: the shard interns them with their pools; a dry run has none. */
 export interface EndpointSource {
@@ -95,7 +96,7 @@ export function collectDestinationRules(resources: Iterable<Resource>): Destinat
   ) as Resource<DestinationRuleSpec>[];
   found.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
   for (const rule of found) {
-    const host = serviceHostOf(rule.spec.host, rule.metadata.namespace);
+    const host = fqdn(rule.spec.host, rule.metadata.namespace);
     if (!rules.has(host)) rules.set(host, rule);
   }
   return rules;

@@ -4,6 +4,7 @@
 import { RE2JS } from 're2js';
 import type { Cluster } from '../cluster/cluster.ts';
 import { parseDuration } from '../config/duration.ts';
+import { hostForms } from '../config/hosts.ts';
 import type {
   Destination,
   Headers,
@@ -20,7 +21,7 @@ import type { FieldChanges, ForwardAction, RedirectAction, Rewrite, Route, Targe
 import type { Node } from '../workload.ts';
 import { clusterName } from './clusters.ts';
 import type { ChainBuilder } from './filters.ts';
-import { hasLabels, type Service, serviceHostOf } from './services.ts';
+import { hasLabels, type Service } from './services.ts';
 
 /** Istio's default: two further attempts, where nothing had been sent. */
 export const DEFAULT_RETRIES = 2;
@@ -145,14 +146,10 @@ function resolve(
   return { host, port: named ?? only, subset: destination.subset ?? '' };
 }
 
-/** A host as a rule names it, as the registry knows it. */
+/** A host as a rule names it, by the name under which the registry knows it. */
 export function fullHost(host: string, namespace: string, services: ReadonlyMap<string, Service>): string {
-  if (services.has(host)) return host;
-  const short = serviceHostOf(host, namespace);
-  if (services.has(short)) return short;
-  // 'reviews.default' and 'reviews.default.svc' are names of the service too.
-  for (const service of services.values()) if (host.includes('.') && service.names.includes(host)) return service.host;
-  return short;
+  const forms = hostForms(host, namespace);
+  return forms.find((form) => services.has(form)) ?? forms[0];
 }
 
 function missing(

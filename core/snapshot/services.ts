@@ -1,6 +1,7 @@
 // The registry: which services there are, under which names, on which ports, and which endpoints belong to them.
 // Services come from Service and ServiceEntry resources, and from workloads that registered themselves by a name.
 
+import { fqdn, serviceNames } from '../config/hosts.ts';
 import type { ServiceSpec } from '../config/kinds/kubernetes.ts';
 import type { ServiceEntrySpec } from '../config/kinds/service-entry.ts';
 import type { WorkloadEntrySpec } from '../config/kinds/workload-entry.ts';
@@ -43,14 +44,12 @@ export interface MeshState {
   readonly endpoints: readonly WorkloadEndpoint[];
 }
 
-export const DOMAIN = 'cluster.local';
-
 /** All services by full host name. Services that did not change are the same objects as last time. */
 export function collectServices(state: MeshState, memo: Memo): Map<string, Service> {
   const services = new Map<string, Service>();
   for (const resource of state.resources.values()) {
     if (resource.kind === 'Service') {
-      const service = memo.of(`service ${serviceHost(resource)}`, [resource], () =>
+      const service = memo.of(`service ${resource.metadata.namespace}/${resource.metadata.name}`, [resource], () =>
         fromService(resource as Resource<ServiceSpec>),
       );
       services.set(service.host, service);
@@ -66,27 +65,13 @@ export function collectServices(state: MeshState, memo: Memo): Map<string, Servi
   return services;
 }
 
-/** 'name.namespace.svc.cluster.local' for a short name, else the name itself. */
-export function serviceHostOf(name: string, namespace: string): string {
-  if (name.includes('.')) return name;
-  return `${name}.${namespace}.svc.${DOMAIN}`;
-}
-
-function serviceHost(resource: Resource): string {
-  return serviceHostOf(resource.metadata.name, resource.metadata.namespace);
-}
-
-function namesOf(name: string, namespace: string): string[] {
-  return [name, `${name}.${namespace}`, `${name}.${namespace}.svc`, `${name}.${namespace}.svc.${DOMAIN}`];
-}
-
 function fromService(resource: Resource<ServiceSpec>): Service {
   const { name, namespace } = resource.metadata;
   const { spec } = resource;
-  const names = namesOf(name, namespace);
+  const names = serviceNames(name, namespace);
   if (spec.clusterIP !== undefined && spec.clusterIP !== 'None' && spec.clusterIP !== '') names.push(spec.clusterIP);
   return {
-    host: serviceHost(resource),
+    host: fqdn(resource.metadata.name, resource.metadata.namespace),
     names,
     namespace,
     selector: spec.selector ?? null,
@@ -129,7 +114,7 @@ function addRegistered(services: Map<string, Service>, endpoints: readonly Workl
   const ports = new Map<string, { name: string; namespace: string; numbers: Set<number> }>();
   for (const endpoint of endpoints) {
     for (const name of endpoint.services) {
-      const host = serviceHostOf(name, endpoint.namespace);
+      const host = fqdn(name, endpoint.namespace);
       if (services.has(host)) continue;
       const known = ports.get(host) ?? { name, namespace: endpoint.namespace, numbers: new Set<number>() };
       known.numbers.add(endpoint.appPort);
@@ -142,7 +127,7 @@ function addRegistered(services: Map<string, Service>, endpoints: readonly Workl
       host,
       memo.of(`registered ${host}`, sorted, () => ({
         host,
-        names: name.includes('.') ? [name] : namesOf(name, namespace),
+        names: name.includes('.') ? [name] : serviceNames(name, namespace),
         namespace,
         selector: null,
         resolution: 'STATIC' as const,
@@ -184,7 +169,7 @@ export function workloadEntries(state: MeshState, trustDomain: string): Workload
 
 /** The address and port of this workload for one port of the service, or null when it does not serve it. */
 export function servesPort(service: Service, port: ServicePort, endpoint: WorkloadEndpoint): number | null {
-  const byName = endpoint.services.some((name) => serviceHostOf(name, endpoint.namespace) === service.host);
+  const byName = endpoint.services.some((name) => fqdn(name, endpoint.namespace) === service.host);
   const bySelector =
     service.selector !== null &&
     endpoint.namespace === service.namespace &&

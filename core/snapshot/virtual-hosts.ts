@@ -2,6 +2,7 @@
 // name its host in front.
 
 import type { Cluster } from '../cluster/cluster.ts';
+import { hostCovers } from '../config/hosts.ts';
 import type { GatewaySpec } from '../config/kinds/gateway.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import type { Problem, Resource } from '../config/resource.ts';
@@ -120,7 +121,7 @@ export function gatewayHosts(
         const { namespace } = rule.metadata;
         if (!(rule.spec.gateways ?? []).some((reference) => gatewayName(reference, namespace) === name)) continue;
         const { routes } = routesOf(compiler, rule, name, number);
-        for (const domain of sharedDomains(server.hosts, rule.spec.hosts, namespace)) {
+        for (const domain of sharedDomains(server.hosts, rule.spec.hosts ?? [], namespace)) {
           domains.set(domain, [...(domains.get(domain) ?? []), ...routes]);
         }
       }
@@ -157,16 +158,11 @@ function sharedDomains(servers: readonly string[], rules: readonly string[], nam
     if (scope !== '*' && scope !== '.' && scope !== namespace) continue;
     const host = server.slice(slash + 1);
     for (const rule of rules) {
-      if (covers(host, rule)) shared.add(rule);
-      else if (covers(rule, host)) shared.add(host);
+      if (hostCovers(host, rule)) shared.add(rule);
+      else if (hostCovers(rule, host)) shared.add(host);
     }
   }
   return shared;
-}
-
-function covers(pattern: string, host: string): boolean {
-  if (pattern === '*' || pattern === host) return true;
-  return pattern.startsWith('*') && host.endsWith(pattern.slice(1));
 }
 
 /**
@@ -221,7 +217,7 @@ function rulesByHost(
   for (const rule of virtualServices) {
     const gateways = rule.spec.gateways ?? [];
     if (gateways.length > 0 && !gateways.includes('mesh')) continue;
-    for (const name of rule.spec.hosts) {
+    for (const name of rule.spec.hosts ?? []) {
       const host = name.startsWith('*') ? name : fullHost(name, rule.metadata.namespace, services);
       rules.set(host, [...(rules.get(host) ?? []), rule]);
     }
