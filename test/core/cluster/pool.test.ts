@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Cluster, type ClusterPolicy, DEFAULT_POLICY } from '../../../core/cluster/cluster.ts';
+import { Endpoint } from '../../../core/cluster/endpoint.ts';
+import type { Waiter } from '../../../core/cluster/pool.ts';
+import type { ClientConnection } from '../../../core/codec.ts';
+import { Timers } from '../../../core/timers.ts';
+
+/** A connection without a socket: the pool is about when, not about bytes. */
+class Wire {
+  id = 0;
+  remoteAddress = '127.0.0.1';
+  remotePort = 1;
+  localAddress = '127.0.0.1';
+  localPort = 2;
+  memo: unknown = null;
+  available = true;
+  activeStreams = 0;
+  destroyed = false;
+  onAvailable: (() => void) | null = null;
+  onClosed: (() => void) | null = null;
+  open(): never {
+    throw new Error('the pool opens no stream');
+  }
+  destroy(): void {
+    if (this.destroyed) return;
+    this.destroyed = true;
+    this.available = false;
+    this.onClosed?.();
+  }
+  busy(): void {
+    this.available = false;
+  }
+  done(): void {
+    this.available = true;
+    this.onAvailable?.();
+  }
+}
+
+function bench(policy: Partial<ClusterPolicy> = {}) {
+  let now = 0;
+  const timers = new Timers(10, () => now);
+  const dials: { opened(wire: Wire): void; failed(text: string): void; abandoned: boolean }[] = [];
+  const endpoint = new Endpoint(
+    {
+      timers,
+      dial(_endpoint, opened, failed) {
+        const dial = { opened: (wire: Wire) => opened(wire as ClientConnection), failed, abandoned: false };
+        dials.push(dial);
+        return () => {
+          dial.abandoned = true;
+        };
+      },
+    },
+    '127.0.0.1',
+    80,
+  );
+  const cluster = new Cluster({
+    name: 'outbound|80||a',
+    kind: 'outbound',
+    service: 'a',
+    port: 80,
+    subset: '',
+    labels: {},
+    policy: { ...DEFAULT_POLICY, ...policy },
+    dns: [],
+  });
+  const outcomes: string[] = [];
+  const waiter = (name: string): Waiter & { wire: Wire | null } => ({
+    wire: null,
+    connected(connection) {
+      this.wire = connection as unknown as Wire;
+      this.wire.busy();
+      outcomes.push(`${name} connected`);
+    },
+    failed(reason, text) {
+      outcomes.push(`${name} ${reason} ${text}`.trim());
+    },
+  });
+  return {
+    endpoint,
+    cluster,
+    dials,
+    outcomes,
+    waiter,
+    timers,
+    at(ms: number) {
+      now = ms;
+      timers.advance();
+    },
+  };
+}
+
+test('an idle connection is taken before another is opened, the last used first', () => {
+  const { endpoint, cluster, dials, outcomes, waiter, timers } = bench();
+  const [a, b] = [waiter('a'), waiter('b')];
+  endpoint.pool.take(cluster, a);
+  endpoint.pool.take(cluster, b);
+  const [first, second] = [new Wire(), new Wire()];
+  dials[0].opened(first);
+  dials[1].opened(second);
+  first.done();
+  second.done();
+  const c = waiter('c');
+  endpoint.pool.take(cluster, c);
+  assert.equal(c.wire, second);
+  assert.equal(dials.length, 2);
+  assert.deepEqual(outcomes, ['a connected', 'b connected', 'c connected']);
+  timers.stop();
+});
+
+test('above the limit of connections requests wait, and above the limit of waiting they overflow', () => {
+  const { endpoint, cluster, dials, outcomes, waiter, timers } = bench({ maxConnections: 1, maxPendingRequests: 1 });
+  const a = waiter('a');
+  endpoint.pool.take(cluster, a);
+  dials[0].opened(new Wire());
+  endpoint.pool.take(cluster, waiter('b'));
+  endpoint.pool.take(cluster, waiter('c'));
+  assert.deepEqual(outcomes, ['a connected', 'c overflow']);
+  assert.equal(cluster.overflows, 1);
+  a.wire!.done();
+  assert.deepEqual(outcomes, ['a connected', 'c overflow', 'b connected']);
+  assert.equal(dials.length, 1);
+  timers.stop();
+});
+
+test('who waited for a place gets a connection of his own when the one before him is lost', () => {
+  const { endpoint, cluster, dials, outcomes, waiter, timers } = bench({ maxConnections: 1 });
+  const a = waiter('a');
+  endpoint.pool.take(cluster, a);
+  dials[0].opened(new Wire());
+  endpoint.pool.take(cluster, waiter('b'));
+  a.wire!.destroy();
+  assert.equal(dials.length, 2);
+  dials[1].opened(new Wire());
+  assert.deepEqual(outcomes, ['a connected', 'b connected']);
+  timers.stop();
+});
+
+test('a refused connection fails one request, and the next one waiting is tried again', () => {
+  const { endpoint, cluster, dials, outcomes, waiter, timers } = bench({ maxConnections: 1 });
+  endpoint.pool.take(cluster, waiter('a'));
+  endpoint.pool.take(cluster, waiter('b'));
+  dials[0].failed('connect ECONNREFUSED');
+  assert.deepEqual(outcomes, ['a connect_failure connect ECONNREFUSED']);
+  assert.equal(dials.length, 2);
+  timers.stop();
+});
+
+test('a connection that does not come in time is given up', () => {
+  const { endpoint, cluster, dials, outcomes, waiter, at, timers } = bench({ connectTimeoutMs: 100 });
+  endpoint.pool.take(cluster, waiter('a'));
+  at(200);
+  assert.deepEqual(outcomes, ['a connect_timeout connect timeout']);
+  assert.equal(dials[0].abandoned, true);
+  timers.stop();
+});
+
+test('an idle connection closes after its idle time, and after its number of requests', () => {
+  const { endpoint, cluster, dials, waiter, at, timers } = bench({ idleTimeoutMs: 1000, maxRequestsPerConnection: 2 });
+  const a = waiter('a');
+  endpoint.pool.take(cluster, a);
+  const wire = new Wire();
+  dials[0].opened(wire);
+  wire.done();
+  endpoint.pool.take(cluster, waiter('b'));
+  wire.done();
+  assert.equal(wire.destroyed, true);
+  endpoint.pool.take(cluster, waiter('c'));
+  const other = new Wire();
+  dials[1].opened(other);
+  other.done();
+  at(2000);
+  assert.equal(other.destroyed, true);
+  assert.equal(endpoint.pool.connections, 0);
+  timers.stop();
+});
+
+test('a connection opened for somebody who gave up becomes idle', () => {
+  const { endpoint, cluster, dials, waiter, timers } = bench();
+  const a = waiter('a');
+  endpoint.pool.take(cluster, a);
+  endpoint.pool.cancel(a);
+  dials[0].opened(new Wire());
+  assert.equal(endpoint.pool.idleConnections, 1);
+  timers.stop();
+});
+
+test('an endpoint that left the mesh closes idle connections now and busy ones after their request', () => {
+  const { endpoint, cluster, dials, waiter, timers } = bench();
+  const [a, b] = [waiter('a'), waiter('b')];
+  endpoint.pool.take(cluster, a);
+  endpoint.pool.take(cluster, b);
+  const [idle, busy] = [new Wire(), new Wire()];
+  dials[0].opened(idle);
+  dials[1].opened(busy);
+  idle.done();
+  endpoint.pool.retire();
+  assert.deepEqual([idle.destroyed, busy.destroyed], [true, false]);
+  busy.done();
+  assert.equal(busy.destroyed, true);
+  timers.stop();
+});
