@@ -1,0 +1,195 @@
+// The shape of the tree: who may import whom, no circles, small files, names and opening comments. The table is the design's.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { glob } from 'node:fs/promises';
+import { builtinModules } from 'node:module';
+import { dirname, join, posix } from 'node:path';
+import { before, suite, test } from 'node:test';
+
+const ROOT = dirname(import.meta.dirname);
+const FOLDERS = [
+  'core',
+  'filters',
+  'plugins',
+  'control',
+  'bus',
+  'asbuild',
+  'cli',
+  'scripts',
+  'bench',
+  'examples',
+  'test',
+];
+
+/** Importer -> what it may import, as path prefixes; the first row that fits an importer counts. '*' = anything. */
+const MAY_IMPORT: readonly (readonly [string, readonly string[]])[] = [
+  ['core/main.ts', ['core/', 'bus/']],
+  ['core/main/', ['core/', 'bus/']],
+  ['core/', ['core/']],
+  ['plugins/', ['plugins/', 'bus/', 'core/wasm/']],
+  ['control/', ['control/', 'plugins/', 'bus/', 'core/config/', 'core/snapshot/', 'core/errors.ts']],
+  ['bus/', ['bus/']],
+  ['asbuild/', ['asbuild/']],
+  ['filters/', ['filters/']],
+  ['examples/', ['examples/']],
+  ['cli/', ['cli/', 'core/', 'control/', 'bus/', 'plugins/']],
+  ['', ['*']],
+];
+/** Types cost nothing at run time, so these may be named from further away. */
+const TYPES_ANYWHERE = ['core/workload.ts', 'bus/types.ts'];
+/** Folders that a running mesh loads: only `dependencies`, never `devDependencies`. */
+const RUNNING = ['core/', 'plugins/', 'control/', 'bus/', 'cli/'];
+/** Packages with one place. */
+const ONLY_IN: Readonly<Record<string, string>> = { nats: 'bus/', assemblyscript: 'asbuild/' };
+const HOMELESS = /^(utils?|helpers?|common|misc|managers?|.*[-.](utils?|helpers?|manager)|base|ctx)$/;
+const MOST_LINES = 400;
+
+interface Import {
+  readonly from: string;
+  /** Path from the root for our own files, else a package or built-in. */
+  readonly to: string;
+  readonly own: boolean;
+  readonly typeOnly: boolean;
+}
+
+const sources = new Map<string, string>();
+let imports: Import[] = [];
+
+suite('the shape of the tree', () => {
+  before(async () => {
+    for await (const file of glob(`{${FOLDERS.join(',')}}/**/*.{ts,mts,mjs,js}`, { cwd: ROOT })) {
+      const path = file.replaceAll('\\', '/');
+      if (path.endsWith('.d.ts') || /(^|\/)(out|node_modules|dist)\//.test(path)) continue;
+      sources.set(path, readFileSync(join(ROOT, path), 'utf8'));
+    }
+    imports = [...sources].flatMap(([path, text]) => importsOf(path, text));
+    assert.ok(imports.length > 100, 'imports were found');
+  });
+
+  test('a folder imports only what the table allows', () => {
+    const wrong = imports.filter((edge) => edge.own && !isAllowed(edge)).map((edge) => `${edge.from} -> ${edge.to}`);
+    assert.deepEqual(wrong, []);
+  });
+
+  test('every import of a file names one that exists', () => {
+    const wrong = imports.filter((edge) => edge.own && !edge.from.startsWith('filters/') && !exists(edge.to));
+    assert.deepEqual(
+      wrong.map((edge) => `${edge.from} -> ${edge.to}`),
+      [],
+    );
+  });
+
+  test('no module is needed to load itself', () => {
+    assert.deepEqual(circles(imports.filter((edge) => edge.own && !edge.typeOnly)), []);
+  });
+
+  test('only the bus imports nats, only the build of filters imports their compiler', () => {
+    const wrong = imports.filter((edge) => !edge.own && ONLY_IN[packageOf(edge.to)] !== undefined);
+    assert.deepEqual(
+      wrong
+        .filter((edge) => !edge.from.startsWith(ONLY_IN[packageOf(edge.to)]))
+        .map((edge) => `${edge.from} -> ${edge.to}`),
+      [],
+    );
+  });
+
+  test('a running mesh loads no package that only developers have', () => {
+    const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    const wrong = imports.filter(
+      (edge) =>
+        !edge.own &&
+        !edge.typeOnly &&
+        RUNNING.some((folder) => edge.from.startsWith(folder)) &&
+        !builtinModules.includes(edge.to.replace(/^node:/, '')) &&
+        manifest.dependencies[packageOf(edge.to)] === undefined,
+    );
+    assert.deepEqual(
+      wrong.map((edge) => `${edge.from} -> ${edge.to}`),
+      [],
+    );
+  });
+
+  test(`no file is longer than ${MOST_LINES} lines`, () => {
+    const long = [...sources].map(([path, text]) => [path, text.split('\n').length - 1] as const);
+    assert.deepEqual(
+      long.filter(([, lines]) => lines > MOST_LINES).map(([path, lines]) => `${path}: ${lines}`),
+      [],
+    );
+  });
+
+  test('every file that is no test opens with a comment that says what it is', () => {
+    const bare = [...sources].filter(
+      ([path, text]) => !path.endsWith('.test.ts') && !/^\/\/ \S/.test(text.replace(/^#!.*\n/, '')),
+    );
+    assert.deepEqual(
+      bare.map(([path]) => path),
+      [],
+    );
+  });
+
+  test('no file or folder is named after its having no home', () => {
+    const wrong = [...sources.keys()].filter((path) =>
+      path.split('/').some((part) => HOMELESS.test(part.replace(/(\.test)?\.m?[jt]s$/, ''))),
+    );
+    assert.deepEqual(wrong, []);
+  });
+
+  test('nothing is left for later, silenced or skipped', () => {
+    const leftovers =
+      /\b(TODO|FIXME|XXX)\b|@ts-(ignore|nocheck|expect-error)|\bas any\b|\b(test|it|suite|describe)\.(skip|only|todo)\(|catch( \(\w+\))? \{\s*\}/;
+    const wrong = [...sources]
+      .filter(([path]) => path !== 'test/architecture.test.ts')
+      .flatMap(([path, text]) => {
+        const match = leftovers.exec(text);
+        return match === null ? [] : [`${path}:${text.slice(0, match.index).split('\n').length}: ${match[0]}`];
+      });
+    assert.deepEqual(wrong, []);
+  });
+});
+
+function isAllowed({ from, to, typeOnly }: Import): boolean {
+  if (typeOnly && TYPES_ANYWHERE.includes(to)) return true;
+  const row = MAY_IMPORT.find(([importer]) => from.startsWith(importer));
+  return row?.[1].some((target) => target === '*' || to.startsWith(target)) ?? false;
+}
+
+function exists(path: string): boolean {
+  return sources.has(path) || !/\.m?[jt]s$/.test(path) || path.endsWith('.d.ts');
+}
+
+function importsOf(path: string, text: string): Import[] {
+  // Comments hold examples; strings with `//` in them (addresses) are never what an import names.
+  const code = text.replace(/^\s*(\/\/|\*|\/\*).*$/gm, '');
+  const pattern = /^\s*(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'([^'\n]+)'|\bimport\(\s*'([^'\n]+)'\s*\)/gm;
+  const found: Import[] = [];
+  for (const [, type, fixed, lazy] of code.matchAll(pattern)) {
+    const name = fixed ?? lazy;
+    const own = name.startsWith('.');
+    const to = own ? posix.join(posix.dirname(path), name) : name;
+    // A lazy import runs when its code does, so it makes no circle of loading; types it names stay types.
+    found.push({ from: path, to, own, typeOnly: type !== undefined || fixed === undefined });
+  }
+  return found;
+}
+
+function packageOf(name: string): string {
+  const parts = name.split('/');
+  return name.startsWith('@') ? parts.slice(0, 2).join('/') : parts[0];
+}
+
+/** Circles of modules, each once, as 'a -> b -> a'. */
+function circles(edges: readonly Import[]): string[] {
+  const next = new Map<string, string[]>();
+  for (const { from, to } of edges) next.set(from, [...(next.get(from) ?? []), to]);
+  const done = new Set<string>();
+  const found: string[] = [];
+  const visit = (file: string, path: readonly string[]): void => {
+    const seen = path.indexOf(file);
+    if (seen >= 0) found.push([...path.slice(seen), file].join(' -> '));
+    if (seen >= 0 || done.has(file)) return;
+    for (const target of next.get(file) ?? []) visit(target, [...path, file]);
+    done.add(file);
+  };
+  for (const file of next.keys()) visit(file, []);
+  return found;
+}
