@@ -1,0 +1,66 @@
+// Validation as a dry run of the real compile: the control plane asks whether proxies will be able to compile a state
+// before it commits it. Nothing is dialled, no filter is instantiated.
+
+import { Endpoint } from '../cluster/endpoint.ts';
+import type { GatewaySpec } from '../config/kinds/gateway.ts';
+import type { Problem, Resource } from '../config/resource.ts';
+import type { FilterFactory } from '../filter.ts';
+import { Timers } from '../timers.ts';
+import type { Node } from '../workload.ts';
+import { Compiler } from './compile.ts';
+
+/** Errors: what no proxy could compile. Warnings are the business of core/config. */
+export function dryRun(resources: ReadonlyMap<string, Resource>): Problem[] {
+  const timers = new Timers(1000);
+  timers.stop();
+  try {
+    for (const node of [nominal('sidecar', {}), nominal('gateway', gatewayLabels(resources))]) {
+      const pools = { timers, dial: () => () => {} };
+      const compiler = new Compiler(
+        node,
+        { endpoint: (address, port) => new Endpoint(pools, address, port), resolver: () => (done) => done() },
+        { builtin: inert },
+      );
+      compiler.compile({ resources, endpoints: [] }, 0);
+    }
+    return [];
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return [{ severity: 'error', code: 'compile', message: `the configuration cannot be compiled: ${message}` }];
+  }
+}
+
+function nominal(role: Node['role'], labels: Readonly<Record<string, string>>): Node {
+  return {
+    id: '',
+    name: 'dry-run',
+    workload: 'dry-run',
+    namespace: 'default',
+    serviceAccount: 'default',
+    trustDomain: 'cluster.local',
+    labels,
+    role,
+    address: '',
+    app: role === 'sidecar' ? { address: '127.0.0.1', port: 1 } : null,
+    services: [],
+  };
+}
+
+/** A gateway that every Gateway selects, as far as selectors do not contradict each other. */
+function gatewayLabels(resources: ReadonlyMap<string, Resource>): Record<string, string> {
+  const labels: Record<string, string> = {};
+  for (const resource of resources.values()) {
+    if (resource.kind === 'Gateway') Object.assign(labels, (resource.spec as GatewaySpec).selector);
+  }
+  return labels;
+}
+
+function inert(name: 'fault' | 'rbac'): FilterFactory {
+  return {
+    name,
+    wants: { requestHead: false, requestBody: false, responseHead: false, responseBody: false },
+    open() {
+      throw new Error('a dry run has no requests');
+    },
+  };
+}

@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Endpoint } from '../../../core/cluster/endpoint.ts';
+import { decodeYaml } from '../../../core/config/decode.ts';
+import { type Resource, resourceKey } from '../../../core/config/resource.ts';
+import type { VirtualHost } from '../../../core/router/route.ts';
+import { Compiler } from '../../../core/snapshot/compile.ts';
+import { dryRun } from '../../../core/snapshot/dry-run.ts';
+import { Timers } from '../../../core/timers.ts';
+import type { Node, WorkloadEndpoint } from '../../../core/workload.ts';
+
+function resources(...texts: string[]): Map<string, Resource> {
+  const found = new Map<string, Resource>();
+  for (const text of texts) {
+    const { resources: decoded, problems } = decodeYaml(text);
+    assert.deepEqual(
+      problems.filter(({ severity }) => severity === 'error'),
+      [],
+    );
+    for (const resource of decoded) found.set(resourceKey(resource), resource);
+  }
+  return found;
+}
+
+function node(role: Node['role'], labels: Record<string, string> = {}): Node {
+  return {
+    id: 'n',
+    name: 'n',
+    workload: 'n',
+    namespace: 'default',
+    serviceAccount: 'default',
+    trustDomain: 'cluster.local',
+    labels,
+    role,
+    address: '127.0.9.9',
+    app: role === 'sidecar' ? { address: '127.0.0.1', port: 8000 } : null,
+    services: [],
+  };
+}
+
+function compilerFor(of: Node): Compiler {
+  const timers = new Timers(1000);
+  timers.stop();
+  const known = new Map<string, Endpoint>();
+  return new Compiler(
+    of,
+    {
+      endpoint(address, port, workload) {
+        const key = `${address}:${port}`;
+        const endpoint = known.get(key) ?? new Endpoint({ timers, dial: () => () => {} }, address, port);
+        endpoint.workload = workload;
+        known.set(key, endpoint);
+        return endpoint;
+      },
+      resolver: () => (done) => done(),
+    },
+    { builtin: () => null },
+  );
+}
+
+function workload(name: string, version: string, address: string): WorkloadEndpoint {
+  return {
+    id: `${name}-${version}`,
+    name: `${name}-${version}-1`,
+    workload: `${name}-${version}`,
+    namespace: 'default',
+    serviceAccount: `bookinfo-${name}`,
+    trustDomain: 'cluster.local',
+    labels: { app: name, version },
+    services: [name],
+    address,
+    port: 15006,
+    appPort: 9080,
+    weight: 1,
+    locality: '',
+  };
+}
+
+const SERVICE = `
+apiVersion: v1
+kind: Service
+metadata: {name: reviews}
+spec:
+  selector: {app: reviews}
+  ports: [{name: http, port: 9080}]
+`;
+const rule = (subset: string): string => `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews}
+spec:
+  hosts: [reviews]
+  http:
+  - route: [{destination: {host: reviews, subset: ${subset}}}]
+`;
+const SUBSETS = `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews}
+spec:
+  host: reviews
+  subsets:
+  - {name: v1, labels: {version: v1}}
+  - {name: v2, labels: {version: v2}}
+`;
+
+const reviews = [workload('reviews', 'v1', '127.0.1.1'), workload('reviews', 'v2', '127.0.1.2')];
+
+function clusterNames(host: VirtualHost): string[] {
+  return host.routes.flatMap(({ action }) =>
+    action.type === 'forward' ? action.targets.map((t) => t.clusterName) : [],
+  );
+}
+
+test('a service without rules has a route to all of its endpoints', () => {
+  const compiler = compilerFor(node('sidecar'));
+  const { snapshot } = compiler.compile({ resources: resources(SERVICE), endpoints: reviews }, 1);
+  const host = snapshot.outbound.find('reviews:9080')!;
+  assert.deepEqual(clusterNames(host), ['outbound|9080||reviews.default.svc.cluster.local']);
+  const cluster = snapshot.clusters.get('outbound|9080||reviews.default.svc.cluster.local')!;
+  assert.deepEqual(
+    cluster.endpoints.map(({ key }) => key),
+    ['127.0.1.1:15006', '127.0.1.2:15006'],
+  );
+});
+
+test('a subset has the endpoints that carry its labels', () => {
+  const compiler = compilerFor(node('sidecar'));
+  const state = { resources: resources(SERVICE, SUBSETS, rule('v2')), endpoints: reviews };
+  const { snapshot, problems } = compiler.compile(state, 1);
+  assert.deepEqual(problems, []);
+  const cluster = snapshot.clusters.get('outbound|9080|v2|reviews.default.svc.cluster.local')!;
+  assert.deepEqual(
+    cluster.endpoints.map(({ key }) => key),
+    ['127.0.1.2:15006'],
+  );
+});
+
+test('a service that nobody described is what registered under its name', () => {
+  const compiler = compilerFor(node('sidecar'));
+  const { snapshot } = compiler.compile({ resources: new Map(), endpoints: reviews }, 1);
+  assert.equal(snapshot.outbound.find('reviews')?.name, 'reviews.default.svc.cluster.local:9080');
+  assert.equal(snapshot.outbound.find('reviews.default:9080')?.name, 'reviews.default.svc.cluster.local:9080');
+});
+
+test('a rule for a subset that never was has a target without a cluster, and says which', () => {
+  const compiler = compilerFor(node('sidecar'));
+  const { snapshot, problems } = compiler.compile({ resources: resources(SERVICE, rule('v9')), endpoints: reviews }, 1);
+  const { action } = snapshot.outbound.find('reviews:9080')!.routes[0];
+  assert.equal(action.type === 'forward' && action.targets[0].cluster, null);
+  assert.equal(problems.length, 1);
+  assert.match(problems[0].message, /subset "v9" of host "reviews.default.svc.cluster.local" not found/);
+  assert.equal(problems[0].pointer, '/spec/http/0/route/0/destination');
+});
+
+test('while a subset is missing the route that worked before stays', () => {
+  const compiler = compilerFor(node('sidecar'));
+  compiler.compile({ resources: resources(SERVICE, SUBSETS, rule('v1')), endpoints: reviews }, 1);
+  const { snapshot, problems } = compiler.compile(
+    { resources: resources(SERVICE, SUBSETS, rule('v9')), endpoints: reviews },
+    2,
+  );
+  assert.deepEqual(clusterNames(snapshot.outbound.find('reviews:9080')!), [
+    'outbound|9080|v1|reviews.default.svc.cluster.local',
+  ]);
+  assert.match(problems[0].message, /the old route stays/);
+  const cluster = snapshot.clusters.get('outbound|9080|v1|reviews.default.svc.cluster.local')!;
+  assert.equal(cluster.endpoints.length, 1);
+  const { snapshot: third } = compiler.compile(
+    { resources: resources(SERVICE, SUBSETS, rule('v2')), endpoints: reviews },
+    3,
+  );
+  assert.deepEqual(clusterNames(third.outbound.find('reviews:9080')!), [
+    'outbound|9080|v2|reviews.default.svc.cluster.local',
+  ]);
+});
+
+test('a changed rule makes its virtual host anew and leaves the others as they are', () => {
+  const other = SERVICE.replaceAll('reviews', 'ratings');
+  const compiler = compilerFor(node('sidecar'));
+  const base = resources(SERVICE, SUBSETS, other, rule('v1'));
+  const before = compiler.compile({ resources: base, endpoints: reviews }, 1).snapshot;
+  const changed = new Map([...base, ...resources(rule('v2'))]);
+  const after = compiler.compile({ resources: changed, endpoints: reviews }, 2).snapshot;
+  assert.notEqual(after.outbound.find('reviews:9080'), before.outbound.find('reviews:9080'));
+  assert.equal(after.outbound.find('ratings:9080'), before.outbound.find('ratings:9080'));
+});
+
+test('a changed policy changes the cluster in place, so that its connections stay', () => {
+  const name = 'outbound|9080|v1|reviews.default.svc.cluster.local';
+  const compiler = compilerFor(node('sidecar'));
+  const base = resources(SERVICE, SUBSETS, rule('v1'));
+  const before = compiler.compile({ resources: base, endpoints: reviews }, 1).snapshot.clusters.get(name)!;
+  const stricter = resources(`${SUBSETS}  trafficPolicy: {connectionPool: {tcp: {maxConnections: 7}}}\n`);
+  const after = compiler.compile({ resources: new Map([...base, ...stricter]), endpoints: reviews }, 2).snapshot;
+  assert.equal(after.clusters.get(name), before);
+  assert.equal(before.policy.maxConnections, 7);
+});
+
+test('a gateway carries the rules that name it, for the hosts that both allow', () => {
+  const gateway = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: bookinfo-gateway}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - port: {number: 8080, name: http, protocol: HTTP}
+    hosts: ["*"]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: bookinfo}
+spec:
+  hosts: ["*"]
+  gateways: [bookinfo-gateway]
+  http:
+  - match: [{uri: {exact: /productpage}}]
+    route: [{destination: {host: reviews, port: {number: 9080}}}]
+`;
+  const state = { resources: resources(SERVICE, gateway), endpoints: reviews };
+  const { snapshot } = compilerFor(node('gateway', { istio: 'ingressgateway' })).compile(state, 1);
+  const host = snapshot.gateways.get(8080)!.find('localhost:8080')!;
+  assert.deepEqual(clusterNames(host), ['outbound|9080||reviews.default.svc.cluster.local']);
+  const other = compilerFor(node('gateway', { istio: 'another' })).compile(state, 1);
+  assert.equal(other.snapshot.gateways.size, 0);
+  assert.equal(compilerFor(node('sidecar')).compile(state, 1).snapshot.outbound.find('localhost:8080'), null);
+});
+
+test('a rule for callers with other labels is not a rule for this one', () => {
+  const labelled = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews}
+spec:
+  hosts: [reviews]
+  http:
+  - match: [{sourceLabels: {app: productpage}}]
+    route: [{destination: {host: reviews, subset: v2}}]
+  - route: [{destination: {host: reviews, subset: v1}}]
+`;
+  const state = { resources: resources(SERVICE, SUBSETS, labelled), endpoints: reviews };
+  const counts = [node('sidecar'), node('sidecar', { app: 'productpage' })].map(
+    (of) => compilerFor(of).compile(state, 1).snapshot.outbound.find('reviews:9080')!.routes.length,
+  );
+  assert.deepEqual(counts, [1, 2]);
+});
+
+test('a sidecar sends everything that arrives to its application', () => {
+  const { snapshot } = compilerFor(node('sidecar')).compile({ resources: new Map(), endpoints: [] }, 1);
+  assert.deepEqual(clusterNames(snapshot.inbound!), ['inbound|8000||']);
+});
+
+test('a dry run accepts what proxies can compile', () => {
+  assert.deepEqual(dryRun(resources(SERVICE, SUBSETS, rule('v1'))), []);
+});
