@@ -1,0 +1,292 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { BodyBuffer } from '../../core/body.ts';
+import { Passage } from '../../core/chain.ts';
+import type { Exchange } from '../../core/exchange.ts';
+import type { FilterFactory, FilterStream, HttpFilter, LocalReply, Verdict } from '../../core/filter.ts';
+import { Head } from '../../core/head.ts';
+import { answerReply } from '../../core/rescue.ts';
+import { Timers } from '../../core/timers.ts';
+
+/** The exchange's side of the chain: what leaves the chain is written down. */
+class Outside {
+  readonly out: string[] = [];
+  readonly requestHead = Head.request('POST', 'reviews', '/');
+  responseHead: Head | null = null;
+  flags = 0;
+  readonly plane: { timers: Timers };
+  passage: Passage | null = null;
+
+  constructor(timers: Timers) {
+    this.plane = { timers };
+  }
+  forward(end: boolean): void {
+    this.out.push(`forward head${end ? ' end' : ''}`);
+  }
+  forwardData(chunk: Buffer, end: boolean): void {
+    this.out.push(`forward ${chunk}${end ? ' end' : ''}`);
+  }
+  forwardTrailers(): void {
+    this.out.push('forward trailers');
+  }
+  sendHead(head: Head, end: boolean): void {
+    this.out.push(`send ${head.status}${end ? ' end' : ''}`);
+  }
+  sendData(chunk: Buffer, end: boolean): void {
+    this.out.push(`send ${chunk}${end ? ' end' : ''}`);
+  }
+  sendTrailers(): void {
+    this.out.push('send trailers');
+  }
+  pauseRequest(): void {}
+  resumeRequest(): void {}
+  pauseResponse(): void {}
+  resumeResponse(): void {}
+  cut(): void {
+    this.out.push('cut');
+    this.passage!.end();
+  }
+  fail(reason: string): void {
+    this.out.push(`fail ${reason}`);
+  }
+  reply(reply: LocalReply): void {
+    const answer = answerReply(reply);
+    this.responseHead = answer.head;
+    this.passage!.responseHead(answer.head, false);
+    this.passage!.responseBody(answer.body, true);
+  }
+  replaceResponse(reply: LocalReply) {
+    return answerReply(reply);
+  }
+}
+
+type Behaviour = Partial<{
+  [K in Exclude<keyof HttpFilter, 'done'>]: (stream: FilterStream, body: BodyBuffer) => Verdict;
+}>;
+
+const calls: string[] = [];
+const streams = new Map<string, FilterStream>();
+
+function filter(name: string, behaviour: Behaviour = {}): FilterFactory {
+  return {
+    name,
+    wants: { requestHead: true, requestBody: true, responseHead: true, responseBody: true },
+    open(stream) {
+      streams.set(name, stream);
+      const run = (phase: Exclude<keyof HttpFilter, 'done'>, body?: BodyBuffer): Verdict => {
+        calls.push(`${name}.${phase}${body === undefined ? '' : `(${body.bytes()})`}`);
+        return behaviour[phase]?.(stream, body!) ?? 'continue';
+      };
+      return {
+        requestHead: () => run('requestHead'),
+        requestBody: (body) => run('requestBody', body),
+        requestTrailers: () => run('requestTrailers'),
+        responseHead: () => run('responseHead'),
+        responseBody: (body) => run('responseBody', body),
+        responseTrailers: () => run('responseTrailers'),
+        done: () => calls.push(`${name}.done`),
+      };
+    },
+  };
+}
+
+function through(...filters: FilterFactory[]) {
+  calls.length = 0;
+  let now = 0;
+  const timers = new Timers(10, () => now);
+  const outside = new Outside(timers);
+  const passage = new Passage(outside as unknown as Exchange, { filters, configurations: filters.map(() => null) });
+  outside.passage = passage;
+  return {
+    outside,
+    passage,
+    out: outside.out,
+    at(ms: number) {
+      now = ms;
+      timers.advance();
+    },
+    stop: () => timers.stop(),
+  };
+}
+
+test('a request passes the filters in order and its response comes back in reverse', () => {
+  const { passage, out, stop } = through(filter('a'), filter('b'));
+  passage.enter(false);
+  passage.requestBody(Buffer.from('x'), true);
+  passage.responseHead(Head.response(200), false);
+  passage.responseBody(Buffer.from('y'), true);
+  passage.end();
+  assert.deepEqual(calls, [
+    'a.requestHead',
+    'b.requestHead',
+    'a.requestBody(x)',
+    'b.requestBody(x)',
+    'b.responseHead',
+    'a.responseHead',
+    'b.responseBody(y)',
+    'a.responseBody(y)',
+    'b.done',
+    'a.done',
+  ]);
+  assert.deepEqual(out, ['forward head', 'forward x end', 'send 200', 'send y end']);
+  stop();
+});
+
+test('a head that is paused holds the body before the filter that paused it', () => {
+  const { passage, out, stop } = through(filter('a'), filter('b', { requestHead: () => 'pause' }), filter('c'));
+  passage.enter(false);
+  passage.requestBody(Buffer.from('x'), false);
+  passage.requestBody(Buffer.from('y'), true);
+  assert.deepEqual(out, []);
+  assert.deepEqual(calls, ['a.requestHead', 'b.requestHead', 'a.requestBody(x)', 'a.requestBody(y)']);
+  streams.get('b')!.resume('request');
+  assert.deepEqual(calls.slice(4), ['c.requestHead', 'b.requestBody(xy)', 'c.requestBody(xy)']);
+  assert.deepEqual(out, ['forward head', 'forward xy end']);
+  stop();
+});
+
+test('a filter that pauses on the body sees all of it so far each time', () => {
+  let seen = 0;
+  const { passage, out, stop } = through(filter('a', { requestBody: () => (++seen < 3 ? 'pause' : 'continue') }));
+  passage.enter(false);
+  for (const part of ['x', 'y', 'z']) passage.requestBody(Buffer.from(part), part === 'z');
+  assert.deepEqual(calls.slice(1), ['a.requestBody(x)', 'a.requestBody(xy)', 'a.requestBody(xyz)']);
+  assert.deepEqual(out, ['forward head', 'forward xyz end']);
+  stop();
+});
+
+test('after a held body was let go the next chunk comes alone', () => {
+  let seen = 0;
+  const { passage, out, stop } = through(filter('a', { responseBody: () => (++seen === 1 ? 'pause' : 'continue') }));
+  passage.enter(true);
+  passage.responseHead(Head.response(200), false);
+  for (const part of ['x', 'y', 'z']) passage.responseBody(Buffer.from(part), part === 'z');
+  assert.deepEqual(calls.slice(2), ['a.responseBody(x)', 'a.responseBody(xy)', 'a.responseBody(z)']);
+  assert.deepEqual(out, ['forward head end', 'send 200', 'send xy', 'send z end']);
+  stop();
+});
+
+test('what a filter splices into a body is what goes on', () => {
+  const { passage, out, stop } = through(
+    filter('a', {
+      requestBody: (_stream, body) => {
+        body.splice(1, 2, Buffer.from('---'));
+        return 'continue';
+      },
+    }),
+  );
+  passage.enter(false);
+  passage.requestBody(Buffer.from('abcd'), true);
+  assert.deepEqual(out, ['forward head', 'forward a---d end']);
+  stop();
+});
+
+test('a local reply is seen by the filters entered so far, and later ones never see the request', () => {
+  const reply: LocalReply = { status: 403, details: 'no', body: 'denied', fields: [], grpcStatus: -1 };
+  const { passage, out, stop } = through(
+    filter('a'),
+    filter('b', {
+      requestHead: (stream) => {
+        stream.localReply(reply);
+        return 'continue';
+      },
+    }),
+    filter('c'),
+  );
+  passage.enter(false);
+  assert.deepEqual(calls, [
+    'a.requestHead',
+    'b.requestHead',
+    'b.responseHead',
+    'a.responseHead',
+    'b.responseBody(denied)',
+    'a.responseBody(denied)',
+  ]);
+  assert.deepEqual(out, ['send 403', 'send denied end']);
+  stop();
+});
+
+test('a reply in place of a response is seen only by the filters that the response has not passed', () => {
+  const reply: LocalReply = { status: 502, details: 'no', body: 'bad', fields: [], grpcStatus: -1 };
+  const { passage, out, stop } = through(
+    filter('a'),
+    filter('b', {
+      responseHead: (stream) => {
+        stream.localReply(reply);
+        return 'continue';
+      },
+    }),
+  );
+  passage.enter(true);
+  passage.responseHead(Head.response(200), false);
+  assert.deepEqual(calls.slice(2), ['b.responseHead', 'a.responseHead', 'a.responseBody(bad)']);
+  assert.deepEqual(out.slice(1), ['send 502', 'send bad end']);
+  stop();
+});
+
+test('a delayed request goes on when its time has come', () => {
+  const { passage, out, at, stop } = through(
+    filter('fault', {
+      requestHead: (stream) => {
+        stream.resumeAfter(100);
+        return 'pause';
+      },
+    }),
+  );
+  passage.enter(true);
+  at(90);
+  assert.deepEqual(out, []);
+  at(140);
+  assert.deepEqual(out, ['forward head end']);
+  stop();
+});
+
+test('a resume within the callback that pauses is a continue', () => {
+  const { passage, out, stop } = through(
+    filter('a', {
+      requestHead: (stream) => {
+        stream.resume('request');
+        return 'pause';
+      },
+    }),
+  );
+  passage.enter(true);
+  assert.deepEqual(out, ['forward head end']);
+  stop();
+});
+
+test('a held body over the limit is refused', () => {
+  const { passage, out, stop } = through(filter('a', { requestHead: () => 'pause' }));
+  passage.enter(false);
+  passage.requestBody(Buffer.alloc(1 << 20), false);
+  passage.requestBody(Buffer.alloc(1), false);
+  assert.deepEqual(out, ['fail payload_too_large']);
+  stop();
+});
+
+test('trailers wait behind a paused body and follow it', () => {
+  const { passage, out, stop } = through(filter('a', { requestBody: () => 'pause' }));
+  passage.enter(false);
+  passage.requestBody(Buffer.from('x'), false);
+  passage.requestTrailers(Head.response(0));
+  assert.deepEqual(out, ['forward head']);
+  streams.get('a')!.resume('request');
+  assert.deepEqual(out, ['forward head', 'forward x', 'forward trailers']);
+  stop();
+});
+
+test('a filter that closes its stream cuts the exchange off, and hears of the end once', () => {
+  const { passage, out, stop } = through(
+    filter('a', {
+      requestHead: (stream) => {
+        stream.close('request');
+        return 'continue';
+      },
+    }),
+  );
+  passage.enter(true);
+  passage.end();
+  assert.deepEqual(out, ['cut']);
+  assert.deepEqual(calls, ['a.requestHead', 'a.done']);
+  stop();
+});
