@@ -229,7 +229,7 @@ export class NatsConfigLog implements ConfigLog {
       } catch (error) {
         if (!(error instanceof BusUnavailableError)) throw error;
         sent ||= error.outcome === 'unknown';
-        if (!sent) throw error;
+        if (!sent || this.#link.closed) throw error;
         if (performance.now() > deadline) {
           throw new BusUnavailableError(
             `NATS did not confirm the change within ${COMMIT_MS / 1000} s, so it may or may not have been made: ${error.message}`,

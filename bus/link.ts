@@ -66,6 +66,7 @@ export class Link {
    * BusForbiddenError.
    */
   async request(subject: string, payload: string | Uint8Array, headers?: MsgHdrs, timeout = REQUEST_MS): Promise<Msg> {
+    if (this.closed) throw new BusUnavailableError('the bus is closed');
     if (!this.connected) throw new BusUnavailableError('NATS is not connected');
     let down: (error: Error) => void = () => {};
     const lost = new Promise<never>((_, reject) => {
@@ -132,7 +133,9 @@ export class Link {
     if (this.closed) return;
     this.closed = true;
     this.#fail('the bus was closed');
-    if (this.connected) await this.nc.drain();
+    const graceful = this.connected;
+    this.connected = false;
+    if (graceful) await this.nc.drain();
     else await this.nc.close();
   }
 

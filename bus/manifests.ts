@@ -125,6 +125,8 @@ export class Manifests {
   }
 
   async #purge(stream: string, before: number): Promise<void> {
+    // To nats-server, "before 1" is everything (tried on 2.9).
+    if (before <= 1) return;
     const reply = await this.#link.request(`$JS.API.STREAM.PURGE.${stream}`, JSON.stringify({ seq: before }));
     const { error } = reply.json<{ error?: { description: string } }>();
     if (error !== undefined) throw new BusUnavailableError(`NATS refused to trim ${stream}: ${error.description}`);

@@ -1,0 +1,114 @@
+// A real nats-server in a folder of its own, and connections to it that are closed again.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type OpenBusOptions, openBus } from '../../bus/connect.ts';
+import { type NatsServer, startNatsServer } from '../../bus/server.ts';
+import type { Role } from '../../bus/subjects.ts';
+import type { Bus, ConfigLog, ConfigState, StoredResource } from '../../bus/types.ts';
+
+export interface Mesh {
+  readonly server: NatsServer;
+  readonly stateDir: string;
+  open(role: Role, options?: Partial<OpenBusOptions>): Promise<Bus>;
+  /** Kills the server as a crash would; resolves when it is gone. */
+  kill(): Promise<void>;
+  /** Starts it again, on the same port with the same data. */
+  start(): Promise<void>;
+  /** Closes every connection, ends the server, removes the folder. */
+  stop(): Promise<void>;
+}
+
+/** Whoever starts it registers `stop` to run afterwards. */
+export async function startMesh(): Promise<Mesh> {
+  const stateDir = await mkdtemp(join(tmpdir(), 'weft-bus-'));
+  const buses: Bus[] = [];
+  let server = await startNatsServer({ stateDir });
+  return {
+    get server() {
+      return server;
+    },
+    stateDir,
+    async open(role, options) {
+      const bus = await openBus({
+        servers: [server.url],
+        name: `test ${role}`,
+        role,
+        ...server.credentials[role],
+        confirmMs: 1_000,
+        ...options,
+      });
+      buses.push(bus);
+      return bus;
+    },
+    async kill() {
+      process.kill(server.pid, 'SIGKILL');
+      await server.exited;
+    },
+    async start() {
+      server = await startNatsServer({ stateDir });
+    },
+    async stop() {
+      await Promise.all(buses.map((bus) => bus.close()));
+      await server.stop();
+      await rm(stateDir, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface Watched {
+  readonly commits: number[];
+  readonly states: number[];
+  state: ConfigState;
+  close(): Promise<void>;
+  /** Resolves when the follower is at a revision or beyond. */
+  reached(revision: number): Promise<void>;
+}
+
+/** Follows a log and keeps what it is told, as a proxy would. */
+export async function watch(
+  log: ConfigLog,
+  apply: (state: ConfigState, commit: Parameters<Parameters<ConfigLog['follow']>[1]['commit']>[0]) => ConfigState,
+  from: ConfigState = { revision: 0, resources: new Map() },
+): Promise<Watched> {
+  let wake: (() => void)[] = [];
+  const told = () => {
+    for (const each of wake.splice(0)) each();
+  };
+  const watched: Watched = {
+    commits: [],
+    states: [],
+    state: from,
+    close: () => subscription.close(),
+    async reached(revision) {
+      while (watched.state.revision < revision) await new Promise<void>((resolve) => wake.push(resolve));
+    },
+  };
+  const subscription = await log.follow(from.revision, {
+    commit(commit) {
+      watched.commits.push(commit.revision);
+      watched.state = apply(watched.state, commit);
+      told();
+    },
+    state(state) {
+      watched.states.push(state.revision);
+      watched.state = state;
+      told();
+    },
+  });
+  wake = [];
+  return watched;
+}
+
+export function resources(count: number, value: unknown, prefix = 'r'): StoredResource[] {
+  return Array.from({ length: count }, (_, n) => ({ key: `Thing/default/${prefix}${n}`, body: { value } }));
+}
+
+/** Waits until a condition holds, looking again whenever the event loop is free. */
+export async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 15_000): Promise<void> {
+  const deadline = performance.now() + ms;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
