@@ -1,0 +1,258 @@
+// For path tests: one shard's data plane in this process, with real sockets on loopback, configured from YAML as a proxy
+// would be. Whole meshes with control plane and NATS are tested elsewhere.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  type AddressInfo,
+  connect,
+  createServer as createTcpServer,
+  type Socket,
+  type Server as TcpServer,
+} from 'node:net';
+import { decodeYaml } from '../../core/config/decode.ts';
+import type { Problem } from '../../core/config/resource.ts';
+import type { ListenerSpec, ModuleSpec } from '../../core/protocol.ts';
+import { createDataPlane, type DataPlane } from '../../core/proxy.ts';
+import type { ExchangeRecord } from '../../core/record.ts';
+import type { Node, WorkloadEndpoint } from '../../core/workload.ts';
+
+export interface Logged {
+  readonly code: number;
+  readonly flags: number;
+  readonly details: string;
+  readonly route: string;
+  readonly cluster: string;
+  readonly upstream: string;
+  readonly principal: string;
+  readonly source: string;
+  readonly attempts: number;
+  readonly sent: number;
+  readonly received: number;
+}
+
+export interface RunningPlane {
+  readonly plane: DataPlane;
+  /** Ports of the listeners by kind. */
+  readonly ports: { readonly inbound: number; readonly outbound: number; readonly gateway: number };
+  readonly address: string;
+  readonly records: Logged[];
+  readonly logs: string[];
+  apply(...yaml: string[]): readonly Problem[];
+  /** Resolves when this many exchanges have ended. */
+  ended(count: number): Promise<void>;
+  close(): void;
+}
+
+export interface PlaneOptions {
+  readonly role?: Node['role'];
+  readonly address?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly serviceAccount?: string;
+  readonly namespace?: string;
+  readonly appPort?: number;
+  readonly yaml?: readonly string[];
+  readonly endpoints?: readonly WorkloadEndpoint[];
+  readonly outboundPolicy?: 'ALLOW_ANY' | 'REGISTRY_ONLY';
+}
+
+let revision = 0;
+
+export async function startPlane(options: PlaneOptions = {}): Promise<RunningPlane> {
+  const role = options.role ?? 'sidecar';
+  const address = options.address ?? '127.0.0.1';
+  const labels = options.labels ?? (role === 'gateway' ? { istio: 'ingressgateway' } : {});
+  const records: Logged[] = [];
+  const logs: string[] = [];
+  let wake: (() => void) | null = null;
+  const node: Node = {
+    id: `sidecar~${address}~caller.${options.namespace ?? 'default'}~cluster.local`,
+    name: 'caller-1',
+    workload: 'caller',
+    namespace: options.namespace ?? 'default',
+    serviceAccount: options.serviceAccount ?? 'default',
+    trustDomain: 'cluster.local',
+    labels,
+    role,
+    address: address === '127.0.0.1' ? '' : address,
+    app: options.appPort === undefined ? null : { address: '127.0.0.1', port: options.appPort },
+    services: [],
+  };
+  const plane = createDataPlane({
+    node,
+    shard: 0,
+    options: {
+      reusePort: false,
+      logLevel: 'info',
+      accessLog: 'off',
+      outboundPolicy: options.outboundPolicy ?? 'ALLOW_ANY',
+      drainTimeoutMs: 5000,
+    },
+    modules: builtinModules(),
+    shared: new SharedArrayBuffer(1 << 20),
+    sink: {
+      exchangeEnded(record) {
+        records.push(logged(record));
+        wake?.();
+      },
+    },
+    log: (level, component, message) => logs.push(`${level} ${component} ${message}`),
+  });
+  const apply = (...yaml: string[]): readonly Problem[] => {
+    const decoded = yaml.map((text) => decodeYaml(text));
+    const errors = decoded.flatMap(({ problems }) => problems.filter(({ severity }) => severity === 'error'));
+    assert.deepEqual(errors, []);
+    const upserts = decoded.flatMap(({ resources }) => resources);
+    const { ok, problems } = plane.applyConfig({ revision: ++revision, full: false, upserts, removals: [] });
+    assert.ok(ok, JSON.stringify(problems));
+    return problems;
+  };
+  if (options.endpoints !== undefined) plane.setEndpoints(options.endpoints);
+  apply(...(options.yaml ?? []));
+  const specs: ListenerSpec[] = [];
+  const add = async (kind: ListenerSpec['kind'], configuredPort: number): Promise<number> => {
+    const port = await freePort(address);
+    specs.push({ name: kind, kind, address, port, configuredPort });
+    return port;
+  };
+  const ports = {
+    outbound: role === 'sidecar' ? await add('outbound', 15001) : 0,
+    inbound: options.appPort === undefined ? 0 : await add('inbound', 15006),
+    gateway: role === 'gateway' ? await add('gateway', 8080) : 0,
+  };
+  await plane.listen(specs);
+  return {
+    plane,
+    ports,
+    address,
+    records,
+    logs,
+    apply,
+    async ended(count) {
+      while (records.length < count) await new Promise<void>((resolve) => (wake = resolve));
+    },
+    close: () => plane.close(),
+  };
+}
+
+function logged(record: ExchangeRecord): Logged {
+  return {
+    code: record.responseCode,
+    flags: record.flags,
+    details: record.responseCodeDetails,
+    route: record.routeName,
+    cluster: record.clusterName,
+    upstream: record.upstreamHost,
+    principal: record.sourcePrincipal,
+    source: record.source?.workload ?? '',
+    attempts: record.attempts,
+    sent: record.bytesSent,
+    received: record.bytesReceived,
+  };
+}
+
+interface ManifestEntry {
+  readonly name: string;
+  readonly digest: string;
+  readonly file: string;
+}
+
+/** The built filters, as the main thread would have compiled them. */
+function builtinModules(): ModuleSpec[] {
+  const folder = new URL('../../asbuild/out/', import.meta.url);
+  const manifest = JSON.parse(readFileSync(new URL('manifest.json', folder), 'utf8')) as { filters: ManifestEntry[] };
+  return manifest.filters.map(({ name, digest, file }) => ({
+    name,
+    digest,
+    builtin: true,
+    module: new WebAssembly.Module(readFileSync(new URL(file, folder))),
+  }));
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(address = '127.0.0.1'): Promise<number> {
+  const server = createTcpServer();
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
+}
+
+/** An HTTP application; closes with its connections. */
+export async function startApp(
+  handler: (request: IncomingMessage, response: ServerResponse) => void,
+  address = '127.0.0.1',
+): Promise<{ port: number; server: Server; close(): Promise<void> }> {
+  const server = createServer(handler);
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
+  return {
+    server,
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** An upstream that speaks bytes: for what no HTTP library would send. */
+export async function startTcp(
+  onConnection: (socket: Socket) => void,
+): Promise<{ port: number; server: TcpServer; close(): void }> {
+  const sockets = new Set<Socket>();
+  const server = createTcpServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => sockets.delete(socket));
+    socket.on('close', () => sockets.delete(socket));
+    onConnection(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    server,
+    port: (server.address() as AddressInfo).port,
+    close() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** Sends bytes and returns everything that came back until the peer closed, or until `until` is seen. */
+export function exchangeBytes(
+  port: number,
+  bytes: string | Buffer,
+  until?: string,
+  address = '127.0.0.1',
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let received = '';
+    const socket = connect(port, address);
+    socket.setTimeout(10_000, () => socket.destroy(new Error(`nothing came for 10 s; so far: ${received}`)));
+    socket.on('data', (chunk) => {
+      received += chunk.toString('latin1');
+      if (until !== undefined && received.includes(until)) socket.destroy();
+    });
+    socket.on('close', () => resolve(received));
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'ECONNRESET' ? resolve(received) : reject(error),
+    );
+    socket.write(bytes);
+  });
+}
+
+/** A ServiceEntry that leads to local ports. */
+export function serviceEntry(host: string, ...ports: number[]): string {
+  return JSON.stringify({
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'ServiceEntry',
+    metadata: { name: host.replaceAll('.', '-') },
+    spec: {
+      hosts: [host],
+      ports: [{ number: 80, name: 'http', protocol: 'HTTP' }],
+      resolution: 'STATIC',
+      endpoints: ports.map((port) => ({ address: '127.0.0.1', ports: { http: port } })),
+    },
+  });
+}
