@@ -10,6 +10,8 @@ export interface Kind {
   readonly versions: readonly string[];
   readonly scope: 'namespace' | 'cluster';
   readonly spec: TSchema;
+  /** The only names that it may have. */
+  readonly names?: readonly string[];
   /** Fields beside apiVersion, kind, metadata, spec and status that are accepted and dropped. */
   readonly ignore?: readonly string[];
 }

@@ -51,7 +51,9 @@ export type Rules =
       readonly type: 'object';
       readonly fields: ReadonlyMap<string, TSchema>;
       readonly required: readonly string[];
+      readonly defaults: readonly (readonly [string, unknown])[];
       readonly ignored: ReadonlySet<string> | 'any';
+      readonly aliases: ReadonlyMap<string, string>;
       readonly rules: ObjectRules;
     }
   | { readonly type: 'map'; readonly key: StringRules | null; readonly value: TSchema }
@@ -74,14 +76,18 @@ export function object<Properties extends TProperties>(
   rules: ObjectRules<Static<TObject<Properties>>> = {},
 ): TObject<Properties> {
   const fields = new Map(Object.entries(properties));
-  const required = [...fields.keys()].filter((name) => !isOptional(fields.get(name)!));
+  const required = [...fields]
+    .filter(([, schema]) => !isOptional(schema) && !('default' in schema))
+    .map(([name]) => name);
   const json: Record<string, unknown> = { type: 'object', properties, additionalProperties: rules.ignore === 'any' };
   if (required.length > 0) json.required = required;
   return build('Object', json, {
     type: 'object',
     fields,
     required,
+    defaults: [...fields].flatMap(([name, schema]) => ('default' in schema ? [[name, schema.default] as const] : [])),
     ignored: rules.ignore === 'any' ? 'any' : new Set(rules.ignore),
+    aliases: new Map(Object.entries(rules.aliases ?? {})),
     rules: rules as ObjectRules,
   });
 }
@@ -95,6 +101,12 @@ export function optional<Type extends TSchema>(schema: Type): TOptional<Type> {
     optionals.set(schema, marked);
   }
   return marked as TOptional<Type>;
+}
+
+/** A field that has a value when it is left out. */
+export function defaulted<Type extends TSchema>(schema: Type, value: Static<Type>): Type {
+  const marked = Object.defineProperties({}, Object.getOwnPropertyDescriptors(schema)) as Type;
+  return Object.assign(marked, { default: Object.freeze(value) });
 }
 
 const optionals = new WeakMap<TSchema, TSchema>();

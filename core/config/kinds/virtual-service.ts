@@ -19,7 +19,19 @@ import {
 } from '../formats.ts';
 import { hostCovers } from '../hosts.ts';
 import type { Kind } from '../kind.ts';
-import { array, boolean, integer, map, object, oneOf, optional, type Report, type Static, string } from '../schema.ts';
+import {
+  array,
+  boolean,
+  defaulted,
+  integer,
+  map,
+  object,
+  oneOf,
+  optional,
+  type Report,
+  type Static,
+  string,
+} from '../schema.ts';
 import { exportTo, NETWORKING, Percent, PortSelector } from './shared.ts';
 
 const STRING_MATCH = ['exact', 'prefix', 'regex'];
@@ -35,7 +47,7 @@ const PresenceMatch = object(stringMatchFields, { atMostOne: [STRING_MATCH] });
 const gatewayName = string({
   code: 'name',
   check: (value) =>
-    /^(?:(?:[a-z0-9](?:[-a-z0-9]*[a-z0-9])?|\.)\/)?[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/.test(value)
+    /^(?:[a-z0-9](?:[-a-z0-9]*[a-z0-9])?\/)?[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/.test(value)
       ? null
       : `${quote(value)} is no gateway: write its name, namespace/name or mesh`,
 });
@@ -333,7 +345,7 @@ export type TLSRoute = Static<typeof TLSRoute>;
 export const VirtualServiceSpec = object(
   {
     /** Empty: a delegate, which others route to. */
-    hosts: optional(array(wildcardHost)),
+    hosts: defaulted(array(wildcardHost), []),
     gateways: optional(array(gatewayName)),
     http: optional(array(HTTPRoute)),
     tls: optional(array(TLSRoute)),
@@ -342,7 +354,7 @@ export const VirtualServiceSpec = object(
   },
   {
     check(spec, report) {
-      const hosts = spec.hosts ?? [];
+      const { hosts } = spec;
       const onMesh = spec.gateways === undefined || spec.gateways.length === 0 || spec.gateways.includes('mesh');
       hosts.forEach((name, i) => {
         if (hosts.indexOf(name) < i) report.error(['hosts', i], 'duplicate', `the host ${quote(name)} is listed twice`);

@@ -18,26 +18,26 @@ const endpointAddress = string({
   },
 });
 
-export const WorkloadEntrySpec = object(
-  {
-    address: optional(endpointAddress),
-    /** Port numbers by the names of the service's ports. */
-    ports: optional(map(port)),
-    labels: optional(labels),
-    network: optional(text),
-    locality: optional(text),
-    weight: optional(uint32),
-    serviceAccount: optional(text),
+/** A WorkloadGroup's template has the same fields, and no address. */
+export const workloadEntryFields = {
+  address: optional(endpointAddress),
+  /** Port numbers by the names of the service's ports. */
+  ports: optional(map(port)),
+  labels: optional(labels),
+  network: optional(text),
+  locality: optional(text),
+  weight: optional(uint32),
+  serviceAccount: optional(text),
+};
+
+export const WorkloadEntrySpec = object(workloadEntryFields, {
+  check(entry, report) {
+    if (!entry.address && !entry.network) report.error([], 'required', 'address is missing');
+    if (entry.address?.startsWith('unix://') && entry.ports && Object.keys(entry.ports).length > 0) {
+      report.error(['ports'], 'contradiction', 'a Unix socket has no ports');
+    }
   },
-  {
-    check(entry, report) {
-      if (!entry.address && !entry.network) report.error([], 'required', 'address is missing');
-      if (entry.address?.startsWith('unix://') && entry.ports && Object.keys(entry.ports).length > 0) {
-        report.error(['ports'], 'contradiction', 'a Unix socket has no ports');
-      }
-    },
-  },
-);
+});
 export type WorkloadEntrySpec = Static<typeof WorkloadEntrySpec>;
 
 export const workloadEntry: Kind = {

@@ -1,0 +1,52 @@
+// Plugin: a filter installed from a source, pinned by digest, and where it stands in the chain.
+
+import { int32, nonEmpty, quote, text, uint32 } from '../formats.ts';
+import type { Kind } from '../kind.ts';
+import { object, oneOf, optional, type Static, string, struct } from '../schema.ts';
+import { MatchLabels } from './shared.ts';
+import { failStrategy } from './wasm-plugin.ts';
+
+const digest = string({
+  code: 'digest',
+  check: (value) =>
+    /^sha256:[0-9a-f]{64}$/.test(value)
+      ? null
+      : `${quote(value)} is no digest: write sha256: and 64 hexadecimal digits`,
+});
+
+export const PluginSpec = object({
+  /** Of the module's bytes, which proxies fetch by it. */
+  digest,
+  /** Where it came from: 'npm:name@1.2.0', 'oci://...', 'https://...', 'file:...'. For people; proxies never fetch it. */
+  source: optional(nonEmpty),
+  version: optional(text),
+  selector: optional(MatchLabels),
+  /** Which traffic it sees. Left out: the server's side and gateways. */
+  mode: optional(oneOf('CLIENT', 'SERVER', 'CLIENT_AND_SERVER')),
+  config: optional(struct()),
+  /** Left out: just before the router. */
+  phase: optional(oneOf('AUTHN', 'AUTHZ', 'STATS')),
+  /** Higher comes first within a phase. */
+  priority: optional(int32),
+  /** Left out: FAIL_CLOSE. */
+  failStrategy: optional(failStrategy),
+  /** `pool`: on threads of its own, for slow work. Left out: inline. */
+  isolation: optional(oneOf('inline', 'pool')),
+  limits: optional(
+    object({
+      /** Memory of one instance, in MiB. */
+      memoryMiB: optional(uint32),
+      /** Loop heads and function entries that one callback may pass. */
+      fuelPerCallback: optional(uint32),
+    }),
+  ),
+});
+export type PluginSpec = Static<typeof PluginSpec>;
+
+export const plugin: Kind = {
+  kind: 'Plugin',
+  group: 'weft.dev',
+  versions: ['v1'],
+  scope: 'namespace',
+  spec: PluginSpec,
+};

@@ -1,0 +1,23 @@
+// ProxyConfig: settings of the proxies themselves.
+
+import { count, text } from '../formats.ts';
+import type { Kind } from '../kind.ts';
+import { map, object, optional, type Static } from '../schema.ts';
+import { MatchLabels, NETWORKING } from './shared.ts';
+
+export const ProxyConfigSpec = object({
+  selector: optional(MatchLabels),
+  /** Shards. 0: one a core. */
+  concurrency: optional(count),
+  environmentVariables: optional(map(text)),
+  image: optional(object({ imageType: optional(text) })),
+});
+export type ProxyConfigSpec = Static<typeof ProxyConfigSpec>;
+
+export const proxyConfig: Kind = {
+  kind: 'ProxyConfig',
+  group: 'networking.istio.io',
+  versions: NETWORKING,
+  scope: 'namespace',
+  spec: ProxyConfigSpec,
+};

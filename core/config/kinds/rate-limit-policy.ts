@@ -1,0 +1,62 @@
+// RateLimitPolicy: how many requests the selected workloads take, counted in total or apart for each value of a key.
+
+import { headerName, nonEmpty, positiveDuration, texts } from '../formats.ts';
+import type { Kind } from '../kind.ts';
+import { array, boolean, integer, object, oneOf, optional, type Static } from '../schema.ts';
+import { MatchLabels } from './shared.ts';
+import { StringMatch } from './virtual-service.ts';
+
+const count = integer(1, 4294967295);
+
+/** One part of what requests are counted by. */
+const Key = object(
+  {
+    header: optional(headerName),
+    source: optional(oneOf('principal', 'namespace', 'ip')),
+    path: optional(boolean),
+    method: optional(boolean),
+  },
+  { exactlyOne: [['header', 'source', 'path', 'method']] },
+);
+
+export const RateLimit = object({
+  name: nonEmpty,
+  requests: count,
+  per: positiveDuration,
+  /** Requests that may come at once. Left out: `requests`. */
+  burst: optional(count),
+  /** Left out: all requests count together. */
+  by: optional(array(Key, 1)),
+  match: optional(object({ methods: optional(texts), path: optional(StringMatch) })),
+});
+export type RateLimit = Static<typeof RateLimit>;
+
+export const RateLimitPolicySpec = object(
+  {
+    selector: optional(MatchLabels),
+    limits: array(RateLimit, 1),
+    /** `proxy`: each proxy counts for itself. `mesh`: all proxies share the count. Left out: proxy. */
+    scope: optional(oneOf('proxy', 'mesh')),
+    /** What happens when the shared count cannot be reached. Left out: true. */
+    failOpen: optional(boolean),
+  },
+  {
+    check(spec, report) {
+      const names = new Set<string>();
+      spec.limits.forEach(({ name }, i) => {
+        if (names.has(name))
+          report.error(['limits', i, 'name'], 'duplicate', `the limit ${JSON.stringify(name)} is defined twice`);
+        names.add(name);
+      });
+    },
+  },
+);
+export type RateLimitPolicySpec = Static<typeof RateLimitPolicySpec>;
+
+export const rateLimitPolicy: Kind = {
+  kind: 'RateLimitPolicy',
+  group: 'weft.dev',
+  versions: ['v1'],
+  scope: 'namespace',
+  spec: RateLimitPolicySpec,
+};

@@ -1,0 +1,63 @@
+// RequestAuthentication: which JSON web tokens a workload accepts. An invalid token is refused; a missing one is not, unless
+// an AuthorizationPolicy asks for a request principal.
+
+import { headerName, nonEmpty, positiveDuration, quote, text, texts } from '../formats.ts';
+import type { Kind } from '../kind.ts';
+import { array, boolean, object, optional, type Static, string } from '../schema.ts';
+import { ATTACHMENT, attachment } from './shared.ts';
+
+const httpUrl = string({
+  code: 'url',
+  check(value) {
+    const url = URL.parse(value);
+    return url !== null && (url.protocol === 'https:' || url.protocol === 'http:') && url.username === ''
+      ? null
+      : `${quote(value)} is no http or https URL`;
+  },
+});
+
+const keySet = string({
+  code: 'jwks',
+  check(value) {
+    try {
+      const set: unknown = JSON.parse(value);
+      if (typeof set === 'object' && set !== null && 'keys' in set && Array.isArray(set.keys)) return null;
+      return 'no JSON web key set: it has no list of keys';
+    } catch {
+      return 'no JSON web key set: not JSON';
+    }
+  },
+});
+
+export const JWTRule = object(
+  {
+    issuer: nonEmpty,
+    audiences: optional(array(nonEmpty)),
+    jwksUri: optional(httpUrl),
+    jwks: optional(keySet),
+    fromHeaders: optional(array(object({ name: headerName, prefix: optional(text) }))),
+    fromParams: optional(array(nonEmpty)),
+    outputPayloadToHeader: optional(headerName),
+    fromCookies: optional(array(nonEmpty)),
+    forwardOriginalToken: optional(boolean),
+    outputClaimToHeaders: optional(array(object({ header: headerName, claim: nonEmpty }))),
+    timeout: optional(positiveDuration),
+    spaceDelimitedClaims: optional(texts),
+  },
+  { atMostOne: [['jwksUri', 'jwks']], aliases: { jwks_uri: 'jwksUri' } },
+);
+export type JWTRule = Static<typeof JWTRule>;
+
+export const RequestAuthenticationSpec = object(
+  { ...attachment, jwtRules: optional(array(JWTRule)) },
+  { atMostOne: [ATTACHMENT] },
+);
+export type RequestAuthenticationSpec = Static<typeof RequestAuthenticationSpec>;
+
+export const requestAuthentication: Kind = {
+  kind: 'RequestAuthentication',
+  group: 'security.istio.io',
+  versions: ['v1', 'v1beta1'],
+  scope: 'namespace',
+  spec: RequestAuthenticationSpec,
+};

@@ -1,0 +1,111 @@
+// Telemetry: what of tracing, metrics and access logs a workload does, and for whom.
+
+import { nonEmpty, percent, positiveDuration, text } from '../formats.ts';
+import type { Kind } from '../kind.ts';
+import { array, boolean, map, object, oneOf, optional, type Static } from '../schema.ts';
+import { ATTACHMENT, attachment } from './shared.ts';
+
+const mode = oneOf('CLIENT_AND_SERVER', 'CLIENT', 'SERVER');
+const modeOnly = object({ mode: optional(mode) });
+const providers = optional(array(object({ name: nonEmpty })));
+
+export const Tracing = object({
+  match: optional(modeOnly),
+  providers,
+  randomSamplingPercentage: optional(percent),
+  disableSpanReporting: optional(boolean),
+  customTags: optional(
+    map(
+      object(
+        {
+          literal: optional(object({ value: text })),
+          environment: optional(object({ name: nonEmpty, defaultValue: optional(text) })),
+          header: optional(object({ name: nonEmpty, defaultValue: optional(text) })),
+          formatter: optional(object({ value: text })),
+        },
+        { exactlyOne: [['literal', 'environment', 'header', 'formatter']] },
+      ),
+    ),
+  ),
+  useRequestIdForTraceSampling: optional(boolean),
+  enableIstioTags: optional(boolean),
+  disableContextPropagation: optional(boolean),
+});
+export type Tracing = Static<typeof Tracing>;
+
+const MetricSelector = object(
+  {
+    metric: optional(
+      oneOf(
+        'ALL_METRICS',
+        'REQUEST_COUNT',
+        'REQUEST_DURATION',
+        'REQUEST_SIZE',
+        'RESPONSE_SIZE',
+        'TCP_OPENED_CONNECTIONS',
+        'TCP_CLOSED_CONNECTIONS',
+        'TCP_SENT_BYTES',
+        'TCP_RECEIVED_BYTES',
+        'GRPC_REQUEST_MESSAGES',
+        'GRPC_RESPONSE_MESSAGES',
+      ),
+    ),
+    customMetric: optional(nonEmpty),
+    mode: optional(mode),
+  },
+  { atMostOne: [['metric', 'customMetric']] },
+);
+
+const TagOverride = object(
+  { operation: optional(oneOf('UPSERT', 'REMOVE')), value: optional(text) },
+  {
+    check(override, report) {
+      if (override.operation === 'REMOVE' && override.value) {
+        report.error(['value'], 'contradiction', 'a tag that is removed has no value');
+      }
+      if (override.operation !== 'REMOVE' && !override.value) report.error([], 'required', 'value is missing');
+    },
+  },
+);
+
+export const Metrics = object({
+  providers,
+  overrides: optional(
+    array(
+      object({
+        match: optional(MetricSelector),
+        disabled: optional(boolean),
+        tagOverrides: optional(map(TagOverride)),
+      }),
+    ),
+  ),
+  reportingInterval: optional(positiveDuration),
+});
+export type Metrics = Static<typeof Metrics>;
+
+export const AccessLogging = object({
+  match: optional(modeOnly),
+  providers,
+  disabled: optional(boolean),
+  filter: optional(object({ expression: text })),
+});
+export type AccessLogging = Static<typeof AccessLogging>;
+
+export const TelemetrySpec = object(
+  {
+    ...attachment,
+    tracing: optional(array(Tracing)),
+    metrics: optional(array(Metrics)),
+    accessLogging: optional(array(AccessLogging)),
+  },
+  { atMostOne: [ATTACHMENT] },
+);
+export type TelemetrySpec = Static<typeof TelemetrySpec>;
+
+export const telemetry: Kind = {
+  kind: 'Telemetry',
+  group: 'telemetry.istio.io',
+  versions: ['v1', 'v1alpha1'],
+  scope: 'namespace',
+  spec: TelemetrySpec,
+};

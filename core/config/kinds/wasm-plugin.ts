@@ -1,0 +1,93 @@
+// WasmPlugin: a proxy-wasm filter in the chain of the selected workloads, as Istio declares it.
+
+import { int32, nonEmpty, quote, text } from '../formats.ts';
+import type { Kind } from '../kind.ts';
+import { array, object, oneOf, optional, type Static, string, struct } from '../schema.ts';
+import { ATTACHMENT, attachment, PortSelector } from './shared.ts';
+
+export const failStrategy = oneOf('FAIL_CLOSE', 'FAIL_OPEN', 'FAIL_RELOAD');
+
+const SCHEMES = ['oci:', 'file:', 'http:', 'https:'];
+
+/** Without a scheme it is an image: oci://. */
+const moduleUrl = string({
+  code: 'url',
+  check(value) {
+    if (value === '') return 'the URL of the module must not be empty';
+    const scheme = /^([a-z][a-z0-9+.-]*:)\/\//i.exec(value)?.[1].toLowerCase();
+    return scheme === undefined || SCHEMES.includes(scheme)
+      ? null
+      : `${quote(value)} has an unknown scheme: oci://, file://, http:// or https://`;
+  },
+});
+
+const sha256 = string({
+  code: 'digest',
+  check: (value) =>
+    value === '' || /^[0-9a-f]{64}$/.test(value) ? null : `${quote(value)} is no SHA-256: 64 hexadecimal digits`,
+});
+
+export const WasmPluginSpec = object(
+  {
+    ...attachment,
+    url: moduleUrl,
+    sha256: optional(sha256),
+    imagePullPolicy: optional(oneOf('UNSPECIFIED_POLICY', 'IfNotPresent', 'Always')),
+    imagePullSecret: optional(text),
+    verificationKey: optional(text),
+    pluginConfig: optional(struct()),
+    pluginName: optional(text),
+    phase: optional(oneOf('UNSPECIFIED_PHASE', 'AUTHN', 'AUTHZ', 'STATS')),
+    priority: optional(int32),
+    failStrategy: optional(failStrategy),
+    vmConfig: optional(
+      object({
+        env: optional(
+          array(
+            object(
+              { name: nonEmpty, valueFrom: optional(oneOf('INLINE', 'HOST')), value: optional(text) },
+              {
+                check(variable, report) {
+                  if (variable.valueFrom === 'HOST' && variable.value) {
+                    report.error(
+                      ['value'],
+                      'contradiction',
+                      'valueFrom HOST takes the value from the proxy: value must not be given',
+                    );
+                  }
+                },
+              },
+            ),
+          ),
+        ),
+      }),
+    ),
+    match: optional(
+      array(
+        object({
+          mode: optional(oneOf('UNDEFINED', 'CLIENT', 'SERVER', 'CLIENT_AND_SERVER')),
+          ports: optional(array(PortSelector)),
+        }),
+      ),
+    ),
+    type: optional(oneOf('UNSPECIFIED_PLUGIN_TYPE', 'HTTP', 'NETWORK')),
+  },
+  {
+    atMostOne: [ATTACHMENT],
+    check(spec, report) {
+      const digest = /@sha256:([0-9a-f]{64})$/.exec(spec.url)?.[1];
+      if (digest !== undefined && spec.sha256 && spec.sha256 !== digest) {
+        report.error(['sha256'], 'contradiction', 'sha256 is not the digest that the URL names');
+      }
+    },
+  },
+);
+export type WasmPluginSpec = Static<typeof WasmPluginSpec>;
+
+export const wasmPlugin: Kind = {
+  kind: 'WasmPlugin',
+  group: 'extensions.istio.io',
+  versions: ['v1alpha1'],
+  scope: 'namespace',
+  spec: WasmPluginSpec,
+};

@@ -1,0 +1,45 @@
+// WorkloadGroup: what the WorkloadEntries of a group have in common, and how their readiness is probed.
+
+import { count, labels, port, text, texts } from '../formats.ts';
+import type { Kind } from '../kind.ts';
+import { array, map, object, optional, type Static } from '../schema.ts';
+import { NETWORKING } from './shared.ts';
+import { workloadEntryFields } from './workload-entry.ts';
+
+const ReadinessProbe = object(
+  {
+    initialDelaySeconds: optional(count),
+    timeoutSeconds: optional(count),
+    periodSeconds: optional(count),
+    successThreshold: optional(count),
+    failureThreshold: optional(count),
+    httpGet: optional(
+      object({
+        path: optional(text),
+        port,
+        host: optional(text),
+        scheme: optional(text),
+        httpHeaders: optional(array(object({ name: text, value: optional(text) }))),
+      }),
+    ),
+    tcpSocket: optional(object({ host: optional(text), port })),
+    exec: optional(object({ command: texts })),
+    grpc: optional(object({ port: optional(port), service: optional(text) })),
+  },
+  { exactlyOne: [['httpGet', 'tcpSocket', 'exec', 'grpc']] },
+);
+
+export const WorkloadGroupSpec = object({
+  metadata: optional(object({ labels: optional(labels), annotations: optional(map(text)) })),
+  template: object(workloadEntryFields),
+  probe: optional(ReadinessProbe),
+});
+export type WorkloadGroupSpec = Static<typeof WorkloadGroupSpec>;
+
+export const workloadGroup: Kind = {
+  kind: 'WorkloadGroup',
+  group: 'networking.istio.io',
+  versions: NETWORKING,
+  scope: 'namespace',
+  spec: WorkloadGroupSpec,
+};

@@ -1,0 +1,39 @@
+// Problems as people read them: one line each, where and why.
+
+import { type Problem, resourceKey } from './resource.ts';
+import { type Finding, pointer } from './walk.ts';
+
+/** 'reviews.yaml:7:15: error: unknown field "destnation", did you mean "destination"? (/spec/http/0/route/0/destnation)'. */
+export function formatProblem(problem: Problem): string {
+  let place = problem.file ?? '';
+  if (problem.line !== undefined) place += `${place === '' ? 'line ' : ':'}${problem.line}:${problem.column ?? 1}`;
+  const who = place === '' && problem.resource !== undefined ? problem.resource : place;
+  const code = problem.code.startsWith('IST') ? ` [${problem.code}]` : '';
+  const path = problem.pointer === undefined || problem.pointer === '' ? '' : ` (${problem.pointer})`;
+  return `${who === '' ? '' : `${who}: `}${problem.severity}${code}: ${oneLine(problem.message)}${path}`;
+}
+
+export function isError(problem: Problem): boolean {
+  return problem.severity === 'error';
+}
+
+/** A finding as a problem of a resource, if it is known which. */
+export function problemOf(
+  finding: Finding,
+  resource: Parameters<typeof resourceKey>[0] | null,
+  place: { file?: string; line?: number; column?: number } = {},
+): Problem {
+  return {
+    severity: finding.severity,
+    code: finding.code,
+    message: oneLine(finding.message),
+    ...(resource !== null && { resource: resourceKey(resource) }),
+    pointer: pointer(finding.path),
+    ...place,
+  };
+}
+
+function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal would act on is taken out
+  return text.replace(/[\s\x00-\x1f\x7f]+/g, ' ').trim();
+}

@@ -1,0 +1,218 @@
+// YAML and JSON text to plain values, with the place of each. Everything a text can do to a parser has a limit: size,
+// documents, depth, aliases that multiply. The parser is loaded when the first text comes, so that a proxy that reads no
+// files never pays for it.
+
+import { createRequire } from 'node:module';
+import type * as Yaml from 'yaml';
+import { quote } from './formats.ts';
+import type { Problem } from './resource.ts';
+import { type Path, pointer } from './walk.ts';
+
+export interface TextDocument {
+  readonly file?: string;
+  readonly value: unknown;
+  /** The 1-based place of a path, or of the closest thing around it that is there. */
+  find(path: Path, what: 'key' | 'value'): { line: number; column: number };
+}
+
+const MAX_TEXT = 8 * 1024 * 1024;
+const MAX_DOCUMENTS = 10_000;
+const MAX_DEPTH = 64;
+/** Values in one text, each use of an alias counted again. */
+const MAX_VALUES = 1_000_000;
+
+const load = createRequire(import.meta.url);
+let library: typeof Yaml | null = null;
+
+/** Documents whose text is sound, and what is wrong with the others. */
+export function parseDocuments(text: string, file?: string): { documents: TextDocument[]; problems: Problem[] } {
+  const problems: Problem[] = [];
+  const tell = (code: string, message: string, place: { line: number; column: number }, path: Path = []): void => {
+    problems.push({
+      severity: 'error',
+      code,
+      message: message.replace(/\s+/g, ' '),
+      pointer: pointer(path),
+      ...(file !== undefined && { file }),
+      ...place,
+    });
+  };
+  const start = { line: 1, column: 1 };
+  if (text.length > MAX_TEXT) {
+    tell('limit', `the text is longer than ${MAX_TEXT / 1024 / 1024} MiB`, start);
+    return { documents: [], problems };
+  }
+  library ??= load('yaml') as typeof Yaml;
+  const lines = new library.LineCounter();
+  let parsed: readonly Yaml.Document.Parsed[];
+  try {
+    const options = { lineCounter: lines, prettyErrors: false, uniqueKeys: false, logLevel: 'silent' } as const;
+    const result = library.parseAllDocuments(text, options);
+    parsed = 'empty' in result ? [] : result;
+  } catch (error) {
+    // The parser recurses into nested collections and overflows the stack on absurd ones.
+    const reason = error instanceof RangeError ? `nested more than ${MAX_DEPTH} deep` : String(error);
+    tell(error instanceof RangeError ? 'limit' : 'yaml', reason, start);
+    return { documents: [], problems };
+  }
+  if (parsed.length > MAX_DOCUMENTS) {
+    tell('limit', `more than ${MAX_DOCUMENTS} documents`, start);
+    return { documents: [], problems };
+  }
+
+  const place = (offset: number): { line: number; column: number } => {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(1, line), column: Math.max(1, col) };
+  };
+  const budget = { values: MAX_VALUES };
+  const documents: TextDocument[] = [];
+  for (const document of parsed) {
+    // A tag that nobody knows is only a warning to the parser; here it is something that would be lost.
+    for (const { message, pos } of [...document.errors, ...document.warnings]) tell('yaml', message, place(pos[0]));
+    if (document.errors.length > 0 || document.warnings.length > 0 || document.contents === null) continue;
+    const reader = new Reader(library, budget, (code, message, node, path) => {
+      tell(code, message, place(node.range?.[0] ?? 0), path);
+    });
+    const before = problems.length;
+    const value = reader.read(document.contents);
+    if (problems.length > before || value === null) continue;
+    documents.push({
+      ...(file !== undefined && { file }),
+      value,
+      find: (path, what) => place(reader.offset(document.contents!, path, what)),
+    });
+  }
+  return { documents, problems };
+}
+
+type Told = (code: string, message: string, node: Yaml.Node, path: Path) => void;
+
+/** Turns the nodes of one document into plain values. */
+class Reader {
+  readonly #yaml: typeof Yaml;
+  readonly #budget: { values: number };
+  readonly #tell: Told;
+  readonly #anchors = new Map<string, Yaml.Node>();
+  readonly #targets = new Map<Yaml.Node, Yaml.Node>();
+  readonly #path: (string | number)[] = [];
+
+  constructor(yaml: typeof Yaml, budget: { values: number }, tell: Told) {
+    this.#yaml = yaml;
+    this.#budget = budget;
+    this.#tell = tell;
+  }
+
+  read(node: Yaml.Node | null): unknown {
+    if (node === null || this.#budget.values < 0) return null;
+    if (--this.#budget.values < 0)
+      return this.#fault('limit', `more than ${MAX_VALUES} values, aliases counted each time`, node);
+    if (this.#path.length > MAX_DEPTH) return this.#fault('limit', `nested more than ${MAX_DEPTH} deep`, node);
+    if (this.#yaml.isAlias(node)) {
+      const target = this.#anchors.get(node.source);
+      if (target === undefined) return this.#fault('yaml', `the alias *${node.source} has no anchor before it`, node);
+      this.#targets.set(node, target);
+      return this.read(target);
+    }
+    const { anchor } = node as Yaml.Scalar;
+    if (anchor !== undefined) this.#anchors.set(anchor, node);
+    if (this.#yaml.isScalar(node)) return scalar(node);
+    if (this.#yaml.isSeq(node)) return node.items.map((item, i) => this.#at(i, item as Yaml.Node | null));
+    if (this.#yaml.isMap(node)) return this.#map(node);
+    return this.#fault('yaml', 'this is no value that configuration can have', node);
+  }
+
+  #map(node: Yaml.YAMLMap): Record<string, unknown> {
+    const value: Record<string, unknown> = {};
+    const merged: Record<string, unknown>[] = [];
+    for (const pair of node.items) {
+      const key = pair.key as Yaml.Node;
+      const name = this.#name(key);
+      if (name === null) {
+        this.#fault('yaml', 'a key has to be text', this.#yaml.isNode(key) ? key : node);
+      } else if (isMerge(this.#yaml, key)) {
+        const source = this.#at('<<', pair.value as Yaml.Node | null);
+        for (const part of Array.isArray(source) ? source : [source]) {
+          if (typeof part === 'object' && part !== null && !Array.isArray(part)) merged.push(part);
+          else this.#fault('yaml', 'only maps can be merged by <<', key);
+        }
+      } else if (Object.hasOwn(value, name)) {
+        this.#path.push(name);
+        this.#fault('duplicate', `the key ${quote(name)} comes twice`, key);
+        this.#path.pop();
+      } else {
+        put(value, name, this.#at(name, pair.value as Yaml.Node | null));
+      }
+    }
+    for (const source of merged) {
+      for (const name of Object.keys(source)) if (!Object.hasOwn(value, name)) put(value, name, source[name]);
+    }
+    return value;
+  }
+
+  #at(key: string | number, node: Yaml.Node | null): unknown {
+    this.#path.push(key);
+    const value = this.read(node);
+    this.#path.pop();
+    return value;
+  }
+
+  #name(key: unknown): string | null {
+    const node = this.#yaml.isAlias(key) ? this.#anchors.get(key.source) : key;
+    if (!this.#yaml.isScalar(node) || node.value === null) return null;
+    if (node.anchor !== undefined) this.#anchors.set(node.anchor, node);
+    return typeof node.value === 'string' ? node.value : (node.source ?? String(node.value));
+  }
+
+  #fault(code: string, message: string, node: Yaml.Node): null {
+    this.#tell(code, message, node, this.#path);
+    return null;
+  }
+
+  /** Offset in the text of what lies at the path. */
+  offset(root: Yaml.Node, path: Path, what: 'key' | 'value'): number {
+    let node = root;
+    let offset = root.range?.[0] ?? 0;
+    for (const [depth, part] of path.entries()) {
+      node = this.#targets.get(node) ?? node;
+      if (this.#yaml.isSeq(node)) {
+        const item = node.items[Number(part)] as Yaml.Node | null | undefined;
+        if (!item) return offset;
+        node = item;
+      } else if (this.#yaml.isMap(node)) {
+        const pair = node.items.find(({ key }) => this.#name(key) === String(part));
+        if (pair === undefined) return offset;
+        const key = pair.key as Yaml.Node;
+        const value = pair.value as Yaml.Node | null;
+        const last = depth === path.length - 1;
+        if (!value || (last && (what === 'key' || isEmpty(this.#yaml, value)))) return key.range?.[0] ?? offset;
+        node = value;
+      } else {
+        return offset;
+      }
+      offset = node.range?.[0] ?? offset;
+    }
+    return offset;
+  }
+}
+
+/** JSON's values; what only YAML has (dates, binary, big integers) as it is written. */
+function scalar(node: Yaml.Scalar): unknown {
+  const { value } = node;
+  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+    return value;
+  return node.source ?? String(value);
+}
+
+function isMerge(yaml: typeof Yaml, key: Yaml.Node): boolean {
+  return yaml.isScalar(key) && key.type === 'PLAIN' && key.source === '<<';
+}
+
+function isEmpty(yaml: typeof Yaml, node: Yaml.Node): boolean {
+  return yaml.isScalar(node) && node.value === null && (node.source ?? '') === '';
+}
+
+/** As an own property, whatever the name: "__proto__" must not be what it is to JavaScript. */
+function put(value: Record<string, unknown>, name: string, item: unknown): void {
+  if (name === '__proto__') Object.defineProperty(value, name, { value: item, enumerable: true, configurable: true });
+  else value[name] = item;
+}
