@@ -48,6 +48,9 @@ export class Head {
   /** Bytes of body announced, or -1: unknown (chunked, until close, HTTP/2 without content-length). 0: none. */
   contentLength = 0;
 
+  /** True when an HTTP/1 codec has checked the bytes of every span, so that its writer may copy them unread. */
+  checked = false;
+
   constructor(bytes: Buffer, spans: number[] = []) {
     this.bytes = bytes;
     this.spans = spans;

@@ -1,0 +1,121 @@
+// One request on a client connection: writes it, remembers how far it got, and passes the answer to its receiver.
+
+import type { Receiver, UpstreamStream } from '../codec.ts';
+import type { FailureCode } from '../errors.ts';
+import type { Head } from '../head.ts';
+import type { Http1ClientConnection } from './client.ts';
+import { writeChunk, writeLastChunk, writeRequestHead } from './encoder.ts';
+import type { Outbox } from './outbox.ts';
+import { CHUNKED, FIXED, NO_BODY } from './strict.ts';
+
+export class ClientStream implements UpstreamStream {
+  readonly connection: Http1ClientConnection;
+  readonly reused: boolean;
+  answered = false;
+  method = '';
+  /** Null once the owner hears nothing more. */
+  receiver: Receiver | null;
+  headWritten = false;
+  requestDone = false;
+  responseStarted = false;
+  responseDone = false;
+  private framing = NO_BODY;
+  private remaining = 0;
+  private readonly out: Outbox;
+  private readonly writtenBefore: number;
+
+  constructor(connection: Http1ClientConnection, out: Outbox, receiver: Receiver, reused: boolean) {
+    this.connection = connection;
+    this.out = out;
+    this.receiver = receiver;
+    this.reused = reused;
+    this.writtenBefore = out.written;
+  }
+
+  get sent(): boolean {
+    return this.connection.connected && this.out.written > this.writtenBefore;
+  }
+
+  writeHead(head: Head, end: boolean): void {
+    if (this.receiver === null || this.headWritten) return;
+    this.method = head.method;
+    const { contentLength } = head;
+    let length = -1;
+    if (end) {
+      // Methods that mean to send something say that it is nothing (RFC 9110 8.6).
+      if (head.method === 'POST' || head.method === 'PUT' || head.method === 'PATCH') length = 0;
+    } else if (contentLength >= 0) {
+      this.framing = FIXED;
+      this.remaining = contentLength;
+      length = contentLength;
+    } else this.framing = CHUNKED;
+    if (!writeRequestHead(this.out, head, this.framing, length)) {
+      // Told later: the owner is in the middle of asking.
+      process.nextTick(() => this.refuse());
+      return;
+    }
+    this.headWritten = true;
+    if (end) this.finish();
+  }
+
+  writeData(chunk: Buffer, end: boolean): boolean {
+    if (this.receiver === null || this.requestDone || !this.headWritten) return true;
+    if (this.framing === CHUNKED) {
+      writeChunk(this.out, chunk);
+      if (end) writeLastChunk(this.out, null);
+    } else {
+      // A byte too many would be the next request, a byte too few would swallow it.
+      if (chunk.length > this.remaining || (end && chunk.length < this.remaining)) {
+        process.nextTick(() => this.refuse());
+        return true;
+      }
+      this.remaining -= chunk.length;
+      this.out.append(chunk);
+    }
+    if (end) {
+      this.finish();
+      return true;
+    }
+    return chunk.length === 0 ? !this.out.blocked : this.out.roomLeft();
+  }
+
+  writeTrailers(trailers: Head): void {
+    if (this.receiver === null || this.requestDone || !this.headWritten) return;
+    if (this.framing === CHUNKED) {
+      writeLastChunk(this.out, trailers);
+      this.finish();
+    } else this.writeData(EMPTY, true);
+  }
+
+  pauseReading(): void {
+    this.connection.pauseBody(this);
+  }
+
+  resumeReading(): void {
+    this.connection.resumeBody(this);
+  }
+
+  reset(): void {
+    this.receiver = null;
+    this.connection.cancel(this);
+  }
+
+  fail(reason: FailureCode): void {
+    const { receiver } = this;
+    this.receiver = null;
+    if (!this.responseDone) receiver?.onReset(reason);
+  }
+
+  private refuse(): void {
+    if (this.receiver === null) return;
+    this.connection.cancel(this);
+    this.fail('filter_failed');
+  }
+
+  private finish(): void {
+    this.requestDone = true;
+    if (this.responseDone) this.connection.settle();
+  }
+}
+
+const EMPTY = Buffer.alloc(0);

@@ -1,0 +1,294 @@
+// HTTP/1.1 on a connected (or connecting) socket, one request at a time. Reads answers strictly, and offers itself again
+// only when both directions ended cleanly. Chooses no endpoint and retries nothing: that is the pool's and the router's.
+
+import type { Socket } from 'node:net';
+import type { ClientConnection, Receiver, UpstreamStream } from '../codec.ts';
+import type { FailureCode } from '../errors.ts';
+import type { Head } from '../head.ts';
+import type { Timers } from '../timers.ts';
+import { ClientStream } from './client-stream.ts';
+import { enter, leave, Outbox, type OutboxOwner } from './outbox.ts';
+import { HOLD_BODY, HOLD_CLOSED, HOLD_PIPELINE, MessageReader, type ReaderSink } from './reader.ts';
+import { nextConnectionId, SocketFacts } from './socket-facts.ts';
+import { type HeadLimits, NO_BODY, type Reading, readResponseHead, responseFacts } from './strict.ts';
+
+export interface Http1ClientOptions extends HeadLimits {
+  /** The shard's wheel. */
+  readonly timers: Timers;
+  /** Bytes buffered towards a slow upstream before writeData says false. */
+  readonly highWaterMark: number;
+}
+
+export function connectHttp1(socket: Socket, options: Http1ClientOptions): ClientConnection {
+  return new Http1ClientConnection(socket, options);
+}
+
+/** Interim answers (1xx) before the real one; more is no server but a flood. */
+const MAX_INTERIM = 16;
+
+export class Http1ClientConnection implements ClientConnection, ReaderSink, OutboxOwner {
+  readonly id = nextConnectionId();
+  memo: unknown = null;
+  onAvailable: (() => void) | null = null;
+  onClosed: (() => void) | null = null;
+  /** Bytes were written to a socket that was connected by then. */
+  connected: boolean;
+  private readonly socket: Socket;
+  private readonly facts: SocketFacts;
+  private readonly options: Http1ClientOptions;
+  private readonly out: Outbox;
+  private readonly reader: MessageReader;
+  private stream: ClientStream | null = null;
+  private requests = 0;
+  private interim = 0;
+  private keepAlive = true;
+  private closed = false;
+  private inRead = false;
+  private paused = false;
+  private tailScheduled = false;
+  private finReceived = false;
+
+  constructor(socket: Socket, options: Http1ClientOptions) {
+    this.socket = socket;
+    this.connected = !socket.connecting;
+    this.facts = new SocketFacts(socket, this.connected);
+    this.options = options;
+    this.out = new Outbox(socket, this, options.highWaterMark);
+    this.reader = new MessageReader(this, options, false);
+    if (!this.connected) {
+      socket.once('connect', () => {
+        this.connected = true;
+        this.facts.remember();
+      });
+    }
+    socket.on('data', (chunk: Buffer) => this.onSocketData(chunk));
+    socket.on('end', () => this.onSocketEnd());
+    // 'close' follows and tells the stream.
+    socket.on('error', () => this.destroy());
+    socket.on('close', () => this.onSocketClose());
+  }
+
+  get remoteAddress(): string {
+    return this.facts.remoteAddress;
+  }
+
+  get remotePort(): number {
+    return this.facts.remotePort;
+  }
+
+  get localAddress(): string {
+    return this.facts.localAddress;
+  }
+
+  get localPort(): number {
+    return this.facts.localPort;
+  }
+
+  get available(): boolean {
+    return this.stream === null && this.keepAlive && !this.closed && this.socket.writable;
+  }
+
+  get activeStreams(): number {
+    return this.stream === null ? 0 : 1;
+  }
+
+  /** Opens the one stream. Throws when the connection is not `available`: no pool may do that. */
+  open(receiver: Receiver): UpstreamStream {
+    if (!this.available) throw new Error('an HTTP/1 connection was opened while it is in use or closed');
+    this.interim = 0;
+    this.stream = new ClientStream(this, this.out, receiver, this.requests++ > 0);
+    return this.stream;
+  }
+
+  destroy(): void {
+    if (!this.socket.destroyed) this.socket.destroy();
+  }
+
+  private onSocketData(chunk: Buffer): void {
+    enter();
+    const { stream } = this;
+    if (stream === null || (stream.responseDone && this.reader.idle)) {
+      // Nobody asked for this; whatever it is, the next request must not get it as its answer.
+      this.giveUp();
+    } else {
+      stream.answered = true;
+      this.inRead = true;
+      this.reader.push(chunk);
+      this.inRead = false;
+      if (this.reader.tail !== null && !this.paused) {
+        this.paused = true;
+        this.socket.pause();
+      }
+      this.settle();
+    }
+    leave();
+  }
+
+  private onSocketEnd(): void {
+    enter();
+    this.finReceived = true;
+    if (this.reader.tail === null) this.onLastByte();
+    leave();
+  }
+
+  private onLastByte(): void {
+    this.keepAlive = false;
+    if (this.reader.inBody) this.reader.finish();
+    this.settle();
+    // A request without a complete answer hears of it when the socket closes.
+    this.destroy();
+  }
+
+  private onSocketClose(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.reader.holds |= HOLD_CLOSED;
+    enter();
+    const { stream } = this;
+    this.stream = null;
+    if (stream !== null) {
+      if (!this.connected) stream.fail('connect_failure');
+      else stream.fail(stream.responseStarted ? 'reset_after_response' : 'reset_before_response');
+    }
+    this.onClosed?.();
+    leave();
+  }
+
+  parseHead(bytes: Buffer, start: number, end: number): Reading {
+    return readResponseHead(bytes, start, end, this.options, this.stream?.method === 'HEAD');
+  }
+
+  onHeadStarted(): void {
+    // How long an answer may take is the route's business.
+  }
+
+  onHeadRead(): number {
+    const { head, end, body, keepAlive } = responseFacts;
+    const stream = this.stream!;
+    const { status, contentLength } = head!;
+    if (status < 200) {
+      // We ask for no upgrade, so 101 is nonsense; the other interim answers concern this hop.
+      if (status === 101 || ++this.interim > MAX_INTERIM) this.protocolError('protocol_error');
+      return end;
+    }
+    if (!stream.headWritten) {
+      this.protocolError('protocol_error');
+      return end;
+    }
+    if (!keepAlive) this.keepAlive = false;
+    this.reader.expectBody(body, contentLength);
+    stream.responseStarted = true;
+    const last = body === NO_BODY;
+    if (last) this.responseRead(stream);
+    stream.receiver?.onHead(head!, last);
+    return end;
+  }
+
+  onBodyData(chunk: Buffer, end: boolean): void {
+    const stream = this.stream!;
+    if (end) this.responseRead(stream);
+    stream.receiver?.onData(chunk, end);
+  }
+
+  onBodyTrailers(trailers: Head): void {
+    const stream = this.stream!;
+    this.responseRead(stream);
+    stream.receiver?.onTrailers(trailers);
+  }
+
+  onViolation(reason: FailureCode | null): void {
+    this.protocolError(reason === 'headers_too_large' ? 'upstream_headers_too_large' : (reason ?? 'protocol_error'));
+  }
+
+  private protocolError(reason: FailureCode): void {
+    const { stream } = this;
+    this.stream = null;
+    this.giveUp();
+    stream?.fail(reason);
+  }
+
+  /** What follows in the same bytes was sent before anybody asked: it stays unread for `settle` to see. */
+  private responseRead(stream: ClientStream): void {
+    stream.responseDone = true;
+    this.reader.holds = (this.reader.holds & ~HOLD_BODY) | HOLD_PIPELINE;
+  }
+
+  /** Called when the second of request and response has ended, and outside of the reader when bytes were read. */
+  settle(): void {
+    const { stream } = this;
+    if (stream === null || this.inRead || !stream.responseDone) return;
+    if (this.reader.tail !== null) this.keepAlive = false;
+    if (!stream.requestDone) return;
+    this.stream = null;
+    stream.receiver = null;
+    if (!this.keepAlive || this.closed) {
+      this.giveUp();
+      return;
+    }
+    this.reader.holds &= ~HOLD_PIPELINE;
+    this.wake();
+    this.onAvailable?.();
+  }
+
+  /** Nothing more is expected from, or said to, this peer. */
+  giveUp(): void {
+    this.keepAlive = false;
+    this.reader.holds |= HOLD_CLOSED;
+    this.reader.tail = null;
+    this.destroy();
+  }
+
+  /** The owner has lost interest, or the request cannot be completed. */
+  cancel(stream: ClientStream): void {
+    if (this.stream !== stream) return;
+    this.stream = null;
+    this.giveUp();
+  }
+
+  onOutboxDrained(): void {
+    const { stream } = this;
+    if (stream !== null && !stream.requestDone) stream.receiver?.onWritable();
+  }
+
+  pauseBody(stream: ClientStream): void {
+    if (stream !== this.stream || stream.responseDone || (this.reader.holds & HOLD_BODY) !== 0) return;
+    this.reader.holds |= HOLD_BODY;
+    this.paused = true;
+    this.socket.pause();
+  }
+
+  resumeBody(stream: ClientStream): void {
+    if (stream !== this.stream || (this.reader.holds & HOLD_BODY) === 0) return;
+    this.reader.holds &= ~HOLD_BODY;
+    this.wake();
+  }
+
+  /** On the next tick: whoever lifts the hold is in the middle of something. */
+  private wake(): void {
+    if (this.reader.holds !== 0 || this.closed) return;
+    if (this.reader.tail === null) {
+      if (this.paused) {
+        this.paused = false;
+        this.socket.resume();
+      }
+    } else if (!this.tailScheduled) {
+      this.tailScheduled = true;
+      process.nextTick(() => this.runTail());
+    }
+  }
+
+  private runTail(): void {
+    this.tailScheduled = false;
+    if (this.closed) return;
+    enter();
+    this.inRead = true;
+    this.reader.runTail();
+    this.inRead = false;
+    this.settle();
+    if (this.reader.tail === null) {
+      this.wake();
+      if (this.finReceived) this.onLastByte();
+    }
+    leave();
+  }
+}

@@ -1,0 +1,185 @@
+// What goes out on one socket. Everything that one tick produces for a socket leaves in one write: pieces are gathered
+// here and flushed when the callback that read from some socket ends. Counts what the peer has not taken yet.
+
+import type { Socket } from 'node:net';
+
+const SLAB = 64 * 1024;
+/** Pieces up to this size are copied beside each other; a copy this small costs less than another iovec. */
+const COPY_UP_TO = 4 * 1024;
+
+let slab = Buffer.allocUnsafeSlow(SLAB);
+let slabUsed = 0;
+
+/** Where the next bytes of this shard go. Valid until the next call; `commit` says how many were used. */
+export function reserve(size: number): Buffer {
+  if (SLAB - slabUsed < size) {
+    if (size > SLAB) return Buffer.allocUnsafeSlow(size);
+    slab = Buffer.allocUnsafeSlow(SLAB);
+    slabUsed = 0;
+  }
+  return slab;
+}
+
+/** Offset in the buffer that `reserve` returned at which to write. */
+export function reservedAt(buffer: Buffer): number {
+  return buffer === slab ? slabUsed : 0;
+}
+
+let reading = 0;
+let scheduled = false;
+let dirty: Outbox[] = [];
+let flushing: Outbox[] = [];
+
+/** Brackets a socket's callback: what was gathered in between is written at the outermost `leave`. */
+export function enter(): void {
+  reading++;
+}
+
+export function leave(): void {
+  if (--reading === 0 && dirty.length !== 0) flushAll();
+}
+
+function flushAll(): void {
+  scheduled = false;
+  while (dirty.length !== 0) {
+    const list = dirty;
+    dirty = flushing;
+    flushing = list;
+    for (let i = 0; i < list.length; i++) list[i].flush();
+    list.length = 0;
+  }
+}
+
+export interface OutboxOwner {
+  /** The peer takes bytes again after `blocked` was true. */
+  onOutboxDrained(): void;
+}
+
+export class Outbox {
+  /** Bytes of bodies and heads gathered and not handed to the socket. */
+  private pending = 0;
+  private pieces: Buffer[] = [];
+  /** The last piece lies in `slab` and ends at `slabUsed` while this is true of both. */
+  private open: Buffer | null = null;
+  private openStart = 0;
+  private openEnd = 0;
+  private isDirty = false;
+  private ending = false;
+  /** True from a write that met `highWaterMark` until the peer took it. */
+  blocked = false;
+  /** Bytes ever handed to the socket. */
+  written = 0;
+  private readonly socket: Socket;
+  private readonly owner: OutboxOwner;
+  private readonly highWaterMark: number;
+  private readonly onTaken: () => void;
+
+  constructor(socket: Socket, owner: OutboxOwner, highWaterMark: number) {
+    this.socket = socket;
+    this.owner = owner;
+    this.highWaterMark = highWaterMark;
+    this.onTaken = () => this.taken();
+  }
+
+  /** Bytes that the peer has not taken. */
+  get backlog(): number {
+    return this.pending + this.socket.writableLength;
+  }
+
+  /** Takes `size` bytes that were just written at `reservedAt` of `buffer`. */
+  commit(buffer: Buffer, size: number): void {
+    this.pending += size;
+    if (buffer === slab) {
+      if (this.open === slab && this.openEnd === slabUsed) this.openEnd += size;
+      else {
+        this.seal();
+        this.open = slab;
+        this.openStart = slabUsed;
+        this.openEnd = slabUsed + size;
+      }
+      slabUsed += size;
+    } else {
+      this.seal();
+      this.pieces.push(buffer.subarray(0, size));
+    }
+    this.touch();
+  }
+
+  /** Takes a piece of a body. Small ones are copied, large ones kept as they are. */
+  append(chunk: Buffer): void {
+    const size = chunk.length;
+    if (size === 0) return;
+    if (size <= COPY_UP_TO) {
+      const buffer = reserve(size);
+      chunk.copy(buffer, slabUsed);
+      this.commit(buffer, size);
+      return;
+    }
+    this.seal();
+    this.pieces.push(chunk);
+    this.pending += size;
+    this.touch();
+  }
+
+  /** False when the peer is slow; then `owner.onOutboxDrained` follows. */
+  roomLeft(): boolean {
+    if (this.blocked) return false;
+    if (this.pending + this.socket.writableLength < this.highWaterMark) return true;
+    this.blocked = true;
+    this.touch();
+    return false;
+  }
+
+  /** Closes the writing side after what was gathered. */
+  end(): void {
+    this.ending = true;
+    this.touch();
+  }
+
+  /** Writes now. */
+  flush(): void {
+    this.isDirty = false;
+    this.seal();
+    const { pieces, socket } = this;
+    if (pieces.length !== 0 && socket.writable) {
+      this.written += this.pending;
+      const taken = this.blocked ? this.onTaken : undefined;
+      if (pieces.length === 1) socket.write(pieces[0], taken);
+      else {
+        socket.cork();
+        const last = pieces.length - 1;
+        for (let i = 0; i < last; i++) socket.write(pieces[i]);
+        socket.write(pieces[last], taken);
+        socket.uncork();
+      }
+    }
+    if (pieces.length !== 0) this.pieces = [];
+    this.pending = 0;
+    if (this.ending && !socket.writableEnded) socket.end();
+  }
+
+  private seal(): void {
+    if (this.open === null) return;
+    this.pieces.push(this.open.subarray(this.openStart, this.openEnd));
+    this.open = null;
+  }
+
+  private touch(): void {
+    if (this.isDirty) return;
+    this.isDirty = true;
+    dirty.push(this);
+    if (reading === 0 && !scheduled) {
+      scheduled = true;
+      process.nextTick(flushAll);
+    }
+  }
+
+  private taken(): void {
+    if (!this.blocked || this.backlog >= this.highWaterMark) return;
+    this.blocked = false;
+    // What the owner writes now leaves with this callback, as after a read.
+    enter();
+    this.owner.onOutboxDrained();
+    leave();
+  }
+}

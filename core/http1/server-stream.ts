@@ -1,0 +1,195 @@
+// One request on a server connection, and its answer. Writes to the connection's outbox when it is this stream's turn;
+// a pipelined stream whose turn has not come keeps what its owner wrote.
+
+import type { DownstreamStream, Receiver } from '../codec.ts';
+import type { Head } from '../head.ts';
+import { CLOSE, KEEP_ALIVE, SILENT, writeChunk, writeLastChunk, writeLine, writeResponseHead } from './encoder.ts';
+import type { Outbox } from './outbox.ts';
+import type { Http1ServerConnection } from './server.ts';
+import { CHUNKED, FIXED, NO_BODY, UNTIL_CLOSE } from './strict.ts';
+
+export class ServerStream implements DownstreamStream {
+  readonly connection: Http1ServerConnection;
+  readonly protocol: 'HTTP/1.1' | 'HTTP/1.0';
+  readonly destination: string | null;
+  readonly method: string;
+  /** Null: the rest of the request is read and thrown away. */
+  receiver: Receiver | null = null;
+  /** All of the request has been read. */
+  requestDone = false;
+  /** The client waits for "100 Continue" before it sends the body. */
+  expectsContinue = false;
+  keepAlive: boolean;
+  /** The answer is complete. */
+  done = false;
+  headWritten = false;
+  /** Cut off by its owner or by the connection's end: writes have no effect. */
+  dead = false;
+  /** What was written before this stream's turn; null once its turn has come. */
+  private early: EarlyAnswer | null = null;
+  private framing = NO_BODY;
+  private remaining = 0;
+  private readonly out: Outbox;
+
+  constructor(
+    connection: Http1ServerConnection,
+    out: Outbox,
+    method: string,
+    http10: boolean,
+    keepAlive: boolean,
+    destination: string | null,
+  ) {
+    this.connection = connection;
+    this.out = out;
+    this.method = method;
+    this.protocol = http10 ? 'HTTP/1.0' : 'HTTP/1.1';
+    this.keepAlive = keepAlive;
+    this.destination = destination;
+  }
+
+  writeHead(head: Head, end: boolean): void {
+    if (this.dead || this.headWritten || this.done) return;
+    if (this.waitsItsTurn()) {
+      this.early!.head = head;
+      this.early!.end = end;
+      return;
+    }
+    const { status } = head;
+    this.headWritten = true;
+    // A tunnel that was refused, or a body that may or may not follow: what comes next cannot be told apart.
+    if (this.method === 'CONNECT' || (this.expectsContinue && !this.requestDone)) this.keepAlive = false;
+    let length = head.contentLength;
+    const bodyless = this.method === 'HEAD' || status === 204 || status === 304;
+    if (bodyless) {
+      this.framing = NO_BODY;
+      if (this.method !== 'HEAD' || status === 204 || status === 304) length = -1;
+    } else if (end) {
+      this.framing = NO_BODY;
+      length = 0;
+    } else if (length >= 0) {
+      this.framing = FIXED;
+      this.remaining = length;
+    } else if (this.protocol === 'HTTP/1.1') this.framing = CHUNKED;
+    else {
+      this.framing = UNTIL_CLOSE;
+      this.keepAlive = false;
+    }
+    if (!this.connection.mayGoOnAfter(this, end)) this.keepAlive = false;
+    const connection = !this.keepAlive ? CLOSE : this.protocol === 'HTTP/1.0' ? KEEP_ALIVE : SILENT;
+    writeResponseHead(this.out, head, this.framing, length, connection);
+    if (end || (bodyless && this.method !== 'HEAD')) this.finish();
+  }
+
+  writeData(chunk: Buffer, end: boolean): boolean {
+    if (this.dead || this.done) return true;
+    if (this.waitsItsTurn()) return this.early!.add(chunk, end);
+    if (!this.headWritten) return true;
+    if (this.framing === CHUNKED) {
+      writeChunk(this.out, chunk);
+      if (end) writeLastChunk(this.out, null);
+    } else if (this.framing === UNTIL_CLOSE) this.out.append(chunk);
+    else if (this.framing === FIXED) {
+      // More than was announced would be read as the next answer.
+      const fits = chunk.length <= this.remaining;
+      this.out.append(fits ? chunk : chunk.subarray(0, this.remaining));
+      this.remaining -= fits ? chunk.length : this.remaining;
+      if (!fits || (end && this.remaining > 0)) {
+        this.connection.cutOff(this, false);
+        return true;
+      }
+    }
+    if (end) {
+      this.finish();
+      return true;
+    }
+    return chunk.length === 0 ? !this.out.blocked : this.out.roomLeft();
+  }
+
+  writeTrailers(trailers: Head): void {
+    if (this.dead || this.done) return;
+    if (this.waitsItsTurn()) {
+      this.early!.trailers = trailers;
+      this.early!.ended = true;
+    } else if (this.framing === CHUNKED && this.headWritten) {
+      writeLastChunk(this.out, trailers);
+      this.finish();
+    } else this.writeData(EMPTY, true);
+  }
+
+  pauseReading(): void {
+    this.connection.pauseBody(this);
+  }
+
+  resumeReading(): void {
+    this.connection.resumeBody(this);
+  }
+
+  closeAfterResponse(): void {
+    this.keepAlive = false;
+  }
+
+  acceptTunnel(authority: string): void {
+    if (this.dead || this.headWritten || this.method !== 'CONNECT') return;
+    this.headWritten = true;
+    this.keepAlive = true;
+    writeLine(this.out, 'HTTP/1.1 200 OK\r\n\r\n');
+    this.connection.enterTunnel(authority);
+    this.finish();
+  }
+
+  reset(): void {
+    if (this.dead || this.done) return;
+    this.receiver = null;
+    this.connection.cutOff(this, this.framing === UNTIL_CLOSE && this.headWritten);
+  }
+
+  /** Tells the client that its body is welcome, unless it already has an answer. */
+  welcomeBody(): void {
+    if (!this.expectsContinue || this.headWritten || this.dead) return;
+    this.expectsContinue = false;
+    writeLine(this.out, 'HTTP/1.1 100 Continue\r\n\r\n');
+  }
+
+  /** Earlier answers are not written yet: keep this one until `takeTurn`. */
+  hold(): void {
+    this.early = new EarlyAnswer();
+  }
+
+  takeTurn(): void {
+    const { early } = this;
+    this.early = null;
+    if (early === null || early.head === null) return;
+    this.writeHead(early.head, early.end);
+    for (let i = 0; i < early.chunks.length && !this.dead; i++) {
+      this.writeData(early.chunks[i], early.ended && early.trailers === null && i === early.chunks.length - 1);
+    }
+    if (early.trailers !== null) this.writeTrailers(early.trailers);
+    else if (!early.ended && !early.end && early.chunks.length !== 0 && !this.out.blocked) this.receiver?.onWritable();
+  }
+
+  private waitsItsTurn(): boolean {
+    return this.early !== null;
+  }
+
+  private finish(): void {
+    this.done = true;
+    this.connection.answered(this);
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** An answer that came before its turn. Small: after the first chunk its owner is told to wait. */
+class EarlyAnswer {
+  head: Head | null = null;
+  end = false;
+  readonly chunks: Buffer[] = [];
+  ended = false;
+  trailers: Head | null = null;
+
+  add(chunk: Buffer, end: boolean): boolean {
+    this.chunks.push(chunk);
+    this.ended = end;
+    return end;
+  }
+}

@@ -1,0 +1,464 @@
+// HTTP/1.1 on an accepted socket: requests in order to the handler, answers in the same order back. Decides when the
+// connection may be used again and when only closing it is safe. Routes nothing and answers nothing by itself.
+
+import type { Socket } from 'node:net';
+import type { Receiver, ServerConnection, ServerHandler, ServerOptions } from '../codec.ts';
+import type { FailureCode } from '../errors.ts';
+import type { Head } from '../head.ts';
+import { Timer, type Timers } from '../timers.ts';
+import { enter, leave, Outbox, type OutboxOwner } from './outbox.ts';
+import { HOLD_BODY, HOLD_CLOSED, HOLD_PIPELINE, MessageReader, type ReaderSink } from './reader.ts';
+import { ServerStream } from './server-stream.ts';
+import { nextConnectionId, SocketFacts } from './socket-facts.ts';
+import { NO_BODY, type Reading, readRequestHead, requestFacts } from './strict.ts';
+
+export interface Http1ServerOptions extends ServerOptions {
+  /** The shard's wheel. */
+  readonly timers: Timers;
+}
+
+/** Serves HTTP/1.1 on `socket` until it closes. Sets `allowHalfOpen`, so that a client's FIN does not cut its answer. */
+export function serveHttp1(socket: Socket, handler: ServerHandler, options: Http1ServerOptions): ServerConnection {
+  return new Http1ServerConnection(socket, handler, options);
+}
+
+/** Bytes of a request's body that are read and thrown away after an early answer, to keep the connection. */
+const MAX_DISCARD = 64 * 1024;
+/** After our FIN the client's bytes are taken for this long, so that no RST overtakes the answer. */
+const LINGER_MS = 2000;
+
+const WAIT_NOTHING = 0;
+const WAIT_IDLE = 1;
+const WAIT_HEAD = 2;
+const WAIT_CLOSE = 3;
+
+export class Http1ServerConnection extends Timer implements ServerConnection, ReaderSink, OutboxOwner {
+  readonly id = nextConnectionId();
+  memo: unknown = null;
+  private readonly socket: Socket;
+  private readonly facts: SocketFacts;
+  private readonly handler: ServerHandler;
+  private readonly options: Http1ServerOptions;
+  private readonly out: Outbox;
+  private readonly reader: MessageReader;
+  /** The stream whose answer is being written, and those read ahead of it. */
+  private front: ServerStream | null = null;
+  private readonly behind: ServerStream[] = [];
+  /** The stream whose request's body is being read. */
+  private reading: ServerStream | null = null;
+  /** A request that must not overlap with the ones before it: it is given to the handler when they are done. */
+  private waiting: Head | null = null;
+  private discarded = 0;
+  private tunnel: string | null = null;
+  private wait = WAIT_NOTHING;
+  private draining = false;
+  /** No request will be taken any more; the socket closes when `front` is done. */
+  private closing = false;
+  private finSent = false;
+  private finReceived = false;
+  private closed = false;
+  private paused = false;
+  private tailScheduled = false;
+
+  constructor(socket: Socket, handler: ServerHandler, options: Http1ServerOptions) {
+    super();
+    this.socket = socket;
+    this.facts = new SocketFacts(socket, true);
+    this.handler = handler;
+    this.options = options;
+    this.out = new Outbox(socket, this, options.highWaterMark);
+    this.reader = new MessageReader(this, options, true);
+    socket.allowHalfOpen = true;
+    socket.on('data', (chunk: Buffer) => this.onSocketData(chunk));
+    socket.on('end', () => this.onSocketEnd());
+    // 'close' follows and tells the streams.
+    socket.on('error', () => this.destroy());
+    socket.on('close', () => this.onSocketClose());
+    this.waitFor(WAIT_IDLE, options.idleTimeoutMs);
+  }
+
+  get remoteAddress(): string {
+    return this.facts.remoteAddress;
+  }
+
+  get remotePort(): number {
+    return this.facts.remotePort;
+  }
+
+  get localAddress(): string {
+    return this.facts.localAddress;
+  }
+
+  get localPort(): number {
+    return this.facts.localPort;
+  }
+
+  get activeStreams(): number {
+    return this.front === null ? 0 : 1 + this.behind.length;
+  }
+
+  drain(): void {
+    this.draining = true;
+    if (this.front === null && this.reader.idle) this.close();
+  }
+
+  destroy(): void {
+    if (!this.closed) this.socket.destroy();
+  }
+
+  private onSocketData(chunk: Buffer): void {
+    enter();
+    this.reader.push(chunk);
+    this.afterReading();
+    leave();
+  }
+
+  private afterReading(): void {
+    if (this.reader.tail !== null && !this.paused) {
+      this.paused = true;
+      this.socket.pause();
+    }
+  }
+
+  private onSocketEnd(): void {
+    enter();
+    this.finReceived = true;
+    if (this.reader.tail === null) this.onLastByte();
+    leave();
+  }
+
+  private onLastByte(): void {
+    if ((this.reader.holds & HOLD_CLOSED) !== 0) {
+      if (this.finSent || this.front === null) this.close();
+      return;
+    }
+    if (this.reader.inBody) {
+      // The request will never be complete.
+      this.destroyStreams('client_gone');
+      this.destroy();
+    } else if (!this.reader.finish()) {
+      this.refuse('bad_request', null, false);
+    } else {
+      // A half-closed client still gets what it asked for.
+      this.closing = true;
+      if (this.front === null) this.close();
+    }
+  }
+
+  private onSocketClose(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.options.timers.cancel(this);
+    enter();
+    this.destroyStreams('client_gone');
+    this.handler.onConnectionClosed(this);
+    leave();
+  }
+
+  /** Reads on after a hold was lifted: on the next tick, since whoever lifts it is in the middle of something. */
+  private wake(): void {
+    if (this.reader.holds !== 0 || this.closed) return;
+    if (this.reader.tail !== null) {
+      if (this.tailScheduled) return;
+      this.tailScheduled = true;
+      process.nextTick(() => this.runTail());
+    } else if (this.paused) {
+      this.paused = false;
+      this.socket.resume();
+    }
+  }
+
+  private runTail(): void {
+    this.tailScheduled = false;
+    if (this.closed) return;
+    enter();
+    this.reader.runTail();
+    if (this.reader.tail === null) {
+      this.wake();
+      if (this.finReceived) this.onLastByte();
+    }
+    leave();
+  }
+
+  parseHead(bytes: Buffer, start: number, end: number): Reading {
+    return readRequestHead(bytes, start, end, this.options, this.options.mode);
+  }
+
+  onHeadStarted(): void {
+    this.waitFor(WAIT_HEAD, this.options.headerTimeoutMs);
+  }
+
+  onHeadRead(): number {
+    const facts = requestFacts;
+    const head = facts.head!;
+    const { end } = facts;
+    if (this.wait !== WAIT_NOTHING) this.waitFor(WAIT_NOTHING, 0);
+    const destination = this.tunnel ?? facts.destination;
+    const stream = new ServerStream(this, this.out, head.method, facts.http10, facts.keepAlive, destination);
+    stream.expectsContinue = facts.expectContinue;
+    stream.requestDone = facts.body === NO_BODY;
+    this.reader.expectBody(facts.body, head.contentLength);
+    if (!stream.requestDone) this.reading = stream;
+    const first = this.queue(stream);
+    if (facts.refused !== '') {
+      if (facts.refused === 'unknown_expectation' && !stream.requestDone) stream.keepAlive = false;
+      this.handler.onMalformed(stream, facts.refused, head);
+      this.holdPipeline(stream);
+    } else if (first || (isSafe(head.method) && stream.requestDone && this.allSafe())) this.dispatch(stream, head);
+    else {
+      this.waiting = head;
+      this.reader.holds |= HOLD_PIPELINE;
+    }
+    return end;
+  }
+
+  private dispatch(stream: ServerStream, head: Head): void {
+    const receiver = this.handler.onRequest(stream, head, stream.requestDone);
+    if (stream.dead) return;
+    if (!stream.requestDone && !stream.done) {
+      stream.receiver = receiver;
+      stream.welcomeBody();
+    } else if (!stream.done) stream.receiver = receiver;
+    this.holdPipeline(stream);
+  }
+
+  onBodyData(chunk: Buffer, end: boolean): void {
+    const stream = this.reading;
+    if (stream === null) return;
+    if (end) this.requestRead(stream);
+    if (stream.receiver !== null && !stream.done) stream.receiver.onData(chunk, end);
+    else if (!end) this.discard(chunk.length);
+    if (end) this.afterRequest(stream);
+  }
+
+  onBodyTrailers(trailers: Head): void {
+    const stream = this.reading;
+    if (stream === null) return;
+    this.requestRead(stream);
+    if (stream.receiver !== null && !stream.done) stream.receiver.onTrailers(trailers);
+    this.afterRequest(stream);
+  }
+
+  onViolation(reason: FailureCode | null): void {
+    if (reason !== null) this.refuse(reason, requestFacts.head, requestFacts.http10);
+    else this.refuseBody();
+  }
+
+  /** No request can be read from this connection any more; what was wrong is answered in its turn. */
+  private refuse(reason: FailureCode, head: Head | null, http10: boolean): void {
+    this.closing = true;
+    this.reader.holds |= HOLD_CLOSED;
+    const stream = new ServerStream(this, this.out, head?.method ?? '', http10 && head !== null, false, this.tunnel);
+    stream.requestDone = true;
+    this.queue(stream);
+    this.handler.onMalformed(stream, reason, head);
+    if (this.front !== null) this.waitFor(WAIT_CLOSE, this.options.headerTimeoutMs);
+  }
+
+  /** A body that breaks its framing. Its owner may still answer, unless it has begun to. */
+  private refuseBody(): void {
+    this.closing = true;
+    const stream = this.reading;
+    this.reading = null;
+    if (stream === null) {
+      this.close();
+      return;
+    }
+    stream.keepAlive = false;
+    stream.requestDone = true;
+    const { receiver } = stream;
+    stream.receiver = null;
+    receiver?.onReset('bad_request');
+    if (!stream.done) this.cutOff(stream, false);
+  }
+
+  /** True when it is this stream's turn at once. */
+  private queue(stream: ServerStream): boolean {
+    if (this.front === null) {
+      this.front = stream;
+      return true;
+    }
+    stream.hold();
+    this.behind.push(stream);
+    return false;
+  }
+
+  private allSafe(): boolean {
+    if (!isSafe(this.front!.method)) return false;
+    for (let i = 0; i < this.behind.length; i++) if (!isSafe(this.behind[i].method)) return false;
+    return true;
+  }
+
+  /** Stops reading ahead when the requests in progress must not be overtaken or are enough. */
+  private holdPipeline(stream: ServerStream): void {
+    if (stream.done || !stream.requestDone) return;
+    if (!stream.keepAlive || !isSafe(stream.method) || this.behind.length >= this.options.maxPipelined) {
+      this.reader.holds |= HOLD_PIPELINE;
+    }
+  }
+
+  private requestRead(stream: ServerStream): void {
+    this.reading = null;
+    stream.requestDone = true;
+    stream.expectsContinue = false;
+    this.reader.holds &= ~HOLD_BODY;
+  }
+
+  private afterRequest(stream: ServerStream): void {
+    if (stream.dead) return;
+    if (stream.done) this.advance();
+    else this.holdPipeline(stream);
+  }
+
+  /** Asked by a stream before it writes its head: may another request follow on this connection? */
+  mayGoOnAfter(stream: ServerStream, end: boolean): boolean {
+    if ((this.draining || this.closing) && this.behind.length === 0) return false;
+    return !(end && stream === this.reading && this.reader.bodyRemaining > MAX_DISCARD);
+  }
+
+  /** The stream's answer is complete (its request perhaps not). */
+  answered(stream: ServerStream): void {
+    stream.receiver = null;
+    if (stream.requestDone) {
+      this.advance();
+      return;
+    }
+    this.reader.holds &= ~HOLD_BODY;
+    this.discarded = 0;
+    if (!stream.keepAlive || this.reader.bodyRemaining > MAX_DISCARD) this.close();
+    else {
+      this.waitFor(WAIT_CLOSE, this.options.headerTimeoutMs);
+      this.wake();
+    }
+  }
+
+  private discard(size: number): void {
+    this.discarded += size;
+    if (this.discarded > MAX_DISCARD) this.close();
+  }
+
+  /** The front is answered and read: the next one's turn, or the end. */
+  private advance(): void {
+    while (this.front?.done && this.front.requestDone) {
+      const last = this.front;
+      this.front = this.behind.length === 0 ? null : this.behind.shift()!;
+      if (!last.keepAlive || (this.front === null && (this.draining || this.closing))) {
+        this.close();
+        return;
+      }
+      if (this.front !== null) {
+        this.front.takeTurn();
+        if (this.waiting !== null && this.behind.length === 0) this.dispatchWaiting();
+      }
+    }
+    if (this.finSent) return;
+    if ((this.reader.holds & HOLD_PIPELINE) !== 0 && this.waiting === null && this.canReadAhead()) {
+      this.reader.holds &= ~HOLD_PIPELINE;
+      this.wake();
+    }
+    if (this.front === null && this.wait !== WAIT_HEAD) this.waitFor(WAIT_IDLE, this.options.idleTimeoutMs);
+  }
+
+  private canReadAhead(): boolean {
+    if (this.front === null) return true;
+    return this.allSafe() && this.behind.length < this.options.maxPipelined;
+  }
+
+  private dispatchWaiting(): void {
+    const head = this.waiting!;
+    this.waiting = null;
+    if (!this.front!.requestDone) this.reader.holds &= ~HOLD_PIPELINE;
+    this.dispatch(this.front!, head);
+    this.wake();
+  }
+
+  enterTunnel(authority: string): void {
+    this.tunnel = authority;
+  }
+
+  onOutboxDrained(): void {
+    const { front } = this;
+    if (front !== null && !front.done) front.receiver?.onWritable();
+  }
+
+  pauseBody(stream: ServerStream): void {
+    if (stream !== this.reading || stream.done || (this.reader.holds & HOLD_BODY) !== 0) return;
+    this.reader.holds |= HOLD_BODY;
+    this.paused = true;
+    this.socket.pause();
+  }
+
+  resumeBody(stream: ServerStream): void {
+    if (stream !== this.reading || (this.reader.holds & HOLD_BODY) === 0) return;
+    this.reader.holds &= ~HOLD_BODY;
+    this.wake();
+  }
+
+  /** An answer that cannot be completed: the client sees a connection that closes in the middle of it. */
+  cutOff(stream: ServerStream, abrupt: boolean): void {
+    if (stream.dead) return;
+    stream.dead = true;
+    stream.receiver = null;
+    if (this.closed) return;
+    this.out.flush();
+    // A body that ends with the connection must not look complete.
+    if (abrupt) this.socket.resetAndDestroy();
+    else this.socket.destroy();
+  }
+
+  /** FIN after what was written; then the client's bytes are thrown away until it closes too. */
+  private close(): void {
+    this.reader.holds |= HOLD_CLOSED;
+    this.reader.tail = null;
+    this.closing = true;
+    this.destroyStreams('client_gone');
+    if (this.closed || this.finSent) return;
+    this.finSent = true;
+    this.out.end();
+    this.waitFor(WAIT_CLOSE, LINGER_MS);
+    if (this.paused) {
+      this.paused = false;
+      this.socket.resume();
+    }
+  }
+
+  private destroyStreams(reason: FailureCode): void {
+    const { front } = this;
+    if (front === null) return;
+    const streams = [front, ...this.behind];
+    this.front = null;
+    this.behind.length = 0;
+    this.reading = null;
+    this.waiting = null;
+    for (const stream of streams) {
+      const receiver: Receiver | null = stream.receiver;
+      stream.receiver = null;
+      if (stream.dead) continue;
+      stream.dead = true;
+      if (!stream.done) receiver?.onReset(reason);
+    }
+  }
+
+  private waitFor(what: number, ms: number): void {
+    this.wait = what;
+    if (what === WAIT_NOTHING) this.options.timers.cancel(this);
+    else this.options.timers.arm(this, ms);
+  }
+
+  expired(): void {
+    const { wait } = this;
+    this.wait = WAIT_NOTHING;
+    enter();
+    if (wait === WAIT_IDLE) {
+      if (this.front === null) this.close();
+    } else if (wait === WAIT_HEAD) {
+      this.refuse('header_timeout', null, false);
+    } else this.destroy();
+    leave();
+  }
+}
+
+/** RFC 9110 9.2.1: pipelined requests of these may be worked on at once. */
+function isSafe(method: string): boolean {
+  return method === 'GET' || method === 'HEAD' || method === 'OPTIONS';
+}

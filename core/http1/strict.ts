@@ -1,0 +1,324 @@
+// From bytes to a Head: what llhttp accepts and we do not, and the framing that the head announces. The line between a
+// message and an attack is drawn here; a refusal is a FailureCode, and no byte of a refused message is forwarded.
+
+import type { FailureCode } from '../errors.ts';
+import { Head } from '../head.ts';
+import {
+  CONNECTION,
+  CONTENT_LENGTH,
+  ConnectionOptions,
+  classify,
+  codesOf,
+  EXPECT,
+  HOST,
+  isValue,
+  OTHER,
+  TE,
+  TRANSFER_ENCODING,
+  UPGRADE,
+} from './fields.ts';
+import { type HeadParser, INCOMPLETE, MALFORMED, requestParser, responseParser } from './llhttp.ts';
+import { ABSOLUTE_FORM, AUTHORITY_FORM, authorityAllowed, Target } from './target.ts';
+
+export type Reading = 'complete' | 'incomplete' | FailureCode;
+
+export interface HeadLimits {
+  readonly maxHeadBytes: number;
+  readonly maxFields: number;
+}
+
+/** How a body is delimited. */
+export const NO_BODY = 0;
+export const FIXED = 1;
+export const CHUNKED = 2;
+export const UNTIL_CLOSE = 3;
+
+/** What the last head said, beside the Head itself. One a shard and kind; copy what outlives the next head. */
+export interface MessageFacts {
+  /** Null when not even the start line could be read. Also set with a refusal, for the log. */
+  head: Head | null;
+  /** Offset after the head. */
+  end: number;
+  http10: boolean;
+  keepAlive: boolean;
+  body: number;
+}
+
+export interface RequestFacts extends MessageFacts {
+  expectContinue: boolean;
+  /** 'upgrade_refused' or 'unknown_expectation': well framed, but answered here. '' otherwise. */
+  refused: FailureCode | '';
+  /** The authority of an absolute-form target, which overrides Host; null otherwise. */
+  destination: string | null;
+}
+
+const CHUNKED_CODING = codesOf('chunked');
+const TRAILERS = codesOf('trailers');
+const CONTINUE = codesOf('100-continue');
+const H2C = codesOf('h2c');
+
+const target = new Target();
+const options = new ConnectionOptions();
+
+// Found by `collect`, read by the two functions that call it.
+let hosts = 0;
+let hostStart = 0;
+let hostLength = 0;
+let lengths = 0;
+let contentLength = 0;
+let codings = 0;
+let chunked = false;
+let upgrade = false;
+let expectation = false;
+let expectContinue = false;
+
+export const requestFacts: RequestFacts = {
+  head: null,
+  end: 0,
+  http10: false,
+  keepAlive: false,
+  body: NO_BODY,
+  expectContinue: false,
+  refused: '',
+  destination: null,
+};
+
+export const responseFacts: MessageFacts = { head: null, end: 0, http10: false, keepAlive: false, body: NO_BODY };
+
+/** Reads a request's head at `start` into `requestFacts`. */
+export function readRequestHead(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  limits: HeadLimits,
+  mode: 'reverse' | 'forward',
+): Reading {
+  const facts = requestFacts;
+  facts.head = null;
+  facts.refused = '';
+  facts.destination = null;
+  const after = requestParser.parse(bytes, start, end, limits.maxFields);
+  if (after <= 0)
+    return after === INCOMPLETE ? 'incomplete' : after === MALFORMED ? 'bad_request' : 'headers_too_large';
+  facts.end = after;
+  const { method, targetStart, targetLength } = requestParser;
+  const minor = minorVersion(bytes, targetStart + targetLength + 1);
+  // Exactly one space on either side of the target.
+  if (minor < 0 || method === '' || targetStart !== start + method.length + 1) return 'bad_request';
+  facts.http10 = minor === 0;
+
+  const spans: number[] = [];
+  const head = new Head(bytes, spans);
+  head.checked = true;
+  head.method = method;
+  head.pathStart = targetStart;
+  head.pathLength = targetLength;
+  facts.head = head;
+  if (!target.read(bytes, targetStart, targetLength, method)) return 'bad_request';
+  if (!collect(requestParser, bytes, spans)) return 'bad_request';
+  if (hosts > 1) return 'bad_request';
+  if (hosts === 0 || hostLength === 0) {
+    // Only an old client that names the authority in the target may do without.
+    const named = target.form === ABSOLUTE_FORM || target.form === AUTHORITY_FORM;
+    if (hosts === 1 || !facts.http10 || !named) return 'missing_host';
+  } else if (!authorityAllowed(bytes, hostStart, hostStart + hostLength, false)) return 'bad_request';
+  options.strip(bytes, spans);
+
+  if (target.form === ABSOLUTE_FORM || target.form === AUTHORITY_FORM) {
+    head.authorityStart = target.authorityStart;
+    head.authorityLength = target.authorityLength;
+    head.pathStart = target.pathStart;
+    head.pathLength = target.pathLength;
+    if (target.form === AUTHORITY_FORM) {
+      if (codings !== 0 || contentLength !== 0) return 'bad_request';
+      if (mode === 'reverse') return 'connect_refused';
+    } else {
+      if (mode === 'reverse') return 'bad_request';
+      facts.destination = head.authority;
+      if (target.https) head.scheme = 'https';
+      // RFC 9112 3.2.4: OPTIONS of a whole server travels as "*".
+      if (head.pathLength === 0) head.newPath = method === 'OPTIONS' ? '*' : '/';
+      else if (bytes[head.pathStart] !== 47) head.newPath = `/${head.path}`;
+    }
+  } else {
+    head.authorityStart = hostStart;
+    head.authorityLength = hostLength;
+  }
+
+  if (codings !== 0) {
+    if (facts.http10 || codings > 1 || !chunked || lengths !== 0) return 'bad_request';
+    facts.body = CHUNKED;
+    head.contentLength = -1;
+  } else {
+    facts.body = contentLength === 0 ? NO_BODY : FIXED;
+    head.contentLength = contentLength;
+  }
+  facts.keepAlive = facts.http10 ? options.keepAlive && !options.close : !options.close;
+  facts.expectContinue = expectContinue && !facts.http10 && facts.body !== NO_BODY;
+  if (upgrade && options.upgrade && !facts.http10) facts.refused = 'upgrade_refused';
+  else if (expectation && !facts.http10) facts.refused = 'unknown_expectation';
+  return 'complete';
+}
+
+/** Reads a response's head at `start` into `responseFacts`. `bodyless`: it answers HEAD. */
+export function readResponseHead(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  limits: HeadLimits,
+  bodyless: boolean,
+): Reading {
+  const facts = responseFacts;
+  facts.head = null;
+  const after = responseParser.parse(bytes, start, end, limits.maxFields);
+  if (after <= 0) {
+    return after === INCOMPLETE ? 'incomplete' : after === MALFORMED ? 'protocol_error' : 'upstream_headers_too_large';
+  }
+  facts.end = after;
+  const minor = minorVersion(bytes, start);
+  const status = statusAt(bytes, start + 8);
+  if (minor < 0 || status < 100 || !phraseAllowed(bytes, start + 12)) return 'protocol_error';
+  facts.http10 = minor === 0;
+
+  const spans: number[] = [];
+  const head = new Head(bytes, spans);
+  head.checked = true;
+  head.status = status;
+  facts.head = head;
+  if (!collect(responseParser, bytes, spans)) return 'protocol_error';
+  options.strip(bytes, spans);
+  if (codings !== 0 && (facts.http10 || codings > 1 || !chunked || lengths !== 0)) return 'protocol_error';
+
+  facts.keepAlive = facts.http10 ? options.keepAlive && !options.close : !options.close;
+  if (status < 200 || status === 204 || status === 304) {
+    facts.body = NO_BODY;
+    head.contentLength = 0;
+  } else if (bodyless) {
+    facts.body = NO_BODY;
+    head.contentLength = lengths === 0 ? -1 : contentLength;
+  } else if (codings !== 0) {
+    facts.body = CHUNKED;
+    head.contentLength = -1;
+  } else if (lengths !== 0) {
+    facts.body = contentLength === 0 ? NO_BODY : FIXED;
+    head.contentLength = contentLength;
+  } else {
+    facts.body = UNTIL_CLOSE;
+    facts.keepAlive = false;
+    head.contentLength = -1;
+  }
+  return 'complete';
+}
+
+/** "HTTP/1.1" or "HTTP/1.0" at `at`, to the byte: 1 or 0; -1 for RTSP, ICE, HTTP/0.9, HTTP/2.0 and others. */
+function minorVersion(bytes: Buffer, at: number): number {
+  if (
+    bytes[at] !== 72 ||
+    bytes[at + 1] !== 84 ||
+    bytes[at + 2] !== 84 ||
+    bytes[at + 3] !== 80 ||
+    bytes[at + 4] !== 47 ||
+    bytes[at + 5] !== 49 ||
+    bytes[at + 6] !== 46
+  ) {
+    return -1;
+  }
+  const minor = bytes[at + 7] - 48;
+  return minor === 0 || minor === 1 ? minor : -1;
+}
+
+/** " SSS" and then a space or the line's end; 0 otherwise. */
+function statusAt(bytes: Buffer, at: number): number {
+  const a = bytes[at + 1] - 48;
+  const b = bytes[at + 2] - 48;
+  const c = bytes[at + 3] - 48;
+  if (bytes[at] !== 32 || a < 0 || a > 9 || b < 0 || b > 9 || c < 0 || c > 9) return 0;
+  return a * 100 + b * 10 + c;
+}
+
+/** The reason phrase is dropped, but a NUL or a control character in it is no HTTP. */
+function phraseAllowed(bytes: Buffer, at: number): boolean {
+  let c = bytes[at];
+  if (c !== 32 && c !== 13) return false;
+  while (c !== 13) {
+    if ((c < 32 && c !== 9) || c === 127) return false;
+    c = bytes[++at];
+  }
+  return true;
+}
+
+/** Sorts the parser's fields into `spans` and the variables above. False: a field that no honest peer sends. */
+function collect(parser: HeadParser, bytes: Buffer, spans: number[]): boolean {
+  const { fields, count } = parser;
+  hosts = 0;
+  hostLength = 0;
+  lengths = 0;
+  contentLength = 0;
+  codings = 0;
+  chunked = false;
+  upgrade = false;
+  expectation = false;
+  expectContinue = false;
+  options.clear();
+  for (let i = 0; i < count; i++) {
+    const k = i << 2;
+    const nameStart = fields[k];
+    const nameLength = fields[k + 1];
+    const valueStart = fields[k + 2];
+    let valueLength = fields[k + 3];
+    // llhttp takes whitespace off the front only.
+    while (valueLength > 0) {
+      const last = bytes[valueStart + valueLength - 1];
+      if (last !== 32 && last !== 9) break;
+      valueLength--;
+    }
+    const kind = classify(bytes, nameStart, nameLength);
+    if (kind === OTHER) spans.push(nameStart, nameLength, valueStart, valueLength);
+    else if (kind === TE) {
+      // The one value that may travel: this codec carries trailers.
+      if (isValue(bytes, valueStart, valueLength, TRAILERS)) spans.push(nameStart, nameLength, valueStart, valueLength);
+    } else if (!readOwn(kind, bytes, valueStart, valueLength)) return false;
+  }
+  return true;
+}
+
+function readOwn(kind: number, bytes: Buffer, start: number, length: number): boolean {
+  switch (kind) {
+    case HOST:
+      hosts++;
+      hostStart = start;
+      hostLength = length;
+      return true;
+    case CONTENT_LENGTH:
+      contentLength = decimal(bytes, start, length);
+      return ++lengths === 1 && contentLength >= 0;
+    case TRANSFER_ENCODING:
+      codings++;
+      chunked = isValue(bytes, start, length, CHUNKED_CODING);
+      return true;
+    case CONNECTION:
+      return options.read(bytes, start, length);
+    case UPGRADE:
+      // An offer of h2c may be ignored (RFC 9110 7.8), and clients that make it count on that.
+      if (!isValue(bytes, start, length, H2C)) upgrade = true;
+      return true;
+    case EXPECT:
+      if (isValue(bytes, start, length, CONTINUE)) expectContinue = true;
+      else expectation = true;
+      return true;
+    default:
+      return true;
+  }
+}
+
+/** 1*DIGIT below 10^15, or -1. */
+function decimal(bytes: Buffer, start: number, length: number): number {
+  if (length === 0 || length > 15) return -1;
+  let value = 0;
+  for (let at = start; at < start + length; at++) {
+    const digit = bytes[at] - 48;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
+}
