@@ -1,0 +1,216 @@
+// What of the configuration takes effect, in one table. What is accepted but absent here is reported by name whenever it is
+// applied, so that nobody believes in a rule that nothing follows. Enforcing something means adding it here.
+
+import { KINDS, type KindName, type Specs } from './kinds.ts';
+import { kindName, type Problem, type Resource, resourceKey } from './resource.ts';
+import { pointer } from './walk.ts';
+
+/**
+ * true: enforced, whatever is in it. A text: not enforced, and what people call it. A function: what is not enforced of
+ * this value, or null. An object: field by field; a field that is absent is not enforced and goes by its own name. Lists are looked at item by item.
+ */
+type Enforced<Value> =
+  | true
+  | string
+  | (NonNullable<Value> extends readonly (infer Item)[]
+      ? Enforced<Item>
+      :
+          | ((value: NonNullable<Value>) => string | null)
+          | (NonNullable<Value> extends object ? { readonly [Field in keyof Value]?: Enforced<Value[Field]> } : never));
+
+const TLS_ORIGINATION = 'TLS origination';
+const TCP_ROUTES = 'TCP routes';
+
+const pool: Enforced<Specs['Sidecar']['inboundConnectionPool']> = {
+  tcp: { maxConnections: true, connectTimeout: true },
+  http: { http1MaxPendingRequests: true, maxRequestsPerConnection: true, idleTimeout: true },
+};
+
+const perPort = {
+  port: true,
+  loadBalancer: {
+    simple: (value: string) => (value === 'PASSTHROUGH' ? 'load balancing PASSTHROUGH' : null),
+    consistentHash: 'load balancing by consistentHash',
+    localityLbSetting: 'locality load balancing',
+    warmup: 'warm-up of endpoints',
+    warmupDurationSecs: 'warm-up of endpoints',
+  },
+  connectionPool: pool,
+  outlierDetection: 'outlier detection',
+  tls: ({ mode }: { mode?: string }) =>
+    mode === undefined || mode === 'DISABLE' ? null : mode === 'ISTIO_MUTUAL' ? 'mutual TLS' : TLS_ORIGINATION,
+} as const;
+
+const trafficPolicy = { ...perPort, portLevelSettings: perPort } as const;
+
+const ENFORCED: { readonly [Name in KindName]?: Enforced<Specs[Name]> } = {
+  VirtualService: {
+    hosts: true,
+    gateways: true,
+    http: {
+      name: true,
+      match: {
+        name: true,
+        uri: true,
+        ignoreUriCase: true,
+        scheme: true,
+        method: true,
+        authority: true,
+        headers: true,
+        withoutHeaders: true,
+        queryParams: true,
+        port: true,
+        gateways: true,
+        sourceLabels: true,
+        sourceNamespace: true,
+      },
+      route: true,
+      redirect: {
+        uri: true,
+        authority: true,
+        port: true,
+        scheme: true,
+        redirectCode: true,
+        prefixRewrite: true,
+        derivePort: 'redirects that derive their port',
+      },
+      directResponse: true,
+      delegate: 'delegation to another VirtualService',
+      rewrite: true,
+      timeout: true,
+      retries: ({ attempts }) => (attempts === 0 ? null : 'retry policies (the default one applies)'),
+      fault: {
+        delay: { percent: true, percentage: true, fixedDelay: true },
+        abort: { percentage: true, httpStatus: true, grpcStatus: true },
+      },
+      mirror: 'mirroring',
+      mirrors: 'mirroring',
+      mirrorPercent: 'mirroring',
+      mirrorPercentage: 'mirroring',
+      corsPolicy: 'CORS',
+      headers: true,
+    },
+    tls: 'TLS routes',
+    tcp: TCP_ROUTES,
+  },
+  DestinationRule: {
+    host: true,
+    trafficPolicy,
+    subsets: { name: true, labels: true, trafficPolicy },
+  },
+  Gateway: {
+    selector: true,
+    servers: {
+      name: true,
+      hosts: true,
+      port: ({ protocol }) =>
+        protocol?.toUpperCase() === 'HTTP' ? null : `${protocol?.toUpperCase()} servers of a gateway`,
+      tls: 'TLS at a gateway',
+    },
+  },
+  ServiceEntry: {
+    hosts: true,
+    addresses: true,
+    location: true,
+    resolution: (value) => (value === 'DYNAMIC_DNS' ? 'resolution DYNAMIC_DNS' : null),
+    ports: ({ protocol }) => protocolFault(protocol),
+    workloadSelector: true,
+    endpoints: { address: true, ports: true, labels: true, weight: true, serviceAccount: true },
+  },
+  WorkloadEntry: { address: true, ports: true, labels: true, weight: true, serviceAccount: true },
+  Service: {
+    ports: ({ appProtocol, name, protocol, targetPort }) =>
+      protocol === 'UDP' || protocol === 'SCTP'
+        ? `${protocol} ports`
+        : typeof targetPort === 'string'
+          ? 'a targetPort by name'
+          : protocolFault(appProtocol ?? protocolOfName(name)),
+    selector: true,
+    clusterIP: true,
+    type: (value) => (value === 'ExternalName' ? 'services of type ExternalName' : null),
+    externalName: true,
+  },
+  ServiceAccount: true,
+  Deployment: true,
+  Namespace: true,
+  AuthorizationPolicy: {
+    selector: true,
+    action: (value) => (value === 'ALLOW' || value === 'DENY' ? null : `action ${value}`),
+    provider: true,
+    rules: {
+      from: {
+        source: {
+          principals: true,
+          notPrincipals: true,
+          namespaces: true,
+          notNamespaces: true,
+          ipBlocks: true,
+          notIpBlocks: true,
+          requestPrincipals: 'JSON web tokens',
+          notRequestPrincipals: 'JSON web tokens',
+        },
+      },
+      to: true,
+      when: ({ key }) =>
+        key.startsWith('request.headers[') || CONDITIONS.includes(key) ? null : `conditions on ${key}`,
+    },
+  },
+};
+
+const CONDITIONS = ['source.principal', 'source.namespace', 'source.ip', 'destination.port'];
+
+/** Warnings, one for each thing that the resource asks for and does not get. */
+export function unenforced(resource: Resource): Problem[] {
+  const found = new Map<string, readonly (string | number)[]>();
+  const name = kindName(resource);
+  const table = ENFORCED[name as KindName] as Node | undefined;
+  const who = `${KINDS[name as KindName]?.kind ?? resource.kind} ${resource.metadata.namespace}/${resource.metadata.name}`;
+  if (table === undefined) found.set(resource.kind, []);
+  else visit(table, resource.spec, ['spec'], found);
+  if (resource.kind === 'AuthorizationPolicy' && resource.metadata.annotations?.['istio.io/dry-run'] === 'true') {
+    found.set('dry runs of a policy (it takes effect)', ['metadata', 'annotations', 'istio.io/dry-run']);
+  }
+  return [...found].map(([what, path]) => ({
+    severity: 'warning',
+    code: 'not_enforced',
+    message: `not enforced yet: ${what} (${who})`,
+    resource: resourceKey(resource),
+    pointer: pointer(path),
+  }));
+}
+
+/** The table without the types that only guard what is written in it. */
+type Node = true | string | ((value: unknown) => string | null) | { readonly [field: string]: Node };
+
+/** Adds what is not enforced, by its name, with the first place where it is asked for. */
+function visit(
+  node: Node,
+  value: unknown,
+  path: (string | number)[],
+  found: Map<string, readonly (string | number)[]>,
+): void {
+  if (node === true) return;
+  if (Array.isArray(value)) {
+    value.forEach((item, i) => {
+      visit(node, item, [...path, i], found);
+    });
+    return;
+  }
+  const what = typeof node === 'string' ? node : typeof node === 'function' ? node(value) : null;
+  if (what !== null && !found.has(what)) found.set(what, path);
+  if (typeof node !== 'object') return;
+  for (const [field, inner] of Object.entries(value as Record<string, unknown>)) {
+    visit(Object.hasOwn(node, field) ? node[field] : field, inner, [...path, field], found);
+  }
+}
+
+/** 'http-web' -> 'http'. A name that follows no convention leaves the protocol to be found out. */
+function protocolOfName(name: string | undefined): string | undefined {
+  return /^(http2?|grpc(?:-web)?|https|tls|tcp|mongo|mysql|redis|udp)(?:-|$)/.exec(name ?? '')?.[1];
+}
+
+function protocolFault(protocol: string | undefined): string | null {
+  const name = protocol?.toUpperCase() ?? 'HTTP';
+  if (name === 'HTTP' || name === 'GRPC-WEB') return null;
+  return name === 'HTTP2' || name === 'GRPC' ? 'HTTP/2 towards a service' : `${name} ports`;
+}

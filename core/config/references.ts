@@ -1,0 +1,125 @@
+// References of one resource to others that are not there. Codes are those of Istio's analyzer.
+
+import type { Index } from './inventory.ts';
+import type { HTTPRouteSpec } from './kinds/gateway-api-route.ts';
+import type { Destination, VirtualServiceSpec } from './kinds/virtual-service.ts';
+import { isKind } from './kinds.ts';
+import { type Problem, type Resource, resourceKey } from './resource.ts';
+import { type Path, pointer } from './walk.ts';
+
+export function references(resource: Resource, index: Index): Problem[] {
+  const problems: Problem[] = [];
+  const warn: Warn = (code, path, message) => {
+    problems.push({ severity: 'warning', code, message, resource: resourceKey(resource), pointer: pointer(path) });
+  };
+  const { namespace } = resource.metadata;
+  if (isKind(resource, 'VirtualService')) {
+    virtualService(resource, index, warn);
+  } else if (isKind(resource, 'DestinationRule')) {
+    const { host } = resource.spec;
+    if (!index.covers(index.resolve(host, namespace))) {
+      warn('IST0174', ['spec', 'host'], `the host "${host}" of the DestinationRule matches no service of the mesh`);
+    }
+  } else if (isKind(resource, 'ServiceRoleBinding')) {
+    const role = resource.spec.roleRef?.name ?? resource.spec.role;
+    const path = resource.spec.roleRef === undefined ? ['spec', 'role'] : ['spec', 'roleRef', 'name'];
+    if (role !== undefined && !index.has('ServiceRole', namespace, role))
+      warn('IST0101', path, notFound('ServiceRole', role));
+  } else if (isKind(resource, 'FilterChain')) {
+    resource.spec.insert?.forEach(({ filter }, i) => {
+      if (index.has('Plugin', namespace, filter) || index.has('WasmPlugin', namespace, filter)) return;
+      warn('IST0101', ['spec', 'insert', i, 'filter'], notFound('plugin', filter));
+    });
+  } else if (isKind(resource, 'HTTPRoute')) {
+    httpRoute(resource, index, warn);
+  }
+  return problems;
+}
+
+type Warn = (code: string, path: Path, message: string) => void;
+
+function notFound(what: string, name: string): string {
+  return `Referenced ${what} not found: ${JSON.stringify(name)}`;
+}
+
+function virtualService({ metadata, spec }: Resource<VirtualServiceSpec>, index: Index, warn: Warn): void {
+  const { namespace } = metadata;
+  const gateway = (reference: string, path: Path): void => {
+    if (reference === 'mesh') return;
+    const slash = reference.indexOf('/');
+    const owner = slash < 0 ? namespace : reference.slice(0, slash);
+    if (!index.has('Gateway', owner, reference.slice(slash + 1))) warn('IST0101', path, notFound('gateway', reference));
+  };
+  const destination = (to: Destination, path: Path): void => {
+    const host = index.resolve(to.host, namespace);
+    if (!index.hasHost(host)) {
+      warn('IST0101', [...path, 'host'], notFound('host', to.host));
+      return;
+    }
+    if (to.subset && !index.hasSubset(host, to.subset)) {
+      warn('IST0101', [...path, 'subset'], notFound('host+subset in destinationrule', `${to.host}+${to.subset}`));
+    }
+    const ports = index.ports(host);
+    if (to.port === undefined && ports.length > 1) {
+      warn('IST0112', path, `the destination "${to.host}" needs a port: its service has several (${ports.join(', ')})`);
+    } else if (to.port !== undefined && ports.length > 0 && !ports.includes(to.port.number)) {
+      warn('IST0101', [...path, 'port'], notFound('host:port', `${to.host}:${to.port.number}`));
+    }
+  };
+
+  spec.gateways?.forEach((reference, i) => {
+    gateway(reference, ['spec', 'gateways', i]);
+  });
+  spec.http?.forEach((http, i) => {
+    const path = ['spec', 'http', i];
+    http.match?.forEach((match, j) => {
+      match.gateways?.forEach((reference, k) => {
+        gateway(reference, [...path, 'match', j, 'gateways', k]);
+      });
+    });
+    http.route?.forEach((route, j) => {
+      destination(route.destination, [...path, 'route', j, 'destination']);
+    });
+    if (http.mirror) destination(http.mirror, [...path, 'mirror']);
+    http.mirrors?.forEach((mirror, j) => {
+      destination(mirror.destination, [...path, 'mirrors', j, 'destination']);
+    });
+    if (http.delegate && !index.has('VirtualService', http.delegate.namespace || namespace, http.delegate.name)) {
+      warn(
+        'IST0101',
+        [...path, 'delegate'],
+        notFound('delegate', `${http.delegate.namespace || namespace}/${http.delegate.name}`),
+      );
+    }
+  });
+  for (const section of ['tls', 'tcp'] as const) {
+    spec[section]?.forEach(({ route }, i) => {
+      route.forEach((target, j) => {
+        destination(target.destination, ['spec', section, i, 'route', j, 'destination']);
+      });
+    });
+  }
+}
+
+function httpRoute({ metadata, spec }: Resource<HTTPRouteSpec>, index: Index, warn: Warn): void {
+  const service = (name: string, namespace: string, path: Path): void => {
+    if (!index.hasHost(index.resolve(name, namespace))) warn('IST0101', path, notFound('service', name));
+  };
+  spec.parentRefs?.forEach((parent, i) => {
+    const path = ['spec', 'parentRefs', i, 'name'];
+    const namespace = parent.namespace ?? metadata.namespace;
+    if (parent.kind === 'Service') service(parent.name, namespace, path);
+    else if (
+      (parent.kind ?? 'Gateway') === 'Gateway' &&
+      !index.has('Gateway.gateway.networking.k8s.io', namespace, parent.name)
+    ) {
+      warn('IST0101', path, notFound('gateway', parent.name));
+    }
+  });
+  spec.rules?.forEach((rule, i) => {
+    rule.backendRefs?.forEach((backend, j) => {
+      if ((backend.kind ?? 'Service') !== 'Service') return;
+      service(backend.name, backend.namespace ?? metadata.namespace, ['spec', 'rules', i, 'backendRefs', j, 'name']);
+    });
+  });
+}
