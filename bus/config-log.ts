@@ -92,6 +92,12 @@ export class NatsConfigLog implements ConfigLog {
     }
   }
 
+  async get(revision: number): Promise<Commit | null> {
+    if (revision < 1) return null;
+    const message = await this.#link.get(CONFIG_STREAM, { seq: revision });
+    return message && (await this.decode(message.data, message.headers, revision, message.time)).commit;
+  }
+
   async at(revision: number): Promise<ConfigState | null> {
     if (revision === 0) return { revision: 0, resources: new Map() };
     const { last } = await this.bounds();

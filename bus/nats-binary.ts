@@ -18,6 +18,8 @@ export interface FindNatsOptions {
   onProgress?(message: string): void;
   /** Instead of $PATH. */
   readonly path?: string;
+  /** Where apt-get and dpkg are looked for instead of the system's folders. */
+  readonly toolPath?: string;
 }
 
 const OLDEST = [2, 9] as const;
@@ -54,8 +56,8 @@ const INSTALL =
 
 /** Debian's package into the cache folder. Returns null, or a clause that says why that did not work. */
 async function unpack(target: string, cacheDir: string, options: FindNatsOptions): Promise<string | null> {
-  const apt = await findTool('apt-get');
-  const dpkg = await findTool('dpkg');
+  const apt = await findTool('apt-get', options.toolPath);
+  const dpkg = await findTool('dpkg', options.toolPath);
   if (apt === null || dpkg === null) return "there is no apt-get to fetch Debian's package with";
   await mkdir(cacheDir, { recursive: true });
   const work = await mkdtemp(join(cacheDir, 'unpack-'));
@@ -95,8 +97,8 @@ async function ownLists(cacheDir: string): Promise<string[]> {
   return ['-o', `Dir::State::lists=${join(folder, 'lists')}`, '-o', `Dir::Cache=${join(folder, 'cache')}`];
 }
 
-async function findTool(name: string): Promise<string | null> {
-  for (const folder of ['/usr/bin', '/bin', '/usr/local/bin']) {
+async function findTool(name: string, path = '/usr/bin:/bin:/usr/local/bin'): Promise<string | null> {
+  for (const folder of path.split(delimiter)) {
     if (await isExecutable(join(folder, name))) return join(folder, name);
   }
   return null;

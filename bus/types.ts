@@ -73,6 +73,8 @@ export interface ConfigLog {
   follow(from: number, on: { commit(commit: Commit): void; state(state: ConfigState): void }): Promise<Subscription>;
   /** Newest first. */
   history(limit: number): Promise<Commit[]>;
+  /** One commit, or null when there is none of that number or history does not reach back. */
+  get(revision: number): Promise<Commit | null>;
   /** The whole state as of an older revision, or null when history does not reach back. */
   at(revision: number): Promise<ConfigState | null>;
 }

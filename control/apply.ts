@@ -1,0 +1,269 @@
+// How configuration changes: decode, plan on the newest state, validate the whole state that would come of it, commit. When
+// somebody else commits first, plan and validate again on theirs. Nothing is written before everything was checked.
+import { isDeepStrictEqual } from 'node:util';
+import { type Bus, BusUnavailableError, type Commit, type ConfigState, ConflictError } from '../bus/types.ts';
+import { type DecodedText, decodeFiles, placeProblems } from '../core/config/decode.ts';
+import { isError } from '../core/config/problem.ts';
+import { type Problem, type Resource, resourceKey } from '../core/config/resource.ts';
+import { crossCheck } from '../core/config/validate.ts';
+import { ApiError } from './api-error.ts';
+import { resourcesOf, type Store } from './store.ts';
+
+export interface SourceFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+export interface ChangeOptions {
+  readonly dryRun?: boolean;
+  /** The revision the caller looked at: another one is a conflict. Without it the change goes onto whatever is newest. */
+  readonly parent?: number;
+  readonly author?: string;
+  readonly message?: string;
+}
+
+export type ChangeKind = 'created' | 'configured' | 'unchanged' | 'deleted' | 'missing';
+
+export interface KeyChange {
+  readonly key: string;
+  readonly change: ChangeKind;
+}
+
+export interface ChangeResult {
+  readonly revision: number;
+  readonly parent: number;
+  readonly changes: KeyChange[];
+  readonly warnings: Problem[];
+}
+
+export interface Difference {
+  readonly key: string;
+  readonly change: ChangeKind;
+  readonly before: Resource | null;
+  readonly after: Resource | null;
+}
+
+export interface WriterParts {
+  readonly bus: Bus;
+  readonly store: Store;
+  /** A dry run of the real compile. */
+  validateSnapshot(resources: ReadonlyMap<string, Resource>): readonly Problem[];
+  /** Called right before a commit is published; what it returns, with the commit when it stands. */
+  onPublish(): (commit: Commit) => void;
+}
+
+/** The state that a change leads to, beside what it says about it. */
+interface Plan {
+  readonly changes: KeyChange[];
+  readonly upserts: readonly Resource[];
+  readonly removals: readonly string[];
+}
+
+const MAX_ATTEMPTS = 20;
+const ARRIVAL_MS = 5_000;
+const MAX_PROBLEMS = 1_000;
+
+export class Writer {
+  readonly #parts: WriterParts;
+  /** Changes made here are made one after another; only other control planes can come between. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts;
+  }
+
+  /** Throws ApiError: 409, 422 with every problem. */
+  async apply(files: readonly SourceFile[], options: ChangeOptions): Promise<ChangeResult> {
+    const decoded = decodeSources(files);
+    const message = options.message || `apply ${named(files)}`;
+    return this.#change((state) => planApply(state, decoded.resources), { ...options, message }, decoded);
+  }
+
+  /** Throws ApiError: 404 when none of the keys exists, 409, 422. */
+  async delete(keys: readonly string[], options: ChangeOptions): Promise<ChangeResult> {
+    const message = options.message || `delete ${keys.length === 1 ? keys[0] : `${keys.length} resources`}`;
+    return this.#change((state) => planDelete(state, keys), { ...options, message });
+  }
+
+  /** A new commit with the state of an older revision. Throws ApiError: 404, 409, 422. */
+  async rollback(to: number, options: ChangeOptions): Promise<ChangeResult> {
+    const { bus, store } = this.#parts;
+    const target = await bus.config.at(to);
+    if (target === null) {
+      const newest = store.state.revision;
+      throw new ApiError(404, to > newest ? noSuchRevision(to, newest) : `revision ${to} is no longer kept`);
+    }
+    const message = options.message || `rollback to revision ${to}`;
+    return this.#change((state) => planState(state, target), { ...options, message });
+  }
+
+  /** What `apply` would change. Throws ApiError 422. */
+  diff(files: readonly SourceFile[]): { revision: number; diffs: Difference[] } {
+    const { resources, problems } = decodeSources(files);
+    refuse(problems);
+    const { state } = this.#parts.store;
+    const after = new Map(resources.map((resource) => [resourceKey(resource), resource]));
+    return {
+      revision: state.revision,
+      diffs: planApply(state, resources).changes.map(({ key, change }) => ({
+        key,
+        change,
+        before: (state.resources.get(key) as Resource | undefined) ?? null,
+        after: after.get(key) ?? null,
+      })),
+    };
+  }
+
+  #change(
+    plan: (state: ConfigState) => Plan,
+    options: ChangeOptions & { readonly message: string },
+    decoded: Decoded = NOTHING_DECODED,
+  ): Promise<ChangeResult> {
+    const turn = this.#last.then(() => this.#attempt(plan, options, decoded));
+    this.#last = turn.catch(() => {
+      // Whoever asked hears of it; the next one begins anew.
+    });
+    return turn;
+  }
+
+  async #attempt(
+    plan: (state: ConfigState) => Plan,
+    options: ChangeOptions & { readonly message: string },
+    decoded: Decoded,
+  ): Promise<ChangeResult> {
+    const { bus, store } = this.#parts;
+    for (let attempt = 1; ; attempt++) {
+      const { state } = store;
+      const { revision } = state;
+      if (options.parent !== undefined && options.parent !== revision)
+        throw new ConflictError(options.parent, revision);
+      const planned = plan(state);
+      const warnings = this.#check(state, planned, decoded);
+      const outcome = { changes: planned.changes, warnings };
+      const nothing = planned.upserts.length === 0 && planned.removals.length === 0;
+      if (nothing || options.dryRun === true) return { revision, parent: revision, ...outcome };
+      if (!bus.connected) throw new BusUnavailableError('NATS, which keeps the configuration, is not connected');
+      const published = this.#parts.onPublish();
+      try {
+        const commit = await bus.config.commit({
+          parent: revision,
+          author: options.author ?? 'admin',
+          message: options.message,
+          upserts: planned.upserts.map((resource) => ({ key: resourceKey(resource), body: resource })),
+          removals: planned.removals,
+        });
+        published(commit);
+        await store.reach(commit.revision, ARRIVAL_MS);
+        return { revision: commit.revision, parent: commit.parent, ...outcome };
+      } catch (error) {
+        if (!(error instanceof ConflictError) || options.parent !== undefined) throw error;
+        if (attempt === MAX_ATTEMPTS) {
+          throw new ApiError(409, `others changed the configuration ${MAX_ATTEMPTS} times in a row; try again`);
+        }
+        await store.reach(error.actual, ARRIVAL_MS);
+      }
+    }
+  }
+
+  /** Validates the state after a plan. Returns the warnings that are about it, throws ApiError 422 with all problems. */
+  #check(state: ConfigState, plan: Plan, decoded: Decoded): Problem[] {
+    const next = new Map(state.resources);
+    for (const key of plan.removals) next.delete(key);
+    for (const resource of plan.upserts) next.set(resourceKey(resource), resource);
+    const found = placeProblems(crossCheck([...next.values()] as Resource[]), decoded);
+    const broken = decoded.problems.some(isError);
+    // What could not be decoded is missing from the state, which is no news about the rest.
+    const problems = [...decoded.problems, ...(broken ? found.filter(isError) : found)];
+    refuse(problems);
+    problems.push(...placeProblems(this.#parts.validateSnapshot(next as ReadonlyMap<string, Resource>), decoded));
+    refuse(problems);
+    return this.#news(state, plan, problems);
+  }
+
+  /** Warnings about what the change touches, and those that it causes elsewhere. */
+  #news(state: ConfigState, plan: Plan, problems: readonly Problem[]): Problem[] {
+    const touched = new Set(plan.changes.map(({ key }) => key));
+    const elsewhere = problems.some(({ resource }) => resource !== undefined && !touched.has(resource));
+    const before = new Set<string>();
+    if (elsewhere) {
+      for (const each of crossCheck(resourcesOf(state))) before.add(identity(each));
+    }
+    const told = new Set<string>();
+    return problems
+      .filter((problem) => {
+        const id = identity(problem);
+        const about = problem.resource === undefined || touched.has(problem.resource);
+        if (told.has(id) || (!about && before.has(id))) return false;
+        told.add(id);
+        return true;
+      })
+      .slice(0, MAX_PROBLEMS);
+  }
+}
+
+export function noSuchRevision(revision: number, newest: number): string {
+  return `there is no revision ${revision}: the newest is ${newest}`;
+}
+
+type Decoded = Pick<DecodedText, 'resources' | 'problems' | 'origins'>;
+
+const NOTHING_DECODED: Decoded = { resources: [], problems: [], origins: new Map() };
+
+/** All files as one change: a resource that comes twice is a problem. */
+export function decodeSources(files: readonly SourceFile[]): Decoded {
+  return decodeFiles(files.map(({ name, text }) => ({ text, file: name })));
+}
+
+function planApply(state: ConfigState, resources: readonly Resource[]): Plan {
+  const changes: KeyChange[] = [];
+  const upserts: Resource[] = [];
+  for (const resource of resources) {
+    const key = resourceKey(resource);
+    const before = state.resources.get(key);
+    const same = before !== undefined && isDeepStrictEqual(before, asStored(resource));
+    if (!same) upserts.push(resource);
+    changes.push({ key, change: before === undefined ? 'created' : same ? 'unchanged' : 'configured' });
+  }
+  return { changes, upserts, removals: [] };
+}
+
+function planDelete(state: ConfigState, keys: readonly string[]): Plan {
+  const asked = [...new Set(keys)];
+  const removals = asked.filter((key) => state.resources.has(key));
+  if (removals.length === 0) {
+    throw new ApiError(404, `not found: ${asked.slice(0, 10).join(', ')}${asked.length > 10 ? ', ...' : ''}`);
+  }
+  const changes = asked.map((key): KeyChange => ({ key, change: state.resources.has(key) ? 'deleted' : 'missing' }));
+  return { changes, upserts: [], removals };
+}
+
+function planState(state: ConfigState, target: ConfigState): Plan {
+  const applied = planApply(state, resourcesOf(target));
+  const removals = [...state.resources.keys()].filter((key) => !target.resources.has(key));
+  const changes = [
+    ...applied.changes.filter(({ change }) => change !== 'unchanged'),
+    ...removals.map((key): KeyChange => ({ key, change: 'deleted' })),
+  ];
+  return { changes, upserts: applied.upserts, removals };
+}
+
+/** As it comes back from the log: without fields that JSON does not carry. */
+function asStored(resource: Resource): unknown {
+  return JSON.parse(JSON.stringify(resource));
+}
+
+/** Throws ApiError 422 with all problems when one is an error. */
+export function refuse(problems: readonly Problem[]): void {
+  const errors = problems.filter(isError).length;
+  if (errors === 0) return;
+  const what = errors === 1 ? '1 error' : `${errors} errors`;
+  throw new ApiError(422, `${what} in the configuration: nothing was changed`, problems.slice(0, MAX_PROBLEMS));
+}
+
+function identity({ code, message, resource, pointer }: Problem): string {
+  return JSON.stringify([code, message, resource, pointer]);
+}
+
+function named(files: readonly SourceFile[]): string {
+  return files.length === 1 ? files[0].name : `${files.length} files`;
+}

@@ -1,0 +1,167 @@
+// Starts the control plane: the bus, the state that follows it, and the API in front. Keeps nothing of its own but the token.
+import { join } from 'node:path';
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import fastify, { type FastifyReply } from 'fastify';
+import { type OpenBusOptions, openBus } from '../bus/connect.ts';
+import type { Bus } from '../bus/types.ts';
+import type { Problem, Resource } from '../core/config/resource.ts';
+import { dryRun } from '../core/snapshot/dry-run.ts';
+import { ApiError, asApiError } from './api-error.ts';
+import { Writer } from './apply.ts';
+import { Rollouts } from './rollout.ts';
+import type { App } from './routes/app.ts';
+import { changeRoutes } from './routes/changes.ts';
+import { metaRoutes } from './routes/meta.ts';
+import { resourceRoutes } from './routes/resources.ts';
+import { revisionRoutes } from './routes/revisions.ts';
+import { ensureToken, secure } from './security.ts';
+import { Store } from './store.ts';
+
+export interface ControlOptions {
+  /** How to reach NATS: `{ servers: [server.url], ...server.credentials.control }`. */
+  readonly nats: Pick<OpenBusOptions, 'servers' | 'user' | 'password' | 'signingKey'> &
+    Partial<Omit<OpenBusOptions, 'role' | 'onConnection'>>;
+  /** Default 127.0.0.1. Another address is reached under its name and `hosts`. */
+  readonly host?: string;
+  /** 0, the default: any free one. */
+  readonly port?: number;
+  /** Further names under which clients may ask. */
+  readonly hosts?: readonly string[];
+  /** Keeps the token, as `token`, when none is given. */
+  readonly stateDir: string;
+  readonly token?: string;
+  /** Of this program. */
+  readonly version: string;
+  /** Checks a whole next state after its resources were found sound. Default: a dry run of the real compile. */
+  validateSnapshot?(resources: ReadonlyMap<string, Resource>): readonly Problem[];
+  /** A sentence about what happened; never a secret. */
+  onLog?(line: string): void;
+}
+
+export interface Control {
+  /** 'http://127.0.0.1:15010' */
+  readonly url: string;
+  readonly token: string;
+  /** Answers what is under way, then leaves the bus. */
+  close(): Promise<void>;
+}
+
+const BODY_BYTES = 16 * 1024 * 1024;
+
+/** Throws an Error in one sentence when NATS cannot be reached or the port is in use. */
+export async function startControl(options: ControlOptions): Promise<Control> {
+  const { host = '127.0.0.1', port = 0, onLog } = options;
+  const token = options.token ?? (await ensureToken(join(options.stateDir, 'token')));
+  const bus = await openBus({
+    name: 'control',
+    ...options.nats,
+    role: 'control',
+    onConnection: (state, detail) => onLog?.(`bus ${state}: ${detail}`),
+  });
+  const rollouts = new Rollouts();
+  let store: Store | null = null;
+  let app: App | null = null;
+  const close = async (): Promise<void> => {
+    // Long polls end first, or the server would wait for them.
+    await rollouts.close();
+    await app?.close();
+    await store?.close();
+    await bus.close();
+  };
+  try {
+    await rollouts.follow(bus);
+    store = await Store.open(bus, (revision) => rollouts.arrived(revision));
+    app = await buildApi({ ...options, token, bus, store, rollouts });
+    const url = await listen(app, host, port);
+    onLog?.(`control plane on ${url}, revision ${store.state.revision}`);
+    return { url, token, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+interface ApiParts extends ControlOptions {
+  readonly token: string;
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly rollouts: Rollouts;
+}
+
+async function buildApi(parts: ApiParts): Promise<App> {
+  const { bus, store, rollouts, version, onLog } = parts;
+  const app: App = fastify({
+    bodyLimit: BODY_BYTES,
+    requestTimeout: 60_000,
+    forceCloseConnections: true,
+    ajv: { customOptions: { removeAdditional: false, allErrors: false } },
+    frameworkErrors: (error, _, reply: FastifyReply) => {
+      reply.code(error.statusCode ?? 400).send({ error: oneLine(error.message) });
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  // Browsers send text/plain across origins without asking first.
+  app.removeContentTypeParser('text/plain');
+  secure(app as never, { token: parts.token, hosts: [...(parts.hosts ?? []), ...(parts.host ? [parts.host] : [])] });
+  app.setErrorHandler((error, request, reply) => {
+    const known = asApiError(error);
+    if (known !== null) {
+      if (known.status === 503) reply.header('Retry-After', '1');
+      const { problems } = known;
+      const body = { error: oneLine(known.message), ...(problems.length > 0 && { problems }) };
+      return reply.code(known.status).send(body);
+    }
+    const { statusCode = 500, message, stack } = error as Error & { statusCode?: number };
+    if (statusCode < 500) return reply.code(statusCode).send({ error: oneLine(message) });
+    onLog?.(`${request.method} ${request.url.split('?', 1)[0]} failed: ${stack}`);
+    return reply.code(500).send({ error: 'the control plane failed on this request; its log says why' });
+  });
+  app.setNotFoundHandler((request) => {
+    throw new ApiError(404, `there is no ${request.method} ${request.url.split('?', 1)[0].slice(0, 200)}; see /docs`);
+  });
+
+  const writer = new Writer({
+    bus,
+    store,
+    validateSnapshot: parts.validateSnapshot ?? dryRun,
+    onPublish: () => {
+      const stands = rollouts.publish();
+      return ({ revision, message, upserts, removals }) => {
+        stands(revision);
+        onLog?.(`revision ${revision}: ${upserts.length} changed, ${removals.length} deleted (${oneLine(message)})`);
+      };
+    },
+  });
+  await app.register(swagger, {
+    openapi: {
+      info: { title: 'Weft control plane', version, description: 'Configuration of the mesh and who runs it.' },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }],
+    },
+  });
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+  await app.register(async (scope) => {
+    const api = scope.withTypeProvider<TypeBoxTypeProvider>();
+    changeRoutes(api, writer);
+    resourceRoutes(api, store);
+    revisionRoutes(api, { bus, store, rollouts });
+    metaRoutes(api, { bus, store, version });
+  });
+  return app;
+}
+
+async function listen(app: App, host: string, port: number): Promise<string> {
+  try {
+    return await app.listen({ host, port });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE')
+      throw new Error(`port ${port} on ${host} is in use: the control plane cannot listen there`);
+    throw new Error(`the control plane cannot listen on ${host}:${port}: ${message}`);
+  }
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').slice(0, 2_000);
+}

@@ -1,0 +1,110 @@
+// Routes of history, and of who runs which revision.
+import { Type } from 'typebox';
+import type { Bus } from '../../bus/types.ts';
+import { ApiError } from '../api-error.ts';
+import { noSuchRevision } from '../apply.ts';
+import type { Rollouts } from '../rollout.ts';
+import { ERRORS, HistoryReply, ProxiesReply, RevisionNumber, RevisionReply, RolloutReply } from '../schemas.ts';
+import type { Store } from '../store.ts';
+import type { App } from './app.ts';
+
+const MAX_HISTORY = 500;
+const MAX_WAIT_MS = 600_000;
+/** A revision that another control plane has just made may not be here yet. */
+const ARRIVAL_MS = 1_000;
+
+const Params = Type.Object({ n: RevisionNumber });
+
+export function revisionRoutes(app: App, parts: { bus: Bus; store: Store; rollouts: Rollouts }): void {
+  const { bus, store, rollouts } = parts;
+
+  const arrive = async (revision: number): Promise<void> => {
+    if (revision <= store.state.revision) return;
+    // Not arriving is the answer "there is none", below.
+    await store.reach(revision, ARRIVAL_MS).catch(() => null);
+    const newest = store.state.revision;
+    if (revision > newest) throw new ApiError(404, noSuchRevision(revision, newest));
+  };
+
+  app.get(
+    '/v1/revisions',
+    {
+      schema: {
+        summary: 'The commits that are kept, newest first',
+        tags: ['history'],
+        querystring: Type.Object(
+          { limit: Type.Integer({ minimum: 1, maximum: MAX_HISTORY, default: 20 }) },
+          { additionalProperties: false },
+        ),
+        response: { 200: HistoryReply, ...ERRORS },
+      },
+    },
+    async ({ query: { limit } }) => {
+      const commits = await bus.config.history(limit);
+      return {
+        revision: commits[0]?.revision ?? store.state.revision,
+        items: commits.map(({ upserts, removals, ...commit }) => ({
+          ...commit,
+          upserts: upserts.length,
+          removals: removals.length,
+        })),
+      };
+    },
+  );
+
+  app.get(
+    '/v1/revisions/:n',
+    {
+      schema: {
+        summary: 'One commit, with what it changed',
+        tags: ['history'],
+        params: Params,
+        response: { 200: RevisionReply, ...ERRORS },
+      },
+    },
+    async ({ params: { n } }) => {
+      await arrive(n);
+      const commit = await bus.config.get(n);
+      if (commit === null)
+        throw new ApiError(404, n === 0 ? 'revision 0 is the empty configuration' : `revision ${n} is no longer kept`);
+      return { ...commit, upserts: [...commit.upserts], removals: [...commit.removals] };
+    },
+  );
+
+  app.get(
+    '/v1/revisions/:n/rollout',
+    {
+      schema: {
+        summary: 'Who runs a revision; waits until everybody has answered',
+        tags: ['proxies'],
+        params: Params,
+        querystring: Type.Object(
+          { timeoutMs: Type.Integer({ minimum: 0, maximum: MAX_WAIT_MS, default: 0 }) },
+          { additionalProperties: false },
+        ),
+        response: { 200: RolloutReply, ...ERRORS },
+      },
+    },
+    async (request) => {
+      const { n } = request.params;
+      await arrive(n);
+      const gone = new AbortController();
+      request.raw.socket.once('close', () => gone.abort());
+      const report = await rollouts.wait(n, request.query.timeoutMs, gone.signal);
+      if (report === null) throw new ApiError(503, 'too many callers wait for rollouts; try again');
+      return report;
+    },
+  );
+
+  app.get(
+    '/v1/proxies',
+    {
+      schema: {
+        summary: 'Every proxy with a live lease, and what it runs',
+        tags: ['proxies'],
+        response: { 200: ProxiesReply, ...ERRORS },
+      },
+    },
+    async () => rollouts.proxies(store.state.revision),
+  );
+}

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { connect, type NatsConnection } from 'nats';
+import { applyCommit } from '../../bus/commit-format.ts';
+import { subjectToken, tokenId } from '../../bus/subjects.ts';
+import type { Bus } from '../../bus/types.ts';
+import { type Mesh, resources, startMesh, until, watch } from './harness.ts';
+
+describe("a proxy's user", () => {
+  let mesh: Mesh;
+  let control: Bus;
+  let intruder: NatsConnection;
+  let refused: string[];
+
+  before(async () => {
+    mesh = await startMesh();
+    control = await mesh.open('control');
+    const { user, password: pass } = mesh.server.credentials.proxy;
+    intruder = await connect({ servers: mesh.server.url, user, pass, inboxPrefix: '_INBOX_proxy' });
+    refused = [];
+    void (async () => {
+      for await (const { permissionContext } of intruder.status()) {
+        if (permissionContext) refused.push(`${permissionContext.operation} ${permissionContext.subject}`);
+      }
+    })();
+    const upserts = resources(1, 'good');
+    await control.config.commit({ parent: 0, author: '', message: '', upserts, removals: [] });
+  });
+  after(async () => {
+    await intruder.close();
+    await mesh.stop();
+  });
+
+  for (const subject of [
+    'weft.config.commit',
+    'weft.config.manifest',
+    'weft.log.commit',
+    'weft.pulse',
+    '$O.weft-config.C.x',
+    '$O.weft-objects.M.x',
+    '$JS.API.STREAM.DELETE.WEFT_CONFIG',
+    '$JS.API.STREAM.PURGE.WEFT_CONFIG',
+    '$JS.API.STREAM.UPDATE.WEFT_CONFIG',
+    '$JS.API.STREAM.CREATE.mine',
+    '$JS.API.STREAM.MSG.DELETE.WEFT_CONFIG',
+    '$JS.API.CONSUMER.CREATE.WEFT_CONFIG',
+    '$JS.API.CONSUMER.DURABLE.CREATE.WEFT_LEASES.x',
+    '$JS.API.DIRECT.GET.WEFT_STATUS',
+    '$SYS.REQ.SERVER.PING',
+    '_INBOX_control.x',
+  ]) {
+    it(`may not publish to ${subject}`, async () => {
+      intruder.publish(subject, '{}');
+      await intruder.flush();
+      await until(() => refused.includes(`publish ${subject}`), 'NATS refuses it');
+    });
+  }
+
+  for (const subject of ['>', 'weft.>', 'weft.config.>', 'weft.status.*', '_INBOX_control.>', '_INBOX.>', '$SYS.>']) {
+    it(`may not subscribe to ${subject}`, async () => {
+      const subscription = intruder.subscribe(subject, { callback: () => {} });
+      await intruder.flush();
+      await until(() => refused.includes(`subscription ${subject}`), 'NATS refuses it');
+      subscription.unsubscribe();
+    });
+  }
+
+  it('cannot smuggle configuration in by having NATS answer to the log', async () => {
+    // nats-server does not check where an answer goes: a stored message of the intruder's own making lands in the log.
+    const forged = JSON.stringify({
+      v: 1,
+      id: 'forged',
+      parent: 1,
+      parentDigest: '',
+      time: '',
+      author: '',
+      message: 'forged',
+      change: { upserts: [{ key: 'Thing/default/r0', body: { value: 'evil' } }], removals: [] },
+    });
+    const proxy = await mesh.open('proxy');
+    const follower = await watch(proxy.config, applyCommit);
+    intruder.publish('weft.lease.intruder', forged);
+    const query = JSON.stringify({ last_by_subj: 'weft.lease.intruder' });
+    for (const reply of ['weft.config.commit', 'weft.log.commit']) {
+      intruder.publish('$JS.API.DIRECT.GET.WEFT_LEASES', query, { reply });
+    }
+    await intruder.flush();
+    await follower.reached(2);
+    const [junk] = await control.config.history(1);
+    assert.deepEqual([junk.revision, junk.upserts, junk.message], [2, [], 'not a commit: ignored']);
+    const upserts = resources(1, 'better', 'other');
+    await control.config.commit({ parent: 2, author: '', message: '', upserts, removals: [] });
+    await follower.reached(3);
+    const state = await control.config.load();
+    assert.deepEqual(state.resources.get('Thing/default/r0'), { value: 'good' });
+    assert.deepEqual(follower.state, state);
+  });
+
+  it('cannot speak for another proxy in a message about itself', async () => {
+    const heard: string[] = [];
+    await control.statuses.follow(({ proxy }) => heard.push(proxy));
+    let leases: string[] = [];
+    await control.leases.follow((set) => {
+      leases = [...set.keys()];
+    });
+    const status = { revision: 1, ok: true, problems: [], shards: 1, ms: 1, time: '' };
+    const lease = { ttlMs: 60_000, node: {}, endpoints: [], admin: '', version: '', startedAt: '' };
+    intruder.publish('weft.status.me', JSON.stringify({ proxy: 'victim', ...status }));
+    intruder.publish('weft.lease.me', JSON.stringify({ proxy: 'victim', ...lease }));
+    intruder.publish('weft.status.me', '{"proxy": "me"');
+    intruder.publish('weft.status.me', 'null');
+    intruder.publish('weft.status.me', JSON.stringify({ proxy: 'me', ...status }));
+    intruder.publish('weft.lease.me', JSON.stringify({ proxy: 'me', ...lease }));
+    await until(() => heard.includes('me') && leases.includes('me'), 'what it says of itself arrives');
+    assert.deepEqual([heard, leases], [['me'], ['me']]);
+  });
+});
+
+describe('a follower that does not hear the log', () => {
+  it('asks for itself after some seconds', async (t) => {
+    const mesh = await startMesh();
+    t.after(() => mesh.stop());
+    const control = await mesh.open('control');
+    const proxy = await mesh.open('proxy', { confirmMs: 100 });
+    const follower = await watch(proxy.config, applyCommit);
+    const deaf = await connect({
+      servers: mesh.server.url,
+      user: mesh.server.credentials.control.user,
+      pass: mesh.server.credentials.control.password,
+      inboxPrefix: '_INBOX_control',
+    });
+    t.after(() => deaf.close());
+    // A log that is not republished: to a follower it is as if every message were lost.
+    const manager = await deaf.jetstreamManager();
+    const { config } = await manager.streams.info('WEFT_CONFIG');
+    await manager.streams.delete('WEFT_CONFIG');
+    await manager.streams.add({ ...config, republish: undefined });
+    const upserts = resources(3, 'quiet');
+    await control.config.commit({ parent: 0, author: '', message: '', upserts, removals: [] });
+    await follower.reached(1);
+    assert.equal(follower.state.resources.size, 3);
+  });
+});
+
+describe('a node id', () => {
+  it('is one subject token, whatever it consists of, and comes back the same', () => {
+    for (const id of ['reviews-v1_1', 'a.b.c', 'sidecar~127.1.0.5~reviews.default', '*', '>', ' ', 'ü', '=41', 'a b']) {
+      const token = subjectToken(id);
+      assert.match(token, /^[A-Za-z0-9_=-]+$/);
+      assert.equal(tokenId(token), id);
+    }
+    for (const id of ['', 'x'.repeat(201)]) assert.throws(() => subjectToken(id), RangeError);
+    for (const token of ['', 'a.b', '=4', '=zz', 'ü']) assert.equal(tokenId(token), null);
+  });
+});
