@@ -1,0 +1,129 @@
+// The control plane's API as commands call it. Turns its refusals into errors with the right exit code.
+import type { ChangeResult, Difference, SourceFile } from '../control/apply.ts';
+import type { ProxyReport, RolloutReport } from '../control/rollout.ts';
+import type { Problem, Resource } from '../core/config/resource.ts';
+import { type Context, readContext } from './context.ts';
+import { CliError, EXIT, type ExitCode } from './exit.ts';
+import { call } from './http.ts';
+
+export interface Revision {
+  readonly revision: number;
+  readonly parent: number;
+  readonly time: string;
+  readonly author: string;
+  readonly message: string;
+  /** How many resources it wrote and deleted. */
+  readonly upserts: number;
+  readonly removals: number;
+}
+
+export interface ApplyOptions {
+  readonly dryRun?: boolean;
+  readonly parent?: number;
+  readonly message?: string;
+}
+
+type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export class Api {
+  readonly url: string;
+  readonly #token: string;
+
+  constructor(context: Pick<Context, 'api' | 'token'>) {
+    this.url = context.api.replace(/\/$/, '');
+    this.#token = context.token;
+  }
+
+  /** Of the mesh that $MESH_HOME names. */
+  static async open(): Promise<Api> {
+    return new Api(await readContext());
+  }
+
+  apply(files: readonly SourceFile[], options: ApplyOptions = {}): Promise<ChangeResult> {
+    return this.#post('/v1/apply', { ...options }, { files });
+  }
+
+  delete(
+    what: { keys: readonly string[] } | { files: readonly SourceFile[] },
+    options: ApplyOptions = {},
+  ): Promise<ChangeResult> {
+    return this.#post('/v1/delete', { ...options }, what);
+  }
+
+  diff(files: readonly SourceFile[]): Promise<{ revision: number; diffs: Difference[] }> {
+    return this.#post('/v1/diff', {}, { files });
+  }
+
+  rollback(to: number, options: ApplyOptions = {}): Promise<ChangeResult> {
+    return this.#post('/v1/rollback', { ...options }, { to });
+  }
+
+  resources(query: {
+    kind?: string;
+    namespace?: string;
+    name?: string;
+  }): Promise<{ revision: number; items: Resource[] }> {
+    return this.#get('/v1/resources', query);
+  }
+
+  /** Newest first; `revision` is the newest. */
+  history(limit: number): Promise<{ revision: number; items: Revision[] }> {
+    return this.#get('/v1/revisions', { limit });
+  }
+
+  /** Answers when every proxy has, or after `timeoutMs`. */
+  rollout(revision: number, timeoutMs: number): Promise<RolloutReport> {
+    return this.#get(`/v1/revisions/${revision}/rollout`, { timeoutMs }, timeoutMs + 10_000);
+  }
+
+  proxies(): Promise<ProxyReport[]> {
+    return this.#get('/v1/proxies', {});
+  }
+
+  version(): Promise<{ version: string }> {
+    return this.#get('/v1/version', {}, 3_000);
+  }
+
+  #get<T>(path: string, query: Query, timeoutMs?: number): Promise<T> {
+    return this.#call('GET', path, query, undefined, timeoutMs);
+  }
+
+  #post<T>(path: string, query: Query, body: unknown): Promise<T> {
+    return this.#call('POST', path, query, body);
+  }
+
+  async #call<T>(method: 'GET' | 'POST', path: string, query: Query, body?: unknown, timeoutMs?: number): Promise<T> {
+    const url = new URL(this.url + path);
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    const headers = { authorization: `Bearer ${this.#token}`, accept: 'application/json' };
+    const answer = await call(url.href, { method, headers, body, timeoutMs, who: 'control plane' }).catch((error) => {
+      if (error instanceof CliError) throw new CliError(`${error.message}. Is \`mesh up\` running?`, error.exitCode);
+      throw error;
+    });
+    if (answer.status >= 200 && answer.status < 300) return parse(answer.text) as T;
+    throw refusal(answer.status, parse(answer.text) as { error?: string; message?: string; problems?: Problem[] });
+  }
+}
+
+function refusal(status: number, body: { error?: string; message?: string; problems?: Problem[] }): CliError {
+  const codes: Readonly<Record<number, ExitCode>> = {
+    400: EXIT.usage,
+    409: EXIT.conflict,
+    413: EXIT.refused,
+    422: EXIT.refused,
+    503: EXIT.unreachable,
+  };
+  const message = body.error ?? body.message ?? `the control plane answered ${status}`;
+  const hint = status === 401 ? ': the token of this MESH_HOME is not the one of that control plane' : '';
+  return new CliError(message + hint, codes[status] ?? EXIT.failure, body.problems ?? []);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new CliError(`the control plane answered something that is not JSON: ${text.slice(0, 100)}`);
+  }
+}

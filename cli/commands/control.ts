@@ -1,0 +1,74 @@
+// `mesh control`: a control plane on a NATS that runs elsewhere. Any number of them serve the same mesh.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { makeHome, meshHome, writeContext } from '../context.ts';
+import { CliError, EXIT } from '../exit.ts';
+import { note, print, printJson } from '../output.ts';
+import { each, port } from '../parse.ts';
+import { untilStopped } from '../until-stopped.ts';
+import { weftVersion } from '../version.ts';
+
+interface Options {
+  readonly nats: readonly string[];
+  readonly natsCredentials?: string;
+  readonly host: string;
+  readonly port: number;
+  readonly allowHost?: readonly string[];
+  readonly context: boolean;
+  readonly json?: boolean;
+}
+
+interface Credentials {
+  readonly control: { readonly user: string; readonly password: string; readonly signingKey: string };
+  readonly proxy?: { readonly user: string; readonly password: string; readonly verifyKey: string };
+}
+
+export function controlCommand(program: Command): void {
+  program
+    .command('control')
+    .description('Start a control plane on a NATS that runs already')
+    .requiredOption('--nats <url>', 'such as nats://127.0.0.1:4222; repeatable', each)
+    .option('--nats-credentials <file>', 'users of NATS (default: nats/credentials.json in $MESH_HOME)')
+    .option('--host <address>', 'where the API listens', '127.0.0.1')
+    .option('-p, --port <port>', 'of the API; 0 takes a free one', port, 15010)
+    .option('--allow-host <name>', 'a further name under which clients may ask; repeatable', each)
+    .option('--no-context', 'leave the context of this $MESH_HOME as it is')
+    .option('--json', 'print the address as JSON once it is ready')
+    .addHelpText('after', '\nExamples:\n  $ mesh control --nats nats://127.0.0.1:4222 --port 15011 --no-context')
+    .action(async (options: Options) => {
+      const stopped = untilStopped();
+      const home = await makeHome();
+      const credentials = await readCredentials(options.natsCredentials ?? join(home, 'nats', 'credentials.json'));
+      const { startControl } = await import('../../control/main.ts');
+      const control = await startControl({
+        nats: { servers: options.nats, ...credentials.control },
+        host: options.host,
+        port: options.port,
+        hosts: options.allowHost,
+        stateDir: home,
+        version: weftVersion(),
+        onLog: note,
+      });
+      try {
+        const bus = { servers: options.nats, ...credentials.proxy };
+        if (options.context) await writeContext({ api: control.url, token: control.token, bus });
+        if (options.json === true) printJson({ api: control.url, home });
+        else print(`control plane  ${control.url}`);
+        await stopped;
+      } finally {
+        await control.close();
+      }
+    });
+}
+
+async function readCredentials(file: string): Promise<Credentials> {
+  try {
+    const credentials = JSON.parse(await readFile(file, 'utf8')) as Credentials;
+    if (typeof credentials.control?.user === 'string') return credentials;
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it does not exist' : (error as Error).message;
+    throw new CliError(`no users of NATS in ${file}: ${why} (home: ${meshHome()})`, EXIT.usage);
+  }
+  throw new CliError(`${file} names no control user`, EXIT.usage);
+}

@@ -1,0 +1,95 @@
+// `mesh up`: NATS and the control plane of one machine, in the foreground. Data and users stay in $MESH_HOME.
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { makeHome, meshHome, writeContext } from '../context.ts';
+import { CliError } from '../exit.ts';
+import { note, paint, print, printJson } from '../output.ts';
+import { port } from '../parse.ts';
+import { untilStopped } from '../until-stopped.ts';
+import { weftVersion } from '../version.ts';
+
+interface Options {
+  readonly port?: number;
+  readonly natsPort: number;
+  readonly verbose?: boolean;
+  readonly json?: boolean;
+}
+
+const USUAL_PORT = 15010;
+
+export function upCommand(program: Command): void {
+  program
+    .command('up')
+    .description('Start NATS and the control plane here, and make them the mesh of this $MESH_HOME')
+    .option('-p, --port <port>', `of the API (default: ${USUAL_PORT}, or a free one when it is taken)`, port)
+    .option('--nats-port <port>', 'of NATS (default: the one of the last time, or a free one)', port, 0)
+    .option('-v, --verbose', 'print what NATS logs, too')
+    .option('--json', 'print the addresses as JSON once everything is ready')
+    .addHelpText(
+      'after',
+      `
+Runs until Ctrl-C. The configuration is kept and served again by the next \`mesh up\`.
+
+Examples:
+  $ mesh up
+  $ MESH_HOME=/tmp/other mesh up --port 0`,
+    )
+    .action(async (options: Options) => {
+      const stopped = untilStopped();
+      const home = await makeHome();
+      const [{ startNatsServer }, { startControl }] = await Promise.all([
+        import('../../bus/server.ts'),
+        import('../../control/main.ts'),
+      ]);
+      const nats = await startNatsServer({
+        stateDir: join(home, 'nats'),
+        port: options.natsPort,
+        onProgress: note,
+        onLog: (line) => options.verbose === true && note(paint('dim', line, process.stderr)),
+      });
+      try {
+        const start = (apiPort: number) =>
+          startControl({
+            nats: { servers: [nats.url], ...nats.credentials.control },
+            port: apiPort,
+            stateDir: home,
+            version: weftVersion(),
+            onLog: note,
+          });
+        const control = await (options.port === undefined ? onUsualPort(start) : start(options.port));
+        try {
+          const context = {
+            api: control.url,
+            token: control.token,
+            bus: { servers: [nats.url], ...nats.credentials.proxy },
+          };
+          const file = await writeContext(context);
+          if (options.json === true) printJson({ api: control.url, nats: nats.url, home });
+          else {
+            print(`control plane  ${control.url}  (API documentation at ${control.url}/docs)`);
+            print(`NATS           ${nats.url}  (nats-server ${nats.version})`);
+            print(`context        ${file}`);
+            print(
+              'next: in another shell, `mesh run --service NAME --port PORT -- COMMAND`; Ctrl-C here stops the mesh',
+            );
+          }
+          const end = await Promise.race([stopped, nats.exited]);
+          if (typeof end !== 'string') throw new CliError(`NATS ended (${end.signal ?? `exit code ${end.code}`})`);
+        } finally {
+          await control.close();
+        }
+      } finally {
+        await nats.stop();
+      }
+    });
+}
+
+async function onUsualPort<T>(start: (port: number) => Promise<T>): Promise<T> {
+  try {
+    return await start(USUAL_PORT);
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.includes('in use')) throw error;
+    note(`port ${USUAL_PORT} is in use (home: ${meshHome()}): the API takes a free one`);
+    return start(0);
+  }
+}

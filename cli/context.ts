@@ -1,0 +1,66 @@
+// Where `mesh` finds the mesh: $MESH_HOME with the API's address and token, and what proxies need to join. Only the owner
+// may read it.
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { CliError, EXIT } from './exit.ts';
+
+export interface Context {
+  /** 'http://127.0.0.1:15010' */
+  readonly api: string;
+  readonly token: string;
+  readonly bus: BusAccess;
+}
+
+/** What a proxy needs to follow the configuration and to register. */
+export interface BusAccess {
+  readonly servers: readonly string[];
+  readonly user?: string;
+  readonly password?: string;
+  readonly verifyKey?: string;
+}
+
+/** $MESH_HOME, else ./.mesh when it is there, else ~/.mesh. */
+export function meshHome(): string {
+  const { MESH_HOME } = process.env;
+  if (MESH_HOME !== undefined && MESH_HOME !== '') return resolve(MESH_HOME);
+  const here = resolve('.mesh');
+  return existsSync(here) ? here : join(homedir(), '.mesh');
+}
+
+/** Throws CliError when there is none. */
+export async function readContext(home = meshHome()): Promise<Context> {
+  const file = join(home, 'context.json');
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why =
+      code === 'ENOENT' ? `no mesh is known here (${file} does not exist)` : `${file}: ${(error as Error).message}`;
+    throw new CliError(`${why}: start one with \`mesh up\`, or set MESH_HOME`, EXIT.unreachable);
+  }
+  try {
+    const context = JSON.parse(text) as Context;
+    if (typeof context.api === 'string' && typeof context.token === 'string') return context;
+  } catch {
+    // Told below, like a file of another shape.
+  }
+  throw new CliError(`${file} is broken: remove it and start the mesh again with \`mesh up\``);
+}
+
+export async function writeContext(context: Context, home = meshHome()): Promise<string> {
+  await makeHome(home);
+  const file = join(home, 'context.json');
+  const fresh = `${file}.${process.pid}`;
+  await writeFile(fresh, `${JSON.stringify(context, null, 2)}\n`, { mode: 0o600 });
+  await rename(fresh, file);
+  return file;
+}
+
+export async function makeHome(home = meshHome()): Promise<string> {
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  await chmod(home, 0o700);
+  return home;
+}

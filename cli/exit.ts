@@ -1,0 +1,38 @@
+// How `mesh` ends: its exit codes, and the error that carries one. Whatever else is thrown is a bug and ends with 1.
+import type { Problem } from '../core/config/resource.ts';
+
+export const EXIT = {
+  ok: 0,
+  failure: 1,
+  usage: 2,
+  /** The configuration was refused, by the control plane or by a proxy; nothing or not everything runs it. */
+  refused: 3,
+  /** `--wait`: not every proxy answered in time. */
+  timeout: 4,
+  /** The control plane, or a proxy's admin, does not answer. */
+  unreachable: 5,
+  /** Somebody else changed the configuration first. */
+  conflict: 6,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** Printed as one line `mesh: message`, and its problems as a line each. */
+export class CliError extends Error {
+  readonly exitCode: ExitCode;
+  readonly problems: readonly Problem[];
+
+  constructor(message: string, exitCode: ExitCode = EXIT.failure, problems: readonly Problem[] = []) {
+    super(message);
+    this.exitCode = exitCode;
+    this.problems = problems;
+  }
+}
+
+export const EXIT_CODES_HELP = `
+Exit codes:
+  0  done                                   4  --wait: not every proxy answered in time
+  1  failed                                 5  control plane or proxy not reachable
+  2  wrong usage                            6  somebody else changed the configuration first
+  3  the configuration was refused
+`;

@@ -1,0 +1,64 @@
+// HTTP calls to our own parts, the API and proxies' admin: straight to their address, whatever HTTP_PROXY says, because a
+// shell may itself run behind a sidecar.
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { CliError, EXIT } from './exit.ts';
+
+export interface Call {
+  readonly method?: 'GET' | 'POST';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  /** Without an answer for this long it is unreachable. Default 30 s. */
+  readonly timeoutMs?: number;
+  /** Who is called, for the error: 'control plane'. */
+  readonly who: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
+/** One call, one connection, and no proxy from the environment. */
+const DIRECT = new Agent({ keepAlive: false });
+
+/** Throws CliError (unreachable) when nobody answers. */
+export function call(url: string, { method = 'GET', headers, body, timeoutMs = 30_000, who }: Call): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    if (!URL.canParse(url)) {
+      reject(new CliError(`the address of the ${who} is none: ${url}`, EXIT.usage));
+      return;
+    }
+    const target = new URL(url);
+    const unreachable = (why: string): void =>
+      reject(new CliError(`${who} not reachable at ${target.origin}: ${why}`, EXIT.unreachable));
+    const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    const options = {
+      method,
+      headers: {
+        ...headers,
+        ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': payload.length }),
+      },
+      timeout: timeoutMs,
+    };
+    const onAnswer = (response: IncomingMessage): void => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      response.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > MAX_ANSWER_BYTES) request.destroy(new Error('the answer is too large'));
+        else chunks.push(chunk);
+      });
+      response.once('error', (error) => unreachable(error.message));
+      response.once('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
+    };
+    const request =
+      target.protocol === 'https:'
+        ? httpsRequest(target, options, onAnswer)
+        : httpRequest(target, { ...options, agent: DIRECT }, onAnswer);
+    request.once('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
+    request.once('error', (error: NodeJS.ErrnoException) => unreachable(error.message || error.code || 'failed'));
+    request.end(payload);
+  });
+}

@@ -1,0 +1,13 @@
+// `mesh`: the first file that runs. It loads nothing before it knows that this Node can load the rest.
+
+const OLDEST_NODE = 24;
+
+if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
+  process.stderr.write(
+    `mesh: Node ${OLDEST_NODE} or newer is needed, this one is ${process.versions.node}: install it from https://nodejs.org\n`,
+  );
+  process.exitCode = 1;
+} else {
+  const { main } = await import('./program.ts');
+  await main(process.argv.slice(2));
+}

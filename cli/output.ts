@@ -1,0 +1,44 @@
+// What `mesh` prints: results on standard output, everything about them on standard error. Colours only on a terminal.
+import type { Problem } from '../core/config/resource.ts';
+
+export function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Progress and advice: never part of a result. */
+export function note(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, null, 2));
+}
+
+/** Columns as wide as their widest cell, three spaces apart. */
+export function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = titles.map((title, at) => Math.max(title.length, ...rows.map((row) => row[at].length)));
+  return [titles, ...rows]
+    .map((row) =>
+      row
+        .map((cell, at) => cell.padEnd(widths[at]))
+        .join('   ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** 'reviews.yaml:12:5 /spec/http/0/route: message', as far as it is known where. */
+export function describeProblem({ file, line, column, pointer, resource, message }: Problem): string {
+  const place = [file, line, column].filter((part) => part !== undefined).join(':');
+  const where = [place || resource, pointer].filter((part) => part !== undefined && part !== '').join(' ');
+  return where === '' ? message : `${where}: ${message}`;
+}
+
+type Colour = 'red' | 'green' | 'yellow' | 'dim' | 'bold';
+
+const CODES: Readonly<Record<Colour, number>> = { red: 31, green: 32, yellow: 33, dim: 2, bold: 1 };
+
+export function paint(colour: Colour, text: string, stream: NodeJS.WriteStream = process.stdout): string {
+  const wanted = stream.isTTY === true && (process.env.NO_COLOR ?? '') === '' && process.env.TERM !== 'dumb';
+  return wanted ? `\x1b[${CODES[colour]}m${text}\x1b[0m` : text;
+}

@@ -1,0 +1,66 @@
+// `--wait`: what a change prints, and waiting until every proxy runs it.
+import type { ChangeResult } from '../control/apply.ts';
+import type { RolloutReport } from '../control/rollout.ts';
+import type { Problem } from '../core/config/resource.ts';
+import type { Api } from './api.ts';
+import { CliError, EXIT } from './exit.ts';
+import { describeProblem, note, paint, print, printJson } from './output.ts';
+import { proxyName } from './proxies.ts';
+
+export interface ChangeOptions {
+  readonly wait?: boolean;
+  /** ms */
+  readonly timeout: number;
+  readonly json?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/** The API answers a wait within this, so that a long one is several. */
+const ROUND_MS = 20_000;
+
+/** Prints what changed; with `wait` ends when every proxy answered. Throws CliError: refused by a proxy, or too late. */
+export async function reportChange(api: Api, result: ChangeResult, options: ChangeOptions): Promise<void> {
+  if (options.json !== true) {
+    for (const { key, change } of result.changes) {
+      print(`${key} ${options.dryRun === true ? `${change} (dry run)` : change}`);
+    }
+    for (const warning of result.warnings)
+      note(`${paint('yellow', 'warning:', process.stderr)} ${describeProblem(warning)}`);
+  }
+  const waits = options.wait === true && options.dryRun !== true;
+  const rollout = waits ? await waitForProxies(api, result.revision, options.timeout) : undefined;
+  if (options.json === true) printJson({ ...result, rollout });
+  else if (rollout !== undefined) print(summary(rollout));
+  if (rollout !== undefined) judge(rollout, options.timeout);
+}
+
+async function waitForProxies(api: Api, revision: number, timeoutMs: number): Promise<RolloutReport> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const left = Math.max(0, Math.round(deadline - performance.now()));
+    const report = await api.rollout(revision, Math.min(left, ROUND_MS));
+    if (report.done || left <= ROUND_MS) return report;
+  }
+}
+
+/** 'revision 12: 7/7 proxies, p50 4 ms, max 9 ms' */
+function summary({ revision, expected, acked, p50Ms, maxMs }: RolloutReport): string {
+  const times = p50Ms === null ? '' : `, p50 ${milliseconds(p50Ms)}, max ${milliseconds(maxMs ?? p50Ms)}`;
+  return `revision ${revision}: ${acked}/${expected} proxies${times}`;
+}
+
+function milliseconds(ms: number): string {
+  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+}
+
+function judge(report: RolloutReport, timeoutMs: number): void {
+  if (report.nacked.length > 0) {
+    const names = report.nacked.map(({ proxy }) => proxyName(proxy)).join(', ');
+    const problems = report.nacked.flatMap(({ problems: own }) => own as Problem[]);
+    throw new CliError(`revision ${report.revision} was refused by ${names}`, EXIT.refused, problems);
+  }
+  if (report.missing.length > 0) {
+    const names = report.missing.map(proxyName).join(', ');
+    throw new CliError(`no answer within ${timeoutMs / 1000} s from ${names}`, EXIT.timeout);
+  }
+}
