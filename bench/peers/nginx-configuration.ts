@@ -1,0 +1,25 @@
+// An nginx that keeps to one folder, one worker and the foreground. Used as a peer and as the upstream of all peers.
+
+/** `http` is the content of the http block. */
+export function nginxConfiguration(folder: string, http: string): string {
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  return `daemon off;
+worker_processes 1;
+pid ${folder}/nginx.pid;
+error_log stderr crit;
+${process.getuid?.() === 0 ? 'user root;' : ''}
+events { worker_connections 8192; }
+http {
+  access_log off;
+  keepalive_requests 1000000000;
+  keepalive_timeout 600s;
+  ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join('\n  ')}
+  ${http}
+}
+`;
+}
+
+/** Command and arguments; the compiled-in log file is never opened. */
+export function nginxCommand(file: string, folder: string): [command: string, args: readonly string[]] {
+  return ['nginx', ['-p', folder, '-e', 'stderr', '-c', file]];
+}

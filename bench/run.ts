@@ -1,0 +1,102 @@
+// npm run bench: what a request costs in weft and in what users would take instead, measured in one run.
+// It reads its arguments, runs `measure`, prints, and leaves no process and no file behind.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Children } from './children.ts';
+import { wrk } from './load/wrk.ts';
+import { measure, type Plan } from './measure.ts';
+import { peers } from './peers/all.ts';
+import { report } from './report.ts';
+import { scenarios } from './scenarios/all.ts';
+
+const USAGE = `npm run bench -- [--peers ${names(peers)}] [--scenario ${names(scenarios)}]
+                 [--seconds 3] [--rounds 5] [--json FILE]
+--seconds: of load for each peer in each round; every peer is warmed up as long. --json: the figures, for programs.`;
+
+interface Command extends Plan {
+  readonly json: string | undefined;
+}
+
+const command = parse(process.argv.slice(2));
+if (typeof command === 'string') {
+  console.error(`bench: ${command}\n${USAGE}`);
+  process.exitCode = 2;
+} else {
+  process.exitCode = await run(command);
+}
+
+async function run(command: Command): Promise<number> {
+  const children = new Children();
+  const load = wrk(children);
+  const absent = process.platform === 'linux' ? load.missing() : 'CPU times come from /proc, which only Linux has';
+  if (absent !== null) {
+    console.error(`bench: nothing can be measured: ${absent}`);
+    return 1;
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'weft-bench-'));
+  const clean = async (): Promise<void> => {
+    await children.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      console.error(`bench: ${signal}, stopping what was started`);
+      void clean().then(() => process.exit(130));
+    });
+  }
+  try {
+    const results = await measure(command, { children, load, folder, say: (line) => console.error(line) });
+    console.log(report(results));
+    if (command.json !== undefined) writeFileSync(command.json, `${JSON.stringify(results, null, 2)}\n`);
+    const nothing = Object.keys(results.scenarios).length === 0;
+    return nothing || results.missing.some(({ broken }) => broken) ? 1 : 0;
+  } catch (error) {
+    console.error(`bench: ${(error as Error).message}`);
+    return 1;
+  } finally {
+    await clean();
+  }
+}
+
+/** The command, or what is wrong with it. */
+function parse(args: readonly string[]): Command | string {
+  let values: { peers?: string; scenario?: string; seconds?: string; rounds?: string; json?: string };
+  try {
+    const string = { type: 'string' } as const;
+    const options = { peers: string, scenario: string, seconds: string, rounds: string, json: string };
+    ({ values } = parseArgs({ args: [...args], options }));
+  } catch (error) {
+    return (error as Error).message;
+  }
+  const seconds = Number(values.seconds ?? 3);
+  const rounds = Number(values.rounds ?? 5);
+  if (!Number.isInteger(seconds) || seconds < 1 || seconds > 600) return '--seconds is a whole number from 1 to 600';
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) return '--rounds is a whole number from 1 to 100';
+  const chosenPeers = choose('peer', peers, values.peers);
+  const chosenScenarios = choose('scenario', scenarios, values.scenario);
+  if (typeof chosenPeers === 'string') return chosenPeers;
+  if (typeof chosenScenarios === 'string') return chosenScenarios;
+  return { peers: chosenPeers, scenarios: chosenScenarios, seconds, rounds, json: values.json };
+}
+
+function choose<T extends { readonly name: string }>(
+  what: string,
+  known: readonly T[],
+  wanted: string | undefined,
+): readonly T[] | string {
+  if (wanted === undefined) return known;
+  const chosen: T[] = [];
+  for (const name of new Set(wanted.split(','))) {
+    const one = known.find((candidate) => candidate.name === name);
+    if (one === undefined) return `no ${what} is named '${name}'; there are ${names(known)}`;
+    chosen.push(one);
+  }
+  return chosen;
+}
+
+function names(of: readonly { readonly name: string }[]): string {
+  return of.map(({ name }) => name).join(',');
+}

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { usage } from '../../bench/usage.ts';
+
+const BUSY =
+  'const end = performance.now() + 120; while (performance.now() < end); console.log("done"); setInterval(() => {}, 1000)';
+
+test('the time of a process contains that of its threads and of the processes below it', {
+  skip: process.platform === 'linux' ? false : 'there is no /proc here',
+}, async () => {
+  const script = `
+    const { spawn } = require('node:child_process');
+    const { Worker } = require('node:worker_threads');
+    new Worker(${JSON.stringify(BUSY)}, { eval: true });
+    const below = spawn(process.execPath, ['-e', ${JSON.stringify(BUSY)}], { stdio: ['ignore', 'inherit', 'inherit'] });
+    process.stdin.resume().on('end', () => below.once('exit', () => process.exit()) && below.kill());`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+  try {
+    for (let done = 0; done < 2; ) {
+      const [chunk] = await once(child.stdout, 'data');
+      done += String(chunk).match(/done/g)?.length ?? 0;
+    }
+    const all = usage(child.pid!);
+    assert.equal(all.processes, 2);
+    assert.ok(all.cpuMicros >= 200_000, `${all.cpuMicros} µs for two busy loops of 120 ms`);
+    assert.ok(all.rssMiB > 40, `${all.rssMiB} MiB for two Nodes`);
+  } finally {
+    child.stdin.end();
+    await once(child, 'exit');
+  }
+});
