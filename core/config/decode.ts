@@ -28,6 +28,7 @@ export interface DecodedText {
 
 /** Items of lists that are decoded from one text. */
 const MAX_RESOURCES = 20_000;
+const MAX_PROBLEMS = 1000;
 
 /** Decodes one object: what the bus delivers, what the API is sent. No list. */
 export function decodeResource(value: unknown): { resource: Resource | null; problems: Problem[] } {
@@ -54,7 +55,7 @@ export function decodeFiles(files: Iterable<{ readonly text: string; readonly fi
   for (const { text, file } of files) {
     const { documents, problems } = parseDocuments(text, file);
     for (const document of documents) collector.add(document.value, document);
-    collector.problems.push(...problems);
+    collector.take(problems);
   }
   return collector;
 }
@@ -128,15 +129,25 @@ class Collector implements DecodedText {
     return null;
   }
 
+  /** What came from a parser, which has limits of its own. */
+  take(problems: readonly Problem[]): void {
+    for (const problem of problems) this.#keep(problem);
+  }
+
   #tell(finding: Finding, about: Decoded['about'], document: TextDocument | null): void {
     if (document === null) {
-      this.problems.push(problemOf(finding, about));
+      this.#keep(problemOf(finding, about));
       return;
     }
     const place = document.find(finding.path, finding.code === 'field_unknown' ? 'key' : 'value');
-    this.problems.push(
-      problemOf(finding, about, { ...(document.file !== undefined && { file: document.file }), ...place }),
-    );
+    this.#keep(problemOf(finding, about, { ...(document.file !== undefined && { file: document.file }), ...place }));
+  }
+
+  #keep(problem: Problem): void {
+    if (this.problems.length < MAX_PROBLEMS) this.problems.push(problem);
+    if (this.problems.length !== MAX_PROBLEMS) return;
+    const message = `more than ${MAX_PROBLEMS} problems: the others are not listed`;
+    this.problems.push({ severity: 'error', code: 'limit', message });
   }
 }
 

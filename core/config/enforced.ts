@@ -162,10 +162,11 @@ const CONDITIONS = ['source.principal', 'source.namespace', 'source.ip', 'destin
 /** Warnings, one for each thing that the resource asks for and does not get. */
 export function unenforced(resource: Resource): Problem[] {
   const found = new Map<string, readonly (string | number)[]>();
-  const name = kindName(resource);
-  const table = ENFORCED[name as KindName] as Node | undefined;
-  const who = `${KINDS[name as KindName]?.kind ?? resource.kind} ${resource.metadata.namespace}/${resource.metadata.name}`;
-  if (table === undefined) found.set(resource.kind, []);
+  const name = kindName(resource) as KindName;
+  const table = ENFORCED[name] as Node | undefined;
+  const { namespace, name: called } = resource.metadata;
+  const who = `${resource.kind} ${namespace === '' ? '' : `${namespace}/`}${called}`;
+  if (table === undefined) found.set(`kind ${resource.kind} of ${resource.apiVersion}`, []);
   else visit(table, resource.spec, ['spec'], found);
   if (resource.kind === 'AuthorizationPolicy' && resource.metadata.annotations?.['istio.io/dry-run'] === 'true') {
     found.set('dry runs of a policy (it takes effect)', ['metadata', 'annotations', 'istio.io/dry-run']);

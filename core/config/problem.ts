@@ -33,7 +33,11 @@ export function problemOf(
   };
 }
 
-function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal would act on is taken out
-  return text.replace(/[\s\x00-\x1f\x7f]+/g, ' ').trim();
+/** What a terminal can show on one line, at most 400 characters of it. */
+export function oneLine(text: string): string {
+  const line = text.slice(0, 1000).replace(UNPRINTABLE, ' ').trim();
+  return line.length > 400 ? `${line.slice(0, 400)}...` : line;
 }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal would act on is taken out
+const UNPRINTABLE = /[\s\x00-\x1f\x7f-\x9f]+/g;

@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import type * as Yaml from 'yaml';
 import { quote } from './formats.ts';
+import { oneLine } from './problem.ts';
 import type { Problem } from './resource.ts';
 import { type Path, pointer } from './walk.ts';
 
@@ -15,9 +16,12 @@ export interface TextDocument {
   find(path: Path, what: 'key' | 'value'): { line: number; column: number };
 }
 
-const MAX_TEXT = 8 * 1024 * 1024;
+const MAX_TEXT = 4 * 1024 * 1024;
 const MAX_DOCUMENTS = 10_000;
 const MAX_DEPTH = 64;
+/** Told of one document: what follows a broken line is often not broken itself. */
+const MAX_FAULTS = 10;
+const MAX_PROBLEMS = 1000;
 /** Values in one text, each use of an alias counted again. */
 const MAX_VALUES = 1_000_000;
 
@@ -26,12 +30,23 @@ let library: typeof Yaml | null = null;
 
 /** Documents whose text is sound, and what is wrong with the others. */
 export function parseDocuments(text: string, file?: string): { documents: TextDocument[]; problems: Problem[] } {
+  // The parser makes an Error of everything that is wrong; their stacks would be most of its work on a broken text.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return readDocuments(text, file);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+function readDocuments(text: string, file: string | undefined): { documents: TextDocument[]; problems: Problem[] } {
   const problems: Problem[] = [];
   const tell = (code: string, message: string, place: { line: number; column: number }, path: Path = []): void => {
     problems.push({
       severity: 'error',
       code,
-      message: message.replace(/\s+/g, ' '),
+      message: oneLine(message),
       pointer: pointer(path),
       ...(file !== undefined && { file }),
       ...place,
@@ -43,35 +58,31 @@ export function parseDocuments(text: string, file?: string): { documents: TextDo
     return { documents: [], problems };
   }
   library ??= load('yaml') as typeof Yaml;
-  const lines = new library.LineCounter();
-  let parsed: readonly Yaml.Document.Parsed[];
-  try {
-    const options = { lineCounter: lines, prettyErrors: false, uniqueKeys: false, logLevel: 'silent' } as const;
-    const result = library.parseAllDocuments(text, options);
-    parsed = 'empty' in result ? [] : result;
-  } catch (error) {
-    // The parser recurses into nested collections and overflows the stack on absurd ones.
-    const reason = error instanceof RangeError ? `nested more than ${MAX_DEPTH} deep` : String(error);
-    tell(error instanceof RangeError ? 'limit' : 'yaml', reason, start);
-    return { documents: [], problems };
-  }
-  if (parsed.length > MAX_DOCUMENTS) {
-    tell('limit', `more than ${MAX_DOCUMENTS} documents`, start);
-    return { documents: [], problems };
-  }
-
+  const { LineCounter } = library;
+  const lines = new LineCounter();
   const place = (offset: number): { line: number; column: number } => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
   const budget = { values: MAX_VALUES };
   const documents: TextDocument[] = [];
-  for (const document of parsed) {
+  let count = 0;
+  for (const document of compose(library, text, lines)) {
+    if (++count > MAX_DOCUMENTS || problems.length > MAX_PROBLEMS) {
+      const many = count > MAX_DOCUMENTS ? `${MAX_DOCUMENTS} documents` : `${MAX_PROBLEMS} mistakes`;
+      tell('limit', `more than ${many}: the rest was not read`, place(document.range[0]));
+      break;
+    }
     // A tag that nobody knows is only a warning to the parser; here it is something that would be lost.
-    for (const { message, pos } of [...document.errors, ...document.warnings]) tell('yaml', message, place(pos[0]));
-    if (document.errors.length > 0 || document.warnings.length > 0 || document.contents === null) continue;
+    const faults = [...document.errors, ...document.warnings];
+    for (const { code, message, pos } of faults.slice(0, MAX_FAULTS)) {
+      // The parser recurses into nested collections and reports the stack that it exhausts.
+      if (code === 'RESOURCE_EXHAUSTION') tell('limit', `nested more than ${MAX_DEPTH} deep`, place(pos[0]));
+      else tell('yaml', message, place(pos[0]));
+    }
+    if (faults.length > 0 || document.contents === null) continue;
     const reader = new Reader(library, budget, (code, message, node, path) => {
-      tell(code, message, place(node.range?.[0] ?? 0), path);
+      if (problems.length <= MAX_PROBLEMS) tell(code, message, place(node.range?.[0] ?? 0), path);
     });
     const before = problems.length;
     const value = reader.read(document.contents);
@@ -84,6 +95,21 @@ export function parseDocuments(text: string, file?: string): { documents: TextDo
   }
   return { documents, problems };
 }
+
+/** One document after the other, each parsed when it is asked for. */
+function* compose(yaml: typeof Yaml, text: string, lines: Yaml.LineCounter): Generator<Yaml.Document.Parsed> {
+  const composer = new yaml.Composer<Yaml.ParsedNode>({ prettyErrors: false, uniqueKeys: false, logLevel: 'silent' });
+  let stray = 0;
+  for (const token of new yaml.Parser(lines.addNewLine).parse(text)) {
+    if (token.type === 'document') stray = 0;
+    else if (!BETWEEN_DOCUMENTS.has(token.type) && ++stray > MAX_FAULTS) break;
+    yield* composer.next(token) as Generator<Yaml.Document.Parsed>;
+  }
+  yield* composer.end(true, text.length) as Generator<Yaml.Document.Parsed>;
+}
+
+/** Any other token there is an error, and a text can consist of nothing else. */
+const BETWEEN_DOCUMENTS = new Set(['byte-order-mark', 'space', 'comment', 'newline', 'directive', 'doc-end']);
 
 type Told = (code: string, message: string, node: Yaml.Node, path: Path) => void;
 
@@ -109,7 +135,8 @@ class Reader {
     if (this.#path.length > MAX_DEPTH) return this.#fault('limit', `nested more than ${MAX_DEPTH} deep`, node);
     if (this.#yaml.isAlias(node)) {
       const target = this.#anchors.get(node.source);
-      if (target === undefined) return this.#fault('yaml', `the alias *${node.source} has no anchor before it`, node);
+      if (target === undefined)
+        return this.#fault('yaml', `the alias ${quote(node.source)} has no anchor before it`, node);
       this.#targets.set(node, target);
       return this.read(target);
     }
