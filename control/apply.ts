@@ -46,6 +46,8 @@ export interface Difference {
 export interface WriterParts {
   readonly bus: Bus;
   readonly store: Store;
+  /** Full names of hosts that workloads registered by themselves. */
+  knownHosts(): Iterable<string>;
   /** A dry run of the real compile. */
   validateSnapshot(resources: ReadonlyMap<string, Resource>): readonly Problem[];
   /** Called right before a commit is published; what it returns, with the commit when it stands. */
@@ -170,7 +172,7 @@ export class Writer {
     const next = new Map(state.resources);
     for (const key of plan.removals) next.delete(key);
     for (const resource of plan.upserts) next.set(resourceKey(resource), resource);
-    const found = placeProblems(crossCheck([...next.values()] as Resource[]), decoded);
+    const found = placeProblems(this.#crossCheck(next), decoded);
     const broken = decoded.problems.some(isError);
     // What could not be decoded is missing from the state, which is no news about the rest.
     const problems = [...decoded.problems, ...(broken ? found.filter(isError) : found)];
@@ -180,13 +182,17 @@ export class Writer {
     return this.#news(state, plan, problems);
   }
 
+  #crossCheck(resources: ReadonlyMap<string, unknown>): Problem[] {
+    return crossCheck(resources as ReadonlyMap<string, Resource>, { hosts: this.#parts.knownHosts() });
+  }
+
   /** Warnings about what the change touches, and those that it causes elsewhere. */
   #news(state: ConfigState, plan: Plan, problems: readonly Problem[]): Problem[] {
     const touched = new Set(plan.changes.map(({ key }) => key));
     const elsewhere = problems.some(({ resource }) => resource !== undefined && !touched.has(resource));
     const before = new Set<string>();
     if (elsewhere) {
-      for (const each of crossCheck(resourcesOf(state))) before.add(identity(each));
+      for (const each of this.#crossCheck(state.resources)) before.add(identity(each));
     }
     const told = new Set<string>();
     return problems

@@ -7,7 +7,6 @@ import fastify, { type FastifyReply } from 'fastify';
 import { type OpenBusOptions, openBus } from '../bus/connect.ts';
 import type { Bus } from '../bus/types.ts';
 import type { Problem, Resource } from '../core/config/resource.ts';
-import { dryRun } from '../core/snapshot/dry-run.ts';
 import { ApiError, asApiError } from './api-error.ts';
 import { Writer } from './apply.ts';
 import { Rollouts } from './rollout.ts';
@@ -34,7 +33,7 @@ export interface ControlOptions {
   readonly token?: string;
   /** Of this program. */
   readonly version: string;
-  /** Checks a whole next state after its resources were found sound. Default: a dry run of the real compile. */
+  /** Checks a whole next state after its resources were found sound: a dry run of the real compile. */
   validateSnapshot?(resources: ReadonlyMap<string, Resource>): readonly Problem[];
   /** A sentence about what happened; never a secret. */
   onLog?(line: string): void;
@@ -97,6 +96,13 @@ async function buildApi(parts: ApiParts): Promise<App> {
     requestTimeout: 60_000,
     forceCloseConnections: true,
     ajv: { customOptions: { removeAdditional: false, allErrors: false } },
+    schemaErrorFormatter: ([first], place) => {
+      const where = `${place}${first.instancePath}`;
+      const field = first.params.additionalProperty;
+      return new Error(
+        field === undefined ? `${where} ${first.message}` : `${where} has no field ${JSON.stringify(field)}`,
+      );
+    },
     frameworkErrors: (error, _, reply: FastifyReply) => {
       reply.code(error.statusCode ?? 400).send({ error: oneLine(error.message) });
     },
@@ -124,7 +130,8 @@ async function buildApi(parts: ApiParts): Promise<App> {
   const writer = new Writer({
     bus,
     store,
-    validateSnapshot: parts.validateSnapshot ?? dryRun,
+    knownHosts: () => rollouts.hosts(),
+    validateSnapshot: parts.validateSnapshot ?? (() => []),
     onPublish: () => {
       const stands = rollouts.publish();
       return ({ revision, message, upserts, removals }) => {

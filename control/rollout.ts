@@ -1,6 +1,7 @@
 // Who runs which revision. A rollout is measured by the control plane's clock alone: from the publish of a commit to the
 // arrival of each answer. Expected are the proxies that had a live lease when the commit was made and still have one.
 import type { Bus, Lease, ProxyStatus, Subscription } from '../bus/types.ts';
+import type { WorkloadEndpoint } from '../core/workload.ts';
 
 export interface RolloutReport {
   readonly revision: number;
@@ -164,6 +165,19 @@ export class Rollouts {
         };
       })
       .sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** Full names of the services that live proxies serve. */
+  hosts(): Set<string> {
+    const hosts = new Set<string>();
+    for (const lease of this.#leases.values()) {
+      for (const endpoint of lease.endpoints as readonly Partial<WorkloadEndpoint>[]) {
+        const { services, namespace = 'default' } = endpoint ?? {};
+        if (!Array.isArray(services)) continue;
+        for (const host of services) hosts.add(host.includes('.') ? host : `${host}.${namespace}.svc.cluster.local`);
+      }
+    }
+    return hosts;
   }
 
   async close(): Promise<void> {
