@@ -1,0 +1,65 @@
+// filters/ -> asbuild/out/: compiles the built-in filters when anything that they are made from has changed.
+
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+
+import { compileFilter, type FilterSource } from './compile.ts';
+import { type BuiltFilter, type Manifest, OUT, readManifest } from './manifest.ts';
+
+const ROOT = dirname(import.meta.dirname);
+const FILTERS = join(ROOT, 'filters');
+
+const BUILTINS: readonly FilterSource[] = [
+  // Allocates nothing after its configuration.
+  { name: 'fault', entry: join(FILTERS, 'fault', 'index.ts'), runtime: 'stub' },
+];
+
+/** Builds what is out of date. Rejects with the compiler's messages, and then leaves what was built before. */
+export async function buildFilters(out = OUT): Promise<Manifest> {
+  const source = sourceDigest();
+  const before = readManifest(out);
+  if (before !== null && before.source === source && before.filters.every((filter) => intact(out, filter)))
+    return before;
+  const built: { filter: BuiltFilter; wasm: Uint8Array }[] = [];
+  for (const builtin of BUILTINS) {
+    const wasm = await compileFilter(builtin);
+    const digest = createHash('sha256').update(wasm).digest('hex');
+    built.push({ filter: { name: builtin.name, digest, bytes: wasm.length }, wasm });
+  }
+  mkdirSync(out, { recursive: true });
+  for (const { filter, wasm } of built) replace(join(out, `${filter.name}.wasm`), wasm);
+  const manifest: Manifest = { source, filters: built.map(({ filter }) => filter) };
+  replace(join(out, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  return manifest;
+}
+
+/** Everything that decides what comes out: the filters' files, how they are compiled, by which compiler. */
+function sourceDigest(): string {
+  const hash = createHash('sha256');
+  const files = readdirSync(FILTERS, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => join(entry.parentPath, entry.name));
+  files.push(...['build.ts', 'compile.ts'].map((name) => join(import.meta.dirname, name)));
+  files.push(join(ROOT, 'node_modules', 'assemblyscript', 'package.json'));
+  for (const file of files.sort())
+    hash.update(relative(ROOT, file)).update('\0').update(readFileSync(file)).update('\0');
+  return hash.digest('hex');
+}
+
+function intact(out: string, filter: BuiltFilter): boolean {
+  return statSync(join(out, `${filter.name}.wasm`), { throwIfNoEntry: false })?.size === filter.bytes;
+}
+
+/** Whoever reads meanwhile sees the old file or the new one. */
+function replace(file: string, contents: string | Uint8Array): void {
+  const next = `${file}.${process.pid}`;
+  writeFileSync(next, contents);
+  renameSync(next, file);
+}
+
+if (import.meta.main) {
+  const { filters } = await buildFilters();
+  for (const { name, bytes, digest } of filters)
+    process.stdout.write(`${name} ${bytes} bytes ${digest.slice(0, 12)}\n`);
+}

@@ -1,0 +1,172 @@
+// Host functions: header maps. A name is compared where it lies in the guest; a received value is copied from the buffer
+// it arrived in. Strings are made only for what filters write.
+
+import type { Head } from '../head.ts';
+import { MapType, Status } from './abi.ts';
+import {
+  addField,
+  fieldCount,
+  findField,
+  forgetLength,
+  type HeadKind,
+  joinedValue,
+  mapPairs,
+  maybeSynthetic,
+  removeField,
+  replaceAll,
+  syntheticValue,
+} from './header-map.ts';
+import { logOf } from './host-log.ts';
+import type { HostFunction } from './host-table.ts';
+import type { Instance } from './instance.ts';
+import type { GuestMemory } from './memory.ts';
+import { decodePairs, encodePairs, pairsSize } from './pairs.ts';
+
+export function headerFunctions(vm: Instance): Record<string, HostFunction> {
+  const { memory } = vm;
+  const names = new NameCache();
+
+  /** Adds or replaces; what may not be on the wire is dropped and logged, because guests do not survive a refusal. */
+  function write(map: number, key: number, keyLength: number, value: number, length: number, replace: boolean): number {
+    memory.attach();
+    if (!memory.holds(key, keyLength) || !memory.holds(value, length)) return Status.InvalidMemoryAccess;
+    const head = headOf(vm, map);
+    if (head === null || keyLength === 0) return Status.BadArgument;
+    const { bytes } = memory;
+    if (replace && bytes[key] !== 58) removeField(head, bytes, key, keyLength);
+    const name = names.get(memory, key, keyLength);
+    const written = addField(head, kindOf(map), name, memory.latin1(value, length));
+    if (written === 'done' || written === 'ignored') return Status.Ok;
+    if (written === 'malformed') return Status.BadArgument;
+    logOf(vm, 'warning', `header ${JSON.stringify(name)} was dropped: its name or value may not be sent`);
+    return Status.Ok;
+  }
+
+  return {
+    proxy_get_header_map_value: (map: number, key: number, keyLength: number, pointerAt: number, lengthAt: number) => {
+      if (vm.stage !== 'running') vm.forbid('proxy_get_header_map_value');
+      memory.attach();
+      const at = key >>> 0;
+      const length = keyLength >>> 0;
+      if (!memory.holds(at, length)) return Status.InvalidMemoryAccess;
+      const head = headOf(vm, map);
+      if (head === null) return missing(vm, pointerAt, lengthAt);
+      const { bytes } = memory;
+      const index = findField(head, bytes, at, length, 0);
+      if (index < 0) {
+        if (!maybeSynthetic(bytes[at], length)) return missing(vm, pointerAt, lengthAt);
+        const value = syntheticValue(head, kindOf(map), names.get(memory, at, length));
+        if (value === null) return missing(vm, pointerAt, lengthAt);
+        return vm.giveText(value, pointerAt >>> 0, lengthAt >>> 0);
+      }
+      if (findField(head, bytes, at, length, index + 1) >= 0) {
+        return vm.giveText(joinedValue(head, bytes, at, length, index), pointerAt >>> 0, lengthAt >>> 0);
+      }
+      const span = index << 2;
+      const { spans } = head;
+      if (span >= spans.length) return vm.giveText(head.valueAt(index), pointerAt >>> 0, lengthAt >>> 0);
+      return vm.giveBytes(head.bytes, spans[span + 2], spans[span + 3], pointerAt >>> 0, lengthAt >>> 0);
+    },
+    proxy_add_header_map_value: (map: number, key: number, keyLength: number, value: number, length: number) => {
+      if (vm.stage !== 'running') vm.forbid('proxy_add_header_map_value');
+      return write(map, key >>> 0, keyLength >>> 0, value >>> 0, length >>> 0, false);
+    },
+    proxy_replace_header_map_value: (map: number, key: number, keyLength: number, value: number, length: number) => {
+      if (vm.stage !== 'running') vm.forbid('proxy_replace_header_map_value');
+      return write(map, key >>> 0, keyLength >>> 0, value >>> 0, length >>> 0, true);
+    },
+    proxy_remove_header_map_value: (map: number, key: number, keyLength: number) => {
+      if (vm.stage !== 'running') vm.forbid('proxy_remove_header_map_value');
+      memory.attach();
+      const at = key >>> 0;
+      const length = keyLength >>> 0;
+      if (!memory.holds(at, length)) return Status.InvalidMemoryAccess;
+      const head = headOf(vm, map);
+      if (head === null) return Status.BadArgument;
+      if (length === 14 && names.get(memory, at, length) === 'content-length') forgetLength(head, kindOf(map));
+      else removeField(head, memory.bytes, at, length);
+      return Status.Ok;
+    },
+    proxy_get_header_map_size: (map: number, out: number) => {
+      if (vm.stage !== 'running') vm.forbid('proxy_get_header_map_size');
+      memory.attach();
+      if (!memory.holds(out >>> 0, 4)) return Status.InvalidMemoryAccess;
+      const head = headOf(vm, map);
+      memory.setU32(out >>> 0, head === null ? 0 : pairsSize(mapPairs(head, kindOf(map))));
+      return Status.Ok;
+    },
+    proxy_get_header_map_pairs: (map: number, pointerAt: number, lengthAt: number) => {
+      if (vm.stage !== 'running') vm.forbid('proxy_get_header_map_pairs');
+      memory.attach();
+      const head = headOf(vm, map);
+      if (head === null) return vm.giveText('', pointerAt >>> 0, lengthAt >>> 0);
+      const pairs = encodePairs(mapPairs(head, kindOf(map)));
+      return vm.giveBytes(pairs, 0, pairs.length, pointerAt >>> 0, lengthAt >>> 0);
+    },
+    proxy_set_header_map_pairs: (map: number, pairs: number, length: number) => {
+      if (vm.stage !== 'running') vm.forbid('proxy_set_header_map_pairs');
+      memory.attach();
+      if (!memory.holds(pairs >>> 0, length >>> 0)) return Status.InvalidMemoryAccess;
+      const head = headOf(vm, map);
+      if (head === null) return Status.BadArgument;
+      const from = pairs >>> 0;
+      const list = decodePairs(memory.bytes.subarray(from, from + (length >>> 0)));
+      if (replaceAll(head, kindOf(map), list) === 'malformed') return Status.BadArgument;
+      return Status.Ok;
+    },
+  };
+}
+
+/** What the headers callbacks tell the guest. */
+export function headerCount(head: Head, kind: HeadKind): number {
+  return fieldCount(head, kind);
+}
+
+/** A name that is not there, or a map that this phase has not: NOT_FOUND, and in 0.1.0 an empty value. */
+function missing(vm: Instance, pointerAt: number, lengthAt: number): number {
+  const status = vm.giveText('', pointerAt >>> 0, lengthAt >>> 0);
+  return status !== Status.Ok || vm.abi === '0.1.0' ? status : Status.NotFound;
+}
+
+function headOf(vm: Instance, map: number): Head | null {
+  const stream = vm.effective?.stream;
+  if (!stream) return null;
+  switch (map) {
+    case MapType.RequestHeaders:
+      return stream.requestHead;
+    case MapType.ResponseHeaders:
+      return stream.responseHead;
+    case MapType.RequestTrailers:
+      return stream.requestTrailers;
+    case MapType.ResponseTrailers:
+      return stream.responseTrailers;
+    default:
+      return null;
+  }
+}
+
+function kindOf(map: number): HeadKind {
+  return map === MapType.RequestHeaders ? 'request' : map === MapType.ResponseHeaders ? 'response' : 'trailers';
+}
+
+const SLOTS = 128;
+
+/** Lower-case names that this guest used, found again by their bytes: a filter names the same few headers for ever. */
+class NameCache {
+  private readonly slots: string[] = new Array(SLOTS).fill('');
+
+  get(memory: GuestMemory, at: number, length: number): string {
+    const { bytes } = memory;
+    if (length === 0) return '';
+    const slot = (length * 31 + bytes[at] * 7 + bytes[at + length - 1] * 3 + bytes[at + (length >> 1)]) & (SLOTS - 1);
+    const known = this.slots[slot];
+    if (known.length === length) {
+      let i = 0;
+      while (i < length && known.charCodeAt(i) === bytes[at + i]) i++;
+      if (i === length) return known;
+    }
+    const name = memory.latin1(at, length).toLowerCase();
+    if (length <= 64) this.slots[slot] = name;
+    return name;
+  }
+}

@@ -1,0 +1,52 @@
+// Host functions: logging and time. The only ones that a guest may call while it starts or allocates.
+
+import type { LogLevel } from '../protocol.ts';
+import { GuestLog, Status } from './abi.ts';
+import type { HostFunction } from './host-table.ts';
+import type { Instance } from './instance.ts';
+
+const MAX_MESSAGE = 4096;
+const LEVELS: readonly LogLevel[] = ['debug', 'debug', 'info', 'warning', 'error', 'error'];
+
+export function logFunctions(vm: Instance): Record<string, HostFunction> {
+  const { memory, host } = vm;
+  return {
+    proxy_log: (level: number, message: number, length: number) => {
+      if (level >>> 0 > GuestLog.Critical) return Status.BadArgument;
+      if (level < host.logThreshold) return Status.Ok;
+      memory.attach();
+      if (!memory.holds(message >>> 0, length >>> 0)) return Status.InvalidMemoryAccess;
+      logOf(vm, LEVELS[level], memory.utf8(message >>> 0, Math.min(length >>> 0, MAX_MESSAGE)));
+      return Status.Ok;
+    },
+    proxy_get_log_level: (out: number) => {
+      memory.attach();
+      if (!memory.holds(out >>> 0, 4)) return Status.InvalidMemoryAccess;
+      memory.setU32(out >>> 0, host.logThreshold);
+      return Status.Ok;
+    },
+    proxy_get_current_time_nanoseconds: (out: number) => {
+      memory.attach();
+      if (!memory.holds(out >>> 0, 8)) return Status.InvalidMemoryAccess;
+      memory.setU64(out >>> 0, nanoseconds(host.now()));
+      return Status.Ok;
+    },
+    proxy_set_tick_period_milliseconds: (period: number) => {
+      if (vm.stage !== 'running') vm.forbid('proxy_set_tick_period_milliseconds');
+      if (vm.current === null) return Status.BadArgument;
+      vm.current.plugin.setTick(period >>> 0);
+      return Status.Ok;
+    },
+  };
+}
+
+/** Logs in the name of the plugin whose turn it is. */
+export function logOf(vm: Instance, level: LogLevel, message: string): void {
+  vm.lastMessage = message;
+  vm.host.log(level, vm.current?.plugin.name ?? '', message);
+}
+
+export function nanoseconds(milliseconds: number): bigint {
+  const whole = Math.floor(milliseconds);
+  return BigInt(whole) * 1_000_000n + BigInt(Math.floor((milliseconds - whole) * 1_000_000));
+}

@@ -1,0 +1,40 @@
+// Host functions: metrics.
+
+import { MetricType, Status } from './abi.ts';
+import type { HostFunction } from './host-table.ts';
+import type { Instance } from './instance.ts';
+
+export function metricFunctions(vm: Instance): Record<string, HostFunction> {
+  const { memory, host } = vm;
+  const { metrics } = host;
+  return {
+    proxy_define_metric: (type: number, name: number, length: number, out: number) => {
+      if (vm.stage !== 'running') vm.forbid('proxy_define_metric');
+      memory.attach();
+      if (!memory.holds(name >>> 0, length >>> 0) || !memory.holds(out >>> 0, 4)) return Status.InvalidMemoryAccess;
+      if (type >>> 0 > MetricType.Histogram) return Status.BadArgument;
+      const id = metrics.define(type, memory.utf8(name >>> 0, length >>> 0));
+      if (id === 0) return Status.InternalFailure;
+      memory.setU32(out >>> 0, id);
+      return Status.Ok;
+    },
+    proxy_increment_metric: (id: number, delta: bigint) => {
+      if (vm.stage !== 'running') vm.forbid('proxy_increment_metric');
+      return metrics.increment(id >>> 0, delta);
+    },
+    proxy_record_metric: (id: number, value: bigint) => {
+      if (vm.stage !== 'running') vm.forbid('proxy_record_metric');
+      return metrics.record(id >>> 0, BigInt.asUintN(64, value));
+    },
+    proxy_get_metric: (id: number, out: number) => {
+      if (vm.stage !== 'running') vm.forbid('proxy_get_metric');
+      memory.attach();
+      if (!memory.holds(out >>> 0, 8)) return Status.InvalidMemoryAccess;
+      const metric = metrics.get(id >>> 0);
+      if (metric === undefined) return Status.NotFound;
+      if (metric.type === MetricType.Histogram) return Status.BadArgument;
+      memory.setU64(out >>> 0, metric.value);
+      return Status.Ok;
+    },
+  };
+}

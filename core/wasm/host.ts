@@ -1,0 +1,23 @@
+// What one shard gives to all its guests: log, clock, randomness, shared state. Types, and nothing of the request path.
+
+import type { LogLevel } from '../protocol.ts';
+import type { Timers } from '../timers.ts';
+import type { Node } from '../workload.ts';
+import type { Metrics } from './metrics.ts';
+import type { Queues } from './queues.ts';
+import type { SharedData } from './shared-data.ts';
+
+export interface Host {
+  readonly node: Node;
+  /** The time-outs that weft_wake_after arms. */
+  timers(): Timers;
+  readonly shared: SharedData;
+  readonly queues: Queues;
+  readonly metrics: Metrics;
+  /** Lowest guest level (abi.ts GuestLog) that is logged. */
+  logThreshold: number;
+  log(level: LogLevel, plugin: string, message: string): void;
+  random(bytes: Uint8Array): void;
+  /** Milliseconds since the epoch. */
+  now(): number;
+}

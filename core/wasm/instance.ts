@@ -1,0 +1,190 @@
+// One running guest: its memory, its callbacks, and whose turn it is. Host functions ask it for the current context and
+// for room in the guest. It knows nothing of plugins' strategies: what a trap means is vm.ts's decision.
+
+import type { FilterStream } from '../filter.ts';
+import { ABI_MARKERS, type AbiVersion, Status } from './abi.ts';
+import type { Host } from './host.ts';
+import { hostFunctions } from './host-table.ts';
+import { GuestMemory } from './memory.ts';
+import { checkArity } from './module.ts';
+import type { Plugin } from './plugin.ts';
+import type { WasmStream } from './stream.ts';
+import { CallForbidden, GuestExit } from './traps.ts';
+
+/** Whose behalf a host function acts on: a plugin's root, or one stream of it. */
+export interface Context {
+  readonly id: number;
+  readonly plugin: Plugin;
+  readonly stream: FilterStream | null;
+}
+
+export type Callback = (...args: number[]) => number | undefined;
+
+/** What the guest exports, looked up once; null = absent. */
+export interface Callbacks {
+  readonly contextCreate: Callback | null;
+  readonly vmStart: Callback | null;
+  readonly configure: Callback | null;
+  readonly tick: Callback | null;
+  readonly requestHeaders: Callback | null;
+  readonly requestBody: Callback | null;
+  readonly requestTrailers: Callback | null;
+  readonly responseHeaders: Callback | null;
+  readonly responseBody: Callback | null;
+  readonly responseTrailers: Callback | null;
+  readonly queueReady: Callback | null;
+  readonly foreignFunction: Callback | null;
+  readonly done: Callback | null;
+  readonly log: Callback | null;
+  readonly delete: Callback | null;
+}
+
+type Stage = 'running' | 'starting' | 'allocating';
+
+export class Instance {
+  readonly abi: AbiVersion;
+  readonly host: Host;
+  readonly env: Readonly<Record<string, string>>;
+  readonly memory: GuestMemory;
+  readonly callbacks: Callbacks;
+  /** Every live context but the VM's own. */
+  readonly contexts = new Map<number, Context>();
+  /** Whose callback runs; null between callbacks. */
+  current: Context | null = null;
+  /** Whom host functions act for: `current`, unless the guest chose another. */
+  effective: Context | null = null;
+  /** True while on_vm_start runs, when proxy_get_configuration means the VM's. */
+  startingVm = false;
+  /** Arguments of the foreign call in progress (buffer 8). */
+  foreignArguments: Buffer | null = null;
+  /** A trap ended it. Nothing is called any more. */
+  dead = false;
+  stage: Stage = 'starting';
+  /** The last thing it said: often why it refuses its configuration. */
+  lastMessage = '';
+  /** Streams that asked for something during the running callback. */
+  readonly waiting: WasmStream[] = [];
+  private readonly malloc: Callback;
+  private nextId = 1;
+
+  /** Links, checks arities and runs `_initialize` or `_start`. Throws what went wrong. */
+  constructor(module: WebAssembly.Module, host: Host, env: Readonly<Record<string, string>>, capBytes: number) {
+    this.host = host;
+    this.env = env;
+    this.memory = new GuestMemory(capBytes);
+    const { exports } = new WebAssembly.Instance(module, hostFunctions(this));
+    checkArity(exports);
+    this.memory.open(exports.memory as WebAssembly.Memory);
+    this.abi = ABI_MARKERS[Object.keys(exports).find((name) => name in ABI_MARKERS)!];
+    const callback = (name: string): Callback | null => (exports[name] as Callback | undefined) ?? null;
+    this.malloc = callback('malloc') ?? callback('proxy_on_memory_allocate')!;
+    this.callbacks = {
+      contextCreate: callback('proxy_on_context_create'),
+      vmStart: callback('proxy_on_vm_start'),
+      configure: callback('proxy_on_configure'),
+      tick: callback('proxy_on_tick'),
+      requestHeaders: callback('proxy_on_request_headers'),
+      requestBody: callback('proxy_on_request_body'),
+      requestTrailers: callback('proxy_on_request_trailers'),
+      responseHeaders: callback('proxy_on_response_headers'),
+      responseBody: callback('proxy_on_response_body'),
+      responseTrailers: callback('proxy_on_response_trailers'),
+      queueReady: callback('proxy_on_queue_ready'),
+      foreignFunction: callback('proxy_on_foreign_function'),
+      done: callback('proxy_on_done'),
+      log: callback('proxy_on_log'),
+      delete: callback('proxy_on_delete'),
+    };
+    start(exports);
+    this.stage = 'running';
+  }
+
+  /** Registers a context under an id that no live one has. */
+  newId(): number {
+    let id = this.nextId;
+    while (id === 0 || this.contexts.has(id)) id = (id + 1) >>> 0;
+    this.nextId = (id + 1) >>> 0;
+    return id;
+  }
+
+  /** A callback of `context` begins. Returns whose turn it was, for `end`. */
+  begin(context: Context): Context | null {
+    const outer = this.current;
+    this.current = context;
+    this.effective = context;
+    return outer;
+  }
+
+  /** It ended without a trap. What was asked for meanwhile happens now, after the guest has returned. */
+  end(outer: Context | null): void {
+    this.current = outer;
+    this.effective = outer;
+    if (this.waiting.length !== 0 && outer === null) this.settle();
+  }
+
+  /** Room for `size` bytes in the guest, or 0. The guest may log meanwhile, and nothing else. */
+  allocate(size: number): number {
+    this.stage = 'allocating';
+    const pointer = (this.malloc(size) ?? 0) >>> 0;
+    this.stage = 'running';
+    this.memory.attach();
+    return pointer !== 0 && this.memory.holds(pointer, size) ? pointer : 0;
+  }
+
+  /** Raises out of the guest when `name` may not be called now. Called only when stage is not 'running'. */
+  forbid(name: string): never {
+    throw new CallForbidden(`${name} was called while ${this.stage === 'starting' ? 'starting' : 'allocating memory'}`);
+  }
+
+  /** Hands a latin1 string to the guest, which owns it from then on. */
+  giveText(text: string, pointerAt: number, lengthAt: number): number {
+    const { memory } = this;
+    if (!memory.holds(pointerAt, 4) || !memory.holds(lengthAt, 4)) return Status.InvalidMemoryAccess;
+    const { length } = text;
+    let pointer = 0;
+    if (length !== 0) {
+      pointer = this.allocate(length);
+      if (pointer === 0) return Status.InvalidMemoryAccess;
+      memory.writeLatin1(text, pointer);
+    }
+    memory.setU32(pointerAt, pointer);
+    memory.setU32(lengthAt, length);
+    return Status.Ok;
+  }
+
+  /** Hands `length` bytes of `source` to the guest. */
+  giveBytes(source: Uint8Array, start: number, length: number, pointerAt: number, lengthAt: number): number {
+    const { memory } = this;
+    if (!memory.holds(pointerAt, 4) || !memory.holds(lengthAt, 4)) return Status.InvalidMemoryAccess;
+    let pointer = 0;
+    if (length !== 0) {
+      pointer = this.allocate(length);
+      if (pointer === 0) return Status.InvalidMemoryAccess;
+      memory.writeBytes(source, start, length, pointer);
+    }
+    memory.setU32(pointerAt, pointer);
+    memory.setU32(lengthAt, length);
+    return Status.Ok;
+  }
+
+  private settle(): void {
+    const streams = this.waiting.splice(0);
+    for (const stream of streams) stream.settle();
+  }
+}
+
+/** WASI's two ways to start, and the `main` that a reactor may have beside `_initialize`. */
+function start(exports: Record<string, unknown>): void {
+  const run = (name: string, ...args: number[]): void => {
+    (exports[name] as Callback)(...args);
+  };
+  try {
+    if (typeof exports._initialize === 'function') {
+      run('_initialize');
+      if (typeof exports.main === 'function') run('main', 0, 0);
+      else if (typeof exports.__main_void === 'function') run('__main_void');
+    } else if (typeof exports._start === 'function') run('_start');
+  } catch (error) {
+    if (!(error instanceof GuestExit) || error.code !== 0) throw error;
+  }
+}

@@ -1,0 +1,138 @@
+// A configured plugin in one shard: the FilterFactory that snapshots hold, and the root context that the guest knows.
+// It outlives its guest: after a trap the same plugin gets a root in the fresh instance.
+
+import type { FilterFactory, FilterStream, HttpFilter, Verdict } from '../filter.ts';
+import type { PluginSpec } from './spec.ts';
+import { failStream, WasmStream } from './stream.ts';
+import type { Vm } from './vm.ts';
+
+export class Plugin implements FilterFactory {
+  readonly name: string;
+  readonly spec: PluginSpec;
+  readonly vm: Vm;
+  readonly wants: FilterFactory['wants'];
+  /** Scope of its shared data. */
+  readonly scope: Uint8Array;
+  /** Its root context in the present instance; 0 while there is none. */
+  contextId = 0;
+  /** Roots are contexts too; they have no stream. */
+  readonly root: RootContext;
+  streams = 0;
+  retired = false;
+  private tick: NodeJS.Timeout | null = null;
+  private tickMs = 0;
+  private waitingForDone = false;
+
+  constructor(spec: PluginSpec, vm: Vm, wants: FilterFactory['wants']) {
+    this.name = spec.name;
+    this.spec = spec;
+    this.vm = vm;
+    this.wants = wants;
+    this.scope = Buffer.from(spec.vmId);
+    this.root = new RootContext(this);
+  }
+
+  open(stream: FilterStream, config: Uint8Array | null): HttpFilter {
+    const instance = this.vm.ready();
+    if (instance === null || this.contextId === 0)
+      return this.spec.failStrategy === 'FAIL_OPEN' ? ABSENT : new Failed(stream);
+    this.streams++;
+    return new WasmStream(this, instance, stream, config);
+  }
+
+  streamEnded(): void {
+    this.streams--;
+    if (this.retired && this.streams === 0) this.vm.remove(this);
+  }
+
+  /** Milliseconds between ticks; 0 stops them. Re-armed after each. */
+  setTick(ms: number): void {
+    this.tickMs = ms;
+    if (this.tick !== null) clearTimeout(this.tick);
+    this.tick = null;
+    if (ms > 0) this.armTick();
+  }
+
+  queueReady(id: number): void {
+    this.vm.callRoot(this, 'proxy_on_queue_ready', 'queueReady', id);
+  }
+
+  /** The root was told to end and asked for time. */
+  awaitDone(): void {
+    this.waitingForDone = true;
+  }
+
+  /** proxy_done for the root. False: nothing waited for that. */
+  finished(): boolean {
+    if (!this.waitingForDone) return false;
+    this.waitingForDone = false;
+    setImmediate(() => this.vm.erase(this));
+    return true;
+  }
+
+  private armTick(): void {
+    this.tick = setTimeout(() => {
+      this.tick = null;
+      this.vm.callRoot(this, 'proxy_on_tick', 'tick');
+      if (this.tickMs > 0 && this.tick === null) this.armTick();
+    }, this.tickMs);
+    this.tick.unref();
+  }
+}
+
+export class RootContext {
+  readonly plugin: Plugin;
+  readonly stream = null;
+  constructor(plugin: Plugin) {
+    this.plugin = plugin;
+  }
+  get id(): number {
+    return this.plugin.contextId;
+  }
+}
+
+/** A filter that is not there (FAIL_OPEN while its guest is down). */
+const ABSENT: HttpFilter = {
+  requestHead: () => 'continue',
+  requestBody: () => 'continue',
+  requestTrailers: () => 'continue',
+  responseHead: () => 'continue',
+  responseBody: () => 'continue',
+  responseTrailers: () => 'continue',
+  done: () => undefined,
+};
+
+/** A filter that cannot run and must (FAIL_CLOSE while its guest is down): whatever reaches it first is refused. */
+class Failed implements HttpFilter {
+  private readonly stream: FilterStream;
+  private refused = false;
+  constructor(stream: FilterStream) {
+    this.stream = stream;
+  }
+  requestHead(): Verdict {
+    return this.refuse();
+  }
+  requestBody(): Verdict {
+    return this.refuse();
+  }
+  requestTrailers(): Verdict {
+    return this.refuse();
+  }
+  // The refusal itself passes here on its way back.
+  responseHead(): Verdict {
+    return this.refused ? 'continue' : this.refuse();
+  }
+  responseBody(): Verdict {
+    return 'continue';
+  }
+  responseTrailers(): Verdict {
+    return 'continue';
+  }
+  done(): void {}
+
+  private refuse(): Verdict {
+    if (!this.refused) failStream(this.stream);
+    this.refused = true;
+    return 'pause';
+  }
+}

@@ -1,0 +1,181 @@
+// Properties of an exchange in Envoy's binary encoding: text raw (latin1, or UTF-8 where it may be more), integers and
+// durations 8 bytes little-endian, booleans one byte. What is not known is undefined, which guests see as NOT_FOUND.
+// Read from the record; headers prove nothing about who called.
+
+import type { FilterStream } from '../filter.ts';
+import { FieldName, type Head } from '../head.ts';
+import type { ExchangeRecord } from '../record.ts';
+import type { Node, Workload } from '../workload.ts';
+import type { Plugin } from './plugin.ts';
+
+/** A latin1 string, bytes, or undefined: not there. */
+export type Property = string | Uint8Array | undefined;
+
+type OfStream = (record: ExchangeRecord, stream: FilterStream) => Property;
+
+const USER_AGENT = new FieldName('user-agent');
+const REFERER = new FieldName('referer');
+const GRPC_STATUS = new FieldName('grpc-status');
+const SEPARATOR = '\0';
+
+const PLAIN: Readonly<Record<string, OfStream>> = {
+  'request.path': ({ requestHead }) => requestHead?.path,
+  'request.url_path': ({ requestHead }) => requestHead?.path.split('?', 1)[0],
+  'request.query': ({ requestHead }) => queryOf(requestHead),
+  'request.host': ({ requestHead }) => requestHead?.authority,
+  'request.scheme': ({ requestHead }) => requestHead?.scheme,
+  'request.method': ({ requestHead }) => requestHead?.method,
+  'request.useragent': ({ requestHead }) => requestHead?.get(USER_AGENT),
+  'request.referer': ({ requestHead }) => requestHead?.get(REFERER),
+  'request.id': ({ requestId }) => text(requestId),
+  'request.protocol': ({ protocol }) => protocol,
+  'request.time': ({ startTime }) => integer(Math.round(startTime) * 1_000_000),
+  'request.duration': ({ durationMs }) => (durationMs < 0 ? undefined : integer(Math.round(durationMs * 1_000_000))),
+  'request.size': ({ bytesReceived }) => integer(bytesReceived),
+  'request.total_size': ({ bytesReceived }) => integer(bytesReceived),
+  'response.code': (record, stream) => positive(stream.responseHead?.status ?? record.responseCode),
+  'response.code_details': ({ responseCodeDetails }) => text(responseCodeDetails),
+  'response.flags': ({ flags }) => integer(flags),
+  'response.grpc_status': (_record, stream) => grpcStatus(stream),
+  'response.size': ({ bytesSent }) => integer(bytesSent),
+  'response.total_size': ({ bytesSent }) => integer(bytesSent),
+  'source.address': ({ connection }) => address(connection.remoteAddress, connection.remotePort),
+  'source.port': ({ connection }) => integer(connection.remotePort),
+  'destination.address': (record) => address(record.connection.localAddress, destinationPort(record)),
+  'destination.port': (record) => integer(destinationPort(record)),
+  'connection.id': ({ connection }) => integer(connection.id),
+  'connection.mtls': () => Uint8Array.of(0),
+  'connection.uri_san_peer_certificate': ({ sourcePrincipal }) =>
+    sourcePrincipal === '' ? undefined : utf8(`spiffe://${sourcePrincipal}`),
+  'upstream.address': ({ upstreamHost }) => text(upstreamHost),
+  'upstream.port': ({ upstreamHost }) => positive(Number(upstreamHost.slice(upstreamHost.lastIndexOf(':') + 1))),
+  'upstream.local_address': ({ upstreamLocalAddress }) => text(upstreamLocalAddress),
+  'upstream.transport_failure_reason': ({ upstreamTransportFailure }) => text(upstreamTransportFailure),
+  cluster_name: ({ clusterName }) => text(clusterName),
+  route_name: ({ routeName }) => text(routeName),
+  'xds.cluster_name': ({ clusterName }) => text(clusterName),
+  'xds.route_name': ({ routeName }) => text(routeName),
+  listener_direction: ({ direction }) => integer(direction === 'inbound' ? 1 : 2),
+  'weft.source_principal': ({ sourcePrincipal }) => text(sourcePrincipal),
+  'weft.source_namespace': ({ sourcePrincipal, source }) => proven(sourcePrincipal, source?.namespace),
+  'weft.destination_service': ({ destinationService }) => text(destinationService),
+};
+
+const OF_STREAM: ReadonlyMap<string, OfStream> = new Map(
+  Object.entries(PLAIN).map(([name, property]) => [name.replaceAll('.', SEPARATOR), property]),
+);
+
+/** The property at `path`, segments joined by NUL, for a plugin and, within a stream, its exchange. */
+export function property(path: string, plugin: Plugin, node: Node, stream: FilterStream | null): Property {
+  if (stream !== null) {
+    const known = OF_STREAM.get(path);
+    if (known !== undefined) return known(stream.record, stream);
+    const head = headerProperty(path, stream);
+    if (head !== null) return head;
+  }
+  switch (path) {
+    case 'plugin_name':
+      return utf8(plugin.name);
+    case 'plugin_root_id':
+      return utf8(plugin.spec.rootId);
+    case 'plugin_vm_id':
+      return utf8(plugin.spec.vmId);
+    case 'node\0id':
+      return utf8(node.id);
+    case 'node\0cluster':
+      return utf8(`${node.workload}.${node.namespace}`);
+  }
+  if (path.startsWith('node\0metadata\0')) return nodeMetadata(path.slice(14), node);
+  return stream?.state.get(path);
+}
+
+/** `request.headers.x` and its like; null when the path is none of them. */
+function headerProperty(path: string, stream: FilterStream): Property | null {
+  if (path.startsWith('request\0headers\0')) return headerValue(stream.requestHead, path.slice(16), true);
+  if (path.startsWith('response\0headers\0')) return headerValue(stream.responseHead, path.slice(17), false);
+  if (path.startsWith('response\0trailers\0')) return headerValue(stream.responseTrailers, path.slice(18), false);
+  return null;
+}
+
+function headerValue(head: Head | null, name: string, request: boolean): Property {
+  if (head === null) return undefined;
+  const lower = name.toLowerCase();
+  if (lower.charCodeAt(0) !== 58) {
+    return request && lower === 'host' ? head.authority : head.joined(new FieldName(lower));
+  }
+  if (!request) return lower === ':status' && head.status !== 0 ? String(head.status) : undefined;
+  if (lower === ':path') return head.path;
+  if (lower === ':method') return head.method;
+  if (lower === ':authority') return head.authority;
+  return lower === ':scheme' ? head.scheme : undefined;
+}
+
+function nodeMetadata(key: string, node: Node): Property {
+  switch (key) {
+    case 'NAME':
+      return utf8(node.name);
+    case 'NAMESPACE':
+      return utf8(node.namespace);
+    case 'WORKLOAD_NAME':
+      return utf8(node.workload);
+    case 'SERVICE_ACCOUNT':
+      return utf8(node.serviceAccount);
+    case 'MESH_ID':
+      return utf8(node.trustDomain);
+    case 'NODE_NAME':
+      return utf8(node.id);
+    default:
+      return key.startsWith('LABELS\0') ? utf8OrNothing(node.labels[key.slice(7)]) : undefined;
+  }
+}
+
+function destinationPort(record: ExchangeRecord): number {
+  return record.destinationPort || record.connection.localPort;
+}
+
+function queryOf(head: Head | null): Property {
+  if (head === null) return undefined;
+  const { path } = head;
+  const at = path.indexOf('?');
+  return at < 0 ? '' : path.slice(at + 1);
+}
+
+function grpcStatus(stream: FilterStream): Property {
+  const status = stream.responseTrailers?.get(GRPC_STATUS) ?? stream.responseHead?.get(GRPC_STATUS);
+  return status === undefined || !/^\d{1,2}$/.test(status) ? undefined : integer(Number(status));
+}
+
+/** The namespace of a caller whose identity is proven. */
+function proven(principal: string, namespace: Workload['namespace'] | undefined): Property {
+  if (principal === '') return undefined;
+  const named = /\/ns\/([^/]+)\//.exec(principal);
+  return utf8OrNothing(named?.[1] ?? namespace);
+}
+
+function address(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function text(value: string): Property {
+  return value === '' ? undefined : utf8(value);
+}
+
+function utf8OrNothing(value: string | undefined): Property {
+  return value === undefined ? undefined : utf8(value);
+}
+
+/** One byte a character while it is ASCII, which nearly all of it is. */
+function utf8(value: string): string | Uint8Array {
+  for (let i = 0; i < value.length; i++) if (value.charCodeAt(i) > 127) return Buffer.from(value);
+  return value;
+}
+
+function positive(value: number): Property {
+  return value > 0 ? integer(value) : undefined;
+}
+
+function integer(value: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeBigInt64LE(BigInt(value));
+  return bytes;
+}

@@ -1,0 +1,138 @@
+// The filters' runtime of one shard: from a plugin's description to the FilterFactory that a snapshot holds.
+// A changed configuration of the same code becomes a new root in the instance that runs already.
+
+import { webcrypto } from 'node:crypto';
+
+import type { FilterFactory } from '../filter.ts';
+import type { LogLevel } from '../protocol.ts';
+import { Timers } from '../timers.ts';
+import type { Node } from '../workload.ts';
+import { GuestLog } from './abi.ts';
+import type { Host } from './host.ts';
+import { type Metric, Metrics } from './metrics.ts';
+import { checkModule } from './module.ts';
+import { Plugin } from './plugin.ts';
+import { Queues } from './queues.ts';
+import { SharedData } from './shared-data.ts';
+import type { PluginSpec } from './spec.ts';
+import { PluginRefused } from './traps.ts';
+import { Vm } from './vm.ts';
+
+export interface RuntimeOptions {
+  readonly node: Node;
+  /** From createSharedData, the same for all shards. */
+  readonly shared: SharedArrayBuffer;
+  readonly shard: number;
+  /** The shard's time-outs; without them the runtime makes its own when a filter first asks to be woken. */
+  readonly timers?: Timers;
+  readonly logLevel?: LogLevel;
+  log(level: LogLevel, component: string, message: string): void;
+  /** Fills the bytes that a guest asks for at random; tests inject their own. */
+  readonly random?: (bytes: Uint8Array) => void;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+/** One plugin as `mesh proxy-config filters` shows it. */
+export interface PluginStatus {
+  readonly name: string;
+  readonly digest: string;
+  readonly running: boolean;
+  readonly streams: number;
+  readonly restarts: number;
+  readonly memoryBytes: number;
+}
+
+const THRESHOLDS: Readonly<Record<LogLevel, number>> = {
+  debug: GuestLog.Debug,
+  info: GuestLog.Info,
+  warning: GuestLog.Warn,
+  error: GuestLog.Error,
+};
+
+export class WasmRuntime {
+  private readonly host: Host;
+  private readonly vms = new Map<string, Vm>();
+  private ownTimers: Timers | null = null;
+  private readonly checked = new WeakSet<WebAssembly.Module>();
+
+  constructor(options: RuntimeOptions) {
+    let { timers } = options;
+    this.host = {
+      node: options.node,
+      timers: () => {
+        timers ??= this.ownTimers = new Timers();
+        return timers;
+      },
+      shared: new SharedData(options.shared, options.shard),
+      queues: new Queues(),
+      metrics: new Metrics(),
+      logThreshold: THRESHOLDS[options.logLevel ?? 'info'],
+      log: (level, plugin, message) => options.log(level, 'wasm', `${plugin}: ${message}`),
+      random: options.random ?? ((bytes) => void webcrypto.getRandomValues(bytes)),
+      now: options.now ?? Date.now,
+    };
+  }
+
+  set logLevel(level: LogLevel) {
+    this.host.logThreshold = THRESHOLDS[level];
+  }
+
+  /** A filter of this plugin. Throws PluginRefused, whose message is the reason in one line, and then changes nothing. */
+  configure(spec: PluginSpec): FilterFactory {
+    try {
+      if (!this.checked.has(spec.module)) checkModule(spec.module);
+      this.checked.add(spec.module);
+      const key = keyOf(spec);
+      const running = this.vms.get(key);
+      if (running !== undefined) return running.add(spec);
+      const vm: Vm = new Vm(spec, this.host, () => {
+        if (this.vms.get(key) === vm) this.vms.delete(key);
+      });
+      const plugin = vm.add(spec);
+      this.vms.set(key, vm);
+      return plugin;
+    } catch (error) {
+      if (error instanceof PluginRefused) throw new PluginRefused(`plugin ${spec.name}: ${error.message}`);
+      throw error;
+    }
+  }
+
+  /** No snapshot refers to it any more: it is freed when its last stream has ended. */
+  retire(factory: FilterFactory): void {
+    if (!(factory instanceof Plugin) || factory.retired) return;
+    factory.retired = true;
+    if (factory.streams === 0) factory.vm.remove(factory);
+  }
+
+  dump(): PluginStatus[] {
+    return [...this.vms.values()].flatMap((vm) =>
+      [...vm.plugins].map((plugin) => ({
+        name: plugin.name,
+        digest: plugin.spec.digest,
+        running: vm.instance !== null && plugin.contextId !== 0,
+        streams: plugin.streams,
+        restarts: vm.restarts,
+        memoryBytes: vm.instance?.memory.size ?? 0,
+      })),
+    );
+  }
+
+  /** What filters count, by the names they gave. */
+  metrics(): readonly Metric[] {
+    return this.host.metrics.all();
+  }
+
+  /** Drops every instance. Streams that are still open end without them. */
+  stop(): void {
+    for (const vm of this.vms.values()) vm.stop();
+    this.vms.clear();
+    this.ownTimers?.stop();
+  }
+}
+
+/** Equal keys share an instance, as Envoy's virtual machines do. */
+function keyOf(spec: PluginSpec): string {
+  const configuration = Buffer.from(spec.vmConfiguration).toString('latin1');
+  return JSON.stringify([spec.vmId, spec.digest, configuration, spec.env]);
+}

@@ -1,0 +1,332 @@
+// One exchange's passage through one plugin: the HttpFilter that the chain drives, and the stream context that the guest
+// knows by its number. Callbacks in the ABI's order; a trap in any of them is the virtual machine's affair.
+
+import type { BodyBuffer } from '../body.ts';
+import { FAILURES } from '../errors.ts';
+import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from '../filter.ts';
+import type { Head } from '../head.ts';
+import { Timer } from '../timers.ts';
+import { fieldCount } from './header-map.ts';
+import type { Context, Instance } from './instance.ts';
+import type { Plugin } from './plugin.ts';
+
+/** What a guest may ask for during a callback; it happens after the callback. */
+export type Wish = Direction | 'close request' | 'close response';
+
+/** `proxy_on_foreign_function(context, WAKE, 0)`: the time of weft_wake_after has come. */
+export const WAKE = 1;
+
+const RESUME_REQUEST = 1;
+const RESUME_RESPONSE = 2;
+const CLOSE_REQUEST = 4;
+const CLOSE_RESPONSE = 8;
+const BITS: Readonly<Record<Wish, number>> = {
+  request: RESUME_REQUEST,
+  response: RESUME_RESPONSE,
+  'close request': CLOSE_REQUEST,
+  'close response': CLOSE_RESPONSE,
+};
+
+const DONE_DEADLINE_MS = 10_000;
+
+export class WasmStream extends Timer implements HttpFilter, Context {
+  readonly id: number;
+  readonly plugin: Plugin;
+  /** Null once the exchange has ended. */
+  stream: FilterStream | null;
+  readonly config: Uint8Array | null;
+  private readonly instance: Instance;
+  private created = false;
+  private wishes = 0;
+  private answer: LocalReply | null = null;
+  private requestPaused = false;
+  private responsePaused = false;
+  /** The guest answered, or died and the exchange was failed. */
+  private refused = false;
+  private abandoned = false;
+  private requestSeen = false;
+  private responseSeen = false;
+  private ending: 'no' | 'waiting' | 'over' = 'no';
+
+  constructor(plugin: Plugin, instance: Instance, stream: FilterStream, config: Uint8Array | null) {
+    super();
+    this.plugin = plugin;
+    this.instance = instance;
+    this.stream = stream;
+    this.config = config;
+    this.id = instance.newId();
+    instance.contexts.set(this.id, this);
+  }
+
+  requestHead(head: Head, end: boolean): Verdict {
+    this.requestSeen = end;
+    const { instance } = this;
+    if (instance.dead) return this.withoutGuest('request');
+    const callback = instance.callbacks.requestHeaders;
+    const outer = instance.begin(this);
+    let action = 0;
+    try {
+      if (!this.created) this.create();
+      if (callback !== null) action = callback(this.id, fieldCount(head, 'request'), end ? 1 : 0) ?? 0;
+    } catch (error) {
+      return this.trapped('request', 'proxy_on_request_headers', error);
+    }
+    return this.settled(outer, 'request', action);
+  }
+
+  requestBody(body: BodyBuffer, end: boolean): Verdict {
+    this.requestSeen = end;
+    const { instance } = this;
+    const callback = instance.callbacks.requestBody;
+    if (instance.dead) return this.withoutGuest('request');
+    if (callback === null) return 'continue';
+    const outer = instance.begin(this);
+    let action = 0;
+    try {
+      if (!this.created) this.create();
+      action = callback(this.id, body.length, end ? 1 : 0) ?? 0;
+    } catch (error) {
+      return this.trapped('request', 'proxy_on_request_body', error);
+    }
+    return this.settled(outer, 'request', action);
+  }
+
+  requestTrailers(trailers: Head): Verdict {
+    this.requestSeen = true;
+    const { instance } = this;
+    const callback = instance.callbacks.requestTrailers;
+    if (instance.dead) return this.withoutGuest('request');
+    if (callback === null) return 'continue';
+    const outer = instance.begin(this);
+    let action = 0;
+    try {
+      if (!this.created) this.create();
+      action = callback(this.id, fieldCount(trailers, 'trailers')) ?? 0;
+    } catch (error) {
+      return this.trapped('request', 'proxy_on_request_trailers', error);
+    }
+    return this.settled(outer, 'request', action);
+  }
+
+  responseHead(head: Head, end: boolean): Verdict {
+    this.responseSeen = end;
+    const { instance } = this;
+    const callback = instance.callbacks.responseHeaders;
+    if (instance.dead) return this.withoutGuest('response');
+    if (callback === null) return 'continue';
+    const outer = instance.begin(this);
+    let action = 0;
+    try {
+      if (!this.created) this.create();
+      action = callback(this.id, fieldCount(head, 'response'), end ? 1 : 0) ?? 0;
+    } catch (error) {
+      return this.trapped('response', 'proxy_on_response_headers', error);
+    }
+    return this.settled(outer, 'response', action);
+  }
+
+  responseBody(body: BodyBuffer, end: boolean): Verdict {
+    this.responseSeen = end;
+    const { instance } = this;
+    const callback = instance.callbacks.responseBody;
+    if (instance.dead) return this.withoutGuest('response');
+    if (callback === null) return 'continue';
+    const outer = instance.begin(this);
+    let action = 0;
+    try {
+      if (!this.created) this.create();
+      action = callback(this.id, body.length, end ? 1 : 0) ?? 0;
+    } catch (error) {
+      return this.trapped('response', 'proxy_on_response_body', error);
+    }
+    return this.settled(outer, 'response', action);
+  }
+
+  responseTrailers(trailers: Head): Verdict {
+    this.responseSeen = true;
+    const { instance } = this;
+    const callback = instance.callbacks.responseTrailers;
+    if (instance.dead) return this.withoutGuest('response');
+    if (callback === null) return 'continue';
+    const outer = instance.begin(this);
+    let action = 0;
+    try {
+      if (!this.created) this.create();
+      action = callback(this.id, fieldCount(trailers, 'trailers')) ?? 0;
+    } catch (error) {
+      return this.trapped('response', 'proxy_on_response_trailers', error);
+    }
+    return this.settled(outer, 'response', action);
+  }
+
+  /** done, log, delete. A guest that is not done yet keeps its context, without the exchange, until it says so. */
+  done(): void {
+    this.cancelWake();
+    const { instance } = this;
+    if (!this.created || instance.dead) {
+      this.release();
+      return;
+    }
+    const { callbacks } = instance;
+    const outer = instance.begin(this);
+    try {
+      const over = callbacks.done === null || callbacks.done(this.id) !== 0;
+      callbacks.log?.(this.id);
+      this.stream = null;
+      if (over || this.ending === 'over') {
+        callbacks.delete?.(this.id);
+        this.release();
+      } else {
+        this.ending = 'waiting';
+        setTimeout(() => this.finished(), DONE_DEADLINE_MS).unref();
+      }
+    } catch (error) {
+      this.stream = null;
+      this.release();
+      this.plugin.vm.trapped(instance, this.plugin, 'the end of a stream', error);
+      return;
+    }
+    instance.end(outer);
+  }
+
+  /** The guest is done with this stream (proxy_done, or its time is over). False: nothing waited for that. */
+  finished(): boolean {
+    if (this.ending !== 'waiting') return false;
+    this.ending = 'over';
+    const { instance } = this;
+    // After the callback in progress: the guest may still speak of this context.
+    setImmediate(() => {
+      if (!instance.dead) this.plugin.vm.call(instance, this, 'proxy_on_delete', instance.callbacks.delete, this.id);
+      this.release();
+    });
+    return true;
+  }
+
+  /** Remembers what the guest asks for until its callback has returned. */
+  ask(wish: Wish): void {
+    if (this.wishes === 0 && this.answer === null) this.instance.waiting.push(this);
+    this.wishes |= BITS[wish];
+  }
+
+  reply(answer: LocalReply): void {
+    if (this.wishes === 0 && this.answer === null) this.instance.waiting.push(this);
+    this.answer ??= answer;
+  }
+
+  /** Calls the guest back after some milliseconds; a second call moves the first. False: not possible here. */
+  wakeAfter(ms: number): boolean {
+    if (this.instance.callbacks.foreignFunction === null) return false;
+    this.instance.host.timers().arm(this, ms);
+    return true;
+  }
+
+  expired(): void {
+    const { instance } = this;
+    if (instance.dead || this.stream === null) return;
+    this.plugin.vm.call(
+      instance,
+      this,
+      'proxy_on_foreign_function',
+      instance.callbacks.foreignFunction,
+      this.id,
+      WAKE,
+      0,
+    );
+  }
+
+  /** What the guest asked for in the callback that has just returned. */
+  settle(): void {
+    const { stream, wishes, answer } = this;
+    this.wishes = 0;
+    this.answer = null;
+    if (stream === null) return;
+    if (answer !== null) {
+      this.refused = true;
+      stream.localReply(answer);
+      return;
+    }
+    if ((wishes & CLOSE_REQUEST) !== 0) stream.close('request');
+    else if ((wishes & CLOSE_RESPONSE) !== 0) stream.close('response');
+    else {
+      if ((wishes & RESUME_REQUEST) !== 0) {
+        this.requestPaused = false;
+        stream.resume('request');
+      }
+      if ((wishes & RESUME_RESPONSE) !== 0) {
+        this.responsePaused = false;
+        stream.resume('response');
+      }
+    }
+  }
+
+  /** The guest has died. `running`: in a callback of this very stream. What becomes of the exchange is the plugin's choice. */
+  abandon(running: boolean): void {
+    if (this.abandoned) return;
+    this.abandoned = true;
+    this.cancelWake();
+    const { stream } = this;
+    this.wishes = 0;
+    this.answer = null;
+    if (stream === null || this.refused) return;
+    if (this.plugin.spec.failStrategy === 'FAIL_OPEN') {
+      if (this.requestPaused) stream.resume('request');
+      if (this.responsePaused) stream.resume('response');
+      return;
+    }
+    // A stream that the guest has nothing more to say about may go on: it was checked while the guest lived.
+    const { wants } = this.plugin;
+    const more =
+      running ||
+      this.requestPaused ||
+      this.responsePaused ||
+      ((wants.responseHead || wants.responseBody) && !this.responseSeen) ||
+      (wants.requestBody && !this.requestSeen);
+    if (!more) return;
+    this.refused = true;
+    failStream(stream);
+  }
+
+  private create(): void {
+    this.created = true;
+    this.instance.callbacks.contextCreate?.(this.id, this.plugin.contextId);
+  }
+
+  private settled(outer: Context | null, direction: Direction, action: number): Verdict {
+    const answered = this.answer !== null;
+    // Set before wishes are granted: "pause, and by the way continue" continues.
+    const paused = action !== 0;
+    if (direction === 'request') this.requestPaused = paused;
+    else this.responsePaused = paused;
+    this.instance.end(outer);
+    return paused || answered ? 'pause' : 'continue';
+  }
+
+  private trapped(direction: Direction, callback: string, error: unknown): Verdict {
+    this.plugin.vm.trapped(this.instance, this.plugin, callback, error, this);
+    return this.withoutGuest(direction);
+  }
+
+  /** The guest is dead. A refusal holds the request; on its way back it passes here like any answer. */
+  private withoutGuest(direction: Direction): Verdict {
+    if (!this.abandoned) this.abandon(true);
+    return this.refused && direction === 'request' ? 'pause' : 'continue';
+  }
+
+  private cancelWake(): void {
+    if (this.due !== 0) this.instance.host.timers().cancel(this);
+  }
+
+  private release(): void {
+    this.stream = null;
+    this.ending = 'over';
+    this.instance.contexts.delete(this.id);
+    this.plugin.streamEnded();
+  }
+}
+
+/** The answer to a request whose filter cannot be run. */
+export function failStream(stream: FilterStream): void {
+  const { status, details, body, flag } = FAILURES.filter_failed;
+  if (flag !== null) stream.addFlag(flag);
+  stream.localReply({ status, details, body, fields: [], grpcStatus: -1 });
+}

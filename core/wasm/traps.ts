@@ -1,0 +1,35 @@
+// How a guest can end before its time: what host functions throw through it, and how any of it reads in one line.
+
+/** The guest ended itself (proc_exit). */
+export class GuestExit extends Error {
+  readonly code: number;
+  constructor(code: number) {
+    super(`exited with code ${code}`);
+    this.code = code;
+  }
+}
+
+/** A host function was called where it may not be. */
+export class CallForbidden extends Error {}
+
+/** The guest grew past its cap. */
+export class MemoryCapExceeded extends Error {}
+
+/** A plugin that cannot run: a module that is none of ours, a configuration that it refuses. The message is one line. */
+export class PluginRefused extends Error {}
+
+/** What was thrown out of a guest, on one line. */
+export function trapText(error: unknown): string {
+  if (error instanceof RangeError) return 'stack exhausted';
+  if (!(error instanceof Error)) return String(error);
+  const text = error.message.split('\n', 1)[0];
+  const where = error instanceof WebAssembly.RuntimeError ? frameOf(error) : '';
+  return where === '' ? text : `${text} in ${where}`;
+}
+
+/** The innermost function of the guest, by name where it has names, with its offset. */
+function frameOf(error: Error): string {
+  const frame = /at (\S+) \(?wasm:\/\/[^)\s]*:(wasm-function\[\d+\]:0x[0-9a-f]+)\)?/.exec(error.stack ?? '');
+  if (frame !== null) return `${frame[1]} (${frame[2]})`;
+  return /wasm-function\[\d+\]:0x[0-9a-f]+/.exec(error.stack ?? '')?.[0] ?? '';
+}

@@ -1,0 +1,265 @@
+// A virtual machine: the plugins that share one instance of one module, and what happens when that instance dies:
+// its open streams go the way of their plugin's strategy, and a fresh instance is started with growing pauses.
+
+import type { FilterFactory } from '../filter.ts';
+import type { Host } from './host.ts';
+import { type Callback, type Callbacks, type Context, Instance } from './instance.ts';
+import { Plugin } from './plugin.ts';
+import type { PluginSpec } from './spec.ts';
+import { WasmStream } from './stream.ts';
+import { PluginRefused, trapText } from './traps.ts';
+
+const BACKOFF_MS = 1000;
+const MAX_BACKOFF_MS = 60_000;
+/** An instance that lived this long was healthy: the next pause is short again. */
+const HEALTHY_MS = 60_000;
+const DONE_DEADLINE_MS = 10_000;
+const MEMORY_CAP_BYTES = 32 * 1024 * 1024;
+
+export class Vm {
+  readonly plugins = new Set<Plugin>();
+  instance: Instance | null = null;
+  restarts = 0;
+  private readonly spec: PluginSpec;
+  private readonly host: Host;
+  private readonly emptied: () => void;
+  private failures = 0;
+  private startedAt = 0;
+  private retryAt = 0;
+  private retry: NodeJS.Timeout | null = null;
+
+  /** `emptied` is called when the last plugin is gone. The spec gives module and environment; plugins share them. */
+  constructor(spec: PluginSpec, host: Host, emptied: () => void) {
+    this.spec = spec;
+    this.host = host;
+    this.emptied = emptied;
+  }
+
+  /** A configured plugin. Throws PluginRefused; what runs already is not touched by that. */
+  add(spec: PluginSpec): Plugin {
+    if (this.plugins.size > 0 && !spec.builtin) this.tryOut(spec);
+    const plugin = new Plugin(spec, this, wantsOf(spec.module));
+    const instance = this.instance ?? this.launch();
+    const first = this.instance === null;
+    try {
+      configure(instance, plugin, first);
+    } catch (error) {
+      plugin.setTick(0);
+      if (!first && !(error instanceof PluginRefused)) this.trapped(instance, plugin, 'proxy_on_configure', error);
+      instance.contexts.delete(plugin.contextId);
+      plugin.contextId = 0;
+      throw error instanceof PluginRefused ? error : new PluginRefused(`trapped while starting: ${trapText(error)}`);
+    }
+    if (first) this.install(instance);
+    this.plugins.add(plugin);
+    return plugin;
+  }
+
+  /** The live instance, started anew if it died and its pause is over; or null. */
+  ready(): Instance | null {
+    if (this.instance !== null) return this.instance;
+    if (this.retryAt !== 0 && this.host.now() >= this.retryAt) this.restart();
+    return this.instance;
+  }
+
+  /** Something was thrown out of the guest: it is dropped, and its open streams go their plugins' way. */
+  trapped(instance: Instance, plugin: Plugin, callback: string, error: unknown, running?: WasmStream): void {
+    if (instance.dead) return;
+    instance.dead = true;
+    instance.current = null;
+    instance.effective = null;
+    instance.waiting.length = 0;
+    this.host.log('error', plugin.name, `trapped in ${callback}: ${trapText(error)}`);
+    running?.abandon(true);
+    const open = [...instance.contexts.values()].filter((context) => context instanceof WasmStream);
+    // Later: this is somewhere inside another exchange's turn.
+    if (open.length > 0) setImmediate(() => open.forEach((stream) => void stream.abandon(false)));
+    if (this.instance !== instance) return;
+    this.instance = null;
+    for (const one of this.plugins) {
+      one.setTick(0);
+      one.contextId = 0;
+    }
+    this.planRestart();
+  }
+
+  /** Calls a guest outside of an exchange's turn. */
+  call(instance: Instance, context: Context, name: string, callback: Callback | null, ...parameters: number[]): number {
+    if (callback === null || instance.dead) return 0;
+    const outer = instance.begin(context);
+    let result: number | undefined;
+    try {
+      result = callback(...parameters);
+    } catch (error) {
+      this.trapped(instance, context.plugin, name, error);
+      return 0;
+    }
+    instance.end(outer);
+    return result ?? 0;
+  }
+
+  callRoot(plugin: Plugin, name: string, callback: keyof Callbacks, ...parameters: number[]): void {
+    const { instance } = this;
+    if (instance === null || plugin.contextId === 0) return;
+    this.call(instance, plugin.root, name, instance.callbacks[callback], plugin.contextId, ...parameters);
+  }
+
+  /** A plugin without streams leaves: done, and delete once the guest is done with it. */
+  remove(plugin: Plugin): void {
+    plugin.setTick(0);
+    const { instance } = this;
+    if (instance === null || plugin.contextId === 0) {
+      this.erase(plugin);
+      return;
+    }
+    const { done } = instance.callbacks;
+    const outer = instance.begin(plugin.root);
+    let over = true;
+    try {
+      over = done === null || done(plugin.contextId) !== 0;
+    } catch (error) {
+      instance.current = null;
+      // The last one out may fall: nothing runs there any more.
+      if (this.plugins.size > 1) this.trapped(instance, plugin, 'proxy_on_done', error);
+      else this.host.log('debug', plugin.name, `trapped in proxy_on_done: ${trapText(error)}`);
+      plugin.contextId = 0;
+    }
+    if (!instance.dead) instance.end(outer);
+    if (over) this.erase(plugin);
+    else {
+      plugin.awaitDone();
+      setTimeout(() => plugin.finished(), DONE_DEADLINE_MS).unref();
+    }
+  }
+
+  erase(plugin: Plugin): void {
+    if (!this.plugins.delete(plugin)) return;
+    const { instance } = this;
+    if (instance !== null && plugin.contextId !== 0) {
+      this.callRoot(plugin, 'proxy_on_delete', 'delete');
+      instance.contexts.delete(plugin.contextId);
+    }
+    plugin.contextId = 0;
+    if (this.plugins.size > 0) return;
+    this.stop();
+    this.emptied();
+  }
+
+  /** Drops the instance without a word to it. */
+  stop(): void {
+    if (this.retry !== null) clearTimeout(this.retry);
+    this.retry = null;
+    this.retryAt = 0;
+    for (const plugin of this.plugins) plugin.setTick(0);
+    if (this.instance !== null) this.instance.dead = true;
+    this.instance = null;
+  }
+
+  private launch(): Instance {
+    try {
+      return new Instance(this.spec.module, this.host, this.spec.env, MEMORY_CAP_BYTES);
+    } catch (error) {
+      if (error instanceof PluginRefused) throw error;
+      throw new PluginRefused(`does not start: ${trapText(error)}`);
+    }
+  }
+
+  private install(instance: Instance): void {
+    this.instance = instance;
+    this.startedAt = this.host.now();
+    this.retryAt = 0;
+    if (this.retry !== null) clearTimeout(this.retry);
+    this.retry = null;
+  }
+
+  /** A configuration is tried on an instance of its own before it may touch the one that serves. */
+  private tryOut(spec: PluginSpec): void {
+    const trial = new Vm(spec, this.host, () => undefined);
+    trial.add(spec);
+    trial.stop();
+  }
+
+  private planRestart(): void {
+    const now = this.host.now();
+    this.failures = now - this.startedAt >= HEALTHY_MS ? 0 : this.failures + 1;
+    const eager = this.failures <= 1 && [...this.plugins].some(({ spec }) => spec.failStrategy === 'FAIL_RELOAD');
+    const pause = eager ? 0 : Math.min(BACKOFF_MS * 2 ** Math.max(0, this.failures - 1), MAX_BACKOFF_MS);
+    this.retryAt = now + pause;
+    this.retry = setTimeout(() => this.ready(), pause);
+    this.retry.unref();
+  }
+
+  private restart(): void {
+    const plugins = [...this.plugins].filter((plugin) => !plugin.retired);
+    this.retryAt = 0;
+    if (this.retry !== null) clearTimeout(this.retry);
+    this.retry = null;
+    if (plugins.length === 0) return;
+    this.restarts++;
+    let instance: Instance | null = null;
+    let first = true;
+    for (const plugin of plugins) {
+      try {
+        instance ??= this.launch();
+        configure(instance, plugin, first);
+        first = false;
+      } catch (error) {
+        plugin.setTick(0);
+        plugin.contextId = 0;
+        this.host.log('error', plugin.name, `cannot be started again: ${trapText(error)}`);
+        if (!(error instanceof PluginRefused)) {
+          for (const one of plugins) one.contextId = 0;
+          this.startedAt = this.host.now();
+          this.planRestart();
+          return;
+        }
+      }
+    }
+    if (instance !== null && !first) {
+      this.install(instance);
+      this.host.log('warning', plugins[0].name, `started again (${this.restarts})`);
+      return;
+    }
+    this.startedAt = this.host.now();
+    this.planRestart();
+  }
+}
+
+/** Gives the plugin a root in this instance: create, start of the machine if it is the first, configure. */
+function configure(instance: Instance, plugin: Plugin, first: boolean): void {
+  const { callbacks } = instance;
+  const { spec } = plugin;
+  plugin.contextId = instance.newId();
+  const id = plugin.contextId;
+  instance.contexts.set(id, plugin.root);
+  const outer = instance.begin(plugin.root);
+  instance.lastMessage = '';
+  callbacks.contextCreate?.(id, 0);
+  if (first) {
+    instance.startingVm = true;
+    const started = callbacks.vmStart === null || callbacks.vmStart(id, spec.vmConfiguration.length) !== 0;
+    instance.startingVm = false;
+    if (!started) throw new PluginRefused(`refused to start${because(instance)}`);
+  }
+  const accepted = callbacks.configure === null || callbacks.configure(id, spec.configuration.length) !== 0;
+  instance.end(outer);
+  if (!accepted) throw new PluginRefused(`refused its configuration${because(instance)}`);
+}
+
+function because(instance: Instance): string {
+  return instance.lastMessage === '' ? '' : `: ${instance.lastMessage.split('\n', 1)[0]}`;
+}
+
+/** The phases that a module has callbacks for. */
+function wantsOf(module: WebAssembly.Module): FilterFactory['wants'] {
+  const has = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
+  const wants = {
+    requestHead: has.has('proxy_on_request_headers'),
+    requestBody: has.has('proxy_on_request_body'),
+    responseHead: has.has('proxy_on_response_headers'),
+    responseBody: has.has('proxy_on_response_body'),
+  };
+  // A filter that only logs has to be entered to hear of the stream at all.
+  if (!Object.values(wants).includes(true)) wants.requestHead = true;
+  return wants;
+}

@@ -1,0 +1,68 @@
+// What a proxy-wasm host provides, as it is: pointers and lengths. Authors use the classes beside this file.
+
+// @ts-ignore: decorator
+@external('env', 'proxy_log')
+export declare function proxy_log(level: u32, message: usize, length: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_get_log_level')
+export declare function proxy_get_log_level(level: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_get_current_time_nanoseconds')
+export declare function proxy_get_current_time_nanoseconds(out: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_set_tick_period_milliseconds')
+export declare function proxy_set_tick_period_milliseconds(period: u32): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_get_header_map_value')
+export declare function proxy_get_header_map_value(map: u32, key: usize, keyLength: usize, pointer: usize, length: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_add_header_map_value')
+export declare function proxy_add_header_map_value(map: u32, key: usize, keyLength: usize, value: usize, length: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_replace_header_map_value')
+export declare function proxy_replace_header_map_value(map: u32, key: usize, keyLength: usize, value: usize, length: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_remove_header_map_value')
+export declare function proxy_remove_header_map_value(map: u32, key: usize, keyLength: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_get_header_map_pairs')
+export declare function proxy_get_header_map_pairs(map: u32, pointer: usize, length: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_get_buffer_bytes')
+export declare function proxy_get_buffer_bytes(buffer: u32, start: usize, max: usize, pointer: usize, length: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_set_buffer_bytes')
+export declare function proxy_set_buffer_bytes(buffer: u32, start: usize, remove: usize, data: usize, length: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_continue_stream')
+export declare function proxy_continue_stream(stream: u32): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_send_local_response')
+export declare function proxy_send_local_response(
+  status: u32, details: usize, detailsLength: usize, body: usize, bodyLength: usize,
+  headers: usize, headersLength: usize, grpcStatus: i32,
+): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_get_property')
+export declare function proxy_get_property(path: usize, pathLength: usize, pointer: usize, length: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_set_property')
+export declare function proxy_set_property(path: usize, pathLength: usize, value: usize, length: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_get_shared_data')
+export declare function proxy_get_shared_data(key: usize, keyLength: usize, pointer: usize, length: usize, cas: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_set_shared_data')
+export declare function proxy_set_shared_data(key: usize, keyLength: usize, value: usize, length: usize, cas: u32): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_call_foreign_function')
+export declare function proxy_call_foreign_function(
+  name: usize, nameLength: usize, parameters: usize, length: usize, pointer: usize, resultLength: usize,
+): u32;
+// @ts-ignore: decorator
+@external('wasi_snapshot_preview1', 'random_get')
+export declare function random_get(at: usize, length: usize): u32;
+
+export const OK: u32 = 0;
+export const NOT_FOUND: u32 = 1;
+export const CAS_MISMATCH: u32 = 8;

@@ -1,0 +1,45 @@
+// A body as a filter sees it: the part that passes, or after a pause all that was held.
+
+import { OK, proxy_get_buffer_bytes, proxy_set_buffer_bytes } from './abi';
+import { temporary } from './arena';
+import { Slice } from './slice';
+
+export class Body {
+  /** Bytes here now. */
+  size: i32 = 0;
+  /** No more follows. */
+  end: bool = false;
+
+  constructor(private readonly buffer: u32) {}
+
+  /** `length` bytes from `start` on, as far as there are any. */
+  read(start: i32 = 0, length: i32 = this.size): Slice {
+    return readBuffer(this.buffer, start, length);
+  }
+
+  /** Everything here is replaced. */
+  replace(data: Slice): void {
+    proxy_set_buffer_bytes(this.buffer, 0, this.size, data.ptr, data.length);
+    this.size = data.length;
+  }
+
+  prepend(data: Slice): void {
+    proxy_set_buffer_bytes(this.buffer, 0, 0, data.ptr, data.length);
+    this.size += data.length;
+  }
+
+  append(data: Slice): void {
+    proxy_set_buffer_bytes(this.buffer, this.size, 0, data.ptr, data.length);
+    this.size += data.length;
+  }
+}
+
+/** Bytes of one of the ABI's buffers; does not exist when there is no such buffer. */
+export function readBuffer(buffer: u32, start: i32, length: i32): Slice {
+  const value = changetype<Slice>(temporary(offsetof<Slice>()));
+  value.ptr = 0;
+  value.length = 0;
+  const at = changetype<usize>(value);
+  value.exists = proxy_get_buffer_bytes(buffer, start, length, at, at + offsetof<Slice>('length')) == OK;
+  return value;
+}

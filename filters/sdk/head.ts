@@ -1,0 +1,61 @@
+// The head of a message (or its trailers) as a filter sees it.
+
+import {
+  OK,
+  proxy_add_header_map_value,
+  proxy_get_header_map_value,
+  proxy_remove_header_map_value,
+  proxy_replace_header_map_value,
+} from './abi';
+import { temporary } from './arena';
+import { bytes, Slice } from './slice';
+
+export class Head {
+  /** Fields, pseudo-headers included. */
+  count: i32 = 0;
+  /** No body follows. */
+  end: bool = false;
+
+  constructor(private readonly map: u32) {}
+
+  /** The value, or one that does not exist. Values of a repeated name are joined with ", ". */
+  get(name: Slice): Slice {
+    const value = changetype<Slice>(temporary(offsetof<Slice>()));
+    value.ptr = 0;
+    value.length = 0;
+    const at = changetype<usize>(value);
+    value.exists =
+      proxy_get_header_map_value(this.map, name.ptr, name.length, at, at + offsetof<Slice>('length')) == OK;
+    return value;
+  }
+
+  has(name: Slice): bool {
+    return this.get(name).exists;
+  }
+
+  /** One value in place of all that there are. */
+  set(name: Slice, value: Slice): void {
+    proxy_replace_header_map_value(this.map, name.ptr, name.length, value.ptr, value.length);
+  }
+
+  add(name: Slice, value: Slice): void {
+    proxy_add_header_map_value(this.map, name.ptr, name.length, value.ptr, value.length);
+  }
+
+  remove(name: Slice): void {
+    proxy_remove_header_map_value(this.map, name.ptr, name.length);
+  }
+}
+
+// @ts-ignore: decorator
+@lazy
+export const PATH = bytes(':path');
+// @ts-ignore: decorator
+@lazy
+export const METHOD = bytes(':method');
+// @ts-ignore: decorator
+@lazy
+export const AUTHORITY = bytes(':authority');
+// @ts-ignore: decorator
+@lazy
+export const STATUS = bytes(':status');

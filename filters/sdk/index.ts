@@ -1,0 +1,21 @@
+// The SDK: import from here. A filter is one class and one call of register(); see README.md.
+
+export { Body } from './body';
+export { Action, HttpFilter, register } from './filter';
+export { AUTHORITY, Head, METHOD, PATH, STATUS } from './head';
+export { Level, log, logBytes, logs } from './log';
+export { randomBelow } from './random';
+export { getShared, setShared, SharedValue } from './shared';
+export { bytes, Slice, slice, utf8 } from './slice';
+export {
+  continueRequest,
+  continueResponse,
+  flag,
+  property,
+  reply,
+  resumeAfter,
+  routeConfiguration,
+  setProperty,
+  wakeAfter,
+} from './stream';
+export { setTick } from './tick';

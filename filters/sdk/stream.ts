@@ -1,0 +1,84 @@
+// What a filter may do to the stream it is called for, and ask about it.
+
+import {
+  OK,
+  proxy_call_foreign_function,
+  proxy_continue_stream,
+  proxy_get_property,
+  proxy_send_local_response,
+  proxy_set_property,
+} from './abi';
+import { temporary } from './arena';
+import { bytes, Slice } from './slice';
+
+export function continueRequest(): void {
+  proxy_continue_stream(0);
+}
+
+export function continueResponse(): void {
+  proxy_continue_stream(1);
+}
+
+/** Answers here, after this callback; the request goes no further. `details` are for the access log. */
+export function reply(status: i32, body: Slice, details: Slice, grpcStatus: i32 = -1): void {
+  proxy_send_local_response(status, details.ptr, details.length, body.ptr, body.length, 0, 0, grpcStatus);
+}
+
+/** A property by its path, segments joined by \0: `bytes('source\0address')`. */
+export function property(path: Slice): Slice {
+  const value = changetype<Slice>(temporary(offsetof<Slice>()));
+  value.ptr = 0;
+  value.length = 0;
+  const at = changetype<usize>(value);
+  value.exists = proxy_get_property(path.ptr, path.length, at, at + offsetof<Slice>('length')) == OK;
+  return value;
+}
+
+/** Remembers something about this stream for the filters that come later. */
+export function setProperty(path: Slice, value: Slice): void {
+  proxy_set_property(path.ptr, path.length, value.ptr, value.length);
+}
+
+/** Calls a function that the host has beside the standard's. False: it has none of this name, or refused. */
+export function callForeign(name: Slice, parameters: usize, length: i32): bool {
+  return proxy_call_foreign_function(name.ptr, name.length, parameters, length, 0, 0) == OK;
+}
+
+// @ts-ignore: decorator
+@lazy
+const FILTER_CONFIG = bytes('weft\0filter_config');
+// @ts-ignore: decorator
+@lazy
+const WAKE_AFTER = bytes('weft_wake_after');
+// @ts-ignore: decorator
+@lazy
+const RESUME_AFTER = bytes('weft_resume_after');
+// @ts-ignore: decorator
+@lazy
+const FLAG = bytes('weft_flag');
+
+/** This route's configuration of this filter. Weft only: does not exist elsewhere. */
+export function routeConfiguration(): Slice {
+  return property(FILTER_CONFIG);
+}
+
+/** onWake() is called after some milliseconds, unless the stream ends before. Weft only. */
+export function wakeAfter(ms: u32): bool {
+  return callMilliseconds(WAKE_AFTER, ms);
+}
+
+/** The paused request continues by itself after some milliseconds. Weft only. */
+export function resumeAfter(ms: u32): bool {
+  return callMilliseconds(RESUME_AFTER, ms);
+}
+
+/** Sets a response flag for the access log, such as "FI". Weft only. */
+export function flag(name: Slice): void {
+  callForeign(FLAG, name.ptr, name.length);
+}
+
+function callMilliseconds(name: Slice, ms: u32): bool {
+  const at = temporary(4);
+  store<u32>(at, ms);
+  return callForeign(name, at, 4);
+}

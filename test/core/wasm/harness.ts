@@ -1,0 +1,152 @@
+// What the tests of the host have in common: a node, a runtime, and a small FilterStream that remembers what was asked.
+
+import { createHash } from 'node:crypto';
+
+import type { BodyBuffer } from '../../../core/body.ts';
+import type { Flag } from '../../../core/errors.ts';
+import type { Direction, FilterStream, LocalReply } from '../../../core/filter.ts';
+import { Head } from '../../../core/head.ts';
+import type { ExchangeRecord } from '../../../core/record.ts';
+import { type RuntimeOptions, WasmRuntime } from '../../../core/wasm/runtime.ts';
+import { createSharedData } from '../../../core/wasm/shared-data.ts';
+import type { PluginSpec } from '../../../core/wasm/spec.ts';
+import type { Node } from '../../../core/workload.ts';
+
+export const NODE: Node = {
+  id: 'sidecar~reviews-v1-1',
+  role: 'sidecar',
+  name: 'reviews-v1-1',
+  workload: 'reviews-v1',
+  namespace: 'default',
+  serviceAccount: 'bookinfo-reviews',
+  trustDomain: 'cluster.local',
+  labels: { app: 'reviews', version: 'v1' },
+  address: '127.0.0.1',
+  app: { address: '127.0.0.1', port: 9080 },
+  services: ['reviews.default.svc.cluster.local'],
+};
+
+export interface LogLine {
+  readonly level: string;
+  readonly message: string;
+}
+
+export function runtimeFor(options: Partial<RuntimeOptions> = {}): { runtime: WasmRuntime; lines: LogLine[] } {
+  const lines: LogLine[] = [];
+  const runtime = new WasmRuntime({
+    node: NODE,
+    shared: createSharedData(256 * 1024),
+    shard: 0,
+    logLevel: 'debug',
+    log: (level, _component, message) => void lines.push({ level, message }),
+    ...options,
+  });
+  return { runtime, lines };
+}
+
+export function specFor(bytes: Uint8Array, changes: Partial<PluginSpec> = {}): PluginSpec {
+  return {
+    name: 'test',
+    digest: createHash('sha256').update(bytes).digest('hex'),
+    module: new WebAssembly.Module(bytes),
+    builtin: false,
+    rootId: '',
+    vmId: '',
+    vmConfiguration: new Uint8Array(0),
+    configuration: new Uint8Array(0),
+    env: {},
+    failStrategy: 'FAIL_CLOSE',
+    ...changes,
+  };
+}
+
+export function recordFor(changes: Partial<ExchangeRecord> = {}): ExchangeRecord {
+  return {
+    direction: 'inbound',
+    connection: {
+      id: 7,
+      remoteAddress: '127.1.0.2',
+      remotePort: 40000,
+      localAddress: '127.1.0.3',
+      localPort: 9080,
+      memo: null,
+    },
+    protocol: 'HTTP/1.1',
+    startTime: 1_700_000_000_000,
+    requestEndMs: -1,
+    responseStartMs: -1,
+    durationMs: -1,
+    upstreamServiceMs: -1,
+    requestHead: null,
+    originalPath: null,
+    responseHead: null,
+    responseTrailers: null,
+    requestId: 'b1946ac9',
+    bytesReceived: 0,
+    bytesSent: 0,
+    responseCode: 0,
+    responseCodeDetails: '',
+    flags: 0,
+    routeName: 'default',
+    clusterName: '',
+    upstreamHost: '',
+    upstreamLocalAddress: '',
+    upstreamTransportFailure: '',
+    attempts: 0,
+    destinationService: 'reviews.default.svc.cluster.local',
+    destinationPort: 9080,
+    source: null,
+    destination: null,
+    sourcePrincipal: '',
+    ...changes,
+  };
+}
+
+/** A chain of one filter, without a chain: it keeps what was asked for. */
+export class TestStream implements FilterStream {
+  readonly record: ExchangeRecord;
+  requestHead: Head;
+  responseHead: Head | null = null;
+  requestTrailers: Head | null = null;
+  responseTrailers: Head | null = null;
+  readonly bodies: Record<Direction, BodyBuffer | null> = { request: null, response: null };
+  readonly state = new Map<string, Uint8Array>();
+  readonly replies: LocalReply[] = [];
+  readonly resumed: Direction[] = [];
+  readonly closed: Direction[] = [];
+  readonly delays: number[] = [];
+  readonly flags: Flag[] = [];
+  routeCacheCleared = 0;
+  /** Called whenever the filter asks for something. */
+  onAsked: () => void = () => undefined;
+
+  constructor(requestHead = Head.request('GET', 'reviews:9080', '/reviews/0'), record: Partial<ExchangeRecord> = {}) {
+    this.requestHead = requestHead;
+    this.record = recordFor({ requestHead, ...record });
+  }
+
+  body(direction: Direction): BodyBuffer | null {
+    return this.bodies[direction];
+  }
+  resume(direction: Direction): void {
+    this.resumed.push(direction);
+    this.onAsked();
+  }
+  close(direction: Direction): void {
+    this.closed.push(direction);
+    this.onAsked();
+  }
+  localReply(reply: LocalReply): void {
+    this.replies.push(reply);
+    this.onAsked();
+  }
+  resumeAfter(ms: number): void {
+    this.delays.push(ms);
+  }
+  clearRouteCache(): void {
+    this.routeCacheCleared++;
+  }
+  addFlag(flag: Flag): void {
+    this.flags.push(flag);
+  }
+}
