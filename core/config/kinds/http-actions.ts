@@ -1,0 +1,174 @@
+// What a VirtualService's HTTP route does to a request beside forwarding it: redirect, answer, rewrite, retry, fail on
+// purpose, answer preflights.
+
+import { count, duration, port, positiveDuration, quote, regex, text, texts } from '../formats.ts';
+import { array, boolean, integer, object, oneOf, optional, type Static, string } from '../schema.ts';
+import { Percent } from './shared.ts';
+import { StringMatch } from './string-match.ts';
+
+export const HTTPRedirect = object(
+  {
+    uri: optional(text),
+    authority: optional(text),
+    port: optional(port),
+    derivePort: optional(oneOf('FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT')),
+    scheme: optional(text),
+    redirectCode: optional(integer(300, 399)),
+    prefixRewrite: optional(text),
+  },
+  {
+    atMostOne: [
+      ['port', 'derivePort'],
+      ['uri', 'prefixRewrite'],
+    ],
+    check(redirect, report) {
+      if (redirect.redirectCode !== undefined && ![301, 302, 303, 307, 308].includes(redirect.redirectCode)) {
+        report.error(['redirectCode'], 'range', `${redirect.redirectCode} is no redirect: 301, 302, 303, 307 or 308`);
+      }
+      if (Object.keys(redirect).every((field) => field === 'redirectCode')) {
+        report.error([], 'required', 'a redirect needs a uri, authority, scheme, port or prefixRewrite');
+      }
+    },
+  },
+);
+export type HTTPRedirect = Static<typeof HTTPRedirect>;
+
+const base64 = string({
+  code: 'base64',
+  check: (value) =>
+    /^[A-Za-z0-9+/]*={0,2}$/.test(value) && value.length % 4 === 0 ? null : `${quote(value)} is not base64`,
+});
+
+/** A local answer's body is held in memory by every proxy. */
+const MAX_DIRECT_BODY = 1024 * 1024;
+
+export const HTTPDirectResponse = object({
+  status: integer(200, 599),
+  body: optional(
+    object(
+      { string: optional(text), bytes: optional(base64) },
+      {
+        exactlyOne: [['string', 'bytes']],
+        check(body, report) {
+          const field = body.string === undefined ? 'bytes' : 'string';
+          if ((body[field] ?? '').length > MAX_DIRECT_BODY) {
+            report.error([field], 'limit', `the body is longer than ${MAX_DIRECT_BODY} characters`);
+          }
+        },
+      },
+    ),
+  ),
+});
+export type HTTPDirectResponse = Static<typeof HTTPDirectResponse>;
+
+export const HTTPRewrite = object(
+  {
+    uri: optional(text),
+    authority: optional(text),
+    uriRegexRewrite: optional(object({ match: regex, rewrite: text })),
+  },
+  {
+    atMostOne: [['uri', 'uriRegexRewrite']],
+    check(rewrite, report) {
+      if (Object.keys(rewrite).length === 0) {
+        report.error([], 'required', 'a rewrite needs a uri, authority or uriRegexRewrite');
+      }
+    },
+  },
+);
+export type HTTPRewrite = Static<typeof HTTPRewrite>;
+
+const RETRY_ON = new Set([
+  ...['5xx', 'gateway-error', 'reset', 'reset-before-request', 'connect-failure', 'envoy-ratelimited', 'retriable-4xx'],
+  ...['refused-stream', 'retriable-status-codes', 'retriable-headers', 'http3-post-connect-failure'],
+  ...['cancelled', 'deadline-exceeded', 'internal', 'resource-exhausted', 'unavailable'],
+]);
+
+export const HTTPRetry = object(
+  {
+    attempts: optional(count),
+    perTryTimeout: optional(positiveDuration),
+    retryOn: optional(text),
+    retryRemoteLocalities: optional(boolean),
+    retryIgnorePreviousHosts: optional(boolean),
+    backoff: optional(positiveDuration),
+  },
+  {
+    check(retries, report) {
+      for (const condition of (retries.retryOn ?? '').split(',')) {
+        const name = condition.trim();
+        if (name === '' || RETRY_ON.has(name) || /^[1-5]\d\d$/.test(name)) continue;
+        report.error(
+          ['retryOn'],
+          'enum',
+          `${quote(name)} is no retry condition: one of ${[...RETRY_ON].join(', ')}, or a status`,
+        );
+      }
+      if (retries.attempts === 0 && (retries.retryOn || retries.perTryTimeout)) {
+        report.error(
+          ['attempts'],
+          'contradiction',
+          'retries are configured although attempts is 0, which turns them off',
+        );
+      }
+    },
+  },
+);
+export type HTTPRetry = Static<typeof HTTPRetry>;
+
+const GRPC_STATUS = [
+  ...['OK', 'CANCELLED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND', 'ALREADY_EXISTS'],
+  ...['PERMISSION_DENIED', 'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED', 'OUT_OF_RANGE', 'UNIMPLEMENTED'],
+  ...['INTERNAL', 'UNAVAILABLE', 'DATA_LOSS', 'UNAUTHENTICATED'],
+];
+
+const grpcStatus = string({
+  code: 'enum',
+  check: (value) =>
+    GRPC_STATUS.includes(value) ? null : `${quote(value)} is no gRPC status: ${GRPC_STATUS.join(', ')}`,
+});
+
+export const HTTPFaultInjection = object(
+  {
+    delay: optional(
+      object(
+        {
+          percent: optional(integer(0, 100)),
+          fixedDelay: optional(positiveDuration),
+          exponentialDelay: optional(positiveDuration),
+          percentage: optional(Percent),
+        },
+        { exactlyOne: [['fixedDelay', 'exponentialDelay']], atMostOne: [['percent', 'percentage']] },
+      ),
+    ),
+    abort: optional(
+      object(
+        {
+          httpStatus: optional(integer(200, 599)),
+          grpcStatus: optional(grpcStatus),
+          http2Error: optional(text),
+          percentage: optional(Percent),
+        },
+        { exactlyOne: [['httpStatus', 'grpcStatus', 'http2Error']] },
+      ),
+    ),
+  },
+  {
+    check(fault, report) {
+      if (!fault.delay && !fault.abort) report.error([], 'required', 'a fault needs a delay or an abort');
+    },
+  },
+);
+export type HTTPFaultInjection = Static<typeof HTTPFaultInjection>;
+
+export const CorsPolicy = object({
+  allowOrigin: optional(texts),
+  allowOrigins: optional(array(StringMatch)),
+  allowMethods: optional(texts),
+  allowHeaders: optional(texts),
+  exposeHeaders: optional(texts),
+  maxAge: optional(duration),
+  allowCredentials: optional(boolean),
+  unmatchedPreflights: optional(oneOf('UNSPECIFIED', 'FORWARD', 'IGNORE')),
+});
+export type CorsPolicy = Static<typeof CorsPolicy>;
