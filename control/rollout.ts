@@ -60,6 +60,7 @@ export class Rollouts {
   readonly #rollouts = new Map<number, Rollout>();
   readonly #waiters = new Set<() => void>();
   readonly #now: () => number;
+  #newest = 0;
   #subscriptions: Subscription[] = [];
   #closed = false;
 
@@ -84,6 +85,12 @@ export class Rollouts {
 
   /** A revision arrived, whoever made it. */
   arrived(revision: number): void {
+    if (revision < this.#newest) {
+      // Another log: what was said about the numbers of the old one means nothing.
+      this.#answers.clear();
+      this.#rollouts.clear();
+    }
+    this.#newest = revision;
     if (!this.#rollouts.has(revision)) this.#begin(revision, new Set(this.#leases.keys()), this.#now());
   }
 
@@ -107,7 +114,7 @@ export class Rollouts {
       if (rollout.acks.has(id) || rollout.nacks.has(id)) continue;
       (this.#leases.has(id) ? missing : gone).push(id);
     }
-    const times = [...rollout.acks.values()].map((at) => at - rollout.publishedAt).sort((a, b) => a - b);
+    const times = [...rollout.acks.values()].map((at) => Math.max(0, at - rollout.publishedAt)).sort((a, b) => a - b);
     return {
       revision,
       expected: rollout.expected.size - gone.length,
@@ -188,7 +195,7 @@ export class Rollouts {
 
   #begin(revision: number, expected: ReadonlySet<string>, publishedAt: number): void {
     const rollout: Rollout = { expected, publishedAt, acks: new Map(), nacks: new Map() };
-    for (const answer of this.#answers.values()) if (answer.at >= publishedAt) settle(rollout, revision, answer);
+    for (const answer of this.#answers.values()) settle(rollout, revision, answer);
     this.#rollouts.set(revision, rollout);
     for (const old of this.#rollouts.keys()) {
       if (this.#rollouts.size <= MAX_ROLLOUTS) break;

@@ -9,6 +9,7 @@ const EMPTY: ConfigState = { revision: 0, resources: new Map() };
 export class Store {
   #state = EMPTY;
   #subscription: Subscription | null = null;
+  #opened = false;
   readonly #waiting = new Set<() => void>();
   readonly #onRevision: (revision: number) => void;
 
@@ -16,13 +17,14 @@ export class Store {
     this.#onRevision = onRevision;
   }
 
-  /** `onRevision` hears of each revision as it arrives here. Resolves when the newest is known. */
+  /** Resolves when the newest revision is known; `onRevision` hears of each one that arrives after it. */
   static async open(bus: Bus, onRevision: (revision: number) => void): Promise<Store> {
     const store = new Store(onRevision);
     store.#subscription = await bus.config.follow(0, {
       commit: (commit: Commit) => store.#advance(applyCommit(store.#state, commit)),
       state: (state: ConfigState) => store.#advance(state),
     });
+    store.#opened = true;
     return store;
   }
 
@@ -56,7 +58,7 @@ export class Store {
   #advance(state: ConfigState): void {
     this.#state = state;
     for (const done of [...this.#waiting]) done();
-    this.#onRevision(state.revision);
+    if (this.#opened) this.#onRevision(state.revision);
   }
 }
 

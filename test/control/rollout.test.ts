@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Bus, Lease, ProxyStatus } from '../../bus/types.ts';
+import type { ChangeResult } from '../../control/apply.ts';
+import { type ProxyReport, type RolloutReport, Rollouts } from '../../control/rollout.ts';
+import { until } from '../bus/harness.ts';
+import { files, type Plane, startPlane, virtualService } from './harness.ts';
+
+function lease(proxy: string): Lease {
+  const admin = `http://127.0.0.1:1/${proxy}`;
+  return {
+    proxy,
+    ttlMs: 60_000,
+    node: { id: proxy },
+    endpoints: [{ id: proxy }],
+    admin,
+    version: '9',
+    startedAt: 'now',
+  };
+}
+
+function answer(proxy: string, revision: number, problems: unknown[] = []): ProxyStatus {
+  return { proxy, revision, ok: problems.length === 0, problems, shards: 2, ms: 3, time: '2026-01-01T00:00:00Z' };
+}
+
+function leases(...ids: string[]): Map<string, Lease> {
+  return new Map(ids.map((id) => [id, lease(id)]));
+}
+
+describe('a rollout', () => {
+  let time: number;
+  const begin = () => {
+    time = 1_000;
+    return new Rollouts(() => time);
+  };
+
+  it('expects who lived when the commit was made, and measures from publish to answer', () => {
+    const rollouts = begin();
+    rollouts.lived(leases('a', 'b', 'c', 'd'));
+    const stands = rollouts.publish();
+    time += 5;
+    rollouts.answered(answer('a', 1));
+    stands(1);
+    rollouts.lived(leases('a', 'b', 'c', 'd', 'joined'));
+    time += 5;
+    rollouts.answered(answer('b', 1));
+    rollouts.answered(answer('joined', 1));
+    time += 90;
+    rollouts.answered(answer('c', 2));
+    const report = rollouts.report(1);
+    assert.deepEqual([report.expected, report.acked, report.missing, report.done], [4, 3, ['d'], false]);
+    assert.deepEqual([report.p50Ms, report.p99Ms, report.maxMs], [10, 100, 100]);
+  });
+
+  it('is done when everybody has answered, also by refusing, and tells why', () => {
+    const rollouts = begin();
+    rollouts.lived(leases('a', 'b'));
+    rollouts.publish()(1);
+    rollouts.answered(answer('a', 1));
+    rollouts.answered(answer('b', 1, ['no']));
+    const report = rollouts.report(1);
+    assert.deepEqual([report.acked, report.nacked, report.done], [1, [{ proxy: 'b', problems: ['no'] }], true]);
+    rollouts.answered(answer('b', 2));
+    assert.deepEqual(rollouts.report(1).acked, 2, 'whoever serves a later revision has this one behind it');
+  });
+
+  it('takes a refusal of a later revision for no answer', () => {
+    const rollouts = begin();
+    rollouts.lived(leases('a'));
+    rollouts.publish()(1);
+    rollouts.answered(answer('a', 2, ['no']));
+    assert.deepEqual(rollouts.report(1).missing, ['a']);
+  });
+
+  it('does not wait for who has left', () => {
+    const rollouts = begin();
+    rollouts.lived(leases('a', 'b'));
+    rollouts.publish()(1);
+    rollouts.answered(answer('a', 1));
+    rollouts.lived(leases('a'));
+    const report = rollouts.report(1);
+    assert.deepEqual([report.expected, report.gone, report.done], [1, ['b'], true]);
+  });
+
+  it('that was made before this control plane looked is told without times', () => {
+    const rollouts = begin();
+    rollouts.lived(leases('a', 'b'));
+    rollouts.answered(answer('a', 4));
+    const report = rollouts.report(3);
+    assert.deepEqual([report.expected, report.acked, report.missing, report.p50Ms], [2, 1, ['b'], null]);
+  });
+});
+
+describe('proxies seen through the API', () => {
+  let plane: Plane;
+  let proxy: Bus;
+  before(async () => {
+    plane = await startPlane();
+    proxy = await plane.mesh.open('proxy');
+  });
+  after(() => plane.stop());
+
+  it('answer a long poll that ends when the last of them has answered', async () => {
+    const held = await Promise.all(['p1', 'p2', 'p3'].map((id) => proxy.leases.hold(lease(id))));
+    const proxies = async () => (await plane.call<ProxyReport[]>('GET', '/v1/proxies')).body;
+    await until(async () => (await proxies()).length === 3, 'all leases are seen');
+    assert.deepEqual(
+      (await proxies()).map(({ state }) => state),
+      ['SYNCED', 'SYNCED', 'SYNCED'],
+    );
+
+    const { body } = await plane.call<ChangeResult>('POST', '/v1/apply', files(virtualService('a')));
+    assert.deepEqual(
+      (await proxies()).map(({ state }) => state),
+      ['NOT SENT', 'NOT SENT', 'NOT SENT'],
+    );
+    const polling = plane.call<RolloutReport>('GET', `/v1/revisions/${body.revision}/rollout?timeoutMs=20000`);
+    proxy.statuses.report(answer('p1', body.revision));
+    proxy.statuses.report(answer('p2', body.revision, [{ severity: 'error', code: 'compile', message: 'no' }]));
+    const soon = await plane.call<RolloutReport>('GET', `/v1/revisions/${body.revision}/rollout?timeoutMs=1`);
+    assert.deepEqual([soon.body.done, soon.body.missing.includes('p3')], [false, true]);
+    proxy.statuses.report(answer('p3', body.revision));
+    const { status, body: report } = await polling;
+    assert.equal(status, 200);
+    assert.deepEqual([report.expected, report.acked, report.missing, report.done], [3, 2, [], true]);
+    assert.deepEqual(report.nacked, [
+      { proxy: 'p2', problems: [{ severity: 'error', code: 'compile', message: 'no' }] },
+    ]);
+    assert.ok(report.p50Ms! > 0 && report.maxMs! >= report.p99Ms! && report.p99Ms! >= report.p50Ms!);
+
+    await plane.call('POST', '/v1/apply', files(virtualService('b')));
+    proxy.statuses.report(answer('p3', body.revision + 1));
+    await until(async () => (await proxies())[2].state === 'SYNCED', 'the answer is seen');
+    const [p1, p2] = await proxies();
+    assert.deepEqual([p1.state, p1.revision, p2.state], ['STALE', 1, 'NACK']);
+    assert.deepEqual([p1.id, p1.version, p1.admin, p1.shards, p1.ms], ['p1', '9', 'http://127.0.0.1:1/p1', 2, 3]);
+    assert.deepEqual([p1.node, p1.endpoints, p1.lastAck], [{ id: 'p1' }, [{ id: 'p1' }], '2026-01-01T00:00:00Z']);
+    await Promise.all(held.map((each) => each.withdraw()));
+    await until(async () => (await proxies()).length === 0, 'who withdrew is gone');
+  });
+
+  it('are known to a control plane that starts later, with what they answered', async () => {
+    const held = await proxy.leases.hold(lease('early'));
+    proxy.statuses.report(answer('early', 2));
+    const late = await plane.another();
+    const { body } = await plane.call<ProxyReport[]>('GET', '/v1/proxies', undefined, { to: late });
+    assert.deepEqual(
+      body.map(({ id, state }) => [id, state]),
+      [['early', 'SYNCED']],
+    );
+    const { body: report } = await plane.call<RolloutReport>('GET', '/v1/revisions/2/rollout', undefined, { to: late });
+    assert.deepEqual([report.acked, report.done, report.p50Ms === null || report.p50Ms >= 0], [1, true, true]);
+    await held.withdraw();
+  });
+
+  it('do not keep a control plane from closing while somebody waits for them', async () => {
+    const held = await proxy.leases.hold(lease('silent'));
+    const closing = await plane.another();
+    const { body } = await plane.call<ChangeResult>('POST', '/v1/apply', files(virtualService('c')), { to: closing });
+    const polling = plane.call<RolloutReport>(
+      'GET',
+      `/v1/revisions/${body.revision}/rollout?timeoutMs=60000`,
+      undefined,
+      {
+        to: closing,
+      },
+    );
+    // The poll has arrived when its connection is open and the server has answered another request after it.
+    await plane.call('GET', '/v1/version', undefined, { to: closing });
+    const [answered] = await Promise.all([polling.catch(() => null), closing.close()]);
+    if (answered !== null) assert.deepEqual(answered.body.missing, ['silent']);
+    await held.withdraw();
+  });
+});
