@@ -1,0 +1,55 @@
+// Proves that an address is free before shards share it. SO_REUSEPORT lets a stranger who sets it too bind the same port
+// without a word, so the main thread binds once without it, learns the port where any will do, and releases.
+
+import { createServer } from 'node:net';
+import type { Address } from './options.ts';
+
+/** A listener cannot be had; the message says which address, who wanted it and why not. */
+export class PortUnavailable extends Error {}
+
+/** Binds alone, releases, and returns the port. `wantedBy`: 'listener inbound', 'Gateway default/bookinfo'. */
+export async function reservePort({ address, port }: Address, wantedBy: string): Promise<number> {
+  try {
+    return await bindOnce(address, port, false);
+  } catch (error) {
+    throw new PortUnavailable(`${wantedBy}: ${reason(error as NodeJS.ErrnoException, address, port)}`);
+  }
+}
+
+/** Whether several threads may listen on one port here: Linux yes, macOS no. */
+export async function canSharePorts(): Promise<boolean> {
+  try {
+    await bindOnce('127.0.0.1', 0, true);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOTSUP' || code === 'EINVAL' || code === 'ENOPROTOOPT') return false;
+    throw error;
+  }
+}
+
+/** What went wrong when listening, as one clause. */
+export function reason(error: NodeJS.ErrnoException, address: string, port: number): string {
+  const place = `${address.includes(':') ? `[${address}]` : address}:${port}`;
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return `${place} is in use by another program`;
+    case 'EACCES':
+      return `${place} needs privileges that this process has not; bind another port in its place`;
+    case 'EADDRNOTAVAIL':
+      return `${place} is no address of this machine`;
+    default:
+      return `cannot listen on ${place}: ${error.message}`;
+  }
+}
+
+function bindOnce(host: string, port: number, reusePort: boolean): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen({ host, port, reusePort, exclusive: true }, () => {
+      const bound = server.address();
+      server.close(() => resolve(bound !== null && typeof bound === 'object' ? bound.port : port));
+    });
+  });
+}
