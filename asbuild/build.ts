@@ -13,6 +13,7 @@ const FILTERS = join(ROOT, 'filters');
 const BUILTINS: readonly FilterSource[] = [
   // Allocates nothing after its configuration.
   { name: 'fault', entry: join(FILTERS, 'fault', 'index.ts'), runtime: 'stub' },
+  { name: 'rbac', entry: join(FILTERS, 'rbac', 'index.ts'), runtime: 'minimal' },
 ];
 
 /** Builds what is out of date. Rejects with the compiler's messages, and then leaves what was built before. */

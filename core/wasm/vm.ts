@@ -46,6 +46,8 @@ export class Vm {
     } catch (error) {
       plugin.setTick(0);
       if (!first && !(error instanceof PluginRefused)) this.trapped(instance, plugin, 'proxy_on_configure', error);
+      // What runs on in this instance shall not carry the refused root along.
+      if (!first) this.call(instance, plugin.root, 'proxy_on_delete', instance.callbacks.delete, plugin.contextId);
       instance.contexts.delete(plugin.contextId);
       plugin.contextId = 0;
       throw error instanceof PluginRefused ? error : new PluginRefused(`trapped while starting: ${trapText(error)}`);

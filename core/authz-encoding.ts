@@ -1,0 +1,107 @@
+// The bytes that the rbac filter interprets, little-endian; sizes let it skip what is decided.
+//
+//   u8 version (1) | u8 1 at a gateway | list of policies that deny | list of policies that allow
+//   list         u16 count | item...
+//   policy       u32 size | text name | list of rules
+//   rule         u32 size | u16 index | list of sources | list of operations | conjunction (when)
+//   source, operation, conjunction   u32 size | list of matches, all of which must hold
+//   match        u32 size | u8 attribute | u8 negated | text key | list of values, one of which must match
+//   value        u8 kind | text
+//   text         u16 length | bytes
+
+export const ATTRIBUTE = {
+  principal: 1,
+  namespace: 2,
+  sourceIp: 3,
+  remoteIp: 4,
+  serviceAccount: 5,
+  trustDomain: 6,
+  host: 7,
+  port: 8,
+  method: 9,
+  path: 10,
+  header: 11,
+  destinationIp: 12,
+  sni: 13,
+} as const;
+
+export const VALUE = { exact: 0, prefix: 1, suffix: 2, present: 3, cidr: 4, template: 5 } as const;
+
+export interface Value {
+  readonly kind: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface Match {
+  readonly attribute: number;
+  readonly negated: boolean;
+  /** A header's name, else ''. */
+  readonly key: string;
+  readonly values: readonly Value[];
+}
+
+export type Conjunction = readonly Match[];
+
+export interface EncodedRule {
+  readonly index: number;
+  readonly sources: readonly Conjunction[];
+  readonly operations: readonly Conjunction[];
+  readonly when: Conjunction;
+}
+
+export interface EncodedPolicy {
+  readonly name: string;
+  readonly rules: readonly EncodedRule[];
+}
+
+const VERSION = 1;
+
+export function encodePolicies(
+  gateway: boolean,
+  deny: readonly EncodedPolicy[],
+  allow: readonly EncodedPolicy[],
+): Uint8Array {
+  return Buffer.concat([Buffer.of(VERSION, gateway ? 1 : 0), list(deny, policy), list(allow, policy)]);
+}
+
+function policy({ name, rules }: EncodedPolicy): Buffer {
+  return sized(text(Buffer.from(name)), list(rules, rule));
+}
+
+function rule({ index, sources, operations, when }: EncodedRule): Buffer {
+  return sized(u16(index), list(sources, conjunction), list(operations, conjunction), conjunction(when));
+}
+
+function conjunction(matches: Conjunction): Buffer {
+  return sized(list(matches, match));
+}
+
+function match({ attribute, negated, key, values }: Match): Buffer {
+  return sized(Buffer.of(attribute, negated ? 1 : 0), text(Buffer.from(key)), list(values, value));
+}
+
+function value({ kind, bytes }: Value): Buffer {
+  return Buffer.concat([Buffer.of(kind), text(bytes)]);
+}
+
+function list<T>(items: readonly T[], encode: (item: T) => Buffer): Buffer {
+  return Buffer.concat([u16(items.length), ...items.map(encode)]);
+}
+
+function sized(...parts: readonly Uint8Array[]): Buffer {
+  const body = Buffer.concat(parts);
+  const size = Buffer.alloc(4);
+  size.writeUInt32LE(body.length);
+  return Buffer.concat([size, body]);
+}
+
+function text(bytes: Uint8Array): Buffer {
+  return Buffer.concat([u16(bytes.length), bytes]);
+}
+
+/** Throws a RangeError beyond 65,535: no policy that decodes has such a list or text. */
+function u16(number: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16LE(number);
+  return bytes;
+}

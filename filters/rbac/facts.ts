@@ -1,0 +1,185 @@
+// What conditions ask about a request. Who called comes from the connection, never from a header.
+
+import { AUTHORITY, bytes, Head, METHOD, PATH, property, Slice, slice } from '../sdk/index';
+import { temporary } from '../sdk/arena';
+import { parseAddress } from './addresses';
+
+export namespace Attribute {
+  export const Principal: u8 = 1;
+  export const Namespace: u8 = 2;
+  export const SourceIp: u8 = 3;
+  export const RemoteIp: u8 = 4;
+  export const ServiceAccount: u8 = 5;
+  export const TrustDomain: u8 = 6;
+  export const Host: u8 = 7;
+  export const Port: u8 = 8;
+  export const Method: u8 = 9;
+  export const Path: u8 = 10;
+  export const Header: u8 = 11;
+  export const DestinationIp: u8 = 12;
+}
+
+const PEER = bytes('connection\0uri_san_peer_certificate');
+const SOURCE = bytes('source\0address');
+const DESTINATION = bytes('destination\0address');
+const DESTINATION_PORT = bytes('destination\0port');
+const FORWARDED_FOR = bytes('x-forwarded-for');
+const SPIFFE = bytes('spiffe://');
+const NS = bytes('/ns/');
+const SA = bytes('/sa/');
+const COUNT: usize = 14;
+
+/** Addresses of the slices found so far for this request, by attribute; 0 = not asked for yet. */
+const found: usize = memory.data(14 * 4, 4);
+
+let request: Head = new Head(0);
+let gateway: bool = false;
+
+export function beginRequest(head: Head, atGateway: bool): void {
+  request = head;
+  gateway = atGateway;
+  memory.fill(found, 0, COUNT * 4);
+}
+
+/** The fact behind an attribute; one that does not exist is not known. Addresses are 4 or 16 bytes. */
+export function valueOf(attribute: u8, key: Slice): Slice {
+  return attribute == Attribute.Header ? request.get(key) : fact(attribute);
+}
+
+function fact(attribute: u8): Slice {
+  if (<usize>attribute >= COUNT) return missing();
+  const place = found + (<usize>attribute << 2);
+  const known = load<usize>(place);
+  if (known != 0) return changetype<Slice>(known);
+  const fetched = fetch(attribute);
+  store<usize>(place, changetype<usize>(fetched));
+  return fetched;
+}
+
+function fetch(attribute: u8): Slice {
+  switch (attribute) {
+    case Attribute.Principal:
+      return principal();
+    case Attribute.Namespace:
+      return namespaceOf(fact(Attribute.Principal));
+    case Attribute.ServiceAccount:
+      return accountOf(fact(Attribute.Principal));
+    case Attribute.TrustDomain:
+      return domainOf(fact(Attribute.Principal));
+    case Attribute.SourceIp:
+      return addressOf(property(SOURCE));
+    case Attribute.RemoteIp:
+      return remoteAddress();
+    case Attribute.DestinationIp:
+      return addressOf(property(DESTINATION));
+    case Attribute.Host:
+      return lowerCase(request.get(AUTHORITY));
+    case Attribute.Port:
+      return decimal(property(DESTINATION_PORT));
+    case Attribute.Method:
+      return request.get(METHOD);
+    case Attribute.Path:
+      return withoutQuery(request.get(PATH));
+    default:
+      return missing();
+  }
+}
+
+/** trust-domain/ns/namespace/sa/account */
+function principal(): Slice {
+  const peer = property(PEER);
+  return peer.startsWith(SPIFFE) ? peer.part(SPIFFE.length, peer.length) : missing();
+}
+
+function namespaceOf(who: Slice): Slice {
+  const from = after(who, NS, 0);
+  if (from < 0) return missing();
+  const to = who.indexOf(0x2f, from);
+  return to < 0 ? missing() : who.part(from, to);
+}
+
+/** namespace/account */
+function accountOf(who: Slice): Slice {
+  const from = after(who, NS, 0);
+  if (from < 0) return missing();
+  const account = after(who, SA, from);
+  if (account < 0) return missing();
+  const space = account - SA.length - from;
+  const length = space + 1 + who.length - account;
+  const at = temporary(length);
+  memory.copy(at, who.ptr + from, space);
+  store<u8>(at + space, 0x2f);
+  memory.copy(at + space + 1, who.ptr + account, who.length - account);
+  return slice(at, length);
+}
+
+function domainOf(who: Slice): Slice {
+  const end = after(who, NS, 0);
+  return end < 0 ? missing() : who.part(0, end - NS.length);
+}
+
+/** Place behind the first `part` in `text` at or after `from`, or -1. */
+function after(text: Slice, part: Slice, from: i32): i32 {
+  if (!text.exists) return -1;
+  for (let at = from; at + part.length <= text.length; at++) {
+    if (memory.compare(text.ptr + at, part.ptr, part.length) == 0) return at + part.length;
+  }
+  return -1;
+}
+
+/**
+ * Whom the request is from in the end. A gateway sees its client; behind it, a caller that is known to be of the mesh has
+ * written its own client's address last into x-forwarded-for.
+ */
+function remoteAddress(): Slice {
+  if (gateway || !fact(Attribute.Principal).exists) return fact(Attribute.SourceIp);
+  const list = request.get(FORWARDED_FOR);
+  if (!list.exists || list.length == 0) return fact(Attribute.SourceIp);
+  let from = list.length;
+  while (from > 0 && list.at(from - 1) != 0x2c) from--;
+  let to = list.length;
+  while (from < to && list.at(from) == 0x20) from++;
+  while (to > from && list.at(to - 1) == 0x20) to--;
+  return parseAddress(list.part(from, to));
+}
+
+/** '127.0.0.1:80' or '[::1]:80' without its port, as bytes. */
+function addressOf(text: Slice): Slice {
+  if (!text.exists) return text;
+  let end = text.length;
+  while (end > 0 && text.at(end - 1) != 0x3a) end--;
+  if (end == 0) return missing();
+  const bracketed = text.at(0) == 0x5b;
+  return parseAddress(bracketed ? text.part(1, end - 2) : text.part(0, end - 1));
+}
+
+function lowerCase(text: Slice): Slice {
+  const at = temporary(text.length);
+  for (let i = 0; i < text.length; i++) {
+    const c = text.at(i);
+    store<u8>(at + i, c >= 65 && c <= 90 ? c | 32 : c);
+  }
+  return slice(at, text.length, text.exists);
+}
+
+/** An 8-byte integer as digits. */
+function decimal(number: Slice): Slice {
+  if (number.length != 8) return missing();
+  let rest = load<u32>(number.ptr);
+  const at = temporary(16);
+  let start = 16;
+  do {
+    store<u8>(at + --start, 48 + (rest % 10));
+    rest /= 10;
+  } while (rest > 0);
+  return slice(at + start, 16 - start);
+}
+
+function withoutQuery(path: Slice): Slice {
+  const query = path.indexOf(0x3f);
+  return query < 0 ? path : path.part(0, query);
+}
+
+function missing(): Slice {
+  return slice(0, 0, false);
+}
