@@ -67,7 +67,7 @@ async function unpack(target: string, cacheDir: string, options: FindNatsOptions
     if (fetched.code !== 0) {
       // A fresh container image knows no packages; lists of our own need no root.
       options.onProgress?.('apt knows no nats-server yet: reading the package lists ...');
-      const lists = await ownLists(cacheDir);
+      const lists = await ownLists(work);
       const updated = await run(apt, [...lists, 'update', '-q'], work);
       if (updated.code === 0) fetched = await run(apt, [...lists, 'download', '-q', 'nats-server'], work);
       else fetched = updated;
@@ -89,9 +89,9 @@ async function unpack(target: string, cacheDir: string, options: FindNatsOptions
   }
 }
 
-/** apt options that keep package lists in the cache folder. */
-async function ownLists(cacheDir: string): Promise<string[]> {
-  const folder = join(cacheDir, 'apt');
+/** apt options that keep package lists in a folder of ours. */
+async function ownLists(work: string): Promise<string[]> {
+  const folder = join(work, 'apt');
   await mkdir(join(folder, 'lists', 'partial'), { recursive: true });
   await mkdir(join(folder, 'cache', 'archives', 'partial'), { recursive: true });
   return ['-o', `Dir::State::lists=${join(folder, 'lists')}`, '-o', `Dir::Cache=${join(folder, 'cache')}`];

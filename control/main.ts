@@ -7,6 +7,7 @@ import fastify, { type FastifyReply } from 'fastify';
 import { type OpenBusOptions, openBus } from '../bus/connect.ts';
 import type { Bus } from '../bus/types.ts';
 import type { Problem, Resource } from '../core/config/resource.ts';
+import { dryRun } from '../core/snapshot/dry-run.ts';
 import { ApiError, asApiError } from './api-error.ts';
 import { Writer } from './apply.ts';
 import { Rollouts } from './rollout.ts';
@@ -33,7 +34,7 @@ export interface ControlOptions {
   readonly token?: string;
   /** Of this program. */
   readonly version: string;
-  /** Checks a whole next state after its resources were found sound: a dry run of the real compile. */
+  /** Checks a whole next state after its resources were found sound. Default: a dry run of the real compile. */
   validateSnapshot?(resources: ReadonlyMap<string, Resource>): readonly Problem[];
   /** A sentence about what happened; never a secret. */
   onLog?(line: string): void;
@@ -131,7 +132,7 @@ async function buildApi(parts: ApiParts): Promise<App> {
     bus,
     store,
     knownHosts: () => rollouts.hosts(),
-    validateSnapshot: parts.validateSnapshot ?? (() => []),
+    validateSnapshot: parts.validateSnapshot ?? dryRun,
     onPublish: () => {
       const stands = rollouts.publish();
       return ({ revision, message, upserts, removals }) => {
