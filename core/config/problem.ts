@@ -33,10 +33,10 @@ export function problemOf(
   };
 }
 
-/** What a terminal can show on one line, at most 400 characters of it. */
+/** What a terminal can show on one line, at most 600 characters of it. */
 export function oneLine(text: string): string {
   const line = text.slice(0, 1000).replace(UNPRINTABLE, ' ').trim();
-  return line.length > 400 ? `${line.slice(0, 400)}...` : line;
+  return line.length > 600 ? `${line.slice(0, 600)}...` : line;
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal would act on is taken out
