@@ -33,6 +33,7 @@ export class Plugin implements FilterFactory {
   }
 
   open(stream: FilterStream, config: Uint8Array | null): HttpFilter {
+    if (this.retired && !this.vm.plugins.has(this)) this.vm.readmit(this);
     const instance = this.vm.ready();
     if (instance === null || this.contextId === 0)
       return this.spec.failStrategy === 'FAIL_OPEN' ? ABSENT : new Failed(stream);
@@ -66,7 +67,10 @@ export class Plugin implements FilterFactory {
   finished(): boolean {
     if (!this.waitingForDone) return false;
     this.waitingForDone = false;
-    setImmediate(() => this.vm.erase(this));
+    setImmediate(() => {
+      // A stream that came meanwhile ends it when it ends.
+      if (this.streams === 0) this.vm.erase(this);
+    });
     return true;
   }
 

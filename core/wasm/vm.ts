@@ -39,6 +39,21 @@ export class Vm {
   add(spec: PluginSpec): Plugin {
     if (this.plugins.size > 0 && !spec.builtin) this.tryOut(spec);
     const plugin = new Plugin(spec, this, wantsOf(spec.module));
+    this.enter(plugin);
+    return plugin;
+  }
+
+  /** A plugin that was let go is needed once more: a request that began before comes to it only now. */
+  readmit(plugin: Plugin): void {
+    try {
+      this.enter(plugin);
+    } catch (error) {
+      if (!(error instanceof PluginRefused)) throw error;
+      this.host.log('error', plugin.name, error.message);
+    }
+  }
+
+  private enter(plugin: Plugin): void {
     const instance = this.instance ?? this.launch();
     const first = this.instance === null;
     try {
@@ -54,7 +69,21 @@ export class Vm {
     }
     if (first) this.install(instance);
     this.plugins.add(plugin);
-    return plugin;
+    if (first) this.bringBack(instance);
+  }
+
+  /** A new plugin has started the machine that was down: those that waited for that come with it. */
+  private bringBack(instance: Instance): void {
+    for (const plugin of this.plugins) {
+      if (plugin.contextId !== 0 || plugin.retired || instance.dead) continue;
+      try {
+        configure(instance, plugin, false);
+      } catch (error) {
+        plugin.contextId = 0;
+        if (error instanceof PluginRefused) this.host.log('error', plugin.name, error.message);
+        else this.trapped(instance, plugin, 'proxy_on_configure', error);
+      }
+    }
   }
 
   /** The live instance, started anew if it died and its pause is over; or null. */
