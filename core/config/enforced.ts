@@ -191,14 +191,15 @@ function visit(
   found: Map<string, readonly (string | number)[]>,
 ): void {
   if (node === true) return;
-  if (Array.isArray(value)) {
+  if (Array.isArray(value) && typeof node !== 'string') {
     value.forEach((item, i) => {
       visit(node, item, [...path, i], found);
     });
     return;
   }
   const what = typeof node === 'string' ? node : typeof node === 'function' ? node(value) : null;
-  if (what !== null && !found.has(what)) found.set(what, path);
+  const given = !Array.isArray(value) || value.length > 0;
+  if (what !== null && given && !found.has(what)) found.set(what, path);
   if (typeof node !== 'object') return;
   for (const [field, inner] of Object.entries(value as Record<string, unknown>)) {
     visit(Object.hasOwn(node, field) ? node[field] : field, inner, [...path, field], found);

@@ -10,7 +10,10 @@ export function formatProblem(problem: Problem): string {
   const who = place === '' && problem.resource !== undefined ? problem.resource : place;
   const code = problem.code.startsWith('IST') ? ` [${problem.code}]` : '';
   const path = problem.pointer === undefined || problem.pointer === '' ? '' : ` (${problem.pointer})`;
-  return `${who === '' ? '' : `${who}: `}${problem.severity}${code}: ${oneLine(problem.message)}${path}`;
+  return `${who === '' ? '' : `${who}: `}${problem.severity}${code}: ${problem.message}${path}`.replace(
+    UNPRINTABLE,
+    ' ',
+  );
 }
 
 export function isError(problem: Problem): boolean {
