@@ -34,7 +34,11 @@ const HISTORY: HistoryLimits = { manifestEvery: 50, commits: 1_000, maxAgeMs: 90
 export async function openBus(options: OpenBusOptions): Promise<Bus> {
   const { role, replicas = 1 } = options;
   const seal = new Seal(options);
-  const link = await openLink({ ...options, waitMs: options.waitMs ?? 10_000, inboxPrefix: inboxPrefix(role) });
+  const link = await openLink({
+    ...options,
+    waitMs: options.waitMs ?? 10_000,
+    inboxPrefix: inboxPrefix(role, options.user),
+  });
   const packs = new Objects(link, CONFIG_BUCKET, replicas);
   const objects = new Objects(link, OBJECT_BUCKET, replicas);
   if (role === 'control') {

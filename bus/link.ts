@@ -40,6 +40,7 @@ export type StreamQuery =
   | { readonly seq: number; readonly next_by_subj: string };
 
 const REQUEST_MS = 5_000;
+const CLOSE_MS = 3_000;
 
 export class Link {
   readonly nc: NatsConnection;
@@ -135,8 +136,13 @@ export class Link {
     this.#fail('the bus was closed');
     const graceful = this.connected;
     this.connected = false;
-    if (graceful) await this.nc.drain();
-    else await this.nc.close();
+    // A server that no longer answers cannot be drained to.
+    const impatient = setTimeout(() => void this.nc.close(), CLOSE_MS);
+    try {
+      await (graceful ? this.nc.drain() : this.nc.close());
+    } finally {
+      clearTimeout(impatient);
+    }
   }
 
   #fail(reason: string): void {

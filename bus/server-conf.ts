@@ -3,7 +3,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { permissions } from './subjects.ts';
+import { permissions, proxyUser } from './subjects.ts';
 
 export interface Credentials {
   readonly user: string;
@@ -16,22 +16,43 @@ export interface BusCredentials {
   readonly proxy: Credentials & { readonly verifyKey: string };
 }
 
+/** Passwords of proxies that have a user of their own, by node id. */
+export type ProxyPasswords = Readonly<Record<string, string>>;
+
+export async function readProxyPasswords(dir: string): Promise<ProxyPasswords> {
+  const file = join(dir, PROXIES_FILE);
+  const text = await readIfThere(file);
+  if (text === null) return {};
+  const value = parse(file, text) as ProxyPasswords;
+  if (Object.values(value).every((password) => typeof password === 'string' && password !== '')) return value;
+  throw new Error(`${file} is damaged; remove it to have new NATS users made`);
+}
+
+export function writeProxyPasswords(dir: string, passwords: ProxyPasswords): Promise<void> {
+  return writePrivate(join(dir, PROXIES_FILE), `${JSON.stringify(passwords, null, 2)}\n`);
+}
+
+export function makePassword(): string {
+  return randomBytes(24).toString('base64url');
+}
+
+const PROXIES_FILE = 'proxies.json';
+
 /** Reads the credentials in `dir`, or makes them. */
 export async function ensureCredentials(dir: string): Promise<BusCredentials> {
   const file = join(dir, 'credentials.json');
   const text = await readIfThere(file);
   if (text !== null) return check(file, text);
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const password = () => randomBytes(24).toString('base64url');
   const credentials: BusCredentials = {
     control: {
       user: 'control',
-      password: password(),
+      password: makePassword(),
       signingKey: privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64'),
     },
     proxy: {
       user: 'proxy',
-      password: password(),
+      password: makePassword(),
       verifyKey: publicKey.export({ format: 'der', type: 'spki' }).toString('base64'),
     },
   };
@@ -44,15 +65,21 @@ export interface ServerConf {
   readonly storeDir: string;
   readonly pidFile: string;
   readonly credentials: BusCredentials;
+  readonly proxies: ProxyPasswords;
 }
 
 /** nats-server's own format, of which JSON is a part. */
-export function serverConf({ port, storeDir, pidFile, credentials }: ServerConf): string {
+export function serverConf({ port, storeDir, pidFile, credentials, proxies }: ServerConf): string {
   const user = (role: 'control' | 'proxy') => ({
     user: credentials[role].user,
     password: credentials[role].password,
     permissions: permissions(role),
   });
+  const own = Object.entries(proxies).map(([id, password]) => ({
+    user: proxyUser(id),
+    password,
+    permissions: permissions('proxy', id),
+  }));
   const conf = {
     host: '127.0.0.1',
     port,
@@ -65,7 +92,7 @@ export function serverConf({ port, storeDir, pidFile, credentials }: ServerConf)
     write_deadline: '10s',
     ping_interval: '20s',
     jetstream: { store_dir: storeDir, max_memory_store: 1_073_741_824, max_file_store: 10_737_418_240 },
-    authorization: { users: [user('control'), user('proxy')] },
+    authorization: { users: [user('control'), user('proxy'), ...own] },
   };
   return `${JSON.stringify(conf, null, 2)}\n`;
 }
@@ -91,14 +118,17 @@ export async function readIfThere(file: string): Promise<string | null> {
   }
 }
 
-function check(file: string, text: string): BusCredentials {
-  let value: Partial<BusCredentials>;
+function parse(file: string, text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new Error(`${file} is damaged; remove it to have new NATS users made`);
   }
+}
+
+function check(file: string, text: string): BusCredentials {
+  const value = parse(file, text) as Partial<BusCredentials>;
   const { control, proxy } = value;
   const texts = [control?.user, control?.password, control?.signingKey, proxy?.user, proxy?.password, proxy?.verifyKey];
   if (!texts.every((part) => typeof part === 'string' && part !== '')) {

@@ -1,6 +1,6 @@
 // The embedded NATS: a real nats-server with JetStream as a child process on loopback. It outlives nobody: its guard, a shell
 // that holds a pipe from this process, ends it when the pipe closes, which it also does when this process is killed.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -8,13 +8,17 @@ import { openLink } from './link.ts';
 import { type FindNatsOptions, findNatsServer } from './nats-binary.ts';
 import {
   type BusCredentials,
+  type Credentials,
   ensureCredentials,
+  makePassword,
   makePrivateFolder,
   readIfThere,
+  readProxyPasswords,
   serverConf,
   writePrivate,
+  writeProxyPasswords,
 } from './server-conf.ts';
-import { inboxPrefix } from './subjects.ts';
+import { inboxPrefix, proxyUser } from './subjects.ts';
 
 export interface NatsServerOptions extends FindNatsOptions {
   /** Holds configuration, users and data; made with 0700. */
@@ -34,12 +38,18 @@ export interface NatsServer {
   readonly version: string;
   /** Resolves when nats-server is gone, for whatever reason. */
   readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>;
+  /**
+   * A user for one proxy, which may speak for no other; the same one when asked again. Connections that stand are not
+   * disturbed. Throws RangeError for what is no node id, Error when there are too many.
+   */
+  addProxy(id: string): Promise<BusCredentials['proxy']>;
   /** Ends it, in order first. Data, users and port stay for the next start. */
   stop(): Promise<void>;
 }
 
 const READY_MS = 30_000;
 const STOP_MS = 8_000;
+const MAX_PROXY_USERS = 20_000;
 
 // $1 = nats-server, $2 = configuration. Descriptor 3 is the pipe; a background job would get /dev/null as its input.
 const GUARD = `
@@ -70,7 +80,10 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const credentials = await ensureCredentials(dir);
   const port = await choosePort(options.port ?? 0, join(dir, 'port'));
   const confFile = join(dir, 'nats.conf');
-  await writePrivate(confFile, serverConf({ port, storeDir: join(dir, 'data'), pidFile, credentials }));
+  let proxies = await readProxyPasswords(dir);
+  const configure = () =>
+    writePrivate(confFile, serverConf({ port, storeDir: join(dir, 'data'), pidFile, credentials, proxies }));
+  await configure();
 
   const guard = spawn('/bin/sh', ['-c', GUARD, 'nats-guard', binary.path, confFile], {
     stdio: ['pipe', 'ignore', 'pipe'],
@@ -111,7 +124,47 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     throw new Error(`nats-server did not start: ${last?.replace(/^\[\d+\] \S+ \S+ /, '') ?? (error as Error).message}`);
   }
   const pid = Number(await readIfThere(pidFile));
-  return { url, credentials, pid, version: binary.version, exited, stop };
+
+  const add = async (id: string): Promise<BusCredentials['proxy']> => {
+    const user = proxyUser(id);
+    const known = Object.hasOwn(proxies, id);
+    if (!known) {
+      if (Object.keys(proxies).length >= MAX_PROXY_USERS) throw new Error(`NATS has ${MAX_PROXY_USERS} users already`);
+      proxies = { ...proxies, [id]: makePassword() };
+      await writeProxyPasswords(dir, proxies);
+      await configure();
+      process.kill(pid, 'SIGHUP');
+    }
+    const added = { ...credentials.proxy, user, password: proxies[id] };
+    if (!known) await admitted(url, added);
+    return added;
+  };
+  let last: Promise<unknown> = Promise.resolve();
+  const addProxy = (id: string) => {
+    const adding = last.then(() => add(id));
+    last = adding.catch(() => {
+      // Whoever asked hears of it; the next one begins anew.
+    });
+    return adding;
+  };
+  return { url, credentials, pid, version: binary.version, exited, addProxy, stop };
+}
+
+/** Until a user that was just added is let in. */
+async function admitted(url: string, { user, password }: Credentials): Promise<void> {
+  const deadline = performance.now() + STOP_MS;
+  for (;;) {
+    try {
+      const name = 'weft admission';
+      const prefix = inboxPrefix('proxy', user);
+      const link = await openLink({ servers: [url], user, password, name, inboxPrefix: prefix, waitMs: 0 });
+      await link.close();
+      return;
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await new Promise((again) => setTimeout(again, 10));
+    }
+  }
 }
 
 async function ready(url: string, credentials: BusCredentials, exited: Promise<unknown>): Promise<void> {
@@ -151,10 +204,17 @@ async function ready(url: string, credentials: BusCredentials, exited: Promise<u
 async function refuseSecond(dir: string, pidFile: string): Promise<void> {
   const pid = Number((await readIfThere(pidFile)) ?? 0);
   if (!(pid > 0) || !isAlive(pid)) return;
-  const command = await readIfThere(`/proc/${pid}/cmdline`);
   // A number that was given to another program since.
-  if (command !== null && !command.includes(dir)) return;
+  if (!(await commandOf(pid)).includes(dir)) return;
   throw new Error(`a nats-server (pid ${pid}) already runs on ${dir}: stop it first`);
+}
+
+async function commandOf(pid: number): Promise<string> {
+  const linux = await readIfThere(`/proc/${pid}/cmdline`);
+  if (linux !== null) return linux;
+  return new Promise((told) => {
+    execFile('ps', ['-o', 'command=', '-p', String(pid)], (_, stdout) => told(stdout));
+  });
 }
 
 function isAlive(pid: number): boolean {

@@ -25,9 +25,15 @@ export const OBJECT_BUCKET = 'weft-objects';
 
 export type Role = 'control' | 'proxy';
 
-/** Replies of one role are not readable by the other. */
-export function inboxPrefix(role: Role): string {
-  return `_INBOX_${role}`;
+/** The user of one proxy alone; the user `proxy` may speak for any. */
+export function proxyUser(id: string): string {
+  return `proxy.${subjectToken(id)}`;
+}
+
+/** Replies to one role, or to one proxy with a user of its own, are readable by no other. */
+export function inboxPrefix(role: Role, user?: string): string {
+  const own = role === 'proxy' && user?.startsWith('proxy.') ? `_${user.slice('proxy.'.length)}` : '';
+  return `_INBOX_${role}${own}`;
 }
 
 /** Subjects a role may publish and subscribe to. `proxy` narrows a proxy's own subjects to one node id. */
@@ -49,7 +55,12 @@ export function permissions(role: Role, proxy?: string): { publish: string[]; su
       `$JS.API.STREAM.INFO.${MANIFEST_STREAM}`,
       `$JS.API.STREAM.INFO.${LEASE_STREAM}`,
     ],
-    subscribe: [LOG_SUBJECT, `${LEASE_PREFIX}.*`, PULSE_SUBJECT, `${inboxPrefix('proxy')}.>`],
+    subscribe: [
+      LOG_SUBJECT,
+      `${LEASE_PREFIX}.*`,
+      PULSE_SUBJECT,
+      `${inboxPrefix('proxy', proxy && proxyUser(proxy))}.>`,
+    ],
   };
 }
 

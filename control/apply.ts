@@ -62,6 +62,7 @@ interface Plan {
 }
 
 const MAX_ATTEMPTS = 20;
+const MAX_WAITING = 200;
 const ARRIVAL_MS = 5_000;
 const MAX_PROBLEMS = 1_000;
 
@@ -69,6 +70,7 @@ export class Writer {
   readonly #parts: WriterParts;
   /** Changes made here are made one after another; only other control planes can come between. */
   #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
@@ -116,12 +118,18 @@ export class Writer {
     };
   }
 
-  #change(
+  async #change(
     plan: (state: ConfigState) => Plan,
     options: ChangeOptions & { readonly message: string },
     decoded: Decoded = NOTHING_DECODED,
   ): Promise<ChangeResult> {
-    const turn = this.#last.then(() => this.#attempt(plan, options, decoded));
+    if (this.#waiting >= MAX_WAITING) throw new ApiError(503, 'too many changes are being made at once; try again');
+    this.#waiting++;
+    const turn = this.#last
+      .then(() => this.#attempt(plan, options, decoded))
+      .finally(() => {
+        this.#waiting--;
+      });
     this.#last = turn.catch(() => {
       // Whoever asked hears of it; the next one begins anew.
     });

@@ -14,6 +14,7 @@ import { Rollouts } from './rollout.ts';
 import type { App } from './routes/app.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { metaRoutes } from './routes/meta.ts';
+import { type ProxyUser, proxyRoutes } from './routes/proxies.ts';
 import { resourceRoutes } from './routes/resources.ts';
 import { revisionRoutes } from './routes/revisions.ts';
 import { ensureToken, secure } from './security.ts';
@@ -36,6 +37,8 @@ export interface ControlOptions {
   readonly version: string;
   /** Checks a whole next state after its resources were found sound. Default: a dry run of the real compile. */
   validateSnapshot?(resources: ReadonlyMap<string, Resource>): readonly Problem[];
+  /** Makes a user of NATS for one proxy; what it resolves to is told to whoever asks with the token. */
+  issueUser?(proxy: string): Promise<ProxyUser>;
   /** A sentence about what happened; never a secret. */
   onLog?(line: string): void;
 }
@@ -154,6 +157,7 @@ async function buildApi(parts: ApiParts): Promise<App> {
     changeRoutes(api, writer);
     resourceRoutes(api, store);
     revisionRoutes(api, { bus, store, rollouts });
+    proxyRoutes(api, { store, rollouts, servers: parts.nats.servers, issueUser: parts.issueUser });
     metaRoutes(api, { bus, store, version });
   });
   return app;

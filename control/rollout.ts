@@ -53,6 +53,8 @@ interface Answer {
 
 const MAX_ROLLOUTS = 200;
 const MAX_WAITERS = 1_000;
+/** As many as the bus keeps. The longest silent go first. */
+const MAX_ANSWERS = 20_000;
 
 export class Rollouts {
   #leases: ReadonlyMap<string, Lease> = new Map();
@@ -101,7 +103,12 @@ export class Rollouts {
 
   answered(status: ProxyStatus): void {
     const answer = { status, at: this.#now() };
+    this.#answers.delete(status.proxy);
     this.#answers.set(status.proxy, answer);
+    for (const id of this.#answers.keys()) {
+      if (this.#answers.size <= MAX_ANSWERS) break;
+      this.#answers.delete(id);
+    }
     for (const [revision, rollout] of this.#rollouts) settle(rollout, revision, answer);
     this.#wake();
   }

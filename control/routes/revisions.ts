@@ -4,7 +4,7 @@ import type { Bus } from '../../bus/types.ts';
 import { ApiError } from '../api-error.ts';
 import { noSuchRevision } from '../apply.ts';
 import type { Rollouts } from '../rollout.ts';
-import { ERRORS, HistoryReply, ProxiesReply, RevisionNumber, RevisionReply, RolloutReply } from '../schemas.ts';
+import { ERRORS, HistoryReply, RevisionNumber, RevisionReply, RolloutReply } from '../schemas.ts';
 import type { Store } from '../store.ts';
 import type { App } from './app.ts';
 
@@ -94,17 +94,5 @@ export function revisionRoutes(app: App, parts: { bus: Bus; store: Store; rollou
       if (report === null) throw new ApiError(503, 'too many callers wait for rollouts; try again');
       return report;
     },
-  );
-
-  app.get(
-    '/v1/proxies',
-    {
-      schema: {
-        summary: 'Every proxy with a live lease, and what it runs',
-        tags: ['proxies'],
-        response: { 200: ProxiesReply, ...ERRORS },
-      },
-    },
-    async () => rollouts.proxies(store.state.revision),
   );
 }

@@ -116,6 +116,65 @@ describe("a proxy's user", () => {
   });
 });
 
+describe('a proxy with a user of its own', () => {
+  it('speaks for itself alone, and its making disturbs nobody', async (t) => {
+    const mesh = await startMesh();
+    t.after(() => mesh.stop());
+    const events: string[] = [];
+    const control = await mesh.open('control', { onConnection: (state) => events.push(state) });
+    const shared = await mesh.open('proxy', { onConnection: (state) => events.push(state) });
+    let leases: string[] = [];
+    await control.leases.follow((set) => {
+      leases = [...set.keys()].sort();
+    });
+    const ids = ['a.b', 'c', '__proto__'];
+    const users = await Promise.all(ids.map((id) => mesh.server.addProxy(id)));
+    assert.deepEqual(await mesh.server.addProxy('c'), users[1]);
+    assert.equal(new Set(users.map(({ password }) => password)).size, 3);
+    const refused: string[] = [];
+    const buses = await Promise.all(
+      users.map((user) => mesh.open('proxy', { ...user, onConnection: (_, detail) => refused.push(detail) })),
+    );
+    const lease = { ttlMs: 60_000, node: {}, endpoints: [], admin: '', version: '', startedAt: '' };
+    for (const [n, id] of ids.entries()) {
+      for (const proxy of ids) await buses[n].leases.hold({ ...lease, proxy, admin: id });
+    }
+    await until(() => leases.length === 3, 'their leases are seen');
+    await until(
+      () => refused.filter((detail) => detail.includes('PERMISSIONS_VIOLATION')).length === 6,
+      'the others are refused',
+    );
+    const seen: string[][] = [];
+    await shared.leases.follow((set) =>
+      seen.push([...set.values()].map(({ proxy, admin }) => `${proxy} ${admin}`).sort()),
+    );
+    assert.deepEqual(seen[0], ids.map((id) => `${id} ${id}`).sort());
+    const upserts = resources(3, 'x'.repeat(200_000));
+    await control.config.commit({ parent: 0, author: '', message: '', upserts, removals: [] });
+    assert.equal((await buses[0].config.load()).resources.size, 3);
+    const nosy = await connect({
+      servers: mesh.server.url,
+      user: users[0].user,
+      pass: users[0].password,
+      inboxPrefix: '_INBOX_proxy_a=2Eb',
+    });
+    t.after(() => nosy.close());
+    const denied: string[] = [];
+    for (const inbox of ['_INBOX_proxy_c.>', '_INBOX_proxy.>']) {
+      nosy.subscribe(inbox, { callback: (error) => denied.push(String(error?.code)) });
+    }
+    await until(() => denied.length === 2, 'the replies to others are out of reach');
+    assert.deepEqual(denied, ['PERMISSIONS_VIOLATION', 'PERMISSIONS_VIOLATION']);
+    assert.deepEqual(events, ['connected', 'connected']);
+    await assert.rejects(mesh.server.addProxy(''), RangeError);
+
+    await mesh.kill();
+    await mesh.start();
+    assert.deepEqual(await mesh.server.addProxy('c'), users[1], 'kept over restarts');
+    await until(() => buses[1].connected, 'and let in again');
+  });
+});
+
 describe('a follower that does not hear the log', () => {
   it('asks for itself after some seconds', async (t) => {
     const mesh = await startMesh();

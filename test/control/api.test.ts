@@ -246,6 +246,7 @@ describe('the API about itself', () => {
       '/v1/delete',
       '/v1/diff',
       '/v1/proxies',
+      '/v1/proxies/{id}/user',
       '/v1/resources',
       '/v1/revisions',
       '/v1/revisions/{n}',
@@ -256,6 +257,26 @@ describe('the API about itself', () => {
     assert.deepEqual(Object.keys(body.paths['/v1/apply'].post.responses), ['200', '4XX', '5XX']);
     assert.equal((await plane.call('GET', '/docs')).status, 200);
     assert.deepEqual((await plane.call('GET', '/v1/version')).body, { version: '1.2.3', node: process.version });
+  });
+
+  it('gives a proxy a user of NATS of its own, where it keeps them', async () => {
+    const none = await plane.call<ErrorBody>('POST', '/v1/proxies/p1/user');
+    assert.deepEqual([none.status, none.body.error], [404, 'this control plane does not keep the users of its NATS']);
+    const keeper = await plane.another({ issueUser: (id) => plane.mesh.server.addProxy(id) });
+    const { status, body } = await plane.call<{ user: string }>('POST', '/v1/proxies/p1/user', undefined, {
+      to: keeper,
+    });
+    const { verifyKey } = plane.mesh.server.credentials.proxy;
+    const { password } = await plane.mesh.server.addProxy('p1');
+    assert.deepEqual(
+      [status, body],
+      [200, { servers: [plane.mesh.server.url], user: 'proxy.p1', password, verifyKey }],
+    );
+    const anonymous = await plane.call('POST', '/v1/proxies/p1/user', undefined, {
+      to: keeper,
+      headers: { authorization: '' },
+    });
+    assert.equal(anonymous.status, 401);
   });
 
   it('says in one line what does not exist', async () => {
