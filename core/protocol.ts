@@ -44,10 +44,21 @@ export interface ShardStart {
   /** Shared data of the filters, see wasm/shared-data.ts. */
   readonly shared: SharedArrayBuffer;
   readonly modules: readonly ModuleSpec[];
+  /** Series that an earlier shard of this index announced: their slots go on counting. */
+  readonly series: readonly Series[];
   readonly options: ShardOptions;
 }
 
+/** A metric with its labels, and where its numbers lie in the shard's statistics. */
+export interface Series {
+  readonly slot: number;
+  readonly name: string;
+  readonly labels: readonly string[];
+}
+
 export interface ShardOptions {
+  /** Ports of this machine's loopback that no request may be sent to: this proxy's admin, the mesh's own servers. */
+  readonly protectedPorts: readonly number[];
   readonly reusePort: boolean;
   readonly logLevel: LogLevel;
   readonly accessLog: 'text' | 'json' | 'off';
@@ -76,7 +87,8 @@ export type FromShard =
       readonly problems: readonly Problem[];
       readonly ms: number;
     }
-  | { readonly type: 'series'; readonly slot: number; readonly name: string; readonly labels: readonly string[] }
+  | ({ readonly type: 'series' } & Series)
+  | { readonly type: 'series-gone'; readonly slot: number }
   | { readonly type: 'access-log'; readonly lines: string }
   | { readonly type: 'log'; readonly level: LogLevel; readonly component: string; readonly message: string }
   | { readonly type: 'answer'; readonly id: number; readonly value: unknown }

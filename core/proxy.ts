@@ -46,9 +46,7 @@ function requestPath(listener: ListenerContext): ServerHandler {
       return exchange;
     },
     onMalformed(stream, reason, head) {
-      const exchange = new Exchange(listener, stream, head, true);
-      stream.closeAfterResponse();
-      exchange.fail(reason);
+      new Exchange(listener, stream, head, true).fail(reason);
     },
     onConnectionClosed() {},
   };
@@ -86,6 +84,7 @@ export interface DataPlane {
   applyConfig(update: ConfigUpdate): { ok: boolean; problems: readonly Problem[] };
   setEndpoints(endpoints: readonly WorkloadEndpoint[]): void;
   setModules(modules: readonly ModuleSpec[]): void;
+  setLogLevel(level: LogLevel): void;
   /** Opens listeners that are new, closes those that are not named. Rejects with the address that cannot be bound. */
   listen(listeners: readonly ListenerSpec[]): Promise<void>;
   /** Takes no new connection, finishes what has begun. */
@@ -128,7 +127,7 @@ class Shard implements DataPlane, Plane {
     this.hosts = new Passthrough(this, () => this.ownPorts());
     const resolver = new Resolver(endpointOf, (address, port) => this.hosts.refuses(address, port));
     this.hosts.resolver = resolver;
-    this.filters = new WasmFilters(environment);
+    this.filters = new WasmFilters(environment, this.timers);
     this.compiler = new Compiler(
       this.node,
       { endpoint: endpointOf, resolver: (cluster) => resolver.resolverOf(cluster) },
@@ -169,6 +168,10 @@ class Shard implements DataPlane, Plane {
 
   setModules(modules: readonly ModuleSpec[]): void {
     this.filters.setModules(modules);
+  }
+
+  setLogLevel(level: LogLevel): void {
+    this.filters.setLogLevel(level);
   }
 
   async listen(wanted: readonly ListenerSpec[]): Promise<void> {
@@ -274,7 +277,7 @@ class Shard implements DataPlane, Plane {
   }
 
   private ownPorts(): readonly number[] {
-    return [...this.listeners.values()].map(({ context }) => context.spec.port);
+    return [...this.options.protectedPorts, ...[...this.listeners.values()].map(({ context }) => context.spec.port)];
   }
 }
 

@@ -2,10 +2,11 @@
 // makes no new instance, and a filter that no route refers to any more is retired.
 
 import type { FilterFactory } from './filter.ts';
-import type { ModuleSpec } from './protocol.ts';
+import type { LogLevel, ModuleSpec } from './protocol.ts';
 import type { DataPlaneEnvironment } from './proxy.ts';
 import type { FilterSource } from './snapshot/filters.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
+import type { Timers } from './timers.ts';
 import { WasmRuntime } from './wasm/runtime.ts';
 
 export class WasmFilters implements FilterSource {
@@ -13,9 +14,21 @@ export class WasmFilters implements FilterSource {
   private readonly modules = new Map<string, ModuleSpec>();
   private readonly configured = new Map<string, FilterFactory>();
 
-  constructor(environment: DataPlaneEnvironment) {
-    this.runtime = new WasmRuntime(environment);
+  constructor(environment: DataPlaneEnvironment, timers: Timers) {
+    const { node, shared, shard, options } = environment;
+    this.runtime = new WasmRuntime({
+      node,
+      shared,
+      shard,
+      timers,
+      logLevel: options.logLevel,
+      log: (level, component, message) => environment.log(level, component, message),
+    });
     this.setModules(environment.modules);
+  }
+
+  setLogLevel(level: LogLevel): void {
+    this.runtime.logLevel = level;
   }
 
   setModules(modules: readonly ModuleSpec[]): void {
@@ -26,22 +39,21 @@ export class WasmFilters implements FilterSource {
     const spec = this.modules.get(name);
     if (spec === undefined) return null;
     const key = `${name} ${spec.digest} ${Buffer.from(configuration).toString('latin1')}`;
-    let filter = this.configured.get(key);
-    if (filter === undefined) {
-      filter = this.runtime.configure({
-        name,
-        digest: spec.digest,
-        module: spec.module,
-        builtin: true,
-        rootId: '',
-        vmId: '',
-        vmConfiguration: EMPTY,
-        configuration,
-        env: {},
-        failStrategy: 'FAIL_CLOSE',
-      });
-      this.configured.set(key, filter);
-    }
+    const known = this.configured.get(key);
+    if (known !== undefined) return known;
+    const filter = this.runtime.configure({
+      name,
+      digest: spec.digest,
+      module: spec.module,
+      builtin: true,
+      rootId: '',
+      vmId: '',
+      vmConfiguration: EMPTY,
+      configuration,
+      env: {},
+      failStrategy: 'FAIL_CLOSE',
+    });
+    this.configured.set(key, filter);
     return filter;
   }
 

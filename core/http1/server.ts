@@ -132,17 +132,13 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
       if (this.finSent || this.front === null) this.close();
       return;
     }
-    if (this.reader.inBody) {
-      // The request will never be complete.
+    if (this.reader.inBody || this.front !== null) {
+      // As Envoy and nginx see it: who closes is gone, and an upstream must not work for nobody.
       this.destroyStreams('client_gone');
       this.destroy();
     } else if (!this.reader.finish()) {
       this.refuse('bad_request', null, false);
-    } else {
-      // A half-closed client still gets what it asked for.
-      this.closing = true;
-      if (this.front === null) this.close();
-    }
+    } else this.close();
   }
 
   private onSocketClose(): void {

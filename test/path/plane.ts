@@ -16,6 +16,7 @@ import type { Problem } from '../../core/config/resource.ts';
 import type { ListenerSpec, ModuleSpec } from '../../core/protocol.ts';
 import { createDataPlane, type DataPlane } from '../../core/proxy.ts';
 import type { ExchangeRecord } from '../../core/record.ts';
+import { createSharedData } from '../../core/wasm/shared-data.ts';
 import type { Node, WorkloadEndpoint } from '../../core/workload.ts';
 
 export interface Logged {
@@ -84,13 +85,14 @@ export async function startPlane(options: PlaneOptions = {}): Promise<RunningPla
     shard: 0,
     options: {
       reusePort: false,
+      protectedPorts: [],
       logLevel: 'info',
       accessLog: 'off',
       outboundPolicy: options.outboundPolicy ?? 'ALLOW_ANY',
       drainTimeoutMs: 5000,
     },
     modules: builtinModules(),
-    shared: new SharedArrayBuffer(1 << 20),
+    shared: createSharedData(),
     sink: {
       exchangeEnded(record) {
         records.push(logged(record));
@@ -155,18 +157,17 @@ function logged(record: ExchangeRecord): Logged {
 interface ManifestEntry {
   readonly name: string;
   readonly digest: string;
-  readonly file: string;
 }
 
 /** The built filters, as the main thread would have compiled them. */
 function builtinModules(): ModuleSpec[] {
   const folder = new URL('../../asbuild/out/', import.meta.url);
   const manifest = JSON.parse(readFileSync(new URL('manifest.json', folder), 'utf8')) as { filters: ManifestEntry[] };
-  return manifest.filters.map(({ name, digest, file }) => ({
+  return manifest.filters.map(({ name, digest }) => ({
     name,
     digest,
     builtin: true,
-    module: new WebAssembly.Module(readFileSync(new URL(file, folder))),
+    module: new WebAssembly.Module(readFileSync(new URL(`${name}.wasm`, folder))),
   }));
 }
 
@@ -242,7 +243,7 @@ export function exchangeBytes(
   });
 }
 
-/** A ServiceEntry that leads to local ports. */
+/** A ServiceEntry that leads to local ports, or with none to nobody. */
 export function serviceEntry(host: string, ...ports: number[]): string {
   return JSON.stringify({
     apiVersion: 'networking.istio.io/v1',
@@ -252,7 +253,9 @@ export function serviceEntry(host: string, ...ports: number[]): string {
       hosts: [host],
       ports: [{ number: 80, name: 'http', protocol: 'HTTP' }],
       resolution: 'STATIC',
-      endpoints: ports.map((port) => ({ address: '127.0.0.1', ports: { http: port } })),
+      ...(ports.length === 0
+        ? { workloadSelector: { labels: { app: 'nobody' } } }
+        : { endpoints: ports.map((port) => ({ address: '127.0.0.1', ports: { http: port } })) }),
     },
   });
 }
