@@ -1,22 +1,30 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { connect, type NatsConnection } from 'nats';
 import { applyCommit } from '../../bus/commit-format.ts';
-import { subjectToken, tokenId } from '../../bus/subjects.ts';
+import { type Link, openLink } from '../../bus/link.ts';
+import type { Credentials } from '../../bus/server-conf.ts';
+import { inboxPrefix, type Role, subjectToken, tokenId } from '../../bus/subjects.ts';
 import type { Bus } from '../../bus/types.ts';
 import { type Mesh, resources, startMesh, until, watch } from './harness.ts';
+
+/** A bare connection, to do with a user's rights what the bus never would. */
+async function connect(mesh: Mesh, role: Role, { user, password }: Credentials): Promise<Link['nc']> {
+  const prefix = inboxPrefix(role, user);
+  return (
+    await openLink({ servers: [mesh.server.url], user, password, name: 'bare', inboxPrefix: prefix, waitMs: 5_000 })
+  ).nc;
+}
 
 describe("a proxy's user", () => {
   let mesh: Mesh;
   let control: Bus;
-  let intruder: NatsConnection;
+  let intruder: Link['nc'];
   let refused: string[];
 
   before(async () => {
     mesh = await startMesh();
     control = await mesh.open('control');
-    const { user, password: pass } = mesh.server.credentials.proxy;
-    intruder = await connect({ servers: mesh.server.url, user, pass, inboxPrefix: '_INBOX_proxy' });
+    intruder = await connect(mesh, 'proxy', mesh.server.credentials.proxy);
     refused = [];
     void (async () => {
       for await (const { permissionContext } of intruder.status()) {
@@ -152,12 +160,7 @@ describe('a proxy with a user of its own', () => {
     const upserts = resources(3, 'x'.repeat(200_000));
     await control.config.commit({ parent: 0, author: '', message: '', upserts, removals: [] });
     assert.equal((await buses[0].config.load()).resources.size, 3);
-    const nosy = await connect({
-      servers: mesh.server.url,
-      user: users[0].user,
-      pass: users[0].password,
-      inboxPrefix: '_INBOX_proxy_a=2Eb',
-    });
+    const nosy = await connect(mesh, 'proxy', users[0]);
     t.after(() => nosy.close());
     const denied: string[] = [];
     for (const inbox of ['_INBOX_proxy_c.>', '_INBOX_proxy.>']) {
@@ -182,12 +185,7 @@ describe('a follower that does not hear the log', () => {
     const control = await mesh.open('control');
     const proxy = await mesh.open('proxy', { confirmMs: 100 });
     const follower = await watch(proxy.config, applyCommit);
-    const deaf = await connect({
-      servers: mesh.server.url,
-      user: mesh.server.credentials.control.user,
-      pass: mesh.server.credentials.control.password,
-      inboxPrefix: '_INBOX_control',
-    });
+    const deaf = await connect(mesh, 'control', mesh.server.credentials.control);
     t.after(() => deaf.close());
     // A log that is not republished: to a follower it is as if every message were lost.
     const manager = await deaf.jetstreamManager();
