@@ -144,20 +144,25 @@ const ENFORCED: { readonly [Name in KindName]?: Enforced<Specs[Name]> } = {
           notPrincipals: true,
           namespaces: true,
           notNamespaces: true,
+          serviceAccounts: true,
+          notServiceAccounts: true,
           ipBlocks: true,
           notIpBlocks: true,
+          remoteIpBlocks: true,
+          notRemoteIpBlocks: true,
+          trustDomains: true,
+          notTrustDomains: true,
           requestPrincipals: 'JSON web tokens',
           notRequestPrincipals: 'JSON web tokens',
         },
       },
       to: true,
-      when: ({ key }) =>
-        key.startsWith('request.headers[') || CONDITIONS.includes(key) ? null : `conditions on ${key}`,
+      when: ({ key }) => (UNKNOWN_CONDITION.test(key) ? `conditions on ${key}` : null),
     },
   },
 };
 
-const CONDITIONS = ['source.principal', 'source.namespace', 'source.ip', 'destination.port'];
+const UNKNOWN_CONDITION = /^(?:request\.auth\.|experimental\.)/;
 
 /** Warnings, one for each thing that the resource asks for and does not get. */
 export function unenforced(resource: Resource): Problem[] {
@@ -169,7 +174,7 @@ export function unenforced(resource: Resource): Problem[] {
   if (table === undefined) found.set(`kind ${resource.kind} of ${resource.apiVersion}`, []);
   else visit(table, resource.spec, ['spec'], found);
   if (resource.kind === 'AuthorizationPolicy' && resource.metadata.annotations?.['istio.io/dry-run'] === 'true') {
-    found.set('dry runs of a policy (it takes effect)', ['metadata', 'annotations', 'istio.io/dry-run']);
+    found.set('results of a dry run (the policy decides nothing)', ['metadata', 'annotations', 'istio.io/dry-run']);
   }
   return [...found].map(([what, path]) => ({
     severity: 'warning',

@@ -51,7 +51,7 @@ export function hostsOverlap(left: string, right: string): boolean {
 export function hostFault(host: string, options: { wildcard: boolean }): string | null {
   const shown = JSON.stringify(host.length > 60 ? `${host.slice(0, 60)}...` : host);
   if (host === '') return 'the host must not be empty';
-  if (isIP(host) !== 0) return null;
+  if (isIP(host) !== 0 && !host.includes('%')) return null;
   if (host.length > 255) return `${shown} is no host name: it is longer than 255 characters`;
   if (host.includes('*') && !options.wildcard) return `${shown} is no host name here: wildcards are not allowed`;
   const labels = (host.endsWith('.') ? host.slice(0, -1) : host).split('.');
@@ -64,7 +64,9 @@ export function hostFault(host: string, options: { wildcard: boolean }): string 
   return null;
 }
 
+/** Zones ('fe80::1%eth0') mean something on one machine only, and are refused. */
 export function isIpOrCidr(text: string): boolean {
+  if (text.includes('%')) return false;
   const slash = text.indexOf('/');
   if (slash < 0) return isIP(text) !== 0;
   const family = isIP(text.slice(0, slash));

@@ -30,6 +30,24 @@ const ports = optional(
   ),
 );
 
+/** Exact, with a * at one end, or a template of segments {*} and {**}, which has no other wildcard. */
+const path = string({
+  code: 'path',
+  check(value) {
+    if (value === '') return 'must not be empty';
+    if (!value.includes('{*}') && !value.includes('{**}')) return null;
+    const segments = value.split('/');
+    const isOperator = (segment: string): boolean => segment === '{*}' || segment === '{**}';
+    if (segments.some((segment) => !isOperator(segment) && /[{}*]/.test(segment))) {
+      return `${quote(value)} is no path template: {*} and {**} are whole segments, and no other wildcard goes with them`;
+    }
+    const operators = segments.filter(isOperator);
+    return operators.slice(0, -1).includes('{**}')
+      ? `${quote(value)} is no path template: {**} has to be its last operator`
+      : null;
+  },
+});
+
 export const Source = object(
   {
     principals: patterns,
@@ -68,8 +86,8 @@ export const Operation = object(
     notPorts: ports,
     methods: patterns,
     notMethods: patterns,
-    paths: patterns,
-    notPaths: patterns,
+    paths: optional(array(path)),
+    notPaths: optional(array(path)),
   },
   {
     check(operation, report) {

@@ -89,7 +89,17 @@ test('host names are told from what is none', () => {
 test('addresses and blocks are told from what is none', () => {
   for (const text of ['10.0.0.1', '10.0.0.0/8', '::1', 'fe80::/10', '0.0.0.0/0'])
     assert.equal(isIpOrCidr(text), true, text);
-  for (const text of ['', '10.0.0', '10.0.0.0/33', '::/129', '10.0.0.0/', '/8', 'a/8', '10.0.0.0/8/8']) {
+  for (const text of [
+    '',
+    '10.0.0',
+    '10.0.0.0/33',
+    '::/129',
+    '10.0.0.0/',
+    '/8',
+    'a/8',
+    '10.0.0.0/8/8',
+    'fe80::1%eth0',
+  ]) {
     assert.equal(isIpOrCidr(text), false, text);
   }
 });

@@ -223,6 +223,18 @@ const CASES: readonly (readonly [what: string, text: string, lines: readonly str
     ['f.yaml:5:41: error: principals must not be empty: leave it out instead (/spec/rules/0/from/0/source/principals)'],
   ],
   [
+    'path templates that Envoy would refuse',
+    spec(
+      'security.istio.io/v1',
+      'AuthorizationPolicy',
+      '  rules: [{to: [{operation: {paths: ["/a/{**}/{*}", "/a{*}", "/{*}/b/{**}"]}}]}]\n',
+    ),
+    [
+      'f.yaml:5:38: error: "/a/{**}/{*}" is no path template: {**} has to be its last operator (/spec/rules/0/to/0/operation/paths/0)',
+      'f.yaml:5:53: error: "/a{*}" is no path template: {*} and {**} are whole segments, and no other wildcard goes with them (/spec/rules/0/to/0/operation/paths/1)',
+    ],
+  ],
+  [
     'mode strict without anything to be strict about',
     spec('security.istio.io/v1', 'PeerAuthentication', '  portLevelMtls: {"8080": {mode: STRICT}}\n'),
     ['f.yaml:5:18: error: portLevelMtls needs a selector: ports belong to workloads (/spec/portLevelMtls)'],

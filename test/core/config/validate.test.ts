@@ -257,10 +257,10 @@ ${routes('b', 'b.test', '[{match: [{uri: {regex: a}, headers: {x: {exact: y}}}],
   assert.deepEqual(check(text), []);
 });
 
-test('a policy that asks to be tried only is said to take effect', () => {
+test('a policy that asks to be tried only is said to decide nothing', () => {
   const text =
     'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a, annotations: {istio.io/dry-run: "true"}}\nspec: {}\n';
   assert.deepEqual(check(text), [
-    'AuthorizationPolicy/default/a: warning: not enforced yet: dry runs of a policy (it takes effect) (AuthorizationPolicy default/a) (/metadata/annotations/istio.io~1dry-run)',
+    'AuthorizationPolicy/default/a: warning: not enforced yet: results of a dry run (the policy decides nothing) (AuthorizationPolicy default/a) (/metadata/annotations/istio.io~1dry-run)',
   ]);
 });
