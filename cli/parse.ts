@@ -1,4 +1,5 @@
 // Values of options and arguments: durations, numbers, labels. What does not parse is wrong usage, told with the option's name.
+import { isIP } from 'node:net';
 import { InvalidArgumentError, Option } from 'commander';
 
 /** '10s', '500ms', '1m30s' or plain seconds, as ms. */
@@ -15,7 +16,7 @@ export function duration(text: string): number {
 }
 
 export function port(text: string): number {
-  const number = Number(text);
+  const number = text === '' ? Number.NaN : Number(text);
   if (!Number.isInteger(number) || number < 0 || number > 65_535) {
     throw new InvalidArgumentError('a port is a number from 0 to 65535.');
   }
@@ -65,7 +66,20 @@ export function name(text: string): string {
   return text;
 }
 
+/** '127.0.0.1:15000', '[::1]:15000', ':15000' or '15000' (on 127.0.0.1). */
+export function address(text: string): { address: string; port: number } {
+  const at = text.lastIndexOf(':');
+  const host = at < 0 ? '' : text.slice(0, at).replace(/^\[(.*)\]$/, '$1');
+  if (host !== '' && isIP(host) === 0) throw new InvalidArgumentError('an IP address and a port are needed.');
+  return { address: host || '127.0.0.1', port: port(text.slice(at + 1)) };
+}
+
+/** An option whose value is ms. */
+export function durationOption(flag: string, description: string, preset: string): Option {
+  return new Option(`${flag} <duration>`, description).argParser(duration).default(duration(preset), preset);
+}
+
 /** `--timeout` beside `--wait`, in ms. */
 export function timeoutOption(): Option {
-  return new Option('--timeout <duration>', 'how long --wait waits').argParser(duration).default(10_000, '10s');
+  return durationOption('--timeout', 'how long --wait waits', '10s');
 }

@@ -26,3 +26,8 @@ export function untilStopped(): Promise<StopReason> {
     }
   });
 }
+
+/** Tells a parent that started this process with a channel that it serves now, and where. */
+export function announce(ready: Readonly<Record<string, unknown>>): void {
+  process.send?.({ ready });
+}

@@ -1,3 +1,56 @@
-// placeholder
+// `mesh proxy-config`: what one proxy really has, asked at its admin interface, in Istio's columns.
 import type { Command } from 'commander';
-export function proxyConfigCommand(_program: Command): void {}
+import { CliError, EXIT } from '../exit.ts';
+import { print, printJson } from '../output.ts';
+import type { DumpTable } from '../proxy-dump.ts';
+
+interface Options {
+  readonly json?: boolean;
+}
+
+const WHAT: Readonly<Record<DumpTable, readonly [string, readonly string[]]>> = {
+  listeners: ['where it listens, and for what', ['listener', 'l']],
+  routes: ['its routes, in the order in which they are tried', ['route', 'r']],
+  clusters: ['where its requests can go', ['cluster', 'c']],
+  endpoints: ['the addresses behind its clusters, and how they do', ['endpoint', 'ep']],
+  filters: ['the filters that it runs', ['filter', 'ecds']],
+};
+
+export function proxyConfigCommand(program: Command): void {
+  const group = program
+    .command('proxy-config')
+    .alias('pc')
+    .description('Print what one proxy has: listeners, routes, clusters, endpoints or filters')
+    .option('--json', 'print JSON (after the kind)')
+    .addHelpText(
+      'after',
+      `
+PROXY is a name of \`mesh proxy-status\`, the beginning of one, or the address of an admin interface.
+
+Examples:
+  $ mesh pc routes productpage-v1
+  $ mesh pc endpoints ingressgateway --json
+  $ mesh pc listeners http://127.0.0.1:15000`,
+    )
+    .action(() => {
+      throw new CliError(`say what: ${Object.keys(WHAT).join(', ')}`, EXIT.usage);
+    });
+  for (const [what, [description, aliases]] of Object.entries(WHAT)) {
+    group
+      .command(what)
+      .aliases(aliases)
+      .description(`Print ${description}`)
+      .argument('<proxy>', 'name or admin address')
+      .option('--json', 'print JSON')
+      .addHelpText('after', `\nExamples:\n  $ mesh proxy-config ${what} reviews-v1`)
+      .action(async (proxy: string, options: Options) => {
+        const [{ adminOf }, { readDump, asTable }] = await Promise.all([
+          import('../admin.ts'),
+          import('../proxy-dump.ts'),
+        ]);
+        const rows = await readDump(await adminOf(proxy), what as DumpTable);
+        if (options.json === true) printJson(rows);
+        else print(asTable(what as DumpTable, rows));
+      });
+  }
+}

@@ -1,3 +1,128 @@
-// placeholder
-import type { Command } from 'commander';
-export function proxyCommand(_program: Command): void {}
+// `mesh proxy`: a gateway of the mesh, or with --config a reverse proxy that runs alone from a folder of files.
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import type { Address, ConfigSource } from '../../core/main/options.ts';
+import { EXIT } from '../exit.ts';
+import { note, printJson } from '../output.ts';
+import { address, count, durationOption, label, name, portMapping } from '../parse.ts';
+import { announce, untilStopped } from '../until-stopped.ts';
+
+interface Options {
+  readonly config?: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly label?: Readonly<Record<string, string>>;
+  readonly shards?: number;
+  readonly admin: Address;
+  readonly listen: string;
+  readonly gatewayPort?: Readonly<Record<number, number>>;
+  readonly outbound?: Address;
+  readonly address?: string;
+  readonly drainTimeout: number;
+  readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
+  readonly accessLog: 'text' | 'json' | 'off';
+  readonly logLevel: 'debug' | 'info' | 'warning' | 'error';
+  readonly json?: boolean;
+}
+
+export function proxyCommand(program: Command): void {
+  program
+    .command('proxy')
+    .description('Start a gateway of this mesh, or with --config a reverse proxy from files')
+    .option('--config <folder>', 'run alone from the YAML files in this folder, read again as they change')
+    .option('--name <name>', 'of this instance', name, 'ingressgateway')
+    .option('-n, --namespace <name>', 'its namespace', name, 'istio-system')
+    .option('--service-account <name>', 'its identity', name, 'istio-ingressgateway-service-account')
+    .option('-l, --label <name=value>', "beside istio=ingressgateway, for Gateways' selectors; repeatable", label)
+    .option('--shards <number>', 'threads that serve (default: one a core)', count)
+    .addOption(
+      new Option('--admin <address>', 'of the admin interface; port 0 takes a free one')
+        .argParser(address)
+        .default({ address: '127.0.0.1', port: 0 }, '127.0.0.1:0'),
+    )
+    .option('--listen <address>', 'where Gateways without a bind listen', '127.0.0.1')
+    .option('--gateway-port <from=to>', "bind this port for a Gateway's, such as 80=8080; repeatable", portMapping)
+    .option('--outbound <address>', 'listen for clients that use it as their HTTP proxy, too', address)
+    .option('--address <address>', 'its own loopback address, from which it dials (default: by the hash of who it is)')
+    .addOption(durationOption('--drain-timeout', 'how long requests under way may take at the end', '5s'))
+    .addOption(
+      new Option('--outbound-policy <policy>', 'for hosts that the mesh does not know')
+        .choices(['ALLOW_ANY', 'REGISTRY_ONLY'])
+        .default('ALLOW_ANY'),
+    )
+    .addOption(
+      new Option('--access-log <format>', 'to standard output').choices(['text', 'json', 'off']).default('text'),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'to standard error')
+        .choices(['debug', 'info', 'warning', 'error'])
+        .default('info'),
+    )
+    .option('--json', 'print the addresses as JSON once it serves')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ mesh proxy --gateway-port 80=8080
+  $ mesh proxy --config edge/ --shards 4 --admin 127.0.0.1:15000 --listen 0.0.0.0`,
+    )
+    .action(async (options: Options) => {
+      process.exitCode = await proxy(options);
+    });
+}
+
+async function proxy(options: Options): Promise<number> {
+  const stopped = untilStopped();
+  const { makeHome, readContext } = await import('../context.ts');
+  const { gatewayNode, stateFolder } = await import('../workload.ts');
+  const source: ConfigSource =
+    options.config === undefined
+      ? { kind: 'bus', bus: { ...(await readContext()).bus, name: options.name } }
+      : { kind: 'files', dir: resolve(options.config) };
+  const node = gatewayNode({ ...options, labels: options.label ?? {}, address: await gatewayAddress(options) });
+  const { startProxy } = await import('../../core/main.ts');
+  const running = await startProxy({
+    node,
+    source,
+    shards: options.shards,
+    admin: options.admin,
+    listeners: { outbound: options.outbound },
+    gatewayAddress: options.listen,
+    gatewayPorts: options.gatewayPort,
+    stateDir: source.kind === 'files' ? null : stateFolder(await makeHome(), node),
+    accessLog: { format: options.accessLog },
+    outboundPolicy: options.outboundPolicy,
+    drainTimeoutMs: options.drainTimeout,
+    logLevel: options.logLevel,
+  });
+  try {
+    if ((await Promise.race([running.ready, stopped])) === undefined) {
+      const { admin, outbound, inbound } = running;
+      const listeners = running.listeners.map(({ kind, address: host, port, configuredPort }) => ({
+        kind,
+        address: host,
+        port,
+        configuredPort,
+      }));
+      const ready = { name: node.name, admin, outbound, inbound, listeners };
+      announce(ready);
+      if (options.json === true) printJson(ready);
+      else {
+        const places = listeners.map(({ kind, address: host, port }) => `${kind} http://${host}:${port}`);
+        note(`mesh: ${node.name} serves ${places.join(', ') || 'no listener yet'} (admin ${admin})`);
+      }
+    }
+    if ((await Promise.race([stopped, running.exited])) !== undefined) await running.drain();
+    return EXIT.ok;
+  } finally {
+    await running.close();
+  }
+}
+
+/** Alone nobody asks who it is. */
+async function gatewayAddress({ config, address: wanted, name: own, namespace }: Options): Promise<string> {
+  if (wanted !== undefined || config !== undefined) return wanted ?? '';
+  const { ownAddress } = await import('../loopback.ts');
+  return ownAddress(`${namespace}/gateway/${own}`, [0]);
+}

@@ -1,3 +1,170 @@
-// placeholder
-import type { Command } from 'commander';
-export function runCommand(_program: Command): void {}
+// `mesh run`: one application with its sidecar. The sidecar serves before the application starts, the endpoint is
+// registered when the application listens, and it leaves the registry before the application is told to stop.
+import { type Command, Option } from 'commander';
+import type { Proxy as SidecarProxy } from '../../core/main/options.ts';
+import type { App, AppEnd } from '../app.ts';
+import { CliError, EXIT } from '../exit.ts';
+import { note, printJson } from '../output.ts';
+import { count, durationOption, label, name, port } from '../parse.ts';
+import { announce, type StopReason, untilStopped } from '../until-stopped.ts';
+
+interface Options {
+  readonly service: string;
+  readonly version?: string;
+  readonly serviceAccount: string;
+  readonly namespace: string;
+  readonly label?: Readonly<Record<string, string>>;
+  readonly name?: string;
+  readonly port: number;
+  readonly appAddress: string;
+  readonly address?: string;
+  readonly shards: number;
+  readonly readyTimeout: number;
+  readonly drainTimeout: number;
+  readonly stopTimeout: number;
+  readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
+  readonly accessLog: 'text' | 'json' | 'off';
+  readonly logLevel: 'debug' | 'info' | 'warning' | 'error';
+  readonly json?: boolean;
+}
+
+/** Istio's, on the workload's own address; any free ones where there is none. */
+const INBOUND_PORT = 15006;
+const OUTBOUND_PORT = 15001;
+const ADMIN_PORT = 15000;
+
+export function runCommand(program: Command): void {
+  program
+    .command('run')
+    .description('Start an application with its sidecar')
+    .usage('[options] --service NAME --port PORT -- COMMAND...')
+    .argument('<command...>', 'the application and its arguments')
+    .passThroughOptions()
+    .requiredOption('--service <name>', 'the service it is an instance of; also its label app', name)
+    .requiredOption('--port <port>', 'where the application listens; it is told by $PORT', port)
+    .option('--version <version>', 'its label version, such as v1', name)
+    .option('--service-account <name>', 'the identity it runs under', name, 'default')
+    .option('-n, --namespace <name>', 'its namespace', name, 'default')
+    .option('-l, --label <name=value>', 'a further label; repeatable', label)
+    .option('--name <name>', 'of this instance (default: SERVICE-VERSION and a random end)', name)
+    .option('--app-address <address>', 'where the application listens, told by $HOST; own: at --address', '127.0.0.1')
+    .option('--address <address>', "the workload's own loopback address (default: by the hash of who it is)")
+    .option('--shards <number>', 'threads of the sidecar', count, 1)
+    .addOption(durationOption('--ready-timeout', 'how long the application may take to listen', '60s'))
+    .addOption(durationOption('--drain-timeout', 'how long requests under way may take at the end', '5s'))
+    .addOption(durationOption('--stop-timeout', 'how long the application may take to stop', '10s'))
+    .addOption(
+      new Option('--outbound-policy <policy>', 'for hosts that the mesh does not know')
+        .choices(['ALLOW_ANY', 'REGISTRY_ONLY'])
+        .default('ALLOW_ANY'),
+    )
+    .addOption(new Option('--access-log <format>', "the sidecar's").choices(['text', 'json', 'off']).default('off'))
+    .addOption(
+      new Option('--log-level <level>', "the sidecar's")
+        .choices(['debug', 'info', 'warning', 'error'])
+        .default('warning'),
+    )
+    .option('--json', 'print name and addresses as JSON once everything is ready')
+    .addHelpText(
+      'after',
+      `
+The application calls other services by their names (http://ratings:9080/...): HTTP_PROXY and NODE_USE_ENV_PROXY lead its
+calls to the sidecar. Ends with the application's exit code; 128 + number when a signal ended it.
+
+Examples:
+  $ mesh run --service api --version v2 --port 3000 -- node api.js
+  $ mesh run --service web --port 8000 -l team=shop -- python3 app.py`,
+    )
+    .action(async (command: readonly string[], options: Options) => {
+      process.exitCode = await run(command, options);
+    });
+}
+
+async function run(command: readonly string[], options: Options): Promise<number> {
+  const stopped = untilStopped();
+  const [{ startApp, accepts, untilListening }, { readContext, makeHome }, { sidecarNode, stateFolder }] =
+    await Promise.all([import('../app.ts'), import('../context.ts'), import('../workload.ts')]);
+  const { bus } = await readContext();
+  const node = await sidecarNode({
+    ...options,
+    labels: options.label ?? {},
+    name: options.name ?? '',
+    address: options.address ?? '',
+    ports: [INBOUND_PORT, OUTBOUND_PORT, ADMIN_PORT],
+  });
+  const { app: target } = node;
+  if (await accepts(target.address, target.port)) {
+    throw new CliError(`port ${target.port} on ${target.address} is in use: the application cannot listen there`);
+  }
+  const at = (own: number) => ({ address: node.address || '127.0.0.1', port: node.address === '' ? 0 : own });
+  const { startProxy } = await import('../../core/main.ts');
+  const proxy = await startProxy({
+    node,
+    source: { kind: 'bus', bus: { ...bus, name: node.name } },
+    shards: options.shards,
+    admin: at(ADMIN_PORT),
+    listeners: { outbound: at(OUTBOUND_PORT), inbound: at(INBOUND_PORT) },
+    stateDir: stateFolder(await makeHome(), node),
+    accessLog: { format: options.accessLog },
+    outboundPolicy: options.outboundPolicy,
+    drainTimeoutMs: options.drainTimeout,
+    logLevel: options.logLevel,
+    register: false,
+  });
+  let app: App | null = null;
+  try {
+    const early = await Promise.race([proxy.ready, stopped]);
+    if (early !== undefined) return EXIT.ok;
+    app = await startApp(command, appEnvironment(process.env, target, proxy.outbound));
+    const listening = untilListening(target.address, target.port, options.readyTimeout, app.ended);
+    if ((await Promise.race([listening, stopped])) === undefined) {
+      await proxy.register();
+      const { admin, outbound, inbound } = proxy;
+      const ready = { name: node.name, address: node.address, admin, outbound, inbound, pid: app.pid };
+      announce(ready);
+      if (options.json === true) printJson(ready);
+      else note(`mesh: ${node.name} is ready (sidecar ${at(0).address}, admin ${admin})`);
+    }
+    return await untilEnd(proxy, app, stopped, options);
+  } finally {
+    await app?.stop('SIGTERM', options.stopTimeout);
+    await proxy.close();
+  }
+}
+
+/** Told to stop: the registry first, then what is under way, then the application. Returns the exit code. */
+async function untilEnd(
+  proxy: SidecarProxy,
+  app: App,
+  stopped: Promise<StopReason>,
+  options: Options,
+): Promise<number> {
+  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => app.signal(signal));
+  const sidecarGone = proxy.exited.then(() => 'sidecar' as const);
+  const first = await Promise.race([stopped, app.ended, sidecarGone]);
+  let end: AppEnd;
+  if (typeof first !== 'string') {
+    end = first;
+    await proxy.unregister();
+  } else {
+    if (first !== 'sidecar') await Promise.race([proxy.drain(), app.ended]);
+    end = await app.stop(first === 'SIGINT' || first === 'SIGHUP' ? first : 'SIGTERM', options.stopTimeout);
+  }
+  if (end.exitCode !== 0) note(`mesh: the application ended (${end.how})`);
+  return end.exitCode;
+}
+
+function appEnvironment(
+  env: NodeJS.ProcessEnv,
+  app: { readonly address: string; readonly port: number },
+  outbound: string | null,
+): NodeJS.ProcessEnv {
+  const { HTTP_PROXY: _upper, http_proxy: _lower, ...rest } = env;
+  const direct = ['localhost', '127.0.0.1', '::1', ...(env.NO_PROXY ?? env.no_proxy ?? '').split(',')];
+  const noProxy = [...new Set(direct.map((host) => host.trim()).filter((host) => host !== ''))].join(',');
+  const proxied =
+    outbound === null
+      ? {}
+      : { HTTP_PROXY: outbound, http_proxy: outbound, NO_PROXY: noProxy, no_proxy: noProxy, NODE_USE_ENV_PROXY: '1' };
+  return { ...rest, ...proxied, PORT: String(app.port), HOST: app.address };
+}

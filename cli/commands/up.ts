@@ -5,7 +5,7 @@ import { makeHome, meshHome, writeContext } from '../context.ts';
 import { CliError } from '../exit.ts';
 import { note, paint, print, printJson } from '../output.ts';
 import { port } from '../parse.ts';
-import { untilStopped } from '../until-stopped.ts';
+import { announce, untilStopped } from '../until-stopped.ts';
 import { weftVersion } from '../version.ts';
 
 interface Options {
@@ -64,6 +64,7 @@ Examples:
             bus: { servers: [nats.url], ...nats.credentials.proxy },
           };
           const file = await writeContext(context);
+          announce({ api: control.url, token: control.token, nats: nats.url });
           if (options.json === true) printJson({ api: control.url, nats: nats.url, home });
           else {
             print(`control plane  ${control.url}  (API documentation at ${control.url}/docs)`);

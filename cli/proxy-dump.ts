@@ -1,0 +1,106 @@
+// What a proxy's admin tells of its data plane, in the columns of `istioctl proxy-config`.
+import type { ClusterDump, EndpointDump, ListenerDump, RouteDump } from '../core/dump.ts';
+import { type AdminAddress, askAdmin } from './admin.ts';
+import { CliError } from './exit.ts';
+import { table } from './output.ts';
+
+export type DumpTable = 'listeners' | 'routes' | 'clusters' | 'endpoints' | 'filters';
+
+interface FilterDump {
+  readonly name: string;
+  readonly digest?: string;
+  readonly builtin?: boolean;
+  readonly configurations?: number;
+}
+
+/** Of shard 0: all shards have the same. */
+export async function readDump(admin: AdminAddress, what: DumpTable): Promise<readonly unknown[]> {
+  const dump = (await askAdmin(admin, '/config_dump')) as Readonly<Record<string, unknown>>;
+  const rows = dump[what];
+  if (!Array.isArray(rows)) throw new CliError(`proxy ${admin.name} tells nothing of ${what}`);
+  return rows;
+}
+
+export function asTable(what: DumpTable, rows: readonly unknown[]): string {
+  if (rows.length === 0) return `no ${what}`;
+  switch (what) {
+    case 'listeners':
+      return listeners(rows as readonly ListenerDump[]);
+    case 'routes':
+      return routes(rows as readonly RouteDump[]);
+    case 'clusters':
+      return clusters(rows as readonly ClusterDump[]);
+    case 'endpoints':
+      return endpoints(rows as readonly EndpointDump[]);
+    case 'filters':
+      return filters(rows as readonly FilterDump[]);
+  }
+}
+
+function listeners(rows: readonly ListenerDump[]): string {
+  const about = { inbound: 'the application', outbound: 'by host', gateway: 'by Gateway' } as const;
+  return table(
+    ['ADDRESSES', 'PORT', 'MATCH', 'DESTINATION'],
+    rows.map(({ address, port, kind, configuredPort }) => [
+      address,
+      String(port),
+      configuredPort === port || configuredPort === 0 ? 'ALL' : `Gateway port ${configuredPort}`,
+      `${kind}: ${about[kind as keyof typeof about] ?? kind}`,
+    ]),
+  );
+}
+
+function routes(rows: readonly RouteDump[]): string {
+  return table(
+    ['NAME', 'VHOST NAME', 'DOMAINS', 'MATCH', 'VIRTUAL SERVICE', 'TO'],
+    rows.map(({ listener, virtualHost, domains, match, virtualService, action }) => [
+      listener,
+      virtualHost,
+      domains.length > 2 ? `${domains.slice(0, 2).join(', ')} + ${domains.length - 2} more...` : domains.join(', '),
+      match,
+      // Istio writes name.namespace.
+      virtualService.split('/').reverse().join('.'),
+      action,
+    ]),
+  );
+}
+
+function clusters(rows: readonly ClusterDump[]): string {
+  return table(
+    ['SERVICE FQDN', 'PORT', 'SUBSET', 'DIRECTION', 'TYPE', 'ENDPOINTS'],
+    rows.map(({ service, port, subset, kind, name, endpoints: count }) => [
+      service || name,
+      String(port),
+      subset || '-',
+      name.split('|')[0] || '-',
+      kind,
+      String(count),
+    ]),
+  );
+}
+
+function endpoints(rows: readonly EndpointDump[]): string {
+  return table(
+    ['ENDPOINT', 'STATUS', 'CLUSTER', 'WORKLOAD', 'ACTIVE', 'REQUESTS', 'FAILURES'],
+    rows.map(({ endpoint, status, cluster, workload, active, requests, failures }) => [
+      endpoint,
+      status,
+      cluster,
+      workload || '-',
+      String(active),
+      String(requests),
+      String(failures),
+    ]),
+  );
+}
+
+function filters(rows: readonly FilterDump[]): string {
+  return table(
+    ['ECDS NAME', 'TYPE', 'DIGEST'],
+    rows.map(({ name, digest, builtin }) => [
+      name,
+      builtin === false ? 'plugin' : 'built-in',
+      digest?.slice(0, 12) ?? '-',
+    ]),
+  );
+}

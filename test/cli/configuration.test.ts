@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { mesh, type Outcome, Running, temporaryHome } from './mesh.ts';
+
+const { home, remove } = temporaryHome();
+let up: Running;
+
+const reviews = (subset: string) => `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: reviews
+spec:
+  hosts: [reviews]
+  http:
+    - route:
+        - destination: { host: reviews, subset: ${subset} }
+`;
+
+const run = (args: readonly string[], input?: string): Promise<Outcome> => mesh(args, { home, input });
+
+async function json<T>(args: readonly string[], input?: string): Promise<T> {
+  const { out, err } = await run([...args, '--json'], input);
+  try {
+    return JSON.parse(out) as T;
+  } catch {
+    throw new Error(`not JSON: ${out}${err}`);
+  }
+}
+
+suite('configuration from the command line', () => {
+  before(async () => {
+    up = new Running(['up', '--port', '0'], { home });
+    await up.ready;
+  });
+  after(async () => {
+    await up?.stop();
+    remove();
+  });
+
+  test('the context of a mesh is readable by its owner only', () => {
+    assert.equal(statSync(home).mode & 0o777, 0o700);
+    for (const file of ['context.json', 'token', 'nats/credentials.json']) {
+      assert.equal(statSync(join(home, file)).mode & 0o777, 0o600, file);
+    }
+    assert.doesNotMatch(up.out + up.err, new RegExp(readFileSync(join(home, 'token'), 'utf8').trim()));
+  });
+
+  test('apply tells each resource, diff tells what would change, get gives it back as YAML that applies again', async () => {
+    assert.match((await run(['apply', '-f', '-'], reviews('v1'))).out, /^VirtualService\/default\/reviews created$/m);
+    assert.match((await run(['apply', '-f', '-'], reviews('v1'))).out, /^VirtualService\/default\/reviews unchanged$/m);
+
+    const diff = await run(['diff', '-f', '-'], reviews('v2'));
+    assert.match(diff.out, /^-\s+subset: v1$/m);
+    assert.match(diff.out, /^\+\s+subset: v2$/m);
+    assert.equal(diff.code, 0);
+    assert.equal((await run(['diff', '-f', '-', '--exit-code'], reviews('v2'))).code, 1);
+    assert.equal((await run(['diff', '-f', '-', '--exit-code'], reviews('v1'))).code, 0);
+
+    const dry = await run(['apply', '-f', '-', '--dry-run', '--wait'], reviews('v2'));
+    assert.match(dry.out, /^VirtualService\/default\/reviews configured \(dry run\)$/m);
+    const yaml = await run(['get', 'vs', 'reviews', '-o', 'yaml']);
+    assert.match(yaml.out, /subset: v1/);
+    assert.match((await run(['apply', '-f', '-'], yaml.out)).out, /reviews unchanged$/m);
+    assert.match((await run(['get', 'virtualservices'])).out, /^VirtualService +default +reviews +reviews$/m);
+  });
+
+  test('a folder is one revision, and --wait without proxies is answered at once', async () => {
+    const folder = join(home, 'rules');
+    mkdirSync(join(folder, 'more'), { recursive: true });
+    writeFileSync(join(folder, 'a.yaml'), reviews('v3'));
+    writeFileSync(join(folder, 'b.yml'), reviews('v1').replaceAll('reviews', 'ratings'));
+    writeFileSync(join(folder, 'more', 'c.yaml'), reviews('v1').replaceAll('reviews', 'details'));
+    writeFileSync(join(folder, 'README.md'), 'no configuration');
+    const first = await json<{ revision: number; changes: { key: string }[] }>(['apply', '-f', folder]);
+    assert.deepEqual(
+      first.changes.map(({ key }) => key),
+      ['VirtualService/default/reviews', 'VirtualService/default/ratings'],
+    );
+    const { out, code } = await run(['apply', '-R', '-f', folder, '--wait']);
+    assert.match(out, new RegExp(`^revision ${first.revision + 1}: 0/0 proxies$`, 'm'));
+    assert.equal(code, 0);
+  });
+
+  test('a refused change says file, line, column, pointer and reason, and changes nothing', async () => {
+    const file = join(home, 'broken.yaml');
+    writeFileSync(
+      file,
+      `${reviews('v1').replace('subset', 'subsett')}---\n${reviews('v1').replace('VirtualService', 'VirtualServce')}`,
+    );
+    const { revision } = await json<{ revision: number }>(['get']);
+    const { code, out, err } = await run(['apply', '-f', file]);
+    assert.equal(code, 3);
+    assert.equal(out, '');
+    const [unknownField, unknownKind, summary] = err.trim().split('\n');
+    assert.ok(
+      unknownField.startsWith(`${file}:9:41 /spec/http/0/route/0/destination/subsett: unknown field "subsett"`),
+      err,
+    );
+    assert.match(unknownKind, /broken\.yaml:12:\d+ \/kind: .*VirtualService/);
+    assert.equal(summary, 'mesh: 2 errors in the configuration: nothing was changed');
+    const refused = await json<{ error: string; exitCode: number; problems: unknown[] }>(['apply', '-f', file]);
+    assert.equal(refused.exitCode, 3);
+    assert.equal(refused.problems.length, 2);
+    assert.equal((await json<{ revision: number }>(['get'])).revision, revision);
+  });
+
+  test('a change of a revision that is no longer the newest is a conflict with exit code 6', async () => {
+    const { revision } = await json<{ revision: number }>(['get']);
+    assert.equal((await run(['apply', '-f', '-', '--parent', String(revision)], reviews('v7'))).code, 0);
+    const { code, err } = await run(['apply', '-f', '-', '--parent', String(revision)], reviews('v8'));
+    assert.equal(code, 6);
+    assert.match(err, /^mesh: the configuration is at revision \d+, not \d+: somebody else changed it first\n$/);
+  });
+
+  test('rollback brings back what delete took, and history tells both', async () => {
+    await run(['apply', '-f', '-'], reviews('v4'));
+    const { revision } = await json<{ revision: number }>(['get']);
+    const deleted = await run(['delete', 'vs', 'reviews', '--wait']);
+    assert.match(deleted.out, /^VirtualService\/default\/reviews deleted$/m);
+    const gone = await run(['get', 'vs', 'reviews']);
+    assert.equal(gone.code, 1);
+    assert.match(gone.err, /does not exist/);
+    assert.equal((await run(['delete', 'vs', 'reviews'])).code, 1);
+    assert.match((await run(['rollback', String(revision)])).out, /^VirtualService\/default\/reviews created$/m);
+    assert.match((await run(['get', 'vs', 'reviews', '-o', 'yaml'])).out, /subset: v4/);
+    const { items } = await json<{ items: { message: string }[] }>(['history', '-l', '2']);
+    assert.deepEqual(
+      items.map(({ message }) => message),
+      [`rollback to revision ${revision}`, 'delete VirtualService/default/reviews'],
+    );
+    assert.equal((await run(['rollback', '99999'])).code, 1);
+  });
+
+  test('delete -f takes what a file names', async () => {
+    await run(['apply', '-f', '-'], reviews('v1').replaceAll('reviews', 'fleeting'));
+    const { out } = await run(['delete', '-f', '-'], reviews('v1').replaceAll('reviews', 'fleeting'));
+    assert.equal(out, 'VirtualService/default/fleeting deleted\n');
+  });
+
+  test('files that are not there or hold nothing are wrong usage', async () => {
+    const missing = await run(['apply', '-f', join(home, 'nowhere.yaml')]);
+    assert.equal(missing.code, 2);
+    assert.match(missing.err, /nowhere\.yaml does not exist/);
+    mkdirSync(join(home, 'empty'), { recursive: true });
+    assert.match((await run(['apply', '-f', join(home, 'empty')])).err, /holds no \.yaml, \.yml or \.json file/);
+  });
+
+  test('another token is refused, and says so', async () => {
+    const other = temporaryHome();
+    try {
+      const context = JSON.parse(readFileSync(join(home, 'context.json'), 'utf8'));
+      writeFileSync(join(other.home, 'context.json'), JSON.stringify({ ...context, token: 'not-the-token' }));
+      const { code, err } = await mesh(['get'], { home: other.home });
+      assert.equal(code, 1);
+      assert.match(err, /token/);
+    } finally {
+      other.remove();
+    }
+  });
+
+  test('no proxy is not an error, and a proxy that is not there is', async () => {
+    const { code, err } = await run(['proxy-status']);
+    assert.equal(code, 0);
+    assert.match(err, /no proxy is connected/);
+    assert.equal((await run(['ps', 'reviews-v1'])).code, 1);
+  });
+
+  test('colours stay away from pipes', async () => {
+    const coloured = await mesh(['diff', '-f', '-'], { home, input: reviews('v9'), env: { NO_COLOR: '' } });
+    assert.ok(coloured.out.includes('v9'));
+    assert.ok(!coloured.out.includes('\x1b'));
+  });
+
+  test('a second mesh in the same home is refused in one line', async () => {
+    const { code, err } = await run(['up']);
+    assert.equal(code, 1);
+    assert.match(err, /^mesh: a nats-server \(pid \d+\) already runs on .*: stop it first\n$/);
+  });
+});
+
+test('what was applied is there again after the mesh was stopped, and in between the exit code is 5', async () => {
+  const { home: own, remove: removeOwn } = temporaryHome();
+  try {
+    const first = new Running(['up', '--port', '0'], { home: own });
+    await first.ready;
+    assert.equal((await mesh(['apply', '-f', '-'], { home: own, input: reviews('v1') })).code, 0);
+    assert.deepEqual(await first.stop('SIGINT'), { code: 0, signal: null });
+    const between = await mesh(['get'], { home: own });
+    assert.equal(between.code, 5);
+    assert.match(between.err, /^mesh: control plane not reachable at http:\/\/127\.0\.0\.1:\d+: .*mesh up.*\n$/);
+    const second = new Running(['up', '--port', '0'], { home: own });
+    await second.ready;
+    assert.match((await mesh(['get'], { home: own })).out, /VirtualService +default +reviews/);
+    await second.stop();
+  } finally {
+    removeOwn();
+  }
+});

@@ -1,0 +1,92 @@
+// Runs `mesh` for tests as a user does: a process, its output and its exit code, in a home of its own.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export const ROOT = join(import.meta.dirname, '..', '..');
+const MESH = join(ROOT, 'cli', 'mesh.ts');
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface RunOptions {
+  readonly home?: string;
+  readonly input?: string;
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly nodeArgs?: readonly string[];
+}
+
+export function temporaryHome(): { home: string; remove(): void } {
+  const home = mkdtempSync(join(tmpdir(), 'mesh-test-'));
+  return { home, remove: () => rmSync(home, { recursive: true, force: true }) };
+}
+
+/** Runs a command to its end. */
+export async function mesh(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const child = start(args, options);
+  let out = '';
+  let err = '';
+  child.stdout?.on('data', (chunk) => {
+    out += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    err += chunk;
+  });
+  child.stdin?.end(options.input ?? '');
+  const [code, signal] = await once(child, 'close');
+  return { code, signal, out, err };
+}
+
+/** A command that runs until it is stopped. `ready` is what it says on its channel; rejects with its words when it ends first. */
+export class Running {
+  readonly child: ChildProcess;
+  readonly ready: Promise<Readonly<Record<string, unknown>>>;
+  readonly ended: Promise<{ code: number | null; signal: string | null }>;
+  out = '';
+  err = '';
+
+  constructor(args: readonly string[], options: RunOptions = {}) {
+    this.child = start(args, options, true);
+    this.child.stdout?.on('data', (chunk) => {
+      this.out += chunk;
+    });
+    this.child.stderr?.on('data', (chunk) => {
+      this.err += chunk;
+    });
+    this.ended = once(this.child, 'close').then(([code, signal]) => ({ code, signal }));
+    const said = new Promise<Readonly<Record<string, unknown>>>((resolve) => {
+      this.child.on('message', (message) => {
+        const { ready } = message as { ready?: Readonly<Record<string, unknown>> };
+        if (ready !== undefined) resolve(ready);
+      });
+    });
+    const early = this.ended.then(({ code }) => {
+      throw new Error(`mesh ${args.join(' ')} ended with ${code} before it was ready:\n${this.out}${this.err}`);
+    });
+    this.ready = Promise.race([said, early]);
+    // Who only wants its end need not ask whether it was ready.
+    early.catch(() => null);
+    this.ready.catch(() => null);
+  }
+
+  stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<{ code: number | null; signal: string | null }> {
+    this.child.kill(signal);
+    return this.ended;
+  }
+}
+
+function start(args: readonly string[], options: RunOptions, channel = false): ChildProcess {
+  const env = { ...process.env, NO_COLOR: '1', NODE_TEST_CONTEXT: undefined, ...options.env };
+  return spawn(process.execPath, [...(options.nodeArgs ?? []), MESH, ...args], {
+    cwd: options.cwd,
+    env: options.home === undefined ? env : { ...env, MESH_HOME: options.home },
+    stdio: ['pipe', 'pipe', 'pipe', ...(channel ? (['ipc'] as const) : [])],
+  });
+}

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { mesh, ROOT, temporaryHome } from './mesh.ts';
+
+const COMMANDS = readdirSync(join(ROOT, 'cli', 'commands')).map((file) => file.replace(/\.ts$/, ''));
+
+test('the help lists every command, the exit codes and examples', async () => {
+  const { code, out } = await mesh(['--help']);
+  assert.equal(code, 0);
+  for (const command of COMMANDS) assert.match(out, new RegExp(`^  ${command}\\b`, 'm'), command);
+  assert.match(out, /Exit codes:/);
+  assert.match(out, /Examples:/);
+});
+
+test('the help of every command has examples, and every command that prints results takes --json', async () => {
+  await Promise.all(
+    COMMANDS.map(async (command) => {
+      const { code, out } = await mesh([command, '--help']);
+      assert.equal(code, 0, command);
+      assert.match(out, /Examples:\n +\$ /, command);
+      assert.match(out, /--json\b/, command);
+    }),
+  );
+});
+
+test('wrong usage is one line and exit code 2', async () => {
+  const { home, remove } = temporaryHome();
+  const cases: (readonly [readonly string[], RegExp])[] = [
+    [['frobnicate'], /unknown command 'frobnicate'/],
+    [['apply'], /required option '-f, --filename <file>' not specified/],
+    [['apply', '-f', 'x.yaml', '--timeout', 'soon'], /a duration is needed/],
+    [['apply', '-f', 'x.yaml', '--parent', '-1'], /a revision is a number/],
+    [['rollback', 'yesterday'], /a revision is a number/],
+    [['get', '--output', 'xml'], /Allowed choices are table, yaml, json/],
+    [['up', '--port', '70000'], /a port is a number from 0 to 65535/],
+    [['run', '--service', 'a', '--', 'true'], /required option '--port <port>' not specified/],
+    [['run', '--service', 'No_Name', '--port', '1', '--', 'true'], /lower-case letters, digits and dashes/],
+    [['run', '--service', 'a', '--port', '1', '-l', 'x', '--', 'true'], /a label is NAME=VALUE/],
+    [['proxy', '--gateway-port', '80'], /GATEWAYPORT=PORT/],
+    [['delete'], /either KIND NAME\.\.\., or -f FILE/],
+    [['delete', 'vs'], /Names are missing/],
+    [['get', 'virtualservicez'], /there is no kind 'virtualservicez'/],
+    [['control', '--nats', 'nats://127.0.0.1:1'], /no users of NATS in .*it does not exist/],
+  ];
+  try {
+    await Promise.all(
+      cases.map(async ([args, expected]) => {
+        const { code, out, err } = await mesh(args, { home });
+        assert.match(err, expected, args.join(' '));
+        assert.match(err, /^mesh: [^\n]*\n(\(Did you mean [^\n]*\n)?$/, args.join(' '));
+        assert.equal(out, '', args.join(' '));
+        assert.equal(code, 2, args.join(' '));
+      }),
+    );
+  } finally {
+    remove();
+  }
+});
+
+test('without a mesh the commands that need one say how to start it, with exit code 5', async () => {
+  const { home, remove } = temporaryHome();
+  try {
+    for (const args of [['get'], ['ps'], ['history']]) {
+      const { code, err } = await mesh(args, { home });
+      assert.match(err, /^mesh: no mesh is known here .*mesh up.*\n$/);
+      assert.equal(code, 5);
+    }
+  } finally {
+    remove();
+  }
+});
+
+test('the version is that of package.json, and asking for it needs no mesh', async () => {
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const { home, remove } = temporaryHome();
+  try {
+    assert.equal((await mesh(['--version'], { home })).out, `${version}\n`);
+    const { code, out } = await mesh(['version', '--json'], { home });
+    assert.equal(code, 0);
+    assert.deepEqual(JSON.parse(out), { client: { version, node: process.versions.node }, control: null });
+  } finally {
+    remove();
+  }
+});
+
+test('an older Node is told in one line', async () => {
+  const pretend = `data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.11.0'}})`;
+  const { code, out, err } = await mesh(['version'], { nodeArgs: ['--import', pretend] });
+  assert.equal(err, 'mesh: Node 24 or newer is needed, this one is 20.11.0: install it from https://nodejs.org\n');
+  assert.equal(out, '');
+  assert.equal(code, 1);
+});
