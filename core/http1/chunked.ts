@@ -156,7 +156,7 @@ export class ChunkedDecoder {
     const length = sectionLength(section, Math.max(0, had - 3));
     if (length < 0) {
       this.trailer = section;
-      if (section.length > this.maxTrailerBytes) this.state = VIOLATED;
+      if (section.length > this.maxTrailerBytes || !linesSound(section, Math.max(0, had - 1))) this.state = VIOLATED;
       return room;
     }
     if (length === 2) {
@@ -176,4 +176,14 @@ function sectionLength(section: Buffer, from: number): number {
   if (section.length >= 2 && section[0] === 13 && section[1] === 10) return 2;
   const end = section.indexOf('\r\n\r\n', from, 'latin1');
   return end < 0 ? -1 : end + 4;
+}
+
+/** No CR or LF stands alone: without this a peer could wait for an answer that would never come. */
+function linesSound(section: Buffer, from: number): boolean {
+  for (let at = from; at < section.length; at++) {
+    const c = section[at];
+    if (c === 10 && (at === 0 || section[at - 1] !== 13)) return false;
+    if (c === 13 && at + 1 < section.length && section[at + 1] !== 10) return false;
+  }
+  return true;
 }
