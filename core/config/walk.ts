@@ -135,6 +135,10 @@ class Walk implements Report {
   }
 
   #unknown(schema: Extract<Rules, { type: 'object' }>, name: string): void {
+    if (this.#findings.length >= MAX_FINDINGS) {
+      this.#faults++;
+      return;
+    }
     const names = [...schema.fields.keys()];
     const meant = closest(name, names);
     const hint =

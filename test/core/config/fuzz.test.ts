@@ -113,7 +113,7 @@ test('damaged text never throws; what is left of it is sound', () => {
   const next = random(SEED);
   let accepted = 0;
   let refused = 0;
-  for (let round = 0; round < 3000; round++) {
+  for (let round = 0; round < 1500; round++) {
     const text = damageText(DOCUMENTS[next(DOCUMENTS.length)], next);
     const { resources, problems } = decodeYaml(text, 'fuzz.yaml');
     for (const problem of problems) {
@@ -129,7 +129,7 @@ test('damaged text never throws; what is left of it is sound', () => {
     else accepted++;
   }
   assert.ok(
-    refused > 500 && accepted > 100,
+    refused > 250 && accepted > 50,
     `${refused} refused, ${accepted} accepted: the damage is neither all nor nothing`,
   );
 });
@@ -137,7 +137,7 @@ test('damaged text never throws; what is left of it is sound', () => {
 test('damaged objects never throw; a refused one has a problem, an accepted one is sound', () => {
   const next = random(SEED + 1);
   let refused = 0;
-  for (let round = 0; round < 10_000; round++) {
+  for (let round = 0; round < 5000; round++) {
     const object = damageObject(OBJECTS[next(OBJECTS.length)], next);
     const { resource, problems } = decodeResource(object);
     for (const problem of problems) checkLine(formatProblem(problem), object);
@@ -150,5 +150,5 @@ test('damaged objects never throw; a refused one has a problem, an accepted one 
       crossCheck([resource]);
     }
   }
-  assert.ok(refused > 1000 && refused < 9900, `${refused} refused`);
+  assert.ok(refused > 500 && refused < 4950, `${refused} refused`);
 });
