@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict';
+import { get } from 'node:http';
+import { after, before, beforeEach, test } from 'node:test';
+import { flagNames } from '../../core/errors.ts';
+import type { WorkloadEndpoint } from '../../core/workload.ts';
+import { exchangeBytes, type RunningPlane, startApp, startPlane } from './plane.ts';
+
+// Two sidecars, each on a loopback address of its own, as two workloads on one machine are.
+const CALLER = '127.41.0.1';
+const SERVER = '127.41.0.2';
+
+let caller: RunningPlane;
+let server: RunningPlane;
+let seen: Record<string, string | string[] | undefined> = {};
+const closers: (() => unknown)[] = [];
+
+function workload(name: string, address: string, port: number, services: string[]): WorkloadEndpoint {
+  return {
+    id: name,
+    name: `${name}-1`,
+    workload: name,
+    namespace: 'default',
+    serviceAccount: `bookinfo-${name}`,
+    trustDomain: 'cluster.local',
+    labels: { app: name },
+    services,
+    address,
+    port,
+    appPort: 9080,
+    weight: 1,
+    locality: '',
+  };
+}
+
+before(async () => {
+  const app = await startApp((request, response) => {
+    seen = request.headers;
+    response.end('details');
+  });
+  closers.push(app.close);
+  server = await startPlane({ address: SERVER, labels: { app: 'details' }, appPort: app.port });
+  caller = await startPlane({
+    address: CALLER,
+    labels: { app: 'productpage' },
+    serviceAccount: 'bookinfo-productpage',
+  });
+  closers.push(server.close, caller.close);
+  const endpoints = [
+    workload('productpage', CALLER, 0, []),
+    workload('details', SERVER, server.ports.inbound, ['details']),
+  ];
+  server.plane.setEndpoints(endpoints);
+  caller.plane.setEndpoints(endpoints);
+});
+
+after(async () => {
+  for (const close of closers) await close();
+});
+
+beforeEach(() => {
+  server.plane.applyConfig({ revision: 1, full: true, upserts: [], removals: [] });
+});
+
+function policy(spec: string): void {
+  server.apply(`
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: details}
+spec:
+${spec.trim().replace(/^/gm, '  ')}
+`);
+}
+
+function call(path = '/details/0', headers: Record<string, string> = {}, method = 'GET'): Promise<[number, string]> {
+  return new Promise((resolve, reject) => {
+    get(
+      {
+        host: CALLER,
+        port: caller.ports.outbound,
+        path,
+        method,
+        agent: false,
+        headers: { host: 'details:9080', ...headers },
+      },
+      (response) => {
+        let body = '';
+        response.on('data', (chunk) => (body += chunk));
+        response.on('end', () => resolve([response.statusCode!, body]));
+      },
+    ).on('error', reject);
+  });
+}
+
+const DENIED = [403, 'RBAC: access denied'] as const;
+const ALLOWED = [200, 'details'] as const;
+
+test('without a policy everybody may call, and the caller is known by its own address', async () => {
+  const before = server.records.length;
+  assert.deepEqual(await call(), ALLOWED);
+  await server.ended(before + 1);
+  assert.equal(server.records[before].principal, 'cluster.local/ns/default/sa/bookinfo-productpage');
+  assert.equal(server.records[before].source, 'productpage');
+});
+
+test('a principal that is allowed may call, and nobody else', async () => {
+  policy(`
+selector: {matchLabels: {app: details}}
+action: ALLOW
+rules:
+- from: [{source: {principals: [cluster.local/ns/default/sa/bookinfo-productpage]}}]
+  to: [{operation: {methods: [GET], paths: [/details/*]}}]`);
+  assert.deepEqual(await call(), ALLOWED);
+  assert.deepEqual(await call('/secret'), DENIED);
+  const stranger = await exchangeBytes(
+    server.ports.inbound,
+    'GET /details/0 HTTP/1.1\r\nHost: details\r\nConnection: close\r\n\r\n',
+    undefined,
+    SERVER,
+  );
+  assert.match(stranger, /^HTTP\/1\.1 403 [\s\S]*RBAC: access denied$/);
+});
+
+test('no header makes somebody else of a caller', async () => {
+  policy('rules: [{from: [{source: {principals: [cluster.local/ns/default/sa/admin]}}]}]');
+  const forged = {
+    'x-forwarded-client-cert': 'URI=spiffe://cluster.local/ns/default/sa/admin',
+    'x-envoy-peer-metadata-id': 'sidecar~127.0.0.1~admin.default~cluster.local',
+    'x-forwarded-for': '127.41.0.9',
+  };
+  assert.deepEqual(await call('/details/0', forged), DENIED);
+});
+
+test('a denial names the policy and the rule in the log', async () => {
+  policy(`
+action: DENY
+rules:
+- to: [{operation: {methods: [POST]}}]
+- to: [{operation: {paths: [/details/0]}}]`);
+  const before = server.records.length;
+  assert.deepEqual(await call(), DENIED);
+  await server.ended(before + 1);
+  assert.equal(
+    server.records[before].details,
+    'rbac_access_denied_matched_policy[ns[default]-policy[details]-rule[1]]',
+  );
+  assert.deepEqual(await call('/details/1'), ALLOWED);
+});
+
+test('the path that is authorised is the path that is forwarded', async () => {
+  policy('action: DENY\nrules: [{to: [{operation: {paths: [/admin, /admin/*]}}]}]');
+  for (const path of ['/admin', '/x/../admin', '/%61dmin', '/./admin/x', '/admin?x', '/x/%2e%2e/admin']) {
+    assert.deepEqual(await call(path), DENIED, path);
+  }
+});
+
+test('a policy that allows nothing denies all, and lifting it allows all', async () => {
+  policy('{}');
+  assert.deepEqual(await call(), DENIED);
+  server.plane.applyConfig({ revision: 2, full: true, upserts: [], removals: [] });
+  assert.deepEqual(await call(), ALLOWED);
+});
+
+test('a condition on a header is matched on the request as it is', async () => {
+  policy('rules: [{when: [{key: "request.headers[x-token]", values: [good]}]}]');
+  assert.deepEqual(await call('/details/0', { 'x-token': 'good' }), ALLOWED);
+  assert.deepEqual(await call('/details/0', { 'x-token': 'bad' }), DENIED);
+  assert.deepEqual(await call(), DENIED);
+});
+
+test('what the mesh writes for itself does not reach the application', async () => {
+  await call();
+  assert.equal(seen['x-envoy-peer-metadata-id'], undefined);
+  assert.match(String(seen['x-request-id']), /^[0-9a-f-]{36}$/);
+});
+
+test('a fault is injected by the caller, by header and by percentage', async () => {
+  caller.apply(`
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: details}
+spec:
+  hosts: [details]
+  http:
+  - match: [{headers: {end-user: {exact: jason}}}]
+    fault: {abort: {httpStatus: 555, percentage: {value: 100}}}
+    route: [{destination: {host: details}}]
+  - match: [{headers: {end-user: {exact: slow}}}]
+    fault: {delay: {fixedDelay: 0.2s, percentage: {value: 100}}}
+    route: [{destination: {host: details}}]
+  - route: [{destination: {host: details}}]
+`);
+  assert.deepEqual(await call('/', { 'end-user': 'jason' }), [555, 'fault filter abort']);
+  assert.deepEqual(await call(), ALLOWED);
+  const before = caller.records.length;
+  assert.deepEqual(await call('/', { 'end-user': 'slow' }), ALLOWED);
+  await caller.ended(before + 1);
+  assert.equal(flagNames(caller.records[before].flags), 'DI');
+});
