@@ -342,12 +342,10 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
     } else this.fail(reason);
   }
 
-  /** CONNECT was answered with 200: what follows on the connection are exchanges of their own. */
+  /** CONNECT was answered: the requests that follow on the connection are exchanges of their own, and are what counts. */
   becameTunnel(): void {
-    this.responseStarted = true;
-    this.responseCode = 200;
-    this.responseCodeDetails = 'tunnel';
-    this.finish();
+    this.ended = true;
+    this.plane.timers.cancel(this);
   }
 
   /** Too late to answer: the client sees that it did not get everything. */

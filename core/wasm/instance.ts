@@ -75,7 +75,7 @@ export class Instance {
     const { exports } = new WebAssembly.Instance(module, hostFunctions(this));
     checkArity(exports);
     this.memory.open(exports.memory as WebAssembly.Memory);
-    this.abi = ABI_MARKERS[Object.keys(exports).find((name) => name in ABI_MARKERS)!];
+    this.abi = ABI_MARKERS[Object.keys(exports).find((name) => Object.hasOwn(ABI_MARKERS, name))!];
     const callback = (name: string): Callback | null => (exports[name] as Callback | undefined) ?? null;
     this.malloc = callback('malloc') ?? callback('proxy_on_memory_allocate')!;
     this.callbacks = {

@@ -7,7 +7,7 @@ import { PluginRefused } from './traps.ts';
 /** Throws PluginRefused unless this is a proxy-wasm module whose imports we all have. */
 export function checkModule(module: WebAssembly.Module): void {
   const exports = WebAssembly.Module.exports(module);
-  const markers = exports.filter(({ name }) => name in ABI_MARKERS);
+  const markers = exports.filter(({ name }) => Object.hasOwn(ABI_MARKERS, name));
   if (markers.length !== 1) {
     const found = exports.filter(({ name }) => name.startsWith('proxy_abi_version_')).map(({ name }) => name);
     if (markers.length > 1) throw new PluginRefused(`several ABI versions: ${found.join(', ')}`);
