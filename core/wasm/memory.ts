@@ -64,7 +64,9 @@ export class GuestMemory {
 
   /** A copy that outlives the call. */
   copyOut(pointer: number, length: number): Uint8Array {
-    return Uint8Array.prototype.slice.call(this.bytes, pointer, pointer + length);
+    const copy = new Uint8Array(length);
+    copy.set(this.bytes.subarray(pointer, pointer + length));
+    return copy;
   }
 
   /** Writes a latin1 string whose room was checked. Short ones by hand: a native call costs more than they do. */
