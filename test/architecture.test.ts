@@ -109,6 +109,16 @@ suite('the shape of the tree', () => {
     );
   });
 
+  test('the lockfile names the packages of every platform, so that npm ci works on each', () => {
+    const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+    };
+    const missing = Object.values(packages)
+      .flatMap(({ optionalDependencies }) => Object.keys(optionalDependencies ?? {}))
+      .filter((name) => !Object.keys(packages).some((path) => path.endsWith(`node_modules/${name}`)));
+    assert.deepEqual(missing, []);
+  });
+
   test(`no file is longer than ${MOST_LINES} lines`, () => {
     const long = [...sources].map(([path, text]) => [path, text.split('\n').length - 1] as const);
     assert.deepEqual(

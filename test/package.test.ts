@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, get, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { after, before, suite, test } from 'node:test';
+import { promisify } from 'node:util';
+
+const ROOT = dirname(import.meta.dirname);
+const execute = promisify(execFile);
+
+suite('the published package', { timeout: 200_000 }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-package-'));
+  const packed = join(folder, 'packed');
+  const user = join(folder, 'user');
+  const mesh = join(user, 'node_modules', '.bin', 'mesh');
+
+  before(async () => {
+    mkdirSync(packed);
+    mkdirSync(user);
+    await execute(process.execPath, [join(ROOT, 'scripts', 'build.ts'), join(packed, 'dist')]);
+    for (const file of ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md']) {
+      copyFileSync(join(ROOT, file), join(packed, file));
+    }
+    const { stdout } = await execute('npm', ['pack', '--ignore-scripts', '--json'], { cwd: packed, env: cleanEnv() });
+    const tarball = join(packed, JSON.parse(stdout)[0].filename);
+    writeFileSync(join(user, 'package.json'), '{ "private": true }');
+    // The pinned Node is for machines without one; this test brings its own.
+    const args = [
+      'install',
+      tarball,
+      '--omit=optional',
+      '--prefer-offline',
+      '--no-audit',
+      '--no-fund',
+      '--ignore-scripts',
+    ];
+    await execute('npm', args, { cwd: user, env: cleanEnv() });
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('installs into an empty folder and runs', async () => {
+    const { stdout } = await execute(mesh, ['version', '--client', '--json'], { cwd: user, env: cleanEnv() });
+    assert.equal(JSON.parse(stdout).client.node, process.versions.node);
+  });
+
+  test('serves a request with its worker threads and built-in filters', async () => {
+    const upstream = createServer((request, response) => response.end(`upstream saw ${request.url}`));
+    upstream.listen(0, '127.0.0.1');
+    await once(upstream, 'listening');
+    const rules = join(user, 'rules');
+    mkdirSync(rules);
+    writeFileSync(join(rules, 'edge.yaml'), edge((upstream.address() as AddressInfo).port));
+    const proxy = spawn(
+      mesh,
+      ['proxy', '--config', rules, '--shards', '2', '--gateway-port', '8080=0', '--access-log', 'off'],
+      { cwd: user, env: cleanEnv(), stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
+    );
+    try {
+      const port = await gatewayPort(proxy);
+      const plain = await fetchFrom(port, '/hello');
+      assert.deepEqual([plain.statusCode, await text(plain)], [200, 'upstream saw /hello']);
+      const aborted = await fetchFrom(port, '/teapot');
+      assert.deepEqual([aborted.statusCode, await text(aborted)], [418, 'fault filter abort']);
+    } finally {
+      proxy.kill('SIGTERM');
+      const [code] = await once(proxy, 'exit');
+      upstream.closeAllConnections();
+      upstream.close();
+      assert.equal(code, 0);
+    }
+  });
+});
+
+const edge = (port: number) => `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: edge }
+spec:
+  selector: { istio: ingressgateway }
+  servers:
+    - port: { number: 8080, name: http, protocol: HTTP }
+      hosts: ['*']
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: edge }
+spec:
+  hosts: ['*']
+  gateways: [edge]
+  http:
+    - match:
+        - uri: { exact: /teapot }
+      fault:
+        abort: { percentage: { value: 100 }, httpStatus: 418 }
+      route:
+        - destination: { host: upstream.example }
+    - route:
+        - destination: { host: upstream.example }
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: upstream }
+spec:
+  hosts: [upstream.example]
+  ports:
+    - { number: 80, name: http, protocol: HTTP }
+  resolution: STATIC
+  endpoints:
+    - { address: 127.0.0.1, ports: { http: ${port} } }
+`;
+
+/** What npm tells its scripts would lead another npm to this project; whom it asks for packages stays. */
+function cleanEnv(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^npm_/i.test(name) || /^npm_config_(registry|cache|userconfig|globalconfig)$/i.test(name),
+  );
+  const path = [dirname(process.execPath), process.env.PATH].join(delimiter);
+  return { ...Object.fromEntries(kept), PATH: path, NODE_TEST_CONTEXT: undefined };
+}
+
+async function gatewayPort(proxy: ChildProcess): Promise<number> {
+  let words = '';
+  proxy.stderr?.on('data', (chunk) => {
+    words += chunk;
+  });
+  const early = once(proxy, 'exit').then(([code]) => {
+    throw new Error(`mesh proxy ended with ${code}: ${words}`);
+  });
+  early.catch(() => null);
+  const [message] = await Promise.race([once(proxy, 'message'), early]);
+  return message.ready.listeners.find(({ kind }: { kind: string }) => kind === 'gateway').port;
+}
+
+async function fetchFrom(port: number, path: string): Promise<IncomingMessage> {
+  const [response] = await once(get({ host: '127.0.0.1', port, path, agent: false }), 'response');
+  return response;
+}
