@@ -48,7 +48,11 @@ test('the numbers of methods are those of this llhttp', () => {
   assert.equal(METHODS.length, Object.keys(constants.METHODS).length);
 });
 
-function parse(text: string, maxFields = 100, before = ''): { end: number; fields: [string, string][]; target: string } {
+function parse(
+  text: string,
+  maxFields = 100,
+  before = '',
+): { end: number; fields: [string, string][]; target: string } {
   const bytes = Buffer.from(before + text, 'latin1');
   const end = requestParser.parse(bytes, before.length, bytes.length, maxFields);
   const fields: [string, string][] = [];

@@ -45,8 +45,14 @@ const REQUESTS: [string, string, FailureCode?][] = [
   ['a lower-case protocol', `GET / http/1.1\r\n${HOST}\r\n`],
   ['an unknown method', `FOO / HTTP/1.1\r\n${HOST}\r\n`],
   ['a lower-case method', `get / HTTP/1.1\r\n${HOST}\r\n`],
-  ['both Content-Length and Transfer-Encoding', `POST / HTTP/1.1\r\n${HOST}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
-  ['both, the other way round', `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n`],
+  [
+    'both Content-Length and Transfer-Encoding',
+    `POST / HTTP/1.1\r\n${HOST}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+  ],
+  [
+    'both, the other way round',
+    `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n`,
+  ],
   ['differing Content-Lengths', `POST / HTTP/1.1\r\n${HOST}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello`],
   ['the same Content-Length twice', `POST / HTTP/1.1\r\n${HOST}Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello`],
   ['a list of Content-Lengths', `POST / HTTP/1.1\r\n${HOST}Content-Length: 5, 5\r\n\r\nhello`],
@@ -215,7 +221,10 @@ const RESPONSES: [string, string, FailureCode?][] = [
   ['two Transfer-Encodings', `HTTP/1.1 200 OK\r\n${'Transfer-Encoding: chunked\r\n'.repeat(2)}\r\n0\r\n\r\n`],
   ['Transfer-Encoding in HTTP/1.0', 'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
   ['both framings', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
-  ['both framings, the other way round', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n'],
+  [
+    'both framings, the other way round',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n',
+  ],
   ['differing Content-Lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab'],
   ['a list of Content-Lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\na'],
   ['a signed Content-Length', 'HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\na'],
@@ -260,7 +269,7 @@ test('a head that comes in many pieces is parsed a few times, not once a piece',
     const peer = await Peer.connect(t, rig.port);
     await peer.sendSlowly(`GET / HTTP/1.1\r\nHost: a\r\nX: ${'y'.repeat(1000)}\r\n\r\n`);
     await peer.untilText('GET /');
-      assert.ok(parses < 15, `${parses} parses`);
+    assert.ok(parses < 15, `${parses} parses`);
   } finally {
     parser.parse = original;
   }
