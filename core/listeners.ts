@@ -1,6 +1,6 @@
 // Which gateway listeners the configuration asks of this proxy. The main thread reserves their ports before shards bind.
 
-import type { GatewaySpec } from './config/kinds/gateway.ts';
+import { isKind } from './config/kinds.ts';
 import type { Resource } from './config/resource.ts';
 import type { ListenerSpec } from './protocol.ts';
 import { hasLabels } from './snapshot/services.ts';
@@ -12,8 +12,8 @@ export function listenersOf(node: Node, resources: Iterable<Resource>, defaultAd
   const found = new Map<number, ListenerSpec>();
   if (node.role !== 'gateway') return [];
   for (const resource of resources) {
-    if (resource.kind !== 'Gateway' || resource.apiVersion.startsWith('gateway.networking.k8s.io/')) continue;
-    const { selector, servers } = resource.spec as GatewaySpec;
+    if (!isKind(resource, 'Gateway')) continue;
+    const { selector, servers } = resource.spec;
     if (!hasLabels(node.labels, selector ?? {})) continue;
     for (const server of servers ?? []) {
       const { number } = server.port;

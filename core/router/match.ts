@@ -1,8 +1,8 @@
 // One item of a VirtualService's `match`: all its conditions must hold. Compiled to checks on the head's bytes; strings
 // are made only for regular expressions and query parameters.
 
-import { RE2JS } from 're2js';
 import type { HTTPMatchRequest, StringMatch } from '../config/kinds/virtual-service.ts';
+import { compileRegex } from '../config/regex.ts';
 import { FieldName, type Head } from '../head.ts';
 
 export interface Matcher {
@@ -71,7 +71,7 @@ export function stringTest(match: StringMatch): (text: string) => boolean {
     return (text) => text.startsWith(prefix);
   }
   if (match.regex !== undefined) {
-    const regex = RE2JS.compile(match.regex);
+    const regex = compileRegex(match.regex);
     return (text) => regex.matches(text);
   }
   return () => true;
@@ -119,7 +119,7 @@ function pathMatch(match: StringMatch, ignoreCase: boolean): (head: Head) => num
       return exact ? exactBytes(head, codes) : prefixBytes(head, codes);
     };
   }
-  const regex = RE2JS.compile(ignoreCase ? `(?i)${match.regex!}` : match.regex!);
+  const regex = compileRegex(ignoreCase ? `(?i)${match.regex!}` : match.regex!);
   return (head) => (regex.matches(withoutQuery(head.path)) ? 0 : -1);
 }
 

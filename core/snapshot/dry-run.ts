@@ -2,7 +2,7 @@
 // before it commits it. Nothing is dialled, no filter is instantiated.
 
 import { Endpoint } from '../cluster/endpoint.ts';
-import type { GatewaySpec } from '../config/kinds/gateway.ts';
+import { isKind } from '../config/kinds.ts';
 import type { Problem, Resource } from '../config/resource.ts';
 import type { FilterFactory } from '../filter.ts';
 import { Timers } from '../timers.ts';
@@ -50,7 +50,7 @@ function nominal(role: Node['role'], labels: Readonly<Record<string, string>>): 
 function gatewayLabels(resources: ReadonlyMap<string, Resource>): Record<string, string> {
   const labels: Record<string, string> = {};
   for (const resource of resources.values()) {
-    if (resource.kind === 'Gateway') Object.assign(labels, (resource.spec as GatewaySpec).selector);
+    if (isKind(resource, 'Gateway')) Object.assign(labels, resource.spec.selector);
   }
   return labels;
 }

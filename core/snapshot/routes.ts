@@ -1,7 +1,6 @@
 // One VirtualService's http section compiled to routes. Destinations that do not exist leave a target without a cluster
 // and a problem that says so.
 
-import { RE2JS } from 're2js';
 import type { Cluster } from '../cluster/cluster.ts';
 import { parseDuration } from '../config/duration.ts';
 import { hostForms } from '../config/hosts.ts';
@@ -14,6 +13,7 @@ import type {
   HTTPRoute,
   VirtualServiceSpec,
 } from '../config/kinds/virtual-service.ts';
+import { compileRegex } from '../config/regex.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import { FieldName } from '../head.ts';
 import { compileMatch } from '../router/match.ts';
@@ -192,7 +192,7 @@ function redirectOf(redirect: HTTPRedirect): RedirectAction {
 function rewriteOf(rewrite: HTTPRewrite): Rewrite {
   const authority = rewrite.authority ?? null;
   if (rewrite.uriRegexRewrite !== undefined) {
-    const regex = RE2JS.compile(rewrite.uriRegexRewrite.match ?? '');
+    const regex = compileRegex(rewrite.uriRegexRewrite.match ?? '');
     // RE2 writes \1 where JavaScript-like engines write $1.
     const replacement = (rewrite.uriRegexRewrite.rewrite ?? '').replaceAll('$', '\\$').replace(/\\(\d)/g, '$$$1');
     return {
