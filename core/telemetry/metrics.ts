@@ -1,0 +1,162 @@
+// Istio's standard metrics of a shard: every exchange is added to the slots of its label set. A label set is found through
+// maps keyed by what does not change between requests, so that counting makes no string.
+
+import { FieldName } from '../head.ts';
+import type { Series } from '../protocol.ts';
+import type { ExchangeRecord, RecordSink } from '../record.ts';
+import type { Workload } from '../workload.ts';
+import { httpLabels, OTHER, PASSTHROUGH, UNKNOWN } from './labels.ts';
+import {
+  DURATION,
+  FIRST_SLOT,
+  HTTP_LABELS,
+  HTTP_SERIES,
+  isHttpSeries,
+  MAX_SETS,
+  observe,
+  REQUEST_BYTES,
+  REQUESTS,
+  RESPONSE_BYTES,
+  SLOTS_PER_SET,
+} from './statistics.ts';
+
+export interface MetricsOptions {
+  /** STATISTICS_BYTES long. */
+  readonly statistics: SharedArrayBuffer;
+  /** This proxy's workload: the source of what a gateway sends. */
+  readonly node: Workload;
+  /** Tells of a label set that counts from now on. */
+  announce(series: Series): void;
+  /** What was announced for these statistics before. */
+  readonly known: readonly Series[];
+}
+
+/** Label sets of sources that nothing proves, who could invent any number of them. */
+const MAX_UNPROVEN = MAX_SETS / 4;
+/** Ways to label sets that are remembered; workloads are new objects after every change of the registry. */
+const MAX_REMEMBERED = 8192;
+/** The last place of the table. */
+const OVERFLOW_SLOT = FIRST_SLOT + SLOTS_PER_SET * (MAX_SETS - 1);
+const REPORTER = HTTP_LABELS.indexOf('reporter');
+const SOURCE = HTTP_LABELS.indexOf('source_workload');
+const SOURCE_PRINCIPAL = HTTP_LABELS.indexOf('source_principal');
+const CONTENT_TYPE = new FieldName('content-type');
+const GRPC_STATUS = new FieldName('grpc-status');
+
+/** Slots by destination, service, outcome and source. */
+type Ways = Map<Workload | null, Map<string, Map<number, Map<Workload | null, number>>>>;
+
+export class Metrics implements RecordSink {
+  private readonly options: MetricsOptions;
+  private readonly slots: Float64Array;
+  /** The first slot of a label set, by its values. */
+  private readonly sets = new Map<string, number>();
+  private readonly ways: { readonly [D in ExchangeRecord['direction']]: Ways } = {
+    inbound: new Map(),
+    outbound: new Map(),
+    gateway: new Map(),
+  };
+  private remembered = 0;
+  private unproven = 0;
+  private next = FIRST_SLOT;
+  private overflowing = false;
+
+  constructor(options: MetricsOptions) {
+    this.options = options;
+    this.slots = new Float64Array(options.statistics);
+    for (const series of options.known) {
+      if (!isHttpSeries(series)) continue;
+      const { slot, labels } = series;
+      if (slot === OVERFLOW_SLOT) {
+        this.overflowing = true;
+        continue;
+      }
+      this.sets.set(labels.join('\n'), slot);
+      this.next = Math.max(this.next, slot + SLOTS_PER_SET);
+      if (!provenLabels(labels)) this.unproven++;
+    }
+  }
+
+  exchangeEnded(record: ExchangeRecord): void {
+    // What comes out of a tunnel is counted by itself.
+    if (record.responseCodeDetails === 'tunnel') return;
+    const { slots } = this;
+    const at = this.find(record);
+    slots[at + REQUESTS] += 1;
+    observe(slots, at + DURATION, record.durationMs);
+    observe(slots, at + REQUEST_BYTES, record.bytesReceived);
+    observe(slots, at + RESPONSE_BYTES, record.bytesSent);
+  }
+
+  private find(record: ExchangeRecord): number {
+    const { direction, destination } = record;
+    const service = record.clusterName === PASSTHROUGH ? PASSTHROUGH : record.destinationService;
+    const source = direction === 'gateway' ? this.options.node : record.source;
+    const grpcStatus = record.protocol === 'HTTP/2' ? grpcStatusOf(record) : -1;
+    let outcome = record.responseCode;
+    if (record.flags !== 0 || grpcStatus >= 0) outcome += 1024 * (record.flags + 2 ** 25 * (grpcStatus + 1));
+    const at = this.ways[direction].get(destination)?.get(service)?.get(outcome)?.get(source);
+    return at ?? this.remember(record, source, service, grpcStatus, outcome);
+  }
+
+  private remember(
+    record: ExchangeRecord,
+    source: Workload | null,
+    service: string,
+    grpcStatus: number,
+    outcome: number,
+  ): number {
+    const at = this.intern(httpLabels(record, source, service, grpcStatus));
+    if (this.remembered >= MAX_REMEMBERED) {
+      for (const way of Object.values(this.ways)) way.clear();
+      this.remembered = 0;
+    }
+    this.remembered++;
+    const services = entry(this.ways[record.direction], record.destination);
+    entry(entry(services, service), outcome).set(source, at);
+    return at;
+  }
+
+  private intern(labels: readonly string[]): number {
+    const key = labels.join('\n');
+    const known = this.sets.get(key);
+    if (known !== undefined) return known;
+    const proven = provenLabels(labels);
+    if (this.next >= OVERFLOW_SLOT || (!proven && this.unproven >= MAX_UNPROVEN)) return this.overflow();
+    if (!proven) this.unproven++;
+    const at = this.next;
+    this.next += SLOTS_PER_SET;
+    this.sets.set(key, at);
+    this.options.announce({ slot: at, name: HTTP_SERIES, labels });
+    return at;
+  }
+
+  private overflow(): number {
+    if (!this.overflowing) {
+      this.overflowing = true;
+      this.options.announce({ slot: OVERFLOW_SLOT, name: HTTP_SERIES, labels: OTHER });
+    }
+    return OVERFLOW_SLOT;
+  }
+}
+
+/** False for a caller that says of itself who it is, without an address that proves it. */
+function provenLabels(labels: readonly string[]): boolean {
+  return labels[REPORTER] !== 'destination' || labels[SOURCE] === UNKNOWN || labels[SOURCE_PRINCIPAL] !== UNKNOWN;
+}
+
+function entry<K, InnerK, InnerV>(map: Map<K, Map<InnerK, InnerV>>, key: K): Map<InnerK, InnerV> {
+  let inner = map.get(key);
+  if (inner === undefined) {
+    inner = new Map();
+    map.set(key, inner);
+  }
+  return inner;
+}
+
+/** -1 for a request that is not gRPC; 2 (UNKNOWN) when the answer has no status that there is. */
+function grpcStatusOf(record: ExchangeRecord): number {
+  if (record.requestHead?.get(CONTENT_TYPE)?.startsWith('application/grpc') !== true) return -1;
+  const text = record.responseTrailers?.get(GRPC_STATUS) ?? record.responseHead?.get(GRPC_STATUS) ?? '';
+  return /^(?:\d|1[0-6])$/.test(text) ? Number(text) : 2;
+}

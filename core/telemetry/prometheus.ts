@@ -1,0 +1,154 @@
+// What Prometheus is told: the sums of all shards' statistics, and the proxy's own figures, in the text exposition format
+// 0.0.4. Runs on the main thread; reads shared memory and never asks a shard.
+
+import type { Series } from '../protocol.ts';
+import { BUCKETS, type Family, HTTP_FAMILIES, HTTP_LABELS, isHttpSeries, REQUESTS } from './statistics.ts';
+
+export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+export interface ExpositionOptions {
+  /** Milliseconds, any epoch. */
+  now?(): number;
+  /** A series that has not changed for so long is not shown until it does. Default: an hour. */
+  readonly expireAfterMs?: number;
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** The same label set on every shard that has it. */
+interface Group {
+  /** 'reporter="source",...' */
+  readonly text: string;
+  readonly places: { readonly slots: Float64Array; readonly slot: number }[];
+  requests: number;
+  changedAt: number;
+}
+
+interface OwnFamily {
+  readonly type: 'counter' | 'gauge';
+  readonly help: string;
+  readonly figures: { readonly labels: string; readonly value: () => number }[];
+}
+
+export class Exposition {
+  private readonly now: () => number;
+  private readonly expireAfterMs: number;
+  private readonly slotsOf = new Map<number, Float64Array>();
+  private readonly announcedBy = new Map<number, Map<number, Series>>();
+  private readonly groups = new Map<string, Group>();
+  private readonly own = new Map<string, OwnFamily>();
+
+  constructor(options: ExpositionOptions = {}) {
+    this.now = options.now ?? (() => performance.now());
+    this.expireAfterMs = options.expireAfterMs ?? 3_600_000;
+  }
+
+  /** The statistics of a shard index, once, before anything of it is announced. */
+  attach(shard: number, statistics: SharedArrayBuffer): void {
+    this.slotsOf.set(shard, new Float64Array(statistics));
+    this.announcedBy.set(shard, new Map());
+  }
+
+  /** A shard counts in these slots from now on. Announced twice is announced once. */
+  announced(shard: number, series: Series): void {
+    const slots = this.slotsOf.get(shard);
+    const before = this.announcedBy.get(shard);
+    if (slots === undefined || before === undefined || before.has(series.slot) || !isHttpSeries(series)) return;
+    const { slot, name, labels } = series;
+    before.set(slot, { slot, name, labels });
+    const text = HTTP_LABELS.map((label, i) => `${label}="${escapeLabel(labels[i])}"`).join(',');
+    const group = this.groups.get(text);
+    if (group === undefined) {
+      this.groups.set(text, { text, places: [{ slots, slot }], requests: 0, changedAt: this.now() });
+    } else group.places.push({ slots, slot });
+  }
+
+  /** What a new shard of this index has to know. */
+  known(shard: number): readonly Series[] {
+    return [...(this.announcedBy.get(shard)?.values() ?? [])];
+  }
+
+  /** A figure that goes up and down; `value` is asked at every rendering. The same name may have several label sets. */
+  gauge(name: string, help: string, labels: Labels, value: () => number): void {
+    this.register('gauge', name, help, labels, value);
+  }
+
+  /** A figure that only grows. */
+  counter(name: string, help: string, labels: Labels, value: () => number): void {
+    this.register('counter', name, help, labels, value);
+  }
+
+  render(): string {
+    const groups = this.living();
+    const lines: string[] = [];
+    if (groups.length > 0) for (const family of HTTP_FAMILIES) renderFamily(lines, family, groups);
+    for (const [name, { type, help, figures }] of this.own) {
+      lines.push(`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${type}`);
+      for (const { labels, value } of figures) lines.push(`${name}${labels} ${number(value())}`);
+    }
+    return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+  }
+
+  private register(type: OwnFamily['type'], name: string, help: string, labels: Labels, value: () => number): void {
+    const text = Object.entries(labels)
+      .map(([label, of]) => `${label}="${escapeLabel(of)}"`)
+      .join(',');
+    const figure = { labels: text === '' ? '' : `{${text}}`, value };
+    const family = this.own.get(name);
+    if (family === undefined) this.own.set(name, { type, help, figures: [figure] });
+    else family.figures.push(figure);
+  }
+
+  private living(): Group[] {
+    const now = this.now();
+    const living: Group[] = [];
+    for (const group of this.groups.values()) {
+      const requests = sum(group, REQUESTS);
+      if (requests !== group.requests) {
+        group.requests = requests;
+        group.changedAt = now;
+      }
+      if (now - group.changedAt < this.expireAfterMs) living.push(group);
+    }
+    return living;
+  }
+}
+
+function renderFamily(lines: string[], { name, help, type, offset }: Family, groups: readonly Group[]): void {
+  lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+  for (const group of groups) {
+    if (type === 'counter') lines.push(`${name}{${group.text}} ${number(sum(group, offset))}`);
+    else renderHistogram(lines, name, group, offset);
+  }
+}
+
+/** The count is that of the buckets, so that the two agree while shards go on counting. */
+function renderHistogram(lines: string[], name: string, group: Group, offset: number): void {
+  let count = 0;
+  for (let i = 0; i <= BUCKETS.length; i++) {
+    count += sum(group, offset + i);
+    const le = i < BUCKETS.length ? String(BUCKETS[i]) : '+Inf';
+    lines.push(`${name}_bucket{${group.text},le="${le}"} ${number(count)}`);
+  }
+  lines.push(`${name}_sum{${group.text}} ${number(sum(group, offset + BUCKETS.length + 1))}`);
+  lines.push(`${name}_count{${group.text}} ${number(count)}`);
+}
+
+function sum({ places }: Group, offset: number): number {
+  let total = 0;
+  for (const { slots, slot } of places) total += slots[slot + offset];
+  return total;
+}
+
+function number(value: number): string {
+  if (Number.isFinite(value)) return String(value);
+  return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
+}
+
+function escapeLabel(value: string): string {
+  return value.replace(/[\\"\n]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`));
+}
+
+function escapeHelp(help: string): string {
+  return help.replace(/[\\\n]/g, (c) => (c === '\n' ? '\\n' : '\\\\'));
+}
