@@ -2,13 +2,13 @@
 import { Seal } from './commit-format.ts';
 import { NatsConfigLog } from './config-log.ts';
 import { type Clock, NatsLeaseBoard, SYSTEM_CLOCK } from './leases.ts';
-import { openLink } from './link.ts';
+import { type Link, openLink } from './link.ts';
 import { type HistoryLimits, Manifests } from './manifests.ts';
 import { Objects } from './objects.ts';
 import { NatsStatusBoard } from './statuses.ts';
 import { ensureStreams } from './streams.ts';
 import { CONFIG_BUCKET, inboxPrefix, OBJECT_BUCKET, type Role } from './subjects.ts';
-import type { Bus, BusOptions } from './types.ts';
+import { type Bus, type BusOptions, BusUnavailableError } from './types.ts';
 
 export interface OpenBusOptions extends BusOptions {
   readonly role: Role;
@@ -39,17 +39,20 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
     waitMs: options.waitMs ?? 10_000,
     inboxPrefix: inboxPrefix(role, options.user),
   });
+  const onProblem = (message: string) => options.onConnection?.(link.connected ? 'connected' : 'disconnected', message);
   const packs = new Objects(link, CONFIG_BUCKET, replicas);
   const objects = new Objects(link, OBJECT_BUCKET, replicas);
   if (role === 'control') {
+    const ensure = () => ensureStreams(link, [packs, objects], replicas);
     try {
-      await ensureStreams(link, [packs, objects], replicas);
+      await ensure();
     } catch (error) {
       await link.close();
       throw error;
     }
+    // The NATS that came back may have lost its data.
+    link.onUp(() => void keepTrying(ensure, link, onProblem));
   }
-  const onProblem = (message: string) => options.onConnection?.(link.connected ? 'connected' : 'disconnected', message);
   const manifests = new Manifests({
     link,
     objects: packs,
@@ -71,4 +74,17 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
       await link.close();
     },
   };
+}
+
+/** Until it works, or the connection is lost again. */
+async function keepTrying(step: () => Promise<void>, link: Link, onProblem: (message: string) => void): Promise<void> {
+  for (let told = false; link.connected; told = true) {
+    try {
+      return await step();
+    } catch (error) {
+      if (!(error instanceof BusUnavailableError)) throw error;
+      if (!told && link.connected) onProblem(error.message);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
 }

@@ -31,19 +31,19 @@ export async function ensureStreams(link: Link, buckets: readonly Objects[], rep
 }
 
 function streams(num_replicas: number): (Partial<StreamConfig> & { name: string })[] {
-  const shared = { num_replicas, allow_direct: true };
-  const lastValue = { ...shared, storage: StorageType.Memory, max_msgs_per_subject: 1, max_msgs: MAX_PROXIES };
+  // All on disk: what is in memory is gone after a restart of nats-server, the stream itself included (tried on 2.9).
+  const shared = { num_replicas, allow_direct: true, storage: StorageType.File };
+  const lastValue = { ...shared, max_msgs_per_subject: 1, max_msgs: MAX_PROXIES };
   return [
     {
       ...shared,
       name: CONFIG_STREAM,
       subjects: [COMMIT_SUBJECT],
-      storage: StorageType.File,
       // Never drops a commit by itself: what may go is decided after a manifest was written.
       discard: DiscardPolicy.New,
       republish: { src: COMMIT_SUBJECT, dest: LOG_SUBJECT },
     },
-    { ...shared, name: MANIFEST_STREAM, subjects: [MANIFEST_SUBJECT], storage: StorageType.File },
+    { ...shared, name: MANIFEST_STREAM, subjects: [MANIFEST_SUBJECT] },
     { ...lastValue, name: LEASE_STREAM, subjects: [`${LEASE_PREFIX}.*`], max_age: HOUR_NS },
     { ...lastValue, name: STATUS_STREAM, subjects: [`${STATUS_PREFIX}.*`] },
   ];

@@ -137,13 +137,20 @@ describe('while nats-server is killed and started again', () => {
   });
 
   it('a log that was replaced by a younger one is taken as the new truth', async () => {
-    const proxy = await mesh.open('proxy');
+    const [control, proxy] = [await mesh.open('control'), await mesh.open('proxy')];
     const follower = await watch(proxy.config, applyCommit);
     assert.ok(follower.state.revision > 3);
     await mesh.kill();
     await rm(join(mesh.stateDir, 'data'), { recursive: true });
     await mesh.start();
-    const control = await mesh.open('control');
+    await until(
+      () =>
+        control.config.load().then(
+          () => true,
+          () => false,
+        ),
+      'the control plane has made the streams again',
+    );
     for (const parent of [0, 1]) {
       const upserts = resources(1, parent, 'young');
       await control.config.commit({ parent, author: '', message: '', upserts, removals: [] });
