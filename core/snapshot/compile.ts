@@ -5,9 +5,8 @@
 import { authorizationConfig } from '../authz.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { DEFAULT_POLICY } from '../cluster/cluster.ts';
-import type { AuthorizationPolicySpec } from '../config/kinds/authorization-policy.ts';
-import type { GatewaySpec } from '../config/kinds/gateway.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
+import { isKind, type Specs } from '../config/kinds.ts';
 import type { Problem, Resource } from '../config/resource.ts';
 import type { FilterFactory } from '../filter.ts';
 import { HostTable } from '../router/hosts.ts';
@@ -67,7 +66,7 @@ export class Compiler {
     const { memo, table, node } = this;
     const problems: Problem[] = [];
     const rules = collectDestinationRules(state.resources.values());
-    const virtualServices = inOrder<VirtualServiceSpec>(state, 'VirtualService');
+    const virtualServices = inOrder(state, 'VirtualService');
     const cluster = (host: string, port: number, subset: string): Cluster | null => {
       const service = services.get(host);
       const found = service?.ports.find((candidate) => candidate.number === port);
@@ -89,7 +88,7 @@ export class Compiler {
     const outbound = node.role === 'sidecar' ? outboundHosts(compiler) : [];
     const gateways = new Map<number, HostTable>();
     if (node.role === 'gateway') {
-      for (const [port, hosts] of gatewayHosts(compiler, inOrder<GatewaySpec>(state, 'Gateway'))) {
+      for (const [port, hosts] of gatewayHosts(compiler, inOrder(state, 'Gateway'))) {
         gateways.set(port, new HostTable(hosts, port));
       }
     }
@@ -158,7 +157,7 @@ export class Compiler {
 
   /** The rbac filter, when a policy applies to this workload. */
   private authorization(state: MeshState): FilterFactory[] {
-    const policies = inOrder<AuthorizationPolicySpec>(state, 'AuthorizationPolicy');
+    const policies = inOrder(state, 'AuthorizationPolicy');
     const configuration = this.memo.of('authorization', policies, () => authorizationConfig(policies, this.node));
     if (configuration === null) return [];
     const filter = this.filters.builtin('rbac', configuration);
@@ -168,13 +167,9 @@ export class Compiler {
 }
 
 /** Resources of one kind by namespace and name, so that every proxy sees the same order. */
-function inOrder<Spec>(state: MeshState, kind: string): Resource<Spec>[] {
-  const found: Resource<Spec>[] = [];
-  for (const resource of state.resources.values()) {
-    if (resource.kind === kind && !resource.apiVersion.startsWith('gateway.networking.k8s.io/')) {
-      found.push(resource as Resource<Spec>);
-    }
-  }
+function inOrder<Name extends keyof Specs>(state: MeshState, kind: Name): Resource<Specs[Name]>[] {
+  const found: Resource<Specs[Name]>[] = [];
+  for (const resource of state.resources.values()) if (isKind(resource, kind)) found.push(resource);
   const key = (resource: Resource): string => `${resource.metadata.namespace}/${resource.metadata.name}`;
   return found.sort((a, b) => (key(a) < key(b) ? -1 : 1));
 }
