@@ -50,6 +50,11 @@ export async function readContext(home = meshHome()): Promise<Context> {
   throw new CliError(`${file} is broken: remove it and start the mesh again with \`mesh up\``);
 }
 
+/** Ports of the mesh's own servers, which no request that goes through it may reach. */
+export function portsOf({ api, bus }: Context): number[] {
+  return [api, ...bus.servers].map((url) => Number(new URL(url).port)).filter((port) => port > 0);
+}
+
 export async function writeContext(context: Context, home = meshHome()): Promise<string> {
   await makeHome(home);
   const file = join(home, 'context.json');

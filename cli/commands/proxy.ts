@@ -74,18 +74,20 @@ Examples:
 
 async function proxy(options: Options): Promise<number> {
   const stopped = untilStopped();
-  const { makeHome, readContext } = await import('../context.ts');
+  const { makeHome, portsOf, readContext } = await import('../context.ts');
   const { gatewayNode, stateFolder } = await import('../workload.ts');
+  const context = options.config === undefined ? await readContext() : null;
   const source: ConfigSource =
-    options.config === undefined
-      ? { kind: 'bus', bus: { ...(await readContext()).bus, name: options.name } }
-      : { kind: 'files', dir: resolve(options.config) };
+    context !== null
+      ? { kind: 'bus', bus: { ...context.bus, name: options.name } }
+      : { kind: 'files', dir: resolve(options.config ?? '.') };
   const node = gatewayNode({ ...options, labels: options.label ?? {}, address: await gatewayAddress(options) });
   const { startProxy } = await import('../../core/main.ts');
   const running = await startProxy({
     node,
     source,
     shards: options.shards,
+    protectedPorts: context === null ? [] : portsOf(context),
     admin: options.admin,
     listeners: { outbound: options.outbound },
     gatewayAddress: options.listen,

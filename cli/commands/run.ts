@@ -82,9 +82,9 @@ Examples:
 
 async function run(command: readonly string[], options: Options): Promise<number> {
   const stopped = untilStopped();
-  const [{ startApp, accepts, untilListening }, { readContext, makeHome }, { sidecarNode, stateFolder }] =
+  const [{ startApp, accepts, untilListening }, { readContext, makeHome, portsOf }, { sidecarNode, stateFolder }] =
     await Promise.all([import('../app.ts'), import('../context.ts'), import('../workload.ts')]);
-  const { bus } = await readContext();
+  const context = await readContext();
   const node = await sidecarNode({
     ...options,
     labels: options.label ?? {},
@@ -100,7 +100,8 @@ async function run(command: readonly string[], options: Options): Promise<number
   const { startProxy } = await import('../../core/main.ts');
   const proxy = await startProxy({
     node,
-    source: { kind: 'bus', bus: { ...bus, name: node.name } },
+    source: { kind: 'bus', bus: { ...context.bus, name: node.name } },
+    protectedPorts: portsOf(context),
     shards: options.shards,
     admin: at(ADMIN_PORT),
     listeners: { outbound: at(OUTBOUND_PORT), inbound: at(INBOUND_PORT) },
