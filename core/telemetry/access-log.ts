@@ -51,4 +51,9 @@ export class AccessLog implements RecordSink {
     options.backlog?.posted(lines.length);
     options.write(lines);
   }
+
+  close(): void {
+    this.flush();
+    clearTimeout(this.timer);
+  }
 }

@@ -2,7 +2,8 @@
 // 0.0.4. Runs on the main thread; reads shared memory and never asks a shard.
 
 import type { Series } from '../protocol.ts';
-import { BUCKETS, type Family, HTTP_FAMILIES, HTTP_LABELS, isHttpSeries, REQUESTS } from './statistics.ts';
+import type { StatisticsRegistry } from './registry.ts';
+import { BUCKETS, type Family, HTTP_FAMILIES, HTTP_LABELS, REQUESTS } from './statistics.ts';
 
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
@@ -19,7 +20,7 @@ export type Labels = Readonly<Record<string, string>>;
 interface Group {
   /** 'reporter="source",...' */
   readonly text: string;
-  readonly places: { readonly slots: Float64Array; readonly slot: number }[];
+  places: { readonly slots: Float64Array; readonly slot: number }[];
   requests: number;
   changedAt: number;
 }
@@ -31,41 +32,17 @@ interface OwnFamily {
 }
 
 export class Exposition {
+  private readonly statistics: StatisticsRegistry;
   private readonly now: () => number;
   private readonly expireAfterMs: number;
-  private readonly slotsOf = new Map<number, Float64Array>();
-  private readonly announcedBy = new Map<number, Map<number, Series>>();
-  private readonly groups = new Map<string, Group>();
+  private readonly texts = new WeakMap<Series, string>();
+  private groups: ReadonlyMap<string, Group> = new Map();
   private readonly own = new Map<string, OwnFamily>();
 
-  constructor(options: ExpositionOptions = {}) {
+  constructor(statistics: StatisticsRegistry, options: ExpositionOptions = {}) {
+    this.statistics = statistics;
     this.now = options.now ?? (() => performance.now());
     this.expireAfterMs = options.expireAfterMs ?? 3_600_000;
-  }
-
-  /** The statistics of a shard index, once, before anything of it is announced. */
-  attach(shard: number, statistics: SharedArrayBuffer): void {
-    this.slotsOf.set(shard, new Float64Array(statistics));
-    this.announcedBy.set(shard, new Map());
-  }
-
-  /** A shard counts in these slots from now on. Announced twice is announced once. */
-  announced(shard: number, series: Series): void {
-    const slots = this.slotsOf.get(shard);
-    const before = this.announcedBy.get(shard);
-    if (slots === undefined || before === undefined || before.has(series.slot) || !isHttpSeries(series)) return;
-    const { slot, name, labels } = series;
-    before.set(slot, { slot, name, labels });
-    const text = HTTP_LABELS.map((label, i) => `${label}="${escapeLabel(labels[i])}"`).join(',');
-    const group = this.groups.get(text);
-    if (group === undefined) {
-      this.groups.set(text, { text, places: [{ slots, slot }], requests: 0, changedAt: this.now() });
-    } else group.places.push({ slots, slot });
-  }
-
-  /** What a new shard of this index has to know. */
-  known(shard: number): readonly Series[] {
-    return [...(this.announcedBy.get(shard)?.values() ?? [])];
   }
 
   /** A figure that goes up and down; `value` is asked at every rendering. The same name may have several label sets. */
@@ -102,6 +79,7 @@ export class Exposition {
   private living(): Group[] {
     const now = this.now();
     const living: Group[] = [];
+    this.groups = this.gather(now);
     for (const group of this.groups.values()) {
       const requests = sum(group, REQUESTS);
       if (requests !== group.requests) {
@@ -111,6 +89,35 @@ export class Exposition {
       if (now - group.changedAt < this.expireAfterMs) living.push(group);
     }
     return living;
+  }
+
+  private gather(now: number): Map<string, Group> {
+    const groups = new Map<string, Group>();
+    for (let shard = 0; shard < this.statistics.shards; shard++) {
+      const slots = this.statistics.slots(shard);
+      for (const series of this.statistics.series(shard)) {
+        const text = this.textOf(series);
+        const place = { slots, slot: series.slot };
+        const group = groups.get(text);
+        if (group !== undefined) {
+          group.places.push(place);
+          continue;
+        }
+        const known = this.groups.get(text);
+        if (known !== undefined) known.places = [place];
+        groups.set(text, known ?? { text, places: [place], requests: 0, changedAt: now });
+      }
+    }
+    return groups;
+  }
+
+  private textOf(series: Series): string {
+    let text = this.texts.get(series);
+    if (text === undefined) {
+      text = HTTP_LABELS.map((label, i) => `${label}="${escapeLabel(series.labels[i])}"`).join(',');
+      this.texts.set(series, text);
+    }
+    return text;
   }
 }
 

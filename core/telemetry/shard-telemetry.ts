@@ -47,7 +47,12 @@ export class ShardTelemetry implements RecordSink {
     this.post({ type: 'log', level, component, message });
   }
 
+  /** Posts what is gathered of the access log. */
   flush(): void {
     this.accessLog?.flush();
+  }
+
+  close(): void {
+    this.accessLog?.close();
   }
 }
