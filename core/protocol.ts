@@ -88,7 +88,6 @@ export type FromShard =
       readonly ms: number;
     }
   | ({ readonly type: 'series' } & Series)
-  | { readonly type: 'series-gone'; readonly slot: number }
   | { readonly type: 'access-log'; readonly lines: string }
   | { readonly type: 'log'; readonly level: LogLevel; readonly component: string; readonly message: string }
   | { readonly type: 'answer'; readonly id: number; readonly value: unknown }

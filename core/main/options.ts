@@ -36,6 +36,8 @@ export interface ProxyOptions {
   readonly accessLog?: { readonly format: ShardOptions['accessLog']; readonly file?: string };
   /** Default ALLOW_ANY. */
   readonly outboundPolicy?: ShardOptions['outboundPolicy'];
+  /** Ports of this machine's loopback that no request may be sent to: the mesh's own servers. The admin's is one anyway. */
+  readonly protectedPorts?: readonly number[];
   /** Default 5000. */
   readonly drainTimeoutMs?: number;
   /** A shard that shows no sign of life for so long is replaced. Default 5000. */
@@ -45,6 +47,8 @@ export interface ProxyOptions {
   readonly log?: Log;
   /** Registers the workload's endpoint as soon as the proxy is ready. Default true; else `register` does. */
   readonly register?: boolean;
+  /** Of the program, for leases, /server_info and metrics. */
+  readonly version?: string;
   /** How long a lease lives unrenewed. Default 15000. */
   readonly leaseTtlMs?: number;
   /** The task that a shard runs, for tests of supervision. Default core/shard. */

@@ -1,0 +1,228 @@
+// Configuration, endpoints and life signs over NATS. What arrives is decoded again, since no wire is trusted; every
+// revision is answered with an ack or a nack once all shards have spoken. Without NATS the last good state serves.
+
+import { openBus } from '../../bus/connect.ts';
+import type { Bus, BusOptions, Commit, ConfigState, Lease } from '../../bus/types.ts';
+import { decodeResource, formatProblem } from '../config/decode.ts';
+import type { Problem, Resource } from '../config/resource.ts';
+import type { Node } from '../workload.ts';
+import type { Configuration, Outcome } from './configuration.ts';
+import { endpointsOf, ownEndpoints, readEndpoints } from './endpoints.ts';
+import type { Log } from './options.ts';
+import type { Source } from './source.ts';
+import type { StateFolder } from './state.ts';
+
+export interface BusSourceOptions {
+  readonly bus: BusOptions;
+  readonly node: Node;
+  readonly configuration: Configuration;
+  readonly log: Log;
+  readonly state: StateFolder | null;
+  readonly version: string;
+  readonly leaseTtlMs: number;
+  readonly register: boolean;
+  readonly shards: () => number;
+  /** Where this proxy is asked about itself, or ''. */
+  readonly admin: () => string;
+  /** Where requests for the workload arrive. */
+  readonly inbound: () => { readonly address: string; readonly port: number } | null;
+}
+
+/** A revision that was refused because a port was taken is tried again. */
+const RETRY_MS = 5_000;
+/** Endpoints that come and go together are told to shards together. */
+const GATHER_MS = 10;
+
+/** A stored resource as this proxy reads it. */
+interface Read {
+  readonly body: unknown;
+  readonly resource: Resource | null;
+  readonly problems: readonly Problem[];
+}
+
+export class BusSource implements Source {
+  private readonly options: BusSourceOptions;
+  private readonly startedAt = new Date().toISOString();
+  private readonly stopped = new AbortController();
+  private readonly closers: (() => Promise<void>)[] = [];
+  private bus: Bus | null = null;
+  private lease: Awaited<ReturnType<Bus['leases']['hold']>> | null = null;
+  private leases: ReadonlyMap<string, Lease> = new Map();
+  private gathering: NodeJS.Timeout | null = null;
+  private retry: NodeJS.Timeout | null = null;
+  /** The whole store at `revision`, also what of it cannot be used. */
+  private store = new Map<string, Read>();
+  private revision = 0;
+  private registered: boolean;
+  private connecting: Promise<void> = Promise.resolve();
+
+  constructor(options: BusSourceOptions) {
+    this.options = options;
+    this.registered = options.register;
+  }
+
+  /** The last good state serves at once; NATS is awaited in the background, for as long as it takes. */
+  async start(): Promise<void> {
+    await this.startFromDisk();
+    this.connecting = this.connect().catch((error: Error) => {
+      if (!this.stopped.signal.aborted)
+        this.options.log('error', 'bus', `no configuration from NATS: ${error.message}`);
+    });
+  }
+
+  status(): string {
+    const { servers } = this.options.bus;
+    if (this.bus?.connected) return `NATS at ${servers.join(', ')}`;
+    return `NATS at ${servers.join(', ')}, which cannot be reached now`;
+  }
+
+  async register(): Promise<void> {
+    this.registered = true;
+    this.lease?.update(this.ownLease());
+  }
+
+  async unregister(): Promise<void> {
+    this.registered = false;
+    this.lease?.update(this.ownLease());
+  }
+
+  async close(): Promise<void> {
+    this.stopped.abort();
+    for (const timer of [this.gathering, this.retry]) if (timer !== null) clearTimeout(timer);
+    await this.connecting;
+    const { lease, bus } = this;
+    this.lease = null;
+    if (bus?.connected) await lease?.withdraw();
+    for (const close of this.closers) await close();
+    await bus?.close();
+    await this.options.state?.close();
+  }
+
+  private async startFromDisk(): Promise<void> {
+    const { state, configuration, log } = this.options;
+    const kept = await state?.load();
+    if (kept === undefined || kept === null) return;
+    configuration.setEndpoints(readEndpoints(kept.endpoints));
+    this.replaceStore({
+      revision: kept.revision,
+      resources: new Map(kept.resources.map((body, i) => [String(i), body])),
+    });
+    const { ok, problems } = await configuration.propose(this.proposal());
+    const first = problems.find(({ severity }) => severity === 'error');
+    if (ok) log('info', 'state', `revision ${kept.revision} of the last run serves until NATS answers`);
+    else
+      log('warning', 'state', `what the last run kept is not used: ${first === undefined ? '' : formatProblem(first)}`);
+  }
+
+  private async connect(): Promise<void> {
+    const { bus: options, log } = this.options;
+    const bus = await openBus({
+      ...options,
+      role: 'proxy',
+      waitMs: Number.POSITIVE_INFINITY,
+      signal: this.stopped.signal,
+      onConnection: (state, detail) => log(state === 'connected' ? 'info' : 'warning', 'bus', `${state}: ${detail}`),
+    });
+    this.bus = bus;
+    // Endpoints first: a route should not begin with an empty cluster.
+    const leases = await bus.leases.follow((current) => {
+      this.leases = current;
+      this.gathering ??= setTimeout(() => this.endpointsChanged(), GATHER_MS);
+    });
+    this.closers.push(() => leases.close());
+    this.endpointsChanged();
+    await this.stateArrived(await bus.config.load());
+    const config = await bus.config.follow(this.revision, {
+      commit: (commit) => void this.commitArrived(commit),
+      state: (state) => void this.stateArrived(state),
+    });
+    this.closers.push(() => config.close());
+    this.lease = await bus.leases.hold(this.ownLease());
+  }
+
+  private endpointsChanged(): void {
+    if (this.gathering !== null) clearTimeout(this.gathering);
+    this.gathering = null;
+    this.options.configuration.setEndpoints(endpointsOf(this.leases));
+    this.keep();
+  }
+
+  private async stateArrived(state: ConfigState): Promise<void> {
+    this.replaceStore(state);
+    await this.propose();
+  }
+
+  private async commitArrived({ revision, upserts, removals }: Commit): Promise<void> {
+    // Not changed in place: proposals that wait hold the map.
+    const store = new Map(this.store);
+    for (const key of removals) store.delete(key);
+    for (const { key, body } of upserts) store.set(key, read(body));
+    this.store = store;
+    this.revision = revision;
+    await this.propose();
+  }
+
+  /** Resources that did not change stay the same objects, so that only what changed is compiled. */
+  private replaceStore({ revision, resources }: ConfigState): void {
+    const store = new Map<string, Read>();
+    for (const [key, body] of resources) {
+      const known = this.store.get(key);
+      store.set(key, known !== undefined && JSON.stringify(known.body) === JSON.stringify(body) ? known : read(body));
+    }
+    this.store = store;
+    this.revision = revision;
+  }
+
+  private proposal(): Parameters<Configuration['propose']>[0] {
+    const resources = new Map<string, Resource>();
+    const problems: Problem[] = [];
+    for (const [key, { resource, problems: found }] of this.store) {
+      problems.push(...found);
+      if (resource !== null) resources.set(key, resource);
+    }
+    return { revision: this.revision, resources, problems };
+  }
+
+  private async propose(): Promise<void> {
+    const { configuration, log, node, shards } = this.options;
+    if (this.retry !== null) clearTimeout(this.retry);
+    this.retry = null;
+    const proposal = this.proposal();
+    const { revision } = proposal;
+    const { ok, problems, ms }: Outcome = await configuration.propose(proposal);
+    if (this.stopped.signal.aborted) return;
+    const time = new Date().toISOString();
+    this.bus?.statuses.report({ proxy: node.id, revision, ok, problems, shards: shards(), ms, time });
+    for (const problem of problems) log(problem.severity, 'config', `revision ${revision}: ${formatProblem(problem)}`);
+    if (ok) {
+      log('info', 'config', `revision ${revision} runs: ${proposal.resources.size} resources, ${ms.toFixed(1)} ms`);
+      this.keep();
+      return;
+    }
+    const stays =
+      configuration.running === null ? 'nothing runs yet' : `revision ${configuration.running.revision} stays`;
+    log('error', 'config', `revision ${revision} is refused; ${stays}`);
+    if (revision === this.revision && problems.some(({ code }) => code === 'listener' || code === 'shard')) {
+      this.retry = setTimeout(() => void this.propose(), RETRY_MS);
+    }
+  }
+
+  private keep(): void {
+    const { configuration, state } = this.options;
+    if (configuration.running === null) return;
+    state?.save(() => {
+      const { running, endpoints } = configuration;
+      return { revision: running!.revision, resources: [...running!.resources.values()], endpoints };
+    });
+  }
+
+  private ownLease(): Lease {
+    const { node, leaseTtlMs: ttlMs, version, admin, inbound } = this.options;
+    const endpoints = ownEndpoints(node, this.registered ? inbound() : null);
+    return { proxy: node.id, ttlMs, node, endpoints, admin: admin(), version, startedAt: this.startedAt };
+  }
+}
+
+function read(body: unknown): Read {
+  return { body, ...decodeResource(body) };
+}

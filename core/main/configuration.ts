@@ -1,0 +1,177 @@
+// The configuration of a proxy as its main thread holds it: proposals, one after the other, each of which becomes the
+// running configuration of every shard or of none.
+
+import type { Problem, Resource } from '../config/resource.ts';
+import { listenersOf } from '../listeners.ts';
+import type { ConfigUpdate, ListenerSpec, ToShard } from '../protocol.ts';
+import type { Node, WorkloadEndpoint } from '../workload.ts';
+import type { Log } from './options.ts';
+import { PortUnavailable, reservePort } from './ports.ts';
+import type { Applied, Shards } from './shards.ts';
+
+/** A whole configuration. Resources that did not change since the one before are the same objects. */
+export interface Proposal {
+  readonly revision: number;
+  readonly resources: ReadonlyMap<string, Resource>;
+  /** What is wrong with it already; with an error among them it is refused as a whole. */
+  readonly problems: readonly Problem[];
+}
+
+export interface Outcome {
+  readonly ok: boolean;
+  /** Errors when not ok, else warnings. */
+  readonly problems: readonly Problem[];
+  /** From the call to the last shard's swap. */
+  readonly ms: number;
+}
+
+export interface ConfigurationOptions {
+  readonly node: Node;
+  /** Listeners that no resource asks for: outbound and inbound, with real ports. */
+  readonly fixed: readonly ListenerSpec[];
+  readonly gatewayAddress: string;
+  readonly gatewayPorts: Readonly<Record<number, number>>;
+  readonly log: Log;
+  /** A proposal has become the running configuration. */
+  onAdopted(): void;
+}
+
+export interface Running {
+  readonly revision: number;
+  readonly resources: ReadonlyMap<string, Resource>;
+  readonly listeners: readonly ListenerSpec[];
+}
+
+export class Configuration {
+  /** null before the first. */
+  running: Running | null = null;
+  endpoints: readonly WorkloadEndpoint[] = [];
+  rejected = 0;
+  /** Why the last proposal was refused; null when it was not. */
+  refusal: string | null = null;
+  private readonly options: ConfigurationOptions;
+  private readonly shards: () => Shards;
+  private last: Promise<unknown> = Promise.resolve();
+  /** Real ports of gateways, kept for when a listener comes back: by address and configured port. */
+  private readonly gatewayPorts = new Map<string, number>();
+
+  /** `shards` is asked for when it is needed: shards are greeted with what is here. */
+  constructor(options: ConfigurationOptions, shards: () => Shards) {
+    this.options = options;
+    this.shards = shards;
+  }
+
+  /** Those that are open, or will be with the first configuration. */
+  get listeners(): readonly ListenerSpec[] {
+    return this.running?.listeners ?? this.options.fixed;
+  }
+
+  /** Never rejects: what goes wrong is in the outcome, and the configuration before it stays. */
+  propose(proposal: Proposal): Promise<Outcome> {
+    const asked = performance.now();
+    const outcome = this.last.then(async (): Promise<Outcome> => {
+      const { ok, problems } = await this.adopt(proposal);
+      if (!ok) this.rejected++;
+      this.refusal = ok ? null : (problems.find(({ severity }) => severity === 'error')?.message ?? 'refused');
+      return { ok, problems, ms: performance.now() - asked };
+    });
+    this.last = outcome;
+    return outcome;
+  }
+
+  setEndpoints(endpoints: readonly WorkloadEndpoint[]): void {
+    this.endpoints = endpoints;
+    this.shards().post({ type: 'endpoints', endpoints });
+  }
+
+  /** What a newborn shard is told. Endpoints first: a route should not begin with an empty cluster. */
+  greeting(): ToShard[] {
+    const messages: ToShard[] = [{ type: 'endpoints', endpoints: this.endpoints }];
+    if (this.running !== null) messages.push(whole(this.running));
+    return messages;
+  }
+
+  private async adopt(proposal: Proposal): Promise<Applied> {
+    const { revision, resources } = proposal;
+    if (proposal.problems.some(({ severity }) => severity === 'error'))
+      return { ok: false, problems: proposal.problems };
+    let listeners: ListenerSpec[];
+    try {
+      listeners = await this.listenersFor(resources);
+    } catch (error) {
+      if (!(error instanceof PortUnavailable)) throw error;
+      return { ok: false, problems: [{ severity: 'error', code: 'listener', message: error.message }] };
+    }
+    const shards = this.shards();
+    const before = shards.born;
+    const update = difference(this.running, revision, resources);
+    const answers = await shards.configure({ type: 'config', update, listeners });
+    if (answers.length === 0) {
+      const message = `no shard survived revision ${revision}: the one before it stays`;
+      return { ok: false, problems: [{ severity: 'error', code: 'shard', message }] };
+    }
+    const problems = [...proposal.problems, ...distinct(answers.flatMap((answer) => answer.problems))];
+    if (answers.some(({ ok }) => !ok)) {
+      await this.restore(answers.some(({ ok }) => ok));
+      return { ok: false, problems: problems.filter(({ severity }) => severity === 'error') };
+    }
+    this.running = { revision, resources, listeners };
+    // Shards that were born meanwhile were greeted with the configuration before this one.
+    await shards.greetAgain(before);
+    this.options.onAdopted();
+    return { ok: true, problems };
+  }
+
+  /** Some shards took what others refused (a port was snatched from one): all go back. */
+  private async restore(needed: boolean): Promise<void> {
+    if (!needed) return;
+    const { running } = this;
+    const nothing: Running = { revision: 0, resources: new Map(), listeners: [] };
+    await this.shards().configure(whole(running ?? nothing));
+  }
+
+  private async listenersFor(resources: ReadonlyMap<string, Resource>): Promise<ListenerSpec[]> {
+    const { node, fixed, gatewayAddress, gatewayPorts, log } = this.options;
+    const listeners = [...fixed];
+    for (const wanted of listenersOf(node, resources.values(), gatewayAddress)) {
+      const open = this.running?.listeners.find((listener) => sameListener(listener, wanted));
+      if (open !== undefined) {
+        listeners.push(open);
+        continue;
+      }
+      const key = `${wanted.address} ${wanted.configuredPort}`;
+      const mapped = this.gatewayPorts.get(key) ?? gatewayPorts[wanted.configuredPort] ?? wanted.configuredPort;
+      const port = await reservePort(
+        { address: wanted.address, port: mapped },
+        `Gateway port ${wanted.configuredPort}`,
+      );
+      this.gatewayPorts.set(key, port);
+      const instead = port === wanted.configuredPort ? '' : ` in place of ${wanted.configuredPort}`;
+      log('info', 'main', `gateway listens on ${wanted.address}:${port}${instead}`);
+      listeners.push({ ...wanted, port });
+    }
+    return listeners;
+  }
+}
+
+function sameListener(left: ListenerSpec, right: ListenerSpec): boolean {
+  return left.kind === right.kind && left.address === right.address && left.configuredPort === right.configuredPort;
+}
+
+function whole({ revision, resources, listeners }: Running): ToShard & { type: 'config' } {
+  const update = { revision, full: true, upserts: [...resources.values()], removals: [] };
+  return { type: 'config', update, listeners };
+}
+
+function difference(from: Running | null, revision: number, to: ReadonlyMap<string, Resource>): ConfigUpdate {
+  if (from === null) return { revision, full: true, upserts: [...to.values()], removals: [] };
+  const upserts = [];
+  for (const [key, resource] of to) if (from.resources.get(key) !== resource) upserts.push(resource);
+  const removals = [...from.resources.keys()].filter((key) => !to.has(key));
+  return { revision, full: false, upserts, removals };
+}
+
+/** Every shard says the same: once is enough. */
+function distinct(problems: readonly Problem[]): Problem[] {
+  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
+}

@@ -1,0 +1,53 @@
+// Endpoints as leases carry them: what this proxy says of its own workload, and what it believes of others.
+
+import type { Lease } from '../../bus/types.ts';
+import type { Node, WorkloadEndpoint } from '../workload.ts';
+
+/** Of one workload; more are ignored. */
+const MAX_ENDPOINTS = 64;
+
+/**
+ * What others are told of this workload. `reached`: where requests for it arrive, or null while it takes none. An own
+ * address without services still says who dials from there.
+ */
+export function ownEndpoints(node: Node, reached: { address: string; port: number } | null): WorkloadEndpoint[] {
+  const { id, name, workload, namespace, serviceAccount, trustDomain, labels, services, address, app } = node;
+  const who = { id, name, workload, namespace, serviceAccount, trustDomain, labels, weight: 1, locality: '' };
+  if (reached !== null) {
+    return [{ ...who, services, address: reached.address, port: reached.port, appPort: app?.port ?? reached.port }];
+  }
+  return address === '' ? [] : [{ ...who, services: [], labels: {}, address, port: 0, appPort: -1 }];
+}
+
+export function endpointsOf(leases: ReadonlyMap<string, Lease>): WorkloadEndpoint[] {
+  return [...leases.values()].flatMap(({ endpoints }) => readEndpoints(endpoints.slice(0, MAX_ENDPOINTS)));
+}
+
+/** What comes from another process or a disk: of the wrong shape it is as if it were not there. */
+export function readEndpoints(values: readonly unknown[]): WorkloadEndpoint[] {
+  return values.filter(isEndpoint);
+}
+
+function isEndpoint(value: unknown): value is WorkloadEndpoint {
+  const endpoint = value as Partial<Record<keyof WorkloadEndpoint, unknown>> | null;
+  if (typeof endpoint !== 'object' || endpoint === null) return false;
+  const { services, labels, port, appPort, weight } = endpoint;
+  return (
+    TEXTS.every((key) => typeof endpoint[key] === 'string') &&
+    isInteger(port, 0, 65535) &&
+    isInteger(appPort, -1, 65535) &&
+    typeof weight === 'number' &&
+    weight >= 0 &&
+    Array.isArray(services) &&
+    services.every((name) => typeof name === 'string') &&
+    typeof labels === 'object' &&
+    labels !== null &&
+    Object.values(labels).every((label) => typeof label === 'string')
+  );
+}
+
+const TEXTS = ['id', 'name', 'workload', 'namespace', 'serviceAccount', 'trustDomain', 'address', 'locality'] as const;
+
+function isInteger(value: unknown, min: number, max: number): boolean {
+  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
+}

@@ -1,0 +1,152 @@
+// Configuration from a folder: every YAML and JSON file below it, read again when something changes. A folder that does
+// not decode leaves the old configuration serving, and says where and why.
+
+import { watch } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { decodeFiles, formatProblem, placeProblems } from '../config/decode.ts';
+import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
+import type { Configuration, Outcome } from './configuration.ts';
+import type { Log } from './options.ts';
+import type { Source } from './source.ts';
+
+/** Editors write a file in several steps. */
+const SETTLE_MS = 50;
+/** Changes that the system does not report (network folders, full watch tables) are found by looking. */
+const RESCAN_MS = 5_000;
+const MAX_FILES = 10_000;
+
+export class FileSource implements Source {
+  private readonly dir: string;
+  private readonly configuration: Configuration;
+  private readonly log: Log;
+  private readonly stopped = new AbortController();
+  private revision = 0;
+  private seen = '';
+  private known = new Map<string, { readonly resource: Resource; readonly text: string }>();
+  private timer: NodeJS.Timeout | null = null;
+  private rescan: NodeJS.Timeout | null = null;
+  private loading: Promise<void> = Promise.resolve();
+
+  constructor(dir: string, configuration: Configuration, log: Log) {
+    this.dir = dir;
+    this.configuration = configuration;
+    this.log = log;
+  }
+
+  /** Rejects when the folder cannot be read or what it holds is refused: nothing serves yet, so somebody must act. */
+  async start(): Promise<void> {
+    // Watched before it is read, so that no change falls between.
+    this.watch();
+    const outcome = await this.load();
+    if (outcome !== null && !outcome.ok) {
+      throw new Error(
+        `${this.dir} is refused: ${formatProblem(outcome.problems.find(isError) ?? outcome.problems[0])}`,
+      );
+    }
+    this.rescan = setInterval(() => this.loadSoon(0), RESCAN_MS);
+    this.rescan.unref();
+  }
+
+  status(): string {
+    return `files in ${this.dir}`;
+  }
+
+  async register(): Promise<void> {}
+
+  async unregister(): Promise<void> {}
+
+  async close(): Promise<void> {
+    this.stopped.abort();
+    if (this.timer !== null) clearTimeout(this.timer);
+    if (this.rescan !== null) clearInterval(this.rescan);
+    await this.loading;
+  }
+
+  private watch(): void {
+    const watcher = watch(this.dir, { recursive: true, signal: this.stopped.signal, persistent: false });
+    watcher.on('change', () => this.loadSoon(SETTLE_MS));
+    watcher.on('error', (error) => {
+      this.log('warning', 'config', `${this.dir} is looked at every ${RESCAN_MS / 1000} s only: ${error.message}`);
+    });
+  }
+
+  private loadSoon(ms: number): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.loading = this.loading.then(async () => {
+        try {
+          if (!this.stopped.signal.aborted) await this.load();
+        } catch (error) {
+          this.log('error', 'config', `${this.dir} cannot be read, what is running stays: ${(error as Error).message}`);
+        }
+      });
+    }, ms);
+    this.timer.unref();
+  }
+
+  /** null when nothing changed. */
+  private async load(): Promise<Outcome | null> {
+    const files = await readFolder(this.dir);
+    const text = JSON.stringify(files);
+    if (text === this.seen) return null;
+    this.seen = text;
+    const decoded = decodeFiles(files);
+    const outcome = await this.configuration.propose({
+      revision: ++this.revision,
+      resources: this.merge(decoded.resources),
+      problems: decoded.problems,
+    });
+    const problems = placeProblems(outcome.problems, decoded);
+    for (const problem of problems) {
+      this.log(isError(problem) ? 'error' : 'warning', 'config', formatProblem(problem));
+    }
+    const { running } = this.configuration;
+    if (outcome.ok) {
+      const counted = `${decoded.resources.length} resources of ${files.length} files`;
+      this.log('info', 'config', `revision ${this.revision} runs: ${counted}, ${outcome.ms.toFixed(1)} ms`);
+    } else if (running !== null) {
+      this.log('error', 'config', `${this.dir} is refused; revision ${running.revision} stays`);
+    }
+    return { ...outcome, problems };
+  }
+
+  /** Resources that read as before stay the same objects, so that only what changed is compiled. */
+  private merge(resources: readonly Resource[]): Map<string, Resource> {
+    const next = new Map<string, { resource: Resource; text: string }>();
+    for (const resource of resources) {
+      const key = resourceKey(resource);
+      const text = JSON.stringify(resource);
+      const known = this.known.get(key);
+      next.set(key, known?.text === text ? known : { resource, text });
+    }
+    this.known = next;
+    return new Map([...next].map(([key, { resource }]) => [key, resource]));
+  }
+}
+
+function isError({ severity }: Problem): boolean {
+  return severity === 'error';
+}
+
+async function readFolder(dir: string): Promise<{ file: string; text: string }[]> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter((entry) => !entry.isDirectory() && /\.(ya?ml|json)$/i.test(entry.name) && !entry.name.startsWith('.'))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => !relative(dir, path).split(/[/\\]/).includes('node_modules'))
+    .sort();
+  if (paths.length > MAX_FILES) throw new Error(`${paths.length} files are more than ${MAX_FILES}`);
+  const files = await Promise.all(paths.map(async (file) => ({ file, text: await readText(file) })));
+  return files.filter((file): file is { file: string; text: string } => file.text !== null);
+}
+
+/** null for a file that went away between the listing and the reading. */
+async function readText(file: string): Promise<string | null> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}

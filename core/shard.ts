@@ -1,0 +1,98 @@
+// One shard: the Piscina task that is a whole data plane on its own event loop. It answers its port, beats its heart into
+// shared memory and never settles while it serves; whatever it throws ends it, and the main thread starts it again.
+
+import type { Problem } from './config/resource.ts';
+import type { FromShard, ListenerSpec, ShardStart, ToShard } from './protocol.ts';
+import { createDataPlane, type DataPlane } from './proxy.ts';
+import { ShardTelemetry } from './telemetry/shard-telemetry.ts';
+
+export const HEARTBEAT_MS = 100;
+
+export default function shard(start: ShardStart): Promise<void> {
+  return new Promise((resolve) => {
+    new ServingShard(start, resolve);
+  });
+}
+
+class ServingShard {
+  private readonly plane: DataPlane;
+  private readonly start: ShardStart;
+  private readonly telemetry: ShardTelemetry;
+  /** Messages are answered one after the other, though opening listeners takes turns of the event loop. */
+  private work: Promise<void> = Promise.resolve();
+
+  constructor(start: ShardStart, ended: () => void) {
+    this.start = start;
+    const { port, index, node, options, modules, shared } = start;
+    const beats = new Int32Array(start.heartbeat);
+    setInterval(() => Atomics.add(beats, index, 1), HEARTBEAT_MS);
+    this.telemetry = new ShardTelemetry(start, (message) => this.post(message));
+    this.plane = createDataPlane({
+      node,
+      shard: index,
+      options,
+      modules,
+      shared,
+      sink: this.telemetry,
+      log: (level, component, message) => this.telemetry.log(level, component, message),
+    });
+    port.on('message', (message: ToShard) => {
+      this.work = this.work.then(() => this.receive(message));
+    });
+    port.on('close', () => {
+      this.plane.close();
+      this.telemetry.flush();
+      ended();
+    });
+    this.post({ type: 'ready' });
+  }
+
+  private post(message: FromShard): void {
+    this.start.port.postMessage(message);
+  }
+
+  private async receive(message: ToShard): Promise<void> {
+    switch (message.type) {
+      case 'config':
+        return this.configure(message);
+      case 'endpoints':
+        return this.plane.setEndpoints(message.endpoints);
+      case 'modules':
+        return this.plane.setModules(message.modules);
+      case 'log-level':
+        this.telemetry.logLevel = message.level;
+        return this.plane.setLogLevel(message.level);
+      case 'query':
+        return this.post({ type: 'answer', id: message.id, value: this.plane.dump(message.what) });
+      case 'drain':
+        // Not awaited by later messages: a draining shard still learns of endpoints.
+        void this.plane.drain().then(() => {
+          this.telemetry.flush();
+          this.post({ type: 'drained' });
+        });
+    }
+  }
+
+  private async configure({ update, listeners }: ToShard & { type: 'config' }): Promise<void> {
+    const started = performance.now();
+    const { ok, problems } = this.plane.applyConfig(update);
+    const unbound = ok ? await this.listen(listeners) : [];
+    this.post({
+      type: 'applied',
+      revision: update.revision,
+      ok: ok && unbound.length === 0,
+      problems: [...problems, ...unbound],
+      ms: performance.now() - started,
+    });
+  }
+
+  private async listen(listeners: readonly ListenerSpec[]): Promise<Problem[]> {
+    try {
+      await this.plane.listen(listeners);
+      return [];
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      return [{ severity: 'error', code: 'listener', message }];
+    }
+  }
+}
