@@ -7,9 +7,10 @@ import type { FailureCode } from '../errors.ts';
 import type { Head } from '../head.ts';
 import type { Timers } from '../timers.ts';
 import { ClientStream } from './client-stream.ts';
+import { nextConnectionId } from './connection-id.ts';
+import { Intake, type IntakeOwner } from './intake.ts';
 import { enter, leave, Outbox, type OutboxOwner } from './outbox.ts';
 import { HOLD_BODY, HOLD_CLOSED, HOLD_PIPELINE, MessageReader, type ReaderSink } from './reader.ts';
-import { nextConnectionId, SocketFacts } from './socket-facts.ts';
 import { type HeadLimits, NO_BODY, type Reading, readResponseHead, responseFacts } from './strict.ts';
 
 export interface Http1ClientOptions extends HeadLimits {
@@ -26,62 +27,48 @@ export function connectHttp1(socket: Socket, options: Http1ClientOptions): Clien
 /** Interim answers (1xx) before the real one; more is no server but a flood. */
 const MAX_INTERIM = 16;
 
-export class Http1ClientConnection implements ClientConnection, ReaderSink, OutboxOwner {
+export class Http1ClientConnection implements ClientConnection, ReaderSink, IntakeOwner, OutboxOwner {
   readonly id = nextConnectionId();
+  /** Empty and 0 until connected. */
+  remoteAddress = '';
+  remotePort = 0;
+  localAddress = '';
+  localPort = 0;
   memo: unknown = null;
   onAvailable: (() => void) | null = null;
   onClosed: (() => void) | null = null;
   /** Bytes were written to a socket that was connected by then. */
   connected: boolean;
   private readonly socket: Socket;
-  private readonly facts: SocketFacts;
   private readonly options: Http1ClientOptions;
   private readonly out: Outbox;
   private readonly reader: MessageReader;
+  private readonly intake: Intake;
   private stream: ClientStream | null = null;
   private requests = 0;
   private interim = 0;
   private keepAlive = true;
   private closed = false;
-  private inRead = false;
-  private paused = false;
-  private tailScheduled = false;
-  private finReceived = false;
 
   constructor(socket: Socket, options: Http1ClientOptions) {
     this.socket = socket;
     this.connected = !socket.connecting;
-    this.facts = new SocketFacts(socket, this.connected);
     this.options = options;
     this.out = new Outbox(socket, this, options.highWaterMark);
     this.reader = new MessageReader(this, options, false);
-    if (!this.connected) {
+    this.intake = new Intake(socket, this.reader, this);
+    if (this.connected) this.rememberAddresses();
+    else {
       socket.once('connect', () => {
         this.connected = true;
-        this.facts.remember();
+        this.rememberAddresses();
       });
     }
     socket.on('data', (chunk: Buffer) => this.onSocketData(chunk));
-    socket.on('end', () => this.onSocketEnd());
+    socket.on('end', () => this.intake.receiveFin());
     // 'close' follows and tells the stream.
     socket.on('error', () => this.destroy());
     socket.on('close', () => this.onSocketClose());
-  }
-
-  get remoteAddress(): string {
-    return this.facts.remoteAddress;
-  }
-
-  get remotePort(): number {
-    return this.facts.remotePort;
-  }
-
-  get localAddress(): string {
-    return this.facts.localAddress;
-  }
-
-  get localPort(): number {
-    return this.facts.localPort;
   }
 
   get available(): boolean {
@@ -104,34 +91,30 @@ export class Http1ClientConnection implements ClientConnection, ReaderSink, Outb
     if (!this.socket.destroyed) this.socket.destroy();
   }
 
+  /** A closed socket has forgotten them. */
+  private rememberAddresses(): void {
+    this.remoteAddress = this.socket.remoteAddress ?? '';
+    this.remotePort = this.socket.remotePort ?? 0;
+    this.localAddress = this.socket.localAddress ?? '';
+    this.localPort = this.socket.localPort ?? 0;
+  }
+
   private onSocketData(chunk: Buffer): void {
-    enter();
     const { stream } = this;
     if (stream === null || (stream.responseDone && this.reader.idle)) {
       // Nobody asked for this; whatever it is, the next request must not get it as its answer.
       this.giveUp();
-    } else {
-      stream.answered = true;
-      this.inRead = true;
-      this.reader.push(chunk);
-      this.inRead = false;
-      if (this.reader.tail !== null && !this.paused) {
-        this.paused = true;
-        this.socket.pause();
-      }
-      this.settle();
+      return;
     }
-    leave();
+    stream.answered = true;
+    this.intake.receive(chunk);
   }
 
-  private onSocketEnd(): void {
-    enter();
-    this.finReceived = true;
-    if (this.reader.tail === null) this.onLastByte();
-    leave();
+  afterReading(): void {
+    this.settle();
   }
 
-  private onLastByte(): void {
+  onLastByte(): void {
     this.keepAlive = false;
     if (this.reader.inBody) this.reader.finish();
     this.settle();
@@ -216,7 +199,7 @@ export class Http1ClientConnection implements ClientConnection, ReaderSink, Outb
   /** Called when the second of request and response has ended, and outside of the reader when bytes were read. */
   settle(): void {
     const { stream } = this;
-    if (stream === null || this.inRead || !stream.responseDone) return;
+    if (stream === null || this.intake.reading || !stream.responseDone) return;
     if (this.reader.tail !== null) this.keepAlive = false;
     if (!stream.requestDone) return;
     this.stream = null;
@@ -225,16 +208,14 @@ export class Http1ClientConnection implements ClientConnection, ReaderSink, Outb
       this.giveUp();
       return;
     }
-    this.reader.holds &= ~HOLD_PIPELINE;
-    this.wake();
+    this.intake.release(HOLD_PIPELINE);
     this.onAvailable?.();
   }
 
   /** Nothing more is expected from, or said to, this peer. */
   giveUp(): void {
     this.keepAlive = false;
-    this.reader.holds |= HOLD_CLOSED;
-    this.reader.tail = null;
+    this.intake.discardAll();
     this.destroy();
   }
 
@@ -252,43 +233,11 @@ export class Http1ClientConnection implements ClientConnection, ReaderSink, Outb
 
   pauseBody(stream: ClientStream): void {
     if (stream !== this.stream || stream.responseDone || (this.reader.holds & HOLD_BODY) !== 0) return;
-    this.reader.holds |= HOLD_BODY;
-    this.paused = true;
-    this.socket.pause();
+    this.intake.hold(HOLD_BODY);
   }
 
   resumeBody(stream: ClientStream): void {
     if (stream !== this.stream || (this.reader.holds & HOLD_BODY) === 0) return;
-    this.reader.holds &= ~HOLD_BODY;
-    this.wake();
-  }
-
-  /** On the next tick: whoever lifts the hold is in the middle of something. */
-  private wake(): void {
-    if (this.reader.holds !== 0 || this.closed) return;
-    if (this.reader.tail === null) {
-      if (this.paused) {
-        this.paused = false;
-        this.socket.resume();
-      }
-    } else if (!this.tailScheduled) {
-      this.tailScheduled = true;
-      process.nextTick(() => this.runTail());
-    }
-  }
-
-  private runTail(): void {
-    this.tailScheduled = false;
-    if (this.closed) return;
-    enter();
-    this.inRead = true;
-    this.reader.runTail();
-    this.inRead = false;
-    this.settle();
-    if (this.reader.tail === null) {
-      this.wake();
-      if (this.finReceived) this.onLastByte();
-    }
-    leave();
+    this.intake.release(HOLD_BODY);
   }
 }

@@ -6,10 +6,11 @@ import type { Receiver, ServerConnection, ServerHandler, ServerOptions } from '.
 import type { FailureCode } from '../errors.ts';
 import type { Head } from '../head.ts';
 import { Timer, type Timers } from '../timers.ts';
+import { nextConnectionId } from './connection-id.ts';
+import { Intake, type IntakeOwner } from './intake.ts';
 import { enter, leave, Outbox, type OutboxOwner } from './outbox.ts';
 import { HOLD_BODY, HOLD_CLOSED, HOLD_PIPELINE, MessageReader, type ReaderSink } from './reader.ts';
 import { ServerStream } from './server-stream.ts';
-import { nextConnectionId, SocketFacts } from './socket-facts.ts';
 import { NO_BODY, type Reading, readRequestHead, requestFacts } from './strict.ts';
 
 export interface Http1ServerOptions extends ServerOptions {
@@ -32,15 +33,19 @@ const WAIT_IDLE = 1;
 const WAIT_HEAD = 2;
 const WAIT_CLOSE = 3;
 
-export class Http1ServerConnection extends Timer implements ServerConnection, ReaderSink, OutboxOwner {
+export class Http1ServerConnection extends Timer implements ServerConnection, ReaderSink, IntakeOwner, OutboxOwner {
   readonly id = nextConnectionId();
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
   memo: unknown = null;
   private readonly socket: Socket;
-  private readonly facts: SocketFacts;
   private readonly handler: ServerHandler;
   private readonly options: Http1ServerOptions;
   private readonly out: Outbox;
   private readonly reader: MessageReader;
+  private readonly intake: Intake;
   /** The stream whose answer is being written, and those read ahead of it. */
   private front: ServerStream | null = null;
   private readonly behind: ServerStream[] = [];
@@ -55,42 +60,27 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
   /** No request will be taken any more; the socket closes when `front` is done. */
   private closing = false;
   private finSent = false;
-  private finReceived = false;
   private closed = false;
-  private paused = false;
-  private tailScheduled = false;
 
   constructor(socket: Socket, handler: ServerHandler, options: Http1ServerOptions) {
     super();
     this.socket = socket;
-    this.facts = new SocketFacts(socket, true);
+    this.remoteAddress = socket.remoteAddress ?? '';
+    this.remotePort = socket.remotePort ?? 0;
+    this.localAddress = socket.localAddress ?? '';
+    this.localPort = socket.localPort ?? 0;
     this.handler = handler;
     this.options = options;
     this.out = new Outbox(socket, this, options.highWaterMark);
     this.reader = new MessageReader(this, options, true);
+    this.intake = new Intake(socket, this.reader, this);
     socket.allowHalfOpen = true;
-    socket.on('data', (chunk: Buffer) => this.onSocketData(chunk));
-    socket.on('end', () => this.onSocketEnd());
+    socket.on('data', (chunk: Buffer) => this.intake.receive(chunk));
+    socket.on('end', () => this.intake.receiveFin());
     // 'close' follows and tells the streams.
     socket.on('error', () => this.destroy());
     socket.on('close', () => this.onSocketClose());
     this.waitFor(WAIT_IDLE, options.idleTimeoutMs);
-  }
-
-  get remoteAddress(): string {
-    return this.facts.remoteAddress;
-  }
-
-  get remotePort(): number {
-    return this.facts.remotePort;
-  }
-
-  get localAddress(): string {
-    return this.facts.localAddress;
-  }
-
-  get localPort(): number {
-    return this.facts.localPort;
   }
 
   get activeStreams(): number {
@@ -106,28 +96,7 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
     if (!this.closed) this.socket.destroy();
   }
 
-  private onSocketData(chunk: Buffer): void {
-    enter();
-    this.reader.push(chunk);
-    this.afterReading();
-    leave();
-  }
-
-  private afterReading(): void {
-    if (this.reader.tail !== null && !this.paused) {
-      this.paused = true;
-      this.socket.pause();
-    }
-  }
-
-  private onSocketEnd(): void {
-    enter();
-    this.finReceived = true;
-    if (this.reader.tail === null) this.onLastByte();
-    leave();
-  }
-
-  private onLastByte(): void {
+  onLastByte(): void {
     if ((this.reader.holds & HOLD_CLOSED) !== 0) {
       if (this.finSent || this.front === null) this.close();
       return;
@@ -148,31 +117,6 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
     enter();
     this.destroyStreams('client_gone');
     this.handler.onConnectionClosed(this);
-    leave();
-  }
-
-  /** Reads on after a hold was lifted: on the next tick, since whoever lifts it is in the middle of something. */
-  private wake(): void {
-    if (this.reader.holds !== 0 || this.closed) return;
-    if (this.reader.tail !== null) {
-      if (this.tailScheduled) return;
-      this.tailScheduled = true;
-      process.nextTick(() => this.runTail());
-    } else if (this.paused) {
-      this.paused = false;
-      this.socket.resume();
-    }
-  }
-
-  private runTail(): void {
-    this.tailScheduled = false;
-    if (this.closed) return;
-    enter();
-    this.reader.runTail();
-    if (this.reader.tail === null) {
-      this.wake();
-      if (this.finReceived) this.onLastByte();
-    }
     leave();
   }
 
@@ -211,10 +155,10 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
   private dispatch(stream: ServerStream, head: Head): void {
     const receiver = this.handler.onRequest(stream, head, stream.requestDone);
     if (stream.dead) return;
-    if (!stream.requestDone && !stream.done) {
+    if (!stream.done) {
       stream.receiver = receiver;
-      stream.welcomeBody();
-    } else if (!stream.done) stream.receiver = receiver;
+      if (!stream.requestDone) stream.welcomeBody();
+    }
     this.holdPipeline(stream);
   }
 
@@ -297,7 +241,6 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
     this.reading = null;
     stream.requestDone = true;
     stream.expectsContinue = false;
-    this.reader.holds &= ~HOLD_BODY;
   }
 
   private afterRequest(stream: ServerStream): void {
@@ -319,12 +262,11 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
       this.advance();
       return;
     }
-    this.reader.holds &= ~HOLD_BODY;
     this.discarded = 0;
     if (!stream.keepAlive || this.reader.bodyRemaining > MAX_DISCARD) this.close();
     else {
       this.waitFor(WAIT_CLOSE, this.options.headerTimeoutMs);
-      this.wake();
+      this.intake.release(HOLD_BODY);
     }
   }
 
@@ -349,8 +291,7 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
     }
     if (this.finSent) return;
     if ((this.reader.holds & HOLD_PIPELINE) !== 0 && this.waiting === null && this.canReadAhead()) {
-      this.reader.holds &= ~HOLD_PIPELINE;
-      this.wake();
+      this.intake.release(HOLD_PIPELINE);
     }
     if (this.front === null && this.wait !== WAIT_HEAD) this.waitFor(WAIT_IDLE, this.options.idleTimeoutMs);
   }
@@ -363,9 +304,9 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
   private dispatchWaiting(): void {
     const head = this.waiting!;
     this.waiting = null;
-    if (!this.front!.requestDone) this.reader.holds &= ~HOLD_PIPELINE;
+    const { requestDone } = this.front!;
     this.dispatch(this.front!, head);
-    this.wake();
+    if (!requestDone) this.intake.release(HOLD_PIPELINE);
   }
 
   enterTunnel(authority: string): void {
@@ -379,15 +320,12 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
 
   pauseBody(stream: ServerStream): void {
     if (stream !== this.reading || stream.done || (this.reader.holds & HOLD_BODY) !== 0) return;
-    this.reader.holds |= HOLD_BODY;
-    this.paused = true;
-    this.socket.pause();
+    this.intake.hold(HOLD_BODY);
   }
 
   resumeBody(stream: ServerStream): void {
     if (stream !== this.reading || (this.reader.holds & HOLD_BODY) === 0) return;
-    this.reader.holds &= ~HOLD_BODY;
-    this.wake();
+    this.intake.release(HOLD_BODY);
   }
 
   /** An answer that cannot be completed: the client sees a connection that closes in the middle of it. */
@@ -404,18 +342,13 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
 
   /** FIN after what was written; then the client's bytes are thrown away until it closes too. */
   private close(): void {
-    this.reader.holds |= HOLD_CLOSED;
-    this.reader.tail = null;
     this.closing = true;
+    this.intake.discardAll();
     this.destroyStreams('client_gone');
     if (this.closed || this.finSent) return;
     this.finSent = true;
     this.out.end();
     this.waitFor(WAIT_CLOSE, LINGER_MS);
-    if (this.paused) {
-      this.paused = false;
-      this.socket.resume();
-    }
   }
 
   private destroyStreams(reason: FailureCode): void {

@@ -1,3 +1,4 @@
+// The other direction: requests written and answers read on one upstream connection, and how it ends.
 import assert from 'node:assert/strict';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { test } from 'node:test';

@@ -1,3 +1,4 @@
+// The head writer and the outbox, byte for byte.
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';

@@ -1,3 +1,4 @@
+// The WASM parser that undici ships: what it imports, exports and reports.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';

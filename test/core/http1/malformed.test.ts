@@ -1,3 +1,4 @@
+// What the codec refuses, in both directions, over real sockets. Each line of the tables is one case.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { FailureCode } from '../../../core/errors.ts';

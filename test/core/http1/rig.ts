@@ -321,3 +321,16 @@ export function settled(recorded: Recorded): Promise<void> {
     };
   });
 }
+
+/** Bodies of the answers in a byte stream of fixed-length answers. */
+export function bodies(received: string): string[] {
+  const found: string[] = [];
+  let rest = received;
+  while (rest !== '') {
+    const end = rest.indexOf('\r\n\r\n') + 4;
+    const length = Number(/Content-Length: (\d+)/.exec(rest.slice(0, end))![1]);
+    found.push(rest.slice(end, end + length));
+    rest = rest.slice(end + length);
+  }
+  return found;
+}

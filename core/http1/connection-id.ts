@@ -1,0 +1,7 @@
+// Numbers for connections, unique within this shard.
+
+let last = 0;
+
+export function nextConnectionId(): number {
+  return ++last;
+}

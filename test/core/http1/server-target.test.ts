@@ -1,0 +1,121 @@
+// Where a request wants to go and what it expects: absolute-form, CONNECT, Upgrade, Expect.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { answer, answerWhenRead, bodies, Peer, roundTrip, startServer } from './rig.ts';
+
+const HOST = 'Host: a\r\n';
+
+test('100 Continue is sent once the request was taken, and not when it was answered at once', async (t) => {
+  const rig = await startServer(t, {}, (request, end) => {
+    if (request.head!.path === '/no') answer(request.stream, 403);
+    else answerWhenRead(request, end);
+  });
+  const peer = await Peer.connect(t, rig.port);
+  peer.send(`POST /yes HTTP/1.1\r\n${HOST}Content-Length: 5\r\nExpect: 100-Continue\r\n\r\n`);
+  assert.equal(await peer.untilText('\r\n\r\n'), 'HTTP/1.1 100 Continue\r\n\r\n');
+  peer.send('hello');
+  await peer.untilText('POST /yes');
+  assert.equal(rig.requests[0].body, 'hello');
+  assert.deepEqual(rig.requests[0].fields, []);
+
+  const refused = await roundTrip(
+    t,
+    rig.port,
+    `POST /no HTTP/1.1\r\n${HOST}Content-Length: 5\r\nExpect: 100-continue\r\n\r\n`,
+  );
+  assert.match(refused, /^HTTP\/1.1 403 Forbidden\r\nConnection: close\r\n/);
+});
+
+test('another expectation is 417', async (t) => {
+  const rig = await startServer(t);
+  const received = await roundTrip(
+    t,
+    rig.port,
+    `POST / HTTP/1.1\r\n${HOST}Content-Length: 5\r\nExpect: a-miracle\r\n\r\nhello`,
+  );
+  assert.match(received, /^HTTP\/1.1 417 [\s\S]*\r\nConnection: close\r\n/);
+  assert.equal(rig.requests[0].refused, 'unknown_expectation');
+});
+
+test('an upgrade is refused and the connection goes on; an offer of h2c is ignored', async (t) => {
+  const rig = await startServer(t);
+  const peer = await Peer.connect(t, rig.port);
+  peer.send(
+    `GET /ws HTTP/1.1\r\n${HOST}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n` +
+      `POST /ws HTTP/1.1\r\n${HOST}Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 3\r\n\r\nabc` +
+      `GET /plain HTTP/1.1\r\n${HOST}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n\r\n` +
+      `GET /no HTTP/1.1\r\n${HOST}Upgrade: websocket\r\n\r\n`,
+  );
+  await peer.untilText('GET /no');
+  assert.deepEqual(
+    rig.requests.map(({ head, refused }) => [head!.path, refused]),
+    [
+      ['/ws', 'upgrade_refused'],
+      ['/ws', 'upgrade_refused'],
+      ['/plain', null],
+      ['/no', null],
+    ],
+  );
+  assert.deepEqual(bodies(peer.received), ['', '', 'GET /plain', 'GET /no']);
+});
+
+test('absolute-form overrides Host where requests are forwarded, and the path is never empty', async (t) => {
+  const rig = await startServer(t, { mode: 'forward' });
+  const peer = await Peer.connect(t, rig.port);
+  peer.send(
+    `GET http://b:8080/x?y HTTP/1.1\r\n${HOST}\r\nGET HTTP://b HTTP/1.1\r\n${HOST}\r\nGET https://b?q HTTP/1.1\r\n${HOST}\r\n` +
+      `OPTIONS http://b HTTP/1.1\r\n${HOST}\r\nOPTIONS * HTTP/1.1\r\n${HOST}\r\nGET /x HTTP/1.1\r\n${HOST}\r\nGET http://[::1]:80/ HTTP/1.0\r\n\r\n`,
+  );
+  await peer.until(({ ended }) => ended);
+  assert.deepEqual(
+    rig.requests.map(({ line, stream, head }) => [line, stream.destination, head!.scheme]),
+    [
+      ['GET b:8080 /x?y', 'b:8080', 'http'],
+      ['GET b /', 'b', 'http'],
+      ['GET b /?q', 'b', 'https'],
+      ['OPTIONS b *', 'b', 'http'],
+      ['OPTIONS a *', null, 'http'],
+      ['GET a /x', null, 'http'],
+      ['GET [::1]:80 /', '[::1]:80', 'http'],
+    ],
+  );
+});
+
+test('an absolute target with userinfo or another scheme is refused', async (t) => {
+  const rig = await startServer(t, { mode: 'forward' });
+  for (const target of ['http://u@b/', 'ftp://b/', 'http:///x', 'http://b:99999/', 'http://b#f', 'http:/b']) {
+    assert.match(await roundTrip(t, rig.port, `GET ${target} HTTP/1.1\r\n${HOST}\r\n`), /^HTTP\/1.1 400 /, target);
+  }
+});
+
+test('bytes after an accepted CONNECT, also pipelined, are requests to its authority whatever their Host says', async (t) => {
+  const rig = await startServer(t, { mode: 'forward' }, (request, end) => {
+    if (request.head!.method === 'CONNECT') request.stream.acceptTunnel(request.head!.authority);
+    else answerWhenRead(request, end);
+  });
+  const peer = await Peer.connect(t, rig.port);
+  peer.send(`CONNECT b:9080 HTTP/1.1\r\nHost: b:9080\r\n\r\nGET /1 HTTP/1.1\r\n${HOST}\r\n`);
+  await peer.untilText('GET /1');
+  peer.send(`POST /2 HTTP/1.1\r\n${HOST}Content-Length: 3\r\n\r\nabc`);
+  await peer.untilText('POST /2');
+  assert.ok(peer.received.startsWith('HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: '));
+  assert.deepEqual(
+    rig.requests.map(({ line, stream }) => [line, stream.destination]),
+    [
+      ['CONNECT b:9080 ', null],
+      ['GET a /1', 'b:9080'],
+      ['POST a /2', 'b:9080'],
+    ],
+  );
+});
+
+test('after a refused CONNECT the connection closes, since what follows may have been meant for the tunnel', async (t) => {
+  const rig = await startServer(t, { mode: 'forward' }, ({ stream }) => answer(stream, 403));
+  const received = await roundTrip(
+    t,
+    rig.port,
+    `CONNECT b:1 HTTP/1.1\r\nHost: b:1\r\n\r\nGET / HTTP/1.1\r\n${HOST}\r\n`,
+  );
+  assert.match(received, /^HTTP\/1.1 403 [\s\S]*Connection: close\r\n/);
+  assert.equal(rig.requests.length, 1);
+});
