@@ -19,6 +19,9 @@ const ROOT = dirname(import.meta.dirname);
 const SDK = join(ROOT, 'filters', 'sdk');
 const ENTRY = '.weft-entry';
 
+/** Without exportStart the top level would run before a host can see the module's memory. */
+const ALWAYS = ['--exportStart', '_initialize', '-O3', '--shrinkLevel', '1', '--converge', '--enable', 'bulk-memory'];
+
 /** Method of HttpFilter -> the SDK's file that exports its callback. */
 const CALLBACKS: Readonly<Record<string, string>> = {
   onRequestHeaders: 'request-headers',
@@ -33,53 +36,46 @@ const CALLBACKS: Readonly<Record<string, string>> = {
 };
 
 /** Compiles a filter. Rejects with the compiler's messages. */
-export async function compileFilter(source: FilterSource): Promise<Uint8Array> {
-  const asc = await import('assemblyscript/asc');
+export function compileFilter(source: FilterSource): Promise<Uint8Array> {
   const folder = dirname(resolve(source.entry));
   const sdk = relative(folder, SDK);
-  const entry = entryFor(source.entry, sdk === '' ? '.' : sdk);
+  const text = entryFor(source.entry, sdk === '' ? '.' : sdk);
+  const abort = `abort=${join(sdk, 'abort').replaceAll('\\', '/')}/abort`;
+  const flags = ['--runtime', source.runtime, '--use', abort, '--noAssert'];
+  return compileModule(source.name, folder, text, flags);
+}
+
+/** Compiles `text` as if it were a file in `folder`. Rejects with the compiler's messages. */
+export async function compileModule(
+  name: string,
+  folder: string,
+  text: string,
+  flags: readonly string[],
+): Promise<Uint8Array> {
+  // Loaded here, not above: it takes a second, and most starts find nothing to compile.
+  const asc = await import('assemblyscript/asc');
   let wasm: Uint8Array | null = null;
   let messages = '';
   const collect = {
-    write(text: string | Uint8Array): boolean {
-      messages += typeof text === 'string' ? text : Buffer.from(text).toString();
+    write(part: string | Uint8Array): boolean {
+      messages += typeof part === 'string' ? part : Buffer.from(part).toString();
       return true;
     },
   };
-  const { error } = await asc.main(
-    [
-      `${ENTRY}.ts`,
-      '--outFile',
-      'out.wasm',
-      '--runtime',
-      source.runtime,
-      '--exportStart',
-      '_initialize',
-      '--use',
-      `abort=${join(sdk, 'abort').replaceAll('\\', '/')}/abort`,
-      '-O3',
-      '--shrinkLevel',
-      '1',
-      '--converge',
-      '--noAssert',
-      '--enable',
-      'bulk-memory',
-    ],
-    {
-      stdout: collect,
-      stderr: collect,
-      readFile(name: string): string | null {
-        if (name === `${ENTRY}.ts`) return entry;
-        const path = resolve(folder, name);
-        return existsSync(path) ? readFileSync(path, 'utf8') : null;
-      },
-      writeFile(name: string, contents: string | Uint8Array): void {
-        if (name === 'out.wasm' && typeof contents !== 'string') wasm = contents;
-      },
-      listFiles: () => [],
+  const { error } = await asc.main([`${ENTRY}.ts`, '--outFile', 'out.wasm', ...ALWAYS, ...flags], {
+    stdout: collect,
+    stderr: collect,
+    readFile(file: string): string | null {
+      if (file === `${ENTRY}.ts`) return text;
+      const path = resolve(folder, file);
+      return existsSync(path) ? readFileSync(path, 'utf8') : null;
     },
-  );
-  if (error !== null || wasm === null) throw new Error(`${source.name}: ${messages.trim() || error?.message}`);
+    writeFile(file: string, contents: string | Uint8Array): void {
+      if (file === 'out.wasm' && typeof contents !== 'string') wasm = contents;
+    },
+    listFiles: () => [],
+  });
+  if (error !== null || wasm === null) throw new Error(`${name}: ${messages.trim() || error?.message}`);
   return wasm;
 }
 
