@@ -1,0 +1,65 @@
+// What the shards answer, joined: rows that mean the same are one row, with the sums of what each shard counts for itself.
+
+import type { ClusterDump, EndpointDump, ListenerDump, RouteDump } from '../dump.ts';
+import type { DumpKind } from '../protocol.ts';
+import type { AdminHost } from './host.ts';
+import { redact } from './redact.ts';
+
+export interface Dumps {
+  listeners: readonly ListenerDump[];
+  routes: readonly RouteDump[];
+  clusters: readonly ClusterDump[];
+  endpoints: readonly EndpointDump[];
+  filters: unknown;
+  snapshot: unknown;
+}
+
+/** No shard answered in time. */
+export class NoAnswer extends Error {}
+
+/** Rejects with NoAnswer. */
+export async function dumpOf<K extends DumpKind>(host: AdminHost, kind: K): Promise<Dumps[K]> {
+  const answers = await host.dump(kind);
+  if (answers.length === 0) throw new NoAnswer('no shard answers');
+  return redact(JOIN[kind](answers as never)) as Dumps[K];
+}
+
+/** All shards have the same of what is not counted. */
+const first = <T>(answers: readonly T[]): T => answers[0];
+
+const JOIN: { readonly [K in DumpKind]: (answers: readonly Dumps[K][]) => Dumps[K] } = {
+  listeners: (answers) => sumRows(answers, ({ name, address, port }) => `${name} ${address} ${port}`, ['connections']),
+  routes: first,
+  clusters: (answers) => sumRows(answers, ({ name }) => name, ['active', 'requests', 'overflows']),
+  endpoints: (answers) =>
+    sumRows(answers, ({ cluster, endpoint }) => `${cluster} ${endpoint}`, [
+      'active',
+      'requests',
+      'failures',
+      'connections',
+    ]),
+  filters: first,
+  snapshot: first,
+};
+
+function sumRows<Row extends object>(
+  answers: readonly (readonly Row[])[],
+  keyOf: (row: Row) => string,
+  counted: readonly (keyof Row & string)[],
+): Row[] {
+  const rows = new Map<string, Row>();
+  for (const answer of answers) {
+    for (const row of answer) {
+      const key = keyOf(row);
+      const known = rows.get(key);
+      const sums =
+        known === undefined ? {} : Object.fromEntries(counted.map((name) => [name, added(known, row, name)]));
+      rows.set(key, { ...(known ?? row), ...sums });
+    }
+  }
+  return [...rows.values()];
+}
+
+function added<Row>(one: Row, other: Row, name: keyof Row): number {
+  return Number(one[name]) + Number(other[name]);
+}

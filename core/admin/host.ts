@@ -1,0 +1,36 @@
+// What the admin endpoints ask of the proxy they belong to. Types only; the main thread implements it.
+
+import type { DumpKind, LogLevel } from '../protocol.ts';
+import type { Node } from '../workload.ts';
+
+export type ServerState = 'LIVE' | 'PRE_INITIALIZING' | 'DRAINING';
+
+export interface ServerInfo {
+  readonly version: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly node: Node;
+  readonly shards: number;
+  /** Of the configuration that serves; -1 before there is one. */
+  readonly revision: number;
+  /** What it was started with, as far as anybody may know it. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export interface AdminHost {
+  /** Ready when LIVE; `reason` says in a clause why it is anything else, or is ''. */
+  state(): { readonly state: ServerState; readonly reason: string };
+  /** The answers of the shards that live, see core/dump.ts for their shapes. Empty when none answers in time. */
+  dump(kind: DumpKind): Promise<readonly unknown[]>;
+  serverInfo(): ServerInfo;
+  /** In Prometheus' text exposition format. */
+  prometheus(): Promise<string>;
+  /** Sets the level when one is given; returns the one that holds. */
+  logLevel(level?: LogLevel): LogLevel;
+  /** Begins to take no new connections. Called after the request for it is answered. */
+  drain(): void;
+  /** Begins to end in order. Called after the request for it is answered. */
+  quit(): void;
+  /** Fails, or no longer fails, the readiness check, whatever the state. */
+  healthcheck(fail: boolean): void;
+}

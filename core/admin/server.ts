@@ -1,0 +1,156 @@
+// The admin server of a proxy, on the main thread: Envoy's endpoints over node:http. It never sees a request of the mesh.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { NoAnswer } from './dumps.ts';
+import { type Answer, BadQuery, ENDPOINTS, type Endpoint } from './endpoints.ts';
+import { refusalOf } from './guard.ts';
+import type { AdminHost } from './host.ts';
+
+export type { AdminHost, ServerInfo, ServerState } from './host.ts';
+
+export interface AdminOptions {
+  readonly address: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly host: AdminHost;
+}
+
+export interface Admin {
+  /** 'http://127.0.0.1:15000' */
+  readonly url: string;
+  /** Ends what is open, too. */
+  close(): Promise<void>;
+}
+
+const MAX_BODY_BYTES = 16 * 1024;
+const MAX_CONNECTIONS = 256;
+const REQUEST_MS = 10_000;
+
+/** Rejects with the system's error when the address cannot be had. */
+export async function startAdmin({ address, port, host }: AdminOptions): Promise<Admin> {
+  const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS }, (request, response) => {
+    void serve(request, response, host, address);
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: address, port, exclusive: true }, resolve);
+  });
+  return { url: urlOf(server), close: () => closeServer(server) };
+}
+
+async function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  host: AdminHost,
+  bound: string,
+): Promise<void> {
+  let answer: Answer;
+  try {
+    answer = await answerTo(request, host, bound);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    answer = { status: error instanceof BadQuery ? 400 : error instanceof NoAnswer ? 503 : 500, body: `${message}\n` };
+  }
+  const { status = 200, type = 'text/plain; charset=utf-8', body, allow, after } = answer;
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
+    ...(allow === undefined ? {} : { allow }),
+    // What is left of a body that nobody reads goes with its connection.
+    ...(request.complete ? {} : { connection: 'close' }),
+  });
+  // Also when the asker did not wait for the answer.
+  if (after !== undefined) response.once('close', after);
+  response.end(body);
+}
+
+async function answerTo(request: IncomingMessage, host: AdminHost, bound: string): Promise<Answer> {
+  const refusal = refusalOf(request, bound);
+  if (refusal !== null) return { status: refusal.status, body: `${refusal.message}\n` };
+  const target = request.url ?? '';
+  if (!target.startsWith('/')) return { status: 400, body: 'ask for a path\n' };
+  const mark = target.indexOf('?');
+  const path = mark < 0 ? target : target.slice(0, mark);
+  const query = new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1));
+  const { method } = request;
+  const endpoint = path === '/' ? HOME : path === '/help' ? HELP : ENDPOINTS.find((known) => known.path === path);
+  if (endpoint === undefined) return { status: 404, body: `there is no such endpoint here\n\n${helpText()}` };
+  if (endpoint.mutates && method !== 'POST') return { status: 405, body: `${path} takes POST only\n`, allow: 'POST' };
+  if (!endpoint.mutates && method !== 'GET' && method !== 'HEAD') {
+    return { status: 405, body: `${path} takes GET only\n`, allow: 'GET, HEAD' };
+  }
+  if (!(await bodyRead(request)))
+    return { status: 413, body: 'no body is needed here, least of all one of this size\n' };
+  return endpoint.answer(host, query);
+}
+
+const HOME: Endpoint = {
+  path: '/',
+  help: 'this page',
+  mutates: false,
+  answer: (host) => ({ type: 'text/html; charset=utf-8', body: homePage(host) }),
+};
+
+const HELP: Endpoint = { path: '/help', help: 'this list', mutates: false, answer: () => ({ body: helpText() }) };
+
+function helpText(): string {
+  const all = [HOME, HELP, ...ENDPOINTS];
+  const width = Math.max(...all.map(({ path }) => path.length));
+  const lines = all.map(({ path, help, mutates }) => `  ${path.padEnd(width)}  ${help}${mutates ? ' (POST)' : ''}\n`);
+  return `admin commands are:\n${lines.join('')}`;
+}
+
+function homePage(host: AdminHost): string {
+  const rows = [HELP, ...ENDPOINTS].map(({ path, help, mutates }) => {
+    const way = mutates
+      ? `<form method="post" action="${path}"><button>${path}</button></form>`
+      : `<a href="${path}">${path}</a>`;
+    return `<tr><td>${way}</td><td>${escapeHtml(help)}</td></tr>`;
+  });
+  const title = escapeHtml(`${host.serverInfo().node.id || 'proxy'}: ${host.state().state}`);
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>${title}</title>
+<style>body{font:14px sans-serif;margin:2em}td{padding:.2em 1em .2em 0}form{margin:0}</style></head>
+<body><h1>${title}</h1><table>
+${rows.join('\n')}
+</table></body></html>
+`;
+}
+
+function escapeHtml(value: string): string {
+  return value.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+}
+
+/** False when the body is too large; otherwise it is read and forgotten. */
+function bodyRead(request: IncomingMessage): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= MAX_BODY_BYTES) return;
+      request.pause();
+      resolve(false);
+    });
+    request.once('end', () => resolve(true));
+    request.once('error', reject);
+    request.once('close', () => resolve(false));
+  });
+}
+
+function urlOf(server: Server): string {
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') throw new Error('the admin server has no address');
+  return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
