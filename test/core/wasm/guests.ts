@@ -1,16 +1,6 @@
 // Guests written by hand, in WebAssembly text, for what a compiler would not produce.
 
-import binaryen from 'assemblyscript/binaryen';
-
-/** Text to a module's bytes. */
-export function assemble(text: string): Uint8Array {
-  const module = binaryen.parseText(text);
-  try {
-    return module.emitBinary();
-  } finally {
-    module.dispose();
-  }
-}
+import { assemble } from '../../../asbuild/assemble.ts';
 
 export interface GuestParts {
   /** '0_2_1' by default; '' for no marker. */

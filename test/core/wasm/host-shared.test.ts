@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { deflateSync, inflateSync } from 'node:zlib';
+
+import { Calls, FAR, WRAPPING } from './calls.ts';
+import { guest } from './guests.ts';
+import { TestStream } from './harness.ts';
+
+const OK = 0;
+const NOT_FOUND = 1;
+const BAD_ARGUMENT = 2;
+const SERIALIZATION_FAILURE = 3;
+const PARSE_FAILURE = 4;
+const INVALID_MEMORY_ACCESS = 6;
+const EMPTY = 7;
+const CAS_MISMATCH = 8;
+
+describe('shared data, queues and metrics', () => {
+  test('a value is stored, read with its number, and only replaced by who knows that number', () => {
+    const calls = new Calls();
+    const set = (value: string, cas: number) =>
+      calls.env('proxy_set_shared_data', ...calls.put('k'), ...calls.put(value), cas);
+    const get = () => calls.env('proxy_get_shared_data', ...calls.put('k'), ...calls.out, 80);
+    assert.equal(get(), NOT_FOUND);
+    assert.equal(set('one', 0), OK);
+    assert.equal(get(), OK);
+    assert.deepEqual([calls.given(), calls.u32(80)], ['one', 1]);
+    assert.equal(set('two', 1), OK);
+    assert.equal(set('three', 1), CAS_MISMATCH);
+    assert.equal(get(), OK);
+    assert.deepEqual([calls.given(), calls.u32(80)], ['two', 2]);
+    assert.equal(set('', 0), OK);
+    assert.equal(get(), OK);
+    assert.equal(calls.given(), '');
+    for (const bad of [FAR, WRAPPING]) {
+      assert.equal(calls.env('proxy_get_shared_data', bad, 8, ...calls.out, 80), INVALID_MEMORY_ACCESS);
+      assert.equal(calls.env('proxy_get_shared_data', ...calls.put('k'), ...calls.out, bad), INVALID_MEMORY_ACCESS);
+      assert.equal(calls.env('proxy_set_shared_data', bad, 8, 0, 0, 0), INVALID_MEMORY_ACCESS);
+      assert.equal(calls.env('proxy_set_shared_data', 0, 1, bad, 8, 0), INVALID_MEMORY_ACCESS);
+    }
+  });
+
+  test('a queue has one id by its name, gives what was put in, in order', () => {
+    const calls = new Calls(guest(), new TestStream(), { vmId: 'v' });
+    const id = (name: string, ...of: string[]): number => {
+      assert.equal(calls.env(name, ...of.flatMap((one) => calls.put(one)), 80), OK);
+      return calls.u32(80);
+    };
+    const queue = id('proxy_register_shared_queue', 'q');
+    assert.equal(id('proxy_register_shared_queue', 'q'), queue);
+    assert.equal(id('proxy_resolve_shared_queue', 'v', 'q'), queue);
+    assert.equal(calls.env('proxy_resolve_shared_queue', ...calls.put('w'), ...calls.put('q'), 80), NOT_FOUND);
+    assert.equal(calls.env('proxy_dequeue_shared_queue', queue, ...calls.out), EMPTY);
+    for (const value of ['a', 'b'])
+      assert.equal(calls.env('proxy_enqueue_shared_queue', queue, ...calls.put(value)), OK);
+    assert.equal(calls.env('proxy_dequeue_shared_queue', queue, ...calls.out), OK);
+    assert.equal(calls.given(), 'a');
+    assert.equal(calls.env('proxy_enqueue_shared_queue', 99, ...calls.put('x')), NOT_FOUND);
+    assert.equal(calls.env('proxy_dequeue_shared_queue', 99, ...calls.out), NOT_FOUND);
+    assert.equal(calls.env('proxy_dequeue_shared_queue', queue, FAR, 64), INVALID_MEMORY_ACCESS);
+    assert.equal(calls.env('proxy_dequeue_shared_queue', queue, ...calls.out), OK, 'a bad pointer loses nothing');
+    assert.equal(calls.given(), 'b');
+    assert.equal(calls.env('proxy_register_shared_queue', FAR, 1, 80), INVALID_MEMORY_ACCESS);
+    assert.equal(calls.env('proxy_enqueue_shared_queue', queue, FAR, 1), INVALID_MEMORY_ACCESS);
+  });
+
+  test('metrics: one id a name; counters only rise, recording on one adds, gauges are set', () => {
+    const calls = new Calls();
+    const define = (type: number, name: string): number => {
+      assert.equal(calls.env('proxy_define_metric', type, ...calls.put(name), 80), OK);
+      return calls.u32(80);
+    };
+    const value = (id: number): bigint | number | undefined => {
+      const status = calls.env('proxy_get_metric', id, 64);
+      return status === OK ? calls.u64() : status;
+    };
+    const counter = define(0, 'c');
+    const gauge = define(1, 'g');
+    const histogram = define(2, 'h');
+    assert.equal(define(0, 'c'), counter);
+    assert.equal(calls.env('proxy_increment_metric', counter, 3n), OK);
+    assert.equal(calls.env('proxy_increment_metric', counter, -1n), BAD_ARGUMENT);
+    assert.equal(calls.env('proxy_increment_metric', counter, 0n), BAD_ARGUMENT);
+    assert.equal(calls.env('proxy_record_metric', counter, 4n), OK);
+    assert.equal(value(counter), 7n);
+    assert.equal(calls.env('proxy_record_metric', gauge, 40n), OK);
+    assert.equal(calls.env('proxy_increment_metric', gauge, -2n), OK);
+    assert.equal(value(gauge), 38n);
+    assert.equal(calls.env('proxy_record_metric', histogram, 1n), OK);
+    assert.equal(value(histogram), BAD_ARGUMENT);
+    assert.equal(calls.env('proxy_increment_metric', histogram, 1n), BAD_ARGUMENT);
+    assert.equal(value(99), NOT_FOUND);
+    assert.equal(calls.env('proxy_increment_metric', 0, 1n), NOT_FOUND);
+    assert.equal(calls.env('proxy_define_metric', 7, ...calls.put('x'), 80), BAD_ARGUMENT);
+    assert.equal(calls.env('proxy_define_metric', 0, FAR, 1, 80), INVALID_MEMORY_ACCESS);
+    assert.equal(calls.env('proxy_get_metric', counter, WRAPPING), INVALID_MEMORY_ACCESS);
+    assert.deepEqual(
+      calls.runtime.metrics().map(({ name, value: of }) => [name, of]),
+      [
+        ['c', 7n],
+        ['g', 38n],
+        ['h', 1n],
+      ],
+    );
+  });
+});
+
+test('calls to other services answer what the public SDKs hand on as an error', () => {
+  const calls = new Calls();
+  const rest = (count: number): number[] => new Array(count).fill(0);
+  assert.equal(calls.env('proxy_http_call', ...calls.put('httpbin'), ...rest(8)), BAD_ARGUMENT);
+  assert.equal(calls.env('proxy_grpc_call', ...calls.put('grpc'), ...rest(10)), PARSE_FAILURE);
+  assert.equal(calls.env('proxy_grpc_stream', ...calls.put('grpc'), ...rest(7)), PARSE_FAILURE);
+  assert.equal(calls.env('proxy_grpc_send', 1, 0, 0, 0), NOT_FOUND);
+  assert.equal(calls.env('proxy_grpc_cancel', 1), NOT_FOUND);
+  assert.equal(calls.env('proxy_grpc_close', 1), NOT_FOUND);
+  assert.equal(calls.env('proxy_get_status', 80, ...calls.out), OK);
+  assert.deepEqual([calls.u32(80), calls.given()], [0, '']);
+  assert.equal(calls.env('proxy_http_call', FAR, 4, ...rest(8)), INVALID_MEMORY_ACCESS);
+});
+
+describe('foreign functions', () => {
+  const call = (calls: Calls, name: string, parameters: string | Uint8Array = '') =>
+    calls.env('proxy_call_foreign_function', ...calls.put(name), ...calls.put(parameters), ...calls.out);
+
+  test('unknown ones are NOT_FOUND', () => {
+    const calls = new Calls();
+    assert.equal(call(calls, 'nope'), NOT_FOUND);
+    assert.equal(call(calls, 'expr_create'), NOT_FOUND);
+    assert.equal(call(calls, 'x'.repeat(200)), NOT_FOUND);
+    assert.equal(calls.env('proxy_call_foreign_function', FAR, 4, 0, 0, 64, 68), INVALID_MEMORY_ACCESS);
+    assert.equal(
+      calls.env('proxy_call_foreign_function', ...calls.put('compress'), FAR, 4, 64, 68),
+      INVALID_MEMORY_ACCESS,
+    );
+  });
+
+  test('compress and uncompress are inverse, bounded, and refuse what is not compressed', () => {
+    const calls = new Calls(guest({ pages: '40' }));
+    assert.equal(call(calls, 'compress', 'hello hello hello'), OK);
+    const compressed = calls.givenBytes();
+    assert.equal(inflateSync(compressed).toString(), 'hello hello hello');
+    assert.equal(call(calls, 'uncompress', compressed), OK);
+    assert.equal(calls.given(), 'hello hello hello');
+    assert.equal(call(calls, 'uncompress', 'garbage'), SERIALIZATION_FAILURE);
+    const bomb = deflateSync(Buffer.alloc(8 * 1024 * 1024));
+    assert.equal(call(calls, 'uncompress', bomb), SERIALIZATION_FAILURE);
+  });
+
+  test('results may be unwanted', () => {
+    const calls = new Calls();
+    assert.equal(calls.env('proxy_call_foreign_function', ...calls.put('compress'), ...calls.put('abc'), 0, 0), OK);
+    assert.equal(
+      calls.env('proxy_call_foreign_function', ...calls.put('declare_property'), ...calls.put('x'), 0, 0),
+      OK,
+    );
+  });
+
+  test('ours: the route cache, flags, and resuming later', () => {
+    const calls = new Calls();
+    assert.equal(call(calls, 'clear_route_cache'), OK);
+    assert.equal(calls.stream.routeCacheCleared, 1);
+    assert.equal(call(calls, 'weft_flag', 'RL'), OK);
+    assert.equal(call(calls, 'weft_flag', 'NOPE'), BAD_ARGUMENT);
+    assert.deepEqual(calls.stream.flags, ['RL']);
+    assert.equal(call(calls, 'weft_resume_after', Uint8Array.of(0x10, 0x27, 0, 0)), OK);
+    assert.equal(call(calls, 'weft_resume_after', Uint8Array.of(1, 2)), BAD_ARGUMENT);
+    assert.deepEqual(calls.stream.delays, [10_000]);
+    assert.equal(call(calls, 'weft_wake_after', Uint8Array.of(1, 0, 0, 0)), NOT_FOUND, 'no callback to wake it by');
+    assert.equal(call(calls.as(calls.plugin.root), 'weft_resume_after', Uint8Array.of(1, 0, 0, 0)), BAD_ARGUMENT);
+  });
+});
+
+describe('logging, time and WASI', () => {
+  test('messages below the level are not looked at, others are logged with the plugin’s name', () => {
+    const calls = new Calls();
+    calls.runtime.logLevel = 'warning';
+    assert.equal(calls.env('proxy_log', 2, FAR, 99), OK, 'not even its pointer');
+    assert.equal(calls.env('proxy_log', 3, ...calls.put(Buffer.from('grün'))), OK);
+    assert.equal(calls.env('proxy_log', 5, FAR, 99), INVALID_MEMORY_ACCESS);
+    assert.equal(calls.env('proxy_log', 6, ...calls.put('x')), BAD_ARGUMENT);
+    assert.deepEqual(calls.lines, [{ level: 'warning', message: 'test: grün' }]);
+    assert.equal(calls.env('proxy_get_log_level', 64), OK);
+    assert.equal(calls.u32(), 3);
+    assert.equal(calls.env('proxy_get_log_level', WRAPPING), INVALID_MEMORY_ACCESS);
+  });
+
+  test('the time is in nanoseconds', () => {
+    const calls = new Calls();
+    const before = Date.now();
+    assert.equal(calls.env('proxy_get_current_time_nanoseconds', 64), OK);
+    const ms = Number(calls.u64() / 1_000_000n);
+    assert.ok(ms >= before && ms <= Date.now());
+    assert.equal(calls.env('proxy_get_current_time_nanoseconds', FAR), INVALID_MEMORY_ACCESS);
+  });
+
+  test('fd_write goes to the log, without its newline; other descriptors are bad', () => {
+    const calls = new Calls();
+    const [first, firstLength] = calls.put('hello ');
+    const [second, secondLength] = calls.put('world\n');
+    const vectors = Buffer.alloc(16);
+    [first, firstLength, second, secondLength].forEach((word, i) => void vectors.writeUInt32LE(word, i * 4));
+    const [at] = calls.put(vectors);
+    assert.equal(calls.wasi('fd_write', 2, at, 2, 64), 0);
+    assert.equal(calls.u32(), 12);
+    assert.deepEqual(calls.lines, [{ level: 'error', message: 'test: hello world' }]);
+    assert.equal(calls.wasi('fd_write', 3, at, 2, 64), 8);
+    assert.equal(calls.wasi('fd_write', 1, FAR, 2, 64), 21);
+    assert.equal(calls.wasi('fd_write', 1, at, -1, 64), 21);
+  });
+
+  test('environment: the configured variables and no others; no arguments', () => {
+    const calls = new Calls(guest(), new TestStream(), { env: { A: '1', LONG: 'x y' } });
+    assert.equal(calls.wasi('environ_sizes_get', 64, 68), 0);
+    assert.deepEqual([calls.u32(64), calls.u32(68)], [2, 4 + 9]);
+    assert.equal(calls.wasi('environ_get', 64, 100), 0);
+    assert.equal(calls.instance.memory.latin1(100, 13), 'A=1\0LONG=x y\0');
+    assert.deepEqual([calls.u32(64), calls.u32(68)], [100, 104]);
+    assert.equal(calls.wasi('environ_get', FAR, 100), 21);
+    assert.equal(calls.wasi('args_sizes_get', 64, 68), 0);
+    assert.deepEqual([calls.u32(64), calls.u32(68)], [0, 0]);
+  });
+
+  test('clocks and randomness', () => {
+    const calls = new Calls();
+    assert.equal(calls.wasi('clock_time_get', 0, 0n, 64), 0);
+    assert.ok(calls.u64() > 1_600_000_000_000_000_000n);
+    assert.equal(calls.wasi('clock_time_get', 1, 0n, 64), 0);
+    assert.equal(calls.wasi('clock_time_get', 2, 0n, 64), 58);
+    assert.equal(calls.wasi('clock_time_get', 0, 0n, FAR), 21);
+    assert.equal(calls.wasi('random_get', 64, 32), 0);
+    assert.notEqual(calls.instance.memory.latin1(64, 32), '\0'.repeat(32));
+    assert.equal(calls.wasi('random_get', 64, 70_000), 28);
+    assert.equal(calls.wasi('random_get', FAR, 8), 21);
+  });
+
+  test('what toolchains probe is answered as they expect', () => {
+    const calls = new Calls();
+    assert.equal(calls.wasi('fd_prestat_get', 3, 64), 8);
+    assert.equal(calls.wasi('sched_yield'), 0);
+    assert.equal(calls.wasi('poll_oneoff', 0, 0, 1, 64), 0);
+    assert.equal(calls.wasi('fd_fdstat_get', 1, 64), 0);
+    assert.equal(calls.wasi('fd_fdstat_get', 5, 64), 8);
+    assert.equal(calls.wasi('path_open', 3, 0, 0, 0, 0, 0n, 0n, 0, 64), 44);
+    assert.equal(calls.wasi('fd_readdir', 3, 0, 0, 0n, 64), 58);
+  });
+});

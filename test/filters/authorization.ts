@@ -1,0 +1,93 @@
+// Policies through the real rbac filter: what is decided about a request.
+
+import assert from 'node:assert/strict';
+
+import { authorizationConfig } from '../../core/authz.ts';
+import type { AuthorizationPolicySpec } from '../../core/config/kinds/authorization-policy.ts';
+import type { Metadata, Resource } from '../../core/config/resource.ts';
+import { Head } from '../../core/head.ts';
+import type { ExchangeRecord } from '../../core/record.ts';
+import type { Node } from '../../core/workload.ts';
+import { NODE, runtimeFor, TestStream } from '../core/wasm/harness.ts';
+import { builtin } from './builtin.ts';
+
+export const rbac = await builtin('rbac');
+export const { runtime } = runtimeFor();
+
+export type Policy = Resource<AuthorizationPolicySpec>;
+export type Fields = readonly (readonly [string, string])[];
+
+export interface Request {
+  method?: string;
+  path?: string;
+  host?: string;
+  fields?: Fields;
+  principal?: string;
+  address?: string;
+  port?: number;
+}
+
+export function policy(name: string, spec: AuthorizationPolicySpec, metadata: Partial<Metadata> = {}): Policy {
+  return {
+    apiVersion: 'security.istio.io/v1',
+    kind: 'AuthorizationPolicy',
+    metadata: { name, namespace: 'default', ...metadata },
+    spec,
+  };
+}
+
+/** The answer of the policies to one request: 'allowed', or the details of the denial. */
+export function decide(policies: readonly Policy[], request: Request = {}, node: Node = NODE): string {
+  const configuration = authorizationConfig(policies, node);
+  if (configuration === null) return 'no filter';
+  const factory = rbac(runtime, configuration);
+  const { method = 'GET', host = 'reviews:9080', path = '/reviews/0' } = request;
+  const head = Head.request(method, host, path, request.fields);
+  const record: Partial<ExchangeRecord> = {
+    sourcePrincipal: request.principal ?? '',
+    destinationPort: request.port ?? 9080,
+    connection: {
+      id: 1,
+      remoteAddress: request.address ?? '127.1.0.2',
+      remotePort: 4711,
+      localAddress: '127.1.0.3',
+      localPort: 9080,
+      memo: null,
+    },
+  };
+  const stream = new TestStream(head, record);
+  const filter = factory.open(stream, null);
+  const verdict = filter.requestHead(head, true);
+  filter.done();
+  runtime.retire(factory);
+  if (stream.replies.length === 0) {
+    assert.equal(verdict, 'continue');
+    return 'allowed';
+  }
+  const [reply] = stream.replies;
+  assert.equal(verdict, 'pause');
+  assert.equal(reply.status, 403);
+  assert.equal(Buffer.from(reply.body).toString(), 'RBAC: access denied');
+  return reply.details;
+}
+
+export const NONE = 'rbac_access_denied_matched_policy[none]';
+export const PRODUCTPAGE = 'cluster.local/ns/default/sa/bookinfo-productpage';
+
+export function matched(name: string, rule = 0, namespace = 'default'): string {
+  return `rbac_access_denied_matched_policy[ns[${namespace}]-policy[${name}]-rule[${rule}]]`;
+}
+
+/** A table: a rule that allows, and whether requests match it. */
+export function allows(
+  rule: NonNullable<AuthorizationPolicySpec['rules']>[number],
+  cases: readonly [Request, boolean][],
+): void {
+  for (const [request, expected] of cases) {
+    assert.equal(
+      decide([policy('p', { rules: [rule] })], request),
+      expected ? 'allowed' : NONE,
+      JSON.stringify(request),
+    );
+  }
+}
