@@ -100,8 +100,8 @@ async function configDump(host: AdminHost, query: URLSearchParams): Promise<Answ
   }
   const kinds = resource === null ? DUMPS : [resource as DumpKind];
   const dumps = await Promise.all(kinds.map((kind) => dumpOf(host, kind)));
-  const configs = kinds.map((kind, i) => ({ '@type': `weft.dev/v1.${capital(kind)}Dump`, [kind]: dumps[i] }));
-  return json({ revision: host.serverInfo().revision, configs });
+  const { version, revision, node } = host.serverInfo();
+  return json({ version, revision, node, ...Object.fromEntries(kinds.map((kind, i) => [kind, dumps[i]])) });
 }
 
 function logging(host: AdminHost, query: URLSearchParams): Answer {
@@ -146,8 +146,4 @@ function json(value: unknown): Answer {
 
 function prometheus(body: string): Answer {
   return { type: CONTENT_TYPE, body };
-}
-
-function capital(word: string): string {
-  return word[0].toUpperCase() + word.slice(1);
 }

@@ -15,7 +15,8 @@ export interface ShardsEnvironment {
   /** Module whose default export is the task. */
   readonly file: URL;
   readonly node: Node;
-  readonly options: ShardOptions;
+  /** As of now: a shard that is started later gets the log level of then. */
+  options(): ShardOptions;
   readonly modules: readonly ModuleSpec[];
   readonly shared: SharedArrayBuffer;
   /** Statistics by shard index; they outlive the shard. */
@@ -178,7 +179,7 @@ export class Shards {
       series: series(index),
       shared,
       modules,
-      options,
+      options: options(),
     };
     this.watchdog.begin(index);
     this.pool.run(task, { filename: file.href, transferList: [port2], signal: life.abort.signal }).then(

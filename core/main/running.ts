@@ -1,0 +1,323 @@
+// A proxy while it runs: joins configuration, shards, source, admin and telemetry, and knows in which order they begin and
+// end. What each of them does is its own file's.
+
+import { extname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Admin, type AdminHost, type ServerInfo, startAdmin } from '../admin/server.ts';
+import type { ListenerDump } from '../dump.ts';
+import type { DumpKind, ListenerSpec, ModuleSpec } from '../protocol.ts';
+import { Exposition } from '../telemetry/prometheus.ts';
+import { StatisticsRegistry } from '../telemetry/registry.ts';
+import { createSharedData, releaseDeadOwner } from '../wasm/shared-data.ts';
+import type { Node } from '../workload.ts';
+import { BusSource } from './bus-source.ts';
+import { Configuration } from './configuration.ts';
+import { registerFigures } from './figures.ts';
+import { FileSource } from './file-source.ts';
+import type { ProxyLog } from './log.ts';
+import type { LogOutput } from './log-writer.ts';
+import type { ProxyOptions, Proxy as WeftProxy } from './options.ts';
+import { PortUnavailable, reason } from './ports.ts';
+import { type News, Shards } from './shards.ts';
+import type { Source } from './source.ts';
+import { StateFolder } from './state.ts';
+
+export interface Parts {
+  readonly options: ProxyOptions;
+  readonly log: ProxyLog;
+  readonly shards: number;
+  readonly reusePort: boolean;
+  /** Inbound and outbound, on ports that were free a moment ago. */
+  readonly fixed: readonly ListenerSpec[];
+  readonly modules: readonly ModuleSpec[];
+  readonly accessLog: LogOutput;
+}
+
+const SHARD = new URL(`../shard${extname(import.meta.filename)}`, import.meta.url);
+const DRAIN_TIMEOUT_MS = 5_000;
+const STUCK_AFTER_MS = 5_000;
+const LEASE_TTL_MS = 15_000;
+/** How long the news that a workload leaves may travel before it stops listening. */
+const QUIET_MS = 250;
+/** How long the last lines of the access log may take. */
+const LAST_LINES_MS = 1_000;
+
+export class RunningProxy implements WeftProxy {
+  readonly node: Node;
+  readonly ready: Promise<void>;
+  readonly exited: Promise<void>;
+  private readonly parts: Parts;
+  private readonly configuration: Configuration;
+  private readonly statistics: StatisticsRegistry;
+  private readonly exposition: Exposition;
+  private readonly startedAt = Date.now();
+  // Made by start, in this order.
+  private adminServer: Admin | null = null;
+  private shards: Shards | null = null;
+  private source: Source | null = null;
+
+  private failsHealthcheck = false;
+  private connections = 0;
+  private draining: Promise<void> | null = null;
+  private closing: Promise<void> | null = null;
+  private readonly becameReady: () => void;
+  private readonly neverReady: (error: Error) => void;
+  private readonly hasExited: () => void;
+
+  constructor(parts: Parts) {
+    const { options, fixed, log, shards } = parts;
+    this.parts = parts;
+    this.node = options.node;
+    const ready = Promise.withResolvers<void>();
+    // Whoever waits for it hears of it; nobody has to.
+    ready.promise.catch(() => undefined);
+    this.ready = ready.promise;
+    this.becameReady = ready.resolve;
+    this.neverReady = ready.reject;
+    const exited = Promise.withResolvers<void>();
+    this.exited = exited.promise;
+    this.hasExited = exited.resolve;
+    this.statistics = new StatisticsRegistry(shards);
+    this.exposition = new Exposition(this.statistics);
+    this.configuration = new Configuration(
+      {
+        node: options.node,
+        fixed,
+        gatewayAddress: options.gatewayAddress ?? '127.0.0.1',
+        gatewayPorts: options.gatewayPorts ?? {},
+        log: log.write,
+        onAdopted: () => this.becameReady(),
+      },
+      () => this.shards!,
+    );
+    this.registerFigures();
+  }
+
+  async start(): Promise<void> {
+    this.adminServer = await this.startAdmin();
+    this.shards = this.startShards();
+    this.source = this.openSource();
+    await this.source.start();
+  }
+
+  get admin(): string | null {
+    return this.adminServer?.url ?? null;
+  }
+
+  get listeners(): readonly ListenerSpec[] {
+    return this.configuration.listeners;
+  }
+
+  get outbound(): string | null {
+    return this.urlOf('outbound');
+  }
+
+  get inbound(): string | null {
+    return this.urlOf('inbound');
+  }
+
+  async register(): Promise<void> {
+    await this.source?.register();
+  }
+
+  async unregister(): Promise<void> {
+    await this.source?.unregister();
+  }
+
+  /** Others first, then ourselves, then who is still at it: discovery, listeners, requests under way. */
+  async drain(): Promise<void> {
+    await this.finish();
+    await this.close();
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.closeNow();
+    return this.closing;
+  }
+
+  /** What admin may know and do. */
+  private adminHost(): AdminHost {
+    const { log } = this.parts;
+    return {
+      state: () => this.state(),
+      dump: (kind) => this.query(kind),
+      serverInfo: () => this.serverInfo(),
+      prometheus: async () => {
+        const dumps = (await this.query('listeners')) as ListenerDump[][];
+        this.connections = dumps.flat().reduce((sum, { connections }) => sum + connections, 0);
+        return this.exposition.render();
+      },
+      logLevel: (level) => {
+        if (level !== undefined) {
+          log.level = level;
+          this.shards?.post({ type: 'log-level', level });
+        }
+        return log.level;
+      },
+      drain: () => void this.finish(),
+      quit: () => void this.drain(),
+      healthcheck: (fail) => {
+        this.failsHealthcheck = fail;
+        void (fail ? this.unregister() : this.register());
+      },
+    };
+  }
+
+  private state(): ReturnType<AdminHost['state']> {
+    const { running, refusal } = this.configuration;
+    if (this.draining !== null || this.closing !== null)
+      return { state: 'DRAINING', reason: 'no new requests are taken' };
+    if (running === null) {
+      const source = this.source?.status() ?? 'its source';
+      const why = refusal === null ? `no configuration yet from ${source}` : `the configuration is refused: ${refusal}`;
+      return { state: 'PRE_INITIALIZING', reason: why };
+    }
+    if (this.shards === null || this.shards.serving === 0) {
+      return { state: 'PRE_INITIALIZING', reason: 'no shard serves now' };
+    }
+    if (this.failsHealthcheck) return { state: 'DRAINING', reason: 'POST /healthcheck/fail was asked for' };
+    return { state: 'LIVE', reason: '' };
+  }
+
+  private query(kind: DumpKind): Promise<readonly unknown[]> {
+    return this.shards?.query(kind) ?? Promise.resolve([]);
+  }
+
+  private serverInfo(): ServerInfo {
+    const { options, shards, log } = this.parts;
+    return {
+      version: options.version ?? 'unknown',
+      startedAt: this.startedAt,
+      node: this.node,
+      shards,
+      revision: this.configuration.running?.revision ?? -1,
+      options: {
+        concurrency: shards,
+        source: this.source?.status() ?? '',
+        log_level: log.level,
+        access_log: options.accessLog?.format ?? 'text',
+        outbound_policy: options.outboundPolicy ?? 'ALLOW_ANY',
+        drain_timeout_ms: options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS,
+      },
+    };
+  }
+
+  // How it begins and ends.
+
+  private async startAdmin(): Promise<Admin | null> {
+    const { admin = { address: '127.0.0.1', port: 0 } } = this.parts.options;
+    if (admin === null) return null;
+    try {
+      return await startAdmin({ ...admin, host: this.adminHost() });
+    } catch (error) {
+      throw new PortUnavailable(`admin: ${reason(error as NodeJS.ErrnoException, admin.address, admin.port)}`);
+    }
+  }
+
+  private startShards(): Shards {
+    const { options, shards, reusePort, modules, log } = this.parts;
+    const shared = createSharedData();
+    const ownPort = this.admin === null ? [] : [Number(new URL(this.admin).port)];
+    return new Shards({
+      count: shards,
+      file: options.shardFile ?? SHARD,
+      node: this.node,
+      options: () => ({
+        protectedPorts: [...ownPort, ...(options.protectedPorts ?? [])],
+        reusePort,
+        logLevel: log.level,
+        accessLog: options.accessLog?.format ?? 'text',
+        outboundPolicy: options.outboundPolicy ?? 'ALLOW_ANY',
+        drainTimeoutMs: options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS,
+      }),
+      modules,
+      shared,
+      statistics: this.statistics.memory,
+      series: (index) => this.statistics.series(index),
+      stuckAfterMs: options.stuckAfterMs ?? STUCK_AFTER_MS,
+      log: log.write,
+      greeting: () => this.configuration.greeting(),
+      received: (index, message) => this.received(index, message),
+      died: (index) => void releaseDeadOwner(shared, index),
+    });
+  }
+
+  private openSource(): Source {
+    const { options, log } = this.parts;
+    const { source, stateDir } = options;
+    const { configuration } = this;
+    if (source.kind === 'files') return new FileSource(source.dir, configuration, log.write);
+    return new BusSource({
+      bus: source.bus,
+      node: this.node,
+      configuration,
+      log: log.write,
+      state: stateDir === undefined || stateDir === null ? null : new StateFolder(stateDir, log.write),
+      version: options.version ?? 'unknown',
+      leaseTtlMs: options.leaseTtlMs ?? LEASE_TTL_MS,
+      register: options.register ?? true,
+      shards: () => this.shards?.serving ?? 0,
+      admin: () => this.admin ?? '',
+      inbound: () => this.listeners.find(({ kind }) => kind === 'inbound') ?? null,
+    });
+  }
+
+  private received(shard: number, message: News): void {
+    const { accessLog, log } = this.parts;
+    switch (message.type) {
+      case 'series':
+        this.statistics.announced(shard, message);
+        return;
+      case 'access-log':
+        accessLog.write(message.lines, () => this.statistics.logTaken(shard, message.lines.length));
+        return;
+      case 'log':
+        log.write(message.level, message.component, message.message);
+    }
+  }
+
+  private finish(): Promise<void> {
+    this.draining ??= this.finishNow();
+    return this.draining;
+  }
+
+  private async finishNow(): Promise<void> {
+    const { options, log } = this.parts;
+    const drainTimeoutMs = options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS;
+    log.write('info', 'main', `drains: what has begun may take ${drainTimeoutMs} ms`);
+    await this.unregister();
+    // Those who have just chosen this endpoint are on their way.
+    if (options.source.kind === 'bus') await delay(Math.min(QUIET_MS, drainTimeoutMs));
+    const result = await this.shards?.drain(drainTimeoutMs);
+    if (result === 'late') log.write('warning', 'main', 'what was not finished in time is cut off');
+  }
+
+  private async closeNow(): Promise<void> {
+    this.neverReady(new Error('the proxy ended before it was ready'));
+    await this.source?.close();
+    await this.shards?.stop();
+    await this.adminServer?.close();
+    await this.parts.accessLog.close(LAST_LINES_MS);
+    this.hasExited();
+  }
+
+  private registerFigures(): void {
+    registerFigures(this.exposition, {
+      version: this.parts.options.version ?? 'unknown',
+      startedAt: this.startedAt,
+      live: () => this.state().state === 'LIVE',
+      revision: () => this.configuration.running?.revision ?? 0,
+      rejected: () => this.configuration.rejected,
+      shards: () => this.shards ?? { count: this.parts.shards, serving: 0, restarts: 0 },
+      connections: () => this.connections,
+      linesDropped: () => this.statistics.logDropped + this.parts.accessLog.dropped,
+    });
+  }
+
+  private urlOf(kind: ListenerSpec['kind']): string | null {
+    const listener = this.listeners.find((candidate) => candidate.kind === kind);
+    if (listener === undefined) return null;
+    const { address, port } = listener;
+    return `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
+  }
+}
