@@ -27,8 +27,9 @@ export function reservedAt(buffer: Buffer): number {
 
 let reading = 0;
 let scheduled = false;
-let dirty: Outbox[] = [];
-let flushing: Outbox[] = [];
+// Emptied by its count: giving an array length 0 is a call out of JavaScript, and another one when it grows again.
+const dirty: (Outbox | null)[] = [];
+let dirtyCount = 0;
 
 /** Brackets a socket's callback: what was gathered in between is written at the outermost `leave`. */
 export function enter(): void {
@@ -36,18 +37,18 @@ export function enter(): void {
 }
 
 export function leave(): void {
-  if (--reading === 0 && dirty.length !== 0) flushAll();
+  if (--reading === 0 && dirtyCount !== 0) flushAll();
 }
 
 function flushAll(): void {
   scheduled = false;
-  while (dirty.length !== 0) {
-    const list = dirty;
-    dirty = flushing;
-    flushing = list;
-    for (let i = 0; i < list.length; i++) list[i].flush();
-    list.length = 0;
+  // Whoever gathers more meanwhile is added behind.
+  for (let i = 0; i < dirtyCount; i++) {
+    const outbox = dirty[i];
+    dirty[i] = null;
+    outbox?.flush();
   }
+  dirtyCount = 0;
 }
 
 export interface OutboxOwner {
@@ -139,21 +140,20 @@ export class Outbox {
   /** Writes now. */
   flush(): void {
     this.isDirty = false;
-    this.seal();
     const { pieces, socket } = this;
-    if (pieces.length !== 0 && socket.writable) {
+    if (this.pending !== 0 && socket.writable) {
       this.written += this.pending;
       const taken = this.blocked ? this.onTaken : undefined;
-      if (pieces.length === 1) socket.write(pieces[0], taken);
-      else {
-        socket.cork();
-        const last = pieces.length - 1;
-        for (let i = 0; i < last; i++) socket.write(pieces[i]);
-        socket.write(pieces[last], taken);
-        socket.uncork();
+      if (pieces.length !== 0) {
+        this.seal();
+        writePieces(socket, pieces, taken);
+      } else {
+        // Nearly always: one message, its head and body beside each other in the slab.
+        socket.write(this.open!.subarray(this.openStart, this.openEnd), taken);
       }
     }
     if (pieces.length !== 0) this.pieces = [];
+    this.open = null;
     this.pending = 0;
     if (this.ending && !socket.writableEnded) socket.end();
   }
@@ -167,7 +167,7 @@ export class Outbox {
   private touch(): void {
     if (this.isDirty) return;
     this.isDirty = true;
-    dirty.push(this);
+    dirty[dirtyCount++] = this;
     if (reading === 0 && !scheduled) {
       scheduled = true;
       process.nextTick(flushAll);
@@ -182,4 +182,12 @@ export class Outbox {
     this.owner.onOutboxDrained();
     leave();
   }
+}
+
+function writePieces(socket: Socket, pieces: readonly Buffer[], taken: (() => void) | undefined): void {
+  const last = pieces.length - 1;
+  if (last > 0) socket.cork();
+  for (let i = 0; i < last; i++) socket.write(pieces[i]);
+  socket.write(pieces[last], taken);
+  if (last > 0) socket.uncork();
 }
