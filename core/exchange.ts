@@ -215,7 +215,7 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
     this.responseCodeDetails = 'via_upstream';
     if (this.target?.responseChanges != null) applyChanges(head, this.target.responseChanges);
     if (this.route?.responseChanges != null) applyChanges(head, this.route.responseChanges);
-    head.set(SERVICE_TIME, String(this.upstreamServiceMs));
+    head.put(SERVICE_TIME, String(this.upstreamServiceMs));
     this.returnHead(head, end);
   }
 

@@ -150,6 +150,15 @@ export class Head {
     else this.added[(index - received) << 1] = '';
   }
 
+  /**
+   * As `set`, for a value that this process has made itself: it is not looked at twice, since the head writer reads
+   * every byte that was added and leaves out what may not be written.
+   */
+  put(name: FieldName, value: string): void {
+    this.remove(name);
+    this.added.push(name.lower, value);
+  }
+
   /** Replaces every field of this name by one. */
   set(name: FieldName, value: string): boolean {
     if (!fieldAllowed(name.lower, value)) return false;

@@ -1,11 +1,11 @@
 // The first stage of a request: who is calling, under which request id, and which of the fields that the mesh itself
 // writes are dropped because they came from somebody who may not set them.
 
-import { randomUUID } from 'node:crypto';
 import type { Connection } from './codec.ts';
 import type { Exchange } from './exchange.ts';
 import { FieldName, type Head } from './head.ts';
 import type { Plane } from './plane.ts';
+import { newRequestId } from './request-id.ts';
 import type { VirtualHost } from './router/route.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
 import type { Workload } from './workload.ts';
@@ -54,8 +54,8 @@ export function identify(exchange: Exchange): void {
       stripUntrusted(head);
       const forwarded = head.joined(FORWARDED_FOR);
       const { remoteAddress } = exchange.connection;
-      head.set(FORWARDED_FOR, forwarded === undefined ? remoteAddress : `${forwarded}, ${remoteAddress}`);
-      head.set(FORWARDED_PROTO, head.scheme);
+      head.put(FORWARDED_FOR, forwarded === undefined ? remoteAddress : `${forwarded}, ${remoteAddress}`);
+      head.put(FORWARDED_PROTO, head.scheme);
     } else {
       if (exchange.source === null) exchange.source = labelsOf(head.get(PEER_METADATA_ID));
       head.remove(PEER_METADATA);
@@ -110,7 +110,7 @@ const ACCEPTABLE_ID = /^[\w.:-]{1,128}$/;
 function requestId(head: Head): string {
   const given = head.get(REQUEST_ID);
   if (given !== undefined && ACCEPTABLE_ID.test(given)) return given;
-  const id = randomUUID();
-  head.set(REQUEST_ID, id);
+  const id = newRequestId();
+  head.put(REQUEST_ID, id);
   return id;
 }
