@@ -116,7 +116,7 @@ export class Http1ClientConnection implements ClientConnection, ReaderSink, Inta
 
   onLastByte(): void {
     this.keepAlive = false;
-    if (this.reader.inBody) this.reader.finish();
+    this.reader.finish();
     this.settle();
     // A request without a complete answer hears of it when the socket closes.
     this.destroy();

@@ -104,14 +104,23 @@ export class MessageReader {
     } else if (kind === UNTIL_CLOSE) this.mode = IN_UNTIL_CLOSE;
   }
 
-  /** The peer has sent its last byte (and `tail` is empty). True when that was a message's proper end. */
-  finish(): boolean {
+  /**
+   * The peer has sent its last byte (and `tail` is empty): 'clean' between messages or at the proper end of one, 'cut' in
+   * the middle of one, 'refused' when the sink was told of a violation.
+   */
+  finish(): 'clean' | 'cut' | 'refused' {
     if (this.mode === IN_UNTIL_CLOSE) {
       this.mode = IN_HEAD;
       this.sink.onBodyData(EMPTY, true);
-      return true;
+      return 'clean';
     }
-    return this.mode === IN_HEAD && this.partial === null;
+    if (this.mode !== IN_HEAD) return 'cut';
+    if (this.partial === null) return 'clean';
+    // What came since the last look was not enough to look again.
+    const reading = this.sink.parseHead(this.partial, 0, this.gathered);
+    if (reading === 'incomplete' || reading === 'complete') return 'cut';
+    this.violate(reading);
+    return 'refused';
   }
 
   private run(bytes: Buffer): void {

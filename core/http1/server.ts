@@ -105,9 +105,11 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
       // As Envoy and nginx see it: who closes is gone, and an upstream must not work for nobody.
       this.destroyStreams('client_gone');
       this.destroy();
-    } else if (!this.reader.finish()) {
-      this.refuse('bad_request', null, false);
-    } else this.close();
+      return;
+    }
+    const end = this.reader.finish();
+    if (end === 'cut') this.refuse('bad_request', null, false);
+    else if (end === 'clean') this.close();
   }
 
   private onSocketClose(): void {
@@ -200,7 +202,7 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
     this.closing = true;
     const stream = this.reading;
     this.reading = null;
-    if (stream === null) {
+    if (stream === null || stream.done) {
       this.close();
       return;
     }
