@@ -70,11 +70,11 @@ export function compileFormat(format: string): LineFormat {
 /** A JSON object a line. A key whose format is one operator keeps its type, and null when it is not known. Throws BadFormat. */
 export function compileJsonFormat(keys: Readonly<Record<string, string>>): LineFormat {
   const entries = Object.entries(keys).map(([key, format], index) => ({
-    prefix: `${index === 0 ? '{' : ','}${JSON.stringify(key)}:`,
+    prefix: `${index === 0 ? '' : ','}${JSON.stringify(key)}:`,
     read: jsonValue(format),
   }));
   return (record) => {
-    let line = '';
+    let line = '{';
     for (const { prefix, read } of entries) {
       const value = read(record);
       line += prefix;
@@ -113,7 +113,8 @@ function parse(format: string): Part[] {
     parts.push({
       literal,
       read: operatorAt(format, percent, name, argument, max),
-      escape: quoted ? escapeQuoted : escapeBare,
+      // What a time looks like is the format's to say.
+      escape: name === 'START_TIME' ? String : quoted ? escapeQuoted : escapeBare,
     });
     literal = '';
   }

@@ -27,7 +27,7 @@ export function operator(name: string, argument: string | undefined, max = MAX_V
     const known = Object.hasOwn(PLAIN, name)
       ? ' takes no argument'
       : Object.hasOwn(WITH_ARGUMENT, name)
-        ? ' needs one'
+        ? ' needs an argument'
         : '';
     const shown = `%${name}${argument === undefined ? '' : `(${argument})`}%`;
     throw new UnknownOperator(known === '' ? `unknown operator ${shown}` : `${shown}: this operator${known}`);

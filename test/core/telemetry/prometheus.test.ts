@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Metrics } from '../../../core/telemetry/metrics.ts';
+import { registerProcess } from '../../../core/telemetry/process-figures.ts';
+import { Exposition } from '../../../core/telemetry/prometheus.ts';
+import { StatisticsRegistry } from '../../../core/telemetry/registry.ts';
+import { exchange, PRODUCTPAGE, workload } from './exchange-record.ts';
+
+/** Shards without threads: what they announce is heard at once. */
+function rig(shards = 2) {
+  const registry = new StatisticsRegistry(shards);
+  let now = 0;
+  const start = (shard: number) =>
+    new Metrics({
+      statistics: registry.memory[shard],
+      node: PRODUCTPAGE,
+      known: registry.series(shard),
+      announce: (series) => registry.announced(shard, series),
+    });
+  return {
+    registry,
+    exposition: new Exposition(registry, { now: () => now }),
+    shards: Array.from({ length: shards }, (_, shard) => start(shard)),
+    start,
+    pass: (ms: number) => {
+      now += ms;
+    },
+  };
+}
+
+const LABELS =
+  'reporter="source",source_workload="productpage-v1",source_canonical_service="productpage",' +
+  'source_canonical_revision="v1",source_workload_namespace="default",' +
+  'source_principal="spiffe://cluster.local/ns/default/sa/bookinfo-productpage",source_app="productpage",' +
+  'source_version="v1",source_cluster="unknown",destination_workload="reviews-v2",' +
+  'destination_workload_namespace="default",' +
+  'destination_principal="spiffe://cluster.local/ns/default/sa/bookinfo-reviews",destination_app="reviews",' +
+  'destination_version="v2",destination_service="reviews.default.svc.cluster.local",' +
+  'destination_canonical_service="reviews",destination_canonical_revision="v2",destination_service_name="reviews",' +
+  'destination_service_namespace="default",destination_cluster="unknown",request_protocol="http",response_code="200",' +
+  'grpc_response_status="",response_flags="-",connection_security_policy="unknown"';
+
+const LES = [
+  '0.5',
+  '1',
+  '5',
+  '10',
+  '25',
+  '50',
+  '100',
+  '250',
+  '500',
+  '1000',
+  '2500',
+  '5000',
+  '10000',
+  '30000',
+  '60000',
+  '300000',
+  '600000',
+  '1800000',
+  '3600000',
+  '+Inf',
+];
+
+function histogram(name: string, help: string, cumulative: readonly number[], sum: number): string {
+  const buckets = LES.map((le, i) => `${name}_bucket{${LABELS},le="${le}"} ${cumulative[i]}\n`).join('');
+  return `# HELP ${name} ${help}\n# TYPE ${name} histogram\n${buckets}${name}_sum{${LABELS}} ${sum}\n${name}_count{${LABELS}} ${cumulative.at(-1)}\n`;
+}
+
+const lineOf = (text: string, start: string) => text.split('\n').filter((line) => line.startsWith(start));
+
+describe('the exposition', () => {
+  it('is what Prometheus reads: the sums of the shards, with HELP and TYPE and cumulative buckets', () => {
+    const { exposition, shards } = rig();
+    shards[0].exchangeEnded(exchange({ durationMs: 4, bytesReceived: 0, bytesSent: 375 }));
+    shards[0].exchangeEnded(exchange({ durationMs: 40, bytesReceived: 700, bytesSent: 375 }));
+    shards[1].exchangeEnded(exchange({ durationMs: 7_200_000, bytesReceived: 0, bytesSent: 375 }));
+    const ms = [0, 0, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3];
+    const received = [2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3];
+    const sent = [0, 0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3];
+    assert.equal(
+      exposition.render(),
+      '# HELP istio_requests_total Requests handled by the proxy.\n' +
+        '# TYPE istio_requests_total counter\n' +
+        `istio_requests_total{${LABELS}} 3\n` +
+        histogram('istio_request_duration_milliseconds', 'Duration of requests in milliseconds.', ms, 7_200_044) +
+        histogram('istio_request_bytes', 'Body bytes of requests.', received, 700) +
+        histogram('istio_response_bytes', 'Body bytes of responses.', sent, 1125),
+    );
+  });
+
+  it('is empty without exchanges and figures', () => {
+    assert.equal(rig().exposition.render(), '');
+  });
+
+  it('keeps label sets of only one shard apart from those of both', () => {
+    const { exposition, shards } = rig();
+    shards[0].exchangeEnded(exchange());
+    shards[1].exchangeEnded(exchange());
+    shards[1].exchangeEnded(exchange({ responseCode: 503 }));
+    const counts = lineOf(exposition.render(), 'istio_requests_total{');
+    assert.deepEqual(
+      counts.map((line) => [/response_code="(\d+)"/.exec(line)?.[1], line.split(' ').at(-1)]),
+      [
+        ['200', '2'],
+        ['503', '1'],
+      ],
+    );
+  });
+
+  it('counts on when a shard was started again', () => {
+    const { exposition, shards, start } = rig();
+    shards[0].exchangeEnded(exchange());
+    assert.match(exposition.render(), /istio_requests_total\{.*\} 1\n/);
+    const next = start(0);
+    next.exchangeEnded(exchange());
+    const counts = lineOf(exposition.render(), 'istio_requests_total{');
+    assert.equal(counts.length, 1);
+    assert.match(counts[0], / 2$/);
+  });
+
+  it('escapes quotes, backslashes and line feeds of label values', () => {
+    const { exposition, shards } = rig();
+    const destination = workload('x', { workload: 'a"b\\c\nd' });
+    shards[0].exchangeEnded(exchange({ destination }));
+    assert.match(exposition.render(), /destination_workload="a\\"b\\\\c\\nd",/);
+  });
+
+  it('no longer shows what has not changed for an hour, and shows it again when it does', () => {
+    const { exposition, shards, pass } = rig();
+    shards[0].exchangeEnded(exchange());
+    shards[0].exchangeEnded(exchange({ responseCode: 500 }));
+    exposition.render();
+    pass(1_800_000);
+    shards[1].exchangeEnded(exchange({ responseCode: 500 }));
+    assert.equal(lineOf(exposition.render(), 'istio_requests_total{').length, 2);
+    pass(1_800_000);
+    const left = lineOf(exposition.render(), 'istio_requests_total{');
+    assert.equal(left.length, 1);
+    assert.match(left[0], /response_code="500".* 2$/);
+    pass(3_600_000);
+    assert.equal(exposition.render(), '');
+    shards[0].exchangeEnded(exchange());
+    const back = lineOf(exposition.render(), 'istio_requests_total{');
+    assert.equal(back.length, 1);
+    assert.match(back[0], /response_code="200".* 2$/);
+  });
+
+  it("has the proxy's own figures, asked for when they are shown", () => {
+    const { exposition } = rig();
+    let revision = 3;
+    exposition.gauge('weft_config_revision', 'Revision in force.\nSecond \\ line.', {}, () => revision);
+    exposition.counter('weft_shard_restarts_total', 'Restarts.', { shard: '0' }, () => 1);
+    exposition.counter(
+      'weft_shard_restarts_total',
+      'Restarts.',
+      { shard: '1', why: 'a "b"' },
+      () => Number.POSITIVE_INFINITY,
+    );
+    const shown = (n: number) =>
+      '# HELP weft_config_revision Revision in force.\\nSecond \\\\ line.\n' +
+      '# TYPE weft_config_revision gauge\n' +
+      `weft_config_revision ${n}\n` +
+      '# HELP weft_shard_restarts_total Restarts.\n' +
+      '# TYPE weft_shard_restarts_total counter\n' +
+      'weft_shard_restarts_total{shard="0"} 1\n' +
+      'weft_shard_restarts_total{shard="1",why="a \\"b\\""} +Inf\n';
+    assert.equal(exposition.render(), shown(3));
+    revision = 4;
+    assert.equal(exposition.render(), shown(4));
+  });
+
+  it('has the figures of the process', () => {
+    const { exposition } = rig();
+    registerProcess(exposition, 1_700_000_000_000);
+    const text = exposition.render();
+    assert.match(text, /^process_start_time_seconds 1700000000$/m);
+    for (const name of ['process_resident_memory_bytes', 'process_cpu_seconds_total', 'nodejs_heap_size_used_bytes']) {
+      const value = Number(lineOf(text, `${name} `)[0]?.split(' ')[1]);
+      assert.ok(value > 0, name);
+    }
+  });
+});
+
+describe('the registry', () => {
+  it('forgets a series that is gone, and takes none that points elsewhere', () => {
+    const { registry, exposition, shards } = rig();
+    shards[0].exchangeEnded(exchange());
+    const [series] = registry.series(0);
+    registry.announced(1, { ...series, slot: series.slot + 1 });
+    assert.deepEqual(registry.series(1), []);
+    registry.gone(0, series.slot);
+    assert.deepEqual(registry.series(0), []);
+    assert.equal(exposition.render(), '');
+  });
+});
