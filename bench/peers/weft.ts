@@ -17,7 +17,7 @@ export const weft: Peer = {
   async start({ children, folder, upstreamPort }) {
     const port = await freePort();
     writeFileSync(join(folder, 'proxy.yaml'), configuration(port, upstreamPort));
-    const args = [mesh, 'proxy', '--config', folder, '--shards', '1', '--admin', `127.0.0.1:${await freePort()}`];
+    const args = [mesh, 'proxy', '--config', folder, '--shards', '1', '--access-log', 'off'];
     const child = children.start(process.execPath, args, { MESH_HOME: join(folder, '.mesh') });
     return { origin: `http://127.0.0.1:${port}`, process: child };
   },
