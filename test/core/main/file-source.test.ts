@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { bench, get, portOf, reverseProxy, until, virtualService } from './harness.ts';
+
+suite('a proxy that is configured from a folder', () => {
+  test('serves what the folder says and is ready then', async (t) => {
+    const { write, start, upstream } = await bench(t);
+    await write('edge.yaml', reverseProxy(upstream));
+    const proxy = await start();
+    await proxy.ready;
+    assert.deepEqual(await get(`http://127.0.0.1:${portOf(proxy)}/`), { status: 200, body: 'upstream' });
+    assert.deepEqual(await get(`${proxy.admin}/ready`), { status: 200, body: 'LIVE\n' });
+  });
+
+  test('follows a change of a file, a new file and one that is gone', async (t) => {
+    const { dir, write, start, upstream, log } = await bench(t);
+    await write('edge.yaml', reverseProxy(upstream));
+    const proxy = await start();
+    const url = `http://127.0.0.1:${portOf(proxy)}/`;
+    await write('edge.yaml', reverseProxy(upstream).replace('prefix: /', 'prefix: /only-here'));
+    await log.line(/revision 2 runs/);
+    assert.equal((await get(url)).status, 404);
+    assert.equal((await get(`${url}only-here`)).status, 200);
+    await write('more.json', JSON.stringify(directResponse()));
+    await log.line(/revision 3 runs: 4 resources of 2 files/);
+    await rm(join(dir, 'more.json'));
+    await log.line(/revision 4 runs: 3 resources of 1 files/);
+  });
+
+  test('keeps the old state, whole, while a file is broken, and says where and why', async (t) => {
+    const { write, start, upstream, log } = await bench(t);
+    await write('edge.yaml', reverseProxy(upstream));
+    const proxy = await start();
+    const url = `http://127.0.0.1:${portOf(proxy)}/`;
+    await write('b.yaml', virtualService('/').replace('prefix', 'prefx'));
+    assert.match(await log.line(/prefx/), /b\.yaml:\d+:\d+: error: .*prefx/);
+    await log.line(/is refused; revision 1 stays/);
+    assert.equal((await get(url)).status, 200);
+    await write('b.yaml', 'kind: [');
+    assert.match(await log.line(/b\.yaml:1:\d+: error/), /b\.yaml:1/);
+    assert.equal((await get(url)).status, 200);
+    await write('b.yaml', '');
+    await until('the folder is accepted again', () => log.all.some((line) => /revision [3-9] runs/.test(line)));
+  });
+
+  test('does not start from a folder that is refused: one line says which file, where and why', async (t) => {
+    const { write, start } = await bench(t);
+    await write('edge.yaml', virtualService('/').replace('destination', 'destnation'));
+    await assert.rejects(start(), (error: Error) => {
+      assert.match(error.message, /edge\.yaml:10:\d+: error: .*destnation/);
+      assert.equal(error.message.includes('\n'), false);
+      return true;
+    });
+  });
+
+  test('does not start from a folder that is not there', async (t) => {
+    const { dir, start } = await bench(t);
+    await assert.rejects(start({ source: { kind: 'files', dir: join(dir, 'none') } }), /ENOENT.*none/);
+  });
+
+  test('opens and closes listeners as Gateways come and go', async (t) => {
+    const { write, start, upstream, log } = await bench(t);
+    await write('edge.yaml', reverseProxy(upstream));
+    const proxy = await start();
+    const before = portOf(proxy);
+    await write('edge.yaml', reverseProxy(upstream, 80));
+    await log.line(/revision 2 runs/);
+    const after = proxy.listeners[0];
+    assert.equal(after.configuredPort, 80);
+    assert.equal((await get(`http://127.0.0.1:${after.port}/`)).status, 200);
+    await until('the old port is closed', () =>
+      get(`http://127.0.0.1:${before}/`).then(
+        () => false,
+        () => true,
+      ),
+    );
+  });
+});
+
+function directResponse(): unknown {
+  return {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'VirtualService',
+    metadata: { name: 'teapot' },
+    spec: { hosts: ['teapot.example.com'], http: [{ directResponse: { status: 418 } }] },
+  };
+}
