@@ -71,6 +71,7 @@ export class WasmStream extends Timer implements HttpFilter, Context {
     } catch (error) {
       return this.trapped('request', 'proxy_on_request_headers', error);
     }
+    if (!end && this.plugin.wants.requestBody) lengthMayChange(head);
     return this.settled(outer, 'request', action);
   }
 
@@ -113,15 +114,15 @@ export class WasmStream extends Timer implements HttpFilter, Context {
     const { instance } = this;
     const callback = instance.callbacks.responseHeaders;
     if (instance.dead) return this.withoutGuest('response');
-    if (callback === null) return 'continue';
     const outer = instance.begin(this);
     let action = 0;
     try {
       if (!this.created) this.create();
-      action = callback(this.id, fieldCount(head, 'response'), end ? 1 : 0) ?? 0;
+      if (callback !== null) action = callback(this.id, fieldCount(head, 'response'), end ? 1 : 0) ?? 0;
     } catch (error) {
       return this.trapped('response', 'proxy_on_response_headers', error);
     }
+    if (!end && this.plugin.wants.responseBody) lengthMayChange(head);
     return this.settled(outer, 'response', action);
   }
 
@@ -322,6 +323,11 @@ export class WasmStream extends Timer implements HttpFilter, Context {
     this.instance.contexts.delete(this.id);
     this.plugin.streamEnded();
   }
+}
+
+/** The head is on its way before the filter has seen the body, so a length that was announced cannot be kept to. */
+function lengthMayChange(head: Head): void {
+  if (head.contentLength > 0) head.contentLength = -1;
 }
 
 /** The answer to a request whose filter cannot be run. */

@@ -284,11 +284,14 @@ function because(instance: Instance): string {
 /** The phases that a module has callbacks for. */
 function wantsOf(module: WebAssembly.Module): FilterFactory['wants'] {
   const has = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
+  const requestBody = has.has('proxy_on_request_body');
+  const responseBody = has.has('proxy_on_response_body');
   const wants = {
-    requestHead: has.has('proxy_on_request_headers'),
-    requestBody: has.has('proxy_on_request_body'),
-    responseHead: has.has('proxy_on_response_headers'),
-    responseBody: has.has('proxy_on_response_body'),
+    // Who may change a body is asked at the head, where the length that was announced is given up.
+    requestHead: has.has('proxy_on_request_headers') || requestBody,
+    requestBody,
+    responseHead: has.has('proxy_on_response_headers') || responseBody,
+    responseBody,
   };
   // A filter that only logs has to be entered to hear of the stream at all.
   if (!Object.values(wants).includes(true)) wants.requestHead = true;

@@ -197,6 +197,16 @@ describe('what else a filter can do', () => {
     assert.equal(body.bytes().toString(), '<HELLO WORLD>');
   });
 
+  test('change the length of a body: what was announced is not promised on, unless no filter looks at bodies', () => {
+    const { stream, filter } = open();
+    stream.requestHead.contentLength = 11;
+    filter.requestHead(stream.requestHead, false);
+    assert.equal(stream.requestHead.contentLength, -1);
+    stream.requestHead.contentLength = 11;
+    addHeader().factory.open(stream, null).requestHead(stream.requestHead, false);
+    assert.equal(stream.requestHead.contentLength, 11);
+  });
+
   test('add to trailers', () => {
     const { stream, filter } = open();
     filter.requestHead(stream.requestHead, false);
