@@ -3,7 +3,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import type { ExchangeRecord } from '../record.ts';
-import { type Operator, operator, UnknownOperator, type Value } from './operators.ts';
+import { type Operator, OWN_WORDS, operator, UnknownOperator, type Value } from './operators.ts';
 import { BadTimeFormat } from './start-time.ts';
 
 /** One exchange as a line, with its line feed. */
@@ -113,8 +113,7 @@ function parse(format: string): Part[] {
     parts.push({
       literal,
       read: operatorAt(format, percent, name, argument, max),
-      // What a time looks like is the format's to say.
-      escape: name === 'START_TIME' ? String : quoted ? escapeQuoted : escapeBare,
+      escape: OWN_WORDS.has(name) ? asItIs : quoted ? escapeQuoted : escapeBare,
     });
     literal = '';
   }
@@ -141,6 +140,10 @@ function jsonValue(format: string): Operator {
     for (const { literal, read } of parts) value += literal + (read === null ? '' : (read(record) ?? '-'));
     return value;
   };
+}
+
+function asItIs(value: string): string {
+  return value;
 }
 
 const PLAIN_QUOTED = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;

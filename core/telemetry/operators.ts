@@ -79,6 +79,19 @@ const PLAIN: Readonly<Record<string, Operator>> = {
 
 const HOSTNAME = hostname();
 
+/** What these print is the proxy's own or the system's choice of words, never a peer's: it needs no escaping. */
+export const OWN_WORDS: ReadonlySet<string> = new Set([
+  'START_TIME',
+  'PROTOCOL',
+  'RESPONSE_FLAGS',
+  'RESPONSE_FLAGS_LONG',
+  'UPSTREAM_LOCAL_ADDRESS',
+  'DOWNSTREAM_LOCAL_ADDRESS',
+  'DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT',
+  'DOWNSTREAM_REMOTE_ADDRESS',
+  'DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT',
+]);
+
 const WITH_ARGUMENT: Readonly<Record<string, (argument: string) => Operator>> = {
   START_TIME: withTime,
   REQ: (argument) => alternatives(argument, requestField),

@@ -29,10 +29,6 @@ export class StatisticsRegistry {
     if (isHttpSeries(series)) this.bySlot[shard].set(slot, series);
   }
 
-  gone(shard: number, slot: number): void {
-    this.bySlot[shard].delete(slot);
-  }
-
   /** What the shard of this index has announced so far: a new shard has to know it. */
   series(shard: number): readonly Series[] {
     return [...this.bySlot[shard].values()];

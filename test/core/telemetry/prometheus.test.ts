@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { LogBacklog } from '../../../core/telemetry/log-backlog.ts';
 import { Metrics } from '../../../core/telemetry/metrics.ts';
 import { registerProcess } from '../../../core/telemetry/process-figures.ts';
 import { Exposition } from '../../../core/telemetry/prometheus.ts';
@@ -184,14 +185,25 @@ describe('the exposition', () => {
 });
 
 describe('the registry', () => {
-  it('forgets a series that is gone, and takes none that points elsewhere', () => {
-    const { registry, exposition, shards } = rig();
+  it('takes no series that points elsewhere than at the first slot of a label set', () => {
+    const { registry, shards } = rig();
     shards[0].exchangeEnded(exchange());
     const [series] = registry.series(0);
     registry.announced(1, { ...series, slot: series.slot + 1 });
+    registry.announced(1, { ...series, name: 'other' });
+    registry.announced(1, { ...series, labels: [] });
     assert.deepEqual(registry.series(1), []);
-    registry.gone(0, series.slot);
-    assert.deepEqual(registry.series(0), []);
-    assert.equal(exposition.render(), '');
+  });
+
+  it('knows how much of the access logs is unwritten, and how many lines were dropped', () => {
+    const { registry } = rig();
+    const [first, second] = registry.memory.map((memory) => new LogBacklog(memory));
+    first.posted(300);
+    registry.logTaken(0, 100);
+    assert.equal(first.unwritten, 200);
+    assert.equal(second.unwritten, 0);
+    first.lost(2);
+    second.lost(3);
+    assert.equal(registry.logDropped, 5);
   });
 });

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { MessageChannel } from 'node:worker_threads';
+import type { FromShard, ShardStart } from '../../../core/protocol.ts';
+import { StatisticsRegistry } from '../../../core/telemetry/registry.ts';
+import { ShardTelemetry } from '../../../core/telemetry/shard-telemetry.ts';
+import { exchange, PRODUCTPAGE } from './exchange-record.ts';
+
+function rig(accessLog: ShardStart['options']['accessLog']) {
+  const registry = new StatisticsRegistry(1);
+  const posted: FromShard[] = [];
+  const { port1, port2 } = new MessageChannel();
+  port1.close();
+  const start = (): ShardStart => ({
+    index: 0,
+    shards: 1,
+    node: {
+      ...PRODUCTPAGE,
+      id: 'sidecar~127.1.0.1~productpage-v1-1.default~default.svc.cluster.local',
+      role: 'sidecar',
+      address: '127.1.0.1',
+      app: null,
+      services: [],
+    },
+    port: port2,
+    heartbeat: new SharedArrayBuffer(4),
+    statistics: registry.memory[0],
+    shared: new SharedArrayBuffer(8),
+    modules: [],
+    series: registry.series(0),
+    options: {
+      protectedPorts: [],
+      reusePort: false,
+      logLevel: 'info',
+      accessLog,
+      outboundPolicy: 'ALLOW_ANY',
+      drainTimeoutMs: 0,
+    },
+  });
+  const telemetry = () =>
+    new ShardTelemetry(start(), (message) => {
+      posted.push(structuredClone(message));
+      if (message.type === 'series') registry.announced(0, message);
+    });
+  return { registry, posted, telemetry };
+}
+
+const types = (posted: readonly FromShard[]) => posted.map(({ type }) => type);
+
+describe("a shard's telemetry", () => {
+  it('announces a new label set, counts, and posts the access log when flushed', () => {
+    const { registry, posted, telemetry } = rig('json');
+    const shard = telemetry();
+    shard.exchangeEnded(exchange());
+    shard.exchangeEnded(exchange());
+    assert.deepEqual(types(posted), ['series']);
+    shard.flush();
+    assert.deepEqual(types(posted), ['series', 'access-log']);
+    const [series] = registry.series(0);
+    assert.equal(registry.slots(0)[series.slot], 2);
+    const log = posted[1];
+    assert.ok(log.type === 'access-log' && log.lines.split('\n').length === 3);
+    shard.close();
+  });
+
+  it('of the next shard in its place announces nothing that is known', () => {
+    const { registry, posted, telemetry } = rig('off');
+    telemetry().exchangeEnded(exchange());
+    telemetry().exchangeEnded(exchange());
+    assert.deepEqual(types(posted), ['series']);
+    assert.equal(registry.slots(0)[registry.series(0)[0].slot], 2);
+  });
+
+  it('posts no access log when it is off, and the rest of the log from its level on', () => {
+    const { posted, telemetry } = rig('off');
+    const shard = telemetry();
+    shard.exchangeEnded(exchange());
+    shard.log('debug', 'wasm', 'a');
+    shard.log('warning', 'wasm', 'b');
+    shard.logLevel = 'debug';
+    shard.log('debug', 'wasm', 'c');
+    shard.close();
+    assert.deepEqual(
+      posted.flatMap((message) => (message.type === 'log' ? [message.message] : [])),
+      ['b', 'c'],
+    );
+    assert.ok(!types(posted).includes('access-log'));
+  });
+});
