@@ -1,6 +1,7 @@
 // Configuration, endpoints and life signs over NATS. What arrives is decoded again, since no wire is trusted; every
 // revision is answered with an ack or a nack once all shards have spoken. Without NATS the last good state serves.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { openBus } from '../../bus/connect.ts';
 import type { Bus, BusOptions, Commit, ConfigState, Lease } from '../../bus/types.ts';
 import { decodeResource, formatProblem } from '../config/decode.ts';
@@ -28,7 +29,7 @@ export interface BusSourceOptions {
   readonly inbound: () => { readonly address: string; readonly port: number } | null;
 }
 
-/** A revision that was refused because a port was taken is tried again. */
+/** A revision that was refused because a port was taken is tried again, and so is a start that NATS did not answer. */
 const RETRY_MS = 5_000;
 /** Endpoints that come and go together are told to shards together. */
 const GATHER_MS = 10;
@@ -55,6 +56,8 @@ export class BusSource implements Source {
   private revision = 0;
   private registered: boolean;
   private connecting: Promise<void> = Promise.resolve();
+  /** The newest proposal; those before it end first. */
+  private proposing: Promise<void> = Promise.resolve();
 
   constructor(options: BusSourceOptions) {
     this.options = options;
@@ -64,10 +67,7 @@ export class BusSource implements Source {
   /** The last good state serves at once; NATS is awaited in the background, for as long as it takes. */
   async start(): Promise<void> {
     await this.startFromDisk();
-    this.connecting = this.connect().catch((error: Error) => {
-      if (!this.stopped.signal.aborted)
-        this.options.log('error', 'bus', `no configuration from NATS: ${error.message}`);
-    });
+    this.connecting = this.keepConnecting();
   }
 
   status(): string {
@@ -90,11 +90,11 @@ export class BusSource implements Source {
     this.stopped.abort();
     for (const timer of [this.gathering, this.retry]) if (timer !== null) clearTimeout(timer);
     await this.connecting;
+    await this.proposing;
     const { lease, bus } = this;
     this.lease = null;
     if (bus?.connected) await lease?.withdraw();
-    for (const close of this.closers) await close();
-    await bus?.close();
+    await this.disconnect();
     await this.options.state?.close();
   }
 
@@ -112,6 +112,29 @@ export class BusSource implements Source {
     if (ok) log('info', 'state', `revision ${kept.revision} of the last run serves until NATS answers`);
     else
       log('warning', 'state', `what the last run kept is not used: ${first === undefined ? '' : formatProblem(first)}`);
+  }
+
+  /** The bus comes back by itself once it is open; what fails before is tried again from the start. */
+  private async keepConnecting(): Promise<void> {
+    const { signal } = this.stopped;
+    while (!signal.aborted) {
+      try {
+        await this.connect();
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.options.log('warning', 'bus', `no configuration from NATS yet: ${(error as Error).message}`);
+        await this.disconnect();
+        await delay(RETRY_MS, null, { signal, ref: false }).catch(() => null);
+      }
+    }
+  }
+
+  private async disconnect(): Promise<void> {
+    const { bus } = this;
+    this.bus = null;
+    for (const close of this.closers.splice(0)) await close();
+    await bus?.close();
   }
 
   private async connect(): Promise<void> {
@@ -183,20 +206,25 @@ export class BusSource implements Source {
     return { revision: this.revision, resources, problems };
   }
 
-  private async propose(): Promise<void> {
+  private propose(): Promise<void> {
+    this.proposing = this.proposeNow();
+    return this.proposing;
+  }
+
+  private async proposeNow(): Promise<void> {
     const { configuration, log, node, shards } = this.options;
     if (this.retry !== null) clearTimeout(this.retry);
     this.retry = null;
     const proposal = this.proposal();
     const { revision } = proposal;
     const { ok, problems, ms }: Outcome = await configuration.propose(proposal);
+    if (ok) this.keep();
     if (this.stopped.signal.aborted) return;
     const time = new Date().toISOString();
     this.bus?.statuses.report({ proxy: node.id, revision, ok, problems, shards: shards(), ms, time });
     for (const problem of problems) log(problem.severity, 'config', `revision ${revision}: ${formatProblem(problem)}`);
     if (ok) {
       log('info', 'config', `revision ${revision} runs: ${proposal.resources.size} resources, ${ms.toFixed(1)} ms`);
-      this.keep();
       return;
     }
     const stays =

@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { suite, type TestContext, test } from 'node:test';
+import type { Bus, Lease, ProxyStatus } from '../../../bus/types.ts';
+import { decodeYaml } from '../../../core/config/decode.ts';
+import { resourceKey } from '../../../core/config/resource.ts';
+import type { Node, WorkloadEndpoint } from '../../../core/workload.ts';
+import { type Mesh, startMesh } from '../../bus/harness.ts';
+import { type Bench, bench, GATEWAY, get, listen, portOf, reverseProxy, until, virtualService } from './harness.ts';
+
+suite('a proxy on the bus', () => {
+  test('runs each commit on every shard and acknowledges it with the time that took', async (t) => {
+    const { start, commit, statuses, upstream } = await onBus(t);
+    await commit(reverseProxy(upstream));
+    const proxy = await start({ shards: 2 });
+    await proxy.ready;
+    await until('the first ack', () => statuses.some(({ ok }) => ok));
+    assert.equal((await get(`http://127.0.0.1:${portOf(proxy)}/`)).status, 200);
+    const revision = await commit(virtualService('/only-here'));
+    await until('the second ack', () => statuses.some((status) => status.revision === revision));
+    const status = statuses.find((candidate) => candidate.revision === revision)!;
+    assert.deepEqual([status.proxy, status.ok, status.shards, status.problems], [GATEWAY.id, true, 2, []]);
+    assert.ok(status.ms > 0 && status.ms < 20_000);
+    for (let i = 0; i < 8; i++) assert.equal((await get(`http://127.0.0.1:${portOf(proxy)}/`)).status, 404);
+  });
+
+  test('trusts no wire: what does not decode is refused with its problems, and the old configuration stays whole', async (t) => {
+    const { start, commit, commitRaw, statuses, upstream } = await onBus(t);
+    await commit(reverseProxy(upstream));
+    const proxy = await start();
+    await proxy.ready;
+    const url = `http://127.0.0.1:${portOf(proxy)}/`;
+    const body = decodeYaml(virtualService('/x')).resources[0];
+    const broken = { ...body, metadata: { ...body.metadata, name: 'broken' }, spec: { hosts: ['*'], htttp: [] } };
+    // A good resource in the same commit changes nothing either.
+    const bad = await commitRaw([
+      ['VirtualService/default/broken', broken],
+      ['VirtualService/default/everything', body],
+    ]);
+    await until('the nack', () => statuses.some(({ revision, ok }) => revision === bad && !ok));
+    const nack = statuses.find(({ revision }) => revision === bad)!;
+    assert.match(JSON.stringify(nack.problems), /htttp/);
+    assert.equal((await get(url)).status, 200);
+    const { body: info } = await get(`${proxy.admin}/server_info`);
+    assert.equal(JSON.parse(info).config_revision, 1);
+    // The next commit repairs it, and brings what was held back.
+    const good = await commitRaw([], ['VirtualService/default/broken']);
+    await until('the ack', () => statuses.some(({ revision, ok }) => revision === good && ok));
+    assert.equal((await get(url)).status, 404);
+    assert.equal((await get(`${url}x`)).status, 200);
+  });
+
+  test('starts and serves from its disk while NATS is away, and catches up when it is back', async (t) => {
+    const { mesh, control, start, commit, upstream, log, dir } = await onBus(t);
+    await commit(reverseProxy(upstream));
+    const stateDir = join(dir, 'state');
+    const first = await start({ stateDir });
+    await first.ready;
+    await first.close();
+    const { mode } = await stat(join(stateDir, 'last-good.json'));
+    assert.equal(mode & 0o777, 0o600);
+    await mesh.kill();
+    const second = await start({ stateDir });
+    await second.ready;
+    assert.equal((await get(`http://127.0.0.1:${portOf(second)}/`)).status, 200);
+    assert.equal((await get(`${second.admin}/ready`)).body, 'LIVE\n');
+    await log.line(/revision 1 of the last run serves until NATS answers/);
+    await mesh.start();
+    await until('the control plane is back', () => control.connected);
+    await commit(virtualService('/only-here'));
+    await until('it caught up', async () => (await get(`http://127.0.0.1:${portOf(second)}/`)).status === 404);
+  });
+
+  test('without NATS and without a state it is not ready, and says why', async (t) => {
+    const { mesh, start, dir } = await onBus(t);
+    await mesh.kill();
+    await writeFile(join(dir, 'last-good.json'), '{"half of');
+    const proxy = await start({ stateDir: dir });
+    const { status, body } = await get(`${proxy.admin}/ready`);
+    assert.equal(status, 503);
+    assert.match(body, /PRE_INITIALIZING: no configuration yet from NATS at nats:.*cannot be reached/);
+    await proxy.close();
+    await assert.rejects(proxy.ready, /ended before it was ready/);
+  });
+
+  test('registers its workload by a lease, takes it back, and leaves when it drains', async (t) => {
+    const { start, commit, leases, upstream } = await onBus(t);
+    await commit(reverseProxy(upstream));
+    const node = sidecar('reviews', 9080);
+    const proxy = await start({ node, listeners: { inbound: { address: '127.0.0.1', port: 0 } }, register: false });
+    await proxy.ready;
+    const own = (): Lease | undefined => leases().get(node.id);
+    await until('a lease without services', () => own() !== undefined);
+    assert.deepEqual(own()!.endpoints, []);
+    assert.equal(own()!.admin, proxy.admin);
+    await proxy.register();
+    await until('an endpoint', () => own()!.endpoints.length === 1);
+    const [endpoint] = own()!.endpoints as WorkloadEndpoint[];
+    assert.deepEqual(
+      [endpoint.address, endpoint.port, endpoint.appPort, endpoint.services, endpoint.labels],
+      ['127.0.0.1', portOf(proxy, 'inbound'), 9080, ['reviews'], { app: 'reviews' }],
+    );
+    assert.equal((await get(`${proxy.admin}/healthcheck/fail`, { method: 'POST' })).status, 200);
+    await until('no endpoint', () => own()!.endpoints.length === 0);
+    assert.equal((await get(`${proxy.admin}/healthcheck/ok`, { method: 'POST' })).status, 200);
+    await until('an endpoint again', () => own()!.endpoints.length === 1);
+    await proxy.drain();
+    await until('no lease', () => own() === undefined);
+  });
+
+  test('reaches an endpoint that another proxy registered, through both sidecars', async (t) => {
+    const { start, commit } = await onBus(t);
+    const app = await listen(createServer((request, response) => response.end(`app got ${request.url}`)));
+    t.after(() => app.close());
+    const { port } = app.address() as AddressInfo;
+    await commit(`
+apiVersion: v1
+kind: Service
+metadata: {name: reviews, namespace: default}
+spec:
+  selector: {app: reviews}
+  ports: [{name: http, port: 9080, targetPort: ${port}}]
+`);
+    const server = await start({
+      node: sidecar('reviews', port),
+      listeners: { inbound: { address: '127.0.0.1', port: 0 } },
+    });
+    const client = await start({
+      node: sidecar('productpage', 1),
+      listeners: { outbound: { address: '127.0.0.1', port: 0 } },
+    });
+    await Promise.all([server.ready, client.ready]);
+    const ask = () => get(`${client.outbound}/a`, { headers: { host: 'reviews:9080' } });
+    await until('the endpoint is known', async () => (await ask()).status === 200);
+    assert.deepEqual(await ask(), { status: 200, body: 'app got /a' });
+    // Gone from discovery, gone from the client's cluster.
+    await server.drain();
+    await until('the endpoint is gone', async () => (await ask()).body === 'no healthy upstream');
+  });
+});
+
+interface OnBus extends Bench {
+  readonly mesh: Mesh;
+  readonly control: Bus;
+  readonly statuses: readonly ProxyStatus[];
+  readonly leases: () => ReadonlyMap<string, Lease>;
+  /** Applies YAML as the control plane would; its revision. */
+  commit(yaml: string): Promise<number>;
+  commitRaw(upserts: readonly (readonly [string, unknown])[], removals?: readonly string[]): Promise<number>;
+}
+
+async function onBus(t: TestContext): Promise<OnBus> {
+  const mesh = await startMesh();
+  // Registered first, run last: proxies leave before the server goes.
+  const ends: (() => Promise<void>)[] = [];
+  const alone = await bench(t);
+  t.after(async () => {
+    for (const end of ends) await end();
+    await mesh.stop();
+  });
+  const control: Bus = await mesh.open('control');
+  const statuses: ProxyStatus[] = [];
+  let leases: ReadonlyMap<string, Lease> = new Map();
+  const following = [
+    await control.statuses.follow((status) => statuses.push(status)),
+    await control.leases.follow((current) => {
+      leases = current;
+    }),
+  ];
+  ends.push(async () => {
+    for (const each of following) await each.close();
+  });
+  const commitRaw: OnBus['commitRaw'] = async (upserts, removals = []) => {
+    const { revision: parent } = await control.config.load();
+    const { revision } = await control.config.commit({
+      parent,
+      author: 'test',
+      message: '',
+      upserts: upserts.map(([key, body]) => ({ key, body })),
+      removals,
+    });
+    return revision;
+  };
+  return {
+    ...alone,
+    mesh,
+    control,
+    statuses,
+    leases: () => leases,
+    commitRaw,
+    commit: (yaml) => {
+      const { resources, problems } = decodeYaml(yaml);
+      assert.deepEqual(problems, []);
+      return commitRaw(resources.map((resource) => [resourceKey(resource), resource]));
+    },
+    start: (options) =>
+      alone.start({
+        source: {
+          kind: 'bus',
+          bus: { servers: [mesh.server.url], name: 'proxy', ...mesh.server.credentials.proxy },
+        },
+        leaseTtlMs: 3_000,
+        ...options,
+      }),
+  };
+}
+
+function sidecar(service: string, port: number): Node {
+  return {
+    ...GATEWAY,
+    id: `sidecar~127.0.0.1~${service}-1.default~default.svc.cluster.local`,
+    name: `${service}-1`,
+    workload: service,
+    labels: { app: service },
+    role: 'sidecar',
+    app: { address: '127.0.0.1', port },
+    services: [service],
+  };
+}
