@@ -15,9 +15,15 @@ export class Watchdog {
   private readonly onStuck: (index: number, silentMs: number) => void;
   private readonly everyMs: number;
   private readonly interval: NodeJS.Timeout;
-  private lookedAt = performance.now();
+  private lookedAt: number;
 
-  constructor(count: number, stuckAfterMs: number, onStuck: (index: number, silentMs: number) => void) {
+  constructor(
+    count: number,
+    stuckAfterMs: number,
+    onStuck: (index: number, silentMs: number) => void,
+    now = performance.now(),
+  ) {
+    this.lookedAt = now;
     this.beats = new SharedArrayBuffer(count * 4);
     this.counters = new Int32Array(this.beats);
     this.last = new Int32Array(count);
@@ -49,7 +55,8 @@ export class Watchdog {
     clearInterval(this.interval);
   }
 
-  private look(now: number): void {
+  /** Called by the interval, and by tests with their own clock. */
+  look(now: number): void {
     // However late this look is, it counts as one: the shards may have been kept from running by the same cause.
     const passed = Math.min(now - this.lookedAt, this.everyMs * 1.5);
     this.lookedAt = now;
