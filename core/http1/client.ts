@@ -8,6 +8,7 @@ import type { Head } from '../head.ts';
 import type { Timers } from '../timers.ts';
 import { ClientStream } from './client-stream.ts';
 import { nextConnectionId } from './connection-id.ts';
+import type { ByteReceiver } from './direct-socket.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
 import { enter, leave, Outbox, type OutboxOwner } from './outbox.ts';
 import { HOLD_BODY, HOLD_CLOSED, HOLD_PIPELINE, MessageReader, type ReaderSink } from './reader.ts';
@@ -27,7 +28,7 @@ export function connectHttp1(socket: Socket, options: Http1ClientOptions): Clien
 /** Interim answers (1xx) before the real one; more is no server but a flood. */
 const MAX_INTERIM = 16;
 
-export class Http1ClientConnection implements ClientConnection, ReaderSink, IntakeOwner, OutboxOwner {
+export class Http1ClientConnection implements ClientConnection, ReaderSink, IntakeOwner, ByteReceiver, OutboxOwner {
   readonly id = nextConnectionId();
   /** Empty and 0 until connected. */
   remoteAddress = '';
@@ -51,12 +52,12 @@ export class Http1ClientConnection implements ClientConnection, ReaderSink, Inta
   private closed = false;
 
   constructor(socket: Socket, options: Http1ClientOptions) {
-    this.socket = socket;
     this.connected = !socket.connecting;
     this.options = options;
-    this.out = new Outbox(socket, this, options.highWaterMark);
     this.reader = new MessageReader(this, options, false);
-    this.intake = new Intake(socket, this.reader, this);
+    this.intake = new Intake(socket, this.reader, this, this);
+    this.socket = this.intake.socket;
+    this.out = new Outbox(this.socket, this, options.highWaterMark);
     if (this.connected) this.rememberAddresses();
     else {
       socket.once('connect', () => {
@@ -64,11 +65,9 @@ export class Http1ClientConnection implements ClientConnection, ReaderSink, Inta
         this.rememberAddresses();
       });
     }
-    socket.on('data', (chunk: Buffer) => this.onSocketData(chunk));
-    socket.on('end', () => this.intake.receiveFin());
     // 'close' follows and tells the stream.
-    socket.on('error', () => this.destroy());
-    socket.on('close', () => this.onSocketClose());
+    this.socket.on('error', () => this.destroy());
+    this.socket.on('close', () => this.onSocketClose());
   }
 
   get available(): boolean {
@@ -99,7 +98,8 @@ export class Http1ClientConnection implements ClientConnection, ReaderSink, Inta
     this.localPort = this.socket.localPort ?? 0;
   }
 
-  private onSocketData(chunk: Buffer): void {
+  /** Bytes from the socket. */
+  receive(chunk: Buffer): void {
     const { stream } = this;
     if (stream === null || (stream.responseDone && this.reader.idle)) {
       // Nobody asked for this; whatever it is, the next request must not get it as its answer.

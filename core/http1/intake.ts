@@ -2,6 +2,7 @@
 // than the pieces in flight. The same for both ends of a connection.
 
 import type { Socket } from 'node:net';
+import { type ByteReceiver, readDirectly } from './direct-socket.ts';
 import { enter, leave } from './outbox.ts';
 import { HOLD_BODY, HOLD_CLOSED, type MessageReader } from './reader.ts';
 
@@ -12,20 +13,23 @@ export interface IntakeOwner {
   onLastByte(): void;
 }
 
-export class Intake {
+export class Intake implements ByteReceiver {
   readonly reader: MessageReader;
   /** True while the reader calls its sink. */
   reading = false;
   finReceived = false;
-  private readonly socket: Socket;
+  /** The connection's socket from now on: not always the one that was given. */
+  readonly socket: Socket;
   private readonly owner: IntakeOwner;
   private paused = false;
   private tailScheduled = false;
 
-  constructor(socket: Socket, reader: MessageReader, owner: IntakeOwner) {
-    this.socket = socket;
+  /** `receiver` gets the socket's bytes and passes them on to `receive`; without it they come here at once. */
+  constructor(socket: Socket, reader: MessageReader, owner: IntakeOwner, receiver?: ByteReceiver) {
     this.reader = reader;
     this.owner = owner;
+    this.socket = readDirectly(socket, receiver ?? this);
+    this.socket.on('end', () => this.receiveFin());
   }
 
   receive(chunk: Buffer): void {
@@ -38,7 +42,7 @@ export class Intake {
     leave();
   }
 
-  receiveFin(): void {
+  private receiveFin(): void {
     enter();
     this.finReceived = true;
     if (this.reader.tail === null) this.owner.onLastByte();

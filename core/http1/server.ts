@@ -64,22 +64,20 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
 
   constructor(socket: Socket, handler: ServerHandler, options: Http1ServerOptions) {
     super();
-    this.socket = socket;
-    this.remoteAddress = socket.remoteAddress ?? '';
-    this.remotePort = socket.remotePort ?? 0;
-    this.localAddress = socket.localAddress ?? '';
-    this.localPort = socket.localPort ?? 0;
     this.handler = handler;
     this.options = options;
-    this.out = new Outbox(socket, this, options.highWaterMark);
     this.reader = new MessageReader(this, options, true);
     this.intake = new Intake(socket, this.reader, this);
-    socket.allowHalfOpen = true;
-    socket.on('data', (chunk: Buffer) => this.intake.receive(chunk));
-    socket.on('end', () => this.intake.receiveFin());
+    this.socket = this.intake.socket;
+    this.out = new Outbox(this.socket, this, options.highWaterMark);
+    this.remoteAddress = this.socket.remoteAddress ?? '';
+    this.remotePort = this.socket.remotePort ?? 0;
+    this.localAddress = this.socket.localAddress ?? '';
+    this.localPort = this.socket.localPort ?? 0;
+    this.socket.allowHalfOpen = true;
     // 'close' follows and tells the streams.
-    socket.on('error', () => this.destroy());
-    socket.on('close', () => this.onSocketClose());
+    this.socket.on('error', () => this.destroy());
+    this.socket.on('close', () => this.onSocketClose());
     this.waitFor(WAIT_IDLE, options.idleTimeoutMs);
   }
 

@@ -43,7 +43,9 @@ export class Relay {
     const handler: ServerHandler = {
       onRequest: (stream, head, end) => {
         const exchange = new Exchange(stream);
-        exchange.send(this.take(), head, end);
+        // Its body waits until there is a connection.
+        stream.pauseReading();
+        this.take((connection) => exchange.send(connection, head, end));
         return exchange;
       },
       onMalformed: (stream, reason) => {
@@ -63,19 +65,24 @@ export class Relay {
     return new Promise((resolve) => this.server.close(resolve));
   }
 
-  private take(): ClientConnection {
+  private take(use: (connection: ClientConnection) => void): void {
     const known = this.idle.pop();
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      use(known);
+      return;
+    }
     const socket = connect({ port: this.upstreamPort, host: '127.0.0.1', noDelay: true });
-    const connection = connectHttp1(socket, { ...CLIENT, timers: this.timers });
-    this.upstreams.add(connection);
-    connection.onAvailable = () => this.idle.push(connection);
-    connection.onClosed = () => {
-      this.upstreams.delete(connection);
-      const at = this.idle.indexOf(connection);
-      if (at >= 0) this.idle.splice(at, 1);
-    };
-    return connection;
+    socket.once('connect', () => {
+      const connection = connectHttp1(socket, { ...CLIENT, timers: this.timers });
+      this.upstreams.add(connection);
+      connection.onAvailable = () => this.idle.push(connection);
+      connection.onClosed = () => {
+        this.upstreams.delete(connection);
+        const at = this.idle.indexOf(connection);
+        if (at >= 0) this.idle.splice(at, 1);
+      };
+      use(connection);
+    });
   }
 }
 
@@ -103,6 +110,7 @@ class Exchange implements Receiver {
   send(connection: ClientConnection, head: Head, end: boolean): void {
     this.up = connection.open(this.answer);
     this.up.writeHead(head, end);
+    this.down.resumeReading();
   }
 
   onHead(): void {

@@ -1,0 +1,108 @@
+// Nanoseconds of the HTTP/1.1 codec's hot functions: parsing a head, writing it on, and both with a field changed.
+// `node bench/micro/http1.ts`; each figure is the median of several rounds.
+
+import type { Socket } from 'node:net';
+import { FieldName, type Head } from '../../core/head.ts';
+import { SILENT, writeRequestHead, writeResponseHead } from '../../core/http1/encoder.ts';
+import { Outbox } from '../../core/http1/outbox.ts';
+import {
+  FIXED,
+  NO_BODY,
+  readRequestHead,
+  readResponseHead,
+  requestFacts,
+  responseFacts,
+} from '../../core/http1/strict.ts';
+
+const LIMITS = { maxHeadBytes: 60 << 10, maxFields: 100 };
+const ROUNDS = 9;
+const ROUND_MS = 120;
+
+const WRK = 'GET /productpage?u=normal HTTP/1.1\r\nHost: bookinfo.local:8080\r\n\r\n';
+const CURL = 'GET / HTTP/1.1\r\nHost: bookinfo.local:8080\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n';
+const BROWSER = [
+  'GET /productpage?u=normal HTTP/1.1',
+  'Host: bookinfo.local:8080',
+  'Connection: keep-alive',
+  'Cache-Control: max-age=0',
+  'Upgrade-Insecure-Requests: 1',
+  'User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/129.0.0.0 Safari/537.36',
+  'Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8',
+  'Accept-Encoding: gzip, deflate, br, zstd',
+  'Accept-Language: en-GB,en;q=0.9,de;q=0.8',
+  'Cookie: session=eyJ1c2VyIjoiamFzb24ifQ.ZvXk2A.0123456789abcdef0123456789abcdef; theme=dark',
+  'Sec-Fetch-Dest: document',
+  'Sec-Fetch-Mode: navigate',
+  'x-request-id: 5f0c1a52-8b1f-4f4c-9a53-7d5d1c0e9f77',
+  'traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+  '\r\n',
+].join('\r\n');
+const ANSWER = [
+  'HTTP/1.1 200 OK',
+  'Server: nginx/1.22.1',
+  'Date: Mon, 01 Jan 2024 00:00:00 GMT',
+  'Content-Type: text/html; charset=utf-8',
+  'Content-Length: 1024',
+  'Connection: keep-alive',
+  'Cache-Control: no-store',
+  '\r\n',
+].join('\r\n');
+
+const sink = { writable: true, writableLength: 0, write: () => true, cork() {}, uncork() {} };
+const out = new Outbox(sink as unknown as Socket, { onOutboxDrained() {} }, 1 << 30);
+const COOKIE = new FieldName('cookie');
+
+function parseRequest(bytes: Buffer): Head {
+  if (readRequestHead(bytes, 0, bytes.length, LIMITS, 'reverse') !== 'complete') throw new Error('not a request');
+  return requestFacts.head!;
+}
+
+function parseResponse(bytes: Buffer): Head {
+  if (readResponseHead(bytes, 0, bytes.length, LIMITS, false) !== 'complete') throw new Error('not a response');
+  return responseFacts.head!;
+}
+
+function report(what: string, run: () => void): void {
+  const rounds: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    let times = 0;
+    const start = performance.now();
+    let now = start;
+    for (; now - start < ROUND_MS; now = performance.now()) {
+      for (let i = 0; i < 1000; i++) run();
+      times += 1000;
+    }
+    rounds.push(((now - start) * 1e6) / times);
+  }
+  rounds.sort((a, b) => a - b);
+  process.stdout.write(`${what.padEnd(44)} ${rounds[ROUNDS >> 1].toFixed(0).padStart(7)} ns\n`);
+}
+
+for (const [name, text] of [
+  ['wrk', WRK],
+  ['curl', CURL],
+  ['browser', BROWSER],
+]) {
+  const bytes = Buffer.from(text);
+  const head = parseRequest(bytes);
+  report(`parse request head (${name}, ${bytes.length} bytes)`, () => parseRequest(bytes));
+  report(`write request head (${name})`, () => {
+    writeRequestHead(out, head, NO_BODY, -1);
+    out.flush();
+  });
+  report(`parse, remove, add, write (${name})`, () => {
+    const fresh = parseRequest(bytes);
+    fresh.remove(COOKIE);
+    fresh.added.push('x-forwarded-proto', 'http');
+    writeRequestHead(out, fresh, NO_BODY, -1);
+    out.flush();
+  });
+}
+
+const answer = Buffer.from(ANSWER);
+const answerHead = parseResponse(answer);
+report(`parse response head (${answer.length} bytes)`, () => parseResponse(answer));
+report('write response head', () => {
+  writeResponseHead(out, answerHead, FIXED, 1024, SILENT);
+  out.flush();
+});
