@@ -10,17 +10,14 @@ import { Exposition } from '../telemetry/prometheus.ts';
 import { StatisticsRegistry } from '../telemetry/registry.ts';
 import { createSharedData, releaseDeadOwner } from '../wasm/shared-data.ts';
 import type { Node } from '../workload.ts';
-import { BusSource } from './bus-source.ts';
 import { Configuration } from './configuration.ts';
 import { registerFigures } from './figures.ts';
-import { FileSource } from './file-source.ts';
 import type { ProxyLog } from './log.ts';
 import type { LogOutput } from './log-writer.ts';
 import type { ProxyOptions, Proxy as WeftProxy } from './options.ts';
 import { PortUnavailable, reason } from './ports.ts';
 import { type News, Shards } from './shards.ts';
 import type { Source } from './source.ts';
-import { StateFolder } from './state.ts';
 
 export interface Parts {
   readonly options: ProxyOptions;
@@ -96,7 +93,7 @@ export class RunningProxy implements WeftProxy {
   async start(): Promise<void> {
     this.adminServer = await this.startAdmin();
     this.shards = this.startShards();
-    this.source = this.openSource();
+    this.source = await this.openSource();
     await this.source.start();
   }
 
@@ -242,11 +239,16 @@ export class RunningProxy implements WeftProxy {
     });
   }
 
-  private openSource(): Source {
+  /** A proxy loads nothing that it never needs: neither NATS beside files, nor a YAML parser beside NATS. */
+  private async openSource(): Promise<Source> {
     const { options, log } = this.parts;
     const { source, stateDir } = options;
     const { configuration } = this;
-    if (source.kind === 'files') return new FileSource(source.dir, configuration, log.write);
+    if (source.kind === 'files') {
+      const { FileSource } = await import('./file-source.ts');
+      return new FileSource(source.dir, configuration, log.write);
+    }
+    const [{ BusSource }, { StateFolder }] = await Promise.all([import('./bus-source.ts'), import('./state.ts')]);
     return new BusSource({
       bus: source.bus,
       node: this.node,
