@@ -73,7 +73,7 @@ export class Attempt extends Timer implements Receiver, Waiter {
     const { exchange, pending } = this;
     const stream = connection.open(this);
     this.stream = stream;
-    exchange.upstreamLocalAddress = connection.localAddress;
+    exchange.upstreamConnection = connection;
     const empty = this.ended && pending === null && this.trailers === null;
     stream.writeHead(exchange.requestHead, empty);
     if (pending !== null) {

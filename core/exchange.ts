@@ -4,7 +4,7 @@
 
 import type { Attempt } from './attempt.ts';
 import { Passage } from './chain.ts';
-import type { Endpoint } from './cluster/endpoint.ts';
+import { type Endpoint, endpointKey } from './cluster/endpoint.ts';
 import type { Connection, DownstreamStream, Receiver } from './codec.ts';
 import { FAILURES, type FailureCode, flagBit } from './errors.ts';
 import type { LocalReply } from './filter.ts';
@@ -58,7 +58,7 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   responseCode = 0;
   responseCodeDetails = '';
   flags = 0;
-  upstreamLocalAddress = '';
+  upstreamConnection: Connection | null = null;
   upstreamTransportFailure = '';
   private lastEndpoint: Endpoint | null = null;
 
@@ -108,6 +108,10 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   }
   get upstreamHost(): string {
     return this.lastEndpoint?.key ?? '';
+  }
+  get upstreamLocalAddress(): string {
+    const { upstreamConnection: connection } = this;
+    return connection === null ? '' : endpointKey(connection.localAddress, connection.localPort);
   }
   get destinationService(): string {
     return this.target?.cluster?.spec.service ?? this.host?.service ?? '';
@@ -209,7 +213,7 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
     if (this.ended) return;
     this.lastActivity = this.plane.timers.tick;
     this.responseStartMs = performance.now() - this.started;
-    this.upstreamServiceMs = Math.round(this.responseStartMs - this.forwardedMs);
+    this.upstreamServiceMs = Math.floor(this.responseStartMs - this.forwardedMs);
     this.lastEndpoint = this.attempt!.endpoint;
     this.responseCode = head.status;
     this.responseCodeDetails = 'via_upstream';
