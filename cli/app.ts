@@ -21,7 +21,7 @@ export interface App {
 }
 
 // $1 = process group. Its standard input is a pipe that closes when `mesh` is gone, however it went.
-const GUARD = 'cat >/dev/null; kill -TERM -- "-$1" 2>/dev/null && sleep 5 && kill -KILL -- "-$1" 2>/dev/null; exit 0';
+const GUARD = 'cat >/dev/null; kill -TERM "-$1" 2>/dev/null && sleep 5 && kill -KILL "-$1" 2>/dev/null; exit 0';
 const POLL_MS = 50;
 
 /** Throws CliError when the command cannot be started. */

@@ -13,9 +13,9 @@ interface FilterDump {
   readonly configurations?: number;
 }
 
-/** Of shard 0: all shards have the same. */
+/** What its shards have, with the sums of what they count. */
 export async function readDump(admin: AdminAddress, what: DumpTable): Promise<readonly unknown[]> {
-  const dump = (await askAdmin(admin, '/config_dump')) as Readonly<Record<string, unknown>>;
+  const dump = (await askAdmin(admin, `/config_dump?resource=${what}`)) as Readonly<Record<string, unknown>>;
   const rows = dump[what];
   if (!Array.isArray(rows)) throw new CliError(`proxy ${admin.name} tells nothing of ${what}`);
   return rows;

@@ -7,8 +7,13 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 
 const ROOT = dirname(import.meta.dirname);
-/** A file that hangs is a failure, not a hung run. */
+/** A file that hangs, or leaves something open that keeps it alive, is a failure and not a hung run. */
 const FILE_TIMEOUT_MS = 240_000;
+const WATCHDOG = `data:text/javascript,import { isMainThread } from 'node:worker_threads';
+if (isMainThread) setTimeout(() => {
+  process.stderr.write('this file did not end within ${FILE_TIMEOUT_MS / 1000} s; open: ' + process.getActiveResourcesInfo() + '\\n');
+  process.exit(1);
+}, ${FILE_TIMEOUT_MS}).unref();`.replaceAll(/\n\s*/g, ' ');
 
 const words = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const files = await findTests(words);
@@ -24,7 +29,7 @@ const stream = run({
   cwd: ROOT,
   // Most tests wait for processes and sockets, so one more than cores keeps both of a small machine busy.
   concurrency: Math.max(2, availableParallelism()),
-  timeout: FILE_TIMEOUT_MS,
+  execArgv: ['--import', WATCHDOG],
 });
 stream.on('test:fail', (data) => {
   // A failure that a `todo` or `skip` announces is none.

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Address, ConfigSource } from '../../core/main/options.ts';
-import { EXIT } from '../exit.ts';
+import { CliError, EXIT } from '../exit.ts';
 import { note, printJson } from '../output.ts';
 import { address, count, durationOption, label, name, portMapping } from '../parse.ts';
 import { announce, untilStopped } from '../until-stopped.ts';
@@ -97,6 +97,10 @@ async function proxy(options: Options): Promise<number> {
     outboundPolicy: options.outboundPolicy,
     drainTimeoutMs: options.drainTimeout,
     logLevel: options.logLevel,
+  }).catch((error: Error) => {
+    // As the folder's source words it.
+    const refused = source.kind === 'files' && error.message.startsWith(`${source.dir} is refused: `);
+    throw refused ? new CliError(error.message, EXIT.refused) : error;
   });
   try {
     if ((await Promise.race([running.ready, stopped])) === undefined) {

@@ -116,7 +116,9 @@ async function run(command: readonly string[], options: Options): Promise<number
   try {
     const early = await Promise.race([proxy.ready, stopped]);
     if (early !== undefined) return EXIT.ok;
-    app = await startApp(command, appEnvironment(process.env, target, proxy.outbound));
+    const started = await startApp(command, appEnvironment(process.env, target, proxy.outbound));
+    app = started;
+    for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => started.signal(signal));
     const listening = untilListening(target.address, target.port, options.readyTimeout, app.ended);
     if ((await Promise.race([listening, stopped])) === undefined) {
       await proxy.register();
@@ -140,7 +142,6 @@ async function untilEnd(
   stopped: Promise<StopReason>,
   options: Options,
 ): Promise<number> {
-  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => app.signal(signal));
   const sidecarGone = proxy.exited.then(() => 'sidecar' as const);
   const first = await Promise.race([stopped, app.ended, sidecarGone]);
   let end: AppEnd;

@@ -4,9 +4,16 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after } from 'node:test';
 
 export const ROOT = join(import.meta.dirname, '..', '..');
 const MESH = join(ROOT, 'cli', 'mesh.ts');
+
+/** What still runs. A test that fails in the middle leaves none of it behind. */
+const alive = new Set<Running>();
+after(async () => {
+  await Promise.all([...alive].map((running) => running.stop()));
+});
 
 export interface Outcome {
   readonly code: number | null;
@@ -60,7 +67,13 @@ export class Running {
     this.child.stderr?.on('data', (chunk) => {
       this.err += chunk;
     });
-    this.ended = once(this.child, 'close').then(([code, signal]) => ({ code, signal }));
+    alive.add(this);
+    // Not 'close': it never comes once the channel was given up.
+    const ends = [once(this.child, 'exit'), once(this.child.stdout!, 'close'), once(this.child.stderr!, 'close')];
+    this.ended = Promise.all(ends).then(([[code, signal]]) => {
+      alive.delete(this);
+      return { code, signal };
+    });
     const said = new Promise<Readonly<Record<string, unknown>>>((resolve) => {
       this.child.on('message', (message) => {
         const { ready } = message as { ready?: Readonly<Record<string, unknown>> };
