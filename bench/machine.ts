@@ -1,6 +1,6 @@
 // Where and with what it was measured: figures without this mean nothing.
 
-import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
+import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os';
 
 export interface Machine {
   readonly processor: string;
@@ -8,6 +8,8 @@ export interface Machine {
   readonly memoryMiB: number;
   readonly system: string;
   readonly node: string;
+  /** Of the last minute before the run: above a few tenths, somebody else is at work too. */
+  readonly loadAverage: number;
   /** ISO 8601, the start of the run. */
   readonly date: string;
 }
@@ -19,6 +21,7 @@ export function machine(): Machine {
     memoryMiB: Math.round(totalmem() / 2 ** 20),
     system: `${type()} ${release()}`,
     node: process.version,
+    loadAverage: Math.round(loadavg()[0] * 100) / 100,
     date: new Date().toISOString(),
   };
 }

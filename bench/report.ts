@@ -6,7 +6,7 @@ import type { Results } from './measure.ts';
 /** Lines for standard output. */
 export function report({ machine, plan, versions, missing, scenarios, ratios }: Results): string {
   const lines = [
-    `${machine.processor}, ${machine.cores} cores, ${machine.memoryMiB} MiB, ${machine.system}, ${machine.date}`,
+    `${machine.processor}, ${machine.cores} cores, ${machine.memoryMiB} MiB, ${machine.system}, load ${machine.loadAverage} before, ${machine.date}`,
     ...Object.entries(versions).map(([name, version]) => `  ${name}: ${version}`),
     ...missing.map(({ peer, reason }) => `  not measured: ${peer} (${reason.split('\n')[0]})`),
     `medians of ${plan.rounds} rounds of ${plan.seconds} s; ratios of CPU per request, in brackets their extremes`,

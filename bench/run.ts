@@ -41,8 +41,10 @@ async function run(command: Command): Promise<number> {
     await children.stop();
     rmSync(folder, { recursive: true, force: true });
   };
+  let stopping = false;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
+      stopping = true;
       console.error(`bench: ${signal}, stopping what was started`);
       void clean().then(() => process.exit(130));
     });
@@ -54,8 +56,9 @@ async function run(command: Command): Promise<number> {
     const nothing = Object.keys(results.scenarios).length === 0;
     return nothing || results.missing.some(({ broken }) => broken) ? 1 : 0;
   } catch (error) {
-    console.error(`bench: ${(error as Error).message}`);
-    return 1;
+    // What was stopped reports nothing, and that is no news.
+    if (!stopping) console.error(`bench: ${(error as Error).message}`);
+    return stopping ? 130 : 1;
   } finally {
     await clean();
   }
