@@ -6,6 +6,7 @@ import { CliError, EXIT } from '../exit.ts';
 import { note, printJson } from '../output.ts';
 import { address, count, durationOption, label, name, portMapping } from '../parse.ts';
 import { announce, untilStopped } from '../until-stopped.ts';
+import { weftVersion } from '../version.ts';
 
 interface Options {
   readonly config?: string;
@@ -85,6 +86,7 @@ async function proxy(options: Options): Promise<number> {
   const { startProxy } = await import('../../core/main.ts');
   const running = await startProxy({
     node,
+    version: weftVersion(),
     source,
     shards: options.shards,
     protectedPorts: context === null ? [] : portsOf(context),

@@ -7,6 +7,7 @@ import { CliError, EXIT } from '../exit.ts';
 import { note, printJson } from '../output.ts';
 import { count, durationOption, label, name, port } from '../parse.ts';
 import { announce, type StopReason, untilStopped } from '../until-stopped.ts';
+import { weftVersion } from '../version.ts';
 
 interface Options {
   readonly service: string;
@@ -100,6 +101,7 @@ async function run(command: readonly string[], options: Options): Promise<number
   const { startProxy } = await import('../../core/main.ts');
   const proxy = await startProxy({
     node,
+    version: weftVersion(),
     source: { kind: 'bus', bus: { ...context.bus, name: node.name } },
     protectedPorts: portsOf(context),
     shards: options.shards,
