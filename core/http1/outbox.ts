@@ -87,6 +87,12 @@ export class Outbox {
     return this.pending + this.socket.writableLength;
   }
 
+  /** Falls whenever the peer takes anything, also of a piece that is not yet through. */
+  get remaining(): number {
+    const { _handle: handle } = this.socket as { _handle?: { writeQueueSize?: number } | null };
+    return this.backlog + (handle?.writeQueueSize ?? 0);
+  }
+
   /** Takes `size` bytes that were just written at `reservedAt` of `buffer`. */
   commit(buffer: Buffer, size: number): void {
     this.pending += size;

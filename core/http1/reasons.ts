@@ -64,8 +64,9 @@ const REASONS: Record<number, string> = {
 
 const lines: (string | undefined)[] = [];
 
-/** "HTTP/1.1 404 Not Found\r\n", the same string every time. */
+/** "HTTP/1.1 404 Not Found\r\n", the same string every time. What can be no final status is written as 500. */
 export function statusLine(status: number): string {
+  if (!(status >= 200 && status <= 999)) return statusLine(500);
   const known = lines[status];
   if (known !== undefined) return known;
   const line = `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\n`;

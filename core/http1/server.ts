@@ -2,13 +2,14 @@
 // connection may be used again and when only closing it is safe. Routes nothing and answers nothing by itself.
 
 import type { Socket } from 'node:net';
-import type { Receiver, ServerConnection, ServerHandler, ServerOptions } from '../codec.ts';
+import type { ServerConnection, ServerHandler, ServerOptions } from '../codec.ts';
 import type { FailureCode } from '../errors.ts';
 import type { Head } from '../head.ts';
 import { Timer, type Timers } from '../timers.ts';
 import { nextConnectionId } from './connection-id.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
 import { enter, leave, Outbox, type OutboxOwner } from './outbox.ts';
+import { isSafe, Pipeline } from './pipeline.ts';
 import { HOLD_BODY, HOLD_CLOSED, HOLD_PIPELINE, MessageReader, type ReaderSink } from './reader.ts';
 import { ServerStream } from './server-stream.ts';
 import { NO_BODY, type Reading, readRequestHead, requestFacts } from './strict.ts';
@@ -27,11 +28,20 @@ export function serveHttp1(socket: Socket, handler: ServerHandler, options: Http
 const MAX_DISCARD = 64 * 1024;
 /** After our FIN the client's bytes are taken for this long, so that no RST overtakes the answer. */
 const LINGER_MS = 2000;
+/**
+ * Before our FIN: a client that takes nothing for this long is given up. The kernel frees a large part of its buffer
+ * before it tells us, so a slow client seems to stand still for many seconds.
+ */
+const STALL_MS = 60_000;
 
 const WAIT_NOTHING = 0;
 const WAIT_IDLE = 1;
 const WAIT_HEAD = 2;
-const WAIT_CLOSE = 3;
+/** For the rest of a request that was answered before it was read, or for the answer to one that was refused. */
+const WAIT_REST = 3;
+/** For the client to take what was written; then for its FIN. */
+const WAIT_FLUSH = 4;
+const WAIT_FIN = 5;
 
 export class Http1ServerConnection extends Timer implements ServerConnection, ReaderSink, IntakeOwner, OutboxOwner {
   readonly id = nextConnectionId();
@@ -46,9 +56,7 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
   private readonly out: Outbox;
   private readonly reader: MessageReader;
   private readonly intake: Intake;
-  /** The stream whose answer is being written, and those read ahead of it. */
-  private front: ServerStream | null = null;
-  private readonly behind: ServerStream[] = [];
+  private readonly pipeline = new Pipeline();
   /** The stream whose request's body is being read. */
   private reading: ServerStream | null = null;
   /** A request that must not overlap with the ones before it: it is given to the handler when they are done. */
@@ -60,6 +68,7 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
   /** No request will be taken any more; the socket closes when `front` is done. */
   private closing = false;
   private finSent = false;
+  private unflushed = 0;
   private closed = false;
 
   constructor(socket: Socket, handler: ServerHandler, options: Http1ServerOptions) {
@@ -82,26 +91,28 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
   }
 
   get activeStreams(): number {
-    return this.front === null ? 0 : 1 + this.behind.length;
+    return this.pipeline.size;
   }
 
   drain(): void {
     this.draining = true;
-    if (this.front === null && this.reader.idle) this.close();
+    if (this.pipeline.front === null && this.reader.idle) this.close();
   }
 
   destroy(): void {
-    if (!this.closed) this.socket.destroy();
+    if (this.closed) return;
+    this.intake.discardAll();
+    this.socket.destroy();
   }
 
   onLastByte(): void {
     if ((this.reader.holds & HOLD_CLOSED) !== 0) {
-      if (this.finSent || this.front === null) this.close();
+      if (this.finSent || this.pipeline.front === null) this.close();
       return;
     }
-    if (this.reader.inBody || this.front !== null) {
+    if (this.reader.inBody || this.pipeline.front !== null) {
       // As Envoy and nginx see it: who closes is gone, and an upstream must not work for nobody.
-      this.destroyStreams('client_gone');
+      this.dropStreams();
       this.destroy();
       return;
     }
@@ -115,7 +126,7 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
     this.closed = true;
     this.options.timers.cancel(this);
     enter();
-    this.destroyStreams('client_gone');
+    this.dropStreams();
     this.handler.onConnectionClosed(this);
     leave();
   }
@@ -139,12 +150,13 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
     stream.requestDone = facts.body === NO_BODY;
     this.reader.expectBody(facts.body, head.contentLength);
     if (!stream.requestDone) this.reading = stream;
-    const first = this.queue(stream);
+    const first = this.pipeline.add(stream);
     if (facts.refused !== '') {
       if (facts.refused === 'unknown_expectation' && !stream.requestDone) stream.keepAlive = false;
       this.handler.onMalformed(stream, facts.refused, head);
       this.holdPipeline(stream);
-    } else if (first || (isSafe(head.method) && stream.requestDone && this.allSafe())) this.dispatch(stream, head);
+    } else if (first || (isSafe(head.method) && stream.requestDone && this.pipeline.allSafe))
+      this.dispatch(stream, head);
     else {
       this.waiting = head;
       this.reader.holds |= HOLD_PIPELINE;
@@ -190,9 +202,9 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
     this.reader.holds |= HOLD_CLOSED;
     const stream = new ServerStream(this, this.out, head?.method ?? '', http10 && head !== null, false, this.tunnel);
     stream.requestDone = true;
-    this.queue(stream);
+    this.pipeline.add(stream);
     this.handler.onMalformed(stream, reason, head);
-    if (this.front !== null) this.waitFor(WAIT_CLOSE, this.options.headerTimeoutMs);
+    if (this.pipeline.front === stream) this.waitFor(WAIT_REST, this.options.headerTimeoutMs);
   }
 
   /** A body that breaks its framing. Its owner may still answer, unless it has begun to. */
@@ -212,27 +224,10 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
     if (!stream.done) this.cutOff(stream, false);
   }
 
-  /** True when it is this stream's turn at once. */
-  private queue(stream: ServerStream): boolean {
-    if (this.front === null) {
-      this.front = stream;
-      return true;
-    }
-    stream.hold();
-    this.behind.push(stream);
-    return false;
-  }
-
-  private allSafe(): boolean {
-    if (!isSafe(this.front!.method)) return false;
-    for (let i = 0; i < this.behind.length; i++) if (!isSafe(this.behind[i].method)) return false;
-    return true;
-  }
-
   /** Stops reading ahead when the requests in progress must not be overtaken or are enough. */
   private holdPipeline(stream: ServerStream): void {
     if (stream.done || !stream.requestDone) return;
-    if (!stream.keepAlive || !isSafe(stream.method) || this.behind.length >= this.options.maxPipelined) {
+    if (!stream.keepAlive || !isSafe(stream.method) || this.pipeline.ahead >= this.options.maxPipelined) {
       this.reader.holds |= HOLD_PIPELINE;
     }
   }
@@ -251,7 +246,7 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
 
   /** Asked by a stream before it writes its head: may another request follow on this connection? */
   mayGoOnAfter(stream: ServerStream, end: boolean): boolean {
-    if ((this.draining || this.closing) && this.behind.length === 0) return false;
+    if ((this.draining || this.closing) && this.pipeline.ahead === 0) return false;
     return !(end && stream === this.reading && this.reader.bodyRemaining > MAX_DISCARD);
   }
 
@@ -265,7 +260,7 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
     this.discarded = 0;
     if (!stream.keepAlive || this.reader.bodyRemaining > MAX_DISCARD) this.close();
     else {
-      this.waitFor(WAIT_CLOSE, this.options.headerTimeoutMs);
+      this.waitFor(WAIT_REST, this.options.headerTimeoutMs);
       this.intake.release(HOLD_BODY);
     }
   }
@@ -277,35 +272,35 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
 
   /** The front is answered and read: the next one's turn, or the end. */
   private advance(): void {
-    while (this.front?.done && this.front.requestDone) {
-      const last = this.front;
-      this.front = this.behind.length === 0 ? null : this.behind.shift()!;
-      if (!last.keepAlive || (this.front === null && (this.draining || this.closing))) {
+    const { pipeline } = this;
+    while (pipeline.front?.done && pipeline.front.requestDone) {
+      const last = pipeline.shift();
+      if (!last.keepAlive || (pipeline.front === null && (this.draining || this.closing))) {
         this.close();
         return;
       }
-      if (this.front !== null) {
-        this.front.takeTurn();
-        if (this.waiting !== null && this.behind.length === 0) this.dispatchWaiting();
+      if (this.pipeline.front !== null) {
+        this.pipeline.front.takeTurn();
+        if (this.waiting !== null && this.pipeline.ahead === 0) this.dispatchWaiting();
       }
     }
     if (this.finSent) return;
     if ((this.reader.holds & HOLD_PIPELINE) !== 0 && this.waiting === null && this.canReadAhead()) {
       this.intake.release(HOLD_PIPELINE);
     }
-    if (this.front === null && this.wait !== WAIT_HEAD) this.waitFor(WAIT_IDLE, this.options.idleTimeoutMs);
+    if (this.pipeline.front === null && this.wait !== WAIT_HEAD) this.waitFor(WAIT_IDLE, this.options.idleTimeoutMs);
   }
 
   private canReadAhead(): boolean {
-    if (this.front === null) return true;
-    return this.allSafe() && this.behind.length < this.options.maxPipelined;
+    if (this.pipeline.front === null) return true;
+    return this.pipeline.allSafe && this.pipeline.ahead < this.options.maxPipelined;
   }
 
   private dispatchWaiting(): void {
     const head = this.waiting!;
     this.waiting = null;
-    const { requestDone } = this.front!;
-    this.dispatch(this.front!, head);
+    const { requestDone } = this.pipeline.front!;
+    this.dispatch(this.pipeline.front!, head);
     if (!requestDone) this.intake.release(HOLD_PIPELINE);
   }
 
@@ -314,7 +309,7 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
   }
 
   onOutboxDrained(): void {
-    const { front } = this;
+    const { front } = this.pipeline;
     if (front !== null && !front.done) front.receiver?.onWritable();
   }
 
@@ -334,6 +329,7 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
     stream.dead = true;
     stream.receiver = null;
     if (this.closed) return;
+    this.intake.discardAll();
     this.out.flush();
     // A body that ends with the connection must not look complete.
     if (abrupt) this.socket.resetAndDestroy();
@@ -344,31 +340,29 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
   private close(): void {
     this.closing = true;
     this.intake.discardAll();
-    this.destroyStreams('client_gone');
+    this.dropStreams();
     if (this.closed || this.finSent) return;
     this.finSent = true;
+    this.socket.once('finish', () => this.waitFor(WAIT_FIN, LINGER_MS));
     this.out.end();
-    this.waitFor(WAIT_CLOSE, LINGER_MS);
+    this.out.flush();
+    this.waitForFlush();
   }
 
-  private destroyStreams(reason: FailureCode): void {
-    const { front } = this;
-    if (front === null) return;
-    const streams = [front, ...this.behind];
-    this.front = null;
-    this.behind.length = 0;
+  private dropStreams(): void {
     this.reading = null;
     this.waiting = null;
-    for (const stream of streams) {
-      const receiver: Receiver | null = stream.receiver;
-      stream.receiver = null;
-      if (stream.dead) continue;
-      stream.dead = true;
-      if (!stream.done) receiver?.onReset(reason);
-    }
+    this.pipeline.drop('client_gone');
+  }
+
+  /** A slow client may take its time as long as it takes something. */
+  private waitForFlush(): void {
+    this.unflushed = this.out.remaining;
+    this.waitFor(WAIT_FLUSH, STALL_MS);
   }
 
   private waitFor(what: number, ms: number): void {
+    if (this.closed) return;
     this.wait = what;
     if (what === WAIT_NOTHING) this.options.timers.cancel(this);
     else this.options.timers.arm(this, ms);
@@ -379,15 +373,12 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
     this.wait = WAIT_NOTHING;
     enter();
     if (wait === WAIT_IDLE) {
-      if (this.front === null) this.close();
+      if (this.pipeline.front === null) this.close();
     } else if (wait === WAIT_HEAD) {
       this.refuse('header_timeout', null, false);
-    } else this.destroy();
+    } else if (wait === WAIT_REST) this.close();
+    else if (wait === WAIT_FLUSH && this.out.remaining < this.unflushed) this.waitForFlush();
+    else this.destroy();
     leave();
   }
-}
-
-/** RFC 9110 9.2.1: pipelined requests of these may be worked on at once. */
-function isSafe(method: string): boolean {
-  return method === 'GET' || method === 'HEAD' || method === 'OPTIONS';
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Head } from '../../../core/head.ts';
+import { Timers } from '../../../core/timers.ts';
 import { answer, bodies, Peer, type Request, roundTrip, startServer } from './rig.ts';
 
 const HOST = 'Host: a\r\n';
@@ -170,4 +171,93 @@ test('the owner hears once that a connection has closed, with its addresses stil
     [connection.remoteAddress, connection.remotePort, connection.localAddress, connection.localPort],
     ['127.0.0.1', port, '127.0.0.1', rig.port],
   );
+});
+
+/** A wheel that turns when the test says so. */
+function handTurned(): { timers: Timers; pass(ms: number): void } {
+  let now = 0;
+  const timers = new Timers(10, () => now);
+  return {
+    timers,
+    pass(ms) {
+      now += ms;
+      timers.advance();
+    },
+  };
+}
+
+test('the last answer of a connection reaches a slow client whole, however long it takes', async (t) => {
+  const { timers, pass } = handTurned();
+  const size = 48 << 20;
+  const written = Promise.withResolvers<void>();
+  const rig = await startServer(t, { timers, headerTimeoutMs: 100 }, ({ stream }) => {
+    const head = Head.response(200);
+    head.contentLength = size;
+    stream.closeAfterResponse();
+    stream.writeHead(head, false);
+    // One piece, as a filter hands it on that held the whole body.
+    stream.writeData(Buffer.alloc(size, 'x'), true);
+    written.resolve();
+  });
+  const peer = await Peer.connect(t, rig.port);
+  let received = 0;
+  peer.socket.removeAllListeners('data');
+  peer.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
+  await written.promise;
+  for await (const chunk of peer.socket as AsyncIterable<Buffer>) {
+    received += chunk.length;
+    // Far longer than any time-out of the codec, in total; never without progress in between.
+    pass(250);
+    await new Promise(setImmediate);
+  }
+  assert.ok(received > size, `${received} bytes`);
+});
+
+test('a client that takes nothing of its last answer is given up', async (t) => {
+  const { timers, pass } = handTurned();
+  const written = Promise.withResolvers<void>();
+  const rig = await startServer(t, { timers, headerTimeoutMs: 100 }, ({ stream }) => {
+    const head = Head.response(200);
+    head.contentLength = 64 << 20;
+    stream.closeAfterResponse();
+    stream.writeHead(head, false);
+    stream.writeData(Buffer.alloc(64 << 20), true);
+    written.resolve();
+  });
+  const peer = await Peer.connect(t, rig.port);
+  peer.socket.pause();
+  peer.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
+  await written.promise;
+  while (rig.connections.size > 0) {
+    // The kernel's buffers fill up first, which is progress.
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    pass(30_000);
+  }
+  assert.equal(rig.closed, 1);
+});
+
+test('a malformed pipelined request does not cut short the answer before it', async (t) => {
+  const { timers, pass } = handTurned();
+  const begun = Promise.withResolvers<Request>();
+  const rig = await startServer(t, { timers, headerTimeoutMs: 100 }, (request) => begun.resolve(request));
+  const peer = await Peer.connect(t, rig.port);
+  peer.send(`GET / HTTP/1.1\r\n${HOST}\r\nGET /2 HTTP/1.1\r\n\r\n`);
+  const request = await begun.promise;
+  pass(60_000);
+  answer(request.stream, 200, 'late');
+  assert.match(await peer.rest(), /late[\s\S]*HTTP\/1.1 400 /);
+});
+
+test('nothing is read after a connection was cut off, although it had arrived', async (t) => {
+  const rig = await startServer(t, {}, ({ stream }) => stream.reset());
+  await roundTrip(t, rig.port, `GET /1 HTTP/1.1\r\n${HOST}\r\nGET /2 HTTP/1.1\r\n${HOST}\r\n`);
+  assert.equal(rig.requests.length, 1);
+});
+
+test('a status that ends no exchange is written as 500', async (t) => {
+  const rig = await startServer(t, {}, ({ stream, head }) => answer(stream, Number(head!.path.slice(1)), 'x'));
+  for (const status of [100, 101, 0, 1000]) {
+    const received = await roundTrip(t, rig.port, `GET /${status} HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`);
+    assert.match(received, /^HTTP\/1.1 500 /);
+  }
 });
