@@ -79,7 +79,6 @@ export type ToShard =
 export type DumpKind = 'listeners' | 'routes' | 'clusters' | 'endpoints' | 'filters' | 'snapshot';
 
 export type FromShard =
-  | { readonly type: 'ready' }
   | {
       readonly type: 'applied';
       readonly revision: number;

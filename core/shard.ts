@@ -44,7 +44,6 @@ class ServingShard {
       this.telemetry.flush();
       ended();
     });
-    this.post({ type: 'ready' });
   }
 
   private post(message: FromShard): void {

@@ -34,7 +34,7 @@ export interface ShardsEnvironment {
 }
 
 /** What a shard says unasked. */
-export type News = Exclude<FromShard, { type: 'ready' | 'applied' | 'answer' | 'drained' }>;
+export type News = Exclude<FromShard, { type: 'applied' | 'answer' | 'drained' }>;
 
 export interface Applied {
   readonly ok: boolean;
@@ -226,10 +226,9 @@ export class Shards {
 
   private receive(life: Life, message: FromShard): void {
     switch (message.type) {
-      case 'ready':
-        this.watchdog.started(life.index);
-        return;
       case 'applied':
+        // The first compile runs code that was never run before, which takes its time on a busy machine.
+        if (life.alive) this.watchdog.started(life.index);
         if (message.ok) life.serving = life.alive;
         life.configs.shift()?.({ ok: message.ok, problems: message.problems });
         return;

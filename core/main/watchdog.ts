@@ -36,7 +36,7 @@ export class Watchdog {
     this.interval.unref();
   }
 
-  /** A shard is being made: loading its code may take long. */
+  /** A shard is being made: loading its code and its first configuration may take long. */
   begin(index: number): void {
     this.last[index] = Atomics.load(this.counters, index);
     this.silentMs[index] = 0;
