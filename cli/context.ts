@@ -41,13 +41,19 @@ export async function readContext(home = meshHome()): Promise<Context> {
       code === 'ENOENT' ? `no mesh is known here (${file} does not exist)` : `${file}: ${(error as Error).message}`;
     throw new CliError(`${why}: start one with \`mesh up\`, or set MESH_HOME`, EXIT.unreachable);
   }
+  const context = parse(text);
+  if (context !== null) return context;
+  throw new CliError(`${file} is broken: remove it and start the mesh again with \`mesh up\``);
+}
+
+function parse(text: string): Context | null {
   try {
     const context = JSON.parse(text) as Context;
-    if (typeof context.api === 'string' && typeof context.token === 'string') return context;
+    const whole = typeof context.api === 'string' && typeof context.token === 'string';
+    return whole && Array.isArray(context.bus?.servers) ? context : null;
   } catch {
-    // Told below, like a file of another shape.
+    return null;
   }
-  throw new CliError(`${file} is broken: remove it and start the mesh again with \`mesh up\``);
 }
 
 /** Ports of the mesh's own servers, which no request that goes through it may reach. */

@@ -56,7 +56,7 @@ function routes(rows: readonly RouteDump[]): string {
     rows.map(({ listener, virtualHost, domains, match, virtualService, action }) => [
       listener,
       virtualHost,
-      domains.length > 2 ? `${domains.slice(0, 2).join(', ')} + ${domains.length - 2} more...` : domains.join(', '),
+      briefly(domains),
       match,
       // Istio writes name.namespace.
       virtualService.split('/').reverse().join('.'),
@@ -65,16 +65,23 @@ function routes(rows: readonly RouteDump[]): string {
   );
 }
 
+/** As Istio does it: the short names, and how many more there are. */
+function briefly(domains: readonly string[]): string {
+  const sorted = [...domains].sort((a, b) => a.length - b.length);
+  return sorted.length > 2 ? `${sorted.slice(0, 2).join(', ')} + ${sorted.length - 2} more...` : sorted.join(', ');
+}
+
 function clusters(rows: readonly ClusterDump[]): string {
   return table(
-    ['SERVICE FQDN', 'PORT', 'SUBSET', 'DIRECTION', 'TYPE', 'ENDPOINTS'],
-    rows.map(({ service, port, subset, kind, name, endpoints: count }) => [
+    ['SERVICE FQDN', 'PORT', 'SUBSET', 'DIRECTION', 'ENDPOINTS', 'ACTIVE', 'REQUESTS'],
+    rows.map(({ service, port, subset, kind, name, endpoints: count, active, requests }) => [
       service || name,
       String(port),
       subset || '-',
-      name.split('|')[0] || '-',
       kind,
       String(count),
+      String(active),
+      String(requests),
     ]),
   );
 }

@@ -32,22 +32,22 @@ const HOME = resolve(process.env.MESH_HOME || join(ROOT, '.mesh'));
 const DEMO_FILE = join(HOME, 'demo.json');
 const GATEWAY_PORT = 8080;
 const APP_PORT = 9080;
-const TOUR_MS = 90_000;
+/** Stopping included, the tour ends within 90 s. */
+const TOUR_MS = 80_000;
 const SERVING_MS = 20_000;
 /** What the demo starts with; everything else that is configured is taken out. */
 const BASE = ['services.yaml', 'gateway.yaml', 'subsets.yaml'];
 
 async function main(args: readonly string[]): Promise<number> {
-  const unknown = args.find((argument) => argument !== '--check');
-  if (unknown !== undefined) {
-    say('usage: npm run demo [-- --check]');
-    return unknown === '--help' || unknown === '-h' ? 0 : 2;
+  const { check, limitMs, wrong } = readArguments(args);
+  if (wrong !== null) {
+    say('usage: npm run demo [-- --check [--limit SECONDS]]');
+    return wrong === '--help' || wrong === '-h' ? 0 : 2;
   }
-  const check = args.includes('--check');
   const started = performance.now();
   const processes = new MeshProcesses(HOME);
   const stopped = untilSignal();
-  const end = check ? Promise.race([stopped, tooLate()]) : stopped;
+  const end = check ? Promise.race([stopped, tooLate(limitMs)]) : stopped;
   try {
     const demo = await Promise.race([start(processes), end]);
     if (typeof demo === 'string') return interrupted(demo);
@@ -211,10 +211,25 @@ function untilSignal(): Promise<string> {
   });
 }
 
-function tooLate(): Promise<string> {
+function tooLate(limitMs: number): Promise<string> {
   return new Promise((done) => {
-    setTimeout(() => done(`the tour took more than ${TOUR_MS / 1000} s`), TOUR_MS).unref();
+    setTimeout(() => done(`the tour took more than ${limitMs / 1000} s`), limitMs).unref();
   });
+}
+
+/** `wrong`: the argument that is none. */
+function readArguments(args: readonly string[]): { check: boolean; limitMs: number; wrong: string | null } {
+  let check = false;
+  let limitMs = TOUR_MS;
+  for (let at = 0; at < args.length; at++) {
+    const seconds = Number(args[at + 1]);
+    if (args[at] === '--check') check = true;
+    else if (args[at] === '--limit' && seconds > 0) {
+      limitMs = seconds * 1000;
+      at++;
+    } else return { check, limitMs, wrong: args[at] };
+  }
+  return { check, limitMs, wrong: null };
 }
 
 function interrupted(reason: string): number {
