@@ -19,7 +19,7 @@ export type { Address, ConfigSource, Proxy, ProxyOptions } from './main/options.
 export async function startProxy(options: ProxyOptions): Promise<WeftProxy> {
   const log = new ProxyLog(options.logLevel ?? 'info', options.log);
   const shards = Math.max(1, Math.floor(options.shards ?? availableParallelism()));
-  const reusePort = shards > 1 && (await canSharePorts());
+  const reusePort = await canSharePorts();
   if (shards > 1 && !reusePort) {
     log.write('warning', 'main', `one shard instead of ${shards}: this system cannot share a port between threads`);
   }

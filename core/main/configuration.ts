@@ -5,7 +5,7 @@ import type { Problem, Resource } from '../config/resource.ts';
 import { listenersOf } from '../listeners.ts';
 import type { ConfigUpdate, ListenerSpec, ToShard } from '../protocol.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
-import type { Log } from './options.ts';
+import type { Address, Log } from './options.ts';
 import { PortUnavailable, reservePort } from './ports.ts';
 import type { Applied, Shards } from './shards.ts';
 
@@ -70,7 +70,10 @@ export class Configuration {
   propose(proposal: Proposal): Promise<Outcome> {
     const asked = performance.now();
     const outcome = this.last.then(async (): Promise<Outcome> => {
-      const { ok, problems } = await this.adopt(proposal);
+      const { ok, problems } = await this.adopt(proposal).catch((error: Error): Applied => {
+        this.options.log('error', 'main', `revision ${proposal.revision} cannot be applied: ${error.stack}`);
+        return { ok: false, problems: [{ severity: 'error', code: 'internal', message: error.message }] };
+      });
       if (!ok) this.rejected++;
       this.refusal = ok ? null : (problems.find(({ severity }) => severity === 'error')?.message ?? 'refused');
       return { ok, problems, ms: performance.now() - asked };
@@ -141,16 +144,19 @@ export class Configuration {
       }
       const key = `${wanted.address} ${wanted.configuredPort}`;
       const mapped = this.gatewayPorts.get(key) ?? gatewayPorts[wanted.configuredPort] ?? wanted.configuredPort;
-      const port = await reservePort(
-        { address: wanted.address, port: mapped },
-        `Gateway port ${wanted.configuredPort}`,
-      );
+      const port = await this.reserve({ address: wanted.address, port: mapped }, wanted.configuredPort);
       this.gatewayPorts.set(key, port);
       const instead = port === wanted.configuredPort ? '' : ` in place of ${wanted.configuredPort}`;
       log('info', 'main', `gateway listens on ${wanted.address}:${port}${instead}`);
       listeners.push({ ...wanted, port });
     }
     return listeners;
+  }
+
+  /** A port of ours may still be closing, or be open on another address: shards can share it with themselves. */
+  private reserve(address: Address, configuredPort: number): Promise<number> {
+    const ours = address.port !== 0 && [...this.gatewayPorts.values()].includes(address.port);
+    return ours ? Promise.resolve(address.port) : reservePort(address, `Gateway port ${configuredPort}`);
   }
 }
 

@@ -46,6 +46,7 @@ const MAX_BACKOFF_MS = 10_000;
 /** A shard that lived this long failed for a new reason. */
 const FORGIVEN_AFTER_MS = 60_000;
 const QUERY_MS = 2_000;
+const DYING_MS = 20;
 
 /** One shard between its start and its death. */
 interface Life {
@@ -111,8 +112,10 @@ export class Shards {
    * none for those that died of it.
    */
   async configure(message: ToShard & { type: 'config' }): Promise<Applied[]> {
-    while (this.lives.every((life) => life === null))
-      await delay(FIRST_BACKOFF_MS, null, { signal: this.stopping.signal });
+    while (this.lives.every((life) => life === null)) {
+      if (this.stopping.signal.aborted) return [];
+      await delay(FIRST_BACKOFF_MS);
+    }
     const answers = this.lives.map((life) => (life === null ? null : this.configureOne(life, message)));
     return (await Promise.all(answers)).filter((applied) => applied !== null);
   }
@@ -130,6 +133,8 @@ export class Shards {
 
   /** Resolves when every living shard has finished, or after `ms`. */
   async drain(ms: number): Promise<'drained' | 'late'> {
+    // Who dies from now on is not missed.
+    this.stopping.abort();
     const drained = this.lives
       .filter((life) => life !== null)
       .map((life) => {
@@ -250,11 +255,13 @@ export class Shards {
   }
 
   private ended(life: Life, cause: unknown): void {
-    if (!life.alive || this.stopping.signal.aborted) return;
+    if (!life.alive) return;
     const { index } = life;
     this.bury(life);
     this.lives[index] = null;
-    this.environment.died(index);
+    if (this.stopping.signal.aborted) return;
+    // Its thread is told to end, and does so a few milliseconds later.
+    setTimeout(() => this.environment.died(index), DYING_MS);
     if (performance.now() - life.bornAt > FORGIVEN_AFTER_MS) this.failures[index] = 0;
     const wait = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS << Math.min(this.failures[index]++, 10));
     this.restarts++;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
+import { reservePort } from '../../../core/main/ports.ts';
 import { bench, get, portOf, reverseProxy, until, virtualService } from './harness.ts';
 
 suite('a proxy that is configured from a folder', () => {
@@ -77,6 +78,25 @@ suite('a proxy that is configured from a folder', () => {
       ),
     );
   });
+
+  test('moves a listener to another address of the same port, and back, at once', async (t) => {
+    for (const shards of [1, 2]) {
+      const { write, start, upstream, log } = await bench(t);
+      const on = (bind: string) => reverseProxy(upstream).replace('  - port:', `  - bind: ${bind}\n    port:`);
+      await write('edge.yaml', on('127.0.0.1'));
+      const port = await freePort();
+      const proxy = await start({ shards, gatewayPorts: { 8080: port } });
+      for (const [revision, address] of [
+        [2, '0.0.0.0'],
+        [3, '127.0.0.1'],
+      ] as const) {
+        await write('edge.yaml', on(address));
+        await log.line(new RegExp(`revision ${revision} runs`));
+        assert.deepEqual([proxy.listeners[0].address, proxy.listeners[0].port], [address, port]);
+        assert.equal((await get(`http://127.0.0.1:${port}/`)).status, 200);
+      }
+    }
+  });
 });
 
 function directResponse(): unknown {
@@ -86,4 +106,8 @@ function directResponse(): unknown {
     metadata: { name: 'teapot' },
     spec: { hosts: ['teapot.example.com'], http: [{ directResponse: { status: 418 } }] },
   };
+}
+
+function freePort(): Promise<number> {
+  return reservePort({ address: '127.0.0.1', port: 0 }, 'test');
 }
