@@ -22,7 +22,8 @@ const ROUND_MS = 20_000;
 export async function reportChange(api: Api, result: ChangeResult, options: ChangeOptions): Promise<void> {
   if (options.json !== true) {
     for (const { key, change } of result.changes) {
-      print(`${key} ${options.dryRun === true ? `${change} (dry run)` : change}`);
+      // Kinds without namespaces have an empty one in their key.
+      print(`${key.replace('//', '/')} ${options.dryRun === true ? `${change} (dry run)` : change}`);
     }
     for (const warning of result.warnings)
       note(`${paint('yellow', 'warning:', process.stderr)} ${describeProblem(warning)}`);
