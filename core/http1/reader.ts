@@ -189,6 +189,11 @@ export class MessageReader {
       return at + 1;
     }
     const end = bytes.length;
+    if (bytes[at] === 10 || bytes[at] === 13) {
+      // llhttp would skip any number of them.
+      this.violate(this.toleratesBlankLine ? 'bad_request' : 'protocol_error');
+      return end;
+    }
     const { maxHeadBytes } = this.limits;
     let stop = Math.min(end, at + maxHeadBytes);
     if (end - at > SEARCH_FROM) {

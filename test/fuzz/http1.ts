@@ -47,6 +47,18 @@ export async function fuzz(seed: number, milliseconds: number): Promise<number> 
   return tried;
 }
 
+/** One input, whole and byte by byte. */
+export async function compare(fromClient: boolean, text: string): Promise<void> {
+  const timers = new Timers(1000);
+  const run = (pieces: string[]): Promise<unknown> =>
+    fromClient ? serve(pieces, 'reverse', timers) : ask(pieces, 'GET', timers);
+  try {
+    assert.deepEqual(await run([...text]), await run([text]));
+  } finally {
+    timers.stop();
+  }
+}
+
 /** What the owner was told and what the client got back. */
 async function serve(pieces: string[], mode: 'reverse' | 'forward', timers: Timers): Promise<unknown> {
   const seen: Request[] = [];
