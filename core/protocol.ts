@@ -87,6 +87,8 @@ export type FromShard =
       readonly ms: number;
     }
   | ({ readonly type: 'series' } & Series)
+  /** The slot counts nothing any more; it is cleared a minute later. */
+  | { readonly type: 'series-gone'; readonly slot: number }
   | { readonly type: 'access-log'; readonly lines: string }
   | { readonly type: 'log'; readonly level: LogLevel; readonly component: string; readonly message: string }
   | { readonly type: 'answer'; readonly id: number; readonly value: unknown }

@@ -41,7 +41,7 @@ class ServingShard {
     });
     port.on('close', () => {
       this.plane.close();
-      this.telemetry.flush();
+      this.telemetry.close();
       ended();
     });
   }

@@ -270,6 +270,9 @@ export class RunningProxy implements WeftProxy {
       case 'series':
         this.statistics.announced(shard, message);
         return;
+      case 'series-gone':
+        this.statistics.gone(shard, message.slot);
+        return;
       case 'access-log':
         accessLog.write(message.lines, () => this.statistics.logTaken(shard, message.lines.length));
         return;

@@ -27,6 +27,8 @@ export interface MetricsOptions {
   readonly node: Workload;
   /** Tells of a label set that counts from now on. */
   announce(series: Series): void;
+  /** Tells that a label set counts no more; its slots are used again after the next sweep. */
+  retire(slot: number): void;
   /** What was announced for these statistics before. */
   readonly known: readonly Series[];
 }
@@ -43,14 +45,26 @@ const SOURCE_PRINCIPAL = HTTP_LABELS.indexOf('source_principal');
 const CONTENT_TYPE = new FieldName('content-type');
 const GRPC_STATUS = new FieldName('grpc-status');
 
+/** A label set that has slots. */
+interface Counted {
+  readonly slot: number;
+  readonly proven: boolean;
+  /** As the last sweep that saw it change found it. */
+  requests: number;
+  changedAt: number;
+}
+
 /** Slots by destination, service, outcome and source. */
 type Ways = Map<Workload | null, Map<string, Map<number, Map<Workload | null, number>>>>;
 
 export class Metrics implements RecordSink {
   private readonly options: MetricsOptions;
   private readonly slots: Float64Array;
-  /** The first slot of a label set, by its values. */
-  private readonly sets = new Map<string, number>();
+  /** By the values of their labels. */
+  private readonly sets = new Map<string, Counted>();
+  private readonly free: number[] = [];
+  /** Given up at the last sweep; the main thread has heard of it by the next. */
+  private resting: number[] = [];
   private readonly ways: { readonly [D in ExchangeRecord['direction']]: Ways } = {
     inbound: new Map(),
     outbound: new Map(),
@@ -64,6 +78,7 @@ export class Metrics implements RecordSink {
   constructor(options: MetricsOptions) {
     this.options = options;
     this.slots = new Float64Array(options.statistics);
+    const taken = new Set<number>();
     for (const series of options.known) {
       if (!isHttpSeries(series)) continue;
       const { slot, labels } = series;
@@ -71,10 +86,12 @@ export class Metrics implements RecordSink {
         this.overflowing = true;
         continue;
       }
-      this.sets.set(labels.join('\n'), slot);
+      taken.add(slot);
+      this.add(slot, labels, performance.now());
       this.next = Math.max(this.next, slot + SLOTS_PER_SET);
-      if (!provenLabels(labels)) this.unproven++;
     }
+    // What a predecessor had given up.
+    for (let slot = FIRST_SLOT; slot < this.next; slot += SLOTS_PER_SET) if (!taken.has(slot)) this.release(slot);
   }
 
   exchangeEnded(record: ExchangeRecord): void {
@@ -86,6 +103,26 @@ export class Metrics implements RecordSink {
     observe(slots, at + DURATION, record.durationMs);
     observe(slots, at + REQUEST_BYTES, record.bytesReceived);
     observe(slots, at + RESPONSE_BYTES, record.bytesSent);
+  }
+
+  /** Gives up label sets that counted nothing for `idleMs`. `now` in ms, by any clock that is always the same. */
+  sweep(now: number, idleMs: number): void {
+    for (const slot of this.resting) this.release(slot);
+    this.resting = [];
+    for (const [key, counted] of this.sets) {
+      const requests = this.slots[counted.slot + REQUESTS];
+      if (requests !== counted.requests) {
+        counted.requests = requests;
+        counted.changedAt = now;
+      } else if (now - counted.changedAt >= idleMs) {
+        this.sets.delete(key);
+        if (!counted.proven) this.unproven--;
+        this.resting.push(counted.slot);
+        this.options.retire(counted.slot);
+      }
+    }
+    // They may lead to what was given up, or to the overflow for want of it; workloads that are gone go, too.
+    this.forget();
   }
 
   private find(record: ExchangeRecord): number {
@@ -107,10 +144,7 @@ export class Metrics implements RecordSink {
     outcome: number,
   ): number {
     const at = this.intern(httpLabels(record, source, service, grpcStatus));
-    if (this.remembered >= MAX_REMEMBERED) {
-      for (const way of Object.values(this.ways)) way.clear();
-      this.remembered = 0;
-    }
+    if (this.remembered >= MAX_REMEMBERED) this.forget();
     this.remembered++;
     const services = entry(this.ways[record.direction], record.destination);
     entry(entry(services, service), outcome).set(source, at);
@@ -120,15 +154,38 @@ export class Metrics implements RecordSink {
   private intern(labels: readonly string[]): number {
     const key = labels.join('\n');
     const known = this.sets.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.slot;
     const proven = provenLabels(labels);
-    if (this.next >= OVERFLOW_SLOT || (!proven && this.unproven >= MAX_UNPROVEN)) return this.overflow();
+    if (!proven && this.unproven >= MAX_UNPROVEN) return this.overflow();
+    const slot = this.allocate();
+    if (slot < 0) return this.overflow();
+    this.add(slot, labels, performance.now());
+    this.options.announce({ slot, name: HTTP_SERIES, labels });
+    return slot;
+  }
+
+  private add(slot: number, labels: readonly string[], now: number): void {
+    const proven = provenLabels(labels);
     if (!proven) this.unproven++;
-    const at = this.next;
+    this.sets.set(labels.join('\n'), { slot, proven, requests: this.slots[slot + REQUESTS], changedAt: now });
+  }
+
+  private allocate(): number {
+    const slot = this.free.pop();
+    if (slot !== undefined) return slot;
+    if (this.next >= OVERFLOW_SLOT) return -1;
     this.next += SLOTS_PER_SET;
-    this.sets.set(key, at);
-    this.options.announce({ slot: at, name: HTTP_SERIES, labels });
-    return at;
+    return this.next - SLOTS_PER_SET;
+  }
+
+  private release(slot: number): void {
+    this.slots.fill(0, slot, slot + SLOTS_PER_SET);
+    this.free.push(slot);
+  }
+
+  private forget(): void {
+    for (const way of Object.values(this.ways)) way.clear();
+    this.remembered = 0;
   }
 
   private overflow(): number {

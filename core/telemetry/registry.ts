@@ -29,6 +29,11 @@ export class StatisticsRegistry {
     if (isHttpSeries(series)) this.bySlot[shard].set(slot, series);
   }
 
+  /** The slots count nothing any more. */
+  gone(shard: number, slot: number): void {
+    this.bySlot[shard].delete(slot);
+  }
+
   /** What the shard of this index has announced so far: a new shard has to know it. */
   series(shard: number): readonly Series[] {
     return [...this.bySlot[shard].values()];

@@ -7,6 +7,11 @@ import { AccessLog } from './access-log.ts';
 import { LogBacklog } from './log-backlog.ts';
 import { Metrics } from './metrics.ts';
 
+const SWEEP_MS = 60_000;
+/** A series that counted nothing for so long is given up. */
+const SERIES_IDLE_MS = 3_600_000;
+/** A filter or a peer can cause messages without end. */
+const MESSAGES_A_SECOND = 200;
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warning', 'error'];
 
 export class ShardTelemetry implements RecordSink {
@@ -14,6 +19,9 @@ export class ShardTelemetry implements RecordSink {
   private readonly metrics: Metrics;
   private readonly accessLog: AccessLog | null;
   private readonly post: (message: FromShard) => void;
+  private readonly sweeping: NodeJS.Timeout;
+  private secondBegan = performance.now();
+  private messages = 0;
 
   constructor(start: ShardStart, post: (message: FromShard) => void) {
     const { options, statistics, node, series } = start;
@@ -24,7 +32,10 @@ export class ShardTelemetry implements RecordSink {
       node,
       known: series,
       announce: ({ slot, name, labels }) => post({ type: 'series', slot, name, labels }),
+      retire: (slot) => post({ type: 'series-gone', slot }),
     });
+    this.sweeping = setInterval(() => this.metrics.sweep(performance.now(), SERIES_IDLE_MS), SWEEP_MS);
+    this.sweeping.unref();
     const backlog = new LogBacklog(statistics);
     backlog.reset();
     this.accessLog =
@@ -44,6 +55,15 @@ export class ShardTelemetry implements RecordSink {
 
   log(level: LogLevel, component: string, message: string): void {
     if (LEVELS.indexOf(level) < LEVELS.indexOf(this.logLevel)) return;
+    const now = performance.now();
+    if (now - this.secondBegan >= 1_000) {
+      const lost = this.messages - MESSAGES_A_SECOND;
+      this.secondBegan = now;
+      this.messages = 0;
+      if (lost > 0)
+        this.post({ type: 'log', level: 'warning', component: 'main', message: `${lost} messages were left out` });
+    }
+    if (++this.messages > MESSAGES_A_SECOND) return;
     this.post({ type: 'log', level, component, message });
   }
 
@@ -53,6 +73,7 @@ export class ShardTelemetry implements RecordSink {
   }
 
   close(): void {
+    clearInterval(this.sweeping);
     this.accessLog?.close();
   }
 }

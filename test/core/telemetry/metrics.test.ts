@@ -23,6 +23,7 @@ const GATEWAY = workload('gateway-v1', { namespace: 'istio-system' });
 class Shard {
   readonly statistics: SharedArrayBuffer;
   readonly announced: Series[] = [];
+  readonly retired: number[] = [];
   readonly metrics: Metrics;
   readonly slots: Float64Array;
 
@@ -34,6 +35,7 @@ class Shard {
       node: GATEWAY,
       known,
       announce: (series) => this.announced.push(series),
+      retire: (slot) => this.retired.push(slot),
     });
   }
 
@@ -281,6 +283,46 @@ describe('counting', () => {
     const after = new Shard(shard.statistics, shard.announced);
     invent(after, -1);
     assert.equal(after.announced.length, 0);
+  });
+
+  it('gives up a label set that counts nothing for long, and uses its slots again, from zero', () => {
+    const shard = new Shard().end().end({ responseCode: 404 });
+    const [busy, idle] = shard.announced;
+    shard.metrics.sweep(0, 1_000);
+    shard.end();
+    shard.metrics.sweep(1_000, 1_000);
+    assert.deepEqual(shard.retired, [idle.slot]);
+    // The main thread has a sweep's time to hear of it.
+    shard.end({ responseCode: 500 });
+    assert.notEqual(shard.announced[2].slot, idle.slot);
+    assert.equal(shard.requests(idle), 1);
+    shard.metrics.sweep(1_500, 1_000);
+    assert.equal(shard.requests(idle), 0);
+    shard.end({ responseCode: 404 });
+    assert.deepEqual([shard.announced[3].slot, shard.announced[3].labels], [idle.slot, idle.labels]);
+    assert.equal(shard.requests(idle), 1);
+    assert.equal(shard.requests(busy), 2);
+  });
+
+  it('counts by itself again what was "other", once there is room', () => {
+    const shard = new Shard();
+    for (let i = 0; i < MAX_SETS + 1; i++) shard.end({ destinationService: `s${i}.default.svc.cluster.local` });
+    const late = { destinationService: `s${MAX_SETS}.default.svc.cluster.local` };
+    for (const now of [0, 2_000, 4_000]) shard.metrics.sweep(now, 1_000);
+    assert.equal(shard.retired.length, MAX_SETS - 1);
+    shard.end(late);
+    assert.equal(shard.labels.destination_service, late.destinationService);
+    assert.equal(shard.requests(shard.announced.at(-1)!), 1);
+  });
+
+  it('clears after a restart what the shard before it had given up', () => {
+    const before = new Shard().end().end({ responseCode: 404 });
+    const [gone, kept] = before.announced;
+    const after = new Shard(before.statistics, [kept]);
+    assert.equal(after.requests(gone), 0);
+    after.end({ responseCode: 500 });
+    assert.equal(after.announced[0].slot, gone.slot);
+    assert.equal(after.requests(kept), 1);
   });
 
   it('does not count a tunnel, whose requests count themselves', () => {

@@ -16,6 +16,7 @@ function rig(shards = 2) {
       statistics: registry.memory[shard],
       node: PRODUCTPAGE,
       known: registry.series(shard),
+      retire: (slot) => registry.gone(shard, slot),
       announce: (series) => registry.announced(shard, series),
     });
   return {
@@ -119,6 +120,20 @@ describe('the exposition', () => {
     const counts = lineOf(exposition.render(), 'istio_requests_total{');
     assert.equal(counts.length, 1);
     assert.match(counts[0], / 2$/);
+  });
+
+  it('no longer shows what every shard that had it gave up', () => {
+    const { exposition, shards } = rig();
+    for (const shard of shards) shard.exchangeEnded(exchange());
+    shards[0].sweep(performance.now(), -1);
+    shards[0].sweep(performance.now() + 1, 0);
+    assert.deepEqual(
+      lineOf(exposition.render(), 'istio_requests_total').map((line) => line.split(' ').at(-1)),
+      ['1'],
+    );
+    shards[1].sweep(performance.now(), -1);
+    shards[1].sweep(performance.now() + 1, 0);
+    assert.equal(exposition.render(), '');
   });
 
   it('escapes quotes, backslashes and line feeds of label values', () => {

@@ -86,4 +86,19 @@ describe("a shard's telemetry", () => {
     );
     assert.ok(!types(posted).includes('access-log'));
   });
+
+  it('does not let a filter that logs without end flood the main thread', (t) => {
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    const clock = t.mock.method(performance, 'now', () => 10_000);
+    const { posted, telemetry } = rig('off');
+    const shard = telemetry();
+    for (let i = 0; i < 1_000; i++) shard.log('info', 'wasm', `message ${i}`);
+    assert.equal(posted.length, 200);
+    clock.mock.mockImplementation(() => 11_000);
+    shard.log('info', 'wasm', 'later');
+    assert.deepEqual(
+      posted.slice(200).map((message) => message.type === 'log' && message.message),
+      ['800 messages were left out', 'later'],
+    );
+  });
 });
