@@ -24,7 +24,7 @@ export class ConnectionMemo {
   /** 'cluster.local/ns/default/sa/bookinfo-productpage'; '' without an address of the caller's own. */
   principal = '';
   /** The authority of the last request, as bytes, and the virtual host it led to in `snapshot`. */
-  authority: Buffer | null = null;
+  authority: Uint8Array | null = null;
   snapshot: Snapshot | null = null;
   host: VirtualHost | null = null;
 }
@@ -40,11 +40,15 @@ export function memoOf(connection: Connection): ConnectionMemo {
 export function identify(exchange: Exchange): void {
   const { plane, requestHead: head, direction } = exchange;
   const memo = memoOf(exchange.connection);
+  // It says whose certificate somebody saw, and no connection has shown one.
+  head.remove(CLIENT_CERT);
   if (direction === 'outbound') {
+    if (memo.workload === null) memo.principal = principalOf(plane.node);
+    memo.workload = plane.node;
     exchange.source = plane.node;
-    exchange.sourcePrincipal = principalOf(plane.node);
+    exchange.sourcePrincipal = memo.principal;
     head.remove(PEER_METADATA);
-    if (plane.node.id !== '') head.set(PEER_METADATA_ID, plane.node.id);
+    if (plane.node.id !== '') head.put(PEER_METADATA_ID, plane.node.id);
     if (!head.has(FORWARDED_PROTO)) head.add('x-forwarded-proto', head.scheme);
   } else {
     if (memo.peersVersion !== plane.peersVersion) recognise(memo, plane, exchange.connection.remoteAddress);
@@ -95,7 +99,6 @@ function labelsOf(nodeId: string | undefined): Workload | null {
 }
 
 function stripUntrusted(head: Head): void {
-  head.remove(CLIENT_CERT);
   const { spans, bytes } = head;
   for (let at = 0; at < spans.length; at += 4) {
     const start = spans[at];

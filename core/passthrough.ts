@@ -1,7 +1,9 @@
 // Hosts that the mesh does not know: where the policy allows them, each becomes a cluster of its own, resolved by DNS,
-// in a bounded table. Never reachable: link-local addresses (a cloud's metadata service) and the mesh's own ports.
+// in a bounded table. Never reachable: link-local addresses (a cloud's metadata service) and the mesh's own ports
+// of this machine.
 
-import { isIP } from 'node:net';
+import { BlockList, isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { Cluster, DEFAULT_POLICY } from './cluster/cluster.ts';
 import type { Endpoint } from './cluster/endpoint.ts';
 import type { Resolver } from './cluster/resolver.ts';
@@ -13,6 +15,15 @@ import { EMPTY_CHAIN, type VirtualHost } from './router/route.ts';
 const MAX_HOSTS = 1024;
 /** Istio's ports of a proxy, where a mesh of another version may listen. */
 const MESH_PORTS: ReadonlySet<number> = new Set([15000, 15001, 15006, 15008, 15020, 15021, 15090]);
+
+// Compared as numbers: an address has many spellings, and an IPv4 address also one in IPv6 ('::ffff:a9fe:a9fe').
+const NEVER = new BlockList();
+NEVER.addSubnet('169.254.0.0', 16, 'ipv4');
+NEVER.addSubnet('0.0.0.0', 8, 'ipv4');
+NEVER.addAddress('::', 'ipv6');
+NEVER.addSubnet('fe80::', 10, 'ipv6');
+// Where a cloud has its metadata service in IPv6.
+NEVER.addAddress('fd00:ec2::254', 'ipv6');
 
 export class Passthrough {
   /** Given after construction: the resolver asks this table which addresses are refused. */
@@ -48,10 +59,10 @@ export class Passthrough {
 
   /** Addresses that a name may not lead to either. */
   refuses(address: string, port: number): boolean {
-    if (address.startsWith('169.254.') || /^fe[89ab]/i.test(address)) return true;
-    if (address === '0.0.0.0' || address === '::') return true;
-    const local = address.startsWith('127.') || address === '::1' || /^::ffff:(127\.|169\.254\.)/i.test(address);
-    return local && (MESH_PORTS.has(port) || this.ownPorts().includes(port));
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+    if (NEVER.check(address, family)) return true;
+    if (!MESH_PORTS.has(port) && !this.ownPorts().includes(port)) return false;
+    return thisMachine().check(address, family);
   }
 
   *endpoints(): Iterable<Endpoint> {
@@ -100,4 +111,14 @@ export class Passthrough {
       },
     };
   }
+}
+
+function thisMachine(): BlockList {
+  const addresses = new BlockList();
+  addresses.addSubnet('127.0.0.0', 8, 'ipv4');
+  addresses.addAddress('::1', 'ipv6');
+  for (const found of Object.values(networkInterfaces())) {
+    for (const { address, family } of found ?? []) addresses.addAddress(address, family === 'IPv6' ? 'ipv6' : 'ipv4');
+  }
+  return addresses;
 }

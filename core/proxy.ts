@@ -7,8 +7,8 @@
 // Exchange.finish.
 
 import { connect } from 'node:net';
-import { Endpoint, endpointKey } from './cluster/endpoint.ts';
-import type { PoolEnvironment } from './cluster/pool.ts';
+import type { Endpoint } from './cluster/endpoint.ts';
+import { EndpointTable } from './cluster/endpoint-table.ts';
 import { Resolver } from './cluster/resolver.ts';
 import type { ClientConnection, DownstreamStream, Receiver, ServerHandler } from './codec.ts';
 import type { Problem, Resource } from './config/resource.ts';
@@ -107,23 +107,25 @@ class Shard implements DataPlane, Plane {
   readonly random = Math.random;
   readonly log: DataPlaneEnvironment['log'];
   private readonly peers = new Map<string, WorkloadEndpoint>();
-  private readonly endpoints = new Map<string, Endpoint>();
+  private readonly endpoints: EndpointTable;
   private readonly listeners = new Map<string, Listener>();
   private readonly resources = new Map<string, Resource>();
   private registered: readonly WorkloadEndpoint[] = [];
   private readonly filters: WasmFilters;
   private readonly compiler: Compiler;
   private readonly hosts: Passthrough;
-  private readonly pools: PoolEnvironment;
 
   constructor(environment: DataPlaneEnvironment) {
     this.node = environment.node;
     this.options = environment.options;
     this.sink = environment.sink;
     this.log = environment.log;
-    this.pools = { timers: this.timers, dial: (endpoint, opened, failed) => this.dial(endpoint, opened, failed) };
+    this.endpoints = new EndpointTable(
+      { timers: this.timers, dial: (endpoint, opened, failed) => this.dial(endpoint, opened, failed) },
+      () => this.endpointsInUse(),
+    );
     const endpointOf = (address: string, port: number, workload: WorkloadEndpoint | null): Endpoint =>
-      this.endpoint(address, port, workload);
+      this.endpoints.at(address, port, workload);
     this.hosts = new Passthrough(this, () => this.ownPorts());
     const resolver = new Resolver(endpointOf, (address, port) => this.hosts.refuses(address, port));
     this.hosts.resolver = resolver;
@@ -205,7 +207,7 @@ class Shard implements DataPlane, Plane {
 
   close(): void {
     for (const listener of this.listeners.values()) listener.close();
-    for (const endpoint of this.endpoints.values()) endpoint.pool.destroy();
+    this.endpoints.destroy();
     this.timers.stop();
   }
 
@@ -221,7 +223,7 @@ class Shard implements DataPlane, Plane {
     this.snapshot = snapshot;
     this.filters.retain(snapshot);
     this.populateInbound();
-    this.retireEndpoints();
+    this.endpoints.sweep();
   }
 
   /** The application is no endpoint of the registry: it is where this proxy's inbound port leads. */
@@ -229,31 +231,13 @@ class Shard implements DataPlane, Plane {
     const { app } = this.node;
     for (const cluster of this.snapshot.clusters.values()) {
       if (cluster.spec.kind === 'inbound' && app !== null)
-        cluster.endpoints = [this.endpoint(app.address, app.port, null)];
+        cluster.endpoints = [this.endpoints.at(app.address, app.port, null)];
     }
   }
 
-  private endpoint(address: string, port: number, workload: WorkloadEndpoint | null): Endpoint {
-    const key = endpointKey(address, port);
-    let endpoint = this.endpoints.get(key);
-    if (endpoint === undefined) {
-      endpoint = new Endpoint(this.pools, address, port);
-      this.endpoints.set(key, endpoint);
-    }
-    endpoint.pool.revive();
-    if (workload !== null) endpoint.workload = workload;
-    return endpoint;
-  }
-
-  /** Endpoints that no cluster knows any more give their connections back. */
-  private retireEndpoints(): void {
-    const used = new Set<Endpoint>(this.hosts.endpoints());
-    for (const cluster of this.snapshot.clusters.values()) for (const endpoint of cluster.endpoints) used.add(endpoint);
-    for (const [key, endpoint] of this.endpoints) {
-      if (used.has(endpoint)) continue;
-      endpoint.pool.retire();
-      if (endpoint.active === 0) this.endpoints.delete(key);
-    }
+  private *endpointsInUse(): Iterable<Endpoint> {
+    yield* this.hosts.endpoints();
+    for (const cluster of this.snapshot.clusters.values()) yield* cluster.endpoints;
   }
 
   private dial(

@@ -32,6 +32,7 @@ export class Pool {
   private readonly waiting: Pending[] = [];
   private readonly connecting = new Set<ConnectTimer>();
   private readonly open = new Set<PooledConnection>();
+  private retired = false;
 
   constructor(environment: PoolEnvironment, endpoint: Endpoint) {
     this.environment = environment;
@@ -71,15 +72,15 @@ export class Pool {
     if (index >= 0) this.waiting.splice(index, 1);
   }
 
-  /** The endpoint left the mesh: idle connections close now, busy ones when their request ends. */
+  /** The endpoint left the mesh: idle connections close now, busy ones and those on their way when nobody needs them. */
   retire(): void {
+    this.retired = true;
     for (const pooled of this.idle.splice(0)) pooled.close();
-    for (const pooled of this.open) pooled.retired = true;
   }
 
   /** The endpoint is wanted again. */
   revive(): void {
-    for (const pooled of this.open) pooled.retired = false;
+    this.retired = false;
   }
 
   destroy(): void {
@@ -124,7 +125,7 @@ export class Pool {
 
   private release(pooled: PooledConnection): void {
     if (!pooled.connection.available) return;
-    if (pooled.retired || pooled.requests >= pooled.cluster.policy.maxRequestsPerConnection) {
+    if (pooled.requests >= pooled.cluster.policy.maxRequestsPerConnection) {
       pooled.close();
       return;
     }
@@ -132,6 +133,10 @@ export class Pool {
     if (next !== undefined) {
       pooled.used(next.cluster);
       next.waiter.connected(pooled.connection);
+      return;
+    }
+    if (this.retired) {
+      pooled.close();
       return;
     }
     this.idle.push(pooled);
@@ -158,7 +163,6 @@ class PooledConnection extends Timer {
   readonly connection: ClientConnection;
   cluster: Cluster;
   requests = 0;
-  retired = false;
 
   constructor(connection: ClientConnection, cluster: Cluster) {
     super();

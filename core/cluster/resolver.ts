@@ -43,14 +43,15 @@ export class Resolver {
       const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
       const allowed = found.filter(({ address, port }) => !this.refused(address, port));
       refreshed = Date.now();
-      if (allowed.length > 0) {
+      // Else the cluster has other names by now, and these are the addresses of the old ones.
+      if (allowed.length > 0 && cluster.resolve === resolve) {
         cluster.endpoints = allowed.map(({ address, port }) => this.endpoint(address, port, null));
       }
       const done = waiting ?? [];
       waiting = null;
       for (const callback of done) callback();
     };
-    return (callback) => {
+    const resolve = (callback: () => void): void => {
       if (cluster.endpoints.length === 0) {
         if (waiting !== null) waiting.push(callback);
         else {
@@ -65,5 +66,6 @@ export class Resolver {
       }
       callback();
     };
+    return resolve;
   }
 }

@@ -30,7 +30,8 @@ function chooseHost(exchange: Exchange): VirtualHost | FailureCode {
   const host = lookUp(exchange, head.authority);
   if (typeof host === 'string' || head.newAuthority !== null) return host;
   const start = head.authorityStart;
-  memo.authority = head.bytes.subarray(start, start + head.authorityLength);
+  // A copy: what was received is 64 KiB that an idle connection must not keep.
+  memo.authority = new Uint8Array(head.bytes.subarray(start, start + head.authorityLength));
   memo.snapshot = snapshot;
   memo.host = host;
   return host;

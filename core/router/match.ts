@@ -6,7 +6,7 @@ import { compileRegex } from '../config/regex.ts';
 import { FieldName, type Head } from '../head.ts';
 
 export interface Matcher {
-  /** Bytes of the path that a prefix or exact match covered, for rewrites; -1: no match. */
+  /** Bytes of the path that the match covered, for rewrites: the prefix, or all but the query; -1: no match. */
   match(head: Head): number;
   /** As proxy-config shows it: '/static*', '/login', '~/v[0-9]+'. */
   readonly text: string;
@@ -120,7 +120,10 @@ function pathMatch(match: StringMatch, ignoreCase: boolean): (head: Head) => num
     };
   }
   const regex = compileRegex(ignoreCase ? `(?i)${match.regex!}` : match.regex!);
-  return (head) => (regex.matches(withoutQuery(head.path)) ? 0 : -1);
+  return (head) => {
+    const bare = withoutQuery(head.path);
+    return regex.matches(bare) ? bare.length : -1;
+  };
 }
 
 function prefixBytes(head: Head, codes: Buffer): number {

@@ -34,7 +34,7 @@ export class ClusterTable {
       return known;
     }
     const cluster = new Cluster(spec);
-    if (spec.dns.length > 0) cluster.resolve = this.source.resolver(cluster);
+    this.resolveFrom(cluster, spec);
     this.clusters.set(spec.name, cluster);
     return cluster;
   }
@@ -42,8 +42,11 @@ export class ClusterTable {
   /** The compile succeeded: what it asked for counts, and clusters that nothing refers to are forgotten. */
   commit(used: ReadonlySet<Cluster>): void {
     for (const [cluster, spec] of this.staged) {
-      if (JSON.stringify(cluster.spec.dns) !== JSON.stringify(spec.dns)) cluster.endpoints = [];
+      const moved = JSON.stringify(cluster.spec.dns) !== JSON.stringify(spec.dns);
       cluster.spec = spec;
+      if (!moved) continue;
+      cluster.endpoints = [];
+      this.resolveFrom(cluster, spec);
     }
     this.staged.clear();
     for (const [name, cluster] of this.clusters) if (!used.has(cluster)) this.clusters.delete(name);
@@ -51,6 +54,10 @@ export class ClusterTable {
 
   rollback(): void {
     this.staged.clear();
+  }
+
+  private resolveFrom(cluster: Cluster, { dns }: ClusterSpec): void {
+    cluster.resolve = dns.length === 0 ? null : this.source.resolver(cluster);
   }
 
   /** Puts every workload into the clusters it belongs to. */

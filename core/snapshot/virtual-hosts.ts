@@ -44,14 +44,18 @@ export function outboundHosts(compiler: HostCompiler): VirtualHost[] {
     for (const port of service.ports) {
       const name = `${service.host}:${port.number}`;
       const compiled = own.map((rule) => routesOf(compiler, rule, 'mesh', port.number));
-      const cluster = compiler.cluster(service.host, port.number, '');
+      // Rules take the place of the service's own route, they do not fall through to it.
+      const ruled = compiled.some(({ routes }) => routes.length > 0);
+      const cluster = ruled ? null : compiler.cluster(service.host, port.number, '');
       hosts.push(
         memo.of(`outbound ${name}`, [service, cluster, compiler.chains, ...compiled], () => ({
           name,
-          domains: service.names,
+          domains: service.names.filter((alias) => reaches(alias, service, compiler.node)),
           service: service.host,
           port: port.number,
-          routes: [...compiled.flatMap((part) => part.routes), ...lastRoute(compiler, service, port.number, compiled)],
+          routes: ruled
+            ? compiled.flatMap(({ routes }) => routes)
+            : [ownRoute(compiler, clusterName(service.host, port.number, ''), cluster)],
         })),
       );
     }
@@ -71,36 +75,30 @@ export function outboundHosts(compiler: HostCompiler): VirtualHost[] {
   return hosts;
 }
 
-/** The route to the service itself; rules take its place, they do not fall through to it. */
-function lastRoute(compiler: HostCompiler, service: Service, port: number, rules: readonly CompiledRoutes[]): Route[] {
-  if (rules.some((compiled) => compiled.routes.length > 0)) return [];
-  return [
-    {
-      name: 'default',
-      origin: '',
-      matches: [],
-      requestChanges: null,
-      responseChanges: null,
-      chain: compiler.chains.route(undefined),
-      action: {
-        type: 'forward',
-        totalWeight: 1,
-        rewrite: null,
-        timeoutMs: 0,
-        perTryTimeoutMs: 0,
-        retries: DEFAULT_RETRIES,
-        targets: [
-          {
-            weight: 1,
-            cluster: compiler.cluster(service.host, port, ''),
-            clusterName: clusterName(service.host, port, ''),
-            requestChanges: null,
-            responseChanges: null,
-          },
-        ],
-      },
+/** A short name means the service of the caller's own namespace. */
+function reaches(alias: string, service: Service, node: Node): boolean {
+  return alias === service.host || service.namespace === node.namespace || /[.:]/.test(alias);
+}
+
+/** The route to the service itself. */
+function ownRoute(compiler: HostCompiler, name: string, cluster: Cluster | null): Route {
+  return {
+    name: 'default',
+    origin: '',
+    matches: [],
+    requestChanges: null,
+    responseChanges: null,
+    chain: compiler.chains.route(undefined),
+    action: {
+      type: 'forward',
+      totalWeight: 1,
+      rewrite: null,
+      timeoutMs: 0,
+      perTryTimeoutMs: 0,
+      retries: DEFAULT_RETRIES,
+      targets: [{ weight: 1, cluster, clusterName: name, requestChanges: null, responseChanges: null }],
     },
-  ];
+  };
 }
 
 /** Gateway servers that this proxy carries, by the port number that they name. */
@@ -120,8 +118,11 @@ export function gatewayHosts(
       for (const rule of compiler.virtualServices) {
         const { namespace } = rule.metadata;
         if (!(rule.spec.gateways ?? []).some((reference) => gatewayName(reference, namespace) === name)) continue;
+        const shared = sharedDomains(server.hosts, rule.spec.hosts ?? [], namespace);
+        // Compiled only where they are reached: clusters that no host leads to are forgotten.
+        if (shared.size === 0) continue;
         const { routes } = routesOf(compiler, rule, name, number);
-        for (const domain of sharedDomains(server.hosts, rule.spec.hosts ?? [], namespace)) {
+        for (const domain of shared) {
           domains.set(domain, [...(domains.get(domain) ?? []), ...routes]);
         }
       }

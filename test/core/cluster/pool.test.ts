@@ -201,3 +201,21 @@ test('an endpoint that left the mesh closes idle connections now and busy ones a
   assert.equal(busy.destroyed, true);
   timers.stop();
 });
+
+test('a connection that comes after its endpoint left the mesh serves who waits for it, and closes', () => {
+  const { endpoint, cluster, dials, outcomes, waiter, timers } = bench();
+  const [a, b] = [waiter('a'), waiter('b')];
+  endpoint.pool.take(cluster, a);
+  endpoint.pool.take(cluster, b);
+  endpoint.pool.retire();
+  const [used, unused] = [new Wire(), new Wire()];
+  dials[0].opened(used);
+  endpoint.pool.cancel(b);
+  dials[1].opened(unused);
+  assert.deepEqual(outcomes, ['a connected']);
+  assert.deepEqual([used.destroyed, unused.destroyed], [false, true]);
+  used.done();
+  assert.equal(used.destroyed, true);
+  assert.equal(endpoint.pool.connections, 0);
+  timers.stop();
+});

@@ -186,6 +186,15 @@ test('a changed rule makes its virtual host anew and leaves the others as they a
   assert.equal(after.outbound.find('ratings:9080'), before.outbound.find('ratings:9080'));
 });
 
+test('a change elsewhere leaves the virtual host of a rule as it is', () => {
+  const other = SERVICE.replaceAll('reviews', 'ratings');
+  const compiler = compilerFor(node('sidecar'));
+  const base = resources(SERVICE, SUBSETS, rule('v1'));
+  const before = compiler.compile({ resources: base, endpoints: reviews }, 1).snapshot;
+  const after = compiler.compile({ resources: new Map([...base, ...resources(other)]), endpoints: [] }, 2).snapshot;
+  assert.equal(after.outbound.find('reviews:9080'), before.outbound.find('reviews:9080'));
+});
+
 test('a changed policy changes the cluster in place, so that its connections stay', () => {
   const name = 'outbound|9080|v1|reviews.default.svc.cluster.local';
   const compiler = compilerFor(node('sidecar'));

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Endpoint } from '../../../core/cluster/endpoint.ts';
+import { EndpointTable } from '../../../core/cluster/endpoint-table.ts';
+import { Timers } from '../../../core/timers.ts';
+
+function table() {
+  let now = 0;
+  const timers = new Timers(10, () => now);
+  timers.stop();
+  const inUse = new Set<Endpoint>();
+  const endpoints = new EndpointTable({ timers, dial: () => () => {} }, () => inUse);
+  return {
+    endpoints,
+    inUse,
+    pass(ms: number) {
+      now += ms;
+      timers.advance();
+    },
+  };
+}
+
+test('the same address and port is the same endpoint', () => {
+  const { endpoints } = table();
+  assert.equal(endpoints.at('127.0.0.1', 80, null), endpoints.at('127.0.0.1', 80, null));
+  assert.notEqual(endpoints.at('127.0.0.1', 80, null), endpoints.at('127.0.0.1', 81, null));
+});
+
+test('endpoints that nothing leads to are forgotten within a minute, without any change of configuration', () => {
+  const { endpoints, inUse, pass } = table();
+  const kept = endpoints.at('127.0.0.1', 80, null);
+  inUse.add(kept);
+  endpoints.at('127.0.0.2', 80, null);
+  pass(61_000);
+  assert.equal(endpoints.size, 1);
+  endpoints.at('127.0.0.3', 80, null);
+  pass(61_000);
+  assert.equal(endpoints.size, 1);
+  assert.equal(endpoints.at('127.0.0.1', 80, null), kept);
+});
+
+test('an endpoint is remembered for as long as a request is with it', () => {
+  const { endpoints, pass } = table();
+  const busy = endpoints.at('127.0.0.1', 80, null);
+  busy.active = 1;
+  endpoints.sweep();
+  assert.equal(endpoints.at('127.0.0.1', 80, null), busy);
+  busy.active = 0;
+  pass(61_000);
+  assert.equal(endpoints.size, 0);
+});
+
+test('however many hosts are asked for, the table stays bounded', () => {
+  const { endpoints, inUse, pass } = table();
+  for (let i = 0; i < 50; i++) inUse.add(endpoints.at('10.0.0.1', i, null));
+  let most = 0;
+  for (let i = 0; i < 20_000; i++) {
+    endpoints.at('10.0.0.2', i, null);
+    if (i % 100 === 0) pass(30);
+    most = Math.max(most, endpoints.size);
+  }
+  assert.ok(most < 2000, `${most}`);
+  assert.ok(endpoints.size >= 50);
+});
