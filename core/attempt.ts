@@ -26,6 +26,7 @@ export class Attempt extends Timer implements Receiver, Waiter {
   private finished = false;
   /** The body sent so far, for another attempt; null once it is more than may be kept, or must not be sent twice. */
   replay: Buffer[] | null;
+  private bodyless: boolean;
   private replayBytes = 0;
 
   /** `ended`: the request has no body. `replayable`: the method allows it to be sent twice. */
@@ -34,6 +35,7 @@ export class Attempt extends Timer implements Receiver, Waiter {
     this.exchange = exchange;
     this.cluster = cluster;
     this.ended = ended;
+    this.bodyless = ended;
     this.replay = !replayable ? null : ended ? NO_BODY : [];
   }
 
@@ -111,12 +113,13 @@ export class Attempt extends Timer implements Receiver, Waiter {
 
   /** Hands the request's body over to another attempt. False: too much of it was sent and not kept. */
   moveTo(other: Attempt): boolean {
-    if (this.stream !== null && this.replay === null && !this.ended) return false;
+    if (this.stream !== null && this.replay === null && !this.bodyless) return false;
     other.pending =
       this.stream === null ? this.pending : this.replay !== null && this.replay.length > 0 ? [...this.replay] : null;
     other.replay = this.replay;
     other.replayBytes = this.replayBytes;
     other.ended = this.ended;
+    other.bodyless = this.bodyless;
     other.trailers = this.trailers;
     return true;
   }

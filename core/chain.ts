@@ -23,7 +23,8 @@ export class Passage {
   private readonly entered: Seat[] = [];
   /** Above 0 while a filter's callback runs: what it asks for takes effect afterwards. */
   private depth = 0;
-  private answered = false;
+  /** An answer is on its way back through the filters. */
+  answered = false;
   private ended = false;
 
   constructor(exchange: Exchange, spec: ChainSpec) {
@@ -77,7 +78,7 @@ export class Passage {
       seat.filter = factory.open(seat, spec.configurations[i]);
       if (!factory.wants.requestHead) continue;
       this.depth++;
-      const verdict = this.settle(seat, seat.filter.requestHead(exchange.requestHead, end));
+      const verdict = this.settle(seat, 'request', seat.filter.requestHead(exchange.requestHead, end));
       if (verdict === 'stop') return;
       if (verdict === 'pause') {
         seat.request.phase = 'head';
@@ -94,7 +95,7 @@ export class Passage {
       const seat = this.entered[i];
       if (!this.spec.filters[seat.index].wants.responseHead) continue;
       this.depth++;
-      const verdict = this.settle(seat, seat.filter.responseHead(head, end));
+      const verdict = this.settle(seat, 'response', seat.filter.responseHead(head, end));
       if (verdict === 'stop') return;
       if (verdict === 'pause') {
         seat.response.phase = 'head';
@@ -124,7 +125,8 @@ export class Passage {
       flow.passing = body;
       this.depth++;
       const { filter } = seat;
-      const verdict = this.settle(seat, request ? filter.requestBody(body, end) : filter.responseBody(body, end));
+      const asked = request ? filter.requestBody(body, end) : filter.responseBody(body, end);
+      const verdict = this.settle(seat, direction, asked);
       flow.passing = null;
       if (verdict === 'stop') return;
       if (verdict === 'pause') {
@@ -151,7 +153,8 @@ export class Passage {
       if (flow.phase !== 'flowing') return;
       this.depth++;
       const { filter } = seat;
-      const verdict = this.settle(seat, request ? filter.requestTrailers(trailers) : filter.responseTrailers(trailers));
+      const asked = request ? filter.requestTrailers(trailers) : filter.responseTrailers(trailers);
+      const verdict = this.settle(seat, direction, asked);
       if (verdict === 'stop') return;
       if (verdict === 'pause') {
         flow.phase = 'trailers';
@@ -174,7 +177,7 @@ export class Passage {
   }
 
   /** After a callback: what it asked for takes effect now. 'stop': the exchange is no longer the chain's to continue. */
-  private settle(seat: Seat, verdict: Verdict): Verdict | 'stop' {
+  private settle(seat: Seat, direction: Direction, verdict: Verdict): Verdict | 'stop' {
     this.depth--;
     const resumed = seat.resumed;
     seat.resumed = null;
@@ -190,7 +193,9 @@ export class Passage {
       return 'stop';
     }
     // Asked to continue within the very callback that paused.
-    return verdict === 'pause' && resumed !== null ? 'continue' : verdict;
+    if (resumed === direction) return 'continue';
+    if (resumed !== null) this.resume(seat, resumed);
+    return this.ended ? 'stop' : verdict;
   }
 
   /** A filter answers here: the filters that the request entered see it on its way back. */
@@ -247,7 +252,8 @@ export class Passage {
     if (trailers !== null && !this.ended && flow.phase === 'flowing') {
       this.trailersFrom(direction, phase === 'trailers' ? next : at, trailers);
     }
-    if (this.ended) return;
+    // Another filter may have paused meanwhile.
+    if (this.ended || this.entered.some((entered) => entered[direction].phase === 'head')) return;
     if (request) this.exchange.resumeRequest();
     else this.exchange.resumeResponse();
   }

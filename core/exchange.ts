@@ -137,7 +137,7 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
 
   /** The request has passed its filters. */
   forward(end: boolean): void {
-    if (this.ended || this.responseStarted) return;
+    if (this.ended || this.responseStarted || this.local) return;
     this.forwarded = true;
     if (this.passage !== null) this.forwardedMs = performance.now() - this.started;
     forwardAttempt(this, end);
@@ -286,10 +286,13 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   private answer(answer: Answer): void {
     this.takeOver(answer);
     const bodyless = answer.body.length === 0;
-    this.returnHead(answer.head, bodyless);
+    // Filters that have seen an answer see no other: it would wait behind what they hold of the first.
+    const passage = this.passage?.answered === false ? this.passage : null;
+    if (passage === null) this.sendHead(answer.head, bodyless);
+    else passage.responseHead(answer.head, bodyless);
     if (bodyless || this.ended) return;
-    if (this.passage === null) this.sendData(answer.body, true);
-    else this.passage.responseBody(answer.body, true);
+    if (passage === null) this.sendData(answer.body, true);
+    else passage.responseBody(answer.body, true);
   }
 
   /** From here on the answer is ours. */

@@ -38,8 +38,13 @@ class Outside {
   sendTrailers(): void {
     this.out.push('send trailers');
   }
-  pauseRequest(): void {}
-  resumeRequest(): void {}
+  requestPaused = false;
+  pauseRequest(): void {
+    this.requestPaused = true;
+  }
+  resumeRequest(): void {
+    this.requestPaused = false;
+  }
   pauseResponse(): void {}
   resumeResponse(): void {}
   cut(): void {
@@ -288,5 +293,33 @@ test('a filter that closes its stream cuts the exchange off, and hears of the en
   passage.end();
   assert.deepEqual(out, ['cut']);
   assert.deepEqual(calls, ['a.requestHead', 'a.done']);
+  stop();
+});
+
+test('a request stays paused when the next filter pauses as well', () => {
+  const pausing = { requestHead: (): Verdict => 'pause' };
+  const { passage, outside, stop } = through(filter('a', pausing), filter('b', pausing));
+  passage.enter(false);
+  streams.get('a')!.resume('request');
+  assert.equal(outside.requestPaused, true);
+  streams.get('b')!.resume('request');
+  assert.equal(outside.requestPaused, false);
+  stop();
+});
+
+test('a resume of one direction within a callback of the other takes effect, and lets only that one go on', () => {
+  const { passage, out, stop } = through(
+    filter('a', {
+      requestBody: () => 'pause',
+      responseHead: (stream) => {
+        stream.resume('request');
+        return 'pause';
+      },
+    }),
+  );
+  passage.enter(false);
+  passage.requestBody(Buffer.from('x'), true);
+  passage.responseHead(Head.response(200), true);
+  assert.deepEqual(out, ['forward head', 'forward x end']);
   stop();
 });

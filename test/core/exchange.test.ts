@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Attempt } from '../../core/attempt.ts';
+import type { DownstreamStream, UpstreamStream } from '../../core/codec.ts';
+import { flagNames } from '../../core/errors.ts';
+import { Exchange } from '../../core/exchange.ts';
+import type { FilterFactory, FilterStream, HttpFilter } from '../../core/filter.ts';
+import { Head } from '../../core/head.ts';
+import type { ListenerContext } from '../../core/plane.ts';
+import type { ExchangeRecord } from '../../core/record.ts';
+import type { Route } from '../../core/router/route.ts';
+import { Timers } from '../../core/timers.ts';
+
+/** An exchange between a client that is written down and no upstream. */
+function bench() {
+  let now = 0;
+  const timers = new Timers(10, () => now);
+  timers.stop();
+  const out: string[] = [];
+  const records: ExchangeRecord[] = [];
+  const stream = {
+    connection: { id: 1, memo: null },
+    protocol: 'HTTP/1.1',
+    destination: null,
+    writeHead: (head: Head, end: boolean) => out.push(`head ${head.status}${end ? ' end' : ''}`),
+    writeData: (chunk: Buffer, end: boolean) => {
+      out.push(`data ${chunk}${end ? ' end' : ''}`);
+      return true;
+    },
+    pauseReading: () => {},
+    resumeReading: () => {},
+    reset: () => out.push('reset'),
+  };
+  const plane = { timers, snapshot: null, sink: { exchangeEnded: (record: ExchangeRecord) => records.push(record) } };
+  const listener = { plane, spec: { kind: 'outbound' } } as unknown as ListenerContext;
+  const head = Head.request('POST', 'a.example', '/');
+  const exchange = new Exchange(listener, stream as unknown as DownstreamStream, head, true);
+  return {
+    exchange,
+    out,
+    records,
+    pass(ms: number) {
+      now += ms;
+      timers.advance();
+    },
+  };
+}
+
+/** A filter that holds every answer back. */
+function holding(
+  phase: 'responseHead' | 'responseBody',
+  seen: string[],
+): { factory: FilterFactory; at(): FilterStream } {
+  let stream: FilterStream;
+  const pass: HttpFilter = {
+    requestHead: () => 'continue',
+    requestBody: () => 'continue',
+    requestTrailers: () => 'continue',
+    responseHead: () => 'continue',
+    responseBody: () => 'continue',
+    responseTrailers: () => 'continue',
+    done: () => seen.push('done'),
+  };
+  const factory: FilterFactory = {
+    name: 'holding',
+    wants: { requestHead: true, requestBody: true, responseHead: true, responseBody: true },
+    open(opened) {
+      stream = opened;
+      return {
+        ...pass,
+        [phase]: () => {
+          seen.push(phase);
+          return 'pause';
+        },
+      };
+    },
+  };
+  return { factory, at: () => stream };
+}
+
+function answering(factory: FilterFactory): Route {
+  return {
+    name: 'r',
+    origin: '',
+    matches: [],
+    requestChanges: null,
+    responseChanges: null,
+    chain: { filters: [factory], configurations: [null] },
+    action: { type: 'direct', status: 200, body: Buffer.from('the answer') },
+  };
+}
+
+test('a failure while a filter holds the answer back is answered at once, whole, and recorded once', () => {
+  const { exchange, out, records, pass } = bench();
+  const seen: string[] = [];
+  const filter = holding('responseHead', seen);
+  exchange.route = answering(filter.factory);
+  exchange.run(exchange.route);
+  assert.deepEqual(out, []);
+  exchange.startDeadline(1000);
+  pass(2000);
+  assert.deepEqual(out, ['head 504', 'data upstream request timeout end']);
+  assert.deepEqual(
+    records.map(({ responseCode, flags }) => [responseCode, flagNames(flags)]),
+    [[504, 'UT']],
+  );
+  assert.deepEqual(seen, ['responseHead', 'done']);
+  filter.at().resume('response');
+  assert.equal(out.length, 2);
+});
+
+test('when the head of the answer is out already, the answer is cut off', () => {
+  const { exchange, out, records, pass } = bench();
+  const filter = holding('responseBody', []);
+  exchange.route = answering(filter.factory);
+  exchange.run(exchange.route);
+  exchange.startDeadline(1000);
+  pass(2000);
+  assert.deepEqual(out, ['head 200', 'reset']);
+  assert.equal(records.length, 1);
+});
+
+test('a body that went into a connection and was not kept is not sent again without it', () => {
+  const { exchange } = bench();
+  const cluster = null as never;
+  const moved = (method: 'bodyless' | 'replayable' | 'once'): boolean => {
+    const attempt = new Attempt(exchange, cluster, method === 'bodyless', method === 'replayable');
+    attempt.stream = { writeData: () => true } as unknown as UpstreamStream;
+    if (method !== 'bodyless') attempt.data(Buffer.from('body'), true);
+    return attempt.moveTo(new Attempt(exchange, cluster, true, false));
+  };
+  assert.equal(moved('bodyless'), true);
+  assert.equal(moved('replayable'), true);
+  assert.equal(moved('once'), false);
+});
