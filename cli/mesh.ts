@@ -1,4 +1,6 @@
-// `mesh`: the first file that runs. It loads nothing before it knows that this Node can load the rest.
+// `mesh`: the first file that runs. It loads nothing before it knows that this Node can load the rest, and then keeps what
+// it compiled for the next start.
+import { enableCompileCache } from 'node:module';
 
 const OLDEST_NODE = 24;
 
@@ -8,6 +10,7 @@ if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
   );
   process.exitCode = 1;
 } else {
+  enableCompileCache();
   const { main } = await import('./program.ts');
   await main(process.argv.slice(2));
 }
