@@ -1,6 +1,5 @@
 // `mesh`: the first file that runs. It loads nothing before it knows that this Node can load the rest, and then keeps what
 // it compiled for the next start.
-import { enableCompileCache } from 'node:module';
 
 const OLDEST_NODE = 24;
 
@@ -10,6 +9,7 @@ if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
   );
   process.exitCode = 1;
 } else {
+  const { enableCompileCache } = await import('node:module');
   enableCompileCache();
   const { main } = await import('./program.ts');
   await main(process.argv.slice(2));
