@@ -47,6 +47,8 @@ Examples:
         onProgress: note,
         onLog: (line) => options.verbose === true && note(paint('dim', line, process.stderr)),
       });
+      // What follows is told in the lines below.
+      let started = false;
       try {
         const start = (apiPort: number) =>
           startControl({
@@ -54,7 +56,7 @@ Examples:
             port: apiPort,
             stateDir: home,
             version: weftVersion(),
-            onLog: note,
+            onLog: (line) => started && note(line),
           });
         const control = await (options.port === undefined ? onUsualPort(start) : start(options.port));
         try {
@@ -64,6 +66,7 @@ Examples:
             bus: { servers: [nats.url], ...nats.credentials.proxy },
           };
           const file = await writeContext(context);
+          started = true;
           announce({ api: control.url, token: control.token, nats: nats.url });
           if (options.json === true) printJson({ api: control.url, nats: nats.url, home });
           else {
