@@ -121,6 +121,8 @@ function actionOf(
       responseChanges: changesOf(route.headers?.response),
     });
   }
+  // A route that only delegates: its requests are 503 NC.
+  if (targets.length === 0) targets.push(NOWHERE);
   const action: ForwardAction = {
     type: 'forward',
     targets,
@@ -132,6 +134,14 @@ function actionOf(
   };
   return action;
 }
+
+const NOWHERE: Target = Object.freeze({
+  weight: 1,
+  cluster: null,
+  clusterName: '',
+  requestChanges: null,
+  responseChanges: null,
+});
 
 /** Short names belong to the rule's namespace; a port may be left out where the service has only one. */
 function resolve(

@@ -170,3 +170,12 @@ test('a short name is a service of the own namespace only', async () => {
   assert.equal((await ask(mesh.ports.outbound, 'cart.a')).body, 'a');
   assert.equal((await ask(mesh.ports.outbound, 'cart.b.svc.cluster.local')).body, 'b');
 });
+
+test('a rule that leads nowhere is 503 NC for its requests, and harms nobody else', async () => {
+  const port = await echo();
+  const rule = virtualService('delegating', { hosts: ['up.example'], http: [{ delegate: { name: 'elsewhere' } }] });
+  const mesh = await plane({ yaml: [serviceEntry('up.example', port), serviceEntry('other.example', port), rule] });
+  assert.equal((await ask(mesh.ports.outbound, 'up.example')).status, 503);
+  assert.equal((await ask(mesh.ports.outbound, 'other.example')).status, 200);
+  assert.equal(mesh.records[0].details, 'cluster_not_found');
+});
