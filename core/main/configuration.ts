@@ -115,7 +115,7 @@ export class Configuration {
     }
     const problems = [...proposal.problems, ...distinct(answers.flatMap((answer) => answer.problems))];
     if (answers.some(({ ok }) => !ok)) {
-      await this.restore(answers.some(({ ok }) => ok));
+      await this.restore(answers.some(hasTaken));
       return { ok: false, problems: problems.filter(({ severity }) => severity === 'error') };
     }
     this.running = { revision, resources, listeners };
@@ -125,7 +125,7 @@ export class Configuration {
     return { ok: true, problems };
   }
 
-  /** Some shards took what others refused (a port was snatched from one): all go back. */
+  /** Some shards took what cannot run everywhere (a port was snatched): all go back. */
   private async restore(needed: boolean): Promise<void> {
     if (!needed) return;
     const { running } = this;
@@ -175,6 +175,11 @@ function difference(from: Running | null, revision: number, to: ReadonlyMap<stri
   for (const [key, resource] of to) if (from.resources.get(key) !== resource) upserts.push(resource);
   const removals = [...from.resources.keys()].filter((key) => !to.has(key));
   return { revision, full: false, upserts, removals };
+}
+
+/** A shard whose listener cannot be opened runs everything else of the configuration already. */
+function hasTaken({ ok, problems }: Applied): boolean {
+  return ok || problems.some(({ code }) => code === 'listener');
 }
 
 /** Every shard says the same: once is enough. */

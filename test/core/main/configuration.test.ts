@@ -10,6 +10,7 @@ import { GATEWAY, lines, reverseProxy, virtualService } from './harness.ts';
 type ConfigMessage = ToShard & { type: 'config' };
 
 const OK: Applied = { ok: true, problems: [] };
+const BROKEN: Applied = { ok: false, problems: [{ severity: 'error', code: 'compile', message: 'broken' }] };
 const REFUSED: Applied = { ok: false, problems: [{ severity: 'error', code: 'listener', message: 'snatched' }] };
 
 suite('the configuration of a proxy', () => {
@@ -31,11 +32,20 @@ suite('the configuration of a proxy', () => {
 
   test('what every shard refuses, nobody has to take back', async () => {
     const { configuration, sent, answers } = made();
-    answers.push([REFUSED, REFUSED]);
+    answers.push([BROKEN, BROKEN]);
     assert.equal((await configuration.propose(proposal(1, reverseProxy(9)))).ok, false);
     assert.equal(sent.length, 1);
     assert.equal(configuration.running, null);
-    assert.deepEqual(configuration.refusal, 'snatched');
+    assert.deepEqual(configuration.refusal, 'broken');
+  });
+
+  test('what no shard could open the listeners of is taken back from all of them', async () => {
+    const { configuration, sent, answers } = made();
+    await configuration.propose(proposal(1, reverseProxy(9)));
+    answers.push([REFUSED, REFUSED]);
+    assert.equal((await configuration.propose(proposal(2, virtualService('/x')))).ok, false);
+    const { update } = sent.at(-1)!;
+    assert.deepEqual([sent.length, update.revision, update.full], [3, 1, true]);
   });
 
   test('a configuration that no shard survives is refused', async () => {
