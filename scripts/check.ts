@@ -6,7 +6,11 @@ const ROOT = dirname(import.meta.dirname);
 const bin = (name: string): string => join(ROOT, 'node_modules', '.bin', name);
 
 const steps: readonly (readonly [string, string, readonly string[]])[] = [
-  ['lint and format', bin('biome'), ['ci', '--error-on-warnings', '.']],
+  [
+    'lint and format',
+    bin('biome'),
+    ['ci', '--error-on-warnings', `--colors=${process.stdout.isTTY ? 'force' : 'off'}`, '.'],
+  ],
   ['types', bin('tsc'), ['-p', '.']],
   ['shape of the tree', process.execPath, ['--test', '--test-reporter=dot', 'test/architecture.test.ts']],
   ['build', process.execPath, ['scripts/build.ts']],
