@@ -203,8 +203,7 @@ function rewriteOf(rewrite: HTTPRewrite): Rewrite {
   const authority = rewrite.authority ?? null;
   if (rewrite.uriRegexRewrite !== undefined) {
     const regex = compileRegex(rewrite.uriRegexRewrite.match ?? '');
-    // RE2 writes \1 where JavaScript-like engines write $1.
-    const replacement = (rewrite.uriRegexRewrite.rewrite ?? '').replaceAll('$', '\\$').replace(/\\(\d)/g, '$$$1');
+    const replacement = javaScriptReplacement(rewrite.uriRegexRewrite.rewrite ?? '');
     return {
       authority,
       path(path) {
@@ -217,6 +216,14 @@ function rewriteOf(rewrite: HTTPRewrite): Rewrite {
   if (rewrite.uri === undefined) return { authority, path: null };
   const { uri } = rewrite;
   return { authority, path: (path, covered) => joinRewritten(uri, path.slice(covered)) };
+}
+
+/** RE2 writes \0 for the match, \1 for its first group and \\\\ for a backslash; a dollar sign means nothing. */
+function javaScriptReplacement(rewrite: string): string {
+  return rewrite.replace(/\$|\\([\d\\])/g, (found, escaped: string | undefined) => {
+    if (found === '$') return '$$';
+    return escaped === '\\' ? escaped : escaped === '0' ? '$&' : `$${escaped}`;
+  });
 }
 
 /** '/api/' rewritten to '/' turns '/api/x' into '/x', and '/api' rewritten to '/' turns it into '/x' as well. */

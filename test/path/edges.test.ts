@@ -179,3 +179,17 @@ test('a rule that leads nowhere is 503 NC for its requests, and harms nobody els
   assert.equal((await ask(mesh.ports.outbound, 'other.example')).status, 200);
   assert.equal(mesh.records[0].details, 'cluster_not_found');
 });
+
+test('the replacement of a regular expression is read as RE2 writes it', async () => {
+  const port = await echo();
+  const mesh = await plane({ yaml: [serviceEntry('up.example', port)] });
+  const rewritten = async (rewrite: string): Promise<string> => {
+    const http = { rewrite: { uriRegexRewrite: { match: '^/a/([^/]+)', rewrite } } };
+    const route = [{ destination: { host: 'up.example' } }];
+    mesh.apply(virtualService('rewriting', { hosts: ['up.example'], http: [{ ...http, route }] }));
+    return (await ask(mesh.ports.outbound, 'up.example', '/a/b/c')).body;
+  };
+  assert.equal(await rewritten('/x/\\1'), '/x/b/c');
+  assert.equal(await rewritten('/x\\0'), '/x/a/b/c');
+  assert.equal(await rewritten('/x/$1$$'), '/x/$1$$/c');
+});
