@@ -10,8 +10,8 @@ import type { Exchange } from './exchange.ts';
 import type { Head } from './head.ts';
 import { Timer } from './timers.ts';
 
-/** Body bytes kept for a second attempt. */
-const MAX_REPLAY_BYTES = 64 << 10;
+/** Body bytes kept for a second attempt, or taken before there is a connection: who does not read, does not see a client go. */
+const MAX_KEPT_BYTES = 64 << 10;
 const NO_BODY: Buffer[] = [];
 
 export class Attempt extends Timer implements Receiver, Waiter {
@@ -21,6 +21,7 @@ export class Attempt extends Timer implements Receiver, Waiter {
   stream: UpstreamStream | null = null;
   /** Body that came before the connection did. */
   private pending: Buffer[] | null = null;
+  private pendingBytes = 0;
   private ended: boolean;
   private trailers: Head | null = null;
   private finished = false;
@@ -100,7 +101,8 @@ export class Attempt extends Timer implements Receiver, Waiter {
     if (this.stream === null) {
       this.pending ??= [];
       this.pending.push(chunk);
-      this.exchange.pauseRequest();
+      this.pendingBytes += chunk.length;
+      if (this.pendingBytes > MAX_KEPT_BYTES) this.exchange.pauseRequest();
     } else this.write(chunk, end);
   }
 
@@ -130,7 +132,7 @@ export class Attempt extends Timer implements Receiver, Waiter {
 
   private keep(chunk: Buffer): void {
     this.replayBytes += chunk.length;
-    if (this.replayBytes > MAX_REPLAY_BYTES) this.replay = null;
+    if (this.replayBytes > MAX_KEPT_BYTES) this.replay = null;
     else this.replay!.push(chunk);
   }
 

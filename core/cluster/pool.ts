@@ -63,7 +63,8 @@ export class Pool {
       return;
     }
     this.waiting.push({ waiter, cluster });
-    this.dialForWaiting();
+    // By its own limits: who waits before it may be of a cluster that has reached a lower one.
+    if (this.waiting.length > this.connecting.size) this.dialWithin(cluster);
   }
 
   /** The waiter lost interest. A connection that was opened for it becomes idle. */
@@ -154,8 +155,11 @@ export class Pool {
   /** A place became free, or a connection that somebody counted on did not come. */
   private dialForWaiting(): void {
     const first = this.waiting[0];
-    if (first === undefined || this.waiting.length <= this.connecting.size) return;
-    if (this.open.size + this.connecting.size < first.cluster.policy.maxConnections) this.connect(first.cluster);
+    if (first !== undefined && this.waiting.length > this.connecting.size) this.dialWithin(first.cluster);
+  }
+
+  private dialWithin(cluster: Cluster): void {
+    if (this.open.size + this.connecting.size < cluster.policy.maxConnections) this.connect(cluster);
   }
 }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { get } from 'node:http';
+import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { after, test } from 'node:test';
-import { type RunningPlane, serviceEntry, startApp, startPlane } from './plane.ts';
+import { type RunningPlane, serviceEntry, startApp, startPlane, startTcp } from './plane.ts';
 
 const closers: (() => unknown)[] = [];
 
@@ -192,4 +193,27 @@ test('the replacement of a regular expression is read as RE2 writes it', async (
   assert.equal(await rewritten('/x/\\1'), '/x/b/c');
   assert.equal(await rewritten('/x\\0'), '/x/a/b/c');
   assert.equal(await rewritten('/x/$1$$'), '/x/$1$$/c');
+});
+
+test('a client that goes away while its upload waits for a connection is noticed', async () => {
+  const asked = Promise.withResolvers<void>();
+  const hanging = await startTcp((socket) => socket.on('data', () => asked.resolve()));
+  closers.push(hanging.close);
+  const one = JSON.stringify({
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'DestinationRule',
+    metadata: { name: 'one' },
+    spec: { host: 'up.example', trafficPolicy: { connectionPool: { tcp: { maxConnections: 1 } } } },
+  });
+  const mesh = await plane({ yaml: [serviceEntry('up.example', hanging.port), one] });
+  const first = connect(mesh.ports.outbound, '127.0.0.1');
+  closers.push(() => first.destroy());
+  first.write('GET / HTTP/1.1\r\nHost: up.example\r\n\r\n');
+  await asked.promise;
+  const second = connect(mesh.ports.outbound, '127.0.0.1');
+  second.write('PUT / HTTP/1.1\r\nHost: up.example\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n');
+  await new Promise((resolve) => second.once('data', resolve));
+  second.end('a part');
+  await mesh.ended(1);
+  assert.equal(mesh.records[0].details, 'downstream_remote_disconnect');
 });

@@ -219,3 +219,14 @@ test('a connection that comes after its endpoint left the mesh serves who waits 
   assert.equal(endpoint.pool.connections, 0);
   timers.stop();
 });
+
+test('a cluster with a high limit does not wait behind one of the same endpoint that has reached its own', () => {
+  const { endpoint, cluster, dials, waiter, timers } = bench({ maxConnections: 1 });
+  const wide = new Cluster({ ...cluster.spec, policy: DEFAULT_POLICY });
+  endpoint.pool.take(cluster, waiter('a'));
+  endpoint.pool.take(cluster, waiter('b'));
+  assert.equal(dials.length, 1);
+  endpoint.pool.take(wide, waiter('c'));
+  assert.equal(dials.length, 2);
+  timers.stop();
+});
