@@ -62,7 +62,7 @@ export async function compileModule(
       return true;
     },
   };
-  const { error } = await asc.main([`${ENTRY}.ts`, '--outFile', 'out.wasm', ...ALWAYS, ...flags], {
+  const { error } = await asc.main([`${ENTRY}.ts`, '--outFile', 'out.wasm', '--noColors', ...ALWAYS, ...flags], {
     stdout: collect,
     stderr: collect,
     readFile(file: string): string | null {
