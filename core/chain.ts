@@ -9,15 +9,38 @@ import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from '.
 import type { Head } from './head.ts';
 import type { ExchangeRecord } from './record.ts';
 import type { ChainSpec } from './router/route.ts';
-import { Timer } from './timers.ts';
+import { Timer, type Timers } from './timers.ts';
 
 /** As Envoy's default per-connection buffer limit. */
 const MAX_HELD_BYTES = 1 << 20;
 
+/** What a passage asks of the exchange that it belongs to. */
+export type Traveller = Omit<ExchangeRecord, 'flags'> &
+  Pick<
+    Exchange,
+    | 'requestHead'
+    | 'flags'
+    | 'forward'
+    | 'forwardData'
+    | 'forwardTrailers'
+    | 'pauseRequest'
+    | 'resumeRequest'
+    | 'sendHead'
+    | 'sendData'
+    | 'sendTrailers'
+    | 'pauseResponse'
+    | 'resumeResponse'
+    | 'reply'
+    | 'replaceResponse'
+    | 'fail'
+    | 'cut'
+    | 'chooseRouteAgain'
+  > & { readonly plane: { readonly timers: Timers } };
+
 type Phase = 'flowing' | 'head' | 'body' | 'trailers';
 
 export class Passage {
-  readonly exchange: Exchange;
+  readonly exchange: Traveller;
   readonly state = new Map<string, Uint8Array>();
   private readonly spec: ChainSpec;
   private readonly entered: Seat[] = [];
@@ -27,7 +50,7 @@ export class Passage {
   answered = false;
   private ended = false;
 
-  constructor(exchange: Exchange, spec: ChainSpec) {
+  constructor(exchange: Traveller, spec: ChainSpec) {
     this.exchange = exchange;
     this.spec = spec;
   }

@@ -16,7 +16,6 @@ import {
   replaceAll,
   syntheticValue,
 } from './header-map.ts';
-import { logOf } from './host-log.ts';
 import type { HostFunction } from './host-table.ts';
 import type { Instance } from './instance.ts';
 import type { GuestMemory } from './memory.ts';
@@ -38,7 +37,11 @@ export function headerFunctions(vm: Instance): Record<string, HostFunction> {
     const written = addField(head, kindOf(map), name, memory.latin1(value, length));
     if (written === 'done' || written === 'ignored') return Status.Ok;
     if (written === 'malformed') return Status.BadArgument;
-    logOf(vm, 'warning', `header ${JSON.stringify(name)} was dropped: its name or value may not be sent`);
+    vm.host.log(
+      'warning',
+      vm.current?.plugin.name ?? '',
+      `header ${JSON.stringify(name)} was dropped: its name or value may not be sent`,
+    );
     return Status.Ok;
   }
 

@@ -16,7 +16,7 @@ export function logFunctions(vm: Instance): Record<string, HostFunction> {
       if (level < host.logThreshold) return Status.Ok;
       memory.attach();
       if (!memory.holds(message >>> 0, length >>> 0)) return Status.InvalidMemoryAccess;
-      logOf(vm, LEVELS[level], memory.utf8(message >>> 0, Math.min(length >>> 0, MAX_MESSAGE)));
+      logOf(vm, level, memory.utf8(message >>> 0, Math.min(length >>> 0, MAX_MESSAGE)));
       return Status.Ok;
     },
     proxy_get_log_level: (out: number) => {
@@ -40,10 +40,11 @@ export function logFunctions(vm: Instance): Record<string, HostFunction> {
   };
 }
 
-/** Logs in the name of the plugin whose turn it is. */
-export function logOf(vm: Instance, level: LogLevel, message: string): void {
+/** Logs in the name of the plugin whose turn it is. `level`: the guest's. */
+export function logOf(vm: Instance, level: number, message: string): void {
   vm.lastMessage = message;
-  vm.host.log(level, vm.current?.plugin.name ?? '', message);
+  vm.host.observer?.log(level, message);
+  vm.host.log(LEVELS[level], vm.current?.plugin.name ?? '', message);
 }
 
 export function nanoseconds(milliseconds: number): bigint {

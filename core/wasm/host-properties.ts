@@ -28,6 +28,10 @@ export function propertyFunctions(vm: Instance): Record<string, HostFunction> {
       const context = vm.effective;
       if (context === null || length >>> 0 > MAX_PATH) return Status.NotFound;
       const name = pathAt(path >>> 0, length >>> 0);
+      if (host.observer !== null) {
+        const given = host.observer.property(name.replaceAll('\0', '.'));
+        if (given !== undefined) return vm.giveBytes(given, 0, given.length, pointerAt >>> 0, lengthAt >>> 0);
+      }
       if (name === FILTER_CONFIG) {
         const config = context instanceof WasmStream ? context.config : null;
         if (config === null) return Status.NotFound;

@@ -3,7 +3,9 @@
 import type { LogLevel } from '../protocol.ts';
 import type { Timers } from '../timers.ts';
 import type { Node } from '../workload.ts';
+import type { FuelBudget } from './fuel.ts';
 import type { Metrics } from './metrics.ts';
+import type { Observer } from './observer.ts';
 import type { Queues } from './queues.ts';
 import type { SharedData } from './shared-data.ts';
 
@@ -16,6 +18,10 @@ export interface Host {
   readonly metrics: Metrics;
   /** Lowest guest level (abi.ts GuestLog) that is logged. */
   logThreshold: number;
+  /** What metered guests may spend. */
+  readonly fuel: FuelBudget;
+  /** Watches every guest, or null. */
+  readonly observer: Observer | null;
   log(level: LogLevel, plugin: string, message: string): void;
   random(bytes: Uint8Array): void;
   /** Milliseconds since the epoch. */

@@ -3,13 +3,15 @@
 
 import type { FilterStream } from '../filter.ts';
 import { ABI_MARKERS, type AbiVersion, Status } from './abi.ts';
+import { FUEL_GLOBAL, START_EXPORT } from './fuel.ts';
 import type { Host } from './host.ts';
 import { hostFunctions } from './host-table.ts';
 import { GuestMemory } from './memory.ts';
 import { checkArity } from './module.ts';
+import { observedCallback, observedFunctions } from './observed.ts';
 import type { Plugin } from './plugin.ts';
 import type { WasmStream } from './stream.ts';
-import { CallForbidden, GuestExit } from './traps.ts';
+import { CallForbidden, GuestExit, trapText } from './traps.ts';
 
 /** Whose behalf a host function acts on: a plugin's root, or one stream of it. */
 export interface Context {
@@ -64,6 +66,8 @@ export class Instance {
   lastMessage = '';
   /** Streams that asked for something during the running callback. */
   readonly waiting: WasmStream[] = [];
+  /** What a metered guest may still spend; null for one that is not metered. */
+  private readonly fuel: WebAssembly.Global | null;
   private readonly malloc: Callback;
   private nextId = 1;
 
@@ -72,12 +76,21 @@ export class Instance {
     this.host = host;
     this.env = env;
     this.memory = new GuestMemory(capBytes);
-    const { exports } = new WebAssembly.Instance(module, hostFunctions(this));
+    const { observer } = host;
+    const table = hostFunctions(this);
+    const imports = observer === null ? table : observedFunctions(this, table, observer);
+    const { exports } = new WebAssembly.Instance(module, imports);
     checkArity(exports);
+    const fuel = exports[FUEL_GLOBAL];
+    this.fuel = fuel instanceof WebAssembly.Global ? fuel : null;
     this.memory.open(exports.memory as WebAssembly.Memory);
     this.abi = ABI_MARKERS[Object.keys(exports).find((name) => Object.hasOwn(ABI_MARKERS, name))!];
-    const callback = (name: string): Callback | null => (exports[name] as Callback | undefined) ?? null;
-    this.malloc = callback('malloc') ?? callback('proxy_on_memory_allocate')!;
+    const callback = (name: string): Callback | null => {
+      const run = exports[name] as Callback | undefined;
+      if (run === undefined) return null;
+      return observer === null ? run : observedCallback(name, run, this, observer);
+    };
+    this.malloc = (exports.malloc ?? exports.proxy_on_memory_allocate) as Callback;
     this.callbacks = {
       contextCreate: callback('proxy_on_context_create'),
       vmStart: callback('proxy_on_vm_start'),
@@ -95,8 +108,23 @@ export class Instance {
       log: callback('proxy_on_log'),
       delete: callback('proxy_on_delete'),
     };
-    start(exports);
+    this.refuel(host.fuel.start);
+    try {
+      start(exports);
+    } catch (error) {
+      throw this.spent ? new Error(trapText(error, this)) : error;
+    }
     this.stage = 'running';
+  }
+
+  /** True when it ran until its fuel was spent. */
+  get spent(): boolean {
+    return this.fuel !== null && this.fuel.value < 0;
+  }
+
+  /** Sets what a metered guest may spend until its next callback. */
+  refuel(units: number): void {
+    if (this.fuel !== null) this.fuel.value = units;
   }
 
   /** Registers a context under an id that no live one has. */
@@ -110,6 +138,8 @@ export class Instance {
   /** A callback of `context` begins. Returns whose turn it was, for `end`. */
   begin(context: Context): Context | null {
     const outer = this.current;
+    // Not for one within another: the outer one pays for both.
+    if (this.fuel !== null && outer === null) this.fuel.value = this.host.fuel.callback;
     this.current = context;
     this.effective = context;
     return outer;
@@ -179,6 +209,7 @@ function start(exports: Record<string, unknown>): void {
     (exports[name] as Callback)(...args);
   };
   try {
+    if (typeof exports[START_EXPORT] === 'function') run(START_EXPORT);
     if (typeof exports._initialize === 'function') {
       run('_initialize');
       if (typeof exports.main === 'function') run('main', 0, 0);

@@ -8,9 +8,11 @@ import type { LogLevel } from '../protocol.ts';
 import { Timers } from '../timers.ts';
 import type { Node } from '../workload.ts';
 import { GuestLog } from './abi.ts';
+import { DEFAULT_FUEL, type FuelBudget } from './fuel.ts';
 import type { Host } from './host.ts';
 import { type Metric, Metrics } from './metrics.ts';
 import { checkModule } from './module.ts';
+import type { Observer } from './observer.ts';
 import { Plugin } from './plugin.ts';
 import { Queues } from './queues.ts';
 import { SharedData } from './shared-data.ts';
@@ -31,6 +33,9 @@ export interface RuntimeOptions {
   readonly random?: (bytes: Uint8Array) => void;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
+  readonly fuel?: FuelBudget;
+  /** Watches all guests, down to their trace messages. */
+  readonly observer?: Observer;
 }
 
 /** One plugin as `mesh proxy-config filters` shows it. */
@@ -67,7 +72,9 @@ export class WasmRuntime {
       shared: new SharedData(options.shared, options.shard),
       queues: new Queues(),
       metrics: new Metrics(),
-      logThreshold: THRESHOLDS[options.logLevel ?? 'info'],
+      fuel: options.fuel ?? DEFAULT_FUEL,
+      observer: options.observer ?? null,
+      logThreshold: options.observer === undefined ? THRESHOLDS[options.logLevel ?? 'info'] : GuestLog.Trace,
       log: (level, plugin, message) => options.log(level, 'wasm', `${plugin}: ${message}`),
       random: options.random ?? ((bytes) => void webcrypto.getRandomValues(bytes)),
       now: options.now ?? Date.now,

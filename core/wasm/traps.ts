@@ -1,5 +1,7 @@
 // How a guest can end before its time: what host functions throw through it, and how any of it reads in one line.
 
+const MOST_TEXT = 1000;
+
 /** The guest ended itself (proc_exit). */
 export class GuestExit extends Error {
   readonly code: number;
@@ -16,10 +18,16 @@ export class CallForbidden extends Error {}
 export class MemoryCapExceeded extends Error {}
 
 /** A plugin that cannot run: a module that is none of ours, a configuration that it refuses. The message is one line. */
-export class PluginRefused extends Error {}
+export class PluginRefused extends Error {
+  constructor(message: string) {
+    // Names of a module's making are in it.
+    super(message.slice(0, MOST_TEXT).replace(/\p{Cc}+/gu, ' '));
+  }
+}
 
 /** What was thrown out of a guest, on one line. */
-export function trapText(error: unknown): string {
+export function trapText(error: unknown, instance: { readonly spent: boolean } | null = null): string {
+  if (instance?.spent === true) return 'ran for too long: its fuel is spent';
   if (error instanceof RangeError) return 'stack exhausted';
   if (!(error instanceof Error)) return String(error);
   const text = error.message.split('\n', 1)[0];

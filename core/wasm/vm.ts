@@ -65,7 +65,9 @@ export class Vm {
       if (!first) this.call(instance, plugin.root, 'proxy_on_delete', instance.callbacks.delete, plugin.contextId);
       instance.contexts.delete(plugin.contextId);
       plugin.contextId = 0;
-      throw error instanceof PluginRefused ? error : new PluginRefused(`trapped while starting: ${trapText(error)}`);
+      throw error instanceof PluginRefused
+        ? error
+        : new PluginRefused(`trapped while starting: ${trapText(error, instance)}`);
     }
     if (first) this.install(instance);
     this.plugins.add(plugin);
@@ -100,7 +102,7 @@ export class Vm {
     instance.current = null;
     instance.effective = null;
     instance.waiting.length = 0;
-    this.host.log('error', plugin.name, `trapped in ${callback}: ${trapText(error)}`);
+    this.host.log('error', plugin.name, `trapped in ${callback}: ${trapText(error, instance)}`);
     running?.abandon(true);
     const open = [...instance.contexts.values()].filter((context) => context instanceof WasmStream);
     // Later: this is somewhere inside another exchange's turn.
@@ -152,7 +154,7 @@ export class Vm {
       instance.current = null;
       // The last one out may fall: nothing runs there any more.
       if (this.plugins.size > 1) this.trapped(instance, plugin, 'proxy_on_done', error);
-      else this.host.log('debug', plugin.name, `trapped in proxy_on_done: ${trapText(error)}`);
+      else this.host.log('debug', plugin.name, `trapped in proxy_on_done: ${trapText(error, instance)}`);
       plugin.contextId = 0;
     }
     if (!instance.dead) instance.end(outer);
@@ -264,6 +266,7 @@ function configure(instance: Instance, plugin: Plugin, first: boolean): void {
   const id = plugin.contextId;
   instance.contexts.set(id, plugin.root);
   const outer = instance.begin(plugin.root);
+  instance.refuel(instance.host.fuel.start);
   instance.lastMessage = '';
   callbacks.contextCreate?.(id, 0);
   if (first) {

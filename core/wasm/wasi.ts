@@ -136,7 +136,7 @@ export function wasiFunctions(vm: Instance): Record<string, HostFunction> {
       }
       memory.setU32(writtenAt >>> 0, written);
       const level = fd === 1 ? GuestLog.Info : GuestLog.Error;
-      if (level >= host.logThreshold) logOf(vm, fd === 1 ? 'info' : 'error', text.replace(/\n$/, ''));
+      if (level >= host.logThreshold) logOf(vm, level, text.replace(/\n$/, ''));
       return ERRNO.success;
     },
     fd_fdstat_get: (fd: number, out: number) => {
