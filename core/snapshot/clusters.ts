@@ -8,6 +8,7 @@ import { fqdn } from '../config/hosts.ts';
 import type { ConnectionPoolSettings, DestinationRuleSpec, TrafficPolicy } from '../config/kinds/destination-rule.ts';
 import type { Resource } from '../config/resource.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
+import { Members } from './members.ts';
 import { hasLabels, type Service, type ServicePort, servesPort } from './services.ts';
 
 /** Where endpoints come from: the shard interns them with their pools; a dry run has none. */
@@ -62,34 +63,37 @@ export class ClusterTable {
 
   /** Puts every workload into the clusters it belongs to. */
   populate(services: ReadonlyMap<string, Service>, endpoints: readonly WorkloadEndpoint[]): void {
+    const members = new Members(endpoints);
     for (const cluster of this.clusters.values()) {
       const { spec } = cluster;
       const service = services.get(spec.service);
       if (spec.kind !== 'outbound' || spec.dns.length > 0) continue;
       const port = service?.ports.find((candidate) => candidate.number === spec.port);
       cluster.endpoints =
-        service === undefined || port === undefined ? [] : this.members(service, port, spec.labels, endpoints);
+        service === undefined || port === undefined
+          ? []
+          : this.endpointsOf(service, port, spec.labels, members.of(service));
     }
   }
 
-  private members(
+  private endpointsOf(
     service: Service,
     port: ServicePort,
     labels: Readonly<Record<string, string>>,
-    endpoints: readonly WorkloadEndpoint[],
+    members: readonly WorkloadEndpoint[],
   ): Endpoint[] {
-    const members: Endpoint[] = [];
+    const endpoints: Endpoint[] = [];
     for (const fixed of service.fixed) {
       if (!hasLabels(fixed.labels, labels)) continue;
       const number = fixed.ports[port.name] ?? (port.targetPort || port.number);
-      members.push(this.source.endpoint(fixed.address, number, null));
+      endpoints.push(this.source.endpoint(fixed.address, number, null));
     }
-    for (const endpoint of endpoints) {
-      if (!hasLabels(endpoint.labels, labels)) continue;
-      const number = servesPort(service, port, endpoint);
-      if (number !== null) members.push(this.source.endpoint(endpoint.address, number, endpoint));
+    for (const member of members) {
+      if (!hasLabels(member.labels, labels)) continue;
+      const number = servesPort(service, port, member);
+      if (number !== null) endpoints.push(this.source.endpoint(member.address, number, member));
     }
-    return members;
+    return endpoints;
   }
 }
 
