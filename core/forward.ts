@@ -4,12 +4,14 @@
 import { Attempt } from './attempt.ts';
 import { FAILURES, type FailureCode } from './errors.ts';
 import type { Exchange } from './exchange.ts';
-import type { Head } from './head.ts';
+import { FieldName, type Head } from './head.ts';
 import { redirectReply } from './router/redirect.ts';
 import type { FieldChanges, ForwardAction, Target } from './router/route.ts';
 
 /** Envoy's default back-off: 25 ms, doubled by each attempt, fully jittered. */
 const BACKOFF_MS = 25;
+
+const ORIGINAL_PATH = new FieldName('x-envoy-original-path');
 
 /** The request has passed its filters. `end`: it has no body. */
 export function forwardAttempt(exchange: Exchange, end: boolean): void {
@@ -90,7 +92,7 @@ function rewrite(exchange: Exchange, action: ForwardAction): void {
   if (after === before) return;
   exchange.originalPath = before;
   head.newPath = after;
-  head.add('x-envoy-original-path', before);
+  head.put(ORIGINAL_PATH, before);
 }
 
 export function applyChanges(head: Head, changes: FieldChanges): void {

@@ -7,7 +7,6 @@ import { FieldName, type Head } from './head.ts';
 import type { Plane } from './plane.ts';
 import { newRequestId } from './request-id.ts';
 import type { VirtualHost } from './router/route.ts';
-import type { Snapshot } from './snapshot/snapshot.ts';
 import type { Workload } from './workload.ts';
 
 const REQUEST_ID = new FieldName('x-request-id');
@@ -23,9 +22,9 @@ export class ConnectionMemo {
   workload: Workload | null = null;
   /** 'cluster.local/ns/default/sa/bookinfo-productpage'; '' without an address of the caller's own. */
   principal = '';
-  /** The authority of the last request, as bytes, and the virtual host it led to in `snapshot`. */
+  /** The authority of the last request, as bytes, and the virtual host it led to in the snapshot of this generation. */
   authority: Uint8Array | null = null;
-  snapshot: Snapshot | null = null;
+  generation = 0;
   host: VirtualHost | null = null;
 }
 

@@ -25,14 +25,14 @@ function chooseHost(exchange: Exchange): VirtualHost | FailureCode {
   if (direction === 'inbound') return snapshot.inbound ?? 'no_route';
   if (stream.destination !== null) return lookUp(exchange, stream.destination);
   const memo = memoOf(exchange.connection);
-  if (memo.snapshot === snapshot && memo.host !== null && sameAuthority(exchange, memo)) return memo.host;
+  if (memo.generation === snapshot.generation && memo.host !== null && sameAuthority(exchange, memo)) return memo.host;
   const { requestHead: head } = exchange;
   const host = lookUp(exchange, head.authority);
   if (typeof host === 'string' || head.newAuthority !== null) return host;
   const start = head.authorityStart;
   // A copy: what was received is 64 KiB that an idle connection must not keep.
   memo.authority = new Uint8Array(head.bytes.subarray(start, start + head.authorityLength));
-  memo.snapshot = snapshot;
+  memo.generation = snapshot.generation;
   memo.host = host;
   return host;
 }

@@ -33,6 +33,7 @@ export class Compiler {
   private readonly memo = new Memo();
   private readonly table: ClusterTable;
   private services: ReadonlyMap<string, Service> = new Map();
+  private generation = 0;
 
   constructor(node: Node, endpoints: EndpointSource, filters: FilterSource) {
     this.node = node;
@@ -96,6 +97,7 @@ export class Compiler {
     const hosts = [...outbound, ...[...gateways.values()].flatMap((hostTable) => hostTable.virtualHosts)];
     const snapshot: Snapshot = {
       revision,
+      generation: ++this.generation,
       outbound: new HostTable(outbound, 80),
       gateways,
       inbound,
@@ -121,6 +123,7 @@ export class Compiler {
       labels: {},
       policy: DEFAULT_POLICY,
       dns: [],
+      rule: '',
     });
     const chains = this.chains('inbound', authorization);
     const target = { weight: 1, cluster, clusterName: name, requestChanges: null, responseChanges: null };

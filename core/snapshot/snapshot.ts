@@ -7,6 +7,8 @@ import type { VirtualHost } from '../router/route.ts';
 
 export interface Snapshot {
   readonly revision: number;
+  /** Another one for every snapshot of a shard: what remembers it keeps no snapshot alive. */
+  readonly generation: number;
   /** The sidecar's outbound port: hosts of the mesh. */
   readonly outbound: HostTable;
   /** Gateway servers by the port number that their Gateway names. */

@@ -217,3 +217,19 @@ test('a client that goes away while its upload waits for a connection is noticed
   await mesh.ended(1);
   assert.equal(mesh.records[0].details, 'downstream_remote_disconnect');
 });
+
+test('a connection that idles keeps no configuration of its time alive', async () => {
+  const port = await echo();
+  const mesh = await plane({ yaml: [serviceEntry('up.example', port)] });
+  const { snapshot } = mesh.plane as unknown as { snapshot: object };
+  const idle = connect(mesh.ports.outbound, '127.0.0.1');
+  closers.push(() => idle.destroy());
+  idle.write('GET /x HTTP/1.1\r\nHost: up.example\r\n\r\n');
+  await new Promise((resolve) => idle.once('data', resolve));
+  const { listeners } = mesh.plane as unknown as { listeners: Map<string, { connections: Set<{ memo: object }> }> };
+  const memos = [...listeners.values()].flatMap(({ connections }) => [...connections].map(({ memo }) => memo));
+  assert.equal(memos.length, 1);
+  assert.ok(!Object.values(memos[0]).includes(snapshot));
+  const bytes = Object.values(memos[0]).find((value) => value instanceof Uint8Array);
+  assert.equal(bytes?.buffer.byteLength, 'up.example'.length);
+});
