@@ -1,17 +1,11 @@
 // What a proxy's admin tells of its data plane, in the columns of `istioctl proxy-config`.
 import type { ClusterDump, EndpointDump, ListenerDump, RouteDump } from '../core/dump.ts';
+import type { PluginStatus } from '../core/wasm/runtime.ts';
 import { type AdminAddress, askAdmin } from './admin.ts';
 import { CliError } from './exit.ts';
 import { table } from './output.ts';
 
 export type DumpTable = 'listeners' | 'routes' | 'clusters' | 'endpoints' | 'filters';
-
-interface FilterDump {
-  readonly name: string;
-  readonly digest?: string;
-  readonly builtin?: boolean;
-  readonly configurations?: number;
-}
 
 /** What its shards have, with the sums of what they count. */
 export async function readDump(admin: AdminAddress, what: DumpTable): Promise<readonly unknown[]> {
@@ -33,7 +27,7 @@ export function asTable(what: DumpTable, rows: readonly unknown[]): string {
     case 'endpoints':
       return endpoints(rows as readonly EndpointDump[]);
     case 'filters':
-      return filters(rows as readonly FilterDump[]);
+      return filters(rows as readonly PluginStatus[]);
   }
 }
 
@@ -73,15 +67,14 @@ function briefly(domains: readonly string[]): string {
 
 function clusters(rows: readonly ClusterDump[]): string {
   return table(
-    ['SERVICE FQDN', 'PORT', 'SUBSET', 'DIRECTION', 'ENDPOINTS', 'ACTIVE', 'REQUESTS'],
-    rows.map(({ service, port, subset, kind, name, endpoints: count, active, requests }) => [
+    ['SERVICE FQDN', 'PORT', 'SUBSET', 'DIRECTION', 'TYPE', 'DESTINATION RULE'],
+    rows.map(({ service, port, subset, kind, name, type, destinationRule }) => [
       service || name,
       String(port),
       subset || '-',
       kind,
-      String(count),
-      String(active),
-      String(requests),
+      type,
+      destinationRule || '-',
     ]),
   );
 }
@@ -101,13 +94,16 @@ function endpoints(rows: readonly EndpointDump[]): string {
   );
 }
 
-function filters(rows: readonly FilterDump[]): string {
+function filters(rows: readonly PluginStatus[]): string {
   return table(
-    ['ECDS NAME', 'TYPE', 'DIGEST'],
-    rows.map(({ name, digest, builtin }) => [
+    ['FILTER', 'STATUS', 'STREAMS', 'RESTARTS', 'MEMORY', 'DIGEST'],
+    rows.map(({ name, running, streams, restarts, memoryBytes, digest }) => [
       name,
-      builtin === false ? 'plugin' : 'built-in',
-      digest?.slice(0, 12) ?? '-',
+      running ? 'RUNNING' : 'STOPPED',
+      String(streams),
+      String(restarts),
+      `${Math.ceil(memoryBytes / 1024)} KiB`,
+      digest.slice(0, 12),
     ]),
   );
 }

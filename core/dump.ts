@@ -35,6 +35,10 @@ export interface ClusterDump {
   readonly service: string;
   readonly port: number;
   readonly subset: string;
+  /** As Envoy calls it: how the endpoints become known. */
+  readonly type: 'EDS' | 'STRICT_DNS' | 'STATIC';
+  /** 'name.namespace', or ''. */
+  readonly destinationRule: string;
   readonly endpoints: number;
   readonly active: number;
   readonly requests: number;
@@ -115,9 +119,11 @@ function actionText({ action }: Route): string {
 }
 
 function clusterOf(cluster: Cluster): ClusterDump {
-  const { name, kind, service, port, subset } = cluster.spec;
+  const { name, kind, service, port, subset, dns, rule: destinationRule } = cluster.spec;
+  const type = kind === 'inbound' ? 'STATIC' : dns.length > 0 ? 'STRICT_DNS' : 'EDS';
   const { active, requests, overflows } = cluster;
-  return { name, kind, service, port, subset, endpoints: cluster.endpoints.length, active, requests, overflows };
+  const endpoints = cluster.endpoints.length;
+  return { name, kind, service, port, subset, type, destinationRule, endpoints, active, requests, overflows };
 }
 
 function endpointsOf(cluster: Cluster): EndpointDump[] {

@@ -79,6 +79,7 @@ export class Passthrough {
       labels: {},
       policy: DEFAULT_POLICY,
       dns: [{ host, port }],
+      rule: '',
     });
     cluster.resolve = this.resolver!.resolverOf(cluster);
     const target = { weight: 1, cluster, clusterName: cluster.name, requestChanges: null, responseChanges: null };

@@ -39,6 +39,8 @@ export interface ClusterSpec {
   readonly policy: ClusterPolicy;
   /** Host names whose addresses are the endpoints (ServiceEntry resolution DNS, passthrough), with their port. */
   readonly dns: readonly { readonly host: string; readonly port: number }[];
+  /** 'name.namespace' of the DestinationRule that shapes it, or ''. */
+  readonly rule: string;
 }
 
 export class Cluster {

@@ -134,6 +134,7 @@ export function clusterSpec({ service, port, subset, rule }: ClusterRequest): Cl
     subset,
     labels: defined?.labels ?? {},
     policy: policyOf(port.number, rule?.spec.trafficPolicy, defined?.trafficPolicy),
+    rule: rule === undefined ? '' : `${rule.metadata.name}.${rule.metadata.namespace}`,
     dns: service.resolution === 'STATIC' ? [] : hosts.map((host) => ({ host, port: target })),
   };
 }

@@ -15,6 +15,8 @@ const cluster = (requests: number): ClusterDump => ({
   service: 'reviews.default.svc.cluster.local',
   port: 9080,
   subset: '',
+  type: 'EDS',
+  destinationRule: 'reviews.default',
   endpoints: 1,
   active: 1,
   requests,

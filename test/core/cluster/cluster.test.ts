@@ -17,6 +17,7 @@ function cluster(loadBalancing: LoadBalancing, count: number, random: () => numb
       labels: {},
       policy: { ...DEFAULT_POLICY, loadBalancing },
       dns: [],
+      rule: '',
     },
     random,
   );

@@ -64,6 +64,7 @@ function bench(policy: Partial<ClusterPolicy> = {}) {
     labels: {},
     policy: { ...DEFAULT_POLICY, ...policy },
     dns: [],
+    rule: '',
   });
   const outcomes: string[] = [];
   const waiter = (name: string): Waiter & { wire: Wire | null } => ({
