@@ -1,15 +1,18 @@
 // One function's body: finds where to charge, and writes it anew with the charges in it.
 //
 // Every run of instructions is paid for before it runs: at the function's entry, at the head of a loop (each time round),
-// or, when a branch of some length begins after `if`, `else` or `end`, there. Short branches are paid by the head around
-// them, whether they are taken or not. Bulk instructions pay for their length where they are.
+// or after the `if`, `else` or `end` where it begins. The first short branches are paid by the head around them, whether
+// they are taken or not. Bulk instructions pay for their length where they are.
 
 import { BULK, OP, skipImmediates, valueType } from './instructions.ts';
 import type { Reader } from './reader.ts';
 import type { Writer } from './writer.ts';
 
-/** Branches of up to this many instructions are paid by the function's entry or the loop around them. */
-const SHORT = 40;
+/**
+ * How many instructions of branches a function's entry or a loop's head pays for, taken or not. Small loops are charged
+ * at one place by that, and large functions that jump about in one loop (Go's) for little that they do not run.
+ */
+const SHORT = 48;
 /** A call of the host costs what this many instructions do. */
 const HOST_CALL = 100;
 /** Bytes that a bulk instruction moves for one unit, as a power of two. */
@@ -81,16 +84,24 @@ function findCharges(reader: Reader, module: Surroundings): Charges {
   const charges: Charges = { at: [reader.at], cost: [0], bulkAt: [], bulkShift: [] };
   /** For every open block, which charge pays for what is short in it. */
   const heads = [0];
+  /** For every charge, what branches it pays for. */
+  const branches = [0];
   let runAt = reader.at;
   let run = 0;
   const runEnds = (): void => {
-    const head = heads[heads.length - 1];
-    if (run <= SHORT || runAt === charges.at[head]) charges.cost[head] += run;
-    else {
-      charges.at.push(runAt);
-      charges.cost.push(run);
-    }
+    const before = runAt;
     runAt = reader.at;
+    if (run === 0) return;
+    const head = heads[heads.length - 1];
+    if (before === charges.at[head]) charges.cost[head] += run;
+    else if (branches[head] + run <= SHORT) {
+      branches[head] += run;
+      charges.cost[head] += run;
+    } else {
+      charges.at.push(before);
+      charges.cost.push(run);
+      branches.push(0);
+    }
     run = 0;
   };
   for (;;) {
@@ -100,6 +111,8 @@ function findCharges(reader: Reader, module: Surroundings): Charges {
     run++;
     switch (opcode) {
       case OP.block:
+        // Only a bracket.
+        run--;
         heads.push(heads[heads.length - 1]);
         break;
       case OP.loop:
@@ -107,6 +120,7 @@ function findCharges(reader: Reader, module: Surroundings): Charges {
         heads.push(charges.at.length);
         charges.at.push(reader.at);
         charges.cost.push(0);
+        branches.push(0);
         break;
       case OP.if:
         runEnds();
@@ -116,6 +130,7 @@ function findCharges(reader: Reader, module: Surroundings): Charges {
         runEnds();
         break;
       case OP.end:
+        run--;
         runEnds();
         heads.pop();
         if (heads.length > 0) break;
