@@ -97,7 +97,6 @@ const TABLE = {
   bad_request: [400, 'DPE', 'http1.codec_error', 'Bad Request', 'downstream', 'never'],
   missing_host: [400, 'DPE', 'missing_host_header', 'Bad Request', 'downstream', 'never'],
   bad_path: [400, 'DPE', 'path_normalization_failed', 'Bad Request', 'downstream', 'never'],
-  missing_path: [404, 'NR', 'missing_path_rejected', '', 'downstream', 'never'],
   headers_too_large: [
     431,
     'DPE',
@@ -115,13 +114,13 @@ const TABLE = {
   client_gone: [0, 'DC', 'downstream_remote_disconnect', '', 'downstream', 'never'],
   // The mesh's configuration.
   no_route: [404, 'NR', 'route_not_found', '', 'mesh', 'never'],
+  tls_unsupported: [501, null, 'tls_not_supported', 'https through this proxy is not supported yet', 'mesh', 'never'],
   no_cluster: [503, 'NC', 'cluster_not_found', '', 'mesh', 'never'],
   no_healthy_upstream: [503, 'UH', 'no_healthy_upstream', 'no healthy upstream', 'mesh', 'never'],
   address_refused: [403, 'UAEX', 'destination_address_refused', 'destination address refused', 'mesh', 'never'],
   dns_failure: [503, 'DF', 'dns_resolution_failure', 'no healthy upstream', 'upstream', 'unsent'],
   overflow: [503, 'UO', 'upstream_reset_before_response_started{overflow}', `${RESET}overflow`, 'mesh', 'never'],
   overload: [503, 'OM', 'overload', 'envoy overloaded', 'mesh', 'never'],
-  draining: [503, 'OM', 'draining', 'draining', 'mesh', 'never'],
   filter_failed: [503, 'NFCF', 'filter_failed', 'filter failed', 'mesh', 'never'],
   // The upstream.
   connect_failure: [
@@ -145,14 +144,6 @@ const TABLE = {
     'UC',
     'upstream_reset_before_response_started{connection_termination}',
     `${RESET}connection termination`,
-    'upstream',
-    'idempotent',
-  ],
-  remote_reset: [
-    503,
-    'UR',
-    'upstream_reset_before_response_started{remote_reset}',
-    `${RESET}remote reset`,
     'upstream',
     'idempotent',
   ],
@@ -182,7 +173,6 @@ const TABLE = {
   ],
   response_too_large: [500, null, 'response_payload_too_large', 'Internal Server Error', 'upstream', 'never'],
   request_timeout: [504, 'UT', 'response_timeout', 'upstream request timeout', 'upstream', 'never'],
-  try_timeout: [504, 'UT', 'upstream_per_try_timeout', 'upstream request timeout', 'upstream', 'idempotent'],
 } satisfies Record<string, [number, Flag | null, string, string, Failure['fault'], Retryable]>;
 
 export type FailureCode = keyof typeof TABLE;

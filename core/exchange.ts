@@ -86,6 +86,7 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
     this.lastActivity = plane.timers.tick;
     if (end) this.requestEndMs = 0;
     plane.timers.arm(this, IDLE_MS);
+    plane.active++;
   }
 
   get direction(): ExchangeRecord['direction'] {
@@ -352,6 +353,7 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   /** CONNECT was answered: the requests that follow on the connection are exchanges of their own, and are what counts. */
   becameTunnel(): void {
     this.ended = true;
+    this.plane.active--;
     this.plane.timers.cancel(this);
   }
 
@@ -387,6 +389,7 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   private finish(): void {
     this.ended = true;
     const { plane } = this;
+    plane.active--;
     plane.timers.cancel(this);
     this.attempt?.cancel();
     this.durationMs = performance.now() - this.started;

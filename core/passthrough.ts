@@ -37,17 +37,17 @@ export class Passthrough {
     this.ownPorts = ownPorts;
   }
 
-  find(authority: string): VirtualHost | FailureCode {
+  find(authority: string, registered: boolean): VirtualHost | FailureCode {
     const { host, port: named } = splitAuthority(authority);
     const port = named || 80;
     const key = `${host}:${port}`;
     const known = this.hosts.get(key);
+    if (this.plane.options.outboundPolicy === 'REGISTRY_ONLY' && !registered) return 'no_route';
     if (known !== undefined) {
       this.hosts.delete(key);
       this.hosts.set(key, known);
       return known.host;
     }
-    if (this.plane.options.outboundPolicy === 'REGISTRY_ONLY') return 'no_route';
     const bare = host.replace(/^\[|\]$/g, '');
     if (isIP(bare) !== 0 && this.refuses(bare, port)) return 'address_refused';
     if (bare === 'localhost' && this.refuses('127.0.0.1', port)) return 'address_refused';
@@ -90,6 +90,7 @@ export class Passthrough {
         domains: [key],
         service: host,
         port,
+        asNamed: false,
         routes: [
           {
             name: 'allow_any',

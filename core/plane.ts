@@ -12,6 +12,8 @@ export interface Plane {
   readonly node: Node;
   readonly options: ShardOptions;
   readonly timers: Timers;
+  /** Exchanges that have begun and not ended on this shard. */
+  active: number;
   readonly sink: RecordSink;
   /** The configuration that requests begin with now. */
   readonly snapshot: Snapshot;
@@ -19,8 +21,11 @@ export interface Plane {
   readonly peersVersion: number;
   /** Who has this address, when it is an address of a workload's own. */
   peer(address: string): WorkloadEndpoint | null;
-  /** Where a host that the mesh does not know leads to, or why it may not be reached. */
-  passthrough(authority: string): VirtualHost | FailureCode;
+  /**
+   * Where a host leads to that the mesh does not know, or knows only by a wildcard (`registered`), or why it may not be
+   * reached.
+   */
+  passthrough(authority: string, registered: boolean): VirtualHost | FailureCode;
   /** [0, 1) */
   random(): number;
   log(level: LogLevel, component: string, message: string): void;

@@ -63,6 +63,8 @@ export interface ShardOptions {
   readonly logLevel: LogLevel;
   readonly accessLog: 'text' | 'json' | 'off';
   readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
+  /** Requests under way on one shard, above which it sheds with 503 and Retry-After. */
+  readonly maxActiveRequests: number;
   readonly drainTimeoutMs: number;
 }
 
@@ -74,7 +76,9 @@ export type ToShard =
   | { readonly type: 'modules'; readonly modules: readonly ModuleSpec[] }
   | { readonly type: 'log-level'; readonly level: LogLevel }
   | { readonly type: 'query'; readonly id: number; readonly what: DumpKind }
-  | { readonly type: 'drain' };
+  | { readonly type: 'drain' }
+  /** Cuts off what is left; answered by 'drained' when all of it is in the log. */
+  | { readonly type: 'close' };
 
 export type DumpKind = 'listeners' | 'routes' | 'clusters' | 'endpoints' | 'filters' | 'snapshot';
 

@@ -25,19 +25,24 @@ import { normalizePath } from './path.ts';
 import type { ListenerContext, Plane } from './plane.ts';
 import type { ConfigUpdate, DumpKind, ListenerSpec, LogLevel, ModuleSpec, ShardOptions } from './protocol.ts';
 import type { RecordSink } from './record.ts';
-import { chooseRoute } from './router/choose.ts';
+import { chooseRoute, outboundHost } from './router/choose.ts';
+import { splitAuthority } from './router/hosts.ts';
 import { Compiler } from './snapshot/compile.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
 import { Timers } from './timers.ts';
 import { WasmFilters } from './wasm-filters.ts';
 import type { Node, WorkloadEndpoint } from './workload.ts';
 
+const HTTPS_PORT = 443;
+
 /** What a request lives through. One handler per listener. */
 function requestPath(listener: ListenerContext): ServerHandler {
   return {
     onRequest(stream: DownstreamStream, head: Head, end: boolean): Receiver {
       const exchange = new Exchange(listener, stream, head, end);
+      if (listener.plane.active > listener.plane.options.maxActiveRequests) return refuse(exchange, 'overload');
       if (head.method === 'CONNECT') return openTunnel(exchange);
+      if (head.scheme === 'https') return refuse(exchange, 'tls_unsupported');
       if (!normalizePath(head)) return refuse(exchange, 'bad_path');
       identify(exchange);
       const failure = chooseRoute(exchange);
@@ -61,7 +66,9 @@ function refuse(exchange: Exchange, reason: FailureCode): Exchange {
 function openTunnel(exchange: Exchange): Exchange {
   const { authority } = exchange.requestHead;
   const { snapshot, plane, stream } = exchange;
-  const destination = snapshot.outbound.find(authority) ?? plane.passthrough(authority);
+  // What would come through it is TLS, which the codec behind it cannot read.
+  if (splitAuthority(authority).port === HTTPS_PORT) return refuse(exchange, 'tls_unsupported');
+  const destination = outboundHost(snapshot, plane, authority);
   if (typeof destination === 'string') return refuse(exchange, destination);
   stream.acceptTunnel(authority);
   exchange.becameTunnel();
@@ -104,6 +111,7 @@ class Shard implements DataPlane, Plane {
   readonly sink: RecordSink;
   snapshot: Snapshot;
   peersVersion = 0;
+  active = 0;
   readonly random = Math.random;
   readonly log: DataPlaneEnvironment['log'];
   private readonly peers = new Map<string, WorkloadEndpoint>();
@@ -215,8 +223,8 @@ class Shard implements DataPlane, Plane {
     return this.peers.get(address) ?? null;
   }
 
-  passthrough(authority: string): ReturnType<Plane['passthrough']> {
-    return this.hosts.find(authority);
+  passthrough(authority: string, registered: boolean): ReturnType<Plane['passthrough']> {
+    return this.hosts.find(authority, registered);
   }
 
   private publish(snapshot: Snapshot): void {

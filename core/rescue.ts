@@ -15,7 +15,7 @@ export interface Answer {
 export function answerFailure(code: FailureCode): Answer {
   const failure: Failure = FAILURES[code];
   const answer = compose(failure.status, failure.body, failure.details, []);
-  if (code === 'overload' || code === 'draining' || code === 'overflow') {
+  if (code === 'overload' || code === 'overflow') {
     answer.head.add('retry-after', '1');
     answer.head.add('x-envoy-overloaded', 'true');
   }

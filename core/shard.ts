@@ -7,6 +7,8 @@ import { createDataPlane, type DataPlane } from './proxy.ts';
 import { ShardTelemetry } from './telemetry/shard-telemetry.ts';
 
 export const HEARTBEAT_MS = 100;
+/** How long the sockets of a closed data plane may take to say so. */
+const CUT_OFF_MS = 20;
 
 export default function shard(start: ShardStart): Promise<void> {
   return new Promise((resolve) => {
@@ -18,6 +20,7 @@ class ServingShard {
   private readonly plane: DataPlane;
   private readonly start: ShardStart;
   private readonly telemetry: ShardTelemetry;
+  private readonly heartbeat: NodeJS.Timeout;
   /** Messages are answered one after the other, though opening listeners takes turns of the event loop. */
   private work: Promise<void> = Promise.resolve();
 
@@ -25,7 +28,7 @@ class ServingShard {
     this.start = start;
     const { port, index, node, options, modules, shared } = start;
     const beats = new Int32Array(start.heartbeat);
-    setInterval(() => Atomics.add(beats, index, 1), HEARTBEAT_MS);
+    this.heartbeat = setInterval(() => Atomics.add(beats, index, 1), HEARTBEAT_MS);
     this.telemetry = new ShardTelemetry(start, (message) => this.post(message));
     this.plane = createDataPlane({
       node,
@@ -40,6 +43,7 @@ class ServingShard {
       this.work = this.work.then(() => this.receive(message));
     });
     port.on('close', () => {
+      clearInterval(this.heartbeat);
       this.plane.close();
       this.telemetry.close();
       ended();
@@ -69,6 +73,14 @@ class ServingShard {
           this.telemetry.flush();
           this.post({ type: 'drained' });
         });
+        return;
+      case 'close':
+        this.plane.close();
+        // Sockets tell of their end on a later turn, and exchanges end with them.
+        setTimeout(() => {
+          this.telemetry.flush();
+          this.post({ type: 'drained' });
+        }, CUT_OFF_MS);
     }
   }
 

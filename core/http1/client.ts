@@ -36,6 +36,7 @@ export class Http1ClientConnection implements ClientConnection, ReaderSink, Inta
   localAddress = '';
   localPort = 0;
   memo: unknown = null;
+  readonly finEndsAll = false;
   onAvailable: (() => void) | null = null;
   onClosed: (() => void) | null = null;
   /** Bytes were written to a socket that was connected by then. */

@@ -11,7 +11,12 @@ export interface IntakeOwner {
   afterReading?(): void;
   /** The peer sent FIN and everything before it has been read. */
   onLastByte(): void;
+  /** Whoever sends FIN wants nothing more: what was received before it and not read is not waited for. */
+  readonly finEndsAll: boolean;
 }
+
+/** Bytes read on while something holds, so that a peer that leaves is noticed. */
+const READ_AHEAD = 16 << 10;
 
 export class Intake implements ByteReceiver {
   readonly reader: MessageReader;
@@ -37,7 +42,7 @@ export class Intake implements ByteReceiver {
     this.reading = true;
     this.reader.push(chunk);
     this.reading = false;
-    if (this.reader.tail !== null) this.pause();
+    if (this.reader.tail !== null && this.reader.tail.length > READ_AHEAD) this.pause();
     this.owner.afterReading?.();
     leave();
   }
@@ -45,7 +50,7 @@ export class Intake implements ByteReceiver {
   private receiveFin(): void {
     enter();
     this.finReceived = true;
-    if (this.reader.tail === null) this.owner.onLastByte();
+    if (this.reader.tail === null || this.owner.finEndsAll) this.owner.onLastByte();
     leave();
   }
 

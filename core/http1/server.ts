@@ -50,6 +50,7 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
   readonly localAddress: string;
   readonly localPort: number;
   memo: unknown = null;
+  readonly finEndsAll = true;
   private readonly socket: Socket;
   private readonly handler: ServerHandler;
   private readonly options: Http1ServerOptions;

@@ -32,6 +32,7 @@ export interface Parts {
 
 const SHARD = new URL(`../shard${extname(import.meta.filename)}`, import.meta.url);
 const DRAIN_TIMEOUT_MS = 5_000;
+const MAX_ACTIVE_REQUESTS = 20_000;
 const STUCK_AFTER_MS = 5_000;
 const LEASE_TTL_MS = 15_000;
 /** How long the news that a workload leaves may travel before it stops listening. */
@@ -224,6 +225,7 @@ export class RunningProxy implements WeftProxy {
         reusePort,
         logLevel: log.level,
         accessLog: options.accessLog?.format ?? 'text',
+        maxActiveRequests: MAX_ACTIVE_REQUESTS,
         outboundPolicy: options.outboundPolicy ?? 'ALLOW_ANY',
         drainTimeoutMs: options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS,
       }),

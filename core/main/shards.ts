@@ -46,6 +46,8 @@ const FIRST_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 10_000;
 /** A shard that lived this long failed for a new reason. */
 const FORGIVEN_AFTER_MS = 60_000;
+/** How long a shard may take to log what is cut off at the end. */
+const LAST_WORDS_MS = 500;
 const QUERY_MS = 2_000;
 /**
  * Memory at which a shard's first full garbage collection may begin. V8 starts from a few MiB and counts received bodies
@@ -140,13 +142,17 @@ export class Shards {
   }
 
   /** Resolves when every living shard has finished, or after `ms`. */
-  async drain(ms: number): Promise<'drained' | 'late'> {
+  drain(ms: number): Promise<'drained' | 'late'> {
     // Who dies from now on is not missed.
     this.stopping.abort();
+    return this.finish({ type: 'drain' }, ms);
+  }
+
+  private async finish(message: ToShard, ms: number): Promise<'drained' | 'late'> {
     const drained = this.lives
       .filter((life) => life !== null)
       .map((life) => {
-        life.port.postMessage({ type: 'drain' } satisfies ToShard);
+        life.port.postMessage(message);
         return new Promise<void>((resolve) => (life.drained = resolve));
       });
     const timer = new AbortController();
@@ -156,9 +162,11 @@ export class Shards {
     return result;
   }
 
+  /** Cuts off what is left, and ends the threads once that is in the log. */
   async stop(): Promise<void> {
     this.stopping.abort();
     this.watchdog.stop();
+    await this.finish({ type: 'close' }, LAST_WORDS_MS);
     await this.pool.destroy();
     for (const life of this.lives) if (life !== null) this.bury(life);
   }

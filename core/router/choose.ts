@@ -3,6 +3,8 @@
 import type { FailureCode } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import { type ConnectionMemo, memoOf } from '../identify.ts';
+import type { Plane } from '../plane.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
 import { findRoute } from './hosts.ts';
 import type { VirtualHost } from './route.ts';
 
@@ -48,6 +50,12 @@ function sameAuthority(exchange: Exchange, memo: ConnectionMemo): boolean {
 
 function lookUp(exchange: Exchange, authority: string): VirtualHost | FailureCode {
   const { snapshot, direction, plane } = exchange;
-  if (direction === 'outbound') return snapshot.outbound.find(authority) ?? plane.passthrough(authority);
+  if (direction === 'outbound') return outboundHost(snapshot, plane, authority);
   return snapshot.gateways.get(exchange.listener.spec.configuredPort)?.find(authority) ?? 'no_route';
+}
+
+/** The mesh's own host of this name, or a way past the mesh where that is allowed. */
+export function outboundHost(snapshot: Snapshot, plane: Plane, authority: string): VirtualHost | FailureCode {
+  const host = snapshot.outbound.find(authority);
+  return host === null || host.asNamed ? plane.passthrough(authority, host !== null) : host;
 }

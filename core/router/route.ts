@@ -14,6 +14,8 @@ export interface VirtualHost {
   readonly service: string;
   readonly port: number;
   readonly routes: readonly Route[];
+  /** A wildcard without addresses of its own ('*.example.com'): what the client asked for is dialled. */
+  readonly asNamed: boolean;
 }
 
 export interface Route {

@@ -132,6 +132,7 @@ export class Compiler {
       domains: ['*'],
       service: host,
       port,
+      asNamed: false,
       routes: [
         {
           name: 'default',

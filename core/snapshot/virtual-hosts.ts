@@ -53,6 +53,7 @@ export function outboundHosts(compiler: HostCompiler): VirtualHost[] {
           domains: service.names.filter((alias) => reaches(alias, service, compiler.node)),
           service: service.host,
           port: port.number,
+          asNamed: !ruled && service.host.startsWith('*') && service.fixed.length === 0,
           routes: ruled
             ? compiled.flatMap(({ routes }) => routes)
             : [ownRoute(compiler, clusterName(service.host, port.number, ''), cluster)],
@@ -68,6 +69,7 @@ export function outboundHosts(compiler: HostCompiler): VirtualHost[] {
         domains: [host],
         service: host,
         port: 0,
+        asNamed: false,
         routes: compiled.flatMap((part) => part.routes),
       })),
     );
@@ -138,6 +140,7 @@ export function gatewayHosts(
           domains: [domain],
           service: '',
           port: 0,
+          asNamed: false,
           routes,
         })),
       ),

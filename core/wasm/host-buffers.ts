@@ -2,6 +2,7 @@
 
 import type { BodyBuffer } from '../body.ts';
 import { BufferType, Status } from './abi.ts';
+import { WasmConnection } from './connection.ts';
 import type { HostFunction } from './host-table.ts';
 import type { Instance } from './instance.ts';
 
@@ -53,7 +54,12 @@ export function bufferFunctions(vm: Instance): Record<string, HostFunction> {
 
 function bodyOf(vm: Instance, type: number): BodyBuffer | null {
   const stream = vm.effective?.stream;
-  if (!stream) return null;
+  if (!stream) {
+    const connection = vm.effective;
+    if (!(connection instanceof WasmConnection)) return null;
+    if (type === BufferType.DownstreamData) return connection.data.downstream;
+    return type === BufferType.UpstreamData ? connection.data.upstream : null;
+  }
   if (type === BufferType.RequestBody) return stream.body('request');
   if (type === BufferType.ResponseBody) return stream.body('response');
   return null;
@@ -63,6 +69,8 @@ function bytesOf(vm: Instance, type: number): Uint8Array | null {
   switch (type) {
     case BufferType.RequestBody:
     case BufferType.ResponseBody:
+    case BufferType.DownstreamData:
+    case BufferType.UpstreamData:
       return bodyOf(vm, type)?.bytes() ?? null;
     case BufferType.VmConfiguration:
       return vm.effective?.plugin.spec.vmConfiguration ?? null;

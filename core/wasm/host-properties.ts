@@ -1,9 +1,10 @@
 // Host functions: properties. `weft.filter_config` is this route's configuration of the current filter.
 
 import { Status } from './abi.ts';
+import { WasmConnection } from './connection.ts';
 import type { HostFunction } from './host-table.ts';
 import type { Instance } from './instance.ts';
-import { property } from './properties.ts';
+import { connectionProperty, property } from './properties.ts';
 import { WasmStream } from './stream.ts';
 
 const MAX_PATH = 1024;
@@ -37,7 +38,9 @@ export function propertyFunctions(vm: Instance): Record<string, HostFunction> {
         if (config === null) return Status.NotFound;
         return vm.giveBytes(config, 0, config.length, pointerAt >>> 0, lengthAt >>> 0);
       }
-      const value = property(name, context.plugin, host.node, context.stream);
+      const value =
+        (context instanceof WasmConnection ? connectionProperty(name, context.owner.record) : undefined) ??
+        property(name, context.plugin, host.node, context.stream);
       if (value === undefined) return Status.NotFound;
       if (typeof value === 'string') return vm.giveText(value, pointerAt >>> 0, lengthAt >>> 0);
       return vm.giveBytes(value, 0, value.length, pointerAt >>> 0, lengthAt >>> 0);

@@ -3,6 +3,7 @@
 import type { LocalReply } from '../filter.ts';
 import { fieldAllowed } from '../head.ts';
 import { Status, StreamType } from './abi.ts';
+import { type Side, WasmConnection } from './connection.ts';
 import type { HostFunction } from './host-table.ts';
 import type { Instance } from './instance.ts';
 import { decodePairs } from './pairs.ts';
@@ -22,6 +23,11 @@ export function streamFunctions(vm: Instance): Record<string, HostFunction> {
   const { memory } = vm;
 
   const resume = (type: number): number => {
+    if (vm.effective instanceof WasmConnection) {
+      const side = sideOf(type);
+      if (side !== null) vm.effective.ask('resume', side);
+      return type >>> 0 > StreamType.Upstream ? Status.BadArgument : Status.Ok;
+    }
     const stream = streamOf(vm);
     if (stream === null) return Status.Ok;
     if (type === StreamType.Request) stream.ask('request');
@@ -46,6 +52,11 @@ export function streamFunctions(vm: Instance): Record<string, HostFunction> {
     proxy_close_stream: (type: number) => {
       if (vm.stage !== 'running') vm.forbid('proxy_close_stream');
       if (type >>> 0 > StreamType.Upstream) return Status.BadArgument;
+      if (vm.effective instanceof WasmConnection) {
+        const side = sideOf(type);
+        if (side !== null) vm.effective.ask('close', side);
+        return Status.Ok;
+      }
       streamOf(vm)?.ask(type === StreamType.Response ? 'close response' : 'close request');
       return Status.Ok;
     },
@@ -105,6 +116,10 @@ export function streamFunctions(vm: Instance): Record<string, HostFunction> {
 function streamOf(vm: Instance): WasmStream | null {
   const context = vm.effective;
   return context instanceof WasmStream && context.stream !== null ? context : null;
+}
+
+function sideOf(type: number): Side | null {
+  return type === StreamType.Downstream ? 'downstream' : type === StreamType.Upstream ? 'upstream' : null;
 }
 
 /** What a guest may put into its answer: no pseudo-headers (some send :status), nothing of the framing. */

@@ -10,7 +10,6 @@ import { GuestMemory } from './memory.ts';
 import { checkArity } from './module.ts';
 import { observedCallback, observedFunctions } from './observed.ts';
 import type { Plugin } from './plugin.ts';
-import type { WasmStream } from './stream.ts';
 import { CallForbidden, GuestExit, trapText } from './traps.ts';
 
 /** Whose behalf a host function acts on: a plugin's root, or one stream of it. */
@@ -34,6 +33,11 @@ export interface Callbacks {
   readonly responseHeaders: Callback | null;
   readonly responseBody: Callback | null;
   readonly responseTrailers: Callback | null;
+  readonly newConnection: Callback | null;
+  readonly downstreamData: Callback | null;
+  readonly upstreamData: Callback | null;
+  readonly downstreamClose: Callback | null;
+  readonly upstreamClose: Callback | null;
   readonly queueReady: Callback | null;
   readonly foreignFunction: Callback | null;
   readonly done: Callback | null;
@@ -65,7 +69,7 @@ export class Instance {
   /** The last thing it said: often why it refuses its configuration. */
   lastMessage = '';
   /** Streams that asked for something during the running callback. */
-  readonly waiting: WasmStream[] = [];
+  readonly waiting: { settle(): void }[] = [];
   /** What a metered guest may still spend; null for one that is not metered. */
   private readonly fuel: WebAssembly.Global | null;
   private readonly malloc: Callback;
@@ -102,6 +106,11 @@ export class Instance {
       responseHeaders: callback('proxy_on_response_headers'),
       responseBody: callback('proxy_on_response_body'),
       responseTrailers: callback('proxy_on_response_trailers'),
+      newConnection: callback('proxy_on_new_connection'),
+      downstreamData: callback('proxy_on_downstream_data'),
+      upstreamData: callback('proxy_on_upstream_data'),
+      downstreamClose: callback('proxy_on_downstream_connection_close'),
+      upstreamClose: callback('proxy_on_upstream_connection_close'),
       queueReady: callback('proxy_on_queue_ready'),
       foreignFunction: callback('proxy_on_foreign_function'),
       done: callback('proxy_on_done'),

@@ -2,6 +2,7 @@
 // It outlives its guest: after a trap the same plugin gets a root in the fresh instance.
 
 import type { FilterFactory, FilterStream, HttpFilter, Verdict } from '../filter.ts';
+import { type ConnectionOwner, WasmConnection } from './connection.ts';
 import type { PluginSpec } from './spec.ts';
 import { failStream, WasmStream } from './stream.ts';
 import type { Vm } from './vm.ts';
@@ -41,6 +42,14 @@ export class Plugin implements FilterFactory {
     return new WasmStream(this, instance, stream, config);
   }
 
+  /** A connection through a network plugin; null: its guest is down, and the plugin's strategy decides. */
+  connect(owner: ConnectionOwner): WasmConnection | null {
+    const instance = this.vm.ready();
+    if (instance === null || this.contextId === 0) return null;
+    this.streams++;
+    return new WasmConnection(this, instance, owner);
+  }
+
   streamEnded(): void {
     this.streams--;
     if (this.retired && this.streams === 0) this.vm.remove(this);
@@ -52,6 +61,11 @@ export class Plugin implements FilterFactory {
     if (this.tick !== null) clearTimeout(this.tick);
     this.tick = null;
     if (ms > 0) this.armTick();
+  }
+
+  /** Milliseconds between ticks; 0: it wants none. */
+  get tickPeriod(): number {
+    return this.tickMs;
   }
 
   queueReady(id: number): void {

@@ -89,6 +89,26 @@ export function property(path: string, plugin: Plugin, node: Node, stream: Filte
   return stream?.state.get(path);
 }
 
+/** What a connection without requests has: who is at either end. */
+export function connectionProperty(path: string, record: ExchangeRecord): Property {
+  switch (path) {
+    case 'source\0address':
+      return address(record.connection.remoteAddress, record.connection.remotePort);
+    case 'source\0port':
+      return integer(record.connection.remotePort);
+    case 'destination\0address':
+      return address(record.connection.localAddress, destinationPort(record));
+    case 'destination\0port':
+      return integer(destinationPort(record));
+    case 'connection\0id':
+      return integer(record.connection.id);
+    case 'listener_direction':
+      return integer(record.direction === 'inbound' ? 1 : 2);
+    default:
+      return undefined;
+  }
+}
+
 /** `request.headers.x` and its like; null when the path is none of them. */
 function headerProperty(path: string, stream: FilterStream): Property | null {
   if (path.startsWith('request\0headers\0')) return headerValue(stream.requestHead, path.slice(16), true);

@@ -2,6 +2,7 @@
 // its open streams go the way of their plugin's strategy, and a fresh instance is started with growing pauses.
 
 import type { FilterFactory } from '../filter.ts';
+import { WasmConnection } from './connection.ts';
 import type { Host } from './host.ts';
 import { type Callback, type Callbacks, type Context, Instance } from './instance.ts';
 import { Plugin } from './plugin.ts';
@@ -104,7 +105,9 @@ export class Vm {
     instance.waiting.length = 0;
     this.host.log('error', plugin.name, `trapped in ${callback}: ${trapText(error, instance)}`);
     running?.abandon(true);
-    const open = [...instance.contexts.values()].filter((context) => context instanceof WasmStream);
+    const open = [...instance.contexts.values()].filter(
+      (context) => context instanceof WasmStream || context instanceof WasmConnection,
+    );
     // Later: this is somewhere inside another exchange's turn.
     if (open.length > 0) setImmediate(() => open.forEach((stream) => void stream.abandon(false)));
     if (this.instance !== instance) return;

@@ -56,6 +56,7 @@ export interface PlaneOptions {
   readonly yaml?: readonly string[];
   readonly endpoints?: readonly WorkloadEndpoint[];
   readonly outboundPolicy?: 'ALLOW_ANY' | 'REGISTRY_ONLY';
+  readonly maxActiveRequests?: number;
 }
 
 let revision = 0;
@@ -89,6 +90,7 @@ export async function startPlane(options: PlaneOptions = {}): Promise<RunningPla
       logLevel: 'info',
       accessLog: 'off',
       outboundPolicy: options.outboundPolicy ?? 'ALLOW_ANY',
+      maxActiveRequests: options.maxActiveRequests ?? 1000,
       drainTimeoutMs: 5000,
     },
     modules: builtinModules(),

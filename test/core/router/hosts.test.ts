@@ -9,6 +9,7 @@ const host = (name: string, domains: string[], port = 0): VirtualHost => ({
   service: '',
   port,
   routes: [],
+  asNamed: false,
 });
 
 const reviews = host('reviews', ['reviews', 'reviews.default.svc.cluster.local'], 9080);

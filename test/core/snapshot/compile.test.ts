@@ -260,6 +260,22 @@ test('a sidecar sends everything that arrives to its application', () => {
   assert.deepEqual(clusterNames(snapshot.inbound!), ['inbound|8000||']);
 });
 
+test('a host known only by a wildcard is dialled as the client named it, unless a rule says where it goes', () => {
+  const wildcard = `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: wild}
+spec: {hosts: ["*.example.com"], ports: [{number: 80, name: http, protocol: HTTP}], resolution: NONE}
+`;
+  const ruled = rule('v1').replace('hosts: [reviews]', 'hosts: ["*.example.com"]');
+  const compiler = compilerFor(node('sidecar'));
+  const plain = compiler.compile({ resources: resources(SERVICE, SUBSETS, wildcard), endpoints: [] }, 1).snapshot;
+  assert.equal(plain.outbound.find('a.example.com')?.asNamed, true);
+  assert.equal(plain.outbound.find('reviews:9080')?.asNamed, false);
+  const state = { resources: resources(SERVICE, SUBSETS, wildcard, ruled), endpoints: [] };
+  assert.equal(compiler.compile(state, 2).snapshot.outbound.find('a.example.com')?.asNamed, false);
+});
+
 test('a dry run accepts what proxies can compile', () => {
   assert.deepEqual(dryRun(resources(SERVICE, SUBSETS, rule('v1'))), []);
 });

@@ -34,6 +34,7 @@ function rig(accessLog: ShardStart['options']['accessLog']) {
       logLevel: 'info',
       accessLog,
       outboundPolicy: 'ALLOW_ANY',
+      maxActiveRequests: 100,
       drainTimeoutMs: 0,
     },
   });
