@@ -190,7 +190,7 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   startDeadline(timeoutMs: number): void {
     const { timers } = this.plane;
     this.deadline = timers.tick + Math.ceil(timeoutMs / timers.tickMs) + 1;
-    timers.arm(this, timeoutMs);
+    timers.arm(this, Math.min(timeoutMs, IDLE_MS));
   }
 
   private requestHasEnded(): void {
@@ -367,13 +367,11 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   /** The wheel: either the route's time is up, or nothing moved for too long. */
   expired(): void {
     const { timers } = this.plane;
-    if (this.deadline !== 0 && timers.tick >= this.deadline) {
-      this.fail('request_timeout');
-      return;
-    }
-    const idleMs = (timers.tick - this.lastActivity) * timers.tickMs;
-    if (idleMs >= IDLE_MS) this.fail('stream_idle');
-    else timers.arm(this, IDLE_MS - idleMs);
+    const left = this.deadline === 0 ? IDLE_MS : (this.deadline - timers.tick) * timers.tickMs;
+    const idle = (timers.tick - this.lastActivity) * timers.tickMs;
+    if (left <= 0) this.fail('request_timeout');
+    else if (idle >= IDLE_MS) this.fail('stream_idle');
+    else timers.arm(this, Math.min(left, IDLE_MS - idle));
   }
 
   private responseHasEnded(): void {

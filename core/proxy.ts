@@ -190,6 +190,7 @@ class Shard implements DataPlane, Plane {
       if (names.has(key)) continue;
       this.listeners.delete(key);
       void listener.drain();
+      setTimeout(() => listener.close(), this.options.drainTimeoutMs).unref();
     }
     for (const spec of wanted) {
       const key = listenerKey(spec);

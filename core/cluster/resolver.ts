@@ -7,6 +7,8 @@ import type { Cluster } from './cluster.ts';
 import type { Endpoint } from './endpoint.ts';
 
 const REFRESH_MS = 30_000;
+const FAILED_MS = 1_000;
+const MAX_WAITING = 4096;
 
 /** Returns the addresses of a host; rejects when there are none. */
 export type Lookup = (host: string) => Promise<readonly string[]>;
@@ -53,7 +55,10 @@ export class Resolver {
     };
     const resolve = (callback: () => void): void => {
       if (cluster.endpoints.length === 0) {
-        if (waiting !== null) waiting.push(callback);
+        // Nobody waits in a line without end, nor for a name that had no address a moment ago.
+        const hopeless = waiting === null ? Date.now() - refreshed < FAILED_MS : waiting.length >= MAX_WAITING;
+        if (hopeless) callback();
+        else if (waiting !== null) waiting.push(callback);
         else {
           waiting = [callback];
           void refresh();
