@@ -7,6 +7,7 @@ import { deleteCommand } from './commands/delete.ts';
 import { diffCommand } from './commands/diff.ts';
 import { getCommand } from './commands/get.ts';
 import { historyCommand } from './commands/history.ts';
+import { pluginCommand } from './commands/plugin.ts';
 import { proxyCommand } from './commands/proxy.ts';
 import { proxyConfigCommand } from './commands/proxy-config.ts';
 import { proxyStatusCommand } from './commands/proxy-status.ts';
@@ -30,6 +31,7 @@ const COMMANDS = [
   rollbackCommand,
   proxyStatusCommand,
   proxyConfigCommand,
+  pluginCommand,
   controlCommand,
   proxyCommand,
   versionCommand,

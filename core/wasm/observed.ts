@@ -9,7 +9,7 @@ import type { HostArgument, Observer } from './observer.ts';
 import { decodePairs } from './pairs.ts';
 import { trapText } from './traps.ts';
 
-/** n a number, t a text (pointer, length), p pairs (pointer, length), - the guest's place for a result. */
+/** n a number, s a signed one, t a text (pointer, length), p pairs (same), q a property's path (same), - room for a result. */
 const PARAMETERS: Readonly<Record<string, string>> = {
   proxy_log: 'nt',
   proxy_set_tick_period_milliseconds: 'n',
@@ -25,7 +25,7 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   proxy_remove_header_map_value: 'nt',
   proxy_continue_stream: 'n',
   proxy_close_stream: 'n',
-  proxy_send_local_response: 'nttpn',
+  proxy_send_local_response: 'nttps',
   proxy_http_call: 'tptpn-',
   proxy_grpc_call: 'tttptn-',
   proxy_grpc_stream: 'tttp-',
@@ -42,8 +42,8 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   proxy_increment_metric: 'nn',
   proxy_record_metric: 'nn',
   proxy_get_metric: 'n-',
-  proxy_get_property: 't--',
-  proxy_set_property: 'tt',
+  proxy_get_property: 'q--',
+  proxy_set_property: 'qt',
   proxy_call_foreign_function: 'tt--',
   proxy_set_effective_context: 'n',
 };
@@ -87,14 +87,19 @@ function argumentsOf(memory: GuestMemory, shape: string, parameters: readonly (n
   const args: HostArgument[] = [];
   let at = 0;
   for (const kind of shape) {
-    const value = Number(parameters[at++]);
-    if (kind === 'n') args.push(value);
-    if (kind !== 't' && kind !== 'p') continue;
-    const pointer = value >>> 0;
+    const parameter = parameters[at++];
+    if (kind === '-') continue;
+    if (kind === 's' || typeof parameter === 'bigint') args.push(Number(parameter));
+    else if (kind === 'n') args.push(parameter >>> 0);
+    if (kind === 'n' || kind === 's') continue;
+    const pointer = Number(parameter) >>> 0;
     const length = Number(parameters[at++]) >>> 0;
     if (!memory.holds(pointer, length)) args.push('(outside of the memory)');
     else if (kind === 'p') args.push(decodePairs(memory.bytes.subarray(pointer, pointer + length)));
-    else args.push(memory.utf8(pointer, Math.min(length, MAX_TEXT)));
+    else {
+      const text = memory.utf8(pointer, Math.min(length, MAX_TEXT));
+      args.push(kind === 'q' ? text.replace(/\0$/, '').replaceAll('\0', '.') : text);
+    }
   }
   return args;
 }

@@ -1,0 +1,81 @@
+// Values of `mesh plugin try`'s options: headers, methods, properties. What does not parse is wrong usage.
+import { InvalidArgumentError } from 'commander';
+
+type Fields = readonly (readonly [string, string])[];
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** A message's frame: written by whoever sends it, by the body that it has. */
+const FRAMING = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+const INTEGERS =
+  /^(request\.(size|total_size|time|duration)|response\.(code|flags|grpc_status|size|total_size)|(source|destination|upstream)\.port|connection\.id|listener_direction)$/;
+
+/** Repeatable: 'name: value'; the name in lower case, the value's bytes as one char each. */
+export function header(text: string, before: Fields = []): Fields {
+  const at = text.indexOf(':', 1);
+  const name = text.slice(0, at).trim().toLowerCase();
+  const value = text.slice(at + 1).trim();
+  if (at < 1 || !TOKEN.test(name.replace(/^:/, ''))) throw new InvalidArgumentError("a header is 'name: value'.");
+  if (/[^\t\x20-\x7e\x80-\uffff]/.test(value)) {
+    throw new InvalidArgumentError('a header’s value has no control characters.');
+  }
+  return [...before, [name, Buffer.from(value).toString('latin1')]];
+}
+
+/** Headers apart from those that a head has no field for: pseudo-headers and host; framing is left out. */
+export function message(fields: Fields): { head: ReadonlyMap<string, string>; headers: Fields } {
+  const apart = (name: string): boolean => name.startsWith(':') || name === 'host';
+  return {
+    head: new Map(fields.filter(([name]) => apart(name))),
+    headers: fields.filter(([name]) => !apart(name) && !FRAMING.has(name)),
+  };
+}
+
+export function method(text: string): string {
+  if (!TOKEN.test(text)) throw new InvalidArgumentError('a method is a word, such as POST.');
+  return text;
+}
+
+export function target(text: string): string {
+  if (!/^(\/[\x21-\x7e\x80-\uffff]*|\*)$/.test(text)) throw new InvalidArgumentError('a path begins with /.');
+  return Buffer.from(text).toString('latin1');
+}
+
+export function status(text: string): number {
+  if (!/^[2-5]\d\d$/.test(text)) throw new InvalidArgumentError('a status is a number from 200 to 599.');
+  return Number(text);
+}
+
+/** Repeatable: 'source.address=10.0.0.1:80', in the encoding that guests expect of this property. */
+export function property(
+  text: string,
+  before: readonly (readonly [string, Uint8Array])[] = [],
+): readonly (readonly [string, Uint8Array])[] {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('a property is PATH=VALUE.');
+  const path = text.slice(0, at);
+  return [...before, [path, encoded(path, text.slice(at + 1))]];
+}
+
+function encoded(path: string, value: string): Uint8Array {
+  if (INTEGERS.test(path)) {
+    if (!/^-?\d{1,18}$/.test(value)) throw new InvalidArgumentError(`${path} is an integer.`);
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64LE(BigInt(value));
+    return bytes;
+  }
+  if (path === 'connection.mtls') {
+    if (value !== 'true' && value !== 'false') throw new InvalidArgumentError(`${path} is true or false.`);
+    return Uint8Array.of(value === 'true' ? 1 : 0);
+  }
+  return Buffer.from(value);
+}

@@ -1,0 +1,125 @@
+// One connection's passage through one network plugin: the stream context that the guest knows by its number. Whoever
+// moves the bytes calls it in the ABI's order; a trap in any callback is the virtual machine's affair.
+
+import type { BodyBuffer } from '../body.ts';
+import type { ExchangeRecord } from '../record.ts';
+import type { Callback, Context, Instance } from './instance.ts';
+import type { Plugin } from './plugin.ts';
+
+/** Bytes from the client, or from the upstream. */
+export type Side = 'downstream' | 'upstream';
+
+/** The owner of the connection. What is asked of it begins after the callback has returned. */
+export interface ConnectionOwner {
+  readonly record: ExchangeRecord;
+  resume(side: Side): void;
+  close(side: Side): void;
+}
+
+type Wishes = Record<'resume' | 'close', Set<Side>>;
+
+export class WasmConnection implements Context {
+  readonly id: number;
+  readonly plugin: Plugin;
+  /** No exchange: header maps are not there. */
+  readonly stream = null;
+  readonly owner: ConnectionOwner;
+  /** What passes or is held in each direction. */
+  readonly data: Record<Side, BodyBuffer | null> = { downstream: null, upstream: null };
+  private readonly instance: Instance;
+  private wishes: Wishes | null = null;
+  private created = false;
+
+  constructor(plugin: Plugin, instance: Instance, owner: ConnectionOwner) {
+    this.plugin = plugin;
+    this.instance = instance;
+    this.owner = owner;
+    this.id = instance.newId();
+    instance.contexts.set(this.id, this);
+  }
+
+  /** True: it may go on. */
+  opened(): boolean {
+    const { callbacks } = this.instance;
+    return this.run('proxy_on_new_connection', callbacks.newConnection, this.id) === 0;
+  }
+
+  /** `data`: this chunk and what was held before it. True: it may go on. */
+  received(side: Side, data: BodyBuffer, end: boolean): boolean {
+    const { callbacks } = this.instance;
+    const down = side === 'downstream';
+    this.data[side] = data;
+    const callback = down ? callbacks.downstreamData : callbacks.upstreamData;
+    const name = down ? 'proxy_on_downstream_data' : 'proxy_on_upstream_data';
+    return this.run(name, callback, this.id, data.length, end ? 1 : 0) === 0;
+  }
+
+  /** One side is closed; `byPeer`: not by us. */
+  closed(side: Side, byPeer: boolean): void {
+    const { callbacks } = this.instance;
+    const down = side === 'downstream';
+    const callback = down ? callbacks.downstreamClose : callbacks.upstreamClose;
+    const name = down ? 'proxy_on_downstream_connection_close' : 'proxy_on_upstream_connection_close';
+    this.run(name, callback, this.id, byPeer ? 2 : 1);
+  }
+
+  /** done, log, delete. */
+  done(): void {
+    const { instance } = this;
+    if (this.created && !instance.dead) {
+      const { callbacks } = instance;
+      this.run('proxy_on_done', callbacks.done, this.id);
+      this.run('proxy_on_log', callbacks.log, this.id);
+      this.run('proxy_on_delete', callbacks.delete, this.id);
+    }
+    instance.contexts.delete(this.id);
+    this.plugin.streamEnded();
+  }
+
+  /** Remembers what the guest asks for until its callback has returned. */
+  ask(what: keyof Wishes, side: Side): void {
+    if (this.wishes === null) {
+      this.wishes = { resume: new Set(), close: new Set() };
+      this.instance.waiting.push(this);
+    }
+    this.wishes[what].add(side);
+  }
+
+  settle(): void {
+    const { wishes, owner } = this;
+    this.wishes = null;
+    if (wishes === null) return;
+    for (const side of wishes.close) owner.close(side);
+    if (wishes.close.size > 0) return;
+    for (const side of wishes.resume) owner.resume(side);
+  }
+
+  /** The guest has died: bytes that it has not seen may not pass, unless the filter may be missing. */
+  abandon(): void {
+    this.wishes = null;
+    if (this.plugin.spec.failStrategy === 'FAIL_OPEN') for (const side of SIDES) this.owner.resume(side);
+    else this.owner.close('downstream');
+  }
+
+  /** The guest's action: 0 continues. Without a callback it continues; a guest that is dead holds everything. */
+  private run(name: string, callback: Callback | null, ...parameters: number[]): number {
+    const { instance, plugin } = this;
+    if (instance.dead) return 1;
+    const outer = instance.begin(this);
+    let action = 0;
+    try {
+      if (!this.created) {
+        this.created = true;
+        instance.callbacks.contextCreate?.(this.id, plugin.contextId);
+      }
+      if (callback !== null) action = callback(...parameters) ?? 0;
+    } catch (error) {
+      plugin.vm.trapped(instance, plugin, name, error);
+      return plugin.spec.failStrategy === 'FAIL_OPEN' ? 0 : 1;
+    }
+    instance.end(outer);
+    return action;
+  }
+}
+
+const SIDES: readonly Side[] = ['downstream', 'upstream'];

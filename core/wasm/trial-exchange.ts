@@ -1,0 +1,217 @@
+// An exchange without sockets: the chain drives its one filter as in a proxy, the upstream's answer is given beforehand,
+// and what would have been sent is kept.
+
+import { Passage, type Traveller } from '../chain.ts';
+import { FAILURES, type FailureCode, flagBit } from '../errors.ts';
+import type { FilterFactory, LocalReply } from '../filter.ts';
+import { Head } from '../head.ts';
+import { type Answer, answerFailure, answerReply } from '../rescue.ts';
+import type { Timers } from '../timers.ts';
+import type { Workload } from '../workload.ts';
+import { mapPairs } from './header-map.ts';
+import type { Pair } from './pairs.ts';
+
+/** Headers are latin1, one char a byte. */
+export interface TrialRequest {
+  readonly method: string;
+  readonly authority: string;
+  readonly path: string;
+  readonly scheme: 'http' | 'https';
+  readonly headers: readonly Pair[];
+  readonly body: Buffer;
+}
+
+export interface TrialResponse {
+  readonly status: number;
+  readonly headers: readonly Pair[];
+  readonly body: Buffer;
+}
+
+export const CONNECTION = {
+  id: 1,
+  remoteAddress: '127.0.0.1',
+  remotePort: 50_000,
+  localAddress: '127.0.0.1',
+  localPort: 8080,
+  memo: null,
+} as const;
+
+export class TrialExchange implements Traveller {
+  readonly direction = 'inbound';
+  readonly connection = { ...CONNECTION };
+  readonly protocol = 'HTTP/1.1';
+  readonly startTime = Date.now();
+  readonly requestEndMs = 0;
+  readonly responseStartMs = -1;
+  readonly durationMs = -1;
+  readonly upstreamServiceMs = -1;
+  readonly originalPath = null;
+  readonly responseTrailers = null;
+  readonly requestId = '';
+  readonly routeName = 'default';
+  readonly clusterName = 'inbound|8080||';
+  readonly upstreamHost = '127.0.0.1:8080';
+  readonly upstreamLocalAddress = '';
+  readonly upstreamTransportFailure = '';
+  readonly attempts = 1;
+  readonly destinationPort = 8080;
+  readonly source: Workload | null = null;
+  readonly destination: Workload | null = null;
+  readonly sourcePrincipal = '';
+  readonly destinationService: string;
+  readonly plane: { readonly timers: Timers };
+  readonly requestHead: Head;
+  responseHead: Head | null = null;
+  responseCode = 0;
+  responseCodeDetails = 'via_upstream';
+  bytesReceived: number;
+  bytesSent = 0;
+  flags = 0;
+
+  /** What reached the upstream; null while the head has not. */
+  forwarded: Pair[] | null = null;
+  readonly forwardedBody: Buffer[] = [];
+  /** What reached the client. */
+  sent: { readonly status: number; readonly headers: Pair[] } | null = null;
+  readonly sentBody: Buffer[] = [];
+  /** The filter's own answer, if it gave one. */
+  local: LocalReply | null = null;
+  ended = false;
+  /** The connection was cut off before the answer was complete. */
+  wasCut = false;
+  private answered = false;
+  private readonly passage: Passage;
+  private readonly request: TrialRequest;
+  private readonly response: TrialResponse;
+
+  constructor(filter: FilterFactory, request: TrialRequest, response: TrialResponse, timers: Timers) {
+    this.plane = { timers };
+    this.request = request;
+    this.response = response;
+    this.destinationService = request.authority;
+    this.bytesReceived = request.body.length;
+    const head = Head.request(request.method, request.authority, request.path, request.headers);
+    head.scheme = request.scheme;
+    head.contentLength = request.body.length;
+    this.requestHead = head;
+    this.passage = new Passage(this, { filters: [filter], configurations: [null] });
+  }
+
+  begin(): void {
+    const { body } = this.request;
+    this.passage.enter(body.length === 0);
+    if (body.length > 0 && !this.ended && !this.answered) this.passage.requestBody(body, true);
+  }
+
+  /** The client is gone: an exchange that is still held ends, too. */
+  end(): void {
+    if (!this.ended) this.finish();
+  }
+
+  forward(end: boolean): void {
+    if (this.answered || this.ended) return;
+    this.forwarded = mapPairs(this.requestHead, 'request');
+    if (end) this.upstreamAnswers();
+  }
+
+  forwardData(chunk: Buffer, end: boolean): void {
+    if (this.answered || this.ended) return;
+    this.forwardedBody.push(chunk);
+    if (end) this.upstreamAnswers();
+  }
+
+  sendHead(head: Head, end: boolean): void {
+    if (this.ended || this.sent !== null) return;
+    this.sent = { status: head.status, headers: mapPairs(head, 'response').filter(([name]) => name !== ':status') };
+    this.responseCode = head.status;
+    if (end) this.finish();
+  }
+
+  sendData(chunk: Buffer, end: boolean): void {
+    if (this.ended) return;
+    this.bytesSent += chunk.length;
+    this.sentBody.push(chunk);
+    if (end) this.finish();
+  }
+
+  reply(reply: LocalReply): void {
+    if (this.ended) return;
+    this.rememberLocal(reply);
+    if (this.sent !== null) this.cut();
+    else this.answer(answerReply(reply));
+  }
+
+  replaceResponse(reply: LocalReply): Answer | null {
+    this.rememberLocal(reply);
+    if (this.sent !== null) {
+      this.cut();
+      return null;
+    }
+    const answer = answerReply(reply);
+    this.takeOver(answer);
+    return answer;
+  }
+
+  fail(reason: FailureCode): void {
+    if (this.ended) return;
+    const { flag } = FAILURES[reason];
+    if (flag !== null) this.flags |= flagBit(flag);
+    if (this.sent !== null) this.cut();
+    else this.answer(answerFailure(reason));
+  }
+
+  cut(): void {
+    if (this.ended) return;
+    this.wasCut = true;
+    this.finish();
+  }
+
+  // There are no trailers, nothing that pushes back, and one route.
+  forwardTrailers(): void {}
+  sendTrailers(): void {}
+  pauseRequest(): void {}
+  resumeRequest(): void {}
+  pauseResponse(): void {}
+  resumeResponse(): void {}
+  chooseRouteAgain(): void {}
+
+  private upstreamAnswers(): void {
+    // An answer comes in a turn of its own.
+    setImmediate(() => {
+      if (this.ended || this.answered) return;
+      const { status, headers, body } = this.response;
+      const head = Head.response(status, headers);
+      head.contentLength = body.length;
+      this.give(head, body);
+    });
+  }
+
+  private answer(answer: Answer): void {
+    this.takeOver(answer);
+    this.give(answer.head, answer.body);
+  }
+
+  private takeOver(answer: Answer): void {
+    this.answered = true;
+    this.responseCodeDetails = answer.details;
+    this.responseHead = answer.head;
+    this.responseCode = answer.head.status;
+  }
+
+  private give(head: Head, body: Buffer): void {
+    this.answered = true;
+    this.responseHead = head;
+    this.responseCode = head.status;
+    this.passage.responseHead(head, body.length === 0);
+    if (body.length > 0 && !this.ended) this.passage.responseBody(body, true);
+  }
+
+  private rememberLocal(reply: LocalReply): void {
+    if (reply.details !== FAILURES.filter_failed.details) this.local ??= reply;
+  }
+
+  private finish(): void {
+    this.ended = true;
+    this.passage.end();
+  }
+}

@@ -1,0 +1,148 @@
+// Tries any proxy-wasm module: checks and meters it, sends one exchange through it in the proxies' own host, and reports
+// what it did. Needs no mesh.
+import { createHash } from 'node:crypto';
+
+import type { RecordedAction, RecordedCall, RecordedLog } from '../core/wasm/recording.ts';
+import { type PluginKind, type TrialMessage, type TrialOutcome, tryPlugin } from '../core/wasm/trial.ts';
+import type { TrialRequest, TrialResponse } from '../core/wasm/trial-exchange.ts';
+import { inspectPlugin, type PluginDescription } from './check.ts';
+
+export interface TryOptions {
+  /** As logs and properties name it. */
+  readonly name: string;
+  readonly rootId: string;
+  /** Undefined: by its callbacks. */
+  readonly kind: PluginKind | undefined;
+  readonly configuration: Uint8Array;
+  readonly vmConfiguration: Uint8Array;
+  /** Header names are lower-case, values latin1, one char a byte. */
+  readonly request: TrialRequest;
+  readonly response: TrialResponse;
+  /** By path with dots. */
+  readonly properties: ReadonlyMap<string, Uint8Array>;
+}
+
+export interface TextMessage {
+  readonly headers: readonly (readonly [string, string])[];
+  /** UTF-8, or one char a byte when the bytes are none. */
+  readonly body: string;
+}
+
+/** What `mesh plugin try --json` prints. */
+export interface TryReport {
+  readonly accepted: boolean;
+  readonly refusal: string | null;
+  readonly abi: string | null;
+  readonly trap: string | null;
+  readonly actions: readonly RecordedAction[];
+  readonly request: TextMessage | null;
+  readonly response: ({ readonly status: number } & TextMessage) | null;
+  readonly local: ({ readonly status: number } & TextMessage) | null;
+  readonly logs: readonly RecordedLog[];
+  readonly metrics: readonly { readonly name: string; readonly type: string; readonly value: number }[];
+  readonly calls: readonly RecordedCall[];
+  readonly properties: readonly string[];
+  readonly memoryPages: number;
+}
+
+export interface Trial {
+  readonly report: TryReport;
+  /** Null when it was refused before it could run. */
+  readonly kind: PluginKind | null;
+  /** Still held by the filter at the end. */
+  readonly held: boolean;
+  readonly notes: readonly string[];
+}
+
+/** A third of a second and more, on any machine: here nobody waits behind it. */
+const FUEL = { start: 2_000_000_000, callback: 500_000_000 };
+
+/** Any bytes; rejects only when the host itself fails. */
+export async function tryModule(bytes: Uint8Array, options: TryOptions): Promise<Trial> {
+  const { description, module } = inspectPlugin(bytes);
+  if (module === null) return { report: refused(description), kind: null, held: false, notes: [] };
+  const kind = options.kind ?? description.kind ?? 'http';
+  const outcome = await tryPlugin({
+    kind,
+    request: options.request,
+    response: options.response,
+    properties: options.properties,
+    fuel: FUEL,
+    spec: {
+      name: options.name,
+      digest: createHash('sha256').update(bytes).digest('hex'),
+      module,
+      builtin: false,
+      rootId: options.rootId,
+      vmId: '',
+      vmConfiguration: options.vmConfiguration,
+      configuration: options.configuration,
+      env: {},
+      failStrategy: 'FAIL_CLOSE',
+    },
+  });
+  return { report: reported(outcome, description), kind, held: outcome.held, notes: outcome.notes };
+}
+
+function refused(description: {
+  readonly refusal: string | null;
+  readonly abi: string | null;
+  readonly memoryPages: number;
+}): TryReport {
+  return {
+    accepted: false,
+    refusal: description.refusal,
+    abi: description.abi,
+    trap: null,
+    actions: [],
+    request: null,
+    response: null,
+    local: null,
+    logs: [],
+    metrics: [],
+    calls: [],
+    properties: [],
+    memoryPages: description.memoryPages,
+  };
+}
+
+function reported(outcome: TrialOutcome, { abi, memoryPages }: PluginDescription): TryReport {
+  const answer = (message: TrialOutcome['response']): TryReport['response'] =>
+    message === null ? null : { status: message.status, ...asText(message) };
+  return {
+    accepted: outcome.refusal === null,
+    refusal: outcome.refusal,
+    abi,
+    trap: outcome.trap,
+    actions: outcome.actions,
+    request: outcome.request === null ? null : asText(outcome.request),
+    response: answer(outcome.response),
+    local: answer(outcome.local),
+    logs: outcome.logs,
+    metrics: outcome.metrics.map((metric) => ({ ...metric, value: Number(metric.value) })),
+    calls: outcome.calls.map(({ name, args }) => ({
+      name,
+      args: args.map((arg) => (typeof arg === 'object' ? arg.map(([key, value]) => [key, utf8(value)] as const) : arg)),
+    })),
+    properties: outcome.properties,
+    memoryPages: outcome.memoryPages || memoryPages,
+  };
+}
+
+function asText({ headers, body }: TrialMessage): TextMessage {
+  return {
+    headers: headers.map(([name, value]) => [name, utf8(value)]),
+    body: utf8(body.toString('latin1')),
+  };
+}
+
+/** Latin1 as the UTF-8 that it is; bytes that are none stay a char each. */
+function utf8(latin1: string): string {
+  if (!/[\x80-\xff]/.test(latin1)) return latin1;
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.from(latin1, 'latin1'));
+  } catch (error) {
+    if (error instanceof TypeError) return latin1;
+    throw error;
+  }
+}
