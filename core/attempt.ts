@@ -60,6 +60,7 @@ export class Attempt extends Timer implements Receiver, Waiter {
       return;
     }
     this.endpoint = endpoint;
+    this.exchange.lastEndpoint = endpoint;
     endpoint.active++;
     endpoint.requests++;
     this.cluster.active++;

@@ -60,7 +60,8 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   flags = 0;
   upstreamConnection: Connection | null = null;
   upstreamTransportFailure = '';
-  private lastEndpoint: Endpoint | null = null;
+  /** The last one that an attempt chose. */
+  lastEndpoint: Endpoint | null = null;
 
   private passage: Passage | null = null;
   private forwarded = false;
@@ -215,7 +216,6 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
     this.lastActivity = this.plane.timers.tick;
     this.responseStartMs = performance.now() - this.started;
     this.upstreamServiceMs = Math.floor(this.responseStartMs - this.forwardedMs);
-    this.lastEndpoint = this.attempt!.endpoint;
     this.responseCode = head.status;
     this.responseCodeDetails = 'via_upstream';
     if (this.target?.responseChanges != null) applyChanges(head, this.target.responseChanges);
@@ -240,7 +240,6 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
 
   attemptFailed(attempt: Attempt, reason: FailureCode, text: string): void {
     if (this.ended || attempt !== this.attempt) return;
-    this.lastEndpoint = attempt.endpoint ?? this.lastEndpoint;
     this.upstreamTransportFailure = text;
     if (this.responseStarted || reason === 'reset_after_response') {
       this.responseCodeDetails = FAILURES.reset_after_response.details;

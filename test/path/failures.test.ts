@@ -136,6 +136,8 @@ test('an upstream that hangs meets the time-out of the route: 504 UT', async () 
   const answer = await ask();
   assert.deepEqual([answer.status, answer.flags, answer.body], [504, 'UT', 'upstream request timeout']);
   assert.equal(answer.details, 'response_timeout');
+  // Whom to look at is the first question after a time-out.
+  assert.equal(mesh.records.at(-1)?.upstream, `127.0.0.1:${server.port}`);
 });
 
 test('an answer that breaks off is cut off for the client too', async () => {
