@@ -61,7 +61,7 @@ const OFFSETS = /^(\.debug_|reloc\.|metadata\.code\.|sourceMappingURL$|external_
 /** Throws PluginRefused: the reason in one line, with the offset where it is known. */
 export function meter(bytes: Uint8Array, options: MeterOptions = {}): Metered {
   const { memoryPages = MEMORY_PAGES, maxBytes = MAX_BYTES } = options;
-  if (bytes.length > maxBytes) throw new PluginRefused(`${bytes.length} bytes, of which at most ${maxBytes} are read`);
+  if (bytes.length > maxBytes) throw new PluginRefused(`larger than ${maxBytes} bytes`);
   return new Rewriter(bytes, memoryPages).run();
 }
 

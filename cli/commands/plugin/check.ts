@@ -31,7 +31,7 @@ Examples:
       if (options.json === true) printJson(description);
       else if (description.accepted) print(inWords(file, description));
       if (description.accepted) return;
-      note(`${paint('red', 'mesh:', process.stderr)} ${file} is refused: ${description.refusal}`);
+      note(`${paint('red', 'mesh:', process.stderr)} ${file} cannot run: ${description.refusal}`);
       process.exitCode = EXIT.refused;
     });
 }

@@ -65,7 +65,7 @@ Examples:
       else if (trial.report.accepted) print(inWords(trial));
       const { refusal, trap } = trial.report;
       if (refusal !== null) {
-        note(`${paint('red', 'mesh:', process.stderr)} ${file} is refused: ${refusal}`);
+        note(`${paint('red', 'mesh:', process.stderr)} ${file} cannot run: ${refusal}`);
         process.exitCode = EXIT.refused;
       } else if (trap !== null) {
         note(`${paint('red', 'mesh:', process.stderr)} ${file} trapped in ${trap}`);

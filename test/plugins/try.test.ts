@@ -1,0 +1,283 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+
+import { type TryOptions, tryModule } from '../../plugins/try.ts';
+import { busy, CONFIGURE, denying, filter, REQUEST_BODY, REQUEST_HEADERS, RESPONSE_HEADERS } from './wat.ts';
+
+const EMPTY = Buffer.alloc(0);
+
+function options(changes: Partial<TryOptions> = {}, request = {}, response = {}): TryOptions {
+  return {
+    name: 'test',
+    rootId: '',
+    kind: undefined,
+    configuration: EMPTY,
+    vmConfiguration: EMPTY,
+    request: {
+      method: 'GET',
+      authority: 'reviews',
+      path: '/reviews/0',
+      scheme: 'http',
+      headers: [],
+      body: EMPTY,
+      ...request,
+    },
+    response: { status: 200, headers: [['x-upstream', 'here']], body: EMPTY, ...response },
+    properties: new Map(),
+    ...changes,
+  };
+}
+
+suite('an exchange', () => {
+  test('everything that a filter does is told', async () => {
+    const { report, kind, held } = await tryModule(
+      busy(),
+      options({ properties: new Map([['source.address', Buffer.from('10.0.0.1:4000')]]) }),
+    );
+    assert.deepEqual(
+      { ...report, calls: report.calls.map(({ name }) => name) },
+      {
+        accepted: true,
+        refusal: null,
+        abi: '0.2.1',
+        trap: null,
+        actions: [
+          { callback: 'proxy_on_request_headers', action: 'continue' },
+          { callback: 'proxy_on_response_headers', action: 'continue' },
+        ],
+        request: {
+          headers: [
+            [':authority', 'reviews'],
+            [':path', '/reviews/0'],
+            [':method', 'GET'],
+            [':scheme', 'http'],
+            ['x-busy', 'yes'],
+          ],
+          body: '',
+        },
+        response: {
+          status: 200,
+          headers: [
+            ['x-upstream', 'here'],
+            ['x-busy', 'yes'],
+            ['content-length', '0'],
+          ],
+          body: '',
+        },
+        local: null,
+        logs: [
+          { level: 'info', message: 'grüß dich' },
+          { level: 'warn', message: '10.0.0.1:4000' },
+        ],
+        metrics: [{ name: 'busy_total', type: 'counter', value: 3 }],
+        calls: [
+          'proxy_log',
+          'proxy_add_header_map_value',
+          'proxy_define_metric',
+          'proxy_increment_metric',
+          'proxy_get_property',
+          'proxy_log',
+          'proxy_replace_header_map_value',
+        ],
+        properties: ['source.address'],
+        memoryPages: 1,
+      },
+    );
+    assert.deepEqual(report.calls[1].args, [0, 'x-busy', 'yes']);
+    assert.deepEqual(report.calls[4].args, ['source.address']);
+    assert.equal(kind, 'http');
+    assert.equal(held, false);
+  });
+
+  test('what is not given as a property is what a proxy would know', async () => {
+    const { report } = await tryModule(busy(), options());
+    assert.equal(report.logs[1].message, '127.0.0.1:50000');
+  });
+
+  test('a local reply is told as the filter gave it, and as the client gets it', async () => {
+    const { report } = await tryModule(denying(), options());
+    assert.deepEqual(report.local, { status: 403, headers: [['x-a', 'yes']], body: 'no\n' });
+    assert.deepEqual(report.actions, [{ callback: 'proxy_on_request_headers', action: 'pause' }]);
+    assert.equal(report.response?.status, 403);
+    assert.equal(report.response?.body, 'no\n');
+    assert.ok(report.response?.headers.some(([name, value]) => name === 'x-a' && value === 'yes'));
+    assert.deepEqual(
+      report.calls.map(({ name, args }) => [name, args]),
+      [['proxy_send_local_response', [403, 'not_today', 'no\n', [['x-a', 'yes']], -1]]],
+    );
+  });
+
+  test('a body that is replaced arrives replaced, and its length is given up', async () => {
+    const bytes = filter(
+      `${REQUEST_BODY} (drop (call $proxy_set_buffer_bytes (i32.const 0) (i32.const 0) (local.get $size) (TEXT new))) (i32.const 0))`,
+      { texts: { new: 'other' }, imports: [['proxy_set_buffer_bytes', 'i32 i32 i32 i32 i32']] },
+    );
+    const { report } = await tryModule(bytes, options({}, { method: 'POST', body: Buffer.from('mine') }));
+    assert.equal(report.request?.body, 'other');
+    assert.deepEqual(report.actions, [{ callback: 'proxy_on_request_body', action: 'continue' }]);
+    assert.ok(!report.request?.headers.some(([name]) => name === 'content-length'));
+  });
+
+  test('a request that is held and never let go reaches nobody', async () => {
+    const { report, held } = await tryModule(filter(`${REQUEST_HEADERS} (i32.const 1))`), options());
+    assert.deepEqual(report.actions, [{ callback: 'proxy_on_request_headers', action: 'pause' }]);
+    assert.equal(report.response, null);
+    assert.equal(held, true);
+  });
+
+  test('a request that is held until the next tick goes on', async () => {
+    const bytes = filter(
+      `(global $stream (mut i32) (i32.const 0))
+      ${CONFIGURE} (drop (call $proxy_set_tick_period_milliseconds (i32.const 20))) (i32.const 1))
+      ${REQUEST_HEADERS} (global.set $stream (local.get $ctx)) (i32.const 1))
+      (func (export "proxy_on_tick") (param i32)
+        (drop (call $proxy_set_effective_context (global.get $stream)))
+        (drop (call $proxy_continue_stream (i32.const 0))))`,
+      {
+        imports: [
+          ['proxy_set_tick_period_milliseconds', 'i32'],
+          ['proxy_set_effective_context', 'i32'],
+          ['proxy_continue_stream', 'i32'],
+        ],
+      },
+    );
+    const { report, held } = await tryModule(bytes, options());
+    assert.equal(held, false);
+    assert.equal(report.response?.status, 200);
+  });
+
+  test('text is UTF-8, other bytes are one char each', async () => {
+    const bytes = filter(`${REQUEST_HEADERS} (i32.const 0))`);
+    const send = async (body: Buffer) =>
+      (await tryModule(bytes, options({}, { method: 'POST', body }))).report.request?.body;
+    assert.equal(await send(Buffer.from('grüß')), 'grüß');
+    assert.equal(await send(Buffer.from([0xff, 0x41])), '\xffA');
+  });
+});
+
+suite('what goes wrong', () => {
+  test('a trap is told with its callback, and the client gets 503', async () => {
+    const { report } = await tryModule(filter(`${REQUEST_HEADERS} (unreachable))`), options());
+    assert.match(report.trap ?? '', /^proxy_on_request_headers: unreachable/);
+    assert.equal(report.accepted, true);
+    assert.equal(report.response?.status, 503);
+    assert.equal(report.local, null);
+  });
+
+  test('a trap in the response is told, too', async () => {
+    const { report } = await tryModule(filter(`${RESPONSE_HEADERS} (i32.load (i32.const -1)))`), options());
+    assert.match(report.trap ?? '', /^proxy_on_response_headers: memory access out of bounds/);
+  });
+
+  test('a loop without end stops', async () => {
+    const { report } = await tryModule(filter(`${REQUEST_HEADERS} (loop $l (br $l)) (i32.const 0))`), options());
+    assert.match(report.trap ?? '', /^proxy_on_request_headers: ran for too long/);
+  });
+
+  test('a trap at the start is a refusal, with the callback', async () => {
+    const { report } = await tryModule(filter(`${CONFIGURE} (unreachable))`), options());
+    assert.equal(report.accepted, false);
+    assert.match(report.refusal ?? '', /^trapped while starting: unreachable/);
+    assert.match(report.trap ?? '', /^proxy_on_configure: /);
+    assert.deepEqual([report.request, report.response, report.actions], [null, null, []]);
+  });
+
+  test('a configuration that it refuses is a refusal with its own words', async () => {
+    const bytes = filter(`${CONFIGURE} (drop (call $proxy_log (i32.const 4) (TEXT why))) (i32.const 0))`, {
+      texts: { why: 'no key' },
+      imports: [['proxy_log', 'i32 i32 i32']],
+    });
+    const { report } = await tryModule(bytes, options());
+    assert.equal(report.refusal, 'refused its configuration: no key');
+    assert.deepEqual(report.logs, [{ level: 'error', message: 'no key' }]);
+    assert.equal(report.abi, '0.2.1');
+  });
+});
+
+suite('the other kinds', () => {
+  const echo = filter(
+    `(func (export "proxy_on_new_connection") (param i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_downstream_data") (param $ctx i32) (param $size i32) (param $eos i32) (result i32)
+      (drop (call $proxy_set_buffer_bytes (i32.const 2) (i32.const 0) (i32.const 0) (TEXT tag)))
+      (i32.const 0))
+    (func (export "proxy_on_upstream_data") (param $ctx i32) (param $size i32) (param $eos i32) (result i32)
+      (drop (call $proxy_get_buffer_bytes (i32.const 3) (i32.const 0) (local.get $size) (i32.const 64) (i32.const 68)))
+      (drop (call $proxy_log (i32.const 2) (i32.load (i32.const 64)) (i32.load (i32.const 68))))
+      (drop (call $proxy_continue_stream (i32.const 3)))
+      (i32.const 1))
+    (func (export "proxy_on_downstream_connection_close") (param i32 i32)
+      (drop (call $proxy_log (i32.const 2) (TEXT closed))))`,
+    {
+      texts: { tag: '>', closed: 'closed' },
+      imports: [
+        ['proxy_set_buffer_bytes', 'i32 i32 i32 i32 i32'],
+        ['proxy_get_buffer_bytes', 'i32 i32 i32 i32 i32'],
+        ['proxy_log', 'i32 i32 i32'],
+        ['proxy_continue_stream', 'i32'],
+      ],
+    },
+  );
+
+  test('a network filter sees the bytes of both sides, changes them, holds them and lets them go', async () => {
+    const { report, kind, held } = await tryModule(
+      echo,
+      options({}, { body: Buffer.from('ping') }, { body: Buffer.from('pong') }),
+    );
+    assert.equal(kind, 'network');
+    assert.deepEqual(report.actions, [
+      { callback: 'proxy_on_new_connection', action: 'continue' },
+      { callback: 'proxy_on_downstream_data', action: 'continue' },
+      { callback: 'proxy_on_upstream_data', action: 'pause' },
+    ]);
+    assert.deepEqual(report.request, { headers: [], body: '>ping' });
+    assert.deepEqual(report.response, { status: 0, headers: [], body: 'pong' });
+    assert.deepEqual(
+      report.logs.map(({ message }) => message),
+      ['pong', 'closed'],
+    );
+    assert.equal(held, false);
+  });
+
+  test('bytes that a network filter holds do not pass', async () => {
+    const holding = filter('(func (export "proxy_on_downstream_data") (param i32 i32 i32) (result i32) (i32.const 1))');
+    const { report, held } = await tryModule(holding, options({}, { body: Buffer.from('ping') }));
+    assert.equal(report.request?.body, '');
+    assert.equal(held, true);
+  });
+
+  test('a network filter that traps lets nothing pass', async () => {
+    const broken = filter('(func (export "proxy_on_new_connection") (param i32) (result i32) (unreachable))');
+    const { report } = await tryModule(broken, options({}, { body: Buffer.from('ping') }));
+    assert.match(report.trap ?? '', /^proxy_on_new_connection: unreachable/);
+    assert.equal(report.request?.body, '');
+  });
+
+  test('a service is started, and its timer comes once', async () => {
+    const service = filter(
+      `${CONFIGURE} (drop (call $proxy_set_tick_period_milliseconds (i32.const 60000))) (i32.const 1))
+      (func (export "proxy_on_tick") (param i32) (drop (call $proxy_log (i32.const 2) (TEXT tick))))`,
+      {
+        texts: { tick: 'tick' },
+        imports: [
+          ['proxy_set_tick_period_milliseconds', 'i32'],
+          ['proxy_log', 'i32 i32 i32'],
+        ],
+      },
+    );
+    const { report, kind } = await tryModule(service, options());
+    assert.equal(kind, 'service');
+    assert.deepEqual(report.logs, [{ level: 'info', message: 'tick' }]);
+    assert.deepEqual([report.request, report.response], [null, null]);
+  });
+
+  test('the older ABIs', async () => {
+    for (const abi of ['0.1.0', '0.2.0']) {
+      const bytes = filter('(func (export "proxy_on_request_headers") (param i32 i32) (result i32) (i32.const 0))', {
+        abi: abi.replaceAll('.', '_'),
+      });
+      const { report } = await tryModule(bytes, options());
+      assert.equal(report.abi, abi);
+      assert.equal(report.response?.status, 200);
+    }
+  });
+});
