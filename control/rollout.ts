@@ -1,5 +1,6 @@
 // Who runs which revision. A rollout is measured by the control plane's clock alone: from the publish of a commit to the
-// arrival of each answer. Expected are the proxies that had a live lease when the commit was made and still have one.
+// arrival of each answer. Expected are the proxies that had a live lease when the commit was made and still have one; who
+// joined later is not waited for and not measured, but counts once it has answered.
 import type { Bus, Lease, ProxyStatus, Subscription } from '../bus/types.ts';
 import type { WorkloadEndpoint } from '../core/workload.ts';
 
@@ -121,12 +122,13 @@ export class Rollouts {
       if (rollout.acks.has(id) || rollout.nacks.has(id)) continue;
       (this.#leases.has(id) ? missing : gone).push(id);
     }
+    const joined = this.#joined(revision, rollout.expected);
     const times = [...rollout.acks.values()].map((at) => Math.max(0, at - rollout.publishedAt)).sort((a, b) => a - b);
     return {
       revision,
-      expected: rollout.expected.size - gone.length,
-      acked: rollout.acks.size,
-      nacked: [...rollout.nacks].map(([proxy, problems]) => ({ proxy, problems })),
+      expected: rollout.expected.size - gone.length + joined.acks.size + joined.nacks.size,
+      acked: rollout.acks.size + joined.acks.size,
+      nacked: [...rollout.nacks, ...joined.nacks].map(([proxy, problems]) => ({ proxy, problems })),
       missing: missing.sort(),
       gone: gone.sort(),
       p50Ms: rank(times, 0.5),
@@ -209,6 +211,17 @@ export class Rollouts {
       this.#rollouts.delete(old);
     }
     this.#wake();
+  }
+
+  /** What proxies that live now but did not when the commit was made have answered. */
+  #joined(revision: number, expected: ReadonlySet<string>): Rollout {
+    const later = new Set([...this.#leases.keys()].filter((id) => !expected.has(id)));
+    const rollout: Rollout = { expected: later, publishedAt: Number.NaN, acks: new Map(), nacks: new Map() };
+    for (const id of later) {
+      const answer = this.#answers.get(id);
+      if (answer !== undefined) settle(rollout, revision, answer);
+    }
+    return rollout;
   }
 
   /** Of a commit that was made before this control plane looked: no times, and the proxies that live now. */

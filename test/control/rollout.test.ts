@@ -48,7 +48,7 @@ describe('a rollout', () => {
     time += 90;
     rollouts.answered(answer('c', 2));
     const report = rollouts.report(1);
-    assert.deepEqual([report.expected, report.acked, report.missing, report.done], [4, 3, ['d'], false]);
+    assert.deepEqual([report.missing, report.done], [['d'], false]);
     assert.deepEqual([report.p50Ms, report.p99Ms, report.maxMs], [10, 100, 100]);
   });
 
@@ -70,6 +70,22 @@ describe('a rollout', () => {
     rollouts.publish()(1);
     rollouts.answered(answer('a', 2, ['no']));
     assert.deepEqual(rollouts.report(1).missing, ['a']);
+  });
+
+  it('counts who joined later once it has answered, and tells of its refusal', () => {
+    const rollouts = begin();
+    rollouts.lived(leases('a'));
+    rollouts.publish()(1);
+    time += 7;
+    rollouts.answered(answer('a', 1));
+    rollouts.lived(leases('a', 'silent', 'serves', 'refuses'));
+    time += 500;
+    rollouts.answered(answer('serves', 1));
+    rollouts.answered(answer('refuses', 1, ['no']));
+    const report = rollouts.report(1);
+    assert.deepEqual([report.expected, report.acked, report.missing, report.done], [3, 2, [], true]);
+    assert.deepEqual(report.nacked, [{ proxy: 'refuses', problems: ['no'] }]);
+    assert.equal(report.maxMs, 7, 'it is not measured');
   });
 
   it('does not wait for who has left', () => {
