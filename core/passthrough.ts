@@ -10,6 +10,7 @@ import type { Resolver } from './cluster/resolver.ts';
 import type { FailureCode } from './errors.ts';
 import type { Plane } from './plane.ts';
 import { splitAuthority } from './router/hosts.ts';
+import { plainRoute } from './router/plain-route.ts';
 import { EMPTY_CHAIN, type VirtualHost } from './router/route.ts';
 
 const MAX_HOSTS = 1024;
@@ -82,35 +83,11 @@ export class Passthrough {
       rule: '',
     });
     cluster.resolve = this.resolver!.resolverOf(cluster);
-    const target = { weight: 1, cluster, clusterName: cluster.name, requestChanges: null, responseChanges: null };
+    const { name: clusterName } = cluster;
+    const route = plainRoute({ name: 'allow_any', cluster, clusterName, chain: EMPTY_CHAIN, retries: 0 });
     return {
       cluster,
-      host: {
-        name: key,
-        domains: [key],
-        service: host,
-        port,
-        asNamed: false,
-        routes: [
-          {
-            name: 'allow_any',
-            origin: '',
-            matches: [],
-            requestChanges: null,
-            responseChanges: null,
-            chain: EMPTY_CHAIN,
-            action: {
-              type: 'forward',
-              targets: [target],
-              totalWeight: 1,
-              rewrite: null,
-              timeoutMs: 0,
-              perTryTimeoutMs: 0,
-              retries: 0,
-            },
-          },
-        ],
-      },
+      host: { name: key, domains: [key], service: host, port, asNamed: false, routes: [route] },
     };
   }
 }

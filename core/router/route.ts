@@ -37,7 +37,6 @@ export interface ForwardAction {
   readonly rewrite: Rewrite | null;
   /** 0: none. */
   readonly timeoutMs: number;
-  readonly perTryTimeoutMs: number;
   /** Further attempts after a failure that allows one. */
   readonly retries: number;
 }

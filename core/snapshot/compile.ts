@@ -10,6 +10,7 @@ import { isKind, type Specs } from '../config/kinds.ts';
 import type { Problem, Resource } from '../config/resource.ts';
 import type { FilterFactory } from '../filter.ts';
 import { HostTable } from '../router/hosts.ts';
+import { plainRoute } from '../router/plain-route.ts';
 import type { VirtualHost } from '../router/route.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
 import { ClusterTable, clusterSpec, collectDestinationRules, type EndpointSource } from './clusters.ts';
@@ -126,32 +127,13 @@ export class Compiler {
       rule: '',
     });
     const chains = this.chains('inbound', authorization);
-    const target = { weight: 1, cluster, clusterName: name, requestChanges: null, responseChanges: null };
     return memo.of(`inbound ${port} ${host}`, [cluster, chains], () => ({
       name: `inbound|http|${port}`,
       domains: ['*'],
       service: host,
       port,
       asNamed: false,
-      routes: [
-        {
-          name: 'default',
-          origin: '',
-          matches: [],
-          requestChanges: null,
-          responseChanges: null,
-          chain: chains.route(undefined),
-          action: {
-            type: 'forward',
-            targets: [target],
-            totalWeight: 1,
-            rewrite: null,
-            timeoutMs: 0,
-            perTryTimeoutMs: 0,
-            retries: 0,
-          },
-        },
-      ],
+      routes: [plainRoute({ name: 'default', cluster, clusterName: name, chain: chains.route(undefined), retries: 0 })],
     }));
   }
 

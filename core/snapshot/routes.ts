@@ -129,7 +129,6 @@ function actionOf(
     totalWeight: targets.reduce((sum, target) => sum + target.weight, 0),
     rewrite: http.rewrite === undefined ? null : rewriteOf(http.rewrite),
     timeoutMs: http.timeout === undefined ? 0 : parseDuration(http.timeout),
-    perTryTimeoutMs: 0,
     retries: http.retries?.attempts ?? DEFAULT_RETRIES,
   };
   return action;

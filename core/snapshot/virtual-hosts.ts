@@ -6,6 +6,7 @@ import { hostCovers } from '../config/hosts.ts';
 import type { GatewaySpec } from '../config/kinds/gateway.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import type { Problem, Resource } from '../config/resource.ts';
+import { plainRoute } from '../router/plain-route.ts';
 import type { Route, VirtualHost } from '../router/route.ts';
 import type { Node } from '../workload.ts';
 import { clusterName } from './clusters.ts';
@@ -83,24 +84,9 @@ function reaches(alias: string, service: Service, node: Node): boolean {
 }
 
 /** The route to the service itself. */
-function ownRoute(compiler: HostCompiler, name: string, cluster: Cluster | null): Route {
-  return {
-    name: 'default',
-    origin: '',
-    matches: [],
-    requestChanges: null,
-    responseChanges: null,
-    chain: compiler.chains.route(undefined),
-    action: {
-      type: 'forward',
-      totalWeight: 1,
-      rewrite: null,
-      timeoutMs: 0,
-      perTryTimeoutMs: 0,
-      retries: DEFAULT_RETRIES,
-      targets: [{ weight: 1, cluster, clusterName: name, requestChanges: null, responseChanges: null }],
-    },
-  };
+function ownRoute({ chains }: HostCompiler, clusterName: string, cluster: Cluster | null): Route {
+  const chain = chains.route(undefined);
+  return plainRoute({ name: 'default', cluster, clusterName, chain, retries: DEFAULT_RETRIES });
 }
 
 /** Gateway servers that this proxy carries, by the port number that they name. */

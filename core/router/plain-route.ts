@@ -1,0 +1,27 @@
+// The route that no rule has shaped: every request, as it is, to one cluster.
+
+import type { Cluster } from '../cluster/cluster.ts';
+import type { ChainSpec, Route } from './route.ts';
+
+export interface PlainRoute {
+  readonly name: string;
+  /** Null: there is no such cluster; 503 NC. */
+  readonly cluster: Cluster | null;
+  readonly clusterName: string;
+  readonly chain: ChainSpec;
+  /** Further attempts after one that sent nothing. */
+  readonly retries: number;
+}
+
+export function plainRoute({ name, cluster, clusterName, chain, retries }: PlainRoute): Route {
+  const target = { weight: 1, cluster, clusterName, requestChanges: null, responseChanges: null };
+  return {
+    name,
+    origin: '',
+    matches: [],
+    requestChanges: null,
+    responseChanges: null,
+    chain,
+    action: { type: 'forward', targets: [target], totalWeight: 1, rewrite: null, timeoutMs: 0, retries },
+  };
+}
