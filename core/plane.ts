@@ -1,7 +1,7 @@
-// What an exchange may ask of the shard it runs on. Types only; core/proxy.ts provides it.
+// What an exchange may ask of the shard it runs on, and what a shard is born with. Types only; core/proxy.ts provides it.
 
 import type { FailureCode } from './errors.ts';
-import type { ListenerSpec, LogLevel, ShardOptions } from './protocol.ts';
+import type { ListenerSpec, LogLevel, ModuleSpec, ShardOptions } from './protocol.ts';
 import type { RecordSink } from './record.ts';
 import type { VirtualHost } from './router/route.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
@@ -28,6 +28,18 @@ export interface Plane {
   passthrough(authority: string, registered: boolean): VirtualHost | FailureCode;
   /** [0, 1) */
   random(): number;
+  log(level: LogLevel, component: string, message: string): void;
+}
+
+/** What a shard's data plane is born with. */
+export interface DataPlaneEnvironment {
+  readonly node: Node;
+  readonly shard: number;
+  readonly options: ShardOptions;
+  readonly sink: RecordSink;
+  readonly modules: readonly ModuleSpec[];
+  /** Filters' shared data, common to all shards. */
+  readonly shared: SharedArrayBuffer;
   log(level: LogLevel, component: string, message: string): void;
 }
 

@@ -22,7 +22,7 @@ import { identify } from './identify.ts';
 import { Listener } from './listener.ts';
 import { Passthrough } from './passthrough.ts';
 import { normalizePath } from './path.ts';
-import type { ListenerContext, Plane } from './plane.ts';
+import type { DataPlaneEnvironment, ListenerContext, Plane } from './plane.ts';
 import type { ConfigUpdate, DumpKind, ListenerSpec, LogLevel, ModuleSpec, ShardOptions } from './protocol.ts';
 import type { RecordSink } from './record.ts';
 import { chooseRoute, outboundHost } from './router/choose.ts';
@@ -73,17 +73,6 @@ function openTunnel(exchange: Exchange): Exchange {
   stream.acceptTunnel(authority);
   exchange.becameTunnel();
   return exchange;
-}
-
-export interface DataPlaneEnvironment {
-  readonly node: Node;
-  readonly shard: number;
-  readonly options: ShardOptions;
-  readonly sink: RecordSink;
-  readonly modules: readonly ModuleSpec[];
-  /** Filters' shared data, common to all shards. */
-  readonly shared: SharedArrayBuffer;
-  log(level: LogLevel, component: string, message: string): void;
 }
 
 export interface DataPlane {

@@ -2,8 +2,8 @@
 // makes no new instance, and a filter that no route refers to any more is retired.
 
 import type { FilterFactory } from './filter.ts';
+import type { DataPlaneEnvironment } from './plane.ts';
 import type { LogLevel, ModuleSpec } from './protocol.ts';
-import type { DataPlaneEnvironment } from './proxy.ts';
 import type { FilterSource } from './snapshot/filters.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
 import type { Timers } from './timers.ts';
