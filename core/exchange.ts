@@ -99,6 +99,11 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   get protocol(): string {
     return this.stream.protocol;
   }
+  /** Since something of the request or of its answer last came. */
+  get silentMs(): number {
+    const { timers } = this.plane;
+    return (timers.tick - this.lastActivity) * timers.tickMs;
+  }
   get startTime(): number {
     return performance.timeOrigin + this.started;
   }
@@ -367,7 +372,7 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   expired(): void {
     const { timers } = this.plane;
     const left = this.deadline === 0 ? IDLE_MS : (this.deadline - timers.tick) * timers.tickMs;
-    const idle = (timers.tick - this.lastActivity) * timers.tickMs;
+    const idle = this.silentMs;
     if (left <= 0) this.fail('request_timeout');
     else if (idle >= IDLE_MS) this.fail('stream_idle');
     else timers.arm(this, Math.min(left, IDLE_MS - idle));

@@ -11,6 +11,9 @@ import type { FieldChanges, ForwardAction, Target } from './router/route.ts';
 /** Envoy's default back-off: 25 ms, doubled by each attempt, fully jittered. */
 const BACKOFF_MS = 25;
 
+/** An upstream that held a request for longer has read it: it may be what ended it, and would end the next one, too. */
+const RACE_MS = 500;
+
 const ORIGINAL_PATH = new FieldName('x-envoy-original-path');
 
 /** The request has passed its filters. `end`: it has no body. */
@@ -55,10 +58,10 @@ export function mayTryAgain(exchange: Exchange, attempt: Attempt, reason: Failur
   const { retryable } = FAILURES[reason];
   const unsent = retryable === 'unsent' || (retryable === 'idempotent' && attempt.stream?.sent === false);
   // A reused connection may have been closed by the upstream just before the request reached it.
-  const race = retryable === 'idempotent' && attempt.stream?.reused === true && !attempt.stream.answered;
+  const raced = attempt.stream?.reused === true && !attempt.stream.answered && exchange.silentMs <= RACE_MS;
   if (unsent) {
     if (exchange.attempts > action.retries) return false;
-  } else if (!race || attempt.replay === null || exchange.attempts > 1) return false;
+  } else if (retryable !== 'idempotent' || !raced || attempt.replay === null || exchange.attempts > 1) return false;
   const again = new Attempt(exchange, attempt.cluster, attempt.requestEnded, idempotent(exchange.requestHead.method));
   if (!attempt.moveTo(again)) return false;
   exchange.attempt = again;

@@ -196,6 +196,24 @@ test('a connection that the upstream closed while idle is replaced without the c
   assert.deepEqual([post.status, post.flags], [503, 'UC']);
 });
 
+test('a request that an upstream held for a while before it broke off is not sent to the next', async () => {
+  let requests = 0;
+  const server = await startTcp((socket) => {
+    let first = true;
+    socket.on('data', () => {
+      requests++;
+      if (first) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+      else setTimeout(() => socket.resetAndDestroy(), 700);
+      first = false;
+    });
+  });
+  closers.push(server.close);
+  route([server.port]);
+  assert.equal((await ask('GET')).status, 200);
+  const answer = await ask('GET');
+  assert.deepEqual([answer.status, answer.flags, answer.attempts, requests], [503, 'UC', 1, 2]);
+});
+
 test('a malformed request is answered 400, logged with DPE, and its connection closed', async () => {
   const before = mesh.records.length;
   const answer = await exchangeBytes(mesh.ports.gateway, 'GET /\r\n\r\n');
