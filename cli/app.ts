@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { constants } from 'node:os';
-import { CliError } from './exit.ts';
+import { CliError, EXIT } from './exit.ts';
 
 export interface AppEnd {
   /** As a shell tells it: 128 + number for a signal. */
@@ -78,7 +78,10 @@ export async function untilListening(
     end = how;
   });
   while (!(await accepts(address, port))) {
-    if (end !== null) throw new CliError(`the application ended before it listened (${(end as AppEnd).how})`);
+    if (end !== null) {
+      const { how, exitCode } = end as AppEnd;
+      throw new CliError(`the application ended before it listened (${how})`, exitCode || EXIT.failure);
+    }
     if (performance.now() > deadline) {
       throw new CliError(
         `the application does not listen on ${address}:${port} after ${timeoutMs / 1000} s; it is told to by $PORT and $HOST`,

@@ -19,10 +19,11 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** Printed as one line `mesh: message`, and its problems as a line each. */
 export class CliError extends Error {
-  readonly exitCode: ExitCode;
+  /** One of EXIT, or the application's. */
+  readonly exitCode: number;
   readonly problems: readonly Problem[];
 
-  constructor(message: string, exitCode: ExitCode = EXIT.failure, problems: readonly Problem[] = []) {
+  constructor(message: string, exitCode: number = EXIT.failure, problems: readonly Problem[] = []) {
     super(message);
     this.exitCode = exitCode;
     this.problems = problems;

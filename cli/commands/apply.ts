@@ -1,5 +1,6 @@
 // `mesh apply`: files to the control plane as one commit.
 import type { Command } from 'commander';
+import { CliError } from '../exit.ts';
 import { each, revision, timeoutOption } from '../parse.ts';
 import type { ChangeOptions } from '../rollout.ts';
 
@@ -48,6 +49,9 @@ With --wait, 4 says that a proxy did not answer in time and 3 that one refused.`
       const api = await Api.open();
       const files = await readSources(options.filename, options.recursive === true);
       const { dryRun, parent, message } = options;
-      await reportChange(api, await api.apply(files, { dryRun, parent, message }), options);
+      const result = await api.apply(files, { dryRun, parent, message });
+      // As when whatever generates them has failed: it must not look like success.
+      if (result.changes.length === 0) throw new CliError('the files name no resource: nothing was changed');
+      await reportChange(api, result, options);
     });
 }

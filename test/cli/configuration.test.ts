@@ -147,6 +147,13 @@ suite('configuration from the command line', () => {
     assert.match((await run(['apply', '-f', join(home, 'empty')])).err, /holds no \.yaml, \.yml or \.json file/);
   });
 
+  test('files without a resource are no success', async () => {
+    for (const text of ['', '# only a comment\n---\n']) {
+      const { code, out, err } = await run(['apply', '-f', '-', '--wait'], text);
+      assert.deepEqual([code, out, err], [1, '', 'mesh: the files name no resource: nothing was changed\n']);
+    }
+  });
+
   test('another token is refused, and says so', async () => {
     const other = temporaryHome();
     try {

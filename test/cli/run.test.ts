@@ -154,6 +154,8 @@ suite('mesh run', { timeout: 120_000 }, () => {
     assert.match(silent.err, /^mesh: the application does not listen on 127\.0\.0\.1:\d+ after 0\.3 s.*\n$/m);
     const ending = await mesh([...args, '--', process.execPath, '-e', 'process.exit(3)'], { home });
     assert.match(ending.err, /the application ended before it listened \(exit code 3\)/);
+    assert.equal(ending.code, 3);
+    assert.equal((await mesh([...args, '--', process.execPath, '-e', ''], { home })).code, 1);
     const absent = await mesh([...args, '--', 'no-such-command-anywhere'], { home });
     assert.equal(absent.code, 1);
     assert.match(absent.err, /^mesh: cannot start no-such-command-anywhere: there is no such command\n$/m);
