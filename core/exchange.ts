@@ -66,7 +66,7 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   private passage: Passage | null = null;
   private forwarded = false;
   private forwardedMs = 0;
-  private requestEnded: boolean;
+  requestEnded: boolean;
   private responseStarted = false;
   private responseEnded = false;
   private local = false;
@@ -204,10 +204,6 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
     this.requestEndMs = performance.now() - this.started;
     const action = this.route?.action;
     if (this.forwarded && action?.type === 'forward' && action.timeoutMs > 0) this.startDeadline(action.timeoutMs);
-  }
-
-  get requestHasEnd(): boolean {
-    return this.requestEnded;
   }
 
   chooseRouteAgain(): void {

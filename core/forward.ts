@@ -44,7 +44,7 @@ export function forwardAttempt(exchange: Exchange, end: boolean): void {
   if (route.requestChanges !== null) applyChanges(head, route.requestChanges);
   if (target.requestChanges !== null) applyChanges(head, target.requestChanges);
   if (action.rewrite !== null) rewrite(exchange, action);
-  if (action.timeoutMs > 0 && exchange.requestHasEnd) exchange.startDeadline(action.timeoutMs);
+  if (action.timeoutMs > 0 && exchange.requestEnded) exchange.startDeadline(action.timeoutMs);
   exchange.attempts = 1;
   const attempt = new Attempt(exchange, target.cluster, end, idempotent(head.method));
   exchange.attempt = attempt;
