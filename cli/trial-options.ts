@@ -1,21 +1,10 @@
 // Values of `mesh plugin try`'s options: headers, methods, properties. What does not parse is wrong usage.
 import { InvalidArgumentError } from 'commander';
+import { FRAMING } from '../core/wasm/header-map.ts';
 
 type Fields = readonly (readonly [string, string])[];
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** A message's frame: written by whoever sends it, by the body that it has. */
-const FRAMING = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
 const INTEGERS =
   /^(request\.(size|total_size|time|duration)|response\.(code|flags|grpc_status|size|total_size)|(source|destination|upstream)\.port|connection\.id|listener_direction)$/;
 

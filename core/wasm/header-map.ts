@@ -8,7 +8,8 @@ import type { Pair } from './pairs.ts';
 
 export type HeadKind = 'request' | 'response' | 'trailers';
 
-const FRAMING = new Set([
+/** A message's frame: written by the codec, by the body that there is, and by nobody else. */
+export const FRAMING: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
   'expect',
