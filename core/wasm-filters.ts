@@ -1,6 +1,7 @@
 // The filters of one shard by their configuration: the same configuration is the same filter, so a change of routes
 // makes no new instance, and a filter that no route refers to any more is retired.
 
+import type { BuiltinName } from './builtins/builtin.ts';
 import type { FilterFactory } from './filter.ts';
 import type { DataPlaneEnvironment } from './plane.ts';
 import type { LogLevel, ModuleSpec } from './protocol.ts';
@@ -35,9 +36,9 @@ export class WasmFilters implements FilterSource {
     for (const spec of modules) this.modules.set(spec.name, spec);
   }
 
-  builtin(name: 'fault' | 'rbac', configuration: Uint8Array): FilterFactory | null {
+  builtin(name: BuiltinName, configuration: Uint8Array): FilterFactory {
     const spec = this.modules.get(name);
-    if (spec === undefined) return null;
+    if (spec === undefined) throw new Error(`the ${name} filter is not built: what it enforces cannot be`);
     const key = `${name} ${spec.digest} ${Buffer.from(configuration).toString('latin1')}`;
     const known = this.configured.get(key);
     if (known !== undefined) return known;

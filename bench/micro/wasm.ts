@@ -5,8 +5,8 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 
 import { compileFilter, type FilterSource } from '../../asbuild/compile.ts';
-import { authorizationConfig } from '../../core/authz.ts';
-import { faultConfig } from '../../core/fault.ts';
+import { faultConfig } from '../../core/builtins/fault.ts';
+import { authorizationConfig } from '../../core/builtins/rbac.ts';
 import type { FilterFactory, FilterStream } from '../../core/filter.ts';
 import { Head } from '../../core/head.ts';
 import type { ExchangeRecord } from '../../core/record.ts';

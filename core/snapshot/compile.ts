@@ -2,23 +2,23 @@
 // the same routes, and pieces whose sources did not change are the same objects as before. The control plane runs it
 // dry, to validate.
 
-import { authorizationConfig } from '../authz.ts';
+import type { ChainKind } from '../builtins/order.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { DEFAULT_POLICY } from '../cluster/cluster.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import { isKind, type Specs } from '../config/kinds.ts';
 import type { Problem, Resource } from '../config/resource.ts';
-import type { FilterFactory } from '../filter.ts';
 import { HostTable } from '../router/hosts.ts';
 import { plainRoute } from '../router/plain-route.ts';
 import type { VirtualHost } from '../router/route.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
 import { ClusterTable, clusterSpec, collectDestinationRules, type EndpointSource } from './clusters.ts';
-import { ChainBuilder, type FilterSource } from './filters.ts';
+import type { ChainBuilder, FilterSource } from './filters.ts';
 import { Memo } from './memo.ts';
 import { fullHost } from './routes.ts';
 import { collectServices, type MeshState, type Service, workloadEntries } from './services.ts';
 import type { Snapshot } from './snapshot.ts';
+import { chainsOf } from './stations.ts';
 import { gatewayHosts, type HostCompiler, outboundHosts } from './virtual-hosts.ts';
 
 export interface Compiled {
@@ -76,7 +76,6 @@ export class Compiler {
       const spec = clusterSpec({ service, port: found, subset, rule: rules.get(host) });
       return spec === null ? null : table.intern(spec);
     };
-    const authorization = this.authorization(state);
     const compiler: HostCompiler = {
       node,
       services,
@@ -84,7 +83,7 @@ export class Compiler {
       memo,
       problems,
       cluster,
-      chains: this.chains('outbound', node.role === 'gateway' ? authorization : []),
+      chains: this.chains(node.role === 'gateway' ? 'gateway' : 'outbound', state),
       dependencies: (rule) => destinationHosts(rule, services).flatMap((host) => [services.get(host), rules.get(host)]),
     };
     const outbound = node.role === 'sidecar' ? outboundHosts(compiler) : [];
@@ -94,7 +93,7 @@ export class Compiler {
         gateways.set(port, new HostTable(hosts, port));
       }
     }
-    const inbound = this.inbound(services, authorization);
+    const inbound = node.app === null ? null : this.inbound(services, node.app.port, this.chains('inbound', state));
     const hosts = [...outbound, ...[...gateways.values()].flatMap((hostTable) => hostTable.virtualHosts)];
     const snapshot: Snapshot = {
       revision,
@@ -108,10 +107,8 @@ export class Compiler {
   }
 
   /** The one virtual host of the inbound port: whatever arrives is for the application, and for nothing else. */
-  private inbound(services: ReadonlyMap<string, Service>, authorization: readonly FilterFactory[]): VirtualHost | null {
+  private inbound(services: ReadonlyMap<string, Service>, port: number, chains: ChainBuilder): VirtualHost {
     const { node, memo } = this;
-    if (node.app === null) return null;
-    const { port } = node.app;
     const service = node.services[0] ?? '';
     const host = service === '' ? '' : fullHost(service, node.namespace, services);
     const name = `inbound|${port}||`;
@@ -126,29 +123,19 @@ export class Compiler {
       dns: [],
       rule: '',
     });
-    const chains = this.chains('inbound', authorization);
     return memo.of(`inbound ${port} ${host}`, [cluster, chains], () => ({
       name: `inbound|http|${port}`,
       domains: ['*'],
       service: host,
       port,
       asNamed: false,
-      routes: [plainRoute({ name: 'default', cluster, clusterName: name, chain: chains.route(undefined), retries: 0 })],
+      routes: [plainRoute({ name: 'default', cluster, clusterName: name, chain: chains.route(null), retries: 0 })],
     }));
   }
 
-  private chains(direction: string, always: readonly FilterFactory[]): ChainBuilder {
-    return this.memo.of(`chains ${direction}`, [this.filters, ...always], () => new ChainBuilder(this.filters, always));
-  }
-
-  /** The rbac filter, when a policy applies to this workload. */
-  private authorization(state: MeshState): FilterFactory[] {
-    const policies = inOrder(state, 'AuthorizationPolicy');
-    const configuration = this.memo.of('authorization', policies, () => authorizationConfig(policies, this.node));
-    if (configuration === null) return [];
-    const filter = this.filters.builtin('rbac', configuration);
-    if (filter === null) throw new Error('the rbac filter is not built: policies cannot be enforced');
-    return [filter];
+  private chains(kind: ChainKind, state: MeshState): ChainBuilder {
+    const { node, memo, filters } = this;
+    return chainsOf(kind, { node, memo, source: filters, policies: (name) => inOrder(state, name) });
   }
 }
 

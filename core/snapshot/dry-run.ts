@@ -1,6 +1,7 @@
 // Validation as a dry run of the real compile: the control plane asks whether proxies will be able to compile a state
 // before it commits it. Nothing is dialled, no filter is instantiated.
 
+import type { BuiltinName } from '../builtins/builtin.ts';
 import { Endpoint } from '../cluster/endpoint.ts';
 import { isKind } from '../config/kinds.ts';
 import type { Problem, Resource } from '../config/resource.ts';
@@ -55,7 +56,7 @@ function gatewayLabels(resources: ReadonlyMap<string, Resource>): Record<string,
   return labels;
 }
 
-function inert(name: 'fault' | 'rbac'): FilterFactory {
+function inert(name: BuiltinName): FilterFactory {
   return {
     name,
     wants: { requestHead: false, requestBody: false, responseHead: false, responseBody: false },

@@ -1,39 +1,58 @@
 // Which filters a request passes, in which order, with which configuration. A chain that needs nothing is empty.
 
-import type { HTTPFaultInjection } from '../config/kinds/virtual-service.ts';
-import { faultConfig } from '../fault.ts';
+import type { BuiltinName } from '../builtins/builtin.ts';
+import type { HTTPRoute } from '../config/kinds/virtual-service.ts';
 import type { FilterFactory } from '../filter.ts';
 import { type ChainSpec, EMPTY_CHAIN } from '../router/route.ts';
 
-/** Gives a filter its place: built-ins by name, configured once per snapshot where the configuration is the workload's. */
+/** Gives filters their instances: equal configurations are the same filter. */
 export interface FilterSource {
-  /** Null: there is no such module on this proxy. */
-  builtin(name: 'fault' | 'rbac', configuration: Uint8Array): FilterFactory | null;
+  /** Throws when there is no such module on this proxy: what it should enforce cannot be. */
+  builtin(name: BuiltinName, configuration: Uint8Array): FilterFactory;
+}
+
+/** One filter's place in the chains of a listener. */
+export interface Station {
+  readonly name: string;
+  /** The filter for a route's requests and the route's own configuration for it, or null: they do not pass it. */
+  place(http: HTTPRoute | null): Placed | null;
+}
+
+export interface Placed {
+  readonly filter: FilterFactory;
+  readonly configuration: Uint8Array | null;
 }
 
 /** Builds the chains of one kind of listener. */
 export class ChainBuilder {
-  private readonly source: FilterSource;
-  private readonly always: readonly FilterFactory[];
-  private readonly withoutRoute: ChainSpec;
+  private readonly stations: readonly Station[];
+  private readonly plain: ChainSpec;
 
-  /** `always`: filters that every request passes, in order. */
-  constructor(source: FilterSource, always: readonly FilterFactory[]) {
-    this.source = source;
-    this.always = always;
-    this.withoutRoute = always.length === 0 ? EMPTY_CHAIN : { filters: always, configurations: always.map(() => null) };
+  /** In the order of a request. */
+  constructor(stations: readonly Station[]) {
+    this.stations = stations;
+    this.plain = this.chain(null);
   }
 
-  /** The chain of one route. */
-  route(fault: HTTPFaultInjection | undefined): ChainSpec {
-    if (fault === undefined) return this.withoutRoute;
-    const filter = this.source.builtin('fault', EMPTY);
-    if (filter === null) return this.withoutRoute;
+  /** The chain of one route; null: of a route that no VirtualService made. */
+  route(http: HTTPRoute | null): ChainSpec {
+    const chain = http === null ? this.plain : this.chain(http);
+    return same(chain, this.plain) ? this.plain : chain;
+  }
+
+  private chain(http: HTTPRoute | null): ChainSpec {
+    const placed = this.stations.flatMap((station) => station.place(http) ?? []);
+    if (placed.length === 0) return EMPTY_CHAIN;
     return {
-      filters: [...this.always, filter],
-      configurations: [...this.always.map(() => null), faultConfig(fault)],
+      filters: placed.map(({ filter }) => filter),
+      configurations: placed.map(({ configuration }) => configuration),
     };
   }
 }
 
-const EMPTY = new Uint8Array(0);
+function same(a: ChainSpec, b: ChainSpec): boolean {
+  return (
+    a.filters.length === b.filters.length &&
+    a.filters.every((filter, i) => filter === b.filters[i] && a.configurations[i] === b.configurations[i])
+  );
+}

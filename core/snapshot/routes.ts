@@ -87,7 +87,7 @@ function compileRoute(
     action: actionOf(resource, http, index, scope, problems),
     requestChanges: changesOf(http.headers?.request),
     responseChanges: changesOf(http.headers?.response),
-    chain: scope.chains.route(http.fault),
+    chain: scope.chains.route(http),
   };
 }
 

@@ -85,7 +85,7 @@ function reaches(alias: string, service: Service, node: Node): boolean {
 
 /** The route to the service itself. */
 function ownRoute({ chains }: HostCompiler, clusterName: string, cluster: Cluster | null): Route {
-  const chain = chains.route(undefined);
+  const chain = chains.route(null);
   return plainRoute({ name: 'default', cluster, clusterName, chain, retries: DEFAULT_RETRIES });
 }
 

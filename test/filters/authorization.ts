@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-import { authorizationConfig } from '../../core/authz.ts';
+import { authorizationConfig } from '../../core/builtins/rbac.ts';
 import type { AuthorizationPolicySpec } from '../../core/config/kinds/authorization-policy.ts';
 import type { Metadata, Resource } from '../../core/config/resource.ts';
 import { Head } from '../../core/head.ts';

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-
+import { faultConfig } from '../../core/builtins/fault.ts';
 import type { HTTPFaultInjection } from '../../core/config/kinds/http-actions.ts';
-import { faultConfig } from '../../core/fault.ts';
 import type { HttpFilter, Verdict } from '../../core/filter.ts';
 import { Head } from '../../core/head.ts';
 import { Timers } from '../../core/timers.ts';

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { BuiltinName } from '../../../core/builtins/builtin.ts';
 import { Endpoint } from '../../../core/cluster/endpoint.ts';
 import { decodeYaml } from '../../../core/config/decode.ts';
 import { type Resource, resourceKey } from '../../../core/config/resource.ts';
+import type { FilterFactory } from '../../../core/filter.ts';
 import type { VirtualHost } from '../../../core/router/route.ts';
 import { Compiler } from '../../../core/snapshot/compile.ts';
 import { dryRun } from '../../../core/snapshot/dry-run.ts';
@@ -38,6 +40,11 @@ function node(role: Node['role'], labels: Record<string, string> = {}): Node {
   };
 }
 
+function unopened(name: BuiltinName): FilterFactory {
+  const wants = { requestHead: false, requestBody: false, responseHead: false, responseBody: false };
+  return { name, wants, open: () => assert.fail('a compile opens no filter') };
+}
+
 function compilerFor(of: Node): Compiler {
   const timers = new Timers(1000);
   timers.stop();
@@ -54,7 +61,7 @@ function compilerFor(of: Node): Compiler {
       },
       resolver: () => (done) => done(),
     },
-    { builtin: () => null },
+    { builtin: unopened },
   );
 }
 

@@ -4,6 +4,16 @@
 
 import { isIP } from 'node:net';
 
+import type {
+  AuthorizationPolicySpec,
+  AuthorizationRule,
+  Condition,
+  Operation,
+  Source,
+} from '../config/kinds/authorization-policy.ts';
+import type { Resource } from '../config/resource.ts';
+import type { Node } from '../workload.ts';
+import type { WorkloadBuiltin } from './builtin.ts';
 import {
   ATTRIBUTE,
   type Conjunction,
@@ -13,21 +23,19 @@ import {
   type Match,
   VALUE,
   type Value,
-} from './authz-encoding.ts';
-import type {
-  AuthorizationPolicySpec,
-  AuthorizationRule,
-  Condition,
-  Operation,
-  Source,
-} from './config/kinds/authorization-policy.ts';
-import type { Resource } from './config/resource.ts';
-import type { Node } from './workload.ts';
+} from './rbac-encoding.ts';
 
 const ROOT_NAMESPACE = 'istio-system';
 const DRY_RUN = 'istio.io/dry-run';
 
 type Policy = Resource<AuthorizationPolicySpec>;
+
+export const rbac: WorkloadBuiltin = {
+  scope: 'workload',
+  name: 'rbac',
+  kinds: ['AuthorizationPolicy'],
+  configure: (policies, node) => authorizationConfig(policies('AuthorizationPolicy'), node),
+};
 
 /**
  * The rbac filter's configuration for this workload; null when no policy applies and the filter is not needed.

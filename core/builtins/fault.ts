@@ -4,8 +4,9 @@
 //
 // Little-endian; a chance is in millionths (1/10,000 of a percent), 0 = never.
 
-import { parseDuration } from './config/duration.ts';
-import type { HTTPFaultInjection } from './config/kinds/virtual-service.ts';
+import { parseDuration } from '../config/duration.ts';
+import type { HTTPFaultInjection } from '../config/kinds/virtual-service.ts';
+import type { RouteBuiltin } from './builtin.ts';
 
 export const FAULT_CONFIG_BYTES = 16;
 
@@ -31,6 +32,12 @@ const GRPC_STATUSES: readonly string[] = [
   'DATA_LOSS',
   'UNAUTHENTICATED',
 ];
+
+export const fault: RouteBuiltin = {
+  scope: 'route',
+  name: 'fault',
+  configure: (http) => (http.fault === undefined ? null : faultConfig(http.fault)),
+};
 
 /** The filter's configuration. As in Istio, a fault without a percentage is never injected; nor is one not enforced. */
 export function faultConfig(fault: HTTPFaultInjection): Uint8Array {

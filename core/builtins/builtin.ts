@@ -1,0 +1,32 @@
+// What a built-in filter is to the compiler of snapshots: a name, and how configuration becomes the bytes that its module
+// reads. Types only. A built-in is decided by the policies of its workload (one configuration for all requests of a
+// listener) or by the route that a request takes.
+
+import type { HTTPRoute } from '../config/kinds/virtual-service.ts';
+import type { KindName, Specs } from '../config/kinds.ts';
+import type { Resource } from '../config/resource.ts';
+import type { Node } from '../workload.ts';
+
+/** The names that anchors, FilterChain and proxy-config use. */
+export type BuiltinName = 'rbac' | 'fault';
+
+export type Builtin = WorkloadBuiltin | RouteBuiltin;
+
+/** Resources of one kind, by namespace and name: every proxy sees the same order. */
+export type Policies = <Name extends KindName>(kind: Name) => readonly Resource<Specs[Name]>[];
+
+export interface WorkloadBuiltin {
+  readonly scope: 'workload';
+  readonly name: BuiltinName;
+  /** What `configure` reads: it is asked again only when a resource of these kinds has changed. */
+  readonly kinds: readonly KindName[];
+  /** The filter's configuration at this workload, or null: nothing asks for it here. Throws what cannot be enforced. */
+  configure(policies: Policies, node: Node): Uint8Array | null;
+}
+
+export interface RouteBuiltin {
+  readonly scope: 'route';
+  readonly name: BuiltinName;
+  /** This route's configuration, or null: its requests do not pass the filter. */
+  configure(http: HTTPRoute): Uint8Array | null;
+}

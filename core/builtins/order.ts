@@ -1,0 +1,14 @@
+// Which built-in filters stand in which chain, in the order of a request. The one place that says so.
+
+import type { Builtin } from './builtin.ts';
+import { fault } from './fault.ts';
+import { rbac } from './rbac.ts';
+
+/** A listener's side of the mesh: at the server, at the client, or at the edge. */
+export type ChainKind = 'inbound' | 'outbound' | 'gateway';
+
+export const CHAIN_ORDER: Readonly<Record<ChainKind, readonly Builtin[]>> = {
+  inbound: [rbac],
+  outbound: [fault],
+  gateway: [rbac, fault],
+};
