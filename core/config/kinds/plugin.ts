@@ -2,7 +2,7 @@
 
 import { int32, nonEmpty, quote, text, uint32 } from '../formats.ts';
 import type { Kind } from '../kind.ts';
-import { object, oneOf, optional, type Static, string, struct } from '../schema.ts';
+import { array, boolean, map, object, oneOf, optional, type Static, string, struct } from '../schema.ts';
 import { MatchLabels } from './shared.ts';
 import { failStrategy } from './wasm-plugin.ts';
 
@@ -20,10 +20,28 @@ export const PluginSpec = object({
   /** Where it came from: 'npm:name@1.2.0', 'oci://...', 'https://...', 'file:...'. For people; proxies never fetch it. */
   source: optional(nonEmpty),
   version: optional(text),
+  /** false: installed, and in no chain. Left out: true. */
+  enabled: optional(boolean),
+  /** Left out: what its callbacks say, http before network before service. */
+  type: optional(oneOf('http', 'network', 'service')),
+  /** Which plugin of a module that holds several. Left out: ''. */
+  rootId: optional(text),
   selector: optional(MatchLabels),
   /** Which traffic it sees. Left out: the server's side and gateways. */
   mode: optional(oneOf('CLIENT', 'SERVER', 'CLIENT_AND_SERVER')),
   config: optional(struct()),
+  vmConfig: optional(
+    object({
+      /** Handed to proxy_on_vm_start as it is. */
+      configuration: optional(text),
+      /** WASI environment, by name. */
+      env: optional(map(text)),
+    }),
+  ),
+  /** Names of what it may do ('http_call'), as they were agreed to when it was installed. Left out: whatever it imports. */
+  capabilities: optional(array(nonEmpty)),
+  /** Services that http_call may reach. Left out: none. */
+  upstreams: optional(array(nonEmpty)),
   /** Left out: just before the router. */
   phase: optional(oneOf('AUTHN', 'AUTHZ', 'STATS')),
   /** Higher comes first within a phase. */

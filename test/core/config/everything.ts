@@ -262,7 +262,13 @@ metadata: {name: everything}
 spec:
   digest: sha256:${'0123456789abcdef'.repeat(4)}
   source: npm:hello@1.0.0
+  enabled: true
+  type: http
+  rootId: hello
   config: {greeting: hi}
+  vmConfig: {configuration: a, env: {A: b}}
+  capabilities: [http_call]
+  upstreams: [ratings]
   phase: AUTHZ
   priority: 10
   failStrategy: FAIL_RELOAD
