@@ -6,6 +6,7 @@ import type { RecordSink } from './record.ts';
 import type { VirtualHost } from './router/route.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
 import type { Timers } from './timers.ts';
+import type { RestartReason } from './wasm/traps.ts';
 import type { Node, WorkloadEndpoint } from './workload.ts';
 
 export interface Plane {
@@ -41,6 +42,8 @@ export interface DataPlaneEnvironment {
   /** Filters' shared data, common to all shards. */
   readonly shared: SharedArrayBuffer;
   log(level: LogLevel, component: string, message: string): void;
+  /** A filter's guest died and has been replaced. */
+  pluginRestarted(plugin: string, reason: RestartReason): void;
 }
 
 /** What a listener's connections have in common. */

@@ -3,6 +3,7 @@
 import type { MessagePort } from 'node:worker_threads';
 
 import type { Problem, Resource } from './config/resource.ts';
+import type { RestartReason } from './wasm/traps.ts';
 import type { Node, WorkloadEndpoint } from './workload.ts';
 
 /** A listener with its real port: the main thread has bound it once, alone, to prove that the port is free. */
@@ -95,5 +96,6 @@ export type FromShard =
   | { readonly type: 'series-gone'; readonly slot: number }
   | { readonly type: 'access-log'; readonly lines: string }
   | { readonly type: 'log'; readonly level: LogLevel; readonly component: string; readonly message: string }
+  | { readonly type: 'plugin-restarted'; readonly plugin: string; readonly reason: RestartReason }
   | { readonly type: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly type: 'drained' };

@@ -38,6 +38,7 @@ class ServingShard {
       shared,
       sink: this.telemetry,
       log: (level, component, message) => this.telemetry.log(level, component, message),
+      pluginRestarted: (plugin, reason) => this.post({ type: 'plugin-restarted', plugin, reason }),
     });
     port.on('message', (message: ToShard) => {
       this.work = this.work.then(() => this.receive(message));

@@ -24,6 +24,7 @@ export class WasmFilters implements FilterSource {
       timers,
       logLevel: options.logLevel,
       log: (level, component, message) => environment.log(level, component, message),
+      restarted: (plugin, reason) => environment.pluginRestarted(plugin, reason),
     });
     this.setModules(environment.modules);
   }

@@ -55,7 +55,7 @@ export interface Trial {
 }
 
 /** A third of a second and more, on any machine: here nobody waits behind it. */
-const FUEL = { start: 2_000_000_000, callback: 500_000_000 };
+const FUEL = { start: 2_000_000_000, callback: 500_000_000, stream: 2_000_000_000, second: 2_000_000_000 };
 
 /** Any bytes; rejects only when the host itself fails. */
 export async function tryModule(bytes: Uint8Array, options: TryOptions): Promise<Trial> {

@@ -15,6 +15,7 @@ import { registerFigures } from './figures.ts';
 import type { ProxyLog } from './log.ts';
 import type { LogOutput } from './log-writer.ts';
 import type { ProxyOptions, Proxy as WeftProxy } from './options.ts';
+import { PluginRestarts } from './plugin-restarts.ts';
 import { PortUnavailable, reason } from './ports.ts';
 import { type News, Shards } from './shards.ts';
 import type { Source } from './source.ts';
@@ -48,6 +49,7 @@ export class RunningProxy implements WeftProxy {
   private readonly configuration: Configuration;
   private readonly statistics: StatisticsRegistry;
   private readonly exposition: Exposition;
+  private readonly restarts: PluginRestarts;
   private readonly startedAt = Date.now();
   // Made by start, in this order.
   private adminServer: Admin | null = null;
@@ -77,6 +79,7 @@ export class RunningProxy implements WeftProxy {
     this.hasExited = exited.resolve;
     this.statistics = new StatisticsRegistry(shards);
     this.exposition = new Exposition(this.statistics);
+    this.restarts = new PluginRestarts(this.exposition);
     this.configuration = new Configuration(
       {
         node: options.node,
@@ -277,6 +280,9 @@ export class RunningProxy implements WeftProxy {
         return;
       case 'access-log':
         accessLog.write(message.lines, () => this.statistics.logTaken(shard, message.lines.length));
+        return;
+      case 'plugin-restarted':
+        this.restarts.restarted(message.plugin, message.reason);
         return;
       case 'log':
         log.write(message.level, message.component, message.message);

@@ -24,6 +24,7 @@ export class WasmConnection implements Context {
   /** No exchange: header maps are not there. */
   readonly stream = null;
   readonly owner: ConnectionOwner;
+  fuelSpent = 0;
   /** What passes or is held in each direction. */
   readonly data: Record<Side, BodyBuffer | null> = { downstream: null, upstream: null };
   private readonly instance: Instance;

@@ -6,10 +6,96 @@ export const FUEL_GLOBAL = '__fuel';
 /** The start section's function, moved to an export: it runs once the host can see the memory. */
 export const START_EXPORT = '_mesh_start';
 
-/** Units, each about one instruction. Starting includes the set-up of a language's runtime. */
+/**
+ * Units, each about one instruction; a thousand million of them keep a core busy for about a second. Starting includes the
+ * set-up of a language's runtime. `stream`: all callbacks of one exchange or connection. `second`: all of a plugin's in one
+ * second on one shard, so that many small callbacks cannot do together what none may do alone.
+ */
 export interface FuelBudget {
   readonly start: number;
   readonly callback: number;
+  readonly stream: number;
+  readonly second: number;
 }
 
-export const DEFAULT_FUEL: FuelBudget = { start: 1_000_000_000, callback: 100_000_000 };
+export const DEFAULT_FUEL: FuelBudget = {
+  start: 1_000_000_000,
+  callback: 100_000_000,
+  stream: 1_000_000_000,
+  second: 500_000_000,
+};
+
+/** Which of them a guest ran into. */
+export type FuelLimit = keyof FuelBudget;
+
+/** Who pays for a callback: the stream that it is about, and its plugin. */
+export interface FuelPayer {
+  /** By all callbacks of this stream so far. A root, which lives as long as its plugin, is not asked. */
+  fuelSpent: number;
+  readonly plugin: { readonly ration: FuelRation };
+}
+
+/** What a plugin has spent in the present second. It outlives the plugin's instances. */
+export class FuelRation {
+  spent = 0;
+  private second = -1;
+
+  /** `second`: whole seconds by any clock. */
+  at(second: number): number {
+    if (second !== this.second) {
+      this.second = second;
+      this.spent = 0;
+    }
+    return this.spent;
+  }
+}
+
+/** The fuel of one metered instance: fills the guest's global before a callback and books what was used after it. */
+export class FuelGauge {
+  /** What would have been, or was, the end of the running callback. */
+  limit: FuelLimit = 'start';
+  private readonly global: WebAssembly.Global;
+  private readonly budget: FuelBudget;
+  private given = 0;
+
+  constructor(global: WebAssembly.Global, budget: FuelBudget) {
+    this.global = global;
+    this.budget = budget;
+  }
+
+  /** True when the guest ran until its fuel was spent. */
+  get spent(): boolean {
+    return this.global.value < 0;
+  }
+
+  fillToStart(): void {
+    this.limit = 'start';
+    this.global.value = this.given = this.budget.start;
+  }
+
+  /** The callback gets the least that one of the limits leaves; nothing left traps it as it begins. */
+  begin(payer: FuelPayer, second: number): void {
+    const { budget } = this;
+    let units = budget.callback;
+    this.limit = 'callback';
+    const ofStream = budget.stream - payer.fuelSpent;
+    if (ofStream < units) {
+      units = ofStream;
+      this.limit = 'stream';
+    }
+    const ofSecond = budget.second - payer.plugin.ration.at(second);
+    if (ofSecond < units) {
+      units = ofSecond;
+      this.limit = 'second';
+    }
+    this.global.value = this.given = Math.max(0, units);
+  }
+
+  /** It returned. Starting is on the house: it happens once, and never while requests wait for it. */
+  end(payer: FuelPayer): void {
+    if (this.limit === 'start') return;
+    const used = this.given - Number(this.global.value);
+    payer.fuelSpent += used;
+    payer.plugin.ration.spent += used;
+  }
+}

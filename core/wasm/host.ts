@@ -8,6 +8,7 @@ import type { Metrics } from './metrics.ts';
 import type { Observer } from './observer.ts';
 import type { Queues } from './queues.ts';
 import type { SharedData } from './shared-data.ts';
+import type { RestartReason } from './traps.ts';
 
 export interface Host {
   readonly node: Node;
@@ -20,6 +21,10 @@ export interface Host {
   logThreshold: number;
   /** What metered guests may spend. */
   readonly fuel: FuelBudget;
+  /** Whole seconds by the shard's wheel: no clock is read. */
+  second(): number;
+  /** A dead guest has been replaced. */
+  restarted(plugin: string, reason: RestartReason): void;
   /** Watches every guest, or null. */
   readonly observer: Observer | null;
   log(level: LogLevel, plugin: string, message: string): void;

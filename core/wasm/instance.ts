@@ -3,7 +3,7 @@
 
 import type { FilterStream } from '../filter.ts';
 import { ABI_MARKERS, type AbiVersion, Status } from './abi.ts';
-import { FUEL_GLOBAL, START_EXPORT } from './fuel.ts';
+import { FUEL_GLOBAL, FuelGauge, type FuelPayer, START_EXPORT } from './fuel.ts';
 import type { Host } from './host.ts';
 import { hostFunctions } from './host-table.ts';
 import { GuestMemory } from './memory.ts';
@@ -13,7 +13,7 @@ import type { Plugin } from './plugin.ts';
 import { CallForbidden, GuestExit, trapText } from './traps.ts';
 
 /** Whose behalf a host function acts on: a plugin's root, or one stream of it. */
-export interface Context {
+export interface Context extends FuelPayer {
   readonly id: number;
   readonly plugin: Plugin;
   readonly stream: FilterStream | null;
@@ -70,8 +70,8 @@ export class Instance {
   lastMessage = '';
   /** Streams that asked for something during the running callback. */
   readonly waiting: { settle(): void }[] = [];
-  /** What a metered guest may still spend; null for one that is not metered. */
-  private readonly fuel: WebAssembly.Global | null;
+  /** Null for a guest that is not metered. */
+  readonly fuel: FuelGauge | null;
   private readonly malloc: Callback;
   private nextId = 1;
 
@@ -86,7 +86,7 @@ export class Instance {
     const { exports } = new WebAssembly.Instance(module, imports);
     checkArity(exports);
     const fuel = exports[FUEL_GLOBAL];
-    this.fuel = fuel instanceof WebAssembly.Global ? fuel : null;
+    this.fuel = fuel instanceof WebAssembly.Global ? new FuelGauge(fuel, host.fuel) : null;
     this.memory.open(exports.memory as WebAssembly.Memory);
     this.abi = ABI_MARKERS[Object.keys(exports).find((name) => Object.hasOwn(ABI_MARKERS, name))!];
     const callback = (name: string): Callback | null => {
@@ -117,23 +117,13 @@ export class Instance {
       log: callback('proxy_on_log'),
       delete: callback('proxy_on_delete'),
     };
-    this.refuel(host.fuel.start);
+    this.fuel?.fillToStart();
     try {
       start(exports);
     } catch (error) {
-      throw this.spent ? new Error(trapText(error, this)) : error;
+      throw this.fuel?.spent === true ? new Error(trapText(error, this)) : error;
     }
     this.stage = 'running';
-  }
-
-  /** True when it ran until its fuel was spent. */
-  get spent(): boolean {
-    return this.fuel !== null && this.fuel.value < 0;
-  }
-
-  /** Sets what a metered guest may spend until its next callback. */
-  refuel(units: number): void {
-    if (this.fuel !== null) this.fuel.value = units;
   }
 
   /** Registers a context under an id that no live one has. */
@@ -148,7 +138,7 @@ export class Instance {
   begin(context: Context): Context | null {
     const outer = this.current;
     // Not for one within another: the outer one pays for both.
-    if (this.fuel !== null && outer === null) this.fuel.value = this.host.fuel.callback;
+    if (this.fuel !== null && outer === null) this.fuel.begin(context, this.host.second());
     this.current = context;
     this.effective = context;
     return outer;
@@ -156,6 +146,7 @@ export class Instance {
 
   /** It ended without a trap. What was asked for meanwhile happens now, after the guest has returned. */
   end(outer: Context | null): void {
+    if (this.fuel !== null && outer === null && this.current !== null) this.fuel.end(this.current);
     this.current = outer;
     this.effective = outer;
     if (this.waiting.length !== 0 && outer === null) this.settle();

@@ -3,6 +3,7 @@
 
 import type { FilterFactory, FilterStream, HttpFilter, Verdict } from '../filter.ts';
 import { type ConnectionOwner, WasmConnection } from './connection.ts';
+import { FuelRation } from './fuel.ts';
 import type { PluginSpec } from './spec.ts';
 import { failStream, WasmStream } from './stream.ts';
 import type { Vm } from './vm.ts';
@@ -18,6 +19,7 @@ export class Plugin implements FilterFactory {
   contextId = 0;
   /** Roots are contexts too; they have no stream. */
   readonly root: RootContext;
+  readonly ration = new FuelRation();
   streams = 0;
   retired = false;
   private tick: NodeJS.Timeout | null = null;
@@ -107,6 +109,11 @@ export class RootContext {
   get id(): number {
     return this.plugin.contextId;
   }
+  /** It lives as long as its plugin: one callback and one second bound what it spends. */
+  get fuelSpent(): number {
+    return 0;
+  }
+  set fuelSpent(_units: number) {}
 }
 
 /** A filter that is not there (FAIL_OPEN while its guest is down). */

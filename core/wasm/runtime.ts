@@ -17,7 +17,7 @@ import { Plugin } from './plugin.ts';
 import { Queues } from './queues.ts';
 import { SharedData } from './shared-data.ts';
 import type { PluginSpec } from './spec.ts';
-import { PluginRefused } from './traps.ts';
+import { PluginRefused, type RestartReason } from './traps.ts';
 import { Vm } from './vm.ts';
 
 export interface RuntimeOptions {
@@ -34,6 +34,8 @@ export interface RuntimeOptions {
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
   readonly fuel?: FuelBudget;
+  /** A plugin's guest died and has been replaced. */
+  readonly restarted?: (plugin: string, reason: RestartReason) => void;
   /** Watches all guests, down to their trace messages. */
   readonly observer?: Observer;
 }
@@ -43,6 +45,8 @@ export interface PluginStatus {
   readonly name: string;
   readonly digest: string;
   readonly running: boolean;
+  /** It crashed again and again: tried only once a minute until it lives. */
+  readonly broken: boolean;
   readonly streams: number;
   readonly restarts: number;
   readonly memoryBytes: number;
@@ -73,6 +77,8 @@ export class WasmRuntime {
       queues: new Queues(),
       metrics: new Metrics(),
       fuel: options.fuel ?? DEFAULT_FUEL,
+      second: () => Math.floor((this.host.timers().tick * this.host.timers().tickMs) / 1000),
+      restarted: options.restarted ?? (() => undefined),
       observer: options.observer ?? null,
       logThreshold: options.observer === undefined ? THRESHOLDS[options.logLevel ?? 'info'] : GuestLog.Trace,
       log: (level, plugin, message) => options.log(level, 'wasm', `${plugin}: ${message}`),
@@ -118,6 +124,7 @@ export class WasmRuntime {
         name: plugin.name,
         digest: plugin.spec.digest,
         running: vm.instance !== null && plugin.contextId !== 0,
+        broken: vm.broken,
         streams: plugin.streams,
         restarts: vm.restarts,
         memoryBytes: vm.instance?.memory.size ?? 0,

@@ -35,6 +35,7 @@ export class WasmStream extends Timer implements HttpFilter, Context {
   /** Null once the exchange has ended. */
   stream: FilterStream | null;
   readonly config: Uint8Array | null;
+  fuelSpent = 0;
   private readonly instance: Instance;
   private created = false;
   private wishes = 0;

@@ -1,5 +1,7 @@
 // How a guest can end before its time: what host functions throw through it, and how any of it reads in one line.
 
+import type { FuelLimit } from './fuel.ts';
+
 const MOST_TEXT = 1000;
 
 /** The guest ended itself (proc_exit). */
@@ -25,9 +27,32 @@ export class PluginRefused extends Error {
   }
 }
 
+/** A guest that may be metered. */
+interface Metered {
+  readonly fuel: { readonly spent: boolean; readonly limit: FuelLimit } | null;
+}
+
+const SPENT: Readonly<Record<FuelLimit, string>> = {
+  start: 'for starting',
+  callback: 'for one callback',
+  stream: 'for one stream',
+  second: 'for one second',
+};
+
+/** Why an instance had to be replaced, as `weft_plugin_restarts_total` names it. */
+export type RestartReason = 'trap' | 'fuel' | 'memory' | 'stack' | 'exit' | 'forbidden' | 'start';
+
+export function restartReason(error: unknown, instance: Metered): RestartReason {
+  if (instance.fuel?.spent === true) return 'fuel';
+  if (error instanceof MemoryCapExceeded) return 'memory';
+  if (error instanceof RangeError) return 'stack';
+  if (error instanceof GuestExit) return 'exit';
+  return error instanceof CallForbidden ? 'forbidden' : 'trap';
+}
+
 /** What was thrown out of a guest, on one line. */
-export function trapText(error: unknown, instance: { readonly spent: boolean } | null = null): string {
-  if (instance?.spent === true) return 'ran for too long: its fuel is spent';
+export function trapText(error: unknown, instance: Metered | null = null): string {
+  if (instance?.fuel?.spent === true) return `ran for too long: its fuel ${SPENT[instance.fuel.limit]} is spent`;
   if (error instanceof RangeError) return 'stack exhausted';
   if (!(error instanceof Error)) return String(error);
   const text = error.message.split('\n', 1)[0];

@@ -8,12 +8,14 @@ import { type Callback, type Callbacks, type Context, Instance } from './instanc
 import { Plugin } from './plugin.ts';
 import type { PluginSpec } from './spec.ts';
 import { WasmStream } from './stream.ts';
-import { PluginRefused, trapText } from './traps.ts';
+import { PluginRefused, type RestartReason, restartReason, trapText } from './traps.ts';
 
 const BACKOFF_MS = 1000;
 const MAX_BACKOFF_MS = 60_000;
 /** An instance that lived this long was healthy: the next pause is short again. */
 const HEALTHY_MS = 60_000;
+/** So many deaths in a row, none of them after a healthy life, open the breaker: it is tried once in MAX_BACKOFF_MS. */
+const CRASH_LOOP = 5;
 const DONE_DEADLINE_MS = 10_000;
 const MEMORY_CAP_BYTES = 32 * 1024 * 1024;
 
@@ -25,6 +27,7 @@ export class Vm {
   private readonly host: Host;
   private readonly emptied: () => void;
   private failures = 0;
+  private died: RestartReason = 'trap';
   private startedAt = 0;
   private retryAt = 0;
   private retry: NodeJS.Timeout | null = null;
@@ -89,6 +92,11 @@ export class Vm {
     }
   }
 
+  /** True while it crashes again and again. */
+  get broken(): boolean {
+    return this.failures >= CRASH_LOOP;
+  }
+
   /** The live instance, started anew if it died and its pause is over; or null. */
   ready(): Instance | null {
     if (this.instance !== null) return this.instance;
@@ -112,6 +120,7 @@ export class Vm {
     if (open.length > 0) setImmediate(() => open.forEach((stream) => void stream.abandon(false)));
     if (this.instance !== instance) return;
     this.instance = null;
+    this.died = restartReason(error, instance);
     for (const one of this.plugins) {
       one.setTick(0);
       one.contextId = 0;
@@ -219,10 +228,22 @@ export class Vm {
     const now = this.host.now();
     this.failures = now - this.startedAt >= HEALTHY_MS ? 0 : this.failures + 1;
     const eager = this.failures <= 1 && [...this.plugins].some(({ spec }) => spec.failStrategy === 'FAIL_RELOAD');
-    const pause = eager ? 0 : Math.min(BACKOFF_MS * 2 ** Math.max(0, this.failures - 1), MAX_BACKOFF_MS);
+    const growing = Math.min(BACKOFF_MS * 2 ** Math.max(0, this.failures - 1), MAX_BACKOFF_MS);
+    const pause = eager ? 0 : this.broken ? MAX_BACKOFF_MS : growing;
+    if (this.failures === CRASH_LOOP) this.report(`crashed ${CRASH_LOOP} times in a row: tried again once a minute`);
     this.retryAt = now + pause;
     this.retry = setTimeout(() => this.ready(), pause);
     this.retry.unref();
+  }
+
+  private failedToStart(): void {
+    this.died = 'start';
+    this.startedAt = this.host.now();
+    this.planRestart();
+  }
+
+  private report(message: string): void {
+    for (const plugin of this.plugins) this.host.log('error', plugin.name, message);
   }
 
   private restart(): void {
@@ -231,7 +252,6 @@ export class Vm {
     if (this.retry !== null) clearTimeout(this.retry);
     this.retry = null;
     if (plugins.length === 0) return;
-    this.restarts++;
     let instance: Instance | null = null;
     let first = true;
     for (const plugin of plugins) {
@@ -245,19 +265,19 @@ export class Vm {
         this.host.log('error', plugin.name, `cannot be started again: ${trapText(error)}`);
         if (!(error instanceof PluginRefused)) {
           for (const one of plugins) one.contextId = 0;
-          this.startedAt = this.host.now();
-          this.planRestart();
+          this.failedToStart();
           return;
         }
       }
     }
     if (instance !== null && !first) {
       this.install(instance);
+      this.restarts++;
+      for (const plugin of plugins) this.host.restarted(plugin.name, this.died);
       this.host.log('warning', plugins[0].name, `started again (${this.restarts})`);
       return;
     }
-    this.startedAt = this.host.now();
-    this.planRestart();
+    this.failedToStart();
   }
 }
 
@@ -269,7 +289,7 @@ function configure(instance: Instance, plugin: Plugin, first: boolean): void {
   const id = plugin.contextId;
   instance.contexts.set(id, plugin.root);
   const outer = instance.begin(plugin.root);
-  instance.refuel(instance.host.fuel.start);
+  instance.fuel?.fillToStart();
   instance.lastMessage = '';
   callbacks.contextCreate?.(id, 0);
   if (first) {

@@ -102,6 +102,7 @@ export async function startPlane(options: PlaneOptions = {}): Promise<RunningPla
       },
     },
     log: (level, component, message) => logs.push(`${level} ${component} ${message}`),
+    pluginRestarted: () => undefined,
   });
   const apply = (...yaml: string[]): readonly Problem[] => {
     const decoded = yaml.map((text) => decodeYaml(text));

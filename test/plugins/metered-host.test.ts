@@ -15,7 +15,7 @@ import { guest } from '../core/wasm/guests.ts';
 import { runtimeFor, specFor, TestStream } from '../core/wasm/harness.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const FUEL = { start: 1_000_000, callback: 100_000 };
+const FUEL = { start: 1_000_000, callback: 100_000, stream: 1_000_000, second: 10_000_000 };
 
 suite('a metered guest in the host', () => {
   const { runtime, lines } = runtimeFor({ fuel: FUEL });
@@ -33,7 +33,7 @@ suite('a metered guest in the host', () => {
     assert.equal(filter.requestHead(stream.requestHead, true), 'pause');
     assert.match(
       lines.at(-1)?.message ?? '',
-      /trapped in proxy_on_request_headers: ran for too long: its fuel is spent/,
+      /trapped in proxy_on_request_headers: ran for too long: its fuel for one callback is spent/,
     );
     assert.equal(stream.replies[0].status, 503);
   });
@@ -42,7 +42,7 @@ suite('a metered guest in the host', () => {
     const { stream, filter } = open(`(func $f (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
       (call $f (local.get 0) (local.get 1) (local.get 2)))`);
     assert.equal(filter.requestHead(stream.requestHead, true), 'pause');
-    assert.match(lines.at(-1)?.message ?? '', /its fuel is spent|stack exhausted/);
+    assert.match(lines.at(-1)?.message ?? '', /its fuel for one callback is spent|stack exhausted/);
   });
 
   test('every callback has its fuel anew', () => {
@@ -58,7 +58,7 @@ suite('a metered guest in the host', () => {
       const bytes = guest({ body: `(func (export "${name}") ${params} ${result} (loop $l (br $l)) (unreachable))` });
       assert.throws(
         () => runtime.configure(specFor(meter(bytes).bytes)),
-        (error) => error instanceof PluginRefused && /its fuel is spent/.test(error.message),
+        (error) => error instanceof PluginRefused && /its fuel for starting is spent/.test(error.message),
       );
     }
   });
