@@ -107,7 +107,7 @@ export function applyChanges(head: Head, changes: FieldChanges): void {
   for (const [name, value] of changes.add) head.add(name, value);
 }
 
-function idempotent(method: string): boolean {
+export function idempotent(method: string): boolean {
   switch (method) {
     case 'GET':
     case 'HEAD':

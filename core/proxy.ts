@@ -16,6 +16,7 @@ import { resourceKey } from './config/resource.ts';
 import { dump } from './dump.ts';
 import type { FailureCode } from './errors.ts';
 import { Exchange } from './exchange.ts';
+import { GuestCalls } from './guest-calls.ts';
 import type { Head } from './head.ts';
 import { connectHttp1 } from './http1/client.ts';
 import { identify } from './identify.ts';
@@ -126,7 +127,8 @@ class Shard implements DataPlane, Plane {
     this.hosts = new Passthrough(this, () => this.ownPorts());
     const resolver = new Resolver(endpointOf, (address, port) => this.hosts.refuses(address, port));
     this.hosts.resolver = resolver;
-    this.filters = new WasmFilters(environment, this.timers);
+    const calls = new GuestCalls(this.timers, (name) => this.compiler.upstream(name));
+    this.filters = new WasmFilters(environment, this.timers, calls);
     this.compiler = new Compiler(
       this.node,
       { endpoint: endpointOf, resolver: (cluster) => resolver.resolverOf(cluster) },

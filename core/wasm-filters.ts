@@ -9,19 +9,21 @@ import type { FilterSource } from './snapshot/filters.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
 import type { Timers } from './timers.ts';
 import { WasmRuntime } from './wasm/runtime.ts';
+import type { Upstreams } from './wasm/upstreams.ts';
 
 export class WasmFilters implements FilterSource {
   private readonly runtime: WasmRuntime;
   private readonly modules = new Map<string, ModuleSpec>();
   private readonly configured = new Map<string, FilterFactory>();
 
-  constructor(environment: DataPlaneEnvironment, timers: Timers) {
+  constructor(environment: DataPlaneEnvironment, timers: Timers, upstreams: Upstreams) {
     const { node, shared, shard, options } = environment;
     this.runtime = new WasmRuntime({
       node,
       shared,
       shard,
       timers,
+      upstreams,
       logLevel: options.logLevel,
       log: (level, component, message) => environment.log(level, component, message),
       restarted: (plugin, reason) => environment.pluginRestarted(plugin, reason),

@@ -22,6 +22,8 @@ export class ClusterTable {
   readonly clusters = new Map<string, Cluster>();
   private readonly source: EndpointSource;
   private readonly staged = new Map<Cluster, ClusterSpec>();
+  private services: ReadonlyMap<string, Service> = new Map();
+  private members = new Members([]);
 
   constructor(source: EndpointSource) {
     this.source = source;
@@ -63,17 +65,21 @@ export class ClusterTable {
 
   /** Puts every workload into the clusters it belongs to. */
   populate(services: ReadonlyMap<string, Service>, endpoints: readonly WorkloadEndpoint[]): void {
-    const members = new Members(endpoints);
-    for (const cluster of this.clusters.values()) {
-      const { spec } = cluster;
-      const service = services.get(spec.service);
-      if (spec.kind !== 'outbound' || spec.dns.length > 0) continue;
-      const port = service?.ports.find((candidate) => candidate.number === spec.port);
-      cluster.endpoints =
-        service === undefined || port === undefined
-          ? []
-          : this.endpointsOf(service, port, spec.labels, members.of(service));
-    }
+    this.services = services;
+    this.members = new Members(endpoints);
+    for (const cluster of this.clusters.values()) this.populateOne(cluster);
+  }
+
+  /** As `populate`, for a cluster that was interned since. */
+  populateOne(cluster: Cluster): void {
+    const { spec } = cluster;
+    if (spec.kind !== 'outbound' || spec.dns.length > 0) return;
+    const service = this.services.get(spec.service);
+    const port = service?.ports.find((candidate) => candidate.number === spec.port);
+    cluster.endpoints =
+      service === undefined || port === undefined
+        ? []
+        : this.endpointsOf(service, port, spec.labels, this.members.of(service));
   }
 
   private endpointsOf(

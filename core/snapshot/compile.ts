@@ -12,6 +12,7 @@ import { HostTable } from '../router/hosts.ts';
 import { plainRoute } from '../router/plain-route.ts';
 import type { VirtualHost } from '../router/route.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
+import { CalledClusters, type Registry } from './called.ts';
 import { ClusterTable, clusterSpec, collectDestinationRules, type EndpointSource } from './clusters.ts';
 import type { ChainBuilder, FilterSource } from './filters.ts';
 import { Memo } from './memo.ts';
@@ -33,26 +34,33 @@ export class Compiler {
   private readonly filters: FilterSource;
   private readonly memo = new Memo();
   private readonly table: ClusterTable;
-  private services: ReadonlyMap<string, Service> = new Map();
+  private readonly called: CalledClusters;
+  /** Of the last compile, or of the one in progress: filters that it configures may call at once. */
+  private registry: Registry = { services: new Map(), cluster: () => null };
+  /** Of the last snapshot. */
+  private clusters = new Map<string, Cluster>();
   private generation = 0;
 
   constructor(node: Node, endpoints: EndpointSource, filters: FilterSource) {
     this.node = node;
     this.filters = filters;
     this.table = new ClusterTable(endpoints);
+    this.called = new CalledClusters(node);
   }
 
   /** Throws when the configuration cannot be compiled; the previous snapshot and its clusters are then untouched. */
   compile(state: MeshState, revision: number): Compiled {
+    const before = this.registry;
     try {
       const services = collectServices(state, this.memo);
       const compiled = this.assemble(state, services, revision);
       this.memo.commit();
       this.table.commit(new Set(compiled.snapshot.clusters.values()));
-      this.services = services;
+      this.clusters = compiled.clusters;
       this.populate(state);
       return compiled;
     } catch (error) {
+      this.registry = before;
       this.memo.rollback();
       this.table.rollback();
       throw error;
@@ -61,10 +69,25 @@ export class Compiler {
 
   /** Endpoints changed and the services are the same: nothing is compiled. */
   populate(state: MeshState): void {
-    this.table.populate(this.services, membersOf(state, this.node.trustDomain));
+    this.table.populate(this.registry.services, membersOf(state, this.node.trustDomain));
   }
 
-  private assemble(state: MeshState, services: ReadonlyMap<string, Service>, revision: number): Compiled {
+  /** The cluster that a filter means by `name`, see CalledClusters.find; it is in this and in later snapshots. */
+  upstream(name: string): Cluster | null {
+    const known = this.clusters.get(name);
+    if (known !== undefined) return known;
+    const cluster = this.called.find(name, this.registry);
+    if (cluster === null || this.clusters.has(cluster.name)) return cluster;
+    this.clusters.set(cluster.name, cluster);
+    this.table.populateOne(cluster);
+    return cluster;
+  }
+
+  private assemble(
+    state: MeshState,
+    services: ReadonlyMap<string, Service>,
+    revision: number,
+  ): Compiled & { clusters: Map<string, Cluster> } {
     const { memo, table, node } = this;
     const problems: Problem[] = [];
     const rules = collectDestinationRules(state.resources.values());
@@ -76,6 +99,7 @@ export class Compiler {
       const spec = clusterSpec({ service, port: found, subset, rule: rules.get(host) });
       return spec === null ? null : table.intern(spec);
     };
+    this.registry = { services, cluster };
     const compiler: HostCompiler = {
       node,
       services,
@@ -95,15 +119,17 @@ export class Compiler {
     }
     const inbound = node.app === null ? null : this.inbound(services, node.app.port, this.chains('inbound', state));
     const hosts = [...outbound, ...[...gateways.values()].flatMap((hostTable) => hostTable.virtualHosts)];
+    const clusters = clustersOf(inbound === null ? hosts : [...hosts, inbound]);
+    for (const known of this.called.again(this.registry)) clusters.set(known.name, known);
     const snapshot: Snapshot = {
       revision,
       generation: ++this.generation,
       outbound: new HostTable(outbound, 80),
       gateways,
       inbound,
-      clusters: clustersOf(inbound === null ? hosts : [...hosts, inbound]),
+      clusters,
     };
-    return { snapshot, problems };
+    return { snapshot, problems, clusters };
   }
 
   /** The one virtual host of the inbound port: whatever arrives is for the application, and for nothing else. */

@@ -79,7 +79,7 @@ export function outboundHosts(compiler: HostCompiler): VirtualHost[] {
 }
 
 /** A short name means the service of the caller's own namespace. */
-function reaches(alias: string, service: Service, node: Node): boolean {
+export function reaches(alias: string, service: Service, node: Node): boolean {
   return alias === service.host || service.namespace === node.namespace || /[.:]/.test(alias);
 }
 

@@ -72,6 +72,8 @@ function bytesOf(vm: Instance, type: number): Uint8Array | null {
     case BufferType.DownstreamData:
     case BufferType.UpstreamData:
       return bodyOf(vm, type)?.bytes() ?? null;
+    case BufferType.HttpCallBody:
+      return vm.httpCalls.response?.body ?? null;
     case BufferType.VmConfiguration:
       return vm.effective?.plugin.spec.vmConfiguration ?? null;
     case BufferType.PluginConfiguration:

@@ -29,7 +29,7 @@ export function headerFunctions(vm: Instance): Record<string, HostFunction> {
   function write(map: number, key: number, keyLength: number, value: number, length: number, replace: boolean): number {
     memory.attach();
     if (!memory.holds(key, keyLength) || !memory.holds(value, length)) return Status.InvalidMemoryAccess;
-    const head = headOf(vm, map);
+    const head = writableHeadOf(vm, map);
     if (head === null || keyLength === 0) return Status.BadArgument;
     const { bytes } = memory;
     if (replace && bytes[key] !== 58) removeField(head, bytes, key, keyLength);
@@ -84,7 +84,7 @@ export function headerFunctions(vm: Instance): Record<string, HostFunction> {
       const at = key >>> 0;
       const length = keyLength >>> 0;
       if (!memory.holds(at, length)) return Status.InvalidMemoryAccess;
-      const head = headOf(vm, map);
+      const head = writableHeadOf(vm, map);
       if (head === null) return Status.BadArgument;
       if (length === 14 && names.get(memory, at, length) === 'content-length') forgetLength(head, kindOf(map));
       else removeField(head, memory.bytes, at, length);
@@ -110,7 +110,7 @@ export function headerFunctions(vm: Instance): Record<string, HostFunction> {
       if (vm.stage !== 'running') vm.forbid('proxy_set_header_map_pairs');
       memory.attach();
       if (!memory.holds(pairs >>> 0, length >>> 0)) return Status.InvalidMemoryAccess;
-      const head = headOf(vm, map);
+      const head = writableHeadOf(vm, map);
       if (head === null) return Status.BadArgument;
       const from = pairs >>> 0;
       const list = decodePairs(memory.bytes.subarray(from, from + (length >>> 0)));
@@ -132,6 +132,14 @@ function missing(vm: Instance, pointerAt: number, lengthAt: number): number {
 }
 
 function headOf(vm: Instance, map: number): Head | null {
+  // The answer to a call belongs to the root: it is there whichever context is in effect.
+  if (map === MapType.HttpCallHeaders) return vm.httpCalls.response?.head ?? null;
+  if (map === MapType.HttpCallTrailers) return vm.httpCalls.response?.trailers ?? null;
+  return writableHeadOf(vm, map);
+}
+
+/** The answer to a call is for reading only. */
+function writableHeadOf(vm: Instance, map: number): Head | null {
   const stream = vm.effective?.stream;
   if (!stream) return null;
   switch (map) {
@@ -149,7 +157,8 @@ function headOf(vm: Instance, map: number): Head | null {
 }
 
 function kindOf(map: number): HeadKind {
-  return map === MapType.RequestHeaders ? 'request' : map === MapType.ResponseHeaders ? 'response' : 'trailers';
+  if (map === MapType.RequestHeaders) return 'request';
+  return map === MapType.ResponseHeaders || map === MapType.HttpCallHeaders ? 'response' : 'trailers';
 }
 
 const SLOTS = 128;

@@ -9,6 +9,7 @@ import type { Observer } from './observer.ts';
 import type { Queues } from './queues.ts';
 import type { SharedData } from './shared-data.ts';
 import type { RestartReason } from './traps.ts';
+import type { Upstreams } from './upstreams.ts';
 
 export interface Host {
   readonly node: Node;
@@ -17,6 +18,8 @@ export interface Host {
   readonly shared: SharedData;
   readonly queues: Queues;
   readonly metrics: Metrics;
+  /** Whom guests may call. */
+  readonly upstreams: Upstreams;
   /** Lowest guest level (abi.ts GuestLog) that is logged. */
   logThreshold: number;
   /** What metered guests may spend. */

@@ -6,6 +6,7 @@ import { ABI_MARKERS, type AbiVersion, Status } from './abi.ts';
 import { FUEL_GLOBAL, FuelGauge, type FuelPayer, START_EXPORT } from './fuel.ts';
 import type { Host } from './host.ts';
 import { hostFunctions } from './host-table.ts';
+import { HttpCalls } from './http-calls.ts';
 import { GuestMemory } from './memory.ts';
 import { checkArity } from './module.ts';
 import { observedCallback, observedFunctions } from './observed.ts';
@@ -38,6 +39,7 @@ export interface Callbacks {
   readonly upstreamData: Callback | null;
   readonly downstreamClose: Callback | null;
   readonly upstreamClose: Callback | null;
+  readonly httpCallResponse: Callback | null;
   readonly queueReady: Callback | null;
   readonly foreignFunction: Callback | null;
   readonly done: Callback | null;
@@ -63,7 +65,8 @@ export class Instance {
   startingVm = false;
   /** Arguments of the foreign call in progress (buffer 8). */
   foreignArguments: Buffer | null = null;
-  /** A trap ended it. Nothing is called any more. */
+  readonly httpCalls: HttpCalls;
+  /** A trap ended it, or nobody needs it. Nothing is called any more. */
   dead = false;
   stage: Stage = 'starting';
   /** The last thing it said: often why it refuses its configuration. */
@@ -80,6 +83,7 @@ export class Instance {
     this.host = host;
     this.env = env;
     this.memory = new GuestMemory(capBytes);
+    this.httpCalls = new HttpCalls(this);
     const { observer } = host;
     const table = hostFunctions(this);
     const imports = observer === null ? table : observedFunctions(this, table, observer);
@@ -111,6 +115,7 @@ export class Instance {
       upstreamData: callback('proxy_on_upstream_data'),
       downstreamClose: callback('proxy_on_downstream_connection_close'),
       upstreamClose: callback('proxy_on_upstream_connection_close'),
+      httpCallResponse: callback('proxy_on_http_call_response'),
       queueReady: callback('proxy_on_queue_ready'),
       foreignFunction: callback('proxy_on_foreign_function'),
       done: callback('proxy_on_done'),
@@ -150,6 +155,15 @@ export class Instance {
     this.current = outer;
     this.effective = outer;
     if (this.waiting.length !== 0 && outer === null) this.settle();
+  }
+
+  /** Nothing of it is called any more, and what it waits for is given up. */
+  die(): void {
+    this.dead = true;
+    this.current = null;
+    this.effective = null;
+    this.waiting.length = 0;
+    this.httpCalls.drop(null);
   }
 
   /** Room for `size` bytes in the guest, or 0. The guest may log meanwhile, and nothing else. */

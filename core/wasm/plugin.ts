@@ -21,6 +21,8 @@ export class Plugin implements FilterFactory {
   readonly root: RootContext;
   readonly ration = new FuelRation();
   streams = 0;
+  /** HTTP calls that it waits for. */
+  calls = 0;
   retired = false;
   private tick: NodeJS.Timeout | null = null;
   private tickMs = 0;

@@ -18,6 +18,7 @@ import { Queues } from './queues.ts';
 import { SharedData } from './shared-data.ts';
 import type { PluginSpec } from './spec.ts';
 import { PluginRefused, type RestartReason } from './traps.ts';
+import type { Upstreams } from './upstreams.ts';
 import { Vm } from './vm.ts';
 
 export interface RuntimeOptions {
@@ -36,6 +37,8 @@ export interface RuntimeOptions {
   readonly fuel?: FuelBudget;
   /** A plugin's guest died and has been replaced. */
   readonly restarted?: (plugin: string, reason: RestartReason) => void;
+  /** Whom guests may call; nobody without it. */
+  readonly upstreams?: Upstreams;
   /** Watches all guests, down to their trace messages. */
   readonly observer?: Observer;
 }
@@ -76,6 +79,7 @@ export class WasmRuntime {
       shared: new SharedData(options.shared, options.shard),
       queues: new Queues(),
       metrics: new Metrics(),
+      upstreams: options.upstreams ?? { find: () => null },
       fuel: options.fuel ?? DEFAULT_FUEL,
       second: () => Math.floor((this.host.timers().tick * this.host.timers().tickMs) / 1000),
       restarted: options.restarted ?? (() => undefined),

@@ -24,7 +24,7 @@ export class Vm {
   instance: Instance | null = null;
   restarts = 0;
   private readonly spec: PluginSpec;
-  private readonly host: Host;
+  readonly host: Host;
   private readonly emptied: () => void;
   private failures = 0;
   private died: RestartReason = 'trap';
@@ -69,6 +69,8 @@ export class Vm {
       if (!first) this.call(instance, plugin.root, 'proxy_on_delete', instance.callbacks.delete, plugin.contextId);
       instance.contexts.delete(plugin.contextId);
       plugin.contextId = 0;
+      if (first) instance.die();
+      else instance.httpCalls.drop(plugin);
       throw error instanceof PluginRefused
         ? error
         : new PluginRefused(`trapped while starting: ${trapText(error, instance)}`);
@@ -107,10 +109,7 @@ export class Vm {
   /** Something was thrown out of the guest: it is dropped, and its open streams go their plugins' way. */
   trapped(instance: Instance, plugin: Plugin, callback: string, error: unknown, running?: WasmStream): void {
     if (instance.dead) return;
-    instance.dead = true;
-    instance.current = null;
-    instance.effective = null;
-    instance.waiting.length = 0;
+    instance.die();
     this.host.log('error', plugin.name, `trapped in ${callback}: ${trapText(error, instance)}`);
     running?.abandon(true);
     const open = [...instance.contexts.values()].filter(
@@ -183,6 +182,7 @@ export class Vm {
     if (instance !== null && plugin.contextId !== 0) {
       this.callRoot(plugin, 'proxy_on_delete', 'delete');
       instance.contexts.delete(plugin.contextId);
+      instance.httpCalls.drop(plugin);
     }
     plugin.contextId = 0;
     if (this.plugins.size > 0) return;
@@ -196,7 +196,7 @@ export class Vm {
     this.retry = null;
     this.retryAt = 0;
     for (const plugin of this.plugins) plugin.setTick(0);
-    if (this.instance !== null) this.instance.dead = true;
+    this.instance?.die();
     this.instance = null;
   }
 
@@ -265,6 +265,7 @@ export class Vm {
         this.host.log('error', plugin.name, `cannot be started again: ${trapText(error)}`);
         if (!(error instanceof PluginRefused)) {
           for (const one of plugins) one.contextId = 0;
+          instance?.die();
           this.failedToStart();
           return;
         }
@@ -277,6 +278,7 @@ export class Vm {
       this.host.log('warning', plugins[0].name, `started again (${this.restarts})`);
       return;
     }
+    instance?.die();
     this.failedToStart();
   }
 }

@@ -286,3 +286,65 @@ spec: {hosts: ["*.example.com"], ports: [{number: 80, name: http, protocol: HTTP
 test('a dry run accepts what proxies can compile', () => {
   assert.deepEqual(dryRun(resources(SERVICE, SUBSETS, rule('v1'))), []);
 });
+
+test('a filter may call any service in any of its forms, on gateways too; later snapshots keep what it called', () => {
+  const services = resources(
+    `apiVersion: v1
+kind: Service
+metadata: { name: authz }
+spec: { clusterIP: 10.0.0.7, selector: { app: authz }, ports: [{ name: http, port: 9080 }] }`,
+    `apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: web }
+spec: { hosts: [web.example], ports: [{ number: 80, name: http, protocol: HTTP }, { number: 81, name: http-b, protocol: HTTP }], resolution: DNS }`,
+    `apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: authz }
+spec: { host: authz, subsets: [{ name: v1, labels: { version: v1 } }] }`,
+  );
+  const compiler = compilerFor(node('gateway'));
+  const endpoints = [workload('authz', 'v1', '127.0.1.1'), workload('authz', 'v2', '127.0.1.2')];
+  const before = compiler.compile({ resources: services, endpoints }, 1).snapshot;
+  assert.equal(before.clusters.size, 0, 'no route leads anywhere');
+  const full = 'outbound|9080||authz.default.svc.cluster.local';
+  for (const name of [
+    full,
+    'outbound|9080||authz',
+    'authz',
+    'authz:9080',
+    'authz.default',
+    'Authz.default.svc.cluster.local:9080',
+    'http://authz/check?x=1',
+    'http://authz.default:9080',
+    '10.0.0.7',
+  ]) {
+    assert.equal(compiler.upstream(name)?.name, full, name);
+  }
+  assert.equal(compiler.upstream(full)?.endpoints.length, 2, 'populated at once');
+  assert.equal(compiler.upstream('outbound|9080|v1|authz.default.svc.cluster.local')?.endpoints.length, 1);
+  assert.equal(compiler.upstream('web.example')?.name, 'outbound|80||web.example');
+  for (const name of [
+    '',
+    'nobody',
+    'authz:80',
+    'authz.other',
+    'web.example:82',
+    'https://authz/',
+    'outbound|9080|v9|authz.default.svc.cluster.local',
+    'inbound|9080||authz.default.svc.cluster.local',
+    'outbound|9080||',
+    'PassthroughCluster',
+    '*.example',
+    '__proto__',
+  ]) {
+    assert.equal(compiler.upstream(name), null, name);
+  }
+  assert.ok(before.clusters.has(full), 'shown by proxy-config, its endpoints are in use');
+  const cluster = compiler.upstream(full);
+  const next = compiler.compile({ resources: services, endpoints: endpoints.slice(1) }, 2).snapshot;
+  assert.equal(next.clusters.get(full), cluster);
+  assert.equal(cluster?.endpoints.length, 1);
+  const gone = compiler.compile({ resources: new Map(), endpoints: [] }, 3).snapshot;
+  assert.equal(gone.clusters.size, 0);
+  assert.equal(compiler.upstream(full), null);
+});

@@ -3,7 +3,7 @@
 import { hostFunctions } from '../../../core/wasm/host-table.ts';
 import type { Context, Instance } from '../../../core/wasm/instance.ts';
 import { Plugin } from '../../../core/wasm/plugin.ts';
-import type { WasmRuntime } from '../../../core/wasm/runtime.ts';
+import type { RuntimeOptions, WasmRuntime } from '../../../core/wasm/runtime.ts';
 import type { PluginSpec } from '../../../core/wasm/spec.ts';
 import { WasmStream } from '../../../core/wasm/stream.ts';
 import { guest } from './guests.ts';
@@ -30,8 +30,9 @@ export class Calls {
     stream = new TestStream(),
     spec: Partial<PluginSpec> = {},
     config: Uint8Array | null = null,
+    options: Partial<RuntimeOptions> = {},
   ) {
-    const { runtime, lines } = runtimeFor();
+    const { runtime, lines } = runtimeFor(options);
     this.runtime = runtime;
     this.lines = lines;
     const factory = runtime.configure(specFor(bytes, spec));

@@ -10,7 +10,6 @@ const OK = 0;
 const NOT_FOUND = 1;
 const BAD_ARGUMENT = 2;
 const SERIALIZATION_FAILURE = 3;
-const PARSE_FAILURE = 4;
 const INVALID_MEMORY_ACCESS = 6;
 const EMPTY = 7;
 const CAS_MISMATCH = 8;
@@ -103,20 +102,6 @@ describe('shared data, queues and metrics', () => {
       ],
     );
   });
-});
-
-test('calls to other services answer what the public SDKs hand on as an error', () => {
-  const calls = new Calls();
-  const rest = (count: number): number[] => new Array(count).fill(0);
-  assert.equal(calls.env('proxy_http_call', ...calls.put('httpbin'), ...rest(8)), BAD_ARGUMENT);
-  assert.equal(calls.env('proxy_grpc_call', ...calls.put('grpc'), ...rest(10)), PARSE_FAILURE);
-  assert.equal(calls.env('proxy_grpc_stream', ...calls.put('grpc'), ...rest(7)), PARSE_FAILURE);
-  assert.equal(calls.env('proxy_grpc_send', 1, 0, 0, 0), NOT_FOUND);
-  assert.equal(calls.env('proxy_grpc_cancel', 1), NOT_FOUND);
-  assert.equal(calls.env('proxy_grpc_close', 1), NOT_FOUND);
-  assert.equal(calls.env('proxy_get_status', 80, ...calls.out), OK);
-  assert.deepEqual([calls.u32(80), calls.given()], [0, '']);
-  assert.equal(calls.env('proxy_http_call', FAR, 4, ...rest(8)), INVALID_MEMORY_ACCESS);
 });
 
 describe('foreign functions', () => {

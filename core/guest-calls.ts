@@ -1,0 +1,207 @@
+// Requests that filters send of their own (proxy_http_call): through the shard's clusters and pools as any request goes,
+// but through no filter, and with the whole answer collected. Bounded in size and time; a plugin's count is core/wasm's.
+
+import type { Cluster } from './cluster/cluster.ts';
+import type { Endpoint } from './cluster/endpoint.ts';
+import type { Waiter } from './cluster/pool.ts';
+import type { ClientConnection, Receiver, UpstreamStream } from './codec.ts';
+import { FAILURES, type FailureCode } from './errors.ts';
+import { idempotent } from './forward.ts';
+import type { Head } from './head.ts';
+import { Timer, type Timers } from './timers.ts';
+import type {
+  GiveUp,
+  Upstream,
+  UpstreamFailure,
+  UpstreamRequest,
+  UpstreamResponse,
+  Upstreams,
+} from './wasm/upstreams.ts';
+
+/** Bytes of one answer, and of all that are being collected on this shard. */
+const MAX_ANSWER_BYTES = 4 << 20;
+const MAX_COLLECTED_BYTES = 64 << 20;
+/** A call that names no time-out does not wait for ever. */
+const LONGEST_MS = 300_000;
+
+type Done = (outcome: UpstreamResponse | UpstreamFailure) => void;
+
+/** What the calls of one shard share. */
+interface Collection {
+  readonly timers: Timers;
+  bytes: number;
+}
+
+export class GuestCalls implements Upstreams {
+  private readonly collection: Collection;
+  private readonly cluster: (name: string) => Cluster | null;
+
+  /** `cluster`: the one that a name means, or null. */
+  constructor(timers: Timers, cluster: (name: string) => Cluster | null) {
+    this.collection = { timers, bytes: 0 };
+    this.cluster = cluster;
+  }
+
+  find(name: string): Upstream | null {
+    const cluster = this.cluster(name);
+    return cluster === null ? null : { call: (request, done) => this.call(cluster, request, done) };
+  }
+
+  private call(cluster: Cluster, request: UpstreamRequest, done: Done): GiveUp {
+    const call = new GuestCall(this.collection, cluster, request, done);
+    // Not now: the guest is in the middle of its callback, and a filter that is being configured may call into a cluster
+    // whose endpoints are put into it a moment later.
+    queueMicrotask(() => call.start());
+    return () => call.giveUp();
+  }
+}
+
+class GuestCall extends Timer implements Waiter, Receiver {
+  private readonly collection: Collection;
+  private readonly cluster: Cluster;
+  private readonly request: UpstreamRequest;
+  private done: Done | null;
+  private endpoint: Endpoint | null = null;
+  private stream: UpstreamStream | null = null;
+  private attempts = 0;
+  private head: Head | null = null;
+  private readonly chunks: Buffer[] = [];
+  private size = 0;
+
+  constructor(collection: Collection, cluster: Cluster, request: UpstreamRequest, done: Done) {
+    super();
+    this.collection = collection;
+    this.cluster = cluster;
+    this.request = request;
+    this.done = done;
+  }
+
+  start(): void {
+    if (this.done === null) return;
+    const { timeoutMs } = this.request;
+    this.collection.timers.arm(this, timeoutMs === 0 ? LONGEST_MS : Math.min(timeoutMs, LONGEST_MS));
+    if (this.cluster.resolve === null) this.attempt();
+    else this.cluster.resolve(() => this.attempt());
+  }
+
+  /** Nobody waits for the answer any more. */
+  giveUp(): void {
+    this.done = null;
+    this.release();
+    this.stream?.reset();
+  }
+
+  connected(connection: ClientConnection): void {
+    const { head, body, trailers } = this.request;
+    const stream = connection.open(this);
+    this.stream = stream;
+    stream.writeHead(head, body.length === 0 && trailers === null);
+    // The codec tells by onReset, on a later turn, what it would not write.
+    if (body.length > 0) stream.writeData(Buffer.from(body.buffer, body.byteOffset, body.length), trailers === null);
+    if (trailers !== null) stream.writeTrailers(trailers);
+  }
+
+  failed(reason: FailureCode, text: string): void {
+    this.fail(text === '' ? FAILURES[reason].details : text);
+  }
+
+  onHead(head: Head, end: boolean): void {
+    this.head = head;
+    if (end) this.answered(null);
+  }
+
+  onData(chunk: Buffer, end: boolean): void {
+    this.size += chunk.length;
+    this.collection.bytes += chunk.length;
+    if (this.size > MAX_ANSWER_BYTES) {
+      this.fail(`the answer has more than ${MAX_ANSWER_BYTES} bytes`);
+      return;
+    }
+    if (this.collection.bytes > MAX_COLLECTED_BYTES) {
+      this.fail('too many large answers are on their way');
+      return;
+    }
+    if (chunk.length > 0) this.chunks.push(chunk);
+    if (end) this.answered(null);
+  }
+
+  onTrailers(trailers: Head): void {
+    this.answered(trailers);
+  }
+
+  onReset(reason: FailureCode): void {
+    const { stream } = this;
+    if (this.endpoint !== null) this.endpoint.failures++;
+    // The upstream closed the kept connection just before the request reached it.
+    const raced = stream?.reused === true && !stream.answered && reason === 'reset_before_response';
+    if (raced && this.attempts === 1 && idempotent(this.request.head.method)) {
+      this.leaveEndpoint();
+      this.stream = null;
+      this.attempt();
+      return;
+    }
+    this.stream = null;
+    this.fail(FAILURES[reason].details);
+  }
+
+  onWritable(): void {
+    // The whole request was handed over at once.
+  }
+
+  /** Its time is over. */
+  expired(): void {
+    this.fail(FAILURES.request_timeout.details);
+  }
+
+  private attempt(): void {
+    if (this.done === null) return;
+    const endpoint = this.cluster.pick(null);
+    if (endpoint === null) {
+      this.failed(this.cluster.resolve === null ? 'no_healthy_upstream' : 'dns_failure', '');
+      return;
+    }
+    this.attempts++;
+    this.endpoint = endpoint;
+    endpoint.active++;
+    endpoint.requests++;
+    this.cluster.active++;
+    this.cluster.requests++;
+    endpoint.pool.take(this.cluster, this);
+  }
+
+  private answered(trailers: Head | null): void {
+    const { done, head } = this;
+    if (done === null || head === null) return;
+    this.done = null;
+    const body = Buffer.concat(this.chunks, this.size);
+    this.release();
+    done({ head, body, trailers });
+  }
+
+  private fail(failure: string): void {
+    const { done } = this;
+    if (done === null) return;
+    this.done = null;
+    this.release();
+    this.stream?.reset();
+    done({ failure });
+  }
+
+  /** Gives back what the shard counts. */
+  private release(): void {
+    const { collection, chunks } = this;
+    collection.timers.cancel(this);
+    collection.bytes -= this.size;
+    this.size = 0;
+    chunks.length = 0;
+    if (this.stream === null) this.endpoint?.pool.cancel(this);
+    this.leaveEndpoint();
+  }
+
+  private leaveEndpoint(): void {
+    if (this.endpoint === null) return;
+    this.endpoint.active--;
+    this.cluster.active--;
+    this.endpoint = null;
+  }
+}

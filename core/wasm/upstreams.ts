@@ -1,0 +1,42 @@
+// What a guest's calls to other services need of whoever runs it. Types only: core/guest-calls.ts sends them through the
+// shard's clusters, a trial answers them from what it was given.
+
+import type { Head } from '../head.ts';
+
+export interface Upstreams {
+  /**
+   * Where `name` leads: a cluster, a service in any of its forms with or without a port, a URL of one. Null: the mesh knows
+   * none of this name; nothing outside of it can be called.
+   */
+  find(name: string): Upstream | null;
+}
+
+export interface Upstream {
+  /** Sends a request. `done` is called exactly once, never before this has returned, unless the call was given up. */
+  call(request: UpstreamRequest, done: (outcome: UpstreamResponse | UpstreamFailure) => void): GiveUp;
+}
+
+/** Ends a call that nobody waits for any more. */
+export type GiveUp = () => void;
+
+export interface UpstreamRequest {
+  /** The plugin that calls. */
+  readonly plugin: string;
+  /** With its content-length set. */
+  readonly head: Head;
+  readonly body: Uint8Array;
+  readonly trailers: Head | null;
+  /** 0: none but the longest that the host allows. */
+  readonly timeoutMs: number;
+}
+
+export interface UpstreamResponse {
+  readonly head: Head;
+  readonly body: Buffer;
+  readonly trailers: Head | null;
+}
+
+/** There is no answer, and why, in a few words. */
+export interface UpstreamFailure {
+  readonly failure: string;
+}
