@@ -1,6 +1,7 @@
 // Values of `mesh plugin try`'s options: headers, methods, properties. What does not parse is wrong usage.
 import { InvalidArgumentError } from 'commander';
 import { FRAMING } from '../core/wasm/header-map.ts';
+import type { TrialResponse } from '../core/wasm/trial-exchange.ts';
 
 type Fields = readonly (readonly [string, string])[];
 
@@ -42,6 +43,16 @@ export function target(text: string): string {
 export function status(text: string): number {
   if (!/^[2-5]\d\d$/.test(text)) throw new InvalidArgumentError('a status is a number from 200 to 599.');
   return Number(text);
+}
+
+/** Repeatable: 'authz.default=200:ok', or 'authz.default=403'. Names of clusters have no '=', but ':' and '|'. */
+export function answer(
+  text: string,
+  before: readonly (readonly [string, TrialResponse])[] = [],
+): readonly (readonly [string, TrialResponse])[] {
+  const parts = /^([^=]+)=([2-5]\d\d)(?::(.*))?$/s.exec(text);
+  if (parts === null) throw new InvalidArgumentError('an answer is UPSTREAM=STATUS or UPSTREAM=STATUS:BODY.');
+  return [...before, [parts[1], { status: Number(parts[2]), headers: [], body: Buffer.from(parts[3] ?? '') }]];
 }
 
 /** Repeatable: 'source.address=10.0.0.1:80', in the encoding that guests expect of this property. */

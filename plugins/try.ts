@@ -20,6 +20,8 @@ export interface TryOptions {
   readonly response: TrialResponse;
   /** By path with dots. */
   readonly properties: ReadonlyMap<string, Uint8Array>;
+  /** What services answer that it calls, by the name it calls them. */
+  readonly upstreams: ReadonlyMap<string, TrialResponse>;
 }
 
 export interface TextMessage {
@@ -67,6 +69,7 @@ export async function tryModule(bytes: Uint8Array, options: TryOptions): Promise
     request: options.request,
     response: options.response,
     properties: options.properties,
+    upstreams: options.upstreams,
     fuel: FUEL,
     spec: {
       name: options.name,

@@ -16,6 +16,7 @@ import type { PluginSpec } from './spec.ts';
 import { PluginRefused } from './traps.ts';
 import { TrialConnection } from './trial-connection.ts';
 import { TrialExchange, type TrialRequest, type TrialResponse } from './trial-exchange.ts';
+import { TrialUpstreams } from './trial-upstreams.ts';
 
 export type PluginKind = 'http' | 'network' | 'service';
 
@@ -27,6 +28,8 @@ export interface TrialInput {
   readonly response: TrialResponse;
   /** Properties that are answered by these bytes, by path with dots. */
   readonly properties: ReadonlyMap<string, Uint8Array>;
+  /** Services that the guest may call, by the name it calls them, and what each answers. */
+  readonly upstreams: ReadonlyMap<string, TrialResponse>;
   readonly fuel: FuelBudget;
 }
 
@@ -87,6 +90,7 @@ export async function tryPlugin(input: TrialInput): Promise<TrialOutcome> {
     shard: 0,
     timers,
     fuel: input.fuel,
+    upstreams: new TrialUpstreams(input.upstreams),
     observer: recording,
     log: (level, _component, message) => {
       if (level !== 'debug') notes.push(message);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 
 import { type TryOptions, tryModule } from '../../plugins/try.ts';
+import { asking, CHECK } from '../core/wasm/asking.ts';
 import { busy, CONFIGURE, denying, filter, REQUEST_BODY, REQUEST_HEADERS, RESPONSE_HEADERS } from './wat.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -24,11 +25,24 @@ function options(changes: Partial<TryOptions> = {}, request = {}, response = {})
     },
     response: { status: 200, headers: [['x-upstream', 'here']], body: EMPTY, ...response },
     properties: new Map(),
+    upstreams: new Map(),
     ...changes,
   };
 }
 
 suite('an exchange', () => {
+  test('a service that it calls answers what was given, and others are not known', async () => {
+    const upstreams = new Map([['authz', { status: 200, headers: [], body: Buffer.from('welcome') }]]);
+    const known = await tryModule(asking({ upstream: 'authz' }), options({ upstreams }));
+    assert.deepEqual(known.report.request?.headers.at(-1), ['x-verdict', 'welcome']);
+    assert.deepEqual([known.held, known.report.local], [false, null]);
+    const [call] = known.report.calls.filter(({ name }) => name === 'proxy_http_call');
+    assert.deepEqual(call.args.slice(0, 2), ['authz', [...CHECK.slice(0, 3), ['x-asked-by', 'guest']]]);
+    const unknown = await tryModule(asking({ upstream: 'other' }), options({ upstreams }));
+    assert.equal(unknown.report.local?.status, 500);
+    assert.match(unknown.notes.join(), /knows no service or cluster "other"/);
+  });
+
   test('everything that a filter does is told', async () => {
     const { report, kind, held } = await tryModule(
       busy(),

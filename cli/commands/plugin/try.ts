@@ -1,10 +1,11 @@
 // `mesh plugin try`: one exchange through a module in the proxies' own host, and what the module did.
 import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
+import type { TrialResponse } from '../../../core/wasm/trial-exchange.ts';
 import type { Trial, TryOptions } from '../../../plugins/try.ts';
 import { CliError, EXIT } from '../../exit.ts';
 import { note, paint, print, printJson } from '../../output.ts';
-import { header, message, method, property, status, target } from '../../trial-options.ts';
+import { answer, header, message, method, property, status, target } from '../../trial-options.ts';
 
 type Fields = readonly (readonly [string, string])[];
 
@@ -21,6 +22,7 @@ interface Options {
   readonly responseHeader: Fields;
   readonly responseBody: string;
   readonly property: readonly (readonly [string, Uint8Array])[];
+  readonly answer: readonly (readonly [string, TrialResponse])[];
   readonly json?: boolean;
 }
 
@@ -41,6 +43,12 @@ export function addTryCommand(group: Command): void {
     .option('--response-header <header>', 'a header of the answer; repeatable', header, [])
     .option('--response-body <body>', 'the answer’s body, or what the upstream of a connection says', '')
     .option('--property <path=value>', 'answers a property; repeatable', property, [])
+    .option(
+      '--answer <upstream=status:body>',
+      'a service that it may call, and what that answers; repeatable',
+      answer,
+      [],
+    )
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -52,6 +60,7 @@ Examples:
   $ mesh plugin try filter.wasm
   $ mesh plugin try filter.wasm --config '{"header":"x-user"}' -H 'cookie: user=jason' --path /reviews/0
   $ mesh plugin try filter.wasm --config @config.json -d hello --response-body world --json
+  $ mesh plugin try authz.wasm --answer 'authz.default=403:not today'
   $ mesh plugin try tcp.wasm --type network -d ping --response-body pong --property source.address=10.0.0.1:4000`,
     )
     .action(async (file: string, options: Options) => {
@@ -80,7 +89,7 @@ async function tryOptions(file: string, options: Options): Promise<TryOptions> {
     textOrFile('--vm-config', options.vmConfig),
   ]);
   const { head, headers } = message(options.header);
-  const answer = message(options.responseHeader);
+  const reply = message(options.responseHeader);
   const body = Buffer.from(options.data);
   return {
     name: basename(file).replace(/\.wasm$/, ''),
@@ -98,10 +107,11 @@ async function tryOptions(file: string, options: Options): Promise<TryOptions> {
     },
     response: {
       status: options.responseStatus,
-      headers: answer.headers,
+      headers: reply.headers,
       body: Buffer.from(options.responseBody),
     },
     properties: new Map(options.property),
+    upstreams: new Map(options.answer),
   };
 }
 
