@@ -6,6 +6,7 @@ import type { RecordSink } from './record.ts';
 import type { VirtualHost } from './router/route.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
 import type { Timers } from './timers.ts';
+import type { SharedMemory } from './wasm/shared-memory.ts';
 import type { RestartReason } from './wasm/traps.ts';
 import type { Node, WorkloadEndpoint } from './workload.ts';
 
@@ -39,8 +40,8 @@ export interface DataPlaneEnvironment {
   readonly options: ShardOptions;
   readonly sink: RecordSink;
   readonly modules: readonly ModuleSpec[];
-  /** Filters' shared data, common to all shards. */
-  readonly shared: SharedArrayBuffer;
+  /** What the filters of all shards share. */
+  readonly shared: SharedMemory;
   log(level: LogLevel, component: string, message: string): void;
   /** A filter's guest died and has been replaced. */
   pluginRestarted(plugin: string, reason: RestartReason): void;

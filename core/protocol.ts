@@ -3,6 +3,7 @@
 import type { MessagePort } from 'node:worker_threads';
 
 import type { Problem, Resource } from './config/resource.ts';
+import type { SharedMemory } from './wasm/shared-memory.ts';
 import type { RestartReason } from './wasm/traps.ts';
 import type { Node, WorkloadEndpoint } from './workload.ts';
 
@@ -42,8 +43,8 @@ export interface ShardStart {
   readonly heartbeat: SharedArrayBuffer;
   /** Float64 statistics slots of this shard, see telemetry/. */
   readonly statistics: SharedArrayBuffer;
-  /** Shared data of the filters, see wasm/shared-data.ts. */
-  readonly shared: SharedArrayBuffer;
+  /** What the filters of all shards share. */
+  readonly shared: SharedMemory;
   readonly modules: readonly ModuleSpec[];
   /** Series that an earlier shard of this index announced: their slots go on counting. */
   readonly series: readonly Series[];

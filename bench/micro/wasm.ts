@@ -11,7 +11,7 @@ import type { FilterFactory, FilterStream } from '../../core/filter.ts';
 import { Head } from '../../core/head.ts';
 import type { ExchangeRecord } from '../../core/record.ts';
 import { WasmRuntime } from '../../core/wasm/runtime.ts';
-import { createSharedData } from '../../core/wasm/shared-data.ts';
+import { createSharedMemory } from '../../core/wasm/shared-memory.ts';
 import type { Node } from '../../core/workload.ts';
 
 const FILTERS = join(import.meta.dirname, '../../filters');
@@ -95,7 +95,7 @@ const stream: FilterStream = {
   addFlag: () => undefined,
 };
 
-const runtime = new WasmRuntime({ node: NODE, shared: createSharedData(), shard: 0, log: () => undefined });
+const runtime = new WasmRuntime({ node: NODE, shared: createSharedMemory(1), shard: 0, log: () => undefined });
 
 async function configure(source: FilterSource, configuration: Uint8Array): Promise<FilterFactory> {
   const bytes = await compileFilter(source);

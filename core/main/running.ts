@@ -8,7 +8,8 @@ import type { ListenerDump } from '../dump.ts';
 import type { DumpKind, ListenerSpec, ModuleSpec } from '../protocol.ts';
 import { Exposition } from '../telemetry/prometheus.ts';
 import { StatisticsRegistry } from '../telemetry/registry.ts';
-import { createSharedData, releaseDeadOwner } from '../wasm/shared-data.ts';
+import { Metrics } from '../wasm/metrics.ts';
+import { createSharedMemory, releaseDeadShard, type SharedMemory } from '../wasm/shared-memory.ts';
 import type { Node } from '../workload.ts';
 import { Configuration } from './configuration.ts';
 import { registerFigures } from './figures.ts';
@@ -48,6 +49,7 @@ export class RunningProxy implements WeftProxy {
   private readonly parts: Parts;
   private readonly configuration: Configuration;
   private readonly statistics: StatisticsRegistry;
+  private readonly shared: SharedMemory;
   private readonly exposition: Exposition;
   private readonly restarts: PluginRestarts;
   private readonly startedAt = Date.now();
@@ -78,7 +80,9 @@ export class RunningProxy implements WeftProxy {
     this.exited = exited.promise;
     this.hasExited = exited.resolve;
     this.statistics = new StatisticsRegistry(shards);
-    this.exposition = new Exposition(this.statistics);
+    this.shared = createSharedMemory(shards);
+    const filterMetrics = new Metrics(this.shared.metrics, 0);
+    this.exposition = new Exposition(this.statistics, { filterMetrics: () => filterMetrics.all() });
     this.restarts = new PluginRestarts(this.exposition);
     this.configuration = new Configuration(
       {
@@ -217,7 +221,7 @@ export class RunningProxy implements WeftProxy {
 
   private startShards(): Shards {
     const { options, shards, reusePort, modules, log } = this.parts;
-    const shared = createSharedData();
+    const { shared } = this;
     const ownPort = this.admin === null ? [] : [Number(new URL(this.admin).port)];
     return new Shards({
       count: shards,
@@ -240,7 +244,7 @@ export class RunningProxy implements WeftProxy {
       log: log.write,
       greeting: () => this.configuration.greeting(),
       received: (index, message) => this.received(index, message),
-      died: (index) => void releaseDeadOwner(shared, index),
+      died: (index) => void releaseDeadShard(shared, index),
     });
   }
 

@@ -7,6 +7,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { Problem } from '../config/resource.ts';
 import type { DumpKind, FromShard, ModuleSpec, ShardOptions, ShardStart, ToShard } from '../protocol.ts';
+import type { SharedMemory } from '../wasm/shared-memory.ts';
 import type { Node } from '../workload.ts';
 import type { Log } from './options.ts';
 import { Watchdog } from './watchdog.ts';
@@ -19,7 +20,7 @@ export interface ShardsEnvironment {
   /** As of now: a shard that is started later gets the log level of then. */
   options(): ShardOptions;
   readonly modules: readonly ModuleSpec[];
-  readonly shared: SharedArrayBuffer;
+  readonly shared: SharedMemory;
   /** Statistics by shard index; they outlive the shard. */
   readonly statistics: readonly SharedArrayBuffer[];
   /** What its predecessors announced of them. */

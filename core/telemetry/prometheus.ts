@@ -2,6 +2,8 @@
 // 0.0.4. Runs on the main thread; reads shared memory and never asks a shard.
 
 import type { Series } from '../protocol.ts';
+import type { Metric } from '../wasm/metrics.ts';
+import { filterMetricLines } from './filter-metrics.ts';
 import type { StatisticsRegistry } from './registry.ts';
 import { BUCKETS, type Family, HTTP_FAMILIES, HTTP_LABELS, REQUESTS } from './statistics.ts';
 
@@ -12,6 +14,8 @@ export interface ExpositionOptions {
   now?(): number;
   /** A series that has not changed for so long is not shown until it does. Default: an hour. */
   readonly expireAfterMs?: number;
+  /** What filters count. */
+  filterMetrics?(): readonly Metric[];
 }
 
 export type Labels = Readonly<Record<string, string>>;
@@ -35,6 +39,7 @@ export class Exposition {
   private readonly statistics: StatisticsRegistry;
   private readonly now: () => number;
   private readonly expireAfterMs: number;
+  private readonly filterMetrics: () => readonly Metric[];
   private readonly texts = new WeakMap<Series, string>();
   private groups: ReadonlyMap<string, Group> = new Map();
   private readonly own = new Map<string, OwnFamily>();
@@ -43,6 +48,7 @@ export class Exposition {
     this.statistics = statistics;
     this.now = options.now ?? (() => performance.now());
     this.expireAfterMs = options.expireAfterMs ?? 3_600_000;
+    this.filterMetrics = options.filterMetrics ?? (() => []);
   }
 
   /** A figure that goes up and down; `value` is asked at every rendering. The same name may have several label sets. */
@@ -63,6 +69,7 @@ export class Exposition {
       lines.push(`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${type}`);
       for (const { labels, value } of figures) lines.push(`${name}${labels} ${number(value())}`);
     }
+    lines.push(...filterMetricLines(this.filterMetrics()));
     return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
   }
 

@@ -3,18 +3,24 @@
 import { MetricType, Status } from './abi.ts';
 import type { HostFunction } from './host-table.ts';
 import type { Instance } from './instance.ts';
+import { NO_METRIC } from './metrics.ts';
 
 export function metricFunctions(vm: Instance): Record<string, HostFunction> {
   const { memory, host } = vm;
   const { metrics } = host;
+  let crowded = false;
   return {
     proxy_define_metric: (type: number, name: number, length: number, out: number) => {
       if (vm.stage !== 'running') vm.forbid('proxy_define_metric');
       memory.attach();
       if (!memory.holds(name >>> 0, length >>> 0) || !memory.holds(out >>> 0, 4)) return Status.InvalidMemoryAccess;
       if (type >>> 0 > MetricType.Histogram) return Status.BadArgument;
-      const id = metrics.define(type, memory.utf8(name >>> 0, length >>> 0));
-      if (id === 0) return Status.InternalFailure;
+      const plugin = vm.effective?.plugin.name ?? '';
+      const id = metrics.define(type >>> 0, memory.utf8(name >>> 0, length >>> 0), plugin);
+      if (id === NO_METRIC && !crowded) {
+        crowded = true;
+        host.log('warning', plugin, 'defines too many metrics, or one with too long a name: it is not counted');
+      }
       memory.setU32(out >>> 0, id);
       return Status.Ok;
     },
@@ -30,10 +36,9 @@ export function metricFunctions(vm: Instance): Record<string, HostFunction> {
       if (vm.stage !== 'running') vm.forbid('proxy_get_metric');
       memory.attach();
       if (!memory.holds(out >>> 0, 8)) return Status.InvalidMemoryAccess;
-      const metric = metrics.get(id >>> 0);
-      if (metric === undefined) return Status.NotFound;
-      if (metric.type === MetricType.Histogram) return Status.BadArgument;
-      memory.setU64(out >>> 0, metric.value);
+      const value = metrics.get(id >>> 0);
+      if (typeof value === 'number') return value;
+      memory.setU64(out >>> 0, value);
       return Status.Ok;
     },
   };

@@ -17,6 +17,8 @@ export interface Host {
   timers(): Timers;
   readonly shared: SharedData;
   readonly queues: Queues;
+  /** True for the guest that only tries a configuration out. */
+  readonly rehearsal: boolean;
   readonly metrics: Metrics;
   /** Whom guests may call. */
   readonly upstreams: Upstreams;

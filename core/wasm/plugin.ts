@@ -67,6 +67,12 @@ export class Plugin implements FilterFactory {
     if (ms > 0) this.armTick();
   }
 
+  /** No timer and no queue calls it any more. */
+  hush(): void {
+    this.setTick(0);
+    this.vm.host.queues.leave(this);
+  }
+
   /** Milliseconds between ticks; 0: it wants none. */
   get tickPeriod(): number {
     return this.tickMs;

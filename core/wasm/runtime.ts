@@ -16,6 +16,7 @@ import type { Observer } from './observer.ts';
 import { Plugin } from './plugin.ts';
 import { Queues } from './queues.ts';
 import { SharedData } from './shared-data.ts';
+import type { SharedMemory } from './shared-memory.ts';
 import type { PluginSpec } from './spec.ts';
 import { PluginRefused, type RestartReason } from './traps.ts';
 import type { Upstreams } from './upstreams.ts';
@@ -23,8 +24,8 @@ import { Vm } from './vm.ts';
 
 export interface RuntimeOptions {
   readonly node: Node;
-  /** From createSharedData, the same for all shards. */
-  readonly shared: SharedArrayBuffer;
+  /** The same for all shards. */
+  readonly shared: SharedMemory;
   readonly shard: number;
   /** The shard's time-outs; without them the runtime makes its own when a filter first asks to be woken. */
   readonly timers?: Timers;
@@ -76,9 +77,10 @@ export class WasmRuntime {
         timers ??= this.ownTimers = new Timers();
         return timers;
       },
-      shared: new SharedData(options.shared, options.shard),
-      queues: new Queues(),
-      metrics: new Metrics(),
+      shared: new SharedData(options.shared.data, options.shard),
+      queues: new Queues(options.shared.queues, options.shard),
+      metrics: new Metrics(options.shared.metrics, options.shard),
+      rehearsal: false,
       upstreams: options.upstreams ?? { find: () => null },
       fuel: options.fuel ?? DEFAULT_FUEL,
       second: () => Math.floor((this.host.timers().tick * this.host.timers().tickMs) / 1000),
@@ -144,6 +146,7 @@ export class WasmRuntime {
   /** Drops every instance. Streams that are still open end without them. */
   stop(): void {
     for (const vm of this.vms.values()) vm.stop();
+    this.host.queues.stop();
     this.vms.clear();
     this.ownTimers?.stop();
   }

@@ -11,7 +11,7 @@ import type { Pair } from './pairs.ts';
 import type { Plugin } from './plugin.ts';
 import { type RecordedAction, type RecordedCall, type RecordedLog, Recording } from './recording.ts';
 import { WasmRuntime } from './runtime.ts';
-import { createSharedData } from './shared-data.ts';
+import { createSharedMemory } from './shared-memory.ts';
 import type { PluginSpec } from './spec.ts';
 import { PluginRefused } from './traps.ts';
 import { TrialConnection } from './trial-connection.ts';
@@ -86,7 +86,7 @@ export async function tryPlugin(input: TrialInput): Promise<TrialOutcome> {
   const notes: string[] = [];
   const runtime = new WasmRuntime({
     node: NODE,
-    shared: createSharedData(),
+    shared: createSharedMemory(1),
     shard: 0,
     timers,
     fuel: input.fuel,

@@ -63,7 +63,7 @@ export class Vm {
     try {
       configure(instance, plugin, first);
     } catch (error) {
-      plugin.setTick(0);
+      plugin.hush();
       if (!first && !(error instanceof PluginRefused)) this.trapped(instance, plugin, 'proxy_on_configure', error);
       // What runs on in this instance shall not carry the refused root along.
       if (!first) this.call(instance, plugin.root, 'proxy_on_delete', instance.callbacks.delete, plugin.contextId);
@@ -121,7 +121,7 @@ export class Vm {
     this.instance = null;
     this.died = restartReason(error, instance);
     for (const one of this.plugins) {
-      one.setTick(0);
+      one.hush();
       one.contextId = 0;
     }
     this.planRestart();
@@ -150,7 +150,7 @@ export class Vm {
 
   /** A plugin without streams leaves: done, and delete once the guest is done with it. */
   remove(plugin: Plugin): void {
-    plugin.setTick(0);
+    plugin.hush();
     const { instance } = this;
     if (instance === null || plugin.contextId === 0) {
       this.erase(plugin);
@@ -195,7 +195,7 @@ export class Vm {
     if (this.retry !== null) clearTimeout(this.retry);
     this.retry = null;
     this.retryAt = 0;
-    for (const plugin of this.plugins) plugin.setTick(0);
+    for (const plugin of this.plugins) plugin.hush();
     this.instance?.die();
     this.instance = null;
   }
@@ -219,7 +219,7 @@ export class Vm {
 
   /** A configuration is tried on an instance of its own before it may touch the one that serves. */
   private tryOut(spec: PluginSpec): void {
-    const trial = new Vm(spec, this.host, () => undefined);
+    const trial = new Vm(spec, { ...this.host, rehearsal: true }, () => undefined);
     trial.add(spec);
     trial.stop();
   }
@@ -260,7 +260,7 @@ export class Vm {
         configure(instance, plugin, first);
         first = false;
       } catch (error) {
-        plugin.setTick(0);
+        plugin.hush();
         plugin.contextId = 0;
         this.host.log('error', plugin.name, `cannot be started again: ${trapText(error)}`);
         if (!(error instanceof PluginRefused)) {

@@ -16,7 +16,7 @@ import type { Problem } from '../../core/config/resource.ts';
 import type { ListenerSpec, ModuleSpec } from '../../core/protocol.ts';
 import { createDataPlane, type DataPlane } from '../../core/proxy.ts';
 import type { ExchangeRecord } from '../../core/record.ts';
-import { createSharedData } from '../../core/wasm/shared-data.ts';
+import { createSharedMemory } from '../../core/wasm/shared-memory.ts';
 import type { Node, WorkloadEndpoint } from '../../core/workload.ts';
 
 export interface Logged {
@@ -96,7 +96,7 @@ export async function startPlane(options: PlaneOptions = {}): Promise<RunningPla
       drainTimeoutMs: 5000,
     },
     modules: builtinModules(options.modules ?? {}),
-    shared: createSharedData(),
+    shared: createSharedMemory(1),
     sink: {
       exchangeEnded(record) {
         records.push(logged(record));

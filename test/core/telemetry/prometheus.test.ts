@@ -222,3 +222,44 @@ describe('the registry', () => {
     assert.equal(registry.logDropped, 5);
   });
 });
+
+it('what filters count stands under Envoy’s prefix for it, one family a name', () => {
+  const metric = (name: string, type: number, value: bigint) => ({ name, type, value, buckets: [] as bigint[] });
+  const buckets = new Array(20).fill(0n);
+  buckets[3] = 2n;
+  buckets[19] = 1n;
+  const exposition = new Exposition(new StatisticsRegistry(1), {
+    filterMetrics: () => [
+      metric('istio_requests_total', 0, 3n),
+      metric('a.b', 0, 1n),
+      metric('a-b', 0, 2n),
+      metric('a b', 1, -7n),
+      { name: 'ms', type: 2, value: 44n, buckets },
+    ],
+  });
+  assert.deepEqual(
+    exposition
+      .render()
+      .split('\n')
+      .filter((line) => !line.includes('_bucket') || /le="(5|10|\+Inf)"/.test(line)),
+    [
+      '# HELP wasmcustom_istio_requests_total Defined by a filter.',
+      '# TYPE wasmcustom_istio_requests_total counter',
+      'wasmcustom_istio_requests_total 3',
+      '# HELP wasmcustom_a_b Defined by a filter.',
+      '# TYPE wasmcustom_a_b counter',
+      'wasmcustom_a_b 3',
+      '# HELP wasmcustom_a_b_gauge Defined by a filter.',
+      '# TYPE wasmcustom_a_b_gauge gauge',
+      'wasmcustom_a_b_gauge -7',
+      '# HELP wasmcustom_ms Defined by a filter.',
+      '# TYPE wasmcustom_ms histogram',
+      'wasmcustom_ms_bucket{le="5"} 0',
+      'wasmcustom_ms_bucket{le="10"} 2',
+      'wasmcustom_ms_bucket{le="+Inf"} 3',
+      'wasmcustom_ms_sum 44',
+      'wasmcustom_ms_count 3',
+      '',
+    ],
+  );
+});

@@ -4,6 +4,7 @@ import { MessageChannel } from 'node:worker_threads';
 import type { FromShard, ShardStart } from '../../../core/protocol.ts';
 import { StatisticsRegistry } from '../../../core/telemetry/registry.ts';
 import { ShardTelemetry } from '../../../core/telemetry/shard-telemetry.ts';
+import { createSharedMemory } from '../../../core/wasm/shared-memory.ts';
 import { exchange, PRODUCTPAGE } from './exchange-record.ts';
 
 function rig(accessLog: ShardStart['options']['accessLog']) {
@@ -25,7 +26,7 @@ function rig(accessLog: ShardStart['options']['accessLog']) {
     port: port2,
     heartbeat: new SharedArrayBuffer(4),
     statistics: registry.memory[0],
-    shared: new SharedArrayBuffer(8),
+    shared: createSharedMemory(1),
     modules: [],
     series: registry.series(0),
     options: {

@@ -8,7 +8,7 @@ import type { Direction, FilterStream, LocalReply } from '../../../core/filter.t
 import { Head } from '../../../core/head.ts';
 import type { ExchangeRecord } from '../../../core/record.ts';
 import { type RuntimeOptions, WasmRuntime } from '../../../core/wasm/runtime.ts';
-import { createSharedData } from '../../../core/wasm/shared-data.ts';
+import { createSharedMemory } from '../../../core/wasm/shared-memory.ts';
 import type { PluginSpec } from '../../../core/wasm/spec.ts';
 import type { Node } from '../../../core/workload.ts';
 
@@ -35,7 +35,7 @@ export function runtimeFor(options: Partial<RuntimeOptions> = {}): { runtime: Wa
   const lines: LogLine[] = [];
   const runtime = new WasmRuntime({
     node: NODE,
-    shared: createSharedData(256 * 1024),
+    shared: createSharedMemory(1, 256 * 1024),
     shard: 0,
     logLevel: 'debug',
     log: (level, _component, message) => void lines.push({ level, message }),

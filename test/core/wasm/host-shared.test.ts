@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { deflateSync, inflateSync } from 'node:zlib';
-
+import { Queues } from '../../../core/wasm/queues.ts';
+import { createSharedMemory } from '../../../core/wasm/shared-memory.ts';
+import { CONFIGURE, filter } from '../../plugins/wat.ts';
 import { Calls, FAR, WRAPPING } from './calls.ts';
 import { guest } from './guests.ts';
-import { TestStream } from './harness.ts';
+import { runtimeFor, specFor, TestStream } from './harness.ts';
 
 const OK = 0;
 const NOT_FOUND = 1;
@@ -101,6 +104,70 @@ describe('shared data, queues and metrics', () => {
         ['h', 1n],
       ],
     );
+  });
+});
+
+describe('a plugin that registers a queue', () => {
+  /** Registers "q", counts what it is told in a metric, and dies when a value is longer than one byte. */
+  const LISTENER = filter(
+    `${CONFIGURE}
+      (drop (call $proxy_register_shared_queue (TEXT queue) (i32.const 64)))
+      (drop (call $proxy_define_metric (i32.const 0) (TEXT told) (i32.const 68)))
+      (i32.const 1))
+    (func (export "proxy_on_queue_ready") (param $root i32) (param $queue i32)
+      (if (call $proxy_dequeue_shared_queue (local.get $queue) (i32.const 72) (i32.const 76)) (then (return)))
+      (if (i32.gt_u (i32.load (i32.const 76)) (i32.const 1)) (then (unreachable)))
+      (drop (call $proxy_increment_metric (i32.load (i32.const 68)) (i64.const 1))))`,
+    {
+      texts: { queue: 'q', told: 'told' },
+      imports: [
+        ['proxy_register_shared_queue', 'i32 i32 i32'],
+        ['proxy_define_metric', 'i32 i32 i32 i32'],
+        ['proxy_dequeue_shared_queue', 'i32 i32 i32'],
+        ['proxy_increment_metric', 'i32 i64'],
+      ],
+    },
+  );
+
+  /** Two shards, of which the first has the listener; what the second puts in. */
+  function pair() {
+    let now = 1_000_000;
+    const shared = createSharedMemory(2, 256 * 1024);
+    const [first, second] = [0, 1].map((shard) => runtimeFor({ shared, shard, now: () => now }).runtime);
+    const plugin = first.configure(specFor(LISTENER, { name: 'listener' }));
+    const sender = new Queues(shared.queues, 1);
+    const send = (...values: string[]): void => {
+      for (const value of values) assert.equal(sender.enqueue(sender.resolve('', 'q'), Buffer.from(value)), OK);
+    };
+    const told = async (count: bigint): Promise<void> => {
+      while (second.metrics()[0].value < count) await turn();
+    };
+    const pass = (ms: number): void => {
+      now += ms;
+    };
+    const stop = (): void => [first, second].forEach((runtime) => void runtime.stop());
+    return { first, plugin, send, told, pass, stop };
+  }
+
+  test('is told of what another shard puts in, though a configuration is tried out meanwhile', async () => {
+    const { first, send, told, stop } = pair();
+    send('a', 'b');
+    await told(2n);
+    first.configure(specFor(LISTENER, { name: 'second' }));
+    send('c');
+    await told(3n);
+    stop();
+  });
+
+  test('and dies is told, in its next life, of what is still there', async () => {
+    const { first, plugin, send, told, pass, stop } = pair();
+    send('deadly');
+    while (first.dump()[0].running) await turn();
+    send('a', 'b', 'c');
+    pass(1000);
+    plugin.open(new TestStream(), null);
+    await told(3n);
+    stop();
   });
 });
 

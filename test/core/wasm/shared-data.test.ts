@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 
 import { Status } from '../../../core/wasm/abi.ts';
-import { createSharedData, releaseDeadOwner, SharedData } from '../../../core/wasm/shared-data.ts';
+import { releaseDeadOwner } from '../../../core/wasm/shared-arena.ts';
+import { createSharedData, SharedData } from '../../../core/wasm/shared-data.ts';
 
 const SCOPE = Buffer.from('vm');
 const NOBODY = Buffer.alloc(0);
