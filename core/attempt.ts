@@ -1,5 +1,5 @@
 // One try to get an answer from one endpoint: takes a connection from its pool, sends the request as it comes, and
-// passes the answer on. A failure goes to the exchange, which decides whether there is another attempt.
+// passes the answer on. When it fails, or its answer is a failure, the retry policy says whether another one takes over.
 
 import type { Cluster } from './cluster/cluster.ts';
 import type { Endpoint } from './cluster/endpoint.ts';
@@ -7,18 +7,35 @@ import type { Waiter } from './cluster/pool.ts';
 import type { ClientConnection, Receiver, UpstreamStream } from './codec.ts';
 import type { FailureCode } from './errors.ts';
 import type { Exchange } from './exchange.ts';
-import type { Head } from './head.ts';
+import { FieldName, type Head } from './head.ts';
+import { ON_ANSWER, sendsTwice } from './retry/conditions.ts';
+import { backoff, isIdempotent, type RetryPolicy } from './retry/policy.ts';
+import { afterAnswer, afterFailure, type Verdict } from './retry/verdict.ts';
 import { Timer } from './timers.ts';
 
-/** Body bytes kept for a second attempt, or taken before there is a connection: who does not read, does not see a client go. */
-const MAX_KEPT_BYTES = 64 << 10;
+export const ATTEMPT_COUNT = new FieldName('x-envoy-attempt-count');
+
+/** Body bytes taken before there is a connection: who does not read, does not see a client go. */
+const MAX_PENDING_BYTES = 64 << 10;
+/** An answer that nobody wants is read to its end, to keep the connection, if that is no more and no later. */
+const MAX_DRAINED_BYTES = 64 << 10;
+const MAX_DRAINED_MS = 1000;
 const NO_BODY: Buffer[] = [];
 
 export class Attempt extends Timer implements Receiver, Waiter {
   readonly exchange: Exchange;
   readonly cluster: Cluster;
+  readonly policy: RetryPolicy;
+  /** Bits of retry/conditions.ts on which another attempt follows; none any more once an answer was passed on. */
+  conditions: number;
+  /** Counts against the cluster's retry budget. */
+  counted = false;
   endpoint: Endpoint | null = null;
   stream: UpstreamStream | null = null;
+  /** What the timer is for: the pause before it, the time-out of one try, or what is left of an unwanted answer. */
+  private phase: 'pausing' | 'trying' | 'draining' = 'pausing';
+  /** Endpoints that failed this request before. */
+  private tried: Endpoint[] | null = null;
   /** Body that came before the connection did. */
   private pending: Buffer[] | null = null;
   private pendingBytes = 0;
@@ -26,37 +43,44 @@ export class Attempt extends Timer implements Receiver, Waiter {
   private trailers: Head | null = null;
   private finished = false;
   /** The body sent so far, for another attempt; null once it is more than may be kept, or must not be sent twice. */
-  replay: Buffer[] | null;
-  private bodyless: boolean;
+  private replay: Buffer[] | null;
   private replayBytes = 0;
+  private bodyless: boolean;
+  private drainedBytes = 0;
 
-  /** `ended`: the request has no body. `replayable`: the method allows it to be sent twice. */
-  constructor(exchange: Exchange, cluster: Cluster, ended: boolean, replayable: boolean) {
+  /** `ended`: the request has no body. */
+  constructor(exchange: Exchange, cluster: Cluster, policy: RetryPolicy, ended: boolean) {
     super();
     this.exchange = exchange;
     this.cluster = cluster;
+    this.policy = policy;
+    this.conditions = isIdempotent(exchange.requestHead.method) ? policy.idempotent : policy.always;
     this.ended = ended;
     this.bodyless = ended;
-    this.replay = !replayable ? null : ended ? NO_BODY : [];
+    this.replay = !sendsTwice(this.conditions) ? null : ended ? NO_BODY : [];
   }
 
-  /** `avoid`: the endpoint that failed before. */
-  start(avoid: Endpoint | null): void {
+  /** The whole request, as far as it has come, is still there to be sent by another attempt. */
+  get repeatable(): boolean {
+    return this.bodyless || this.stream === null || this.replay !== null;
+  }
+
+  start(): void {
+    this.phase = 'trying';
     const { cluster } = this;
     if (cluster.resolve !== null) {
       cluster.resolve(() => {
-        if (!this.finished) this.choose(avoid);
+        if (!this.finished) this.choose();
       });
       return;
     }
-    this.choose(avoid);
+    this.choose();
   }
 
-  private choose(avoid: Endpoint | null): void {
-    const endpoint = this.cluster.pick(avoid);
+  private choose(): void {
+    const endpoint = this.cluster.pick(this.tried);
     if (endpoint === null) {
-      this.finish();
-      this.exchange.attemptFailed(this, this.cluster.resolve === null ? 'no_healthy_upstream' : 'dns_failure', '');
+      this.fail(this.cluster.resolve === null ? 'no_healthy_upstream' : 'dns_failure', '');
       return;
     }
     this.endpoint = endpoint;
@@ -68,9 +92,19 @@ export class Attempt extends Timer implements Receiver, Waiter {
     endpoint.pool.take(this.cluster, this);
   }
 
-  /** Backing off is over. */
   expired(): void {
-    this.start(this.exchange.failedEndpoint);
+    switch (this.phase) {
+      case 'pausing':
+        this.start();
+        return;
+      case 'trying':
+        this.endpoint!.failures++;
+        this.stream!.reset();
+        this.fail('per_try_timeout', '');
+        return;
+      case 'draining':
+        this.stream!.reset();
+    }
   }
 
   connected(connection: ClientConnection): void {
@@ -87,12 +121,12 @@ export class Attempt extends Timer implements Receiver, Waiter {
       }
       exchange.resumeRequest();
     }
-    if (this.trailers !== null && this.stream !== null) this.stream.writeTrailers(this.trailers);
+    if (this.trailers !== null) stream.writeTrailers(this.trailers);
+    if (this.ended) this.startTimeout();
   }
 
   failed(reason: FailureCode, text: string): void {
-    this.finish();
-    this.exchange.attemptFailed(this, reason, text);
+    this.fail(reason, text);
   }
 
   /** More of the request's body. */
@@ -103,37 +137,24 @@ export class Attempt extends Timer implements Receiver, Waiter {
       this.pending ??= [];
       this.pending.push(chunk);
       this.pendingBytes += chunk.length;
-      if (this.pendingBytes > MAX_KEPT_BYTES) this.exchange.pauseRequest();
-    } else this.write(chunk, end);
+      if (this.pendingBytes > MAX_PENDING_BYTES) this.exchange.pauseRequest();
+      return;
+    }
+    this.write(chunk, end);
+    if (end) this.startTimeout();
   }
 
   endWith(trailers: Head): void {
     this.ended = true;
-    this.replay = null;
-    if (this.stream === null) this.trailers = trailers;
-    else this.stream.writeTrailers(trailers);
-  }
-
-  /** Hands the request's body over to another attempt. False: too much of it was sent and not kept. */
-  moveTo(other: Attempt): boolean {
-    if (this.stream !== null && this.replay === null && !this.bodyless) return false;
-    other.pending =
-      this.stream === null ? this.pending : this.replay !== null && this.replay.length > 0 ? [...this.replay] : null;
-    other.replay = this.replay;
-    other.replayBytes = this.replayBytes;
-    other.ended = this.ended;
-    other.bodyless = this.bodyless;
-    other.trailers = this.trailers;
-    return true;
-  }
-
-  get requestEnded(): boolean {
-    return this.ended;
+    this.trailers = trailers;
+    if (this.stream === null) return;
+    this.stream.writeTrailers(trailers);
+    this.startTimeout();
   }
 
   private keep(chunk: Buffer): void {
     this.replayBytes += chunk.length;
-    if (this.replayBytes > MAX_KEPT_BYTES) this.replay = null;
+    if (this.replayBytes > this.policy.replayBytes) this.replay = null;
     else this.replay!.push(chunk);
   }
 
@@ -141,44 +162,124 @@ export class Attempt extends Timer implements Receiver, Waiter {
     if (this.stream !== null && !this.stream.writeData(chunk, end)) this.exchange.pauseRequest();
   }
 
+  /** From the end of the request on, as the route's time-out. */
+  private startTimeout(): void {
+    const { perTryTimeoutMs } = this.policy;
+    if (perTryTimeoutMs > 0 && !this.finished) this.exchange.plane.timers.arm(this, perTryTimeoutMs);
+  }
+
   onHead(head: Head, end: boolean): void {
+    if ((this.conditions & ON_ANSWER) !== 0) {
+      const verdict = afterAnswer(this.exchange, this, head, end);
+      if (verdict !== 'no') {
+        this.discard(head, end);
+        this.tryAgain(verdict);
+        return;
+      }
+    }
+    this.conditions = 0;
     this.replay = null;
+    if (this.due !== 0) this.exchange.plane.timers.cancel(this);
     if (end) this.finish();
     this.exchange.onUpstreamHead(head, end);
   }
 
   onData(chunk: Buffer, end: boolean): void {
+    if (this.phase === 'draining') {
+      this.drain(chunk, end);
+      return;
+    }
     if (end) this.finish();
     this.exchange.onUpstreamData(chunk, end);
   }
 
   onTrailers(trailers: Head): void {
+    if (this.phase === 'draining') {
+      this.exchange.plane.timers.cancel(this);
+      return;
+    }
     this.finish();
     this.exchange.onUpstreamTrailers(trailers);
   }
 
   onReset(reason: FailureCode): void {
+    if (this.phase === 'draining') this.exchange.plane.timers.cancel(this);
     if (this.finished) return;
     if (this.endpoint !== null) this.endpoint.failures++;
-    this.finish();
-    this.exchange.attemptFailed(this, reason, '');
+    this.fail(reason, '');
   }
 
   onWritable(): void {
     this.exchange.resumeRequest();
   }
 
+  private fail(reason: FailureCode, text: string): void {
+    const { exchange } = this;
+    exchange.upstreamTransportFailure = text;
+    const verdict = afterFailure(exchange, this, reason);
+    this.finish();
+    if (verdict === 'no') exchange.attemptFailed(reason);
+    else this.tryAgain(verdict);
+  }
+
+  private tryAgain(verdict: Exclude<Verdict, 'no'>): void {
+    const { exchange, cluster, policy, endpoint } = this;
+    const next = new Attempt(exchange, cluster, policy, this.ended);
+    next.pending =
+      this.stream === null ? this.pending : this.replay !== null && this.replay.length > 0 ? [...this.replay] : null;
+    next.replay = this.replay;
+    next.replayBytes = this.replayBytes;
+    next.bodyless = this.bodyless;
+    next.trailers = this.trailers;
+    exchange.attempt = next;
+    const retry = exchange.attempts++;
+    cluster.retries++;
+    if (exchange.direction !== 'inbound') exchange.requestHead.put(ATTEMPT_COUNT, String(exchange.attempts));
+    if (verdict === 'at-once') {
+      next.start();
+      return;
+    }
+    if (verdict === 'counted') {
+      next.counted = true;
+      cluster.retrying++;
+    }
+    if (policy.otherHosts && endpoint !== null) next.tried = [...(this.tried ?? []), endpoint];
+    exchange.plane.timers.arm(next, backoff(policy, retry, exchange.plane.random));
+  }
+
+  /** The answer is a failure that is followed by another attempt: nobody gets it. */
+  private discard(head: Head, end: boolean): void {
+    this.exchange.plane.timers.cancel(this);
+    this.finish();
+    // With both of its sides over, the connection goes back to the pool by itself.
+    if (end && this.ended) return;
+    if (!this.ended || head.contentLength > MAX_DRAINED_BYTES) {
+      this.stream!.reset();
+      return;
+    }
+    this.phase = 'draining';
+    this.exchange.plane.timers.arm(this, MAX_DRAINED_MS);
+  }
+
+  private drain(chunk: Buffer, end: boolean): void {
+    this.drainedBytes += chunk.length;
+    const tooMuch = this.drainedBytes > MAX_DRAINED_BYTES;
+    if (end || tooMuch) this.exchange.plane.timers.cancel(this);
+    if (!end && tooMuch) this.stream!.reset();
+  }
+
   /** The exchange needs nothing more from this attempt. */
   cancel(): void {
-    this.exchange.plane.timers.cancel(this);
     if (this.stream === null) this.endpoint?.pool.cancel(this);
     else if (!this.finished || !this.ended) this.stream.reset();
     this.finish();
   }
 
   private finish(): void {
+    if (this.due !== 0) this.exchange.plane.timers.cancel(this);
     if (this.finished) return;
     this.finished = true;
+    if (this.counted) this.cluster.retrying--;
     if (this.endpoint === null) return;
     this.endpoint.active--;
     this.cluster.active--;

@@ -43,6 +43,9 @@ export interface ClusterDump {
   readonly active: number;
   readonly requests: number;
   readonly overflows: number;
+  readonly retries: number;
+  readonly retryOverflows: number;
+  readonly retryLimits: number;
 }
 
 export interface EndpointDump {
@@ -121,9 +124,10 @@ function actionText({ action }: Route): string {
 function clusterOf(cluster: Cluster): ClusterDump {
   const { name, kind, service, port, subset, dns, rule: destinationRule } = cluster.spec;
   const type = kind === 'inbound' ? 'STATIC' : dns.length > 0 ? 'STRICT_DNS' : 'EDS';
-  const { active, requests, overflows } = cluster;
+  const { active, requests, overflows, retries, retryOverflows, retryLimits } = cluster;
   const endpoints = cluster.endpoints.length;
-  return { name, kind, service, port, subset, type, destinationRule, endpoints, active, requests, overflows };
+  const figures = { active, requests, overflows, retries, retryOverflows, retryLimits };
+  return { name, kind, service, port, subset, type, destinationRule, endpoints, ...figures };
 }
 
 function endpointsOf(cluster: Cluster): EndpointDump[] {

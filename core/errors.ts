@@ -74,10 +74,10 @@ export function flagNames(flags: number): string {
 }
 
 /**
- * When another attempt may be made: `unsent` = nothing reached the upstream, safe for every method; `idempotent` = it may
- * have reached the upstream, only for methods that may be repeated; `never`.
+ * What a retry policy may do about it: `unsent` = nothing reached the upstream, safe for every method; `sent` = it may have
+ * reached the upstream and there is no answer; `never` = no other attempt would help.
  */
-export type Retryable = 'unsent' | 'idempotent' | 'never';
+export type Retryable = 'unsent' | 'sent' | 'never';
 
 export interface Failure {
   readonly code: FailureCode;
@@ -118,7 +118,7 @@ const TABLE = {
   no_cluster: [503, 'NC', 'cluster_not_found', '', 'mesh', 'never'],
   no_healthy_upstream: [503, 'UH', 'no_healthy_upstream', 'no healthy upstream', 'mesh', 'never'],
   address_refused: [403, 'UAEX', 'destination_address_refused', 'destination address refused', 'mesh', 'never'],
-  dns_failure: [503, 'DF', 'dns_resolution_failure', 'no healthy upstream', 'upstream', 'unsent'],
+  dns_failure: [503, 'DF', 'dns_resolution_failure', 'no healthy upstream', 'upstream', 'never'],
   overflow: [503, 'UO', 'upstream_reset_before_response_started{overflow}', `${RESET}overflow`, 'mesh', 'never'],
   overload: [503, 'OM', 'overload', 'envoy overloaded', 'mesh', 'never'],
   filter_failed: [503, 'NFCF', 'filter_failed', 'filter failed', 'mesh', 'never'],
@@ -145,7 +145,7 @@ const TABLE = {
     'upstream_reset_before_response_started{connection_termination}',
     `${RESET}connection termination`,
     'upstream',
-    'idempotent',
+    'sent',
   ],
   reset_after_response: [
     502,
@@ -161,7 +161,7 @@ const TABLE = {
     'upstream_reset_before_response_started{protocol_error}',
     `${RESET}protocol error`,
     'upstream',
-    'never',
+    'sent',
   ],
   upstream_headers_too_large: [
     502,
@@ -169,9 +169,10 @@ const TABLE = {
     'upstream_reset_before_response_started{headers_too_large}',
     `${RESET}protocol error`,
     'upstream',
-    'never',
+    'sent',
   ],
   response_too_large: [500, null, 'response_payload_too_large', 'Internal Server Error', 'upstream', 'never'],
+  per_try_timeout: [504, 'UT', 'upstream_per_try_timeout', 'upstream request timeout', 'upstream', 'sent'],
   request_timeout: [504, 'UT', 'response_timeout', 'upstream request timeout', 'upstream', 'never'],
 } satisfies Record<string, [number, Flag | null, string, string, Failure['fault'], Retryable]>;
 

@@ -8,7 +8,7 @@ import { type Endpoint, endpointKey } from './cluster/endpoint.ts';
 import type { Connection, DownstreamStream, Receiver } from './codec.ts';
 import { FAILURES, type FailureCode, flagBit } from './errors.ts';
 import type { LocalReply } from './filter.ts';
-import { applyChanges, forwardAttempt, mayTryAgain } from './forward.ts';
+import { applyChanges, forwardAttempt } from './forward.ts';
 import { FieldName, Head } from './head.ts';
 import type { ListenerContext, Plane } from './plane.ts';
 import type { ExchangeRecord } from './record.ts';
@@ -40,7 +40,8 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   target: Target | null = null;
   attempt: Attempt | null = null;
   attempts = 0;
-  failedEndpoint: Endpoint | null = null;
+  /** The route's or what the request asked for instead; 0: none. */
+  timeoutMs = 0;
 
   // What is recorded.
   source: Workload | null = null;
@@ -202,8 +203,7 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   private requestHasEnded(): void {
     this.requestEnded = true;
     this.requestEndMs = performance.now() - this.started;
-    const action = this.route?.action;
-    if (this.forwarded && action?.type === 'forward' && action.timeoutMs > 0) this.startDeadline(action.timeoutMs);
+    if (this.timeoutMs > 0) this.startDeadline(this.timeoutMs);
   }
 
   chooseRouteAgain(): void {
@@ -239,18 +239,14 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
     else this.passage.responseTrailers(trailers);
   }
 
-  attemptFailed(attempt: Attempt, reason: FailureCode, text: string): void {
-    if (this.ended || attempt !== this.attempt) return;
-    this.upstreamTransportFailure = text;
+  /** The last attempt ended without a whole answer. */
+  attemptFailed(reason: FailureCode): void {
+    if (this.ended) return;
     if (this.responseStarted || reason === 'reset_after_response') {
       this.responseCodeDetails = FAILURES.reset_after_response.details;
       this.flags |= flagBit('UC');
       this.cut();
-      return;
-    }
-    if (mayTryAgain(this, attempt, reason)) return;
-    if (this.attempts > 1) this.flags |= flagBit('URX');
-    this.fail(reason);
+    } else this.fail(reason);
   }
 
   /** Answers with a failure, or cuts the answer off when it has begun. */

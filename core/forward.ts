@@ -1,18 +1,12 @@
-// The router's end of a request: what its route does to it, to which cluster it goes, and whether a failed attempt is
-// followed by another. Nothing is sent twice that may have reached the upstream, unless its method is idempotent.
+// The router's end of a request: what its route does to it, to which cluster it goes, and its first attempt. Whether a
+// failed one is followed by another is the retry policy's (retry/).
 
-import { Attempt } from './attempt.ts';
-import { FAILURES, type FailureCode } from './errors.ts';
+import { ATTEMPT_COUNT, Attempt } from './attempt.ts';
 import type { Exchange } from './exchange.ts';
 import { FieldName, type Head } from './head.ts';
+import { takeOverrides } from './retry/overrides.ts';
 import { redirectReply } from './router/redirect.ts';
 import type { FieldChanges, ForwardAction, Target } from './router/route.ts';
-
-/** Envoy's default back-off: 25 ms, doubled by each attempt, fully jittered. */
-const BACKOFF_MS = 25;
-
-/** An upstream that held a request for longer has read it: it may be what ended it, and would end the next one, too. */
-const RACE_MS = 500;
 
 const ORIGINAL_PATH = new FieldName('x-envoy-original-path');
 
@@ -44,34 +38,19 @@ export function forwardAttempt(exchange: Exchange, end: boolean): void {
   if (route.requestChanges !== null) applyChanges(head, route.requestChanges);
   if (target.requestChanges !== null) applyChanges(head, target.requestChanges);
   if (action.rewrite !== null) rewrite(exchange, action);
-  if (action.timeoutMs > 0 && exchange.requestEnded) exchange.startDeadline(action.timeoutMs);
+  let { retry, timeoutMs } = action;
+  // A proxy's own application has nothing to be told of attempts: what it hears is what its caller's proxy wrote.
+  if (exchange.direction !== 'inbound') {
+    const overrides = takeOverrides(head, retry, timeoutMs);
+    if (overrides !== null) ({ policy: retry, timeoutMs } = overrides);
+    head.put(ATTEMPT_COUNT, '1');
+  }
+  exchange.timeoutMs = timeoutMs;
+  if (timeoutMs > 0 && exchange.requestEnded) exchange.startDeadline(timeoutMs);
   exchange.attempts = 1;
-  const attempt = new Attempt(exchange, target.cluster, end, idempotent(head.method));
+  const attempt = new Attempt(exchange, target.cluster, retry, end);
   exchange.attempt = attempt;
-  attempt.start(null);
-}
-
-/** True when another attempt was begun. */
-export function mayTryAgain(exchange: Exchange, attempt: Attempt, reason: FailureCode): boolean {
-  const action = exchange.route?.action;
-  if (action?.type !== 'forward') return false;
-  const { retryable } = FAILURES[reason];
-  const unsent = retryable === 'unsent' || (retryable === 'idempotent' && attempt.stream?.sent === false);
-  // A reused connection may have been closed by the upstream just before the request reached it.
-  const raced = attempt.stream?.reused === true && !attempt.stream.answered && exchange.silentMs <= RACE_MS;
-  if (unsent) {
-    if (exchange.attempts > action.retries) return false;
-  } else if (retryable !== 'idempotent' || !raced || attempt.replay === null || exchange.attempts > 1) return false;
-  const again = new Attempt(exchange, attempt.cluster, attempt.requestEnded, idempotent(exchange.requestHead.method));
-  if (!attempt.moveTo(again)) return false;
-  exchange.attempt = again;
-  exchange.failedEndpoint = unsent ? attempt.endpoint : null;
-  exchange.attempts++;
-  if (unsent) {
-    const longest = BACKOFF_MS * 2 ** Math.min(exchange.attempts - 2, 4);
-    exchange.plane.timers.arm(again, exchange.plane.random() * longest);
-  } else again.start(null);
-  return true;
+  attempt.start();
 }
 
 function chooseTarget(action: ForwardAction, exchange: Exchange): Target {
@@ -105,18 +84,4 @@ export function applyChanges(head: Head, changes: FieldChanges): void {
     else head.set(name, value);
   }
   for (const [name, value] of changes.add) head.add(name, value);
-}
-
-export function idempotent(method: string): boolean {
-  switch (method) {
-    case 'GET':
-    case 'HEAD':
-    case 'OPTIONS':
-    case 'TRACE':
-    case 'PUT':
-    case 'DELETE':
-      return true;
-    default:
-      return false;
-  }
 }

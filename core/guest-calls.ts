@@ -6,8 +6,8 @@ import type { Endpoint } from './cluster/endpoint.ts';
 import type { Waiter } from './cluster/pool.ts';
 import type { ClientConnection, Receiver, UpstreamStream } from './codec.ts';
 import { FAILURES, type FailureCode } from './errors.ts';
-import { idempotent } from './forward.ts';
 import type { Head } from './head.ts';
+import { isIdempotent } from './retry/policy.ts';
 import { Timer, type Timers } from './timers.ts';
 import type {
   GiveUp,
@@ -134,7 +134,7 @@ class GuestCall extends Timer implements Waiter, Receiver {
     if (this.endpoint !== null) this.endpoint.failures++;
     // The upstream closed the kept connection just before the request reached it.
     const raced = stream?.reused === true && !stream.answered && reason === 'reset_before_response';
-    if (raced && this.attempts === 1 && idempotent(this.request.head.method)) {
+    if (raced && this.attempts === 1 && isIdempotent(this.request.head.method)) {
       this.leaveEndpoint();
       this.stream = null;
       this.attempt();

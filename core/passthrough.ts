@@ -9,6 +9,7 @@ import type { Endpoint } from './cluster/endpoint.ts';
 import type { Resolver } from './cluster/resolver.ts';
 import type { FailureCode } from './errors.ts';
 import type { Plane } from './plane.ts';
+import { PASSTHROUGH_RETRIES } from './retry/policy.ts';
 import { splitAuthority } from './router/hosts.ts';
 import { plainRoute } from './router/plain-route.ts';
 import { EMPTY_CHAIN, type VirtualHost } from './router/route.ts';
@@ -84,7 +85,13 @@ export class Passthrough {
     });
     cluster.resolve = this.resolver!.resolverOf(cluster);
     const { name: clusterName } = cluster;
-    const route = plainRoute({ name: 'allow_any', cluster, clusterName, chain: EMPTY_CHAIN, retries: 0 });
+    const route = plainRoute({
+      name: 'allow_any',
+      cluster,
+      clusterName,
+      chain: EMPTY_CHAIN,
+      retry: PASSTHROUGH_RETRIES,
+    });
     return {
       cluster,
       host: { name: key, domains: [key], service: host, port, asNamed: false, routes: [route] },

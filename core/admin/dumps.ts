@@ -30,7 +30,15 @@ const first = <T>(answers: readonly T[]): T => answers[0];
 const JOIN: { readonly [K in DumpKind]: (answers: readonly Dumps[K][]) => Dumps[K] } = {
   listeners: (answers) => sumRows(answers, ({ name, address, port }) => `${name} ${address} ${port}`, ['connections']),
   routes: first,
-  clusters: (answers) => sumRows(answers, ({ name }) => name, ['active', 'requests', 'overflows']),
+  clusters: (answers) =>
+    sumRows(answers, ({ name }) => name, [
+      'active',
+      'requests',
+      'overflows',
+      'retries',
+      'retryOverflows',
+      'retryLimits',
+    ]),
   endpoints: (answers) =>
     sumRows(answers, ({ cluster, endpoint }) => `${cluster} ${endpoint}`, [
       'active',

@@ -29,6 +29,9 @@ export function clustersText(clusters: readonly ClusterDump[], endpoints: readon
       `${name}::rq_active::${cluster.active}`,
       `${name}::rq_total::${cluster.requests}`,
       `${name}::rq_overflow::${cluster.overflows}`,
+      `${name}::rq_retry::${cluster.retries}`,
+      `${name}::rq_retry_overflow::${cluster.retryOverflows}`,
+      `${name}::rq_retry_limit_exceeded::${cluster.retryLimits}`,
     );
     for (const endpoint of byCluster.get(name) ?? []) {
       const start = `${name}::${endpoint.endpoint}::`;

@@ -15,6 +15,16 @@ export interface ClusterPolicy {
   /** Requests that may wait for a connection, per shard and endpoint. */
   readonly maxPendingRequests: number;
   readonly maxRequestsPerConnection: number;
+  readonly retryBudget: RetryBudget;
+}
+
+/** How many of a cluster's requests may be repeated ones at the same time, per shard: the larger of the two figures. */
+export interface RetryBudget {
+  /** Of the requests under way. */
+  readonly percent: number;
+  readonly least: number;
+  /** Also those whose failed attempt sent nothing, which add no load to anybody. */
+  readonly everyRetry: boolean;
 }
 
 export const DEFAULT_POLICY: ClusterPolicy = Object.freeze({
@@ -24,6 +34,7 @@ export const DEFAULT_POLICY: ClusterPolicy = Object.freeze({
   maxConnections: 4096,
   maxPendingRequests: 4096,
   maxRequestsPerConnection: Number.POSITIVE_INFINITY,
+  retryBudget: Object.freeze({ percent: 20, least: 3, everyRetry: false }),
 });
 
 /** What a cluster is, apart from who is in it. */
@@ -49,6 +60,12 @@ export class Cluster {
   active = 0;
   requests = 0;
   overflows = 0;
+  /** Attempts under way that repeat a request and count against the budget. */
+  retrying = 0;
+  /** So far: further attempts, those that the budget refused, and requests that had used up theirs. */
+  retries = 0;
+  retryOverflows = 0;
+  retryLimits = 0;
   /** Set when the addresses come from DNS: asks for them and calls back once there are some, or none can be had. */
   resolve: ((done: () => void) => void) | null = null;
   private turn = 0;
@@ -67,15 +84,26 @@ export class Cluster {
     return this.spec.policy;
   }
 
+  /** True when one more repeated request fits the budget. `held`: places that the asking request has already, 0 or 1. */
+  retryFits(held: number): boolean {
+    const { percent, least } = this.spec.policy.retryBudget;
+    return this.retrying - held < Math.max(least, (percent / 100) * this.active);
+  }
+
   /** The endpoint for the next request, or null when there is none. `avoid`: tried before, taken only if nothing else is there. */
-  pick(avoid: Endpoint | null): Endpoint | null {
+  pick(avoid: readonly Endpoint[] | null): Endpoint | null {
     const { endpoints } = this;
     const count = endpoints.length;
     if (count === 0) return null;
     if (count === 1) return endpoints[0];
     const chosen = this.balance(endpoints, count);
-    if (chosen !== avoid) return chosen;
-    return endpoints[(endpoints.indexOf(chosen) + 1) % count];
+    if (avoid === null || !avoid.includes(chosen)) return chosen;
+    const at = endpoints.indexOf(chosen);
+    for (let i = 1; i < count; i++) {
+      const other = endpoints[(at + i) % count];
+      if (!avoid.includes(other)) return other;
+    }
+    return chosen;
   }
 
   private balance(endpoints: readonly Endpoint[], count: number): Endpoint {

@@ -101,7 +101,7 @@ export class Pool {
       if (connection === null) {
         attempt.abandon();
         this.endpoint.failures++;
-        this.waiting.shift()?.waiter.failed(reason, text);
+        this.failWaiting(reason, text);
         this.dialForWaiting();
         return;
       }
@@ -150,6 +150,15 @@ export class Pool {
     const index = this.idle.indexOf(pooled);
     if (index >= 0) this.idle.splice(index, 1);
     this.dialForWaiting();
+  }
+
+  /**
+   * A connection did not come: it was for one of those who wait, and where none is open everybody who has no other on its
+   * way had counted on it.
+   */
+  private failWaiting(reason: FailureCode, text: string): void {
+    const lost = this.open.size > 0 ? 1 : Math.max(1, this.waiting.length - this.connecting.size);
+    for (const { waiter } of this.waiting.splice(0, lost)) waiter.failed(reason, text);
   }
 
   /** A place became free, or a connection that somebody counted on did not come. */

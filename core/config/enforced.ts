@@ -23,7 +23,7 @@ const TCP_ROUTES = 'TCP routes';
 
 const pool: Enforced<Specs['Sidecar']['inboundConnectionPool']> = {
   tcp: { maxConnections: true, connectTimeout: true },
-  http: { http1MaxPendingRequests: true, maxRequestsPerConnection: true, idleTimeout: true },
+  http: { http1MaxPendingRequests: true, maxRequestsPerConnection: true, maxRetries: true, idleTimeout: true },
 };
 
 const perPort = {
@@ -41,7 +41,11 @@ const perPort = {
     mode === undefined || mode === 'DISABLE' ? null : mode === 'ISTIO_MUTUAL' ? 'mutual TLS' : TLS_ORIGINATION,
 } as const;
 
-const trafficPolicy = { ...perPort, portLevelSettings: perPort } as const;
+const trafficPolicy = {
+  ...perPort,
+  portLevelSettings: perPort,
+  retryBudget: { percent: true, minRetryConcurrency: true, budgetInterval: "a retry budget's interval" },
+} as const;
 
 const ENFORCED: { readonly [Name in KindName]?: Enforced<Specs[Name]> } = {
   VirtualService: {
@@ -78,7 +82,14 @@ const ENFORCED: { readonly [Name in KindName]?: Enforced<Specs[Name]> } = {
       delegate: 'delegation to another VirtualService',
       rewrite: true,
       timeout: true,
-      retries: ({ attempts }) => (attempts === 0 ? null : 'retry policies (the default one applies)'),
+      retries: {
+        attempts: true,
+        perTryTimeout: true,
+        retryOn: (value) => (value.includes('http3-post-connect-failure') ? 'retries of HTTP/3' : null),
+        backoff: true,
+        retryIgnorePreviousHosts: true,
+        retryRemoteLocalities: (value) => (value ? 'retries in remote localities first' : null),
+      },
       fault: {
         delay: { percent: true, percentage: true, fixedDelay: true },
         abort: { percentage: true, httpStatus: true, grpcStatus: true },

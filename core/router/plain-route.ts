@@ -1,6 +1,7 @@
 // The route that no rule has shaped: every request, as it is, to one cluster.
 
 import type { Cluster } from '../cluster/cluster.ts';
+import type { RetryPolicy } from '../retry/policy.ts';
 import type { ChainSpec, Route } from './route.ts';
 
 export interface PlainRoute {
@@ -9,11 +10,10 @@ export interface PlainRoute {
   readonly cluster: Cluster | null;
   readonly clusterName: string;
   readonly chain: ChainSpec;
-  /** Further attempts after one that sent nothing. */
-  readonly retries: number;
+  readonly retry: RetryPolicy;
 }
 
-export function plainRoute({ name, cluster, clusterName, chain, retries }: PlainRoute): Route {
+export function plainRoute({ name, cluster, clusterName, chain, retry }: PlainRoute): Route {
   const target = { weight: 1, cluster, clusterName, requestChanges: null, responseChanges: null };
   return {
     name,
@@ -22,6 +22,6 @@ export function plainRoute({ name, cluster, clusterName, chain, retries }: Plain
     requestChanges: null,
     responseChanges: null,
     chain,
-    action: { type: 'forward', targets: [target], totalWeight: 1, rewrite: null, timeoutMs: 0, retries },
+    action: { type: 'forward', targets: [target], totalWeight: 1, rewrite: null, timeoutMs: 0, retry },
   };
 }

@@ -4,6 +4,7 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { FilterFactory } from '../filter.ts';
 import type { FieldName } from '../head.ts';
+import type { RetryPolicy } from '../retry/policy.ts';
 import type { Matcher } from './match.ts';
 
 export interface VirtualHost {
@@ -37,8 +38,7 @@ export interface ForwardAction {
   readonly rewrite: Rewrite | null;
   /** 0: none. */
   readonly timeoutMs: number;
-  /** Further attempts after a failure that allows one. */
-  readonly retries: number;
+  readonly retry: RetryPolicy;
 }
 
 export interface Target {

@@ -1,7 +1,7 @@
 // Clusters by name and who is in them. Clusters are interned: a change of endpoints or policy swaps a reference inside
 // the same cluster, so routes need not be compiled again and requests in flight keep what they have.
 
-import { Cluster, type ClusterPolicy, type ClusterSpec, DEFAULT_POLICY } from '../cluster/cluster.ts';
+import { Cluster, type ClusterPolicy, type ClusterSpec, DEFAULT_POLICY, type RetryBudget } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { parseDuration } from '../config/duration.ts';
 import { fqdn } from '../config/hosts.ts';
@@ -153,11 +153,14 @@ export function clusterName(host: string, port: number, subset: string): string 
 function policyOf(port: number, ...levels: (TrafficPolicy | undefined)[]): ClusterPolicy {
   let pool: ConnectionPoolSettings | undefined;
   let simple: string | undefined;
+  let budget: TrafficPolicy['retryBudget'];
   for (const level of levels) {
     const override = level?.portLevelSettings?.find((setting) => setting.port?.number === port);
     const settings = override ?? level;
     pool = settings?.connectionPool ?? pool;
     simple = settings?.loadBalancer?.simple ?? simple;
+    // Of a port there is none.
+    budget = level?.retryBudget ?? budget;
   }
   const { tcp, http } = pool ?? {};
   return {
@@ -168,5 +171,16 @@ function policyOf(port: number, ...levels: (TrafficPolicy | undefined)[]): Clust
     maxConnections: tcp?.maxConnections || DEFAULT_POLICY.maxConnections,
     maxPendingRequests: http?.http1MaxPendingRequests || DEFAULT_POLICY.maxPendingRequests,
     maxRequestsPerConnection: http?.maxRequestsPerConnection || DEFAULT_POLICY.maxRequestsPerConnection,
+    retryBudget: budgetOf(budget, http?.maxRetries),
   };
+}
+
+/** A budget that is asked for counts every retry and goes before maxRetries, as in Envoy. 0 is: not given. */
+function budgetOf(budget: TrafficPolicy['retryBudget'], maxRetries: number | undefined): RetryBudget {
+  const { retryBudget } = DEFAULT_POLICY;
+  if (budget !== undefined) {
+    const { percent = retryBudget.percent, minRetryConcurrency } = budget;
+    return { percent, least: minRetryConcurrency || retryBudget.least, everyRetry: true };
+  }
+  return maxRetries ? { percent: 0, least: maxRetries, everyRetry: true } : retryBudget;
 }

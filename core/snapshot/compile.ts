@@ -8,6 +8,7 @@ import { DEFAULT_POLICY } from '../cluster/cluster.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import { isKind, type Specs } from '../config/kinds.ts';
 import type { Problem, Resource } from '../config/resource.ts';
+import { INBOUND_RETRIES } from '../retry/policy.ts';
 import { HostTable } from '../router/hosts.ts';
 import { plainRoute } from '../router/plain-route.ts';
 import type { VirtualHost } from '../router/route.ts';
@@ -155,7 +156,15 @@ export class Compiler {
       service: host,
       port,
       asNamed: false,
-      routes: [plainRoute({ name: 'default', cluster, clusterName: name, chain: chains.route(null), retries: 0 })],
+      routes: [
+        plainRoute({
+          name: 'default',
+          cluster,
+          clusterName: name,
+          chain: chains.route(null),
+          retry: INBOUND_RETRIES,
+        }),
+      ],
     }));
   }
 

@@ -16,15 +16,13 @@ import type {
 import { compileRegex } from '../config/regex.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import { FieldName } from '../head.ts';
+import { retryPolicy } from '../retry/policy.ts';
 import { compileMatch } from '../router/match.ts';
-import type { FieldChanges, ForwardAction, RedirectAction, Rewrite, Route, Target } from '../router/route.ts';
+import type { FieldChanges, RedirectAction, Rewrite, Route, Target } from '../router/route.ts';
 import type { Node } from '../workload.ts';
 import { clusterName } from './clusters.ts';
 import type { ChainBuilder } from './filters.ts';
 import { hasLabels, type Service } from './services.ts';
-
-/** Istio's default: two further attempts, where nothing had been sent. */
-export const DEFAULT_RETRIES = 2;
 
 /** Where a VirtualService applies: the mesh's outbound ports, or one gateway ('namespace/name'). */
 export interface RouteScope {
@@ -123,15 +121,15 @@ function actionOf(
   }
   // A route that only delegates: its requests are 503 NC.
   if (targets.length === 0) targets.push(NOWHERE);
-  const action: ForwardAction = {
+  const timeoutMs = http.timeout === undefined ? 0 : parseDuration(http.timeout);
+  return {
     type: 'forward',
     targets,
     totalWeight: targets.reduce((sum, target) => sum + target.weight, 0),
     rewrite: http.rewrite === undefined ? null : rewriteOf(http.rewrite),
-    timeoutMs: http.timeout === undefined ? 0 : parseDuration(http.timeout),
-    retries: http.retries?.attempts ?? DEFAULT_RETRIES,
+    timeoutMs,
+    retry: retryPolicy(http.retries, timeoutMs),
   };
-  return action;
 }
 
 const NOWHERE: Target = Object.freeze({

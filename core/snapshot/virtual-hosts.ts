@@ -6,20 +6,14 @@ import { hostCovers } from '../config/hosts.ts';
 import type { GatewaySpec } from '../config/kinds/gateway.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import type { Problem, Resource } from '../config/resource.ts';
+import { DEFAULT_RETRIES } from '../retry/policy.ts';
 import { plainRoute } from '../router/plain-route.ts';
 import type { Route, VirtualHost } from '../router/route.ts';
 import type { Node } from '../workload.ts';
 import { clusterName } from './clusters.ts';
 import type { ChainBuilder } from './filters.ts';
 import type { Memo } from './memo.ts';
-import {
-  type CompiledRoutes,
-  compileRoutes,
-  DEFAULT_RETRIES,
-  fullHost,
-  gatewayName,
-  type RouteScope,
-} from './routes.ts';
+import { type CompiledRoutes, compileRoutes, fullHost, gatewayName, type RouteScope } from './routes.ts';
 import { hasLabels, type Service } from './services.ts';
 
 export interface HostCompiler {
@@ -86,7 +80,7 @@ export function reaches(alias: string, service: Service, node: Node): boolean {
 /** The route to the service itself. */
 function ownRoute({ chains }: HostCompiler, clusterName: string, cluster: Cluster | null): Route {
   const chain = chains.route(null);
-  return plainRoute({ name: 'default', cluster, clusterName, chain, retries: DEFAULT_RETRIES });
+  return plainRoute({ name: 'default', cluster, clusterName, chain, retry: DEFAULT_RETRIES });
 }
 
 /** Gateway servers that this proxy carries, by the port number that they name. */

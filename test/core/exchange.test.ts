@@ -8,6 +8,7 @@ import type { FilterFactory, FilterStream, HttpFilter } from '../../core/filter.
 import { Head } from '../../core/head.ts';
 import type { ListenerContext } from '../../core/plane.ts';
 import type { ExchangeRecord } from '../../core/record.ts';
+import { DEFAULT_RETRIES, type RetryPolicy, retryPolicy } from '../../core/retry/policy.ts';
 import type { Route } from '../../core/router/route.ts';
 import { Timers } from '../../core/timers.ts';
 
@@ -123,13 +124,15 @@ test('when the head of the answer is out already, the answer is cut off', () => 
 test('a body that went into a connection and was not kept is not sent again without it', () => {
   const { exchange } = bench();
   const cluster = null as never;
-  const moved = (method: 'bodyless' | 'replayable' | 'once'): boolean => {
-    const attempt = new Attempt(exchange, cluster, method === 'bodyless', method === 'replayable');
+  const repeatable = (body: string, policy: RetryPolicy): boolean => {
+    const attempt = new Attempt(exchange, cluster, policy, body === '');
     attempt.stream = { writeData: () => true } as unknown as UpstreamStream;
-    if (method !== 'bodyless') attempt.data(Buffer.from('body'), true);
-    return attempt.moveTo(new Attempt(exchange, cluster, true, false));
+    if (body !== '') attempt.data(Buffer.from(body), true);
+    return attempt.repeatable;
   };
-  assert.equal(moved('bodyless'), true);
-  assert.equal(moved('replayable'), true);
-  assert.equal(moved('once'), false);
+  const asked = retryPolicy({ attempts: 1, retryOn: 'reset' }, 0);
+  assert.equal(repeatable('', DEFAULT_RETRIES), true);
+  assert.equal(repeatable('body', DEFAULT_RETRIES), false);
+  assert.equal(repeatable('body', asked), true);
+  assert.equal(repeatable('body', { ...asked, replayBytes: 3 }), false);
 });

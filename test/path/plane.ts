@@ -23,6 +23,7 @@ export interface Logged {
   readonly code: number;
   readonly flags: number;
   readonly details: string;
+  readonly path: string;
   readonly route: string;
   readonly cluster: string;
   readonly upstream: string;
@@ -69,7 +70,7 @@ export async function startPlane(options: PlaneOptions = {}): Promise<RunningPla
   const labels = options.labels ?? (role === 'gateway' ? { istio: 'ingressgateway' } : {});
   const records: Logged[] = [];
   const logs: string[] = [];
-  let wake: (() => void) | null = null;
+  let waiting: (() => void)[] = [];
   const node: Node = {
     id: `sidecar~${address}~caller.${options.namespace ?? 'default'}~cluster.local`,
     name: 'caller-1',
@@ -100,7 +101,9 @@ export async function startPlane(options: PlaneOptions = {}): Promise<RunningPla
     sink: {
       exchangeEnded(record) {
         records.push(logged(record));
-        wake?.();
+        const woken = waiting;
+        waiting = [];
+        for (const wake of woken) wake();
       },
     },
     log: (level, component, message) => logs.push(`${level} ${component} ${message}`),
@@ -137,7 +140,7 @@ export async function startPlane(options: PlaneOptions = {}): Promise<RunningPla
     logs,
     apply,
     async ended(count) {
-      while (records.length < count) await new Promise<void>((resolve) => (wake = resolve));
+      while (records.length < count) await new Promise<void>((resolve) => waiting.push(resolve));
     },
     close: () => plane.close(),
   };
@@ -148,6 +151,7 @@ function logged(record: ExchangeRecord): Logged {
     code: record.responseCode,
     flags: record.flags,
     details: record.responseCodeDetails,
+    path: record.requestHead?.path ?? '',
     route: record.routeName,
     cluster: record.clusterName,
     upstream: record.upstreamHost,

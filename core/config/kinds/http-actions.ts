@@ -104,12 +104,13 @@ export const HTTPRetry = object(
           `${quote(name)} is no retry condition: one of ${[...RETRY_ON].join(', ')}, or a status`,
         );
       }
-      if (retries.attempts === 0 && (retries.retryOn || retries.perTryTimeout)) {
-        report.error(
-          ['attempts'],
-          'contradiction',
-          'retries are configured although attempts is 0, which turns them off',
-        );
+      const { retryOn, perTryTimeout, retryRemoteLocalities } = retries;
+      if (!retries.attempts && (retryOn || perTryTimeout || retryRemoteLocalities !== undefined)) {
+        const why =
+          retries.attempts === 0
+            ? 'attempts is 0, which turns them off'
+            : 'no attempts are given, which turns them off';
+        report.error(['attempts'], 'contradiction', `retries are configured although ${why}`);
       }
     },
   },

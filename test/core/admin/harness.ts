@@ -21,6 +21,9 @@ const cluster = (requests: number): ClusterDump => ({
   active: 1,
   requests,
   overflows: 0,
+  retries: 0,
+  retryOverflows: 0,
+  retryLimits: 0,
 });
 
 const endpoint = (requests: number): EndpointDump => ({

@@ -55,9 +55,25 @@ test('round robin takes turns', () => {
   assert.deepEqual(turn.slice(0, 3), turn.slice(3));
 });
 
-test('the endpoint that failed before is avoided while there is another', () => {
-  const made = cluster('RANDOM', 2, () => 0);
-  assert.equal(made.pick(made.endpoints[0]), made.endpoints[1]);
+test('the endpoints that failed before are avoided while there is another', () => {
+  const made = cluster('RANDOM', 3, () => 0);
+  const [first, second, third] = made.endpoints;
+  assert.equal(made.pick([first]), second);
+  assert.equal(made.pick([first, second]), third);
+  assert.equal(made.pick([first, second, third]), first);
   const alone = cluster('RANDOM', 1);
-  assert.equal(alone.pick(alone.endpoints[0]), alone.endpoints[0]);
+  assert.equal(alone.pick([alone.endpoints[0]]), alone.endpoints[0]);
+});
+
+test('repeated requests fit the larger of a share of the requests under way and the least number', () => {
+  const made = cluster('RANDOM', 1);
+  made.retrying = 2;
+  assert.equal(made.retryFits(0), true);
+  made.retrying = 3;
+  assert.equal(made.retryFits(0), false);
+  assert.equal(made.retryFits(1), true, 'whoever holds a place may go on with it');
+  made.active = 20;
+  assert.equal(made.retryFits(0), true);
+  made.retrying = 4;
+  assert.equal(made.retryFits(0), false);
 });

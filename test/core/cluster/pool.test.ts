@@ -138,13 +138,32 @@ test('who waited for a place gets a connection of his own when the one before hi
   timers.stop();
 });
 
-test('a refused connection fails one request, and the next one waiting is tried again', () => {
+test('a refused connection fails everybody who had counted on it, not one after the other', () => {
   const { endpoint, cluster, dials, outcomes, waiter, timers } = bench({ maxConnections: 1 });
   endpoint.pool.take(cluster, waiter('a'));
   endpoint.pool.take(cluster, waiter('b'));
   dials[0].failed('connect ECONNREFUSED');
-  assert.deepEqual(outcomes, ['a connect_failure connect ECONNREFUSED']);
-  assert.equal(dials.length, 2);
+  assert.deepEqual(outcomes, ['a connect_failure connect ECONNREFUSED', 'b connect_failure connect ECONNREFUSED']);
+  assert.equal(dials.length, 1);
+  timers.stop();
+});
+
+test('a refused connection fails nobody for whom another is on its way', () => {
+  const { endpoint, cluster, dials, outcomes, waiter, timers } = bench({ maxConnections: 2 });
+  for (const name of ['a', 'b']) endpoint.pool.take(cluster, waiter(name));
+  dials[0].failed('connect ECONNREFUSED');
+  dials[1].opened(new Wire());
+  assert.deepEqual(outcomes, ['a connect_failure connect ECONNREFUSED', 'b connected']);
+  timers.stop();
+});
+
+test('where a connection is open, one that is refused fails one request, and the next one waiting is tried again', () => {
+  const { endpoint, cluster, dials, outcomes, waiter, timers } = bench({ maxConnections: 2 });
+  for (const name of ['a', 'b', 'c', 'd']) endpoint.pool.take(cluster, waiter(name));
+  dials[0].opened(new Wire());
+  dials[1].failed('connect ECONNREFUSED');
+  assert.deepEqual(outcomes, ['a connected', 'b connect_failure connect ECONNREFUSED']);
+  assert.equal(dials.length, 3);
   timers.stop();
 });
 

@@ -67,7 +67,7 @@ spec:
     outlierDetection: {consecutive5xxErrors: 7, interval: 5m, baseEjectionTime: 15m, maxEjectionPercent: 100}
     tls: {mode: MUTUAL, clientCertificate: a, privateKey: b, caCertificates: c, sni: d}
     portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: ROUND_ROBIN}}]
-    retryBudget: {percent: 20, minRetryConcurrency: 3}
+    retryBudget: {percent: 20, minRetryConcurrency: 3, budgetInterval: 10s}
   subsets: [{name: v1, labels: {version: v1}, trafficPolicy: {loadBalancer: {simple: RANDOM}}}]
 ---
 apiVersion: networking.istio.io/v1

@@ -200,7 +200,7 @@ test('what is not enforced yet is said once a resource, by name', () => {
   assert.deepEqual(said.slice(0, 9), [
     'exportTo (VirtualService shop/everything) /spec/exportTo',
     'statPrefix (VirtualService shop/everything) /spec/http/0/match/0/statPrefix',
-    'retry policies (the default one applies) (VirtualService shop/everything) /spec/http/0/retries',
+    'retries in remote localities first (VirtualService shop/everything) /spec/http/0/retries/retryRemoteLocalities',
     'mirroring (VirtualService shop/everything) /spec/http/0/mirrors',
     'CORS (VirtualService shop/everything) /spec/http/0/corsPolicy',
     'redirects that derive their port (VirtualService shop/everything) /spec/http/1/redirect/derivePort',
@@ -232,11 +232,10 @@ test('what is not enforced yet is said once a resource, by name', () => {
       'locality load balancing',
       'tcpKeepalive',
       'http2MaxRequests',
-      'maxRetries',
       'h2UpgradePolicy',
       'outlier detection',
       'TLS origination',
-      'retryBudget',
+      "a retry budget's interval",
     ],
   );
 });

@@ -1,0 +1,91 @@
+// Whether an attempt that failed, or whose answer is a failure, is followed by another. Nothing is sent twice that may have
+// reached the upstream, unless its method may be repeated or somebody asked for exactly that.
+
+import type { Attempt } from '../attempt.ts';
+import { FAILURES, type FailureCode, flagBit } from '../errors.ts';
+import type { Exchange } from '../exchange.ts';
+import { FieldName, type Head } from '../head.ts';
+import {
+  ANY_GRPC,
+  CONNECT_FAILURE,
+  ENVOY_RATELIMITED,
+  FIVE_XX,
+  GATEWAY_ERROR,
+  grpcCondition,
+  ON_ANSWER,
+  RESET,
+  RESET_BEFORE_REQUEST,
+  RETRIABLE_4XX,
+  RETRIABLE_HEADERS,
+  RETRIABLE_STATUS_CODES,
+  STALE_CONNECTION,
+} from './conditions.ts';
+import type { RetryPolicy } from './policy.ts';
+
+/** An upstream that held a request for longer has read it: it may be what ended it, and would end the next one, too. */
+const RACE_MS = 500;
+/** Envoy counts a reset as the 5xx that it leads to. */
+const ANY_RESET = RESET | FIVE_XX | GATEWAY_ERROR;
+
+const RATE_LIMITED = new FieldName('x-envoy-ratelimited');
+const GRPC_STATUS = new FieldName('grpc-status');
+
+/**
+ * Whether another attempt follows. 'at-once': in place of one that met a closed connection; 'uncounted' and 'counted': after
+ * a pause, without and within the cluster's retry budget.
+ */
+export type Verdict = 'no' | 'at-once' | 'uncounted' | 'counted';
+
+/** The attempt ended without an answer. */
+export function afterFailure(exchange: Exchange, attempt: Attempt, reason: FailureCode): Verdict {
+  const { retryable } = FAILURES[reason];
+  if (retryable === 'never') return 'no';
+  const unsent = retryable === 'unsent' || attempt.stream?.sent === false;
+  let met = ANY_RESET;
+  if (unsent) met |= RESET_BEFORE_REQUEST;
+  if (retryable === 'unsent') met |= CONNECT_FAILURE;
+  if ((met & attempt.conditions) !== 0) return withinLimits(exchange, attempt, unsent);
+  // A reused connection may have been closed by the upstream just before the request reached it.
+  const { stream } = attempt;
+  const raced = reason === 'reset_before_response' && stream?.reused === true && !stream.answered;
+  if (!raced || (attempt.conditions & STALE_CONNECTION) === 0) return 'no';
+  return exchange.attempts === 1 && exchange.silentMs <= RACE_MS && attempt.repeatable ? 'at-once' : 'no';
+}
+
+/** The head of an answer has come. `end`: it has no body. */
+export function afterAnswer(exchange: Exchange, attempt: Attempt, head: Head, end: boolean): Verdict {
+  const asked = attempt.conditions & ON_ANSWER;
+  // The status of a gRPC call is in the head only when the answer is nothing but that.
+  if ((asked & ~ANY_GRPC) === 0 && !end) return 'no';
+  return answerMeets(head, end, asked, attempt.policy) ? withinLimits(exchange, attempt, false) : 'no';
+}
+
+function answerMeets(head: Head, end: boolean, asked: number, policy: RetryPolicy): boolean {
+  const { status } = head;
+  if (head.has(RATE_LIMITED)) return (asked & ENVOY_RATELIMITED) !== 0;
+  let met = 0;
+  if (status >= 500) met |= FIVE_XX;
+  if (status >= 502 && status <= 504) met |= GATEWAY_ERROR;
+  if (status === 409) met |= RETRIABLE_4XX;
+  if (policy.statuses.includes(status)) met |= RETRIABLE_STATUS_CODES;
+  if (policy.headers.some((name) => head.has(name))) met |= RETRIABLE_HEADERS;
+  if (end && (asked & ANY_GRPC) !== 0) met |= grpcCondition(head.get(GRPC_STATUS) ?? '');
+  return (met & asked) !== 0;
+}
+
+/** The policy asks for another attempt: there is none after the last, above the budget, or of a body that was not kept. */
+function withinLimits(exchange: Exchange, attempt: Attempt, unsent: boolean): Verdict {
+  const { cluster } = attempt;
+  if (exchange.attempts > attempt.policy.attempts) {
+    exchange.flags |= flagBit('URX');
+    cluster.retryLimits++;
+    return 'no';
+  }
+  if (!attempt.repeatable) return 'no';
+  // What nobody has got adds no load: the default budget lets it pass.
+  if (unsent && !cluster.policy.retryBudget.everyRetry) return 'uncounted';
+  if (cluster.retryFits(attempt.counted ? 1 : 0)) return 'counted';
+  exchange.flags |= flagBit('UO');
+  cluster.retryOverflows++;
+  return 'no';
+}
