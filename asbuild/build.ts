@@ -13,6 +13,7 @@ const FILTERS = join(ROOT, 'filters');
 const BUILTINS: readonly FilterSource[] = [
   // Allocates nothing after its configuration.
   { name: 'fault', entry: join(FILTERS, 'fault', 'index.ts'), runtime: 'stub' },
+  { name: 'authn', entry: join(FILTERS, 'authn', 'index.ts'), runtime: 'minimal' },
   { name: 'rbac', entry: join(FILTERS, 'rbac', 'index.ts'), runtime: 'minimal' },
 ];
 

@@ -10,6 +10,7 @@ import type { Head } from './head.ts';
 import type { ExchangeRecord } from './record.ts';
 import type { ChainSpec } from './router/route.ts';
 import { Timer, type Timers } from './timers.ts';
+import type { VerifiedToken } from './tokens/verified.ts';
 
 /** As Envoy's default per-connection buffer limit. */
 const MAX_HELD_BYTES = 1 << 20;
@@ -42,6 +43,7 @@ type Phase = 'flowing' | 'head' | 'body' | 'trailers';
 export class Passage {
   readonly exchange: Traveller;
   readonly state = new Map<string, Uint8Array>();
+  token: VerifiedToken | null = null;
   private readonly spec: ChainSpec;
   private readonly entered: Seat[] = [];
   /** Above 0 while a filter's callback runs: what it asks for takes effect afterwards. */
@@ -329,6 +331,12 @@ class Seat extends Timer implements FilterStream {
   }
   get state(): Map<string, Uint8Array> {
     return this.passage.state;
+  }
+  get token(): VerifiedToken | null {
+    return this.passage.token;
+  }
+  set token(token: VerifiedToken | null) {
+    this.passage.token = token;
   }
 
   body(direction: Direction): BodyBuffer | null {

@@ -6,6 +6,7 @@ import type { BodyBuffer } from './body.ts';
 import type { Flag } from './errors.ts';
 import type { Head } from './head.ts';
 import type { ExchangeRecord } from './record.ts';
+import type { VerifiedToken } from './tokens/verified.ts';
 
 /** Continue with the next filter, or hold the message until `FilterStream.resume`. A filter never holds `next`. */
 export type Verdict = 'continue' | 'pause';
@@ -61,6 +62,8 @@ export interface FilterStream {
   addFlag(flag: Flag): void;
   /** Per-exchange store, readable by later filters (proxy-wasm's set_property). */
   readonly state: Map<string, Uint8Array>;
+  /** The token that authn verified, for the filters behind it; null: none was there. */
+  token: VerifiedToken | null;
 }
 
 export interface LocalReply {

@@ -86,6 +86,7 @@ const stream: FilterStream = {
   requestTrailers: null,
   responseTrailers: null,
   state: new Map(),
+  token: null,
   body: () => null,
   resume: () => undefined,
   close: () => undefined,

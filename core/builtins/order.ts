@@ -1,5 +1,6 @@
 // Which built-in filters stand in which chain, in the order of a request. The one place that says so.
 
+import { authn } from './authn.ts';
 import type { Builtin } from './builtin.ts';
 import { fault } from './fault.ts';
 import { rbac } from './rbac.ts';
@@ -8,7 +9,7 @@ import { rbac } from './rbac.ts';
 export type ChainKind = 'inbound' | 'outbound' | 'gateway';
 
 export const CHAIN_ORDER: Readonly<Record<ChainKind, readonly Builtin[]>> = {
-  inbound: [rbac],
+  inbound: [authn, rbac],
   outbound: [fault],
-  gateway: [rbac, fault],
+  gateway: [authn, rbac, fault],
 };

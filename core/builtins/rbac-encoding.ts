@@ -23,6 +23,8 @@ export const ATTRIBUTE = {
   header: 11,
   destinationIp: 12,
   sni: 13,
+  requestPrincipal: 14,
+  claim: 15,
 } as const;
 
 export const VALUE = { exact: 0, prefix: 1, suffix: 2, present: 3, cidr: 4, template: 5 } as const;
@@ -35,7 +37,7 @@ export interface Value {
 export interface Match {
   readonly attribute: number;
   readonly negated: boolean;
-  /** A header's name, else ''. */
+  /** A header's name, or a claim's (names joined by NUL), else ''. */
   readonly key: string;
   readonly values: readonly Value[];
 }

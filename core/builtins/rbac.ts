@@ -1,6 +1,6 @@
 // AuthorizationPolicy -> the configuration of the rbac filter: which policies apply to this workload, and what their rules
-// ask. What this proxy cannot know yet (a request's token) decides against the request: such a condition never allows, and
-// never keeps a denial from applying.
+// ask. What this proxy cannot know (the metadata of Envoy's filters) decides against the request: such a condition never
+// allows, and never keeps a denial from applying.
 
 import { isIP } from 'node:net';
 
@@ -13,6 +13,7 @@ import type {
 } from '../config/kinds/authorization-policy.ts';
 import type { Resource } from '../config/resource.ts';
 import type { Node } from '../workload.ts';
+import { appliesTo } from './attachment.ts';
 import type { WorkloadBuiltin } from './builtin.ts';
 import {
   ATTRIBUTE,
@@ -25,7 +26,6 @@ import {
   type Value,
 } from './rbac-encoding.ts';
 
-const ROOT_NAMESPACE = 'istio-system';
 const DRY_RUN = 'istio.io/dry-run';
 
 type Policy = Resource<AuthorizationPolicySpec>;
@@ -55,41 +55,6 @@ export function authorizationConfig(policies: readonly Policy[], node: Node): Ui
     inOrder(deny).map((policy) => encode(policy, false, node)),
     inOrder(allow).map((policy) => encode(policy, true, node)),
   );
-}
-
-/** In its own namespace, or mesh-wide from the root namespace; for the workloads that it selects or that its targets name. */
-function appliesTo({ metadata, spec }: Policy, node: Node): boolean {
-  const local = metadata.namespace === node.namespace;
-  if (!local && metadata.namespace !== ROOT_NAMESPACE) return false;
-  const targets = spec.targetRefs ?? (spec.targetRef === undefined ? [] : [spec.targetRef]);
-  if (targets.length > 0) return targets.some((target) => names(target, metadata.namespace, local, node));
-  const labels = Object.entries(spec.selector?.matchLabels ?? {});
-  return labels.every(([name, value]) => node.labels[name] === value);
-}
-
-function names(
-  target: { kind: string; name: string; namespace?: string },
-  namespace: string,
-  local: boolean,
-  node: Node,
-): boolean {
-  switch (target.kind) {
-    case 'GatewayClass':
-      return node.role === 'gateway';
-    case 'Gateway': {
-      const gateway = node.labels['gateway.networking.k8s.io/gateway-name'] ?? node.workload;
-      return node.role === 'gateway' && local && gateway === target.name;
-    }
-    case 'Service': {
-      const host = `${target.name}.${target.namespace ?? namespace}`;
-      return node.services.some((service) => {
-        const full = service.includes('.') ? service : `${service}.${node.namespace}`;
-        return full === host || full.startsWith(`${host}.`);
-      });
-    }
-    default:
-      return false;
-  }
 }
 
 /** As Envoy keeps them: by name, so that which of several matching policies is reported does not depend on history. */
@@ -152,7 +117,7 @@ function sourceMatches(source: Source, scope: Scope): Compiled[] {
   const account = (value: string): string => (value.includes('/') ? value : `${scope.namespace}/${value}`);
   return [
     ...pair(ATTRIBUTE.principal, source.principals, source.notPrincipals, (value) => principal(value, scope.node)),
-    ...unknown(source.requestPrincipals, source.notRequestPrincipals),
+    ...pair(ATTRIBUTE.requestPrincipal, source.requestPrincipals, source.notRequestPrincipals, pattern),
     ...pair(ATTRIBUTE.namespace, source.namespaces, source.notNamespaces, pattern),
     ...pair(ATTRIBUTE.serviceAccount, source.serviceAccounts, source.notServiceAccounts, (value) =>
       pattern(account(value)),
@@ -177,6 +142,8 @@ function operationMatches(operation: Operation): Compiled[] {
 function conditionMatches({ key, values, notValues }: Condition, scope: Scope): Compiled[] {
   const header = /^request\.headers\[(.+)\]$/.exec(key)?.[1];
   if (header !== undefined) return pair(ATTRIBUTE.header, values, notValues, pattern, header.toLowerCase());
+  const claim = /^request\.auth\.claims\[(.+)\]$/.exec(key)?.[1];
+  if (claim !== undefined) return pair(ATTRIBUTE.claim, values, notValues, pattern, claim.replaceAll('][', '\0'));
   switch (key) {
     case 'source.ip':
       return pair(ATTRIBUTE.sourceIp, values, notValues, block);
@@ -190,6 +157,12 @@ function conditionMatches({ key, values, notValues }: Condition, scope: Scope): 
       return sourceMatches({ serviceAccounts: values, notServiceAccounts: notValues }, scope);
     case 'source.trustDomain':
       return pair(ATTRIBUTE.trustDomain, values, notValues, (value) => trustDomain(value, scope.node));
+    case 'request.auth.principal':
+      return pair(ATTRIBUTE.requestPrincipal, values, notValues, pattern);
+    case 'request.auth.audiences':
+      return pair(ATTRIBUTE.claim, values, notValues, pattern, 'aud');
+    case 'request.auth.presenter':
+      return pair(ATTRIBUTE.claim, values, notValues, pattern, 'azp');
     case 'destination.ip':
       return pair(ATTRIBUTE.destinationIp, values, notValues, block);
     case 'destination.port':

@@ -144,8 +144,28 @@ const ENFORCED: { readonly [Name in KindName]?: Enforced<Specs[Name]> } = {
   ServiceAccount: true,
   Deployment: true,
   Namespace: true,
+  RequestAuthentication: {
+    selector: true,
+    targetRef: true,
+    targetRefs: true,
+    jwtRules: {
+      issuer: true,
+      audiences: true,
+      jwks: true,
+      jwksUri: 'jwksUri (tokens of its issuer are refused)',
+      fromHeaders: true,
+      fromParams: true,
+      fromCookies: true,
+      outputPayloadToHeader: true,
+      outputClaimToHeaders: true,
+      forwardOriginalToken: true,
+      spaceDelimitedClaims: true,
+    },
+  },
   AuthorizationPolicy: {
     selector: true,
+    targetRef: true,
+    targetRefs: true,
     action: (value) => (value === 'ALLOW' || value === 'DENY' ? null : `action ${value}`),
     provider: true,
     rules: {
@@ -163,8 +183,8 @@ const ENFORCED: { readonly [Name in KindName]?: Enforced<Specs[Name]> } = {
           notRemoteIpBlocks: true,
           trustDomains: true,
           notTrustDomains: true,
-          requestPrincipals: 'JSON web tokens',
-          notRequestPrincipals: 'JSON web tokens',
+          requestPrincipals: true,
+          notRequestPrincipals: true,
         },
       },
       to: true,
@@ -173,7 +193,7 @@ const ENFORCED: { readonly [Name in KindName]?: Enforced<Specs[Name]> } = {
   },
 };
 
-const UNKNOWN_CONDITION = /^(?:request\.auth\.|experimental\.)/;
+const UNKNOWN_CONDITION = /^experimental\./;
 
 /** Warnings, one for each thing that the resource asks for and does not get. */
 export function unenforced(resource: Resource): Problem[] {

@@ -2,11 +2,13 @@
 //   weft_resume_after(u32 ms)  the paused request continues by itself
 //   weft_wake_after(u32 ms)    proxy_on_foreign_function(context, WAKE, 0) is called once, unless the stream ends before
 //   weft_flag(flag)            sets a response flag, such as "FI"
+//   weft_token_rules, weft_verify_token   foreign-token.ts
 
 import { deflateSync, inflateSync } from 'node:zlib';
 
 import { FLAGS, type Flag } from '../errors.ts';
 import { Status } from './abi.ts';
+import { setTokenRules, verifyToken } from './foreign-token.ts';
 import type { HostFunction } from './host-table.ts';
 import type { Instance } from './instance.ts';
 import { WasmStream } from './stream.ts';
@@ -42,6 +44,8 @@ const FUNCTIONS: ReadonlyMap<string, Foreign> = new Map<string, Foreign>([
       return Status.Ok;
     },
   ],
+  ['weft_token_rules', setTokenRules],
+  ['weft_verify_token', verifyToken],
   [
     'clear_route_cache',
     (vm) => {

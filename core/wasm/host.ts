@@ -2,6 +2,7 @@
 
 import type { LogLevel } from '../protocol.ts';
 import type { Timers } from '../timers.ts';
+import type { RemoteKeys } from '../tokens/rules.ts';
 import type { Node } from '../workload.ts';
 import type { FuelBudget } from './fuel.ts';
 import type { Metrics } from './metrics.ts';
@@ -22,6 +23,8 @@ export interface Host {
   readonly metrics: Metrics;
   /** Whom guests may call. */
   readonly upstreams: Upstreams;
+  /** Key sets of token issuers that are fetched. */
+  readonly keys: RemoteKeys;
   /** Lowest guest level (abi.ts GuestLog) that is logged. */
   logThreshold: number;
   /** What metered guests may spend. */

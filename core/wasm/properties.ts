@@ -17,6 +17,8 @@ const USER_AGENT = new FieldName('user-agent');
 const REFERER = new FieldName('referer');
 const GRPC_STATUS = new FieldName('grpc-status');
 const SEPARATOR = '\0';
+const CLAIM = 'weft\0jwt\0claim\0';
+const CLAIM_VALUES = 'weft\0jwt\0claim_values\0';
 
 const PLAIN: Readonly<Record<string, OfStream>> = {
   'request.path': ({ requestHead }) => requestHead?.path,
@@ -58,6 +60,8 @@ const PLAIN: Readonly<Record<string, OfStream>> = {
   listener_direction: ({ direction }) => integer(direction === 'inbound' ? 1 : 2),
   'weft.source_principal': ({ sourcePrincipal }) => text(sourcePrincipal),
   'weft.source_namespace': ({ sourcePrincipal, source }) => proven(sourcePrincipal, source?.namespace),
+  'weft.jwt': (_record, { token }) => token?.payload,
+  'weft.jwt.principal': (_record, { token }) => text(token?.principal ?? ''),
   'weft.destination_service': ({ destinationService }) => text(destinationService),
 };
 
@@ -72,6 +76,8 @@ export function property(path: string, plugin: Plugin, node: Node, stream: Filte
     if (known !== undefined) return known(stream.record, stream);
     const head = headerProperty(path, stream);
     if (head !== null) return head;
+    const claim = claimProperty(path, stream);
+    if (claim !== null) return claim;
   }
   switch (path) {
     case 'plugin_name':
@@ -115,6 +121,16 @@ function headerProperty(path: string, stream: FilterStream): Property | null {
   if (path.startsWith('response\0headers\0')) return headerValue(stream.responseHead, path.slice(17), false);
   if (path.startsWith('response\0trailers\0')) return headerValue(stream.responseTrailers, path.slice(18), false);
   return null;
+}
+
+/** `weft.jwt.claim.x` and `weft.jwt.claim_values.x`; null when the path is neither. */
+function claimProperty(path: string, { token }: FilterStream): Property | null {
+  const values = path.startsWith(CLAIM_VALUES);
+  if (!values && !path.startsWith(CLAIM)) return null;
+  if (token === null) return undefined;
+  // Paths are latin1 here, names of claims are not.
+  const name = Buffer.from(path.slice(values ? CLAIM_VALUES.length : CLAIM.length), 'latin1').toString();
+  return (values ? token.values(name) : utf8OrNothing(token.text(name) ?? undefined)) ?? undefined;
 }
 
 function headerValue(head: Head | null, name: string, request: boolean): Property {

@@ -6,8 +6,10 @@ import { webcrypto } from 'node:crypto';
 import type { FilterFactory } from '../filter.ts';
 import type { LogLevel } from '../protocol.ts';
 import { Timers } from '../timers.ts';
+import type { RemoteKeys } from '../tokens/rules.ts';
 import type { Node } from '../workload.ts';
 import { GuestLog } from './abi.ts';
+import { NO_REMOTE_KEYS } from './foreign-token.ts';
 import { DEFAULT_FUEL, type FuelBudget } from './fuel.ts';
 import type { Host } from './host.ts';
 import { type Metric, Metrics } from './metrics.ts';
@@ -40,6 +42,8 @@ export interface RuntimeOptions {
   readonly restarted?: (plugin: string, reason: RestartReason) => void;
   /** Whom guests may call; nobody without it. */
   readonly upstreams?: Upstreams;
+  /** Key sets of token issuers; none without it. */
+  readonly keys?: RemoteKeys;
   /** Watches all guests, down to their trace messages. */
   readonly observer?: Observer;
 }
@@ -81,6 +85,7 @@ export class WasmRuntime {
       queues: new Queues(options.shared.queues, options.shard),
       metrics: new Metrics(options.shared.metrics, options.shard),
       rehearsal: false,
+      keys: options.keys ?? NO_REMOTE_KEYS,
       upstreams: options.upstreams ?? { find: () => null },
       fuel: options.fuel ?? DEFAULT_FUEL,
       second: () => Math.floor((this.host.timers().tick * this.host.timers().tickMs) / 1000),

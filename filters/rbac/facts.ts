@@ -17,20 +17,24 @@ export namespace Attribute {
   export const Path: u8 = 10;
   export const Header: u8 = 11;
   export const DestinationIp: u8 = 12;
+  export const RequestPrincipal: u8 = 14;
+  export const Claim: u8 = 15;
 }
 
 const PEER = bytes('connection\0uri_san_peer_certificate');
 const SOURCE = bytes('source\0address');
 const DESTINATION = bytes('destination\0address');
 const DESTINATION_PORT = bytes('destination\0port');
+const TOKEN_PRINCIPAL = bytes('weft\0jwt\0principal');
+const CLAIM_VALUES = bytes('weft\0jwt\0claim_values\0');
 const FORWARDED_FOR = bytes('x-forwarded-for');
 const SPIFFE = bytes('spiffe://');
 const NS = bytes('/ns/');
 const SA = bytes('/sa/');
-const COUNT: usize = 14;
+const COUNT: usize = 15;
 
 /** Addresses of the slices found so far for this request, by attribute; 0 = not asked for yet. */
-const found: usize = memory.data(14 * 4, 4);
+const found: usize = memory.data(15 * 4, 4);
 
 let request: Head = new Head(0);
 let gateway: bool = false;
@@ -41,9 +45,13 @@ export function beginRequest(head: Head, atGateway: bool): void {
   memory.fill(found, 0, COUNT * 4);
 }
 
-/** The fact behind an attribute; one that does not exist is not known. Addresses are 4 or 16 bytes. */
+/**
+ * The fact behind an attribute; one that does not exist is not known. Addresses are 4 or 16 bytes, claims a list of texts:
+ * u16 count | (u16 length | bytes)...
+ */
 export function valueOf(attribute: u8, key: Slice): Slice {
-  return attribute == Attribute.Header ? request.get(key) : fact(attribute);
+  if (attribute == Attribute.Header) return request.get(key);
+  return attribute == Attribute.Claim ? claim(key) : fact(attribute);
 }
 
 function fact(attribute: u8): Slice {
@@ -76,6 +84,8 @@ function fetch(attribute: u8): Slice {
       return lowerCase(request.get(AUTHORITY));
     case Attribute.Port:
       return decimal(property(DESTINATION_PORT));
+    case Attribute.RequestPrincipal:
+      return property(TOKEN_PRINCIPAL);
     case Attribute.Method:
       return request.get(METHOD);
     case Attribute.Path:
@@ -83,6 +93,13 @@ function fetch(attribute: u8): Slice {
     default:
       return missing();
   }
+}
+
+function claim(name: Slice): Slice {
+  const path = temporary(CLAIM_VALUES.length + name.length);
+  memory.copy(path, CLAIM_VALUES.ptr, CLAIM_VALUES.length);
+  memory.copy(path + CLAIM_VALUES.length, name.ptr, name.length);
+  return property(slice(path, CLAIM_VALUES.length + name.length));
 }
 
 /** trust-domain/ns/namespace/sa/account */

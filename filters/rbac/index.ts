@@ -4,8 +4,8 @@
 
 import { Action, bytes, Head, HttpFilter, Level, log, register, reply, Slice, slice } from '../sdk/index';
 import { temporary } from '../sdk/arena';
-import { Cursor, cursor } from './cursor';
-import { beginRequest, valueOf } from './facts';
+import { Cursor, cursor } from '../sdk/cursor';
+import { Attribute, beginRequest, valueOf } from './facts';
 import { matchesValue } from './values';
 
 const VERSION: u8 = 1;
@@ -102,9 +102,21 @@ function holds(at: Cursor): bool {
   if (!fact.exists) return negated;
   for (let count = at.u16(); count > 0; count--) {
     const kind = at.u8();
-    if (matchesValue(attribute, kind, at.text(), fact)) return !negated;
+    const value = at.text();
+    if (attribute == Attribute.Claim ? anyMatches(kind, value, fact) : matchesValue(attribute, kind, value, fact)) {
+      return !negated;
+    }
   }
   return negated;
+}
+
+/** A claim is a list; one of its texts is enough. */
+function anyMatches(kind: u8, value: Slice, texts: Slice): bool {
+  const at = cursor(texts.ptr);
+  for (let count = at.u16(); count > 0; count--) {
+    if (matchesValue(Attribute.Claim, kind, value, at.text())) return true;
+  }
+  return false;
 }
 
 function deny(head: Head, details: Slice): Action {

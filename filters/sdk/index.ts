@@ -13,6 +13,7 @@ export {
   flag,
   property,
   reply,
+  replyWith,
   resumeAfter,
   routeConfiguration,
   setProperty,

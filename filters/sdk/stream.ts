@@ -9,7 +9,7 @@ import {
   proxy_set_property,
 } from './abi';
 import { temporary } from './arena';
-import { bytes, Slice } from './slice';
+import { bytes, Slice, slice } from './slice';
 
 export function continueRequest(): void {
   proxy_continue_stream(0);
@@ -22,6 +22,21 @@ export function continueResponse(): void {
 /** Answers here, after this callback; the request goes no further. `details` are for the access log. */
 export function reply(status: i32, body: Slice, details: Slice, grpcStatus: i32 = -1): void {
   proxy_send_local_response(status, details.ptr, details.length, body.ptr, body.length, 0, 0, grpcStatus);
+}
+
+/** As `reply`, with one more header. */
+export function replyWith(status: i32, body: Slice, details: Slice, grpcStatus: i32, name: Slice, value: Slice): void {
+  // u32 count | u32 name length | u32 value length | name 00 value 00
+  const size = 12 + name.length + 1 + value.length + 1;
+  const pairs = temporary(size);
+  store<u32>(pairs, 1);
+  store<u32>(pairs, name.length, 4);
+  store<u32>(pairs, value.length, 8);
+  memory.copy(pairs + 12, name.ptr, name.length);
+  store<u8>(pairs + 12 + name.length, 0);
+  memory.copy(pairs + 13 + name.length, value.ptr, value.length);
+  store<u8>(pairs + size - 1, 0);
+  proxy_send_local_response(status, details.ptr, details.length, body.ptr, body.length, pairs, size, grpcStatus);
 }
 
 /** A property by its path, segments joined by \0: `bytes('source\0address')`. */
@@ -42,6 +57,15 @@ export function setProperty(path: Slice, value: Slice): void {
 /** Calls a function that the host has beside the standard's. False: it has none of this name, or refused. */
 export function callForeign(name: Slice, parameters: usize, length: i32): bool {
   return proxy_call_foreign_function(name.ptr, name.length, parameters, length, 0, 0) == OK;
+}
+
+/** As `callForeign`, for what it answers; does not exist when the host has no such function, or refused. */
+export function askForeign(name: Slice, parameters: usize, length: i32): Slice {
+  const value = slice(0, 0, false);
+  const at = changetype<usize>(value);
+  value.exists =
+    proxy_call_foreign_function(name.ptr, name.length, parameters, length, at, at + offsetof<Slice>('length')) == OK;
+  return value;
 }
 
 // @ts-ignore: decorator

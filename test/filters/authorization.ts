@@ -7,9 +7,12 @@ import type { AuthorizationPolicySpec } from '../../core/config/kinds/authorizat
 import type { Metadata, Resource } from '../../core/config/resource.ts';
 import { Head } from '../../core/head.ts';
 import type { ExchangeRecord } from '../../core/record.ts';
+import { decodeToken } from '../../core/tokens/decode.ts';
+import { VerifiedToken } from '../../core/tokens/verified.ts';
 import type { Node } from '../../core/workload.ts';
 import { NODE, runtimeFor, TestStream } from '../core/wasm/harness.ts';
 import { builtin } from './builtin.ts';
+import { compact } from './tokens.ts';
 
 export const rbac = await builtin('rbac');
 export const { runtime } = runtimeFor();
@@ -25,6 +28,8 @@ export interface Request {
   principal?: string;
   address?: string;
   port?: number;
+  /** Of a token that authn has verified. */
+  claims?: Record<string, unknown>;
 }
 
 export function policy(name: string, spec: AuthorizationPolicySpec, metadata: Partial<Metadata> = {}): Policy {
@@ -56,6 +61,7 @@ export function decide(policies: readonly Policy[], request: Request = {}, node:
     },
   };
   const stream = new TestStream(head, record);
+  if (request.claims !== undefined) stream.token = verified(request.claims);
   const filter = factory.open(stream, null);
   const verdict = filter.requestHead(head, true);
   filter.done();
@@ -69,6 +75,13 @@ export function decide(policies: readonly Policy[], request: Request = {}, node:
   assert.equal(reply.status, 403);
   assert.equal(Buffer.from(reply.body).toString(), 'RBAC: access denied');
   return reply.details;
+}
+
+/** As authn leaves it with the stream. */
+function verified(claims: Record<string, unknown>): VerifiedToken {
+  const token = decodeToken(compact({ alg: 'ES256' }, claims));
+  assert.ok(typeof token !== 'string', String(token));
+  return new VerifiedToken(token, ['scope']);
 }
 
 export const NONE = 'rbac_access_denied_matched_policy[none]';

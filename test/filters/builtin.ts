@@ -9,14 +9,14 @@ import { specFor } from '../core/wasm/harness.ts';
 
 const FILTERS = join(import.meta.dirname, '../../filters');
 
-const FAULT = { name: 'fault', entry: join(FILTERS, 'fault', 'index.ts'), runtime: 'stub' } as const;
-const RBAC = { name: 'rbac', entry: join(FILTERS, 'rbac', 'index.ts'), runtime: 'minimal' } as const;
+const RUNTIMES = { authn: 'minimal', fault: 'stub', rbac: 'minimal' } as const;
 
 /** Compiles it, and returns what configures it in a runtime. */
 export async function builtin(
-  name: 'fault' | 'rbac',
+  name: keyof typeof RUNTIMES,
 ): Promise<(runtime: WasmRuntime, configuration?: Uint8Array) => FilterFactory> {
-  const bytes = await compileFilter(name === 'fault' ? FAULT : RBAC);
+  const entry = join(FILTERS, name, 'index.ts');
+  const bytes = await compileFilter({ name, entry, runtime: RUNTIMES[name] });
   const spec = specFor(bytes, { name, builtin: true });
   return (runtime, configuration = new Uint8Array(0)) => runtime.configure({ ...spec, configuration });
 }

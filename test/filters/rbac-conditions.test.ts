@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { NODE } from '../core/wasm/harness.ts';
-import { allows, decide, type Fields, matched, PRODUCTPAGE, policy, type Request } from './authorization.ts';
+import { allows, decide, type Fields, matched, NONE, PRODUCTPAGE, policy, type Request } from './authorization.ts';
 
 describe('who calls', () => {
   test('principals match exactly, by prefix, by suffix or by presence; with or without spiffe://', () => {
@@ -103,16 +103,76 @@ describe('who calls', () => {
     allows({ from: [{ source: { remoteIpBlocks: ['203.0.113.9'] } }] }, [[{ fields, principal: PRODUCTPAGE }, false]]);
   });
 
-  test('a condition on a token never allows, and never spares from a denial', () => {
-    allows({ from: [{ source: { requestPrincipals: ['*'] } }] }, [
+  test('a request principal is that of the token that was verified, and a header makes none', () => {
+    const claims = { iss: 'https://issuer', sub: 'jason' };
+    allows({ from: [{ source: { requestPrincipals: ['https://issuer/jason'] } }] }, [
+      [{ claims }, true],
+      [{ claims: { ...claims, sub: 'jason2' } }, false],
+      [{ claims: { iss: 'https://issuer' } }, false],
       [{ fields: [['authorization', 'Bearer x']] }, false],
+      [{ principal: 'https://issuer/jason' }, false],
     ]);
-    allows({ from: [{ source: { notRequestPrincipals: ['evil'] } }] }, [[{}, false]]);
-    allows({ when: [{ key: 'request.auth.claims[iss]', values: ['a'] }] }, [[{}, false]]);
+    for (const pattern of ['*', 'https://issuer/*', '*/jason']) {
+      allows({ from: [{ source: { requestPrincipals: [pattern] } }] }, [
+        [{ claims }, true],
+        [{}, false],
+      ]);
+    }
+    allows({ from: [{ source: { notRequestPrincipals: ['*/evil'] } }] }, [
+      [{}, true],
+      [{ claims }, true],
+      [{ claims: { ...claims, sub: 'evil' } }, false],
+    ]);
+    allows({ when: [{ key: 'request.auth.principal', values: ['https://issuer/jason'] }] }, [
+      [{ claims }, true],
+      [{}, false],
+    ]);
     const noToken = policy('jwt', { action: 'DENY', rules: [{ from: [{ source: { notRequestPrincipals: ['*'] } }] }] });
     assert.equal(decide([noToken]), matched('jwt'));
-    const evil = policy('evil', { action: 'DENY', rules: [{ from: [{ source: { requestPrincipals: ['evil'] } }] }] });
-    assert.equal(decide([evil]), matched('evil'));
+    assert.equal(decide([noToken], { claims }), 'allowed');
+  });
+
+  test('claims match as texts and as members of lists, nested ones too', () => {
+    const when = (key: string, ...values: string[]) => ({ when: [{ key, values }] });
+    allows(when('request.auth.claims[group]', 'admins', 'ops-*'), [
+      [{ claims: { group: 'admins' } }, true],
+      [{ claims: { group: ['users', 'ops-eu'] } }, true],
+      [{ claims: { group: ['users'] } }, false],
+      [{ claims: { group: [] } }, false],
+      [{ claims: { group: 7 } }, false],
+      [{ claims: { group: { admins: true } } }, false],
+      [{ claims: {} }, false],
+      [{}, false],
+    ]);
+    allows(when('request.auth.claims[realm][roles]', 'größer'), [
+      [{ claims: { realm: { roles: ['größer'] } } }, true],
+      [{ claims: { 'realm][roles': 'größer' } }, false],
+      [{ claims: { realm: 'größer' } }, false],
+    ]);
+    allows({ when: [{ key: 'request.auth.claims[group]', notValues: ['guests'] }] }, [
+      [{ claims: { group: ['users', 'guests'] } }, false],
+      [{ claims: { group: ['users'] } }, true],
+      [{}, true],
+    ]);
+    allows(when('request.auth.claims[scope]', 'read'), [
+      [{ claims: { scope: 'write read' } }, true],
+      [{ claims: { scope: 'write readonly' } }, false],
+    ]);
+    allows(when('request.auth.audiences', 'reviews'), [
+      [{ claims: { aud: ['x', 'reviews'] } }, true],
+      [{ claims: { aud: 'reviews' } }, true],
+      [{ claims: { aud: 'x' } }, false],
+    ]);
+    allows(when('request.auth.presenter', 'client'), [
+      [{ claims: { azp: 'client' } }, true],
+      [{ claims: {} }, false],
+    ]);
+  });
+
+  test("a condition on the metadata of Envoy's filters never allows, and never spares from a denial", () => {
+    const rules = [{ when: [{ key: 'experimental.envoy.filters.a.b[c]', values: ['d'] }] }];
+    assert.equal(decide([policy('p', { rules })]), NONE);
+    assert.equal(decide([policy('p', { action: 'DENY', rules })]), matched('p'));
   });
 
   test('of several sources one is enough; all conditions of one have to hold', () => {
@@ -129,11 +189,11 @@ describe('who calls', () => {
     ]);
   });
 
-  test('a source that can never match does not widen the rule', () => {
-    allows({ from: [{ source: { requestPrincipals: ['x'] } }, { source: { ipBlocks: ['10.0.0.1'] } }] }, [
-      [{ address: '10.0.0.1' }, true],
-      [{}, false],
-    ]);
+  test('a rule that can never match does not widen the others', () => {
+    const unknown = { key: 'experimental.envoy.filters.a.b[c]', values: ['d'] };
+    const rules = [{ when: [unknown] }, { from: [{ source: { ipBlocks: ['10.0.0.1'] } }] }];
+    assert.equal(decide([policy('p', { rules })], { address: '10.0.0.1' }), 'allowed');
+    assert.equal(decide([policy('p', { rules })]), NONE);
   });
 });
 

@@ -7,6 +7,7 @@ import type { Flag } from '../../../core/errors.ts';
 import type { Direction, FilterStream, LocalReply } from '../../../core/filter.ts';
 import { Head } from '../../../core/head.ts';
 import type { ExchangeRecord } from '../../../core/record.ts';
+import type { VerifiedToken } from '../../../core/tokens/verified.ts';
 import { type RuntimeOptions, WasmRuntime } from '../../../core/wasm/runtime.ts';
 import { createSharedMemory } from '../../../core/wasm/shared-memory.ts';
 import type { PluginSpec } from '../../../core/wasm/spec.ts';
@@ -111,6 +112,7 @@ export class TestStream implements FilterStream {
   responseTrailers: Head | null = null;
   readonly bodies: Record<Direction, BodyBuffer | null> = { request: null, response: null };
   readonly state = new Map<string, Uint8Array>();
+  token: VerifiedToken | null = null;
   readonly replies: LocalReply[] = [];
   readonly resumed: Direction[] = [];
   readonly closed: Direction[] = [];

@@ -1,7 +1,7 @@
-// Reads the configuration from left to right. One per request, on the arena.
+// Reads a binary configuration from left to right; lengths before texts, sizes before what may be skipped. On the arena.
 
-import { temporary } from '../sdk/arena';
-import { Slice, slice } from '../sdk/slice';
+import { temporary } from './arena';
+import { Slice, slice } from './slice';
 
 @unmanaged
 export class Cursor {

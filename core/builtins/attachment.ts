@@ -1,0 +1,48 @@
+// Which workloads a policy is for: those that its selector or its targets name.
+
+import type { PolicyTargetReference } from '../config/kinds/shared.ts';
+import type { Resource } from '../config/resource.ts';
+import type { Node } from '../workload.ts';
+
+export interface Attached {
+  readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
+  readonly targetRef?: PolicyTargetReference;
+  readonly targetRefs?: readonly PolicyTargetReference[];
+}
+
+const ROOT_NAMESPACE = 'istio-system';
+
+/** In its own namespace, or mesh-wide from the root namespace; for the workloads that it selects or that its targets name. */
+export function appliesTo({ metadata, spec }: Resource<Attached>, node: Node): boolean {
+  const local = metadata.namespace === node.namespace;
+  if (!local && metadata.namespace !== ROOT_NAMESPACE) return false;
+  const targets = spec.targetRefs ?? (spec.targetRef === undefined ? [] : [spec.targetRef]);
+  if (targets.length > 0) return targets.some((target) => names(target, metadata.namespace, local, node));
+  const labels = Object.entries(spec.selector?.matchLabels ?? {});
+  return labels.every(([name, value]) => node.labels[name] === value);
+}
+
+function names(
+  target: { kind: string; name: string; namespace?: string },
+  namespace: string,
+  local: boolean,
+  node: Node,
+): boolean {
+  switch (target.kind) {
+    case 'GatewayClass':
+      return node.role === 'gateway';
+    case 'Gateway': {
+      const gateway = node.labels['gateway.networking.k8s.io/gateway-name'] ?? node.workload;
+      return node.role === 'gateway' && local && gateway === target.name;
+    }
+    case 'Service': {
+      const host = `${target.name}.${target.namespace ?? namespace}`;
+      return node.services.some((service) => {
+        const full = service.includes('.') ? service : `${service}.${node.namespace}`;
+        return full === host || full.startsWith(`${host}.`);
+      });
+    }
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,135 @@
+// RequestAuthentication -> the configuration of the authn filter: which rules apply to this workload, where each looks for
+// tokens, and what becomes of a token that holds. Little-endian:
+//
+//   u8 version (1) | u32 length | rules for the host, in JSON (tokens/rules.ts)
+//   list of headers that nobody but the filter writes | list of places | list of rules
+//   list    u16 count | item...
+//   place   u8 0 header, 1 parameter of the query, 2 cookie | text name | text prefix
+//   rule    u32 size | u8 1 if the token is forwarded | text header of the payload, or '' | list of headers of claims
+//   text    u16 length | bytes
+
+import type { JWTRule, RequestAuthenticationSpec } from '../config/kinds/request-authentication.ts';
+import type { Resource } from '../config/resource.ts';
+import type { TokenRuleSpec, TokenRulesSpec } from '../tokens/rules.ts';
+import type { Node } from '../workload.ts';
+import { appliesTo } from './attachment.ts';
+import type { WorkloadBuiltin } from './builtin.ts';
+
+const VERSION = 1;
+const HEADER = 0;
+const PARAMETER = 1;
+const COOKIE = 2;
+
+/** Claims that are lists of words wherever they come from, as in Istio. */
+const SPACE_DELIMITED = ['scope', 'permission'];
+
+type Policy = Resource<RequestAuthenticationSpec>;
+
+interface Place {
+  readonly kind: number;
+  readonly name: string;
+  readonly prefix: string;
+  readonly rules: number[];
+}
+
+export const authn: WorkloadBuiltin = {
+  scope: 'workload',
+  name: 'authn',
+  kinds: ['RequestAuthentication'],
+  configure: (policies, node) => authenticationConfig(policies('RequestAuthentication'), node),
+};
+
+/** The filter's configuration at this workload; null when no rule applies. */
+export function authenticationConfig(policies: readonly Policy[], node: Node): Uint8Array | null {
+  const rules = rulesAt(policies, node);
+  if (rules.length === 0) return null;
+  const places = placesOf(rules);
+  const spec: TokenRulesSpec = { rules: rules.map(forHost), locations: places.map((place) => place.rules) };
+  const json = Buffer.from(JSON.stringify(spec));
+  const written = new Set(rules.flatMap((rule) => [payloadHeader(rule), ...claimHeaders(rule)]).filter(Boolean));
+  return Buffer.concat([
+    Buffer.of(VERSION),
+    u32(json.length),
+    json,
+    list([...written], text),
+    list(places, ({ kind, name, prefix }) => Buffer.concat([Buffer.of(kind), text(name), text(prefix)])),
+    list(rules, encodeRule),
+  ]);
+}
+
+/** The rules of all policies for this workload, in the order of the policies' names. */
+export function rulesAt(policies: readonly Policy[], node: Node): JWTRule[] {
+  return policies.filter((policy) => appliesTo(policy, node)).flatMap(({ spec }) => spec.jwtRules ?? []);
+}
+
+/** Where a rule's keys are fetched from when they do not stand in it: a key set, or what the issuer publishes about itself. */
+export function keySource({ issuer, jwksUri }: JWTRule): string {
+  return jwksUri ?? `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
+}
+
+function forHost(rule: JWTRule): TokenRuleSpec {
+  return {
+    issuer: rule.issuer,
+    audiences: rule.audiences ?? [],
+    keys: rule.jwks === undefined ? { remote: keySource(rule) } : { inline: rule.jwks },
+    claims: (rule.outputClaimToHeaders ?? []).map(({ claim }) => claim),
+    payload: rule.outputPayloadToHeader !== undefined,
+    spaceDelimited: [...SPACE_DELIMITED, ...(rule.spaceDelimitedClaims ?? [])],
+  };
+}
+
+/** Rules that look at the same place share it: a token there is judged by the rule of its issuer. */
+function placesOf(rules: readonly JWTRule[]): Place[] {
+  const places = new Map<string, Place>();
+  const add = (rule: number, kind: number, name: string, prefix = ''): void => {
+    const key = JSON.stringify([kind, name, prefix]);
+    const place = places.get(key) ?? { kind, name, prefix, rules: [] };
+    places.set(key, place);
+    if (!place.rules.includes(rule)) place.rules.push(rule);
+  };
+  rules.forEach(({ fromHeaders = [], fromParams = [], fromCookies = [] }, rule) => {
+    for (const { name, prefix } of fromHeaders) add(rule, HEADER, name.toLowerCase(), prefix);
+    for (const name of fromParams) add(rule, PARAMETER, name);
+    for (const name of fromCookies) add(rule, COOKIE, name);
+    if (fromHeaders.length + fromParams.length + fromCookies.length > 0) return;
+    add(rule, HEADER, 'authorization', 'Bearer ');
+    add(rule, PARAMETER, 'access_token');
+  });
+  return [...places.values()];
+}
+
+function encodeRule(rule: JWTRule): Buffer {
+  const forwarded = Buffer.of(rule.forwardOriginalToken === true ? 1 : 0);
+  const body = Buffer.concat([forwarded, text(payloadHeader(rule)), list(claimHeaders(rule), text)]);
+  return Buffer.concat([u32(body.length), body]);
+}
+
+function payloadHeader({ outputPayloadToHeader = '' }: JWTRule): string {
+  return outputPayloadToHeader.toLowerCase();
+}
+
+function claimHeaders({ outputClaimToHeaders = [] }: JWTRule): string[] {
+  return outputClaimToHeaders.map(({ header }) => header.toLowerCase());
+}
+
+function list<T>(items: readonly T[], encode: (item: T) => Buffer): Buffer {
+  return Buffer.concat([u16(items.length), ...items.map(encode)]);
+}
+
+function text(value: string): Buffer {
+  const bytes = Buffer.from(value);
+  return Buffer.concat([u16(bytes.length), bytes]);
+}
+
+/** Throws a RangeError beyond 65,535. */
+function u16(number: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16LE(number);
+  return bytes;
+}
+
+function u32(number: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(number);
+  return bytes;
+}
