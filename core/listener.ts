@@ -3,6 +3,7 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import type { ServerConnection, ServerHandler, ServerOptions } from './codec.ts';
+import { filterConnection } from './filtered-socket.ts';
 import { serveHttp1 } from './http1/server.ts';
 import type { ListenerContext } from './plane.ts';
 
@@ -74,7 +75,9 @@ export class Listener {
       socket.destroy();
       return;
     }
-    this.connections.add(serveHttp1(socket, this.handler, this.options()));
+    const filters = this.context.networkFilters();
+    const served = filters.length === 0 ? socket : filterConnection(socket, filters, this.context.spec);
+    if (served !== null) this.connections.add(serveHttp1(served, this.handler, this.options()));
   }
 
   private options(): ServerOptions & { timers: ListenerContext['plane']['timers'] } {

@@ -1,6 +1,7 @@
 // What an exchange may ask of the shard it runs on, and what a shard is born with. Types only; core/proxy.ts provides it.
 
 import type { FailureCode } from './errors.ts';
+import type { NetworkFilterFactory } from './network-filter.ts';
 import type { ListenerSpec, LogLevel, ModuleSpec, ShardOptions } from './protocol.ts';
 import type { RecordSink } from './record.ts';
 import type { VirtualHost } from './router/route.ts';
@@ -51,4 +52,6 @@ export interface DataPlaneEnvironment {
 export interface ListenerContext {
   readonly plane: Plane;
   readonly spec: ListenerSpec;
+  /** What a connection passes before the codec, in the order of what a client sends. Asked once a connection. */
+  networkFilters(): readonly NetworkFilterFactory[];
 }

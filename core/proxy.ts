@@ -21,6 +21,7 @@ import type { Head } from './head.ts';
 import { connectHttp1 } from './http1/client.ts';
 import { identify } from './identify.ts';
 import { Listener } from './listener.ts';
+import { type NetworkFilterFactory, networkFiltersFor } from './network-filter.ts';
 import { Passthrough } from './passthrough.ts';
 import { normalizePath } from './path.ts';
 import type { DataPlaneEnvironment, ListenerContext, Plane } from './plane.ts';
@@ -186,7 +187,8 @@ class Shard implements DataPlane, Plane {
     for (const spec of wanted) {
       const key = listenerKey(spec);
       if (this.listeners.has(key)) continue;
-      const context: ListenerContext = { plane: this, spec };
+      const networkFilters = (): readonly NetworkFilterFactory[] => networkFiltersFor(this.snapshot.network, spec);
+      const context: ListenerContext = { plane: this, spec, networkFilters };
       const listener = new Listener(context, requestPath(context));
       await listener.open();
       this.listeners.set(key, listener);

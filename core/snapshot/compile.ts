@@ -129,6 +129,8 @@ export class Compiler {
       gateways,
       inbound,
       clusters,
+      // No kind that is distributed asks for one so far; WasmPlugin of type NETWORK shall fill this.
+      network: [],
     };
     return { snapshot, problems, clusters };
   }

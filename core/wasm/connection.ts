@@ -2,23 +2,13 @@
 // moves the bytes calls it in the ABI's order; a trap in any callback is the virtual machine's affair.
 
 import type { BodyBuffer } from '../body.ts';
-import type { ExchangeRecord } from '../record.ts';
+import type { ClosedBy, ConnectionOwner, NetworkFilter, Side } from '../network-filter.ts';
 import type { Callback, Context, Instance } from './instance.ts';
 import type { Plugin } from './plugin.ts';
 
-/** Bytes from the client, or from the upstream. */
-export type Side = 'downstream' | 'upstream';
-
-/** The owner of the connection. What is asked of it begins after the callback has returned. */
-export interface ConnectionOwner {
-  readonly record: ExchangeRecord;
-  resume(side: Side): void;
-  close(side: Side): void;
-}
-
 type Wishes = Record<'resume' | 'close', Set<Side>>;
 
-export class WasmConnection implements Context {
+export class WasmConnection implements Context, NetworkFilter {
   readonly id: number;
   readonly plugin: Plugin;
   /** No exchange: header maps are not there. */
@@ -55,13 +45,13 @@ export class WasmConnection implements Context {
     return this.run(name, callback, this.id, data.length, end ? 1 : 0) === 0;
   }
 
-  /** One side is closed; `byPeer`: not by us. */
-  closed(side: Side, byPeer: boolean): void {
+  /** One side is closed. */
+  closed(side: Side, by: ClosedBy): void {
     const { callbacks } = this.instance;
     const down = side === 'downstream';
     const callback = down ? callbacks.downstreamClose : callbacks.upstreamClose;
     const name = down ? 'proxy_on_downstream_connection_close' : 'proxy_on_upstream_connection_close';
-    this.run(name, callback, this.id, byPeer ? 2 : 1);
+    this.run(name, callback, this.id, PEERS[by]);
   }
 
   /** done, log, delete. */
@@ -98,14 +88,15 @@ export class WasmConnection implements Context {
   /** The guest has died: bytes that it has not seen may not pass, unless the filter may be missing. */
   abandon(): void {
     this.wishes = null;
-    if (this.plugin.spec.failStrategy === 'FAIL_OPEN') for (const side of SIDES) this.owner.resume(side);
+    if (this.plugin.failsOpen) for (const side of SIDES) this.owner.resume(side);
     else this.owner.close('downstream');
   }
 
-  /** The guest's action: 0 continues. Without a callback it continues; a guest that is dead holds everything. */
+  /** The guest's action: 0 continues. Without a callback it continues, without a guest where that may be missing. */
   private run(name: string, callback: Callback | null, ...parameters: number[]): number {
     const { instance, plugin } = this;
-    if (instance.dead) return 1;
+    const { failsOpen } = plugin;
+    if (instance.dead) return failsOpen ? 0 : 1;
     const outer = instance.begin(this);
     let action = 0;
     try {
@@ -116,7 +107,7 @@ export class WasmConnection implements Context {
       if (callback !== null) action = callback(...parameters) ?? 0;
     } catch (error) {
       plugin.vm.trapped(instance, plugin, name, error);
-      return plugin.spec.failStrategy === 'FAIL_OPEN' ? 0 : 1;
+      return failsOpen ? 0 : 1;
     }
     instance.end(outer);
     return action;
@@ -124,3 +115,5 @@ export class WasmConnection implements Context {
 }
 
 const SIDES: readonly Side[] = ['downstream', 'upstream'];
+/** abi: UNKNOWN, LOCAL, REMOTE. */
+const PEERS: Readonly<Record<ClosedBy, number>> = { unknown: 0, local: 1, remote: 2 };

@@ -2,8 +2,9 @@
 
 import type { LocalReply } from '../filter.ts';
 import { fieldAllowed } from '../head.ts';
+import type { Side } from '../network-filter.ts';
 import { Status, StreamType } from './abi.ts';
-import { type Side, WasmConnection } from './connection.ts';
+import { WasmConnection } from './connection.ts';
 import type { HostFunction } from './host-table.ts';
 import type { Instance } from './instance.ts';
 import { decodePairs } from './pairs.ts';

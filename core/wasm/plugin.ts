@@ -2,13 +2,14 @@
 // It outlives its guest: after a trap the same plugin gets a root in the fresh instance.
 
 import type { FilterFactory, FilterStream, HttpFilter, Verdict } from '../filter.ts';
-import { type ConnectionOwner, WasmConnection } from './connection.ts';
+import type { ConnectionOwner, NetworkFilterFactory } from '../network-filter.ts';
+import { WasmConnection } from './connection.ts';
 import { FuelRation } from './fuel.ts';
 import type { PluginSpec } from './spec.ts';
 import { failStream, WasmStream } from './stream.ts';
 import type { Vm } from './vm.ts';
 
-export class Plugin implements FilterFactory {
+export class Plugin implements FilterFactory, NetworkFilterFactory {
   readonly name: string;
   readonly spec: PluginSpec;
   readonly vm: Vm;
@@ -40,8 +41,7 @@ export class Plugin implements FilterFactory {
   open(stream: FilterStream, config: Uint8Array | null): HttpFilter {
     if (this.retired && !this.vm.plugins.has(this)) this.vm.readmit(this);
     const instance = this.vm.ready();
-    if (instance === null || this.contextId === 0)
-      return this.spec.failStrategy === 'FAIL_OPEN' ? ABSENT : new Failed(stream);
+    if (instance === null || this.contextId === 0) return this.failsOpen ? ABSENT : new Failed(stream);
     this.streams++;
     return new WasmStream(this, instance, stream, config);
   }
@@ -52,6 +52,10 @@ export class Plugin implements FilterFactory {
     if (instance === null || this.contextId === 0) return null;
     this.streams++;
     return new WasmConnection(this, instance, owner);
+  }
+
+  get failsOpen(): boolean {
+    return this.spec.failStrategy === 'FAIL_OPEN';
   }
 
   streamEnded(): void {

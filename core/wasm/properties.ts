@@ -4,6 +4,7 @@
 
 import type { FilterStream } from '../filter.ts';
 import { FieldName, type Head } from '../head.ts';
+import type { ConnectionRecord } from '../network-filter.ts';
 import type { ExchangeRecord } from '../record.ts';
 import type { Node, Workload } from '../workload.ts';
 import type { Plugin } from './plugin.ts';
@@ -96,7 +97,7 @@ export function property(path: string, plugin: Plugin, node: Node, stream: Filte
 }
 
 /** What a connection without requests has: who is at either end. */
-export function connectionProperty(path: string, record: ExchangeRecord): Property {
+export function connectionProperty(path: string, record: ConnectionRecord): Property {
   switch (path) {
     case 'source\0address':
       return address(record.connection.remoteAddress, record.connection.remotePort);
@@ -165,7 +166,7 @@ function nodeMetadata(key: string, node: Node): Property {
   }
 }
 
-function destinationPort(record: ExchangeRecord): number {
+function destinationPort(record: ConnectionRecord): number {
   return record.destinationPort || record.connection.localPort;
 }
 

@@ -4,6 +4,7 @@
 import { webcrypto } from 'node:crypto';
 
 import type { FilterFactory } from '../filter.ts';
+import type { NetworkFilterFactory } from '../network-filter.ts';
 import type { LogLevel } from '../protocol.ts';
 import { Timers } from '../timers.ts';
 import type { RemoteKeys } from '../tokens/rules.ts';
@@ -46,6 +47,11 @@ export interface RuntimeOptions {
   readonly keys?: RemoteKeys;
   /** Watches all guests, down to their trace messages. */
   readonly observer?: Observer;
+}
+
+/** A plugin that is given no exchange and no connection. */
+export interface ServicePlugin {
+  readonly name: string;
 }
 
 /** One plugin as `mesh proxy-config filters` shows it. */
@@ -104,6 +110,23 @@ export class WasmRuntime {
 
   /** A filter of this plugin. Throws PluginRefused, whose message is the reason in one line, and then changes nothing. */
   configure(spec: PluginSpec): FilterFactory {
+    return this.add(spec);
+  }
+
+  /** A plugin in front of a listener's codec. Throws as `configure`. */
+  configureNetwork(spec: PluginSpec): NetworkFilterFactory {
+    return this.add(spec);
+  }
+
+  /**
+   * A plugin that sees no traffic: it lives by its timer, its queues and its calls, one root on each shard, until it is
+   * retired. Throws as `configure`.
+   */
+  startService(spec: PluginSpec): ServicePlugin {
+    return this.add(spec);
+  }
+
+  private add(spec: PluginSpec): Plugin {
     try {
       if (!this.checked.has(spec.module)) checkModule(spec.module);
       this.checked.add(spec.module);
@@ -123,10 +146,10 @@ export class WasmRuntime {
   }
 
   /** No snapshot refers to it any more: it is freed when its last stream has ended. */
-  retire(factory: FilterFactory): void {
-    if (!(factory instanceof Plugin) || factory.retired) return;
-    factory.retired = true;
-    if (factory.streams === 0) factory.vm.remove(factory);
+  retire(plugin: FilterFactory | NetworkFilterFactory | ServicePlugin): void {
+    if (!(plugin instanceof Plugin) || plugin.retired) return;
+    plugin.retired = true;
+    if (plugin.streams === 0) plugin.vm.remove(plugin);
   }
 
   dump(): PluginStatus[] {

@@ -2,21 +2,20 @@
 // what would have reached the other side is kept.
 
 import { BodyBuffer } from '../body.ts';
-import type { ExchangeRecord } from '../record.ts';
-import type { ConnectionOwner, Side, WasmConnection } from './connection.ts';
+import type { ConnectionOwner, ConnectionRecord, NetworkFilter, Side } from '../network-filter.ts';
 import type { Plugin } from './plugin.ts';
 
 export class TrialConnection implements ConnectionOwner {
-  readonly record: ExchangeRecord;
+  readonly record: ConnectionRecord;
   /** Bytes that went through. */
   readonly passed: Record<Side, Buffer[]> = { downstream: [], upstream: [] };
   closing = false;
-  private readonly connection: WasmConnection | null;
+  private readonly connection: NetworkFilter | null;
   private readonly held: Record<Side, BodyBuffer> = { downstream: new BodyBuffer(), upstream: new BodyBuffer() };
   private readonly paused: Record<Side, boolean> = { downstream: false, upstream: false };
   private opening = true;
 
-  constructor(plugin: Plugin, record: ExchangeRecord) {
+  constructor(plugin: Plugin, record: ConnectionRecord) {
     this.record = record;
     this.connection = plugin.connect(this);
   }
@@ -53,8 +52,8 @@ export class TrialConnection implements ConnectionOwner {
   }
 
   end(): void {
-    this.connection?.closed('upstream', true);
-    this.connection?.closed('downstream', !this.closing);
+    this.connection?.closed('upstream', 'unknown');
+    this.connection?.closed('downstream', this.closing ? 'local' : 'remote');
     this.connection?.done();
   }
 }

@@ -1,0 +1,290 @@
+// A connection with network filters in front of its codec: to the codec it is the socket. What the client sends passes the
+// filters in order, what the codec writes passes them in reverse; a filter may hold, change, swallow or end. Only
+// connections that have filters are one of these.
+
+import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { BodyBuffer } from './body.ts';
+import type { Connection } from './codec.ts';
+import { nextConnectionId } from './http1/connection-id.ts';
+import type {
+  ClosedBy,
+  ConnectionOwner,
+  ConnectionRecord,
+  NetworkFilter,
+  NetworkFilterFactory,
+  Side,
+} from './network-filter.ts';
+import type { ListenerSpec } from './protocol.ts';
+
+/** Bytes that one filter may hold of one side; then nothing more is taken until it lets go. */
+const MAX_HELD_BYTES = 1 << 20;
+/** How long a client may take nothing of what is left for it. */
+const FLUSH_MS = 5_000;
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * The socket for the codec, behind these filters; null: one of them is down and may not be missing, and the connection is
+ * refused.
+ */
+export function filterConnection(
+  socket: Socket,
+  filters: readonly NetworkFilterFactory[],
+  listener: ListenerSpec,
+): Socket | null {
+  const filtered = new FilteredSocket(socket, listener);
+  if (!filtered.enter(filters)) {
+    filtered.destroy();
+    return null;
+  }
+  // It has what codecs use of a socket.
+  return filtered as unknown as Socket;
+}
+
+class FilteredSocket extends Duplex implements Connection {
+  readonly id = nextConnectionId();
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  memo: unknown = null;
+  readonly connecting = false;
+  readonly record: ConnectionRecord;
+  private readonly socket: Socket;
+  private readonly seats: Seat[] = [];
+  private opened = false;
+  /** Who ended it, once that is known. */
+  private endedBy: ClosedBy = 'unknown';
+  /** A filter ended it: what has passed is still written. */
+  private flushing = false;
+  /** The codec's turn to write, when a filter holds enough already. */
+  private mayWrite: (() => void) | null = null;
+  private mayFinish: ((error?: Error | null) => void) | null = null;
+
+  constructor(socket: Socket, { kind, configuredPort }: ListenerSpec) {
+    super({ allowHalfOpen: true });
+    this.socket = socket;
+    this.remoteAddress = socket.remoteAddress ?? '';
+    this.remotePort = socket.remotePort ?? 0;
+    this.localAddress = socket.localAddress ?? '';
+    this.localPort = socket.localPort ?? 0;
+    this.record = { direction: kind, connection: this, destinationPort: kind === 'gateway' ? configuredPort : 0 };
+    socket.on('data', (chunk: Buffer) => this.pass('downstream', 0, chunk, false));
+    socket.on('end', () => {
+      this.ended('remote');
+      this.pass('downstream', 0, NOTHING, true);
+    });
+    socket.on('error', (error) => {
+      this.ended('remote');
+      this.destroy(error);
+    });
+    socket.on('close', () => {
+      this.ended('remote');
+      this.destroy();
+    });
+    // Until every filter has seen that it is there.
+    socket.pause();
+  }
+
+  /** False: it is refused. */
+  enter(filters: readonly NetworkFilterFactory[]): boolean {
+    for (const factory of filters) {
+      const seat = new Seat(this, this.seats.length);
+      const filter = factory.connect(seat);
+      if (filter === null) {
+        if (factory.failsOpen) continue;
+        return false;
+      }
+      seat.filter = filter;
+      this.seats.push(seat);
+    }
+    this.open(0);
+    return true;
+  }
+
+  letGo(seat: Seat, side: Side): void {
+    if (this.destroyed) return;
+    const flow = seat[side];
+    if (flow.running) {
+      flow.resumed = true;
+      return;
+    }
+    if (side === 'downstream' && seat.opening) {
+      seat.opening = false;
+      this.open(seat.index + 1);
+      return;
+    }
+    if (!flow.paused) return;
+    flow.paused = false;
+    const bytes = flow.held.take();
+    this.goOn(side, seat.index, bytes, flow.end);
+    this.takeMore();
+  }
+
+  /** After what has passed already. */
+  endFlushed(): void {
+    if (this.destroyed) return;
+    this.ended('local');
+    this.flushing = true;
+    this.socket.setTimeout(FLUSH_MS, () => this.socket.destroy());
+    this.socket.destroySoon();
+    this.destroy();
+  }
+
+  resetAndDestroy(): this {
+    this.socket.resetAndDestroy();
+    return this.destroy();
+  }
+
+  override _read(): void {
+    this.takeMore();
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.mayWrite = done;
+    this.pass('upstream', this.seats.length - 1, chunk, false);
+    this.writeMore();
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.ended('local');
+    this.mayFinish = done;
+    this.pass('upstream', this.seats.length - 1, NOTHING, true);
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.ended('local');
+    for (const { filter } of this.seats) {
+      filter.closed('downstream', this.endedBy);
+      filter.done();
+    }
+    if (!this.flushing) this.socket.destroy();
+    done(error);
+  }
+
+  /** The first to say so counts. */
+  private ended(by: ClosedBy): void {
+    if (this.endedBy === 'unknown') this.endedBy = by;
+  }
+
+  private open(from: number): void {
+    for (let index = from; index < this.seats.length; index++) {
+      const seat = this.seats[index];
+      seat.downstream.running = true;
+      const goesOn = seat.filter.opened() || seat.downstream.resumed;
+      seat.downstream.running = false;
+      seat.downstream.resumed = false;
+      if (this.destroyed) return;
+      if (!goesOn) {
+        seat.opening = true;
+        return;
+      }
+    }
+    this.opened = true;
+    this.takeMore();
+  }
+
+  /** Bytes that have passed the filters before `from` go on, up to one that holds them, or out. */
+  private pass(side: Side, from: number, bytes: Buffer, end: boolean): void {
+    const step = side === 'downstream' ? 1 : -1;
+    for (let index = from; index >= 0 && index < this.seats.length; index += step) {
+      const seat = this.seats[index];
+      const flow = seat[side];
+      flow.held.append(bytes);
+      flow.end ||= end;
+      flow.running = true;
+      const goesOn = seat.filter.received(side, flow.held, flow.end) || flow.resumed;
+      flow.running = false;
+      flow.resumed = false;
+      if (this.destroyed) return;
+      flow.paused = !goesOn;
+      if (flow.paused) {
+        if (side === 'downstream' && flow.held.length > MAX_HELD_BYTES) this.socket.pause();
+        return;
+      }
+      bytes = flow.held.take();
+      end = flow.end;
+      // Swallowed.
+      if (bytes.length === 0 && !end) return;
+    }
+    this.leave(side, bytes, end);
+  }
+
+  /** From behind the filter at `index`. */
+  private goOn(side: Side, index: number, bytes: Buffer, end: boolean): void {
+    if (bytes.length === 0 && !end) return;
+    this.pass(side, side === 'downstream' ? index + 1 : index - 1, bytes, end);
+  }
+
+  private leave(side: Side, bytes: Buffer, end: boolean): void {
+    if (side === 'downstream') {
+      if (bytes.length > 0 && !this.push(bytes)) this.socket.pause();
+      if (end) this.push(null);
+      return;
+    }
+    if (bytes.length > 0) this.socket.write(bytes);
+    if (!end) return;
+    for (const { filter } of this.seats) filter.closed('upstream', 'unknown');
+    const finished = this.mayFinish;
+    this.mayFinish = null;
+    this.socket.end(() => finished?.());
+  }
+
+  private takeMore(): void {
+    if (!this.opened || this.destroyed) return;
+    if (this.seats.some(({ downstream }) => downstream.held.length > MAX_HELD_BYTES)) return;
+    this.socket.resume();
+    this.writeMore();
+  }
+
+  /** The codec may write again once the client, or the filter that holds, has room. */
+  private writeMore(): void {
+    const done = this.mayWrite;
+    if (done === null || this.seats.some(({ upstream }) => upstream.held.length > MAX_HELD_BYTES)) return;
+    this.mayWrite = null;
+    if (this.socket.writableNeedDrain) this.socket.once('drain', done);
+    else done();
+  }
+}
+
+/** What one filter holds of one side. */
+interface Flow {
+  readonly held: BodyBuffer;
+  paused: boolean;
+  end: boolean;
+  /** In the filter's callback; what it asks for takes effect when that has returned. */
+  running: boolean;
+  resumed: boolean;
+}
+
+function flowing(): Flow {
+  return { held: new BodyBuffer(), paused: false, end: false, running: false, resumed: false };
+}
+
+/** One filter's place on one connection. */
+class Seat implements ConnectionOwner {
+  readonly index: number;
+  filter!: NetworkFilter;
+  readonly downstream = flowing();
+  readonly upstream = flowing();
+  /** It has not let the connection begin yet. */
+  opening = false;
+  private readonly connection: FilteredSocket;
+
+  constructor(connection: FilteredSocket, index: number) {
+    this.connection = connection;
+    this.index = index;
+  }
+
+  get record(): ConnectionRecord {
+    return this.connection.record;
+  }
+
+  resume(side: Side): void {
+    this.connection.letGo(this, side);
+  }
+
+  close(): void {
+    this.connection.endFlushed();
+  }
+}

@@ -1,0 +1,66 @@
+// What a network filter is to a listener: it sees a connection's bytes before the HTTP codec does, and the codec's before
+// the client does. core/filtered-socket.ts drives it, core/wasm implements it for proxy-wasm modules.
+
+import type { BodyBuffer } from './body.ts';
+import type { ListenerSpec } from './protocol.ts';
+import type { ExchangeRecord } from './record.ts';
+
+/** Bytes from the client, or from the codec that stands for the upstream. */
+export type Side = 'downstream' | 'upstream';
+
+/** Who ended a connection. */
+export type ClosedBy = 'unknown' | 'local' | 'remote';
+
+/** The configured filter, one per snapshot and shard. */
+export interface NetworkFilterFactory {
+  readonly name: string;
+  /** True: connections pass without the filter while its guest is down. Else they are refused. */
+  readonly failsOpen: boolean;
+  /** The filter of one connection; null: its guest is down. */
+  connect(owner: ConnectionOwner): NetworkFilter | null;
+}
+
+/** One connection's passage through one filter. Callbacks come in the order of the ABI; done() exactly once, last. */
+export interface NetworkFilter {
+  /** True: it may go on. */
+  opened(): boolean;
+  /** `data`: this chunk and what was held before it; may be spliced. True: it may go on. */
+  received(side: Side, data: BodyBuffer, end: boolean): boolean;
+  closed(side: Side, by: ClosedBy): void;
+  /** The connection is no more (done, log, delete). */
+  done(): void;
+}
+
+/** The connection, to its filter. What is asked of it begins after the callback has returned. */
+export interface ConnectionOwner {
+  readonly record: ConnectionRecord;
+  /** Continue a side that the filter held, or the connection that it held when it was opened ('downstream'). */
+  resume(side: Side): void;
+  /** End the connection, after what has passed. */
+  close(side: Side): void;
+}
+
+/** What is known of a connection before a request. */
+export type ConnectionRecord = Pick<ExchangeRecord, 'direction' | 'connection' | 'destinationPort'>;
+
+/** A filter's place in front of a listener's codec. */
+export interface NetworkPlacement {
+  readonly filter: NetworkFilterFactory;
+  readonly kind: ListenerSpec['kind'];
+  /** Port numbers as Gateway servers name them; null: all of this kind. */
+  readonly ports: readonly number[] | null;
+}
+
+const NONE: readonly NetworkFilterFactory[] = [];
+
+/** The filters in front of this listener, in order. */
+export function networkFiltersFor(
+  placements: readonly NetworkPlacement[],
+  listener: ListenerSpec,
+): readonly NetworkFilterFactory[] {
+  if (placements.length === 0) return NONE;
+  const { kind, configuredPort } = listener;
+  return placements
+    .filter((placement) => placement.kind === kind && (placement.ports?.includes(configuredPort) ?? true))
+    .map(({ filter }) => filter);
+}
