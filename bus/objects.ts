@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { JetStreamClient } from 'nats';
 import type { Link } from './link.ts';
-import { BusUnavailableError, type ObjectStore, TooLargeError } from './types.ts';
+import { BusUnavailableError, type ObjectStore, type StoredObject, TooLargeError } from './types.ts';
 
 export const MAX_OBJECT_BYTES = 64 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
@@ -50,6 +50,15 @@ export class Objects implements ObjectStore {
       if (bytes !== null && digestOf(bytes) === digest) return bytes;
     }
     throw new BusUnavailableError(`the object ${digest} in the bucket ${this.#bucket} is damaged`);
+  }
+
+  async has(digest: string): Promise<boolean> {
+    return (await this.#info(digest)) !== null;
+  }
+
+  async list(): Promise<StoredObject[]> {
+    const entries = await reach((await this.#open()).list());
+    return entries.map(({ name, size, mtime }) => ({ digest: name, size, time: mtime }));
   }
 
   /** Removes every object that `keep` does not hold and that is older than `graceMs`. Returns how many. */

@@ -119,10 +119,24 @@ export interface StatusBoard {
   follow(onStatus: (status: ProxyStatus) => void): Promise<Subscription>;
 }
 
+export interface StoredObject {
+  /** 'sha256:<hex>' */
+  readonly digest: string;
+  /** Bytes. */
+  readonly size: number;
+  /** When it was written; ISO 8601. */
+  readonly time: string;
+}
+
 /** Content-addressed bytes (plugins, large bodies). */
 export interface ObjectStore {
   put(bytes: Uint8Array): Promise<string>; // 'sha256:<hex>'
   get(digest: string): Promise<Uint8Array | null>;
+  has(digest: string): Promise<boolean>;
+  /** Needs the control plane's user. */
+  list(): Promise<StoredObject[]>;
+  /** Removes what `keep` does not hold and is older than `graceMs`. Returns how many. Needs the control plane's user. */
+  sweep(keep: ReadonlySet<string>, graceMs: number): Promise<number>;
 }
 
 export interface Subscription {

@@ -5,15 +5,17 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyReply } from 'fastify';
 import { type OpenBusOptions, openBus } from '../bus/connect.ts';
-import type { Bus } from '../bus/types.ts';
+import type { Bus, Subscription } from '../bus/types.ts';
 import type { Problem, Resource } from '../core/config/resource.ts';
 import { dryRun } from '../core/snapshot/dry-run.ts';
 import { ApiError, asApiError } from './api-error.ts';
 import { Writer } from './apply.ts';
+import { Modules } from './modules.ts';
 import { Rollouts } from './rollout.ts';
 import type { App } from './routes/app.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { metaRoutes } from './routes/meta.ts';
+import { moduleRoutes } from './routes/modules.ts';
 import { type ProxyUser, proxyRoutes } from './routes/proxies.ts';
 import { resourceRoutes } from './routes/resources.ts';
 import { revisionRoutes } from './routes/revisions.ts';
@@ -65,18 +67,22 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   });
   const rollouts = new Rollouts();
   let store: Store | null = null;
+  let cleaning: Subscription | null = null;
   let app: App | null = null;
   const close = async (): Promise<void> => {
     // Long polls end first, or the server would wait for them.
     await rollouts.close();
     await app?.close();
+    await cleaning?.close();
     await store?.close();
     await bus.close();
   };
   try {
     await rollouts.follow(bus);
     store = await Store.open(bus, (revision) => rollouts.arrived(revision));
-    app = await buildApi({ ...options, token, bus, store, rollouts });
+    const modules = new Modules(bus, store, (line) => onLog?.(line));
+    cleaning = modules.keepClean();
+    app = await buildApi({ ...options, token, bus, store, rollouts, modules });
     const url = await listen(app, host, port);
     onLog?.(`control plane on ${url}, revision ${store.state.revision}`);
     return { url, token, close };
@@ -91,10 +97,11 @@ interface ApiParts extends ControlOptions {
   readonly bus: Bus;
   readonly store: Store;
   readonly rollouts: Rollouts;
+  readonly modules: Modules;
 }
 
 async function buildApi(parts: ApiParts): Promise<App> {
-  const { bus, store, rollouts, version, onLog } = parts;
+  const { bus, store, rollouts, modules, version, onLog } = parts;
   const app: App = fastify({
     bodyLimit: BODY_BYTES,
     requestTimeout: 60_000,
@@ -160,6 +167,8 @@ async function buildApi(parts: ApiParts): Promise<App> {
     proxyRoutes(api, { store, rollouts, servers: parts.nats.servers, issueUser: parts.issueUser });
     metaRoutes(api, { bus, store, version });
   });
+  // By itself, for only here a body may be raw bytes.
+  await app.register(async (scope) => moduleRoutes(scope.withTypeProvider<TypeBoxTypeProvider>(), modules));
   return app;
 }
 

@@ -81,7 +81,8 @@ function call<T>(
   headers: Record<string, string> = {},
 ): Promise<Reply<T>> {
   const { hostname, port } = new URL(to.url);
-  const payload = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+  const raw = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+  const payload = raw ? body : JSON.stringify(body);
   const sent: Record<string, string> = {
     authorization: `Bearer ${to.token}`,
     ...(payload !== undefined && { 'content-type': 'application/json' }),
