@@ -2,7 +2,7 @@
 // that is not valid refuses the request, none lets it pass. What the rules write is taken from the request first, so that no
 // client writes it. The configuration's bytes are drawn in core/builtins/authn.ts.
 
-import { Action, bytes, Head, HttpFilter, Level, log, register, replyWith, Slice, slice } from '../sdk/index';
+import { Action, bytes, Head, HttpFilter, Level, log, pairs, register, replyWith, Slice, slice } from '../sdk/index';
 import { temporary } from '../sdk/arena';
 import { Cursor, cursor } from '../sdk/cursor';
 import { askForeign, callForeign } from '../sdk/stream';
@@ -129,7 +129,7 @@ function deny(head: Head, judgement: Slice): Action {
   const calls = head.get(CONTENT_TYPE).startsWith(GRPC);
   const grpcStatus = calls ? UNAUTHENTICATED : -1;
   const told = slice(details, DENIED.length + why.length + 1);
-  replyWith(status, why, told, grpcStatus, AUTHENTICATE, realmOf(head));
+  replyWith(status, why, told, grpcStatus, pairs().add(AUTHENTICATE, realmOf(head)));
   return Action.Pause;
 }
 

@@ -3,12 +3,14 @@
 import {
   OK,
   proxy_add_header_map_value,
+  proxy_get_header_map_pairs,
   proxy_get_header_map_value,
   proxy_remove_header_map_value,
   proxy_replace_header_map_value,
 } from './abi';
 import { temporary } from './arena';
-import { bytes, Slice } from './slice';
+import { PairReader, readPairs } from './pairs';
+import { bytes, Slice, slice } from './slice';
 
 export class Head {
   /** Fields, pseudo-headers included. */
@@ -27,6 +29,14 @@ export class Head {
     value.exists =
       proxy_get_header_map_value(this.map, name.ptr, name.length, at, at + offsetof<Slice>('length')) == OK;
     return value;
+  }
+
+  /** All fields: `for (const all = head.pairs(); all.next(); ) all.name, all.value`. A repeated name occurs repeatedly. */
+  pairs(): PairReader {
+    const list = slice(0, 0);
+    const at = changetype<usize>(list);
+    proxy_get_header_map_pairs(this.map, at, at + offsetof<Slice>('length'));
+    return readPairs(list);
   }
 
   has(name: Slice): bool {

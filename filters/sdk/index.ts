@@ -3,11 +3,17 @@
 export { Body } from './body';
 export { Action, HttpFilter, register } from './filter';
 export { AUTHORITY, Head, METHOD, PATH, STATUS } from './head';
+export { Json, JsonKind, parseJson } from './json';
 export { Level, log, logBytes, logs } from './log';
+export { decimal } from './number';
+export { PairReader, Pairs, pairs } from './pairs';
 export { randomBelow } from './random';
 export { getShared, setShared, SharedValue } from './shared';
-export { bytes, Slice, slice, utf8 } from './slice';
+export { bytes, concat, Slice, slice, utf8 } from './slice';
 export {
+  askForeign,
+  callForeign,
+  clearRouteCache,
   continueRequest,
   continueResponse,
   flag,

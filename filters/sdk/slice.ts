@@ -83,6 +83,14 @@ export function slice(ptr: usize, length: i32, exists: bool = true): Slice {
   return made;
 }
 
+/** Both, one behind the other; lasts for this callback. */
+export function concat(a: Slice, b: Slice): Slice {
+  const at = temporary(a.length + b.length);
+  memory.copy(at, a.ptr, a.length);
+  memory.copy(at + a.length, b.ptr, b.length);
+  return slice(at, a.length + b.length);
+}
+
 /** A constant, such as a header's name: for the top level of a filter's file. */
 export function bytes(text: string): Slice {
   const made = changetype<Slice>(heap.alloc(offsetof<Slice>()));

@@ -9,6 +9,7 @@ import {
   proxy_set_property,
 } from './abi';
 import { temporary } from './arena';
+import { Pairs } from './pairs';
 import { bytes, Slice, slice } from './slice';
 
 export function continueRequest(): void {
@@ -24,19 +25,17 @@ export function reply(status: i32, body: Slice, details: Slice, grpcStatus: i32 
   proxy_send_local_response(status, details.ptr, details.length, body.ptr, body.length, 0, 0, grpcStatus);
 }
 
-/** As `reply`, with one more header. */
-export function replyWith(status: i32, body: Slice, details: Slice, grpcStatus: i32, name: Slice, value: Slice): void {
-  // u32 count | u32 name length | u32 value length | name 00 value 00
-  const size = 12 + name.length + 1 + value.length + 1;
-  const pairs = temporary(size);
-  store<u32>(pairs, 1);
-  store<u32>(pairs, name.length, 4);
-  store<u32>(pairs, value.length, 8);
-  memory.copy(pairs + 12, name.ptr, name.length);
-  store<u8>(pairs + 12 + name.length, 0);
-  memory.copy(pairs + 13 + name.length, value.ptr, value.length);
-  store<u8>(pairs + size - 1, 0);
-  proxy_send_local_response(status, details.ptr, details.length, body.ptr, body.length, pairs, size, grpcStatus);
+/** As reply(), with headers: `replyWith(302, EMPTY, DETAILS, -1, pairs().add(LOCATION, url))`. */
+export function replyWith(status: i32, body: Slice, details: Slice, grpcStatus: i32, headers: Pairs): void {
+  const list = headers.encode();
+  proxy_send_local_response(
+    status, details.ptr, details.length, body.ptr, body.length, list.ptr, list.length, grpcStatus,
+  );
+}
+
+/** The route is chosen again, by the head as it is now. Where the host has no such function, nothing happens. */
+export function clearRouteCache(): void {
+  callForeign(CLEAR_ROUTE_CACHE, 0, 0);
 }
 
 /** A property by its path, segments joined by \0: `bytes('source\0address')`. */
@@ -71,6 +70,9 @@ export function askForeign(name: Slice, parameters: usize, length: i32): Slice {
 // @ts-ignore: decorator
 @lazy
 const FILTER_CONFIG = bytes('weft\0filter_config');
+// @ts-ignore: decorator
+@lazy
+const CLEAR_ROUTE_CACHE = bytes('clear_route_cache');
 // @ts-ignore: decorator
 @lazy
 const WAKE_AFTER = bytes('weft_wake_after');
