@@ -245,6 +245,8 @@ describe('the API about itself', () => {
       '/v1/apply',
       '/v1/delete',
       '/v1/diff',
+      '/v1/modules',
+      '/v1/modules/{digest}',
       '/v1/proxies',
       '/v1/proxies/{id}/user',
       '/v1/resources',
