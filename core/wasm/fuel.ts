@@ -1,4 +1,4 @@
-// What the rewriter of third-party modules (plugins/meter) and the host agree on. The guest pays from the global as it
+// What the rewriter of third-party modules (core/wasm/meter) and the host agree on. The guest pays from the global as it
 // runs and traps below zero; the host fills it before every callback. Modules of our own have no such global.
 
 /** The exported, mutable i32. */

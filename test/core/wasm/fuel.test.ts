@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 
-import { Timers } from '../../core/timers.ts';
-import { meter } from '../../plugins/meter/meter.ts';
-import { guest } from '../core/wasm/guests.ts';
-import { runtimeFor, specFor, TestStream } from '../core/wasm/harness.ts';
+import { Timers } from '../../../core/timers.ts';
+import { meter } from '../../../core/wasm/meter/meter.ts';
+import { guest } from './guests.ts';
+import { runtimeFor, specFor, TestStream } from './harness.ts';
 
 /** Each callback turns 10,000 times. */
 const WORK = guest({
