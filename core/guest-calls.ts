@@ -44,7 +44,8 @@ export class GuestCalls implements Upstreams {
 
   find(name: string): Upstream | null {
     const cluster = this.cluster(name);
-    return cluster === null ? null : { call: (request, done) => this.call(cluster, request, done) };
+    if (cluster === null) return null;
+    return { service: cluster.spec.service, call: (request, done) => this.call(cluster, request, done) };
   }
 
   private call(cluster: Cluster, request: UpstreamRequest, done: Done): GiveUp {

@@ -9,6 +9,7 @@ import type { FilterSource } from './snapshot/filters.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
 import type { Timers } from './timers.ts';
 import { WasmRuntime } from './wasm/runtime.ts';
+import { DEFAULT_LIMITS } from './wasm/spec.ts';
 import type { Upstreams } from './wasm/upstreams.ts';
 
 export class WasmFilters implements FilterSource {
@@ -56,6 +57,9 @@ export class WasmFilters implements FilterSource {
       configuration,
       env: {},
       failStrategy: 'FAIL_CLOSE',
+      limits: DEFAULT_LIMITS,
+      mayCall: null,
+      proven: true,
     });
     this.configured.set(key, filter);
     return filter;

@@ -1,11 +1,11 @@
 // Tries any proxy-wasm module: checks and meters it, sends one exchange through it in the proxies' own host, and reports
 // what it did. Needs no mesh.
 import { createHash } from 'node:crypto';
-
+import { inspectPlugin, type PluginDescription } from '../core/wasm/inspect.ts';
 import type { RecordedAction, RecordedCall, RecordedLog } from '../core/wasm/recording.ts';
+import { DEFAULT_LIMITS } from '../core/wasm/spec.ts';
 import { type PluginKind, type TrialMessage, type TrialOutcome, tryPlugin } from '../core/wasm/trial.ts';
 import type { TrialRequest, TrialResponse } from '../core/wasm/trial-exchange.ts';
-import { inspectPlugin, type PluginDescription } from './check.ts';
 
 export interface TryOptions {
   /** As logs and properties name it. */
@@ -82,6 +82,9 @@ export async function tryModule(bytes: Uint8Array, options: TryOptions): Promise
       configuration: options.configuration,
       env: {},
       failStrategy: 'FAIL_CLOSE',
+      limits: DEFAULT_LIMITS,
+      mayCall: null,
+      proven: false,
     },
   });
   return { report: reported(outcome, description), kind, held: outcome.held, notes: outcome.notes };

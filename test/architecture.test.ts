@@ -27,7 +27,10 @@ const MAY_IMPORT: readonly (readonly [string, readonly string[]])[] = [
   ['core/main/', ['core/', 'bus/']],
   ['core/', ['core/']],
   ['plugins/', ['plugins/', 'bus/', 'core/wasm/', 'core/fetch/']],
-  ['control/', ['control/', 'plugins/', 'bus/', 'core/config/', 'core/fetch/', 'core/snapshot/', 'core/errors.ts']],
+  [
+    'control/',
+    ['control/', 'plugins/', 'bus/', 'core/config/', 'core/fetch/', 'core/snapshot/', 'core/wasm/', 'core/errors.ts'],
+  ],
   ['bus/', ['bus/']],
   ['asbuild/', ['asbuild/']],
   ['filters/', ['filters/']],

@@ -12,6 +12,7 @@ import { Head } from '../../core/head.ts';
 import type { ExchangeRecord } from '../../core/record.ts';
 import { WasmRuntime } from '../../core/wasm/runtime.ts';
 import { createSharedMemory } from '../../core/wasm/shared-memory.ts';
+import { DEFAULT_LIMITS } from '../../core/wasm/spec.ts';
 import type { Node } from '../../core/workload.ts';
 
 const FILTERS = join(import.meta.dirname, '../../filters');
@@ -111,6 +112,9 @@ async function configure(source: FilterSource, configuration: Uint8Array): Promi
     configuration,
     env: {},
     failStrategy: 'FAIL_CLOSE',
+    limits: DEFAULT_LIMITS,
+    mayCall: null,
+    proven: true,
   });
 }
 

@@ -8,6 +8,8 @@ import { replaceAll } from './header-map.ts';
 import type { HostFunction } from './host-table.ts';
 import type { Instance } from './instance.ts';
 import { decodePairs, type Pair } from './pairs.ts';
+import type { Plugin } from './plugin.ts';
+import type { Upstream } from './upstreams.ts';
 
 /** Bytes of a request that a guest may send. */
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
@@ -84,6 +86,9 @@ export function callFunctions(vm: Instance): Record<string, HostFunction> {
       const name = upstreamLength >>> 0 > MAX_NAME ? '' : memory.utf8(upstream >>> 0, upstreamLength >>> 0);
       const found = host.upstreams.find(name);
       if (found === null) return refuse(Status.BadArgument, `proxy_http_call: ${nothingKnown(name)}`);
+      if (!mayCall(context.plugin, found)) {
+        return refuse(Status.BadArgument, `proxy_http_call: "${name}" is not among the upstreams of the plugin`);
+      }
       const fields = pairsAt(trailers >>> 0, trailersLength >>> 0);
       const { plugin } = context;
       head.contentLength = fields.length > 0 ? -1 : bodyLength >>> 0;
@@ -118,6 +123,16 @@ export function callFunctions(vm: Instance): Record<string, HostFunction> {
       return vm.giveText(httpCalls.statusText, pointerAt >>> 0, lengthAt >>> 0);
     },
   };
+}
+
+/** `auth` is a service of the plugin's own namespace, `auth.shop` one of another, all else a full name. */
+function mayCall({ spec: { mayCall, name } }: Plugin, { service }: Upstream): boolean {
+  if (mayCall === null) return true;
+  const namespace = name.slice(0, Math.max(0, name.indexOf('/')));
+  return mayCall.some((allowed) => {
+    const full = allowed.includes('.') ? allowed : `${allowed}.${namespace}`;
+    return service === allowed || service === full || service.startsWith(`${full}.svc.`);
+  });
 }
 
 function nothingKnown(name: string): string {

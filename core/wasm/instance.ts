@@ -3,7 +3,7 @@
 
 import type { FilterStream } from '../filter.ts';
 import { ABI_MARKERS, type AbiVersion, Status } from './abi.ts';
-import { FUEL_GLOBAL, FuelGauge, type FuelPayer, START_EXPORT } from './fuel.ts';
+import { FUEL_GLOBAL, type FuelBudget, FuelGauge, type FuelPayer, START_EXPORT } from './fuel.ts';
 import type { Host } from './host.ts';
 import { hostFunctions } from './host-table.ts';
 import { HttpCalls } from './http-calls.ts';
@@ -47,6 +47,16 @@ export interface Callbacks {
   readonly delete: Callback | null;
 }
 
+/** What a guest is given beside its code. */
+interface Surroundings {
+  /** WASI environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** What its memory may grow to. */
+  readonly memoryBytes: number;
+  /** null: the host's own budget. */
+  readonly fuelPerCallback: number | null;
+}
+
 type Stage = 'running' | 'starting' | 'allocating';
 
 export class Instance {
@@ -79,10 +89,10 @@ export class Instance {
   private nextId = 1;
 
   /** Links, checks arities and runs `_initialize` or `_start`. Throws what went wrong. */
-  constructor(module: WebAssembly.Module, host: Host, env: Readonly<Record<string, string>>, capBytes: number) {
+  constructor(module: WebAssembly.Module, host: Host, { env, memoryBytes, fuelPerCallback }: Surroundings) {
     this.host = host;
     this.env = env;
-    this.memory = new GuestMemory(capBytes);
+    this.memory = new GuestMemory(memoryBytes);
     this.httpCalls = new HttpCalls(this);
     const { observer } = host;
     const table = hostFunctions(this);
@@ -90,7 +100,7 @@ export class Instance {
     const { exports } = new WebAssembly.Instance(module, imports);
     checkArity(exports);
     const fuel = exports[FUEL_GLOBAL];
-    this.fuel = fuel instanceof WebAssembly.Global ? new FuelGauge(fuel, host.fuel) : null;
+    this.fuel = fuel instanceof WebAssembly.Global ? new FuelGauge(fuel, budgetOf(host.fuel, fuelPerCallback)) : null;
     this.memory.open(exports.memory as WebAssembly.Memory);
     this.abi = ABI_MARKERS[Object.keys(exports).find((name) => Object.hasOwn(ABI_MARKERS, name))!];
     const callback = (name: string): Callback | null => {
@@ -215,6 +225,10 @@ export class Instance {
     const streams = this.waiting.splice(0);
     for (const stream of streams) stream.settle();
   }
+}
+
+function budgetOf(budget: FuelBudget, callback: number | null): FuelBudget {
+  return callback === null ? budget : { ...budget, callback, stream: Math.max(budget.stream, callback) };
 }
 
 /** WASI's two ways to start, and the `main` that a reactor may have beside `_initialize`. */

@@ -1,12 +1,13 @@
 // A configured plugin in one shard: the FilterFactory that snapshots hold, and the root context that the guest knows.
 // It outlives its guest: after a trap the same plugin gets a root in the fresh instance.
 
-import type { FilterFactory, FilterStream, HttpFilter, Verdict } from '../filter.ts';
+import type { FilterFactory, FilterStream, HttpFilter } from '../filter.ts';
 import type { ConnectionOwner, NetworkFilterFactory } from '../network-filter.ts';
 import { WasmConnection } from './connection.ts';
 import { FuelRation } from './fuel.ts';
+import { stopgap } from './missing.ts';
 import type { PluginSpec } from './spec.ts';
-import { failStream, WasmStream } from './stream.ts';
+import { WasmStream } from './stream.ts';
 import type { Vm } from './vm.ts';
 
 export class Plugin implements FilterFactory, NetworkFilterFactory {
@@ -41,7 +42,7 @@ export class Plugin implements FilterFactory, NetworkFilterFactory {
   open(stream: FilterStream, config: Uint8Array | null): HttpFilter {
     if (this.retired && !this.vm.plugins.has(this)) this.vm.readmit(this);
     const instance = this.vm.ready();
-    if (instance === null || this.contextId === 0) return this.failsOpen ? ABSENT : new Failed(stream);
+    if (instance === null || this.contextId === 0) return stopgap(stream, this.spec.failStrategy);
     this.streams++;
     return new WasmStream(this, instance, stream, config);
   }
@@ -126,50 +127,4 @@ export class RootContext {
     return 0;
   }
   set fuelSpent(_units: number) {}
-}
-
-/** A filter that is not there (FAIL_OPEN while its guest is down). */
-const ABSENT: HttpFilter = {
-  requestHead: () => 'continue',
-  requestBody: () => 'continue',
-  requestTrailers: () => 'continue',
-  responseHead: () => 'continue',
-  responseBody: () => 'continue',
-  responseTrailers: () => 'continue',
-  done: () => undefined,
-};
-
-/** A filter that cannot run and must (FAIL_CLOSE while its guest is down): whatever reaches it first is refused. */
-class Failed implements HttpFilter {
-  private readonly stream: FilterStream;
-  private refused = false;
-  constructor(stream: FilterStream) {
-    this.stream = stream;
-  }
-  requestHead(): Verdict {
-    return this.refuse();
-  }
-  requestBody(): Verdict {
-    return this.refuse();
-  }
-  requestTrailers(): Verdict {
-    return this.refuse();
-  }
-  // The refusal itself passes here on its way back.
-  responseHead(): Verdict {
-    return this.refused ? 'continue' : this.refuse();
-  }
-  responseBody(): Verdict {
-    return 'continue';
-  }
-  responseTrailers(): Verdict {
-    return 'continue';
-  }
-  done(): void {}
-
-  private refuse(): Verdict {
-    if (!this.refused) failStream(this.stream);
-    this.refused = true;
-    return 'pause';
-  }
 }

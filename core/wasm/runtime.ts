@@ -47,6 +47,8 @@ export interface RuntimeOptions {
   readonly keys?: RemoteKeys;
   /** Watches all guests, down to their trace messages. */
   readonly observer?: Observer;
+  /** Only tries plugins out: what they ask of others is not done. */
+  readonly rehearsal?: boolean;
 }
 
 /** A plugin that is given no exchange and no connection. */
@@ -90,7 +92,7 @@ export class WasmRuntime {
       shared: new SharedData(options.shared.data, options.shard),
       queues: new Queues(options.shared.queues, options.shard),
       metrics: new Metrics(options.shared.metrics, options.shard),
-      rehearsal: false,
+      rehearsal: options.rehearsal ?? false,
       keys: options.keys ?? NO_REMOTE_KEYS,
       upstreams: options.upstreams ?? { find: () => null },
       fuel: options.fuel ?? DEFAULT_FUEL,
@@ -182,6 +184,6 @@ export class WasmRuntime {
 
 /** Equal keys share an instance, as Envoy's virtual machines do. */
 function keyOf(spec: PluginSpec): string {
-  const configuration = Buffer.from(spec.vmConfiguration).toString('latin1');
-  return JSON.stringify([spec.vmId, spec.digest, configuration, spec.env]);
+  const { vmId, digest, vmConfiguration, env, limits } = spec;
+  return JSON.stringify([vmId, digest, Buffer.from(vmConfiguration).toString('latin1'), env, limits]);
 }

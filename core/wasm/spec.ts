@@ -1,14 +1,15 @@
-// What a plugin is made of, as a shard is told. Types only.
+// What a plugin is made of: as configuration wants it, and as a shard is told once its code is there. Types, and the
+// limits where nobody names any.
 
 export type FailStrategy = 'FAIL_CLOSE' | 'FAIL_OPEN' | 'FAIL_RELOAD';
+export type PluginType = 'http' | 'network' | 'service';
 
-export interface PluginSpec {
+/** Everything but the code. */
+export interface PluginConfig {
+  /** 'default/tenant': as logs, metrics and proxy-config call it. */
   readonly name: string;
   /** sha256 of the module's bytes; equal digests are the same code. */
   readonly digest: string;
-  readonly module: WebAssembly.Module;
-  /** Ours: configured in place, without a trial run on an instance of its own. */
-  readonly builtin: boolean;
   readonly rootId: string;
   /** Plugins of one vm id, code and vm configuration share an instance; shared data and queues are scoped by it. */
   readonly vmId: string;
@@ -17,4 +18,24 @@ export interface PluginSpec {
   /** WASI environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly failStrategy: FailStrategy;
+  readonly limits: PluginLimits;
+  /** Services that it may call, by the names it calls them by; null: all of the mesh. */
+  readonly mayCall: readonly string[] | null;
 }
+
+export interface PluginSpec extends PluginConfig {
+  readonly module: WebAssembly.Module;
+  /** Ours: may call our own host functions. */
+  readonly builtin: boolean;
+  /** A canary has accepted this very configuration already: it is configured in place, without a trial run. */
+  readonly proven: boolean;
+}
+
+export interface PluginLimits {
+  /** Pages of 64 KiB that one instance may grow to. */
+  readonly memoryPages: number;
+  /** Units of fuel for one callback, see fuel.ts; null: the proxy's default. */
+  readonly fuelPerCallback: number | null;
+}
+
+export const DEFAULT_LIMITS: PluginLimits = { memoryPages: 512, fuelPerCallback: null };

@@ -2,12 +2,12 @@
 // knows by its number. Callbacks in the ABI's order; a trap in any of them is the virtual machine's affair.
 
 import type { BodyBuffer } from '../body.ts';
-import { FAILURES } from '../errors.ts';
 import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from '../filter.ts';
 import type { Head } from '../head.ts';
 import { Timer } from '../timers.ts';
 import { fieldCount } from './header-map.ts';
 import type { Context, Instance } from './instance.ts';
+import { failStream } from './missing.ts';
 import type { Plugin } from './plugin.ts';
 
 /** What a guest may ask for during a callback; it happens after the callback. */
@@ -329,11 +329,4 @@ export class WasmStream extends Timer implements HttpFilter, Context {
 /** The head is on its way before the filter has seen the body, so a length that was announced cannot be kept to. */
 function lengthMayChange(head: Head): void {
   if (head.contentLength > 0) head.contentLength = -1;
-}
-
-/** The answer to a request whose filter cannot be run. */
-export function failStream(stream: FilterStream): void {
-  const { status, details, body, flag } = FAILURES.filter_failed;
-  if (flag !== null) stream.addFlag(flag);
-  stream.localReply({ status, details, body, fields: [], grpcStatus: -1 });
 }

@@ -14,7 +14,8 @@ export class TrialUpstreams implements Upstreams {
 
   find(name: string): Upstream | null {
     const answer = this.answers.get(name);
-    return answer === undefined ? null : { call: (_request: UpstreamRequest, done) => answerLater(answer, done) };
+    if (answer === undefined) return null;
+    return { service: name, call: (_request: UpstreamRequest, done) => answerLater(answer, done) };
   }
 }
 

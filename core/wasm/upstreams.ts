@@ -12,6 +12,8 @@ export interface Upstreams {
 }
 
 export interface Upstream {
+  /** Full name of the service: 'auth.default.svc.cluster.local'. */
+  readonly service: string;
   /** Sends a request. `done` is called exactly once, never before this has returned, unless the call was given up. */
   call(request: UpstreamRequest, done: (outcome: UpstreamResponse | UpstreamFailure) => void): GiveUp;
 }

@@ -17,7 +17,7 @@ const HEALTHY_MS = 60_000;
 /** So many deaths in a row, none of them after a healthy life, open the breaker: it is tried once in MAX_BACKOFF_MS. */
 const CRASH_LOOP = 5;
 const DONE_DEADLINE_MS = 10_000;
-const MEMORY_CAP_BYTES = 32 * 1024 * 1024;
+const PAGE_BYTES = 64 * 1024;
 
 export class Vm {
   readonly plugins = new Set<Plugin>();
@@ -41,7 +41,7 @@ export class Vm {
 
   /** A configured plugin. Throws PluginRefused; what runs already is not touched by that. */
   add(spec: PluginSpec): Plugin {
-    if (this.plugins.size > 0 && !spec.builtin) this.tryOut(spec);
+    if (this.plugins.size > 0 && !spec.proven) this.tryOut(spec);
     const plugin = new Plugin(spec, this, wantsOf(spec.module));
     this.enter(plugin);
     return plugin;
@@ -202,7 +202,9 @@ export class Vm {
 
   private launch(): Instance {
     try {
-      return new Instance(this.spec.module, this.host, this.spec.env, MEMORY_CAP_BYTES);
+      const { module, env, limits } = this.spec;
+      const cap = limits.memoryPages * PAGE_BYTES;
+      return new Instance(module, this.host, { env, memoryBytes: cap, fuelPerCallback: limits.fuelPerCallback });
     } catch (error) {
       if (error instanceof PluginRefused) throw error;
       throw new PluginRefused(`does not start: ${trapText(error)}`);

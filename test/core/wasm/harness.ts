@@ -10,7 +10,7 @@ import type { ExchangeRecord } from '../../../core/record.ts';
 import type { VerifiedToken } from '../../../core/tokens/verified.ts';
 import { type RuntimeOptions, WasmRuntime } from '../../../core/wasm/runtime.ts';
 import { createSharedMemory } from '../../../core/wasm/shared-memory.ts';
-import type { PluginSpec } from '../../../core/wasm/spec.ts';
+import { DEFAULT_LIMITS, type PluginSpec } from '../../../core/wasm/spec.ts';
 import type { Node } from '../../../core/workload.ts';
 
 export const NODE: Node = {
@@ -57,6 +57,9 @@ export function specFor(bytes: Uint8Array, changes: Partial<PluginSpec> = {}): P
     configuration: new Uint8Array(0),
     env: {},
     failStrategy: 'FAIL_CLOSE',
+    limits: DEFAULT_LIMITS,
+    mayCall: null,
+    proven: false,
     ...changes,
   };
 }

@@ -29,6 +29,7 @@ class Known implements Upstreams {
   find(name: string) {
     if (name !== 'authz' && name !== 'grpc') return null;
     return {
+      service: name,
       call: (request: UpstreamRequest, done: Sent['done']) => {
         const sent: Sent = { name, request, done, givenUp: false };
         this.sent.push(sent);

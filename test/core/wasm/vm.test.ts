@@ -136,7 +136,7 @@ describe('the order of callbacks', () => {
 describe('several plugins in one machine', () => {
   test('the same code with another configuration is a new root in the same instance; only the first starts the machine', () => {
     const { runtime, lines } = runtimeFor();
-    const spec = specFor(diary(), { builtin: true });
+    const spec = specFor(diary(), { proven: true });
     runtime.configure(spec);
     runtime.configure({ ...spec, configuration: Buffer.from('other') });
     assert.equal(told(lines), 'c1 v1 f1 c2 f2');

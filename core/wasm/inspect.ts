@@ -1,11 +1,11 @@
 // What a module is and what it will be able to do, told before any of it runs. One line says why it is refused.
-import { ABI_MARKERS } from '../core/wasm/abi.ts';
-import { type Metered, type MeterOptions, meter } from '../core/wasm/meter/meter.ts';
-import { wrongImport } from '../core/wasm/meter/signatures.ts';
-import { checkArity, checkModule } from '../core/wasm/module.ts';
-import { PluginRefused } from '../core/wasm/traps.ts';
-import type { PluginKind } from '../core/wasm/trial.ts';
+import { ABI_MARKERS } from './abi.ts';
 import { type Capability, capabilitiesOf } from './capabilities.ts';
+import { type Metered, type MeterOptions, meter } from './meter/meter.ts';
+import { wrongImport } from './meter/signatures.ts';
+import { checkArity, checkModule } from './module.ts';
+import { PluginRefused } from './traps.ts';
+import type { PluginKind } from './trial.ts';
 
 export interface PluginDescription {
   readonly accepted: boolean;

@@ -1,0 +1,70 @@
+// What stands in a chain where a plugin should and cannot: its module is not there, or its guest is down. The plugin's
+// strategy says what becomes of requests.
+
+import { FAILURES } from '../errors.ts';
+import type { FilterFactory, FilterStream, HttpFilter, Verdict } from '../filter.ts';
+import type { FailStrategy } from './spec.ts';
+
+/** In the place of a plugin whose module is not there. */
+export function missingFilter(name: string, strategy: FailStrategy): FilterFactory {
+  const open = (stream: FilterStream): HttpFilter => stopgap(stream, strategy);
+  return { name, wants: { requestHead: true, requestBody: false, responseHead: false, responseBody: false }, open };
+}
+
+/** What one stream passes instead of the plugin. */
+export function stopgap(stream: FilterStream, strategy: FailStrategy): HttpFilter {
+  return strategy === 'FAIL_OPEN' ? ABSENT : new Failed(stream);
+}
+
+/** The answer to a request whose filter cannot be run. */
+export function failStream(stream: FilterStream): void {
+  const { status, details, body, flag } = FAILURES.filter_failed;
+  if (flag !== null) stream.addFlag(flag);
+  stream.localReply({ status, details, body, fields: [], grpcStatus: -1 });
+}
+
+/** A filter that is not there. */
+const ABSENT: HttpFilter = {
+  requestHead: () => 'continue',
+  requestBody: () => 'continue',
+  requestTrailers: () => 'continue',
+  responseHead: () => 'continue',
+  responseBody: () => 'continue',
+  responseTrailers: () => 'continue',
+  done: () => undefined,
+};
+
+/** A filter that cannot run and must: whatever reaches it first is refused. */
+class Failed implements HttpFilter {
+  private readonly stream: FilterStream;
+  private refused = false;
+  constructor(stream: FilterStream) {
+    this.stream = stream;
+  }
+  requestHead(): Verdict {
+    return this.refuse();
+  }
+  requestBody(): Verdict {
+    return this.refuse();
+  }
+  requestTrailers(): Verdict {
+    return this.refuse();
+  }
+  // The refusal itself passes here on its way back.
+  responseHead(): Verdict {
+    return this.refused ? 'continue' : this.refuse();
+  }
+  responseBody(): Verdict {
+    return 'continue';
+  }
+  responseTrailers(): Verdict {
+    return 'continue';
+  }
+  done(): void {}
+
+  private refuse(): Verdict {
+    if (!this.refused) failStream(this.stream);
+    this.refused = true;
+    return 'pause';
+  }
+}
