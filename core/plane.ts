@@ -7,6 +7,7 @@ import type { RecordSink } from './record.ts';
 import type { VirtualHost } from './router/route.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
 import type { Timers } from './timers.ts';
+import type { RemoteKeys } from './tokens/rules.ts';
 import type { SharedMemory } from './wasm/shared-memory.ts';
 import type { RestartReason } from './wasm/traps.ts';
 import type { Node, WorkloadEndpoint } from './workload.ts';
@@ -43,6 +44,8 @@ export interface DataPlaneEnvironment {
   readonly modules: readonly ModuleSpec[];
   /** What the filters of all shards share. */
   readonly shared: SharedMemory;
+  /** Key sets of token issuers. */
+  readonly keys: RemoteKeys;
   log(level: LogLevel, component: string, message: string): void;
   /** A filter's guest died and has been replaced. */
   pluginRestarted(plugin: string, reason: RestartReason): void;

@@ -75,6 +75,8 @@ export type LogLevel = 'debug' | 'info' | 'warning' | 'error';
 export type ToShard =
   | { readonly type: 'config'; readonly update: ConfigUpdate; readonly listeners: readonly ListenerSpec[] }
   | { readonly type: 'endpoints'; readonly endpoints: readonly WorkloadEndpoint[] }
+  /** The keys of a token issuer by where they are fetched from; null: nobody refers to them any more. */
+  | { readonly type: 'keys'; readonly source: string; readonly keys: string | null }
   | { readonly type: 'modules'; readonly modules: readonly ModuleSpec[] }
   | { readonly type: 'log-level'; readonly level: LogLevel }
   | { readonly type: 'query'; readonly id: number; readonly what: DumpKind }
@@ -98,5 +100,7 @@ export type FromShard =
   | { readonly type: 'access-log'; readonly lines: string }
   | { readonly type: 'log'; readonly level: LogLevel; readonly component: string; readonly message: string }
   | { readonly type: 'plugin-restarted'; readonly plugin: string; readonly reason: RestartReason }
+  /** A token names a key that its issuer's set does not have. */
+  | { readonly type: 'keys-missing'; readonly source: string }
   | { readonly type: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly type: 'drained' };

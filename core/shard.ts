@@ -5,6 +5,7 @@ import type { Problem } from './config/resource.ts';
 import type { FromShard, ListenerSpec, ShardStart, ToShard } from './protocol.ts';
 import { createDataPlane, type DataPlane } from './proxy.ts';
 import { ShardTelemetry } from './telemetry/shard-telemetry.ts';
+import { FetchedKeys } from './tokens/fetched-keys.ts';
 
 export const HEARTBEAT_MS = 100;
 /** How long the sockets of a closed data plane may take to say so. */
@@ -20,6 +21,7 @@ class ServingShard {
   private readonly plane: DataPlane;
   private readonly start: ShardStart;
   private readonly telemetry: ShardTelemetry;
+  private readonly keys = new FetchedKeys((source) => this.post({ type: 'keys-missing', source }));
   private readonly heartbeat: NodeJS.Timeout;
   /** Messages are answered one after the other, though opening listeners takes turns of the event loop. */
   private work: Promise<void> = Promise.resolve();
@@ -36,6 +38,7 @@ class ServingShard {
       options,
       modules,
       shared,
+      keys: this.keys,
       sink: this.telemetry,
       log: (level, component, message) => this.telemetry.log(level, component, message),
       pluginRestarted: (plugin, reason) => this.post({ type: 'plugin-restarted', plugin, reason }),
@@ -61,6 +64,8 @@ class ServingShard {
         return this.configure(message);
       case 'endpoints':
         return this.plane.setEndpoints(message.endpoints);
+      case 'keys':
+        return this.keys.learn(message.source, message.keys);
       case 'modules':
         return this.plane.setModules(message.modules);
       case 'log-level':

@@ -18,13 +18,14 @@ export class WasmFilters implements FilterSource {
   private readonly configured = new Map<string, FilterFactory>();
 
   constructor(environment: DataPlaneEnvironment, timers: Timers, upstreams: Upstreams) {
-    const { node, shared, shard, options } = environment;
+    const { node, shared, shard, options, keys } = environment;
     this.runtime = new WasmRuntime({
       node,
       shared,
       shard,
       timers,
       upstreams,
+      keys,
       logLevel: options.logLevel,
       log: (level, component, message) => environment.log(level, component, message),
       restarted: (plugin, reason) => environment.pluginRestarted(plugin, reason),

@@ -22,6 +22,7 @@ interface Options {
   readonly address?: string;
   readonly drainTimeout: number;
   readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
+  readonly allowPrivateFetch?: boolean;
   readonly accessLog: 'text' | 'json' | 'off';
   readonly logLevel: 'debug' | 'info' | 'warning' | 'error';
   readonly json?: boolean;
@@ -47,6 +48,7 @@ export function proxyCommand(program: Command): void {
     .option('--outbound <address>', 'listen for clients that use it as their HTTP proxy, too', address)
     .option('--address <address>', 'its own loopback address, from which it dials (default: by the hash of who it is)')
     .addOption(durationOption('--drain-timeout', 'how long requests under way may take at the end', '5s'))
+    .option('--allow-private-fetch', 'key sets may be fetched from private networks and this machine')
     .addOption(
       new Option('--outbound-policy <policy>', 'for hosts that the mesh does not know')
         .choices(['ALLOW_ANY', 'REGISTRY_ONLY'])
@@ -96,6 +98,7 @@ async function proxy(options: Options): Promise<number> {
     gatewayPorts: options.gatewayPort,
     stateDir: source.kind === 'files' ? null : stateFolder(await makeHome(), node),
     accessLog: { format: options.accessLog },
+    allowPrivateFetch: options.allowPrivateFetch,
     outboundPolicy: options.outboundPolicy,
     drainTimeoutMs: options.drainTimeout,
     logLevel: options.logLevel,

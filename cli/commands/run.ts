@@ -24,6 +24,7 @@ interface Options {
   readonly drainTimeout: number;
   readonly stopTimeout: number;
   readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
+  readonly allowPrivateFetch?: boolean;
   readonly accessLog: 'text' | 'json' | 'off';
   readonly logLevel: 'debug' | 'info' | 'warning' | 'error';
   readonly json?: boolean;
@@ -54,6 +55,7 @@ export function runCommand(program: Command): void {
     .addOption(durationOption('--ready-timeout', 'how long the application may take to listen', '60s'))
     .addOption(durationOption('--drain-timeout', 'how long requests under way may take at the end', '5s'))
     .addOption(durationOption('--stop-timeout', 'how long the application may take to stop', '10s'))
+    .option('--allow-private-fetch', 'key sets may be fetched from private networks and this machine')
     .addOption(
       new Option('--outbound-policy <policy>', 'for hosts that the mesh does not know')
         .choices(['ALLOW_ANY', 'REGISTRY_ONLY'])
@@ -109,6 +111,7 @@ async function run(command: readonly string[], options: Options): Promise<number
     listeners: { outbound: at(OUTBOUND_PORT), inbound: at(INBOUND_PORT) },
     stateDir: stateFolder(await makeHome(), node),
     accessLog: { format: options.accessLog },
+    allowPrivateFetch: options.allowPrivateFetch,
     outboundPolicy: options.outboundPolicy,
     drainTimeoutMs: options.drainTimeout,
     logLevel: options.logLevel,

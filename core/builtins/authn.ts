@@ -8,6 +8,7 @@
 //   rule    u32 size | u8 1 if the token is forwarded | text header of the payload, or '' | list of headers of claims
 //   text    u16 length | bytes
 
+import { parseDuration } from '../config/duration.ts';
 import type { JWTRule, RequestAuthenticationSpec } from '../config/kinds/request-authentication.ts';
 import type { Resource } from '../config/resource.ts';
 import type { TokenRuleSpec, TokenRulesSpec } from '../tokens/rules.ts';
@@ -22,6 +23,10 @@ const COOKIE = 2;
 
 /** Claims that are lists of words wherever they come from, as in Istio. */
 const SPACE_DELIMITED = ['scope', 'permission'];
+
+/** As Istio's. */
+const FETCH_TIMEOUT_MS = 5000;
+const MAX_FETCH_TIMEOUT_MS = 60_000;
 
 type Policy = Resource<RequestAuthenticationSpec>;
 
@@ -65,6 +70,18 @@ export function rulesAt(policies: readonly Policy[], node: Node): JWTRule[] {
 /** Where a rule's keys are fetched from when they do not stand in it: a key set, or what the issuer publishes about itself. */
 export function keySource({ issuer, jwksUri }: JWTRule): string {
   return jwksUri ?? `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
+}
+
+/** Where keys are fetched from for this workload, and how long that may take in milliseconds. */
+export function remoteKeySources(policies: readonly Policy[], node: Node): Map<string, number> {
+  const sources = new Map<string, number>();
+  for (const rule of rulesAt(policies, node)) {
+    if (rule.jwks !== undefined) continue;
+    const source = keySource(rule);
+    const timeoutMs = rule.timeout === undefined ? FETCH_TIMEOUT_MS : parseDuration(rule.timeout);
+    sources.set(source, Math.min(MAX_FETCH_TIMEOUT_MS, Math.max(timeoutMs, sources.get(source) ?? 0)));
+  }
+  return sources;
 }
 
 function forHost(rule: JWTRule): TokenRuleSpec {

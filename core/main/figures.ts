@@ -14,6 +14,7 @@ export interface Facts {
   shards(): { readonly count: number; readonly serving: number; readonly restarts: number };
   /** Of all shards, as of the last asking. */
   connections(): number;
+  keys(): { readonly fetches: number; readonly failures: number; readonly failing: number };
   /** Lines of the access log that were dropped. */
   linesDropped(): number;
 }
@@ -29,5 +30,8 @@ export function registerFigures(exposition: Exposition, facts: Facts): void {
   exposition.gauge('weft_shards_serving', 'Data-plane threads that serve.', {}, () => facts.shards().serving);
   exposition.counter('weft_shard_restarts_total', 'Data-plane threads replaced.', {}, () => facts.shards().restarts);
   exposition.gauge('weft_downstream_connections', 'Open client connections.', {}, facts.connections);
+  exposition.counter('weft_jwks_fetches_total', 'Fetches of key sets.', {}, () => facts.keys().fetches);
+  exposition.counter('weft_jwks_fetch_failures_total', 'Those that failed.', {}, () => facts.keys().failures);
+  exposition.gauge('weft_jwks_failing', 'Key sets whose last fetch failed.', {}, () => facts.keys().failing);
   exposition.counter('weft_access_log_lines_dropped_total', 'Access-log lines lost.', {}, facts.linesDropped);
 }

@@ -38,6 +38,8 @@ export interface ProxyOptions {
   readonly outboundPolicy?: ShardOptions['outboundPolicy'];
   /** Ports of this machine's loopback that no request may be sent to: the mesh's own servers. The admin's is one anyway. */
   readonly protectedPorts?: readonly number[];
+  /** What the configuration has fetched (key sets) may lie in private networks and on this machine. Default false. */
+  readonly allowPrivateFetch?: boolean;
   /** Default 5000. */
   readonly drainTimeoutMs?: number;
   /** A shard that shows no sign of life for so long is replaced. Default 5000. */

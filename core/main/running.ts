@@ -20,6 +20,7 @@ import { PluginRestarts } from './plugin-restarts.ts';
 import { PortUnavailable, reason } from './ports.ts';
 import { type News, Shards } from './shards.ts';
 import type { Source } from './source.ts';
+import { TokenKeys } from './token-keys.ts';
 
 export interface Parts {
   readonly options: ProxyOptions;
@@ -52,6 +53,7 @@ export class RunningProxy implements WeftProxy {
   private readonly shared: SharedMemory;
   private readonly exposition: Exposition;
   private readonly restarts: PluginRestarts;
+  private readonly keys: TokenKeys;
   private readonly startedAt = Date.now();
   // Made by start, in this order.
   private adminServer: Admin | null = null;
@@ -91,15 +93,26 @@ export class RunningProxy implements WeftProxy {
         gatewayAddress: options.gatewayAddress ?? '127.0.0.1',
         gatewayPorts: options.gatewayPorts ?? {},
         log: log.write,
-        onAdopted: () => this.becameReady(),
+        onAdopted: () => {
+          this.keys.follow(this.configuration.running!.resources.values());
+          this.becameReady();
+        },
       },
       () => this.shards!,
     );
+    this.keys = new TokenKeys({
+      node: options.node,
+      stateDir: options.stateDir ?? null,
+      allowPrivate: options.allowPrivateFetch ?? false,
+      log: log.write,
+      post: (message) => this.shards?.post(message),
+    });
     this.registerFigures();
   }
 
   async start(): Promise<void> {
     this.adminServer = await this.startAdmin();
+    await this.keys.load();
     this.shards = this.startShards();
     this.source = await this.openSource();
     await this.source.start();
@@ -242,7 +255,7 @@ export class RunningProxy implements WeftProxy {
       series: (index) => this.statistics.series(index),
       stuckAfterMs: options.stuckAfterMs ?? STUCK_AFTER_MS,
       log: log.write,
-      greeting: () => this.configuration.greeting(),
+      greeting: () => [...this.keys.greeting(), ...this.configuration.greeting()],
       received: (index, message) => this.received(index, message),
       died: (index) => void releaseDeadShard(shared, index),
     });
@@ -285,6 +298,9 @@ export class RunningProxy implements WeftProxy {
       case 'access-log':
         accessLog.write(message.lines, () => this.statistics.logTaken(shard, message.lines.length));
         return;
+      case 'keys-missing':
+        this.keys.missing(message.source);
+        return;
       case 'plugin-restarted':
         this.restarts.restarted(message.plugin, message.reason);
         return;
@@ -312,6 +328,7 @@ export class RunningProxy implements WeftProxy {
   private async closeNow(): Promise<void> {
     this.neverReady(new Error('the proxy ended before it was ready'));
     await this.source?.close();
+    await this.keys.close();
     await this.shards?.stop();
     await this.adminServer?.close();
     await this.parts.accessLog.close(LAST_LINES_MS);
@@ -327,6 +344,7 @@ export class RunningProxy implements WeftProxy {
       rejected: () => this.configuration.rejected,
       shards: () => this.shards ?? { count: this.parts.shards, serving: 0, restarts: 0 },
       connections: () => this.connections,
+      keys: () => this.keys,
       linesDropped: () => this.statistics.logDropped + this.parts.accessLog.dropped,
     });
   }

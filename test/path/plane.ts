@@ -16,6 +16,8 @@ import type { Problem } from '../../core/config/resource.ts';
 import type { ListenerSpec, ModuleSpec } from '../../core/protocol.ts';
 import { createDataPlane, type DataPlane } from '../../core/proxy.ts';
 import type { ExchangeRecord } from '../../core/record.ts';
+import type { RemoteKeys } from '../../core/tokens/rules.ts';
+import { NO_REMOTE_KEYS } from '../../core/wasm/foreign-token.ts';
 import { createSharedMemory } from '../../core/wasm/shared-memory.ts';
 import type { Node, WorkloadEndpoint } from '../../core/workload.ts';
 
@@ -58,6 +60,8 @@ export interface PlaneOptions {
   readonly endpoints?: readonly WorkloadEndpoint[];
   readonly outboundPolicy?: 'ALLOW_ANY' | 'REGISTRY_ONLY';
   readonly maxActiveRequests?: number;
+  /** Key sets of token issuers; none without it. */
+  readonly keys?: RemoteKeys;
   /** Modules that stand where built-ins of these names do. */
   readonly modules?: Readonly<Record<string, Uint8Array>>;
 }
@@ -98,6 +102,7 @@ export async function startPlane(options: PlaneOptions = {}): Promise<RunningPla
     },
     modules: builtinModules(options.modules ?? {}),
     shared: createSharedMemory(1),
+    keys: options.keys ?? NO_REMOTE_KEYS,
     sink: {
       exchangeEnded(record) {
         records.push(logged(record));

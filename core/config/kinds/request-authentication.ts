@@ -8,12 +8,7 @@ import { ATTACHMENT, attachment } from './shared.ts';
 
 const httpUrl = string({
   code: 'url',
-  check(value) {
-    const url = URL.parse(value);
-    return url !== null && (url.protocol === 'https:' || url.protocol === 'http:') && url.username === ''
-      ? null
-      : `${quote(value)} is no http or https URL`;
-  },
+  check: (value) => (isHttpUrl(value) ? null : `${quote(value)} is no http or https URL`),
 });
 
 const keySet = string({
@@ -44,7 +39,18 @@ export const JWTRule = object(
     timeout: optional(positiveDuration),
     spaceDelimitedClaims: optional(texts),
   },
-  { atMostOne: [['jwksUri', 'jwks']], aliases: { jwks_uri: 'jwksUri' } },
+  {
+    atMostOne: [['jwksUri', 'jwks']],
+    aliases: { jwks_uri: 'jwksUri' },
+    check({ issuer, jwks, jwksUri }, report) {
+      if (jwks !== undefined || jwksUri !== undefined || isHttpUrl(issuer)) return;
+      report.warning(
+        ['issuer'],
+        'jwks',
+        'neither jwks nor jwksUri, and the issuer is no URL to find its keys at: its tokens are refused',
+      );
+    },
+  },
 );
 export type JWTRule = Static<typeof JWTRule>;
 
@@ -61,3 +67,8 @@ export const requestAuthentication: Kind = {
   scope: 'namespace',
   spec: RequestAuthenticationSpec,
 };
+
+function isHttpUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && (url.protocol === 'https:' || url.protocol === 'http:') && url.username === '';
+}

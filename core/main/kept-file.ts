@@ -1,0 +1,78 @@
+// One JSON file that outlives the proxy: written beside and renamed, readable by its owner alone, soon after a change and
+// once for changes that come one after the other. What is read back is checked again by who uses it.
+
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Log } from './options.ts';
+
+const SETTLE_MS = 200;
+
+export class KeptFile {
+  readonly path: string;
+  private readonly what: string;
+  private readonly log: Log;
+  private next: (() => object) | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  private writing: Promise<void> = Promise.resolve();
+  private failed = false;
+
+  /** `what` it keeps, as the log words it. */
+  constructor(path: string, what: string, log: Log) {
+    this.path = path;
+    this.what = what;
+    this.log = log;
+  }
+
+  /** What `read` makes of the file; null: there is none, or `read` refuses it by throwing, and the log says so. */
+  async load<Kept>(read: (value: unknown) => Kept): Promise<Kept | null> {
+    try {
+      return read(JSON.parse(await readFile(this.path, 'utf8')));
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT') this.log('warning', 'state', `${this.path} is not used: ${message}`);
+      return null;
+    }
+  }
+
+  /** Keeps what `value` returns when it is written, soon. */
+  save(value: () => object): void {
+    this.next = value;
+    this.timer ??= setTimeout(() => this.write(), SETTLE_MS);
+  }
+
+  /** Writes what is waiting. */
+  async close(): Promise<void> {
+    if (this.timer !== null) this.write();
+    await this.writing;
+  }
+
+  private write(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+    this.writing = this.writing.then(async () => {
+      const { next } = this;
+      if (next === null) return;
+      this.next = null;
+      try {
+        await this.replace(JSON.stringify(next()));
+        this.failed = false;
+      } catch (error) {
+        // Said once: a full disk must not fill a log as well.
+        if (!this.failed) this.log('warning', 'state', `${this.what} cannot be kept: ${(error as Error).message}`);
+        this.failed = true;
+      }
+    });
+  }
+
+  private async replace(text: string): Promise<void> {
+    await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+    const file = await open(`${this.path}.new`, 'w', 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(`${this.path}.new`, this.path);
+  }
+}
