@@ -4,13 +4,13 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
-import { compileFilter, type FilterSource } from './compile.ts';
+import { compileFilter } from './compile.ts';
 import { type BuiltFilter, type Manifest, OUT, readManifest } from './manifest.ts';
 
 const ROOT = dirname(import.meta.dirname);
 const FILTERS = join(ROOT, 'filters');
 
-const BUILTINS: readonly FilterSource[] = [
+const BUILTINS: readonly { name: string; entry: string; runtime: 'minimal' | 'stub' }[] = [
   // Allocates nothing after its configuration.
   { name: 'fault', entry: join(FILTERS, 'fault', 'index.ts'), runtime: 'stub' },
   { name: 'authn', entry: join(FILTERS, 'authn', 'index.ts'), runtime: 'minimal' },
@@ -42,7 +42,7 @@ function sourceDigest(): string {
   const files = readdirSync(FILTERS, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
     .map((entry) => join(entry.parentPath, entry.name));
-  files.push(...['build.ts', 'compile.ts'].map((name) => join(import.meta.dirname, name)));
+  files.push(...['build.ts', 'compile.ts', 'compiler.ts'].map((name) => join(import.meta.dirname, name)));
   files.push(join(ROOT, 'node_modules', 'assemblyscript', 'package.json'));
   for (const file of files.sort())
     hash.update(relative(ROOT, file)).update('\0').update(readFileSync(file)).update('\0');

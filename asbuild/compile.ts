@@ -1,26 +1,32 @@
 // One filter from AssemblyScript to WebAssembly. The exports follow from the methods that the filter overrides: a callback
 // that nobody wrote is not exported, and the host does not call it.
 
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+
+import { compileText, SDK_FOLDER, SDK_PACKAGE } from './compiler.ts';
 
 export interface FilterSource {
-  readonly name: string;
-  /** The file that calls register(). */
+  /** The file that calls register(); anywhere. It imports the SDK as '@weft-mesh/weft/sdk'. */
   readonly entry: string;
+  /** What messages call it; the entry's path without it. */
+  readonly name?: string;
+  /** Where the module is written, beside what is returned. */
+  readonly out?: string;
+  /** 'debug' keeps names and assertions, and optimises nothing. */
+  readonly mode?: 'release' | 'debug';
+  /** Writes `out` + '.map' too, and names it in the module. Needs `out`. */
+  readonly sourceMap?: boolean;
   /**
-   * 'minimal' frees what a filter allocates, at points where nothing is on the stack. 'stub' never frees: for filters that
-   * allocate nothing once they are configured, smaller by 2 KB.
+   * 'minimal' (also without it) frees what a filter allocates, at points where nothing is on the stack. 'stub' never frees:
+   * for filters that allocate nothing once they are configured, smaller by 2 KB.
    */
-  readonly runtime: 'minimal' | 'stub';
+  readonly runtime?: 'minimal' | 'stub';
 }
 
-const ROOT = dirname(import.meta.dirname);
-const SDK = join(ROOT, 'filters', 'sdk');
-const ENTRY = '.weft-entry';
-
-/** Without exportStart the top level would run before a host can see the module's memory. */
-const ALWAYS = ['--exportStart', '_initialize', '-O3', '--shrinkLevel', '1', '--converge', '--enable', 'bulk-memory'];
+const FILTERS = dirname(SDK_FOLDER);
+const RELEASE = ['-O3', '--shrinkLevel', '1', '--converge', '--noAssert'];
+const DEBUG = ['--debug', '-O0'];
 
 /** Method of HttpFilter -> the SDK's file that exports its callback. */
 const CALLBACKS: Readonly<Record<string, string>> = {
@@ -35,67 +41,67 @@ const CALLBACKS: Readonly<Record<string, string>> = {
   onTick: 'tick',
 };
 
-/** Compiles a filter. Rejects with the compiler's messages. */
-export function compileFilter(source: FilterSource): Promise<Uint8Array> {
-  const folder = dirname(resolve(source.entry));
-  const sdk = relative(folder, SDK);
-  const text = entryFor(source.entry, sdk === '' ? '.' : sdk);
-  const abort = `abort=${join(sdk, 'abort').replaceAll('\\', '/')}/abort`;
-  const flags = ['--runtime', source.runtime, '--use', abort, '--noAssert'];
-  return compileModule(source.name, folder, text, flags);
+/** Compiles a filter. Rejects with CompileError (file, line and column of each problem) or CompilerMissing. */
+export async function compileFilter(source: FilterSource): Promise<Uint8Array> {
+  const { out, mode = 'release', runtime = 'minimal', sourceMap = false } = source;
+  const entry = resolve(source.entry);
+  if (!existsSync(entry)) throw new Error(`${source.name ?? source.entry}: there is no file ${entry}`);
+  const folder = dirname(entry);
+  const sdk = sdkFrom(folder);
+  const flags = ['--runtime', runtime, '--use', `abort=${aliasPath(sdk)}/abort/abort`];
+  flags.push(...(mode === 'debug' ? DEBUG : RELEASE));
+  if (sourceMap && out !== undefined) flags.push('--sourceMap', `${basename(out)}.map`);
+  const compiled = await compileText(folder, entryFor(entry, sdk), flags);
+  if (out !== undefined) {
+    writeFileSync(out, compiled.wasm);
+    if (compiled.sourceMap !== null) writeFileSync(`${out}.map`, compiled.sourceMap);
+  }
+  return compiled.wasm;
 }
 
-/** Compiles `text` as if it were a file in `folder`. Rejects with the compiler's messages. */
-export async function compileModule(
-  name: string,
-  folder: string,
-  text: string,
-  flags: readonly string[],
-): Promise<Uint8Array> {
-  // Loaded here, not above: it takes a second, and most starts find nothing to compile.
-  const asc = await import('assemblyscript/asc');
-  let wasm: Uint8Array | null = null;
-  let messages = '';
-  const collect = {
-    write(part: string | Uint8Array): boolean {
-      messages += typeof part === 'string' ? part : Buffer.from(part).toString();
-      return true;
-    },
-  };
-  const { error } = await asc.main([`${ENTRY}.ts`, '--outFile', 'out.wasm', '--noColors', ...ALWAYS, ...flags], {
-    stdout: collect,
-    stderr: collect,
-    readFile(file: string): string | null {
-      if (file === `${ENTRY}.ts`) return text;
-      const path = resolve(folder, file);
-      return existsSync(path) ? readFileSync(path, 'utf8') : null;
-    },
-    writeFile(file: string, contents: string | Uint8Array): void {
-      if (file === 'out.wasm' && typeof contents !== 'string') wasm = contents;
-    },
-    listFiles: () => [],
-  });
-  if (error !== null || wasm === null) throw new Error(`${name}: ${messages.trim() || error?.message}`);
-  return wasm;
+/** Compiles `text` as if it were a file in `folder`. Rejects as `compileFilter`. */
+export async function compileModule(folder: string, text: string, flags: readonly string[]): Promise<Uint8Array> {
+  return (await compileText(folder, text, [...RELEASE, ...flags])).wasm;
+}
+
+/** The SDK as files in this folder import it: the built-in filters by their place beside it, all others by its name. */
+function sdkFrom(folder: string): string {
+  const beside = relative(FILTERS, folder);
+  if (beside.startsWith('..') || resolve(FILTERS, beside) !== folder) return SDK_PACKAGE;
+  const path = relative(folder, SDK_FOLDER).replaceAll('\\', '/');
+  return path === '' ? '.' : path.startsWith('.') ? path : `./${path}`;
+}
+
+/** The SDK's path in the names that the compiler gives to what files declare. */
+function aliasPath(sdk: string): string {
+  return sdk === SDK_PACKAGE ? `~lib/${sdk}` : sdk.replace(/^\.\//, '');
 }
 
 /** What is compiled: the filter, and the exports for the methods that it has. */
 function entryFor(file: string, sdk: string): string {
-  const text = readFileSync(file, 'utf8');
-  const from = (path: string): string => {
-    const specifier = path.replaceAll('\\', '/');
-    return specifier.startsWith('.') ? specifier : `./${specifier}`;
-  };
-  const module = (file.split(/[\\/]/).pop() ?? '').replace(/\.ts$/, '');
+  const text = [...sourcesOf(file, new Map())].join('\n');
   const lines = [
-    `import './${module}';`,
-    `import '${from(join(sdk, 'abort'))}';`,
-    `export * from '${from(join(sdk, 'callbacks', 'plugin'))}';`,
+    `import './${basename(file).replace(/\.ts$/, '')}';`,
+    `import '${sdk}/abort';`,
+    `export * from '${sdk}/callbacks/plugin';`,
   ];
   for (const [method, callback] of Object.entries(CALLBACKS)) {
-    if (new RegExp(`^\\s*(?:override\\s+)?${method}\\s*\\(`, 'm').test(text)) {
-      lines.push(`export * from '${from(join(sdk, 'callbacks', callback))}';`);
+    if (new RegExp(`^\\s*(?:(?:public|override)\\s+)*${method}\\s*\\(`, 'm').test(text)) {
+      lines.push(`export * from '${sdk}/callbacks/${callback}';`);
     }
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** The texts of a filter's own files: the entry, and what it imports from beside it. */
+function sourcesOf(file: string, known: Map<string, string>): Iterable<string> {
+  if (known.has(file) || !existsSync(file) || dirname(file) === SDK_FOLDER) return known.values();
+  const text = readFileSync(file, 'utf8');
+  known.set(file, text);
+  for (const [, path] of text.matchAll(/\b(?:from|import)\s+['"](\.[^'"]*)['"]/g)) {
+    const at = join(dirname(file), path);
+    sourcesOf(`${at}.ts`, known);
+    sourcesOf(join(at, 'index.ts'), known);
+  }
+  return known.values();
 }

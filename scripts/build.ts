@@ -1,5 +1,5 @@
 // `npm run build [FOLDER]`: dist/, what is published. Node runs no TypeScript under node_modules, so tsc turns each file into
-// its own .js beside the same neighbours; built filters and static files keep their places.
+// its own .js beside the same neighbours; built filters, the SDK's sources and static files keep their places.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -7,9 +7,9 @@ import { dirname, join, resolve } from 'node:path';
 const ROOT = dirname(import.meta.dirname);
 const OUT = resolve(process.argv[2] ?? join(ROOT, 'dist'));
 const SHEBANG = '#!/usr/bin/env node\n';
-const SOURCES = ['core', 'plugins', 'control', 'bus', 'cli', 'examples/bookinfo'];
+const SOURCES = ['core', 'plugins', 'control', 'bus', 'asbuild', 'cli', 'examples/bookinfo'];
 /** Copied as they are when they exist. */
-const STATIC = ['asbuild/out', 'control/static', 'examples/bookinfo/config'];
+const STATIC = ['asbuild/out', 'control/static', 'examples/bookinfo/config', 'filters/sdk'];
 
 rmSync(OUT, { recursive: true, force: true });
 mkdirSync(OUT, { recursive: true });

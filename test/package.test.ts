@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -46,6 +46,26 @@ suite('the published package', { timeout: 200_000 }, () => {
   test('installs into an empty folder and runs', async () => {
     const { stdout } = await execute(mesh, ['version', '--client', '--json'], { cwd: user, env: cleanEnv() });
     assert.equal(JSON.parse(stdout).client.node, process.versions.node);
+  });
+
+  test('has the SDK: an author compiles a filter with it, and is told what to install for that', async () => {
+    const entry = join(user, 'filter.ts');
+    writeFileSync(
+      entry,
+      "import { HttpFilter, register } from '@weft-mesh/weft/sdk';\nregister(() => new HttpFilter());\n",
+    );
+    const compiler = join(user, 'node_modules', '@weft-mesh', 'weft', 'dist', 'asbuild', 'compile.js');
+    const script = `
+      const { compileFilter } = await import(${JSON.stringify(compiler)});
+      const wasm = await compileFilter({ entry: ${JSON.stringify(entry)} }).catch((error) => error.message);
+      process.stdout.write(typeof wasm === 'string' ? wasm : String(WebAssembly.validate(wasm)));`;
+    const run = () => execute(process.execPath, ['--input-type=module', '-e', script], { cwd: user, env: cleanEnv() });
+    assert.match(
+      (await run()).stdout,
+      /^the AssemblyScript compiler is not installed: npm install --save-dev assembly/,
+    );
+    symlinkSync(join(ROOT, 'node_modules', 'assemblyscript'), join(user, 'node_modules', 'assemblyscript'));
+    assert.equal((await run()).stdout, 'true');
   });
 
   test('serves a request with its worker threads and built-in filters', async () => {

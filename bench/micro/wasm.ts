@@ -99,7 +99,7 @@ const stream: FilterStream = {
 
 const runtime = new WasmRuntime({ node: NODE, shared: createSharedMemory(1), shard: 0, log: () => undefined });
 
-async function configure(source: FilterSource, configuration: Uint8Array): Promise<FilterFactory> {
+async function configure(source: FilterSource & { name: string }, configuration: Uint8Array): Promise<FilterFactory> {
   const bytes = await compileFilter(source);
   return runtime.configure({
     name: source.name,

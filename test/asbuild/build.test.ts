@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -11,11 +12,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { basename, join } from 'node:path';
+import { after, suite, test } from 'node:test';
 
 import { buildFilters } from '../../asbuild/build.ts';
 import { compileFilter } from '../../asbuild/compile.ts';
+import { CompileError } from '../../asbuild/compiler.ts';
 import { loadBuiltins } from '../../asbuild/manifest.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'weft-asbuild-'));
@@ -69,11 +71,63 @@ test('the same sources make the same bytes', async () => {
   assert.ok(Buffer.from(bytes).equals(loadBuiltins(out)[0].bytes));
 });
 
-test('a filter that does not compile is told with file and place', async () => {
+test('a filter that does not compile is told with file, line and column of each problem', async () => {
   const entry = join(folder, 'broken.ts');
-  writeFileSync(entry, 'const a: i32 = 1;\nexport const b = a + undefinedName;\n');
-  await assert.rejects(
-    compileFilter({ name: 'broken', entry, runtime: 'stub' }),
-    /broken: ERROR TS2304: Cannot find name 'undefinedName'[\s\S]*broken\.ts\(2,22\)/,
+  writeFileSync(entry, 'const a: i32 = 1;\nexport const b = a + undefinedName;\nexport const c: Strin = 1;\n');
+  await assert.rejects(compileFilter({ entry }), (error) => {
+    assert.ok(error instanceof CompileError);
+    assert.deepEqual(
+      error.problems.map(({ file, line, column }) => [basename(file), line, column]),
+      [
+        ['broken.ts', 2, 22],
+        ['broken.ts', 3, 17],
+      ],
+    );
+    assert.match(
+      error.message,
+      /^\S*broken\.ts:2:22 Cannot find name 'undefinedName'\. \(TS2304\)\n\S*broken\.ts:3:17 /,
+    );
+    return true;
+  });
+  await assert.rejects(compileFilter({ entry: join(folder, 'absent.ts') }), /there is no file .*absent\.ts/);
+});
+
+suite('a filter in a folder of its own', () => {
+  const own = join(folder, 'own');
+  const entry = join(own, 'src', 'index.ts');
+  mkdirSync(join(own, 'src'), { recursive: true });
+  writeFileSync(
+    entry,
+    `import { register } from '@weft-mesh/weft/sdk';\nimport { Mark } from './mark';\nregister(() => new Mark());\n`,
   );
+  writeFileSync(
+    join(own, 'src', 'mark.ts'),
+    `import { Action, bytes, Head, HttpFilter } from '@weft-mesh/weft/sdk';
+const NAME = bytes('x-mark');
+export class Mark extends HttpFilter {
+  public onResponseHeaders(head: Head): Action {
+    head.add(NAME, NAME);
+    return Action.Continue;
+  }
+}
+`,
+  );
+
+  test('imports the SDK by its name, and exports the callbacks of all its files', async () => {
+    const wasm = await compileFilter({ entry, runtime: 'stub' });
+    const names = WebAssembly.Module.exports(new WebAssembly.Module(Buffer.from(wasm))).map(({ name }) => name);
+    assert.ok(names.includes('proxy_on_response_headers'));
+    assert.ok(!names.includes('proxy_on_request_headers'));
+    assert.ok(wasm.length < 3 * 1024, `${wasm.length} bytes`);
+  });
+
+  test('is written with a source map that knows its files, and with names when it is to be debugged', async () => {
+    const to = join(own, 'plugin.wasm');
+    const wasm = await compileFilter({ entry, out: to, mode: 'debug', sourceMap: true });
+    assert.deepEqual(Buffer.from(wasm), readFileSync(to));
+    const { sources } = JSON.parse(readFileSync(`${to}.map`, 'utf8')) as { sources: string[] };
+    assert.ok(sources.includes('mark.ts') && sources.includes('~lib/@weft-mesh/weft/sdk/head.ts'), sources.join());
+    assert.match(Buffer.from(wasm).toString('latin1'), /plugin\.wasm\.map/);
+    assert.equal(WebAssembly.Module.customSections(new WebAssembly.Module(Buffer.from(wasm)), 'name').length, 1);
+  });
 });

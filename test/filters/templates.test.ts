@@ -32,7 +32,7 @@ interface Filter extends Record<string, unknown> {
   _initialize(): void;
 }
 
-const bytes = await compileModule('parts', RBAC, TEXT, ['--runtime', 'minimal', '--exportRuntime']);
+const bytes = await compileModule(RBAC, TEXT, ['--runtime', 'minimal', '--exportRuntime']);
 const { exports } = instantiateSync<ASUtil & Filter>(bytes, {
   env: { abort: () => assert.fail('the module aborted') },
 });
