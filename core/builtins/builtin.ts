@@ -1,6 +1,6 @@
 // What a built-in filter is to the compiler of snapshots: a name, and how configuration becomes the bytes that its module
 // reads. Types only. A built-in is decided by the policies of its workload (one configuration for all requests of a
-// listener) or by the route that a request takes.
+// listener), by the route that a request takes, or by the FilterChain that inserts it.
 
 import type { HTTPRoute } from '../config/kinds/virtual-service.ts';
 import type { KindName, Specs } from '../config/kinds.ts';
@@ -8,7 +8,7 @@ import type { Resource } from '../config/resource.ts';
 import type { Node } from '../workload.ts';
 
 /** The names that anchors, FilterChain and proxy-config use. */
-export type BuiltinName = 'authn' | 'rbac' | 'fault';
+export type BuiltinName = 'authn' | 'rbac' | 'fault' | 'headers';
 
 export type Builtin = WorkloadBuiltin | RouteBuiltin;
 
@@ -29,4 +29,18 @@ export interface RouteBuiltin {
   readonly name: BuiltinName;
   /** This route's configuration, or null: its requests do not pass the filter. */
   configure(http: HTTPRoute): Uint8Array | null;
+}
+
+/** JSON, as a FilterChain's `config` is. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/**
+ * A built-in that a FilterChain inserts by name. It stands where the FilterChain says, once for each place that inserts it,
+ * with its configuration as the filter's own: `source.builtin(name, configure(config))`, and no configuration of a route.
+ */
+export interface ConfigurableBuiltin {
+  readonly scope: 'configurable';
+  readonly name: BuiltinName;
+  /** The filter's configuration. Throws an Error whose message is one line: which field is wrong, and why. */
+  configure(config: JsonObject): Uint8Array;
 }

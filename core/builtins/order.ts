@@ -1,8 +1,9 @@
 // Which built-in filters stand in which chain, in the order of a request. The one place that says so.
 
 import { authn } from './authn.ts';
-import type { Builtin } from './builtin.ts';
+import type { Builtin, ConfigurableBuiltin } from './builtin.ts';
 import { fault } from './fault.ts';
+import { headers } from './headers.ts';
 import { rbac } from './rbac.ts';
 
 /** A listener's side of the mesh: at the server, at the client, or at the edge. */
@@ -13,3 +14,6 @@ export const CHAIN_ORDER: Readonly<Record<ChainKind, readonly Builtin[]>> = {
   outbound: [fault],
   gateway: [authn, rbac, fault],
 };
+
+/** Those that a FilterChain may insert by name. */
+export const CONFIGURABLE: readonly ConfigurableBuiltin[] = [headers];
