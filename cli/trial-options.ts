@@ -2,13 +2,11 @@
 import { InvalidArgumentError } from 'commander';
 import { FRAMING } from '../core/wasm/header-map.ts';
 import type { TrialResponse } from '../core/wasm/trial-exchange.ts';
+import { propertyValue } from '../plugins/property-value.ts';
 
 type Fields = readonly (readonly [string, string])[];
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const INTEGERS =
-  /^(request\.(size|total_size|time|duration)|response\.(code|flags|grpc_status|size|total_size)|(source|destination|upstream)\.port|connection\.id|listener_direction)$/;
-
 /** Repeatable: 'name: value'; the name in lower case, the value's bytes as one char each. */
 export function header(text: string, before: Fields = []): Fields {
   const at = text.indexOf(':', 1);
@@ -63,19 +61,9 @@ export function property(
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('a property is PATH=VALUE.');
   const path = text.slice(0, at);
-  return [...before, [path, encoded(path, text.slice(at + 1))]];
-}
-
-function encoded(path: string, value: string): Uint8Array {
-  if (INTEGERS.test(path)) {
-    if (!/^-?\d{1,18}$/.test(value)) throw new InvalidArgumentError(`${path} is an integer.`);
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigInt64LE(BigInt(value));
-    return bytes;
+  try {
+    return [...before, [path, propertyValue(path, text.slice(at + 1))]];
+  } catch (error) {
+    throw error instanceof RangeError ? new InvalidArgumentError(`${error.message}.`) : error;
   }
-  if (path === 'connection.mtls') {
-    if (value !== 'true' && value !== 'false') throw new InvalidArgumentError(`${path} is true or false.`);
-    return Uint8Array.of(value === 'true' ? 1 : 0);
-  }
-  return Buffer.from(value);
 }

@@ -4,8 +4,10 @@ import { createHash } from 'node:crypto';
 import { inspectPlugin, type PluginDescription } from '../core/wasm/inspect.ts';
 import type { RecordedAction, RecordedCall, RecordedLog } from '../core/wasm/recording.ts';
 import { DEFAULT_LIMITS } from '../core/wasm/spec.ts';
-import { type PluginKind, type TrialMessage, type TrialOutcome, tryPlugin } from '../core/wasm/trial.ts';
+import { type PluginKind, type TrialOutcome, tryPlugin } from '../core/wasm/trial.ts';
 import type { TrialRequest, TrialResponse } from '../core/wasm/trial-exchange.ts';
+import type { TrialMessage } from '../core/wasm/trial-session.ts';
+import type { TrialAnswer } from '../core/wasm/trial-upstreams.ts';
 
 export interface TryOptions {
   /** As logs and properties name it. */
@@ -21,7 +23,7 @@ export interface TryOptions {
   /** By path with dots. */
   readonly properties: ReadonlyMap<string, Uint8Array>;
   /** What services answer that it calls, by the name it calls them. */
-  readonly upstreams: ReadonlyMap<string, TrialResponse>;
+  readonly upstreams: ReadonlyMap<string, TrialAnswer>;
 }
 
 export interface TextMessage {
@@ -57,7 +59,7 @@ export interface Trial {
 }
 
 /** A third of a second and more, on any machine: here nobody waits behind it. */
-const FUEL = { start: 2_000_000_000, callback: 500_000_000, stream: 2_000_000_000, second: 2_000_000_000 };
+export const TRIAL_FUEL = { start: 2_000_000_000, callback: 500_000_000, stream: 2_000_000_000, second: 2_000_000_000 };
 
 /** Any bytes; rejects only when the host itself fails. */
 export async function tryModule(bytes: Uint8Array, options: TryOptions): Promise<Trial> {
@@ -70,7 +72,7 @@ export async function tryModule(bytes: Uint8Array, options: TryOptions): Promise
     response: options.response,
     properties: options.properties,
     upstreams: options.upstreams,
-    fuel: FUEL,
+    fuel: TRIAL_FUEL,
     spec: {
       name: options.name,
       digest: createHash('sha256').update(bytes).digest('hex'),
@@ -135,7 +137,7 @@ function reported(outcome: TrialOutcome, { abi, memoryPages }: PluginDescription
   };
 }
 
-function asText({ headers, body }: TrialMessage): TextMessage {
+export function asText({ headers, body }: TrialMessage): TextMessage {
   return {
     headers: headers.map(([name, value]) => [name, utf8(value)]),
     body: utf8(body.toString('latin1')),

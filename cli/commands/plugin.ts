@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../exit.ts';
 import { addCheckCommand } from './plugin/check.ts';
+import { addTestCommand } from './plugin/test.ts';
 import { addTryCommand } from './plugin/try.ts';
 
 export function pluginCommand(program: Command): void {
@@ -14,11 +15,13 @@ export function pluginCommand(program: Command): void {
       `
 Examples:
   $ mesh plugin check filter.wasm
+  $ mesh plugin test ./my-plugin
   $ mesh plugin try filter.wasm -H 'user-agent: curl' --path /hello`,
     )
     .action(() => {
-      throw new CliError('say what: check or try', EXIT.usage);
+      throw new CliError('say what: check, try or test', EXIT.usage);
     });
   addCheckCommand(group);
   addTryCommand(group);
+  addTestCommand(group);
 }

@@ -68,6 +68,11 @@ export class FuelGauge {
     return this.global.value < 0;
   }
 
+  /** Units since it was last filled. */
+  get used(): number {
+    return this.given - Number(this.global.value);
+  }
+
   fillToStart(): void {
     this.limit = 'start';
     this.global.value = this.given = this.budget.start;
@@ -94,7 +99,7 @@ export class FuelGauge {
   /** It returned. Starting is on the house: it happens once, and never while requests wait for it. */
   end(payer: FuelPayer): void {
     if (this.limit === 'start') return;
-    const used = this.given - Number(this.global.value);
+    const { used } = this;
     payer.fuelSpent += used;
     payer.plugin.ration.spent += used;
   }

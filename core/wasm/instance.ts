@@ -9,7 +9,7 @@ import { hostFunctions } from './host-table.ts';
 import { HttpCalls } from './http-calls.ts';
 import { GuestMemory } from './memory.ts';
 import { checkArity } from './module.ts';
-import { observedCallback, observedFunctions } from './observed.ts';
+import { observedCallback, observedFunctions, observedMalloc } from './observed.ts';
 import type { Plugin } from './plugin.ts';
 import { CallForbidden, GuestExit, trapText } from './traps.ts';
 
@@ -96,7 +96,7 @@ export class Instance {
     this.httpCalls = new HttpCalls(this);
     const { observer } = host;
     const table = hostFunctions(this);
-    const imports = observer === null ? table : observedFunctions(this, table, observer);
+    const imports = observer?.hostCall === undefined ? table : observedFunctions(this, table, observer);
     const { exports } = new WebAssembly.Instance(module, imports);
     checkArity(exports);
     const fuel = exports[FUEL_GLOBAL];
@@ -108,7 +108,8 @@ export class Instance {
       if (run === undefined) return null;
       return observer === null ? run : observedCallback(name, run, this, observer);
     };
-    this.malloc = (exports.malloc ?? exports.proxy_on_memory_allocate) as Callback;
+    const malloc = (exports.malloc ?? exports.proxy_on_memory_allocate) as Callback;
+    this.malloc = observer?.allocated === undefined ? malloc : observedMalloc(malloc, observer);
     this.callbacks = {
       contextCreate: callback('proxy_on_context_create'),
       vmStart: callback('proxy_on_vm_start'),

@@ -60,7 +60,7 @@ export function observedFunctions(
   for (const [name, run] of Object.entries(table.env)) {
     env[name] = Object.hasOwn(HOST_FUNCTIONS, name)
       ? (...parameters: never[]) => {
-          observer.hostCall(name, argumentsOf(instance.memory, PARAMETERS[name] ?? '', parameters));
+          observer.hostCall?.(name, argumentsOf(instance.memory, PARAMETERS[name] ?? '', parameters));
           return run(...parameters);
         }
       : run;
@@ -71,14 +71,23 @@ export function observedFunctions(
 export function observedCallback(name: string, run: Callback, instance: Instance, observer: Observer): Callback {
   return (...parameters) => {
     let result: number | undefined;
+    const before = instance.fuel?.used ?? 0;
+    observer.entered?.(name);
     try {
       result = run(...parameters);
     } catch (error) {
       observer.trapped(name, trapText(error, instance));
       throw error;
     }
-    observer.returned(name, result);
+    observer.returned(name, result, (instance.fuel?.used ?? 0) - before);
     return result;
+  };
+}
+
+export function observedMalloc(run: Callback, observer: Observer): Callback {
+  return (size) => {
+    observer.allocated?.(size);
+    return run(size);
   };
 }
 

@@ -5,12 +5,16 @@
 export type HostArgument = number | string | readonly (readonly [string, string])[];
 
 export interface Observer {
-  /** The guest calls `name`; pointers for results are left out. */
-  hostCall(name: string, args: readonly HostArgument[]): void;
-  /** A callback has returned. `result` undefined: it returns nothing. */
-  returned(callback: string, result: number | undefined): void;
+  /** The guest calls `name`; pointers for results are left out. An observer without it costs the guest's calls nothing. */
+  hostCall?(name: string, args: readonly HostArgument[]): void;
+  /** A callback begins. */
+  entered?(callback: string): void;
+  /** A callback has returned. `result` undefined: it returns nothing. `fuel`: units that it used; 0 when it is not metered. */
+  returned(callback: string, result: number | undefined, fuel: number): void;
   /** A callback has thrown. `reason` is one line. */
   trapped(callback: string, reason: string): void;
+  /** The host asked the guest for room for this many bytes. */
+  allocated?(bytes: number): void;
   /** The guest logs; 0 trace .. 5 critical. */
   log(level: number, message: string): void;
   /** The guest asks for a property, segments joined by '.'. Bytes are given to it, undefined leaves it to the host. */

@@ -4,11 +4,14 @@ import { Head } from '../head.ts';
 import type { TrialResponse } from './trial-exchange.ts';
 import type { GiveUp, Upstream, UpstreamFailure, UpstreamRequest, UpstreamResponse, Upstreams } from './upstreams.ts';
 
-export class TrialUpstreams implements Upstreams {
-  private readonly answers: ReadonlyMap<string, TrialResponse>;
+/** What a service answers, or why it does not. */
+export type TrialAnswer = TrialResponse | UpstreamFailure;
 
+export class TrialUpstreams implements Upstreams {
   /** By the name that the guest calls them by. */
-  constructor(answers: ReadonlyMap<string, TrialResponse>) {
+  answers: ReadonlyMap<string, TrialAnswer>;
+
+  constructor(answers: ReadonlyMap<string, TrialAnswer>) {
     this.answers = answers;
   }
 
@@ -19,12 +22,13 @@ export class TrialUpstreams implements Upstreams {
   }
 }
 
-function answerLater(
-  { status, headers, body }: TrialResponse,
-  done: (outcome: UpstreamResponse | UpstreamFailure) => void,
-): GiveUp {
+function answerLater(answer: TrialAnswer, done: (outcome: UpstreamResponse | UpstreamFailure) => void): GiveUp {
+  const turn = setImmediate(() => done('failure' in answer ? answer : received(answer)));
+  return () => clearImmediate(turn);
+}
+
+function received({ status, headers, body }: TrialResponse): UpstreamResponse {
   const head = Head.response(status, headers);
   head.contentLength = body.length;
-  const turn = setImmediate(() => done({ head, body, trailers: null }));
-  return () => clearImmediate(turn);
+  return { head, body, trailers: null };
 }

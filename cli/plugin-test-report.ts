@@ -1,0 +1,54 @@
+// What `mesh plugin test` prints for people: a line a test, what was different as a diff at its place in the fixture, and
+// how often each callback ran.
+
+import type { TestResult } from '../plugins/testing/run.ts';
+import type { SuiteReport } from '../plugins/testing/suite.ts';
+import { paint } from './output.ts';
+import { unifiedDiff } from './unified-diff.ts';
+
+export function testReport(report: SuiteReport): string {
+  const lines: string[] = [];
+  let file = '';
+  for (const test of report.tests) {
+    if (test.file !== file) lines.push(paint('bold', test.file));
+    file = test.file;
+    lines.push(...testLines(test));
+  }
+  const total = report.tests.length;
+  const outcome =
+    report.failed === 0 ? paint('green', `${total} passed`) : paint('red', `${report.failed} of ${total} failed`);
+  lines.push('', coverageLine(report.coverage), `${outcome} (${Math.ceil(report.ms)} ms)`);
+  return lines.join('\n');
+}
+
+function testLines({ name, passed, failures }: TestResult): string[] {
+  if (passed) return [`  ${paint('green', '✔')} ${name}`];
+  const lines = [`  ${paint('red', '✖')} ${name}`];
+  for (const { place, what, step, expected, actual } of failures) {
+    const where = `${place.file}:${place.line}:${place.column}`;
+    lines.push(`      ${paint('dim', where)} ${step === '' ? what : `${step}: ${what}`}`);
+    lines.push(...difference(expected, actual).map((line) => `        ${line}`));
+  }
+  return lines;
+}
+
+/** '-' is what was expected, '+' what came. */
+function difference(expected: string, actual: string): string[] {
+  const diff =
+    expected.includes('\n') && actual.includes('\n')
+      ? unifiedDiff(['expected', 'actual'], expected, actual).slice(3)
+      : [...expected.split('\n').map((line) => `-${line}`), ...actual.split('\n').map((line) => `+${line}`)];
+  return diff.map((line) => {
+    const text = `${line[0]} ${line.slice(1)}`;
+    return line[0] === '-' ? paint('red', text) : line[0] === '+' ? paint('green', text) : text;
+  });
+}
+
+/** 'callbacks: request_headers 4, response_headers never' */
+function coverageLine(coverage: SuiteReport['coverage']): string {
+  const parts = Object.entries(coverage).map(([name, count]) => {
+    const short = name.replace(/^proxy_on_/, '');
+    return count === 0 ? paint('yellow', `${short} never`) : `${short} ${count}`;
+  });
+  return `callbacks: ${parts.length === 0 ? 'none' : parts.join(', ')}`;
+}

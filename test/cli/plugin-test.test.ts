@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { guest } from '../core/wasm/guests.ts';
+import { busy } from '../plugins/wat.ts';
+import { mesh } from './mesh.ts';
+
+let home: string;
+before(() => {
+  home = mkdtempSync(join(tmpdir(), 'mesh-plugin-test-'));
+});
+after(() => rmSync(home, { recursive: true, force: true }));
+
+/** A plugin's folder with these fixtures. */
+function pluginFolder(name: string, fixtures: Readonly<Record<string, string>>, wasm = busy()): string {
+  const folder = join(home, name);
+  mkdirSync(join(folder, 'tests'), { recursive: true });
+  writeFileSync(join(folder, 'release.wasm'), wasm);
+  const manifest = { name: `mesh-plugin-${name}`, mesh: { plugin: { wasm: 'release.wasm' } } };
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
+  for (const [file, text] of Object.entries(fixtures)) writeFileSync(join(folder, 'tests', file), text);
+  return folder;
+}
+
+const GOOD = 'name: marks requests\nrequest: { path: / }\nexpect: { request: { headers: { x-busy: yes } } }\n';
+const BAD = 'name: is idle\nrequest: {}\nexpect:\n  request:\n    headers:\n      x-busy: no\n';
+
+suite('mesh plugin test', () => {
+  test('prints a line a test, and how often each callback ran', async () => {
+    pluginFolder('good', { 'a.yaml': GOOD, 'b.yml': GOOD });
+    const { code, out, err } = await mesh(['plugin', 'test', 'good'], { cwd: home });
+    assert.deepEqual([code, err], [0, '']);
+    assert.match(
+      out,
+      /^good\/tests\/a\.yaml\n {2}✔ marks requests\ngood\/tests\/b\.yml\n {2}✔ marks requests\n\ncallbacks: request_headers 2, response_headers 2\n2 passed \(\d+ ms\)\n$/,
+    );
+  });
+
+  test('what is different is told as a diff at its place, with exit code 1', async () => {
+    const folder = pluginFolder('bad', { 'a.yaml': `${GOOD}---\n${BAD}` });
+    const { code, out } = await mesh(['plugin', 'test'], { cwd: folder });
+    assert.equal(code, 1);
+    assert.match(out, / {2}✖ is idle\n {6}tests\/a\.yaml:10:7 request header x-busy\n {8}- "no"\n {8}\+ "yes"\n/);
+    assert.match(out, /1 of 2 failed \(\d+ ms\)\n$/);
+  });
+
+  test('--json prints one object', async () => {
+    const folder = pluginFolder('json', { 'a.yaml': `${GOOD}---\n${BAD}` });
+    const { code, out } = await mesh(['plugin', 'test', folder, '--json'], { cwd: home });
+    assert.equal(code, 1);
+    const report = JSON.parse(out);
+    assert.deepEqual([report.plugin, report.passed, report.failed], ['json', 1, 1]);
+    assert.deepEqual(report.coverage, { proxy_on_request_headers: 2, proxy_on_response_headers: 2 });
+    const [good, bad] = report.tests;
+    assert.deepEqual([good.name, good.passed, good.line], ['marks requests', true, 1]);
+    assert.deepEqual(bad.failures, [
+      {
+        step: '',
+        what: 'request header x-busy',
+        expected: '"no"',
+        actual: '"yes"',
+        place: { file: 'json/tests/a.yaml', line: 10, column: 7 },
+      },
+    ]);
+  });
+
+  test('a wrong fixture, a folder without tests or without a manifest is exit code 2, a refused module 3', async () => {
+    const wrong = pluginFolder('wrong', { 'a.yaml': 'name: a\nreqest: {}\nrequest: {}\nexpect: {}' });
+    const cases: (readonly [string, number, RegExp])[] = [
+      [
+        wrong,
+        2,
+        /^wrong\/tests\/a\.yaml:2:1: a test has no "reqest"; it has [^\n]*\nmesh: 1 problem in the fixtures\n$/,
+      ],
+      [pluginFolder('empty', {}), 2, /^mesh: [^\n]*empty has no tests: write tests\/NAME\.yaml\n$/],
+      [home, 2, /^mesh: there is no [^\n]*package\.json: [^\n]*`mesh plugin new` writes it\n$/],
+      [
+        pluginFolder('old', { 'a.yaml': GOOD }, guest({ abi: '' })),
+        3,
+        /^mesh: [^\n]*release\.wasm cannot run: [^\n]*\n$/,
+      ],
+    ];
+    for (const [folder, expected, message] of cases) {
+      const { code, out, err } = await mesh(['plugin', 'test', folder], { cwd: home });
+      assert.match(err, message);
+      assert.deepEqual([code, out], [expected, '']);
+    }
+  });
+});
