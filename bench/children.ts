@@ -4,7 +4,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 
 export interface Child {
   readonly pid: number;
-  /** What it has printed, both streams, the last 4 KiB. */
+  /** performance.now() at which it was started. */
+  readonly startedAt: number;
+  /** What it has printed, both streams, the last 4 KiB unless more was asked for. */
   output(): string;
   alive(): boolean;
   /** Resolves when the process is gone and all that it printed is read. */
@@ -23,14 +25,19 @@ export class Children {
   }
 
   /** Starts in the harness's own process group, so that a terminal's Ctrl-C reaches it as well. */
-  start(command: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}): Child {
-    const child = new Started(command, args, environment);
+  start(command: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}, keep = 4096): Child {
+    const child = new Started(command, args, environment, keep);
     this.running.set(child.pid, child);
     void child.ended.then(() => this.running.delete(child.pid));
     return child;
   }
 
-  /** Asks all to end and waits; those that have not after `graceMs` are killed. */
+  /** Asks one to end and waits; if it has not after `graceMs` it is killed. */
+  async end({ pid }: Child, graceMs = 5000): Promise<void> {
+    await this.running.get(pid)?.stop(graceMs);
+  }
+
+  /** Ends all. */
   async stop(graceMs = 5000): Promise<void> {
     await Promise.all([...this.running.values()].map((child) => child.stop(graceMs)));
     process.off('exit', this.onExit);
@@ -40,13 +47,14 @@ export class Children {
 class Started implements Child {
   readonly process: ChildProcess;
   readonly pid: number;
+  readonly startedAt = performance.now();
   readonly ended: Promise<void>;
   private printed = '';
 
-  constructor(command: string, args: readonly string[], environment: NodeJS.ProcessEnv) {
+  constructor(command: string, args: readonly string[], environment: NodeJS.ProcessEnv, mostKept: number) {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } });
     const keep = (text: Buffer | string): void => {
-      this.printed = `${this.printed}${text}`.slice(-4096);
+      this.printed = `${this.printed}${text}`.slice(-mostKept);
     };
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);

@@ -1,17 +1,29 @@
 // From rounds to figures: medians, and ratios between peers of the same round, which share the machine's mood.
 
 export interface Round {
+  /** 0 where nothing is asked. */
   readonly cpuMicrosPerRequest: number;
   readonly requestsPerSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
   readonly rssMiB: number;
   readonly errors: number;
 }
 
+/** Of all requests that were sent at a fixed rate, in all rounds together. 0 where nothing was. */
+export interface Latency {
+  readonly ratePerSecond: number;
+  readonly p50Ms: number;
+  readonly p90Ms: number;
+  readonly p99Ms: number;
+  readonly p999Ms: number;
+  /** 99th percentile of how late the load generator was to send, which is contained in the others. */
+  readonly lateP99Ms: number;
+}
+
 /** Medians over the rounds; errors are a sum. */
-export interface PeerFigures extends Round {
+export interface PeerFigures extends Round, Latency {
   readonly peer: string;
+  /** What only this kind of scenario measures, such as `readyMs`. */
+  readonly also: Readonly<Record<string, number>>;
   readonly rounds: readonly Round[];
 }
 
@@ -24,24 +36,45 @@ export interface Ratio {
   readonly max: number;
 }
 
-export function figuresOf(peer: string, rounds: readonly Round[]): PeerFigures {
+export const NO_LATENCY: Latency = { ratePerSecond: 0, p50Ms: 0, p90Ms: 0, p99Ms: 0, p999Ms: 0, lateP99Ms: 0 };
+
+export function figuresOf(
+  peer: string,
+  rounds: readonly Round[],
+  latency: Latency = NO_LATENCY,
+  also: Readonly<Record<string, number>> = {},
+): PeerFigures {
   const middle = (of: (round: Round) => number): number => rounded(median(rounds.map(of)));
   return {
     peer,
     cpuMicrosPerRequest: middle((round) => round.cpuMicrosPerRequest),
     requestsPerSecond: middle((round) => round.requestsPerSecond),
-    p50Ms: middle((round) => round.p50Ms),
-    p99Ms: middle((round) => round.p99Ms),
     rssMiB: middle((round) => round.rssMiB),
     errors: rounds.reduce((sum, round) => sum + round.errors, 0),
+    ...latency,
+    also,
     rounds,
+  };
+}
+
+export function latencyOf(ratePerSecond: number, micros: readonly number[], lateP99Micros: number): Latency {
+  const sorted = Float64Array.from(micros).sort();
+  const at = (share: number): number =>
+    sorted.length === 0 ? 0 : rounded(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] / 1000);
+  return {
+    ratePerSecond,
+    p50Ms: at(0.5),
+    p90Ms: at(0.9),
+    p99Ms: at(0.99),
+    p999Ms: at(0.999),
+    lateP99Ms: rounded(lateP99Micros / 1000),
   };
 }
 
 /** Every peer against every other that is named in `to`. */
 export function ratiosOf(peers: readonly PeerFigures[], to: readonly string[]): readonly Ratio[] {
   const ratios: Ratio[] = [];
-  for (const base of peers.filter(({ peer }) => to.includes(peer))) {
+  for (const base of peers.filter(({ peer, cpuMicrosPerRequest }) => to.includes(peer) && cpuMicrosPerRequest > 0)) {
     for (const peer of peers) {
       if (peer === base) continue;
       const values = peer.rounds.map((round, i) => round.cpuMicrosPerRequest / base.rounds[i].cpuMicrosPerRequest);
@@ -63,6 +96,6 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
-function rounded(value: number): number {
+export function rounded(value: number): number {
   return Math.round(value * 1000) / 1000;
 }

@@ -1,17 +1,24 @@
 // One run: peers side by side in front of one upstream, scenario by scenario, in rounds that go A B C, A B C, so that
 // whatever else the machine does falls on all of them.
 
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Children } from './children.ts';
-import { figuresOf, type PeerFigures, type Ratio, type Round, ratiosOf } from './figures.ts';
-import type { Load } from './load/load.ts';
+import { createCredentials } from './credentials.ts';
+import { type PeerFigures, type Ratio, ratiosOf } from './figures.ts';
+import { filterIn } from './filter.ts';
+import type { Loads, Traffic } from './load/load.ts';
 import { type Machine, machine } from './machine.ts';
-import type { Peer, RunningPeer } from './peers/peer.ts';
+import { measureApply } from './measures/apply.ts';
+import { measureIdle } from './measures/idle.ts';
+import { measureLoad } from './measures/load.ts';
+import type { MeasureSetting } from './measures/setting.ts';
+import { measureSoak } from './measures/soak.ts';
+import { measureStart } from './measures/start.ts';
+import type { Peer } from './peers/peer.ts';
 import { answers } from './ports.ts';
-import type { Scenario } from './scenarios/scenario.ts';
+import type { Entrant, Scenario } from './scenarios/scenario.ts';
+import { Stable, type Stall } from './stable.ts';
 import { startUpstream } from './upstream.ts';
-import { usage } from './usage.ts';
 
 export interface Plan {
   readonly peers: readonly Peer[];
@@ -23,7 +30,7 @@ export interface Plan {
 
 export interface Setting {
   readonly children: Children;
-  readonly load: Load;
+  readonly loads: Loads;
   /** Empty and the run's own. */
   readonly folder: string;
   say(line: string): void;
@@ -31,105 +38,132 @@ export interface Setting {
 
 export interface Results {
   readonly machine: Machine;
-  readonly plan: { readonly rounds: number; readonly seconds: number };
+  readonly plan: { readonly rounds: number; readonly seconds: number; readonly tookSeconds: number };
   /** Versions of the peers, of the upstream and of the load generator, by name. */
   readonly versions: Readonly<Record<string, string>>;
-  /** Peers that were asked for and not measured. `broken`: it is installed and did not serve. */
+  /** Peers that were asked for and not measured at all. `broken`: it is installed and did not serve. */
   readonly missing: readonly { readonly peer: string; readonly reason: string; readonly broken: boolean }[];
+  /** Peers that were left out of one scenario. */
+  readonly leftOut: readonly { readonly scenario: string; readonly peer: string; readonly reason: string }[];
+  readonly about: Readonly<Record<string, string>>;
   readonly scenarios: Readonly<Record<string, readonly PeerFigures[]>>;
   readonly ratios: Readonly<Record<string, readonly Ratio[]>>;
 }
 
-interface Measured extends RunningPeer {
-  readonly name: string;
-}
+/** Whom the others are compared with, where they take part. */
+export const BASES = ['nginx', 'haproxy', 'envoy', 'reply-from', 'envoy-plain', 'weft-plain', 'weft-1-shard'];
+/** Answers above this size are not read to see whether a peer serves. */
+const ASKED_FOR = 16 << 20;
 
 export async function measure(plan: Plan, setting: Setting): Promise<Results> {
-  const { load, children, folder, say } = setting;
-  const versions: Record<string, string> = { load: load.version() };
+  const { loads, children, folder, say } = setting;
+  const began = performance.now();
+  const about = machine();
+  const versions: Record<string, string> = { load: loads.closed.version() };
   const missing: Results['missing'][number][] = [];
+  const leftOut: Results['leftOut'][number][] = [];
   const scenarios: Record<string, readonly PeerFigures[]> = {};
   const ratios: Record<string, readonly Ratio[]> = {};
-  const about = machine();
 
-  const sizes = [...new Set(plan.scenarios.map(({ responseBodyBytes }) => responseBodyBytes))];
-  const upstream = await startUpstream(children, join(folder, 'upstream'), sizes);
-  versions.upstream = upstream.version;
-
-  const running: Measured[] = [];
+  const present: Peer[] = [];
   for (const peer of plan.peers) {
-    const absent = peer.missing();
-    if (absent !== null) {
-      missing.push({ peer: peer.name, reason: absent, broken: false });
-      say(`${peer.name} is not measured: ${absent}`);
-      continue;
-    }
-    try {
-      running.push(await startPeer(peer, upstream.port, sizes, setting));
+    const reason = await peer.prepare();
+    if (reason === null) {
+      present.push(peer);
       versions[peer.name] = peer.version();
-    } catch (error) {
-      const reason = (error as Error).message;
-      missing.push({ peer: peer.name, reason, broken: true });
+    } else {
+      missing.push({ peer: peer.name, reason, broken: false });
       say(`${peer.name} is not measured: ${reason}`);
     }
   }
+  const upstream = await startUpstream(children, join(folder, 'upstream'), sizesOf(plan.scenarios));
+  versions.upstream = upstream.version;
+  const credentials = await createCredentials();
+  const stable = new Stable(present, {
+    children,
+    folder,
+    upstreamPort: upstream.port,
+    credentials,
+    filterFile: filterIn(folder),
+  });
 
-  for (const scenario of running.length === 0 ? [] : plan.scenarios) {
-    scenarios[scenario.name] = await runScenario(scenario, running, plan, setting);
-    ratios[scenario.name] = ratiosOf(scenarios[scenario.name], ['nginx', 'reply-from']);
-  }
-  return { machine: about, plan: { rounds: plan.rounds, seconds: plan.seconds }, versions, missing, scenarios, ratios };
-}
-
-async function startPeer(
-  peer: Peer,
-  upstreamPort: number,
-  sizes: readonly number[],
-  { children, folder }: Setting,
-): Promise<Measured> {
-  const own = join(folder, peer.name);
-  mkdirSync(own);
-  const started = await peer.start({ children, folder: own, upstreamPort });
-  for (const size of sizes) {
-    await answers(`${started.origin}/${size}`, size, 20_000, () => started.process.alive()).catch((error: Error) => {
-      throw new Error(`it does not serve: ${error.message}\n${started.process.output()}`.trim());
+  for (const scenario of plan.scenarios) {
+    const entrants = scenario.entrants.filter(({ peer: name, label, setup }) => {
+      const peer = present.find((one) => one.name === name);
+      const reason = peer?.lacks(setup) ?? null;
+      if (reason !== null) leftOut.push({ scenario: scenario.name, peer: label, reason });
+      return peer !== undefined && reason === null;
     });
+    await stable.keep(entrants);
+    if (entrants.length === 0) continue;
+    say(`${scenario.name}: ${scenario.about}`);
+    const failed: Entrant[] = [];
+    const measuring: MeasureSetting = {
+      ...{ loads, stable, say, rounds: plan.rounds, seconds: plan.seconds },
+      serves: (stall, traffic, proof, pauseMs) => serves(stall, traffic, proof, pauseMs),
+      leaveOut(label, text) {
+        const reason = text.split('\n')[0];
+        failed.push(...entrants.filter((entrant) => entrant.label === label));
+        leftOut.push({ scenario: scenario.name, peer: label, reason });
+        say(`  ${label} is left out: ${text}`);
+      },
+    };
+    const figures = await runScenario({ ...withToken(scenario, credentials.token), entrants }, measuring);
+    if (figures.length > 0) {
+      scenarios[scenario.name] = figures;
+      ratios[scenario.name] = ratiosOf(figures, BASES);
+    }
+    // One that did not serve here may have no process any more.
+    await stable.keep(entrants.filter((entrant) => !failed.includes(entrant)));
   }
-  return { ...started, name: peer.name };
-}
-
-async function runScenario(
-  scenario: Scenario,
-  peers: readonly Measured[],
-  plan: Plan,
-  setting: Setting,
-): Promise<readonly PeerFigures[]> {
-  const { say, load } = setting;
-  say(`${scenario.name}: ${scenario.about}`);
-  for (const peer of peers) await load.run(peer.origin, scenario, plan.seconds);
-  const rounds = peers.map((): Round[] => []);
-  for (let round = 0; round < plan.rounds; round++) {
-    for (const [i, peer] of peers.entries()) rounds[i].push(await runOnce(peer, scenario, plan.seconds, setting));
-    const costs = peers.map(({ name }, i) => `${name} ${rounds[i][round].cpuMicrosPerRequest.toFixed(1)}`);
-    say(`  round ${round + 1}/${plan.rounds}: ${costs.join(', ')} µs CPU per request`);
+  for (const { name } of present) {
+    const served = Object.values(scenarios).some((figures) => figures.some(({ peer }) => peer.startsWith(name)));
+    const reason = leftOut.find(({ peer }) => peer.startsWith(name))?.reason;
+    if (!served && reason !== undefined) missing.push({ peer: name, reason, broken: true });
   }
-  return peers.map(({ name }, i) => figuresOf(name, rounds[i]));
-}
-
-async function runOnce(peer: Measured, scenario: Scenario, seconds: number, { load }: Setting): Promise<Round> {
-  const before = usage(peer.process.pid);
-  const figures = await load.run(peer.origin, scenario, seconds);
-  const after = usage(peer.process.pid);
-  if (!peer.process.alive()) {
-    throw new Error(`${peer.name} ended under ${scenario.name}: ${peer.process.output()}`);
-  }
-  if (figures.requests === 0) throw new Error(`${peer.name} answered nothing under ${scenario.name}`);
+  const tookSeconds = Math.round((performance.now() - began) / 1000);
   return {
-    cpuMicrosPerRequest: (after.cpuMicros - before.cpuMicros) / figures.requests,
-    requestsPerSecond: figures.requests / figures.seconds,
-    p50Ms: figures.p50Ms,
-    p99Ms: figures.p99Ms,
-    rssMiB: after.rssMiB,
-    errors: figures.errors,
+    machine: about,
+    plan: { rounds: plan.rounds, seconds: plan.seconds, tookSeconds },
+    ...{ versions, missing, leftOut, scenarios, ratios },
+    about: Object.fromEntries(plan.scenarios.map((scenario) => [scenario.name, scenario.about])),
   };
+}
+
+function runScenario(scenario: Scenario, setting: MeasureSetting): Promise<readonly PeerFigures[]> {
+  switch (scenario.kind) {
+    case 'load':
+      return measureLoad(scenario, setting);
+    case 'idle':
+      return measureIdle(scenario, setting);
+    case 'start':
+      return measureStart(scenario, setting);
+    case 'apply':
+      return measureApply(scenario, setting);
+    case 'soak':
+      return measureSoak(scenario, setting);
+  }
+}
+
+/** Everybody of a scenario gets the same requests, also those who do not look at the token. */
+function withToken(scenario: Scenario, token: string): Scenario {
+  if (scenario.kind !== 'load' || scenario.entrants.every(({ setup }) => setup.filters !== 'chain')) return scenario;
+  return { ...scenario, traffic: { ...scenario.traffic, headers: { authorization: `Bearer ${token}` } } };
+}
+
+async function serves(stall: Stall, traffic: Traffic, proof: string | null, pauseMs?: number): Promise<void> {
+  const { responseBodyBytes, headers, path } = traffic;
+  const small = responseBodyBytes <= ASKED_FOR;
+  const bytes = small ? responseBodyBytes : 300;
+  const url = `${stall.origin}${small ? path : '/300'}`;
+  const waiting = { timeoutMs: 20_000, pauseMs, alive: () => stall.alive() };
+  await answers(url, { bytes, headers, proof }, waiting).catch((error: Error) => {
+    throw new Error(`it does not serve: ${error.message}\n${stall.said()}`.trim());
+  });
+}
+
+/** What the upstream must have: 300 B are also what tells whether a peer is there. */
+function sizesOf(scenarios: readonly Scenario[]): readonly number[] {
+  const sizes = scenarios.flatMap((scenario) => ('traffic' in scenario ? [scenario.traffic.responseBodyBytes] : []));
+  return [...new Set([300, ...sizes])];
 }

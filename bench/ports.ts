@@ -5,6 +5,23 @@ import { get } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
+/** What an answer has to be. */
+export interface Expected {
+  readonly bytes: number;
+  /** Of the request. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** 'name: value' that the answer must carry. */
+  readonly proof?: string | null;
+}
+
+export interface Waiting {
+  readonly timeoutMs: number;
+  /** Between two questions. Default 50. */
+  readonly pauseMs?: number;
+  /** False: nobody will ever answer. */
+  alive(): boolean;
+}
+
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer();
@@ -16,32 +33,33 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/**
- * Resolves when `url` answers 200 with a body of `bytes`; rejects with the last answer after `timeoutMs`, or as soon
- * as `alive` says that nobody will ever answer.
- */
-export async function answers(url: string, bytes: number, timeoutMs: number, alive: () => boolean): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
+/** Resolves when `url` answers 200 as expected; rejects with the last answer after the time-out, or when nobody lives. */
+export async function answers(url: string, expected: Expected, waiting: Waiting): Promise<void> {
+  const { bytes, headers = {}, proof = null } = expected;
+  const deadline = Date.now() + waiting.timeoutMs;
+  const wanted = `200 with ${bytes} B${proof === null ? '' : ` and ${proof}`}`;
   for (;;) {
-    const said = await ask(url);
-    if (said === `200 with ${bytes} B`) return;
-    if (!alive()) throw new Error(`its process ended; ${url} last said: ${said}`);
-    if (Date.now() > deadline) throw new Error(`${url} was to answer 200 with ${bytes} B, last said: ${said}`);
-    await delay(50);
+    const said = await ask(url, headers, proof);
+    if (said === wanted) return;
+    if (!waiting.alive()) throw new Error(`its process ended; ${url} last said: ${said}`);
+    if (Date.now() > deadline) throw new Error(`${url} was to answer ${wanted}, last said: ${said}`);
+    await delay(waiting.pauseMs ?? 50);
   }
 }
 
-function ask(url: string): Promise<string> {
+function ask(url: string, headers: Readonly<Record<string, string>>, proof: string | null): Promise<string> {
   return new Promise((resolve) => {
-    const request = get(url, { agent: false, timeout: 2000 }, (response) => {
+    const request = get(url, { agent: false, timeout: 5000, headers }, (response) => {
       let bytes = 0;
+      const [name, value] = proof?.split(': ') ?? [];
+      const carries = name !== undefined && response.headers[name] === value ? ` and ${proof}` : '';
       response.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
       });
-      response.on('end', () => resolve(`${response.statusCode} with ${bytes} B`));
+      response.on('end', () => resolve(`${response.statusCode} with ${bytes} B${carries}`));
       response.on('error', (error) => resolve(error.message));
     });
-    request.on('timeout', () => request.destroy(new Error('no answer in 2 s')));
+    request.on('timeout', () => request.destroy(new Error('no answer in 5 s')));
     request.on('error', (error) => resolve(error.message));
   });
 }

@@ -6,18 +6,25 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Children } from './children.ts';
+import { openLoop, patientLoop } from './load/own.ts';
 import { wrk } from './load/wrk.ts';
 import { measure, type Plan } from './measure.ts';
 import { peers } from './peers/all.ts';
 import { report } from './report.ts';
+import { writeResults } from './results.ts';
 import { scenarios } from './scenarios/all.ts';
 
-const USAGE = `npm run bench -- [--peers ${names(peers)}] [--scenario ${names(scenarios)}]
-                 [--seconds 3] [--rounds 5] [--json FILE]
---seconds: of load for each peer in each round; every peer is warmed up as long. --json: the figures, for programs.`;
+/** Of the whole, on two cores. */
+const MINUTES = 14;
+const USAGE = `npm run bench -- [--peers ${names(peers)}]
+                 [--scenario NAME,...] [--seconds 1] [--rounds 5] [--json FILE] [--write]
+--seconds: of load for each peer in each round; every peer is warmed up as long. --json: the figures, for programs.
+--write: bench/RESULTS.md and bench/results.svg. All peers and scenarios take about ${MINUTES} minutes at one second and five rounds.
+scenarios: ${names(scenarios)}`;
 
 interface Command extends Plan {
   readonly json: string | undefined;
+  readonly write: boolean;
 }
 
 const command = parse(process.argv.slice(2));
@@ -30,8 +37,9 @@ if (typeof command === 'string') {
 
 async function run(command: Command): Promise<number> {
   const children = new Children();
-  const load = wrk(children);
-  const absent = process.platform === 'linux' ? load.missing() : 'CPU times come from /proc, which only Linux has';
+  const loads = { closed: wrk(children), patient: patientLoop(children), open: openLoop(children) };
+  const absent =
+    process.platform === 'linux' ? loads.closed.missing() : 'CPU times come from /proc, which only Linux has';
   if (absent !== null) {
     console.error(`bench: nothing can be measured: ${absent}`);
     return 1;
@@ -50,8 +58,9 @@ async function run(command: Command): Promise<number> {
     });
   }
   try {
-    const results = await measure(command, { children, load, folder, say: (line) => console.error(line) });
+    const results = await measure(command, { children, loads, folder, say: (line) => console.error(line) });
     console.log(report(results));
+    if (command.write) writeResults(results);
     if (command.json !== undefined) writeFileSync(command.json, `${JSON.stringify(results, null, 2)}\n`);
     const nothing = Object.keys(results.scenarios).length === 0;
     return nothing || results.missing.some(({ broken }) => broken) ? 1 : 0;
@@ -66,15 +75,22 @@ async function run(command: Command): Promise<number> {
 
 /** The command, or what is wrong with it. */
 function parse(args: readonly string[]): Command | string {
-  let values: { peers?: string; scenario?: string; seconds?: string; rounds?: string; json?: string };
+  let values: { peers?: string; scenario?: string; seconds?: string; rounds?: string; json?: string; write?: boolean };
   try {
     const string = { type: 'string' } as const;
-    const options = { peers: string, scenario: string, seconds: string, rounds: string, json: string };
+    const options = {
+      peers: string,
+      scenario: string,
+      seconds: string,
+      rounds: string,
+      json: string,
+      write: { type: 'boolean' } as const,
+    };
     ({ values } = parseArgs({ args: [...args], options }));
   } catch (error) {
     return (error as Error).message;
   }
-  const seconds = Number(values.seconds ?? 3);
+  const seconds = Number(values.seconds ?? 1);
   const rounds = Number(values.rounds ?? 5);
   if (!Number.isInteger(seconds) || seconds < 1 || seconds > 600) return '--seconds is a whole number from 1 to 600';
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) return '--rounds is a whole number from 1 to 100';
@@ -82,7 +98,14 @@ function parse(args: readonly string[]): Command | string {
   const chosenScenarios = choose('scenario', scenarios, values.scenario);
   if (typeof chosenPeers === 'string') return chosenPeers;
   if (typeof chosenScenarios === 'string') return chosenScenarios;
-  return { peers: chosenPeers, scenarios: chosenScenarios, seconds, rounds, json: values.json };
+  return {
+    peers: chosenPeers,
+    scenarios: chosenScenarios,
+    seconds,
+    rounds,
+    json: values.json,
+    write: values.write ?? false,
+  };
 }
 
 function choose<T extends { readonly name: string }>(

@@ -3,14 +3,27 @@
 
 import { createServer } from 'node:http';
 
+const PIECE = Buffer.alloc(1 << 20, 'x');
 const [port, ...sizes] = process.argv.slice(2);
-const bodies = new Map(sizes.map((size) => [`/${size}`, Buffer.alloc(Number(size), 'x')]));
 
 createServer((request, response) => {
-  const body = bodies.get(request.url ?? '');
+  const size = /\/(\d+)$/.exec(request.url ?? '')?.[1] ?? '';
   request.resume();
   request.on('end', () => {
-    response.writeHead(body === undefined ? 404 : 200, { 'content-length': body?.length ?? 0 });
-    response.end(body);
+    const known = sizes.includes(size);
+    let left = known ? Number(size) : 0;
+    response.writeHead(known ? 200 : 404, { 'content-length': left });
+    const more = (): void => {
+      while (left > 0) {
+        const piece = PIECE.subarray(0, Math.min(left, PIECE.length));
+        left -= piece.length;
+        if (!response.write(piece)) {
+          response.once('drain', more);
+          return;
+        }
+      }
+      response.end();
+    };
+    more();
   });
-}).listen(Number(port), '127.0.0.1');
+}).listen(Number(port), '127.0.0.1', 4096);

@@ -1,20 +1,49 @@
-// What a load generator is. Types only.
+// What a load generator is, and what it sends. Types only.
 
-import type { Scenario } from '../scenarios/scenario.ts';
+export interface Traffic {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly requestBodyBytes: number;
+  readonly responseBodyBytes: number;
+  readonly connections: number;
+  /** Beside Host. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Each request on a connection of its own. */
+  readonly fresh: boolean;
+}
 
-export interface Load {
+/** Keeps all connections busy all the time: what a request costs, and how many there can be. */
+export interface ClosedLoop {
   readonly name: string;
   missing(): string | null;
   version(): string;
-  /** Keeps all connections busy for `seconds` and tells what came back. Rejects when it cannot run at all. */
-  run(origin: string, scenario: Scenario, seconds: number): Promise<LoadFigures>;
+  /** Rejects when it cannot run at all. */
+  run(origin: string, traffic: Traffic, seconds: number): Promise<ClosedFigures>;
 }
 
-export interface LoadFigures {
+export interface ClosedFigures {
   readonly requests: number;
   readonly seconds: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
   /** Failed connects, reads and writes, time-outs, and answers of 400 and above. */
   readonly errors: number;
+}
+
+/** Sends at times that were fixed beforehand, whatever the answers do: how long somebody waits who comes at such a time. */
+export interface OpenLoop {
+  run(origin: string, traffic: Traffic, perSecond: number, seconds: number): Promise<OpenFigures>;
+}
+
+export interface OpenFigures {
+  /** From the time at which each was to be sent to the end of its answer, failed ones too. */
+  readonly latenciesMicros: readonly number[];
+  /** How late the generator itself was to send, at its 99th percentile: contained in the latencies. */
+  readonly lateP99Micros: number;
+  readonly errors: number;
+}
+
+export interface Loads {
+  readonly closed: ClosedLoop;
+  /** Counts requests that take long to the end of the last, which wrk does not. */
+  readonly patient: ClosedLoop;
+  readonly open: OpenLoop;
 }

@@ -12,8 +12,7 @@ end
 function done(summary, latency, requests)
   local failed = summary.errors
   io.write(string.format(
-    '\nfigures {"requests":%d,"seconds":%.6f,"p50Ms":%.3f,"p99Ms":%.3f,"errors":%d}\n',
+    '\nfigures {"requests":%d,"seconds":%.6f,"errors":%d}\n',
     summary.requests, summary.duration / 1e6,
-    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
     failed.connect + failed.read + failed.write + failed.timeout + failed.status))
 end

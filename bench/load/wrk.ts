@@ -1,26 +1,28 @@
-// Load by Debian's wrk: one thread, closed loop. Its latencies are those of a saturated proxy.
+// Load by Debian's wrk: one thread, closed loop.
 
 import { fileURLToPath } from 'node:url';
 import type { Children } from '../children.ts';
 import { versionOf, whyAbsent } from '../programs.ts';
-import type { Load, LoadFigures } from './load.ts';
+import type { ClosedFigures, ClosedLoop } from './load.ts';
 
 const script = fileURLToPath(new URL('./wrk.lua', import.meta.url));
 
-export function wrk(children: Children): Load {
+export function wrk(children: Children): ClosedLoop {
   return {
     name: 'wrk',
     missing: () => whyAbsent('wrk'),
     version: () => versionOf('wrk', ['-v']),
-    async run(origin, { method, requestBodyBytes, responseBodyBytes, connections }, seconds) {
+    async run(origin, { method, path, requestBodyBytes, connections, headers, fresh }, seconds) {
+      const fields = Object.entries({ ...headers, ...(fresh ? { connection: 'close' } : {}) });
       const child = children.start('wrk', [
-        ...['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--timeout', '5s', '-s', script],
-        ...[`${origin}/${responseBodyBytes}`, '--', method, String(requestBodyBytes)],
+        ...['-t', '1', '-c', String(connections), '-d', `${seconds}s`, '--timeout', '10s', '-s', script],
+        ...fields.flatMap(([name, value]) => ['-H', `${name}: ${value}`]),
+        ...[`${origin}${path}`, '--', method, String(requestBodyBytes)],
       ]);
       await child.ended;
       const line = /^figures (.*)$/m.exec(child.output());
       if (line === null) throw new Error(`wrk reported nothing: ${child.output()}`);
-      return JSON.parse(line[1]) as LoadFigures;
+      return JSON.parse(line[1]) as ClosedFigures;
     },
   };
 }

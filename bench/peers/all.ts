@@ -1,8 +1,12 @@
 // The peers, in the order in which a round measures them.
 
+import { caddy } from './caddy.ts';
+import { envoy } from './envoy.ts';
+import { haproxy } from './haproxy.ts';
+import { httpProxy } from './http-proxy.ts';
 import { nginx } from './nginx.ts';
 import type { Peer } from './peer.ts';
 import { replyFrom } from './reply-from.ts';
 import { weft } from './weft.ts';
 
-export const peers: readonly Peer[] = [nginx, replyFrom, weft];
+export const peers: readonly Peer[] = [nginx, haproxy, caddy, envoy, replyFrom, httpProxy, weft];

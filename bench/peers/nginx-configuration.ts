@@ -5,10 +5,11 @@ export function nginxConfiguration(folder: string, http: string): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   return `daemon off;
 worker_processes 1;
+worker_rlimit_nofile 20000;
 pid ${folder}/nginx.pid;
 error_log stderr crit;
 ${process.getuid?.() === 0 ? 'user root;' : ''}
-events { worker_connections 8192; }
+events { worker_connections 18000; }
 http {
   access_log off;
   keepalive_requests 1000000000;

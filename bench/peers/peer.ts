@@ -1,13 +1,17 @@
 // What a peer is: a reverse proxy that the harness starts in front of one upstream. Types only.
 
 import type { Child, Children } from '../children.ts';
+import type { Credentials } from '../credentials.ts';
+import type { Setup } from '../setups.ts';
 
 export interface Peer {
   readonly name: string;
-  /** Why this machine cannot measure it ('nginx is not on PATH: apt-get install nginx'), or null. */
-  missing(): string | null;
+  /** Fetches what it needs and can be fetched. Why this machine cannot measure it and what to install, or null. */
+  prepare(): Promise<string | null>;
   /** What was measured: 'nginx/1.22.1'. */
   version(): string;
+  /** Why it cannot be configured like this, or null. */
+  lacks(setup: Setup): string | null;
   /** Starts it; the harness waits until `origin` answers. */
   start(setting: PeerSetting): Promise<RunningPeer>;
 }
@@ -17,11 +21,19 @@ export interface PeerSetting {
   /** Empty and its own; gone after the run. */
   readonly folder: string;
   readonly upstreamPort: number;
+  /** With one hop: the harness puts proxies in front of each other. */
+  readonly setup: Setup;
+  /** Whose tokens the chain accepts. */
+  readonly credentials: Credentials;
+  /** The filter of `wasm-header`, compiled. */
+  filterFile(): Promise<string>;
 }
 
 export interface RunningPeer {
   /** 'http://127.0.0.1:PORT' */
   readonly origin: string;
-  /** Its time and memory, and those of the processes that descend from it, are the peer's. */
-  readonly process: Child;
+  /** Their time and memory, and those of the processes that descend from them, are the peer's. */
+  readonly processes: readonly Child[];
+  /** Changes its configuration: from soon on the path leads to the upstream's /300. */
+  readonly addRoute?: (path: string) => Promise<void>;
 }

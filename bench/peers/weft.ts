@@ -1,54 +1,45 @@
-// Peer: weft as a plain reverse proxy, configured by a folder of Istio YAML, one shard.
+// Peer: weft as a reverse proxy, built as it is published, configured by a folder of Istio resources.
 
-import { readFileSync, writeFileSync } from 'node:fs';
-import { extname, join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../ports.ts';
-import type { Peer } from './peer.ts';
+import type { Peer, PeerSetting } from './peer.ts';
+import { weftConfiguration } from './weft-configuration.ts';
 
-const root = new URL('../../', import.meta.url);
-const mesh = fileURLToPath(new URL(`cli/mesh${extname(import.meta.filename)}`, root));
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const mesh = join(root, 'dist', 'cli', 'mesh.js');
 
 export const weft: Peer = {
   name: 'weft',
-  missing: () => null,
+  async prepare() {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'scripts', 'build.ts')], {
+      encoding: 'utf8',
+    });
+    return status === 0 ? null : `npm run build failed: ${`${stdout}${stderr}`.trim().split('\n')[0]}`;
+  },
   version: () =>
-    `weft ${JSON.parse(readFileSync(new URL('package.json', root), 'utf8')).version}, node ${process.version}`,
-  async start({ children, folder, upstreamPort }) {
+    `weft ${JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version}, node ${process.version}`,
+  lacks: () => null,
+  async start(setting) {
+    const { children, folder, setup } = setting;
     const port = await freePort();
-    writeFileSync(join(folder, 'proxy.yaml'), configuration(port, upstreamPort));
-    const args = [mesh, 'proxy', '--config', folder, '--shards', '1', '--access-log', 'off'];
+    await write(setting, port, null);
+    const args = [mesh, 'proxy', '--config', folder, '--shards', String(setup.shards), '--access-log', 'off'];
     const child = children.start(process.execPath, args, { MESH_HOME: join(folder, '.mesh') });
-    return { origin: `http://127.0.0.1:${port}`, process: child };
+    return {
+      origin: `http://127.0.0.1:${port}`,
+      processes: [child],
+      addRoute: (path) => write(setting, port, path),
+    };
   },
 };
 
-function configuration(port: number, upstreamPort: number): string {
-  return `apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: bench }
-spec:
-  servers:
-    - port: { number: ${port}, name: http, protocol: HTTP }
-      hosts: ['*']
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: { name: application }
-spec:
-  hosts: [application.bench]
-  ports: [{ number: ${upstreamPort}, name: http, protocol: HTTP }]
-  location: MESH_EXTERNAL
-  resolution: STATIC
-  endpoints: [{ address: 127.0.0.1 }]
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: application }
-spec:
-  hosts: ['*']
-  gateways: [bench]
-  http:
-    - route: [{ destination: { host: application.bench, port: { number: ${upstreamPort} } } }]
-`;
+/** In one step: the proxy reads the folder whenever it changes. */
+async function write(setting: PeerSetting, port: number, first: string | null): Promise<void> {
+  const file = join(setting.folder, 'proxy.json');
+  const items = await weftConfiguration(setting, port, first);
+  writeFileSync(`${file}.new`, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+  renameSync(`${file}.new`, file);
 }

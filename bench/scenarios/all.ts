@@ -1,8 +1,10 @@
 // The scenarios, in the order in which they are run and reported.
 
-import { plainGet } from './plain-get.ts';
-import { plainGet1k } from './plain-get-1k.ts';
-import { post10k } from './post-10k.ts';
+import { bodies } from './bodies.ts';
+import { connections } from './connections.ts';
+import { filters } from './filters.ts';
+import { paths } from './paths.ts';
+import { process } from './process.ts';
 import type { Scenario } from './scenario.ts';
 
-export const scenarios: readonly Scenario[] = [plainGet, plainGet1k, post10k];
+export const scenarios: readonly Scenario[] = [...bodies, ...filters, ...connections, ...paths, ...process];

@@ -1,13 +1,57 @@
-// What a scenario is: one kind of request, repeated. Types only.
+// What a scenario is: who takes part, set up how, and what is asked of them. Types only.
 
-export interface Scenario {
+import type { Traffic } from '../load/load.ts';
+import type { Setup } from '../setups.ts';
+
+export interface Entrant {
+  /** As the figures name it: the peer's name, or that of a second one of the same peer ('weft-plain'). */
+  readonly label: string;
+  readonly peer: string;
+  readonly setup: Setup;
+}
+
+interface Common {
   readonly name: string;
   /** One line for the reports. */
   readonly about: string;
-  readonly method: 'GET' | 'POST';
-  readonly requestBodyBytes: number;
-  /** The upstream serves a body of this size under `/SIZE`. */
-  readonly responseBodyBytes: number;
-  /** Kept alive, all busy all the time. */
-  readonly connections: number;
+  readonly entrants: readonly Entrant[];
 }
+
+/** The same request again and again: in a closed loop for its cost, at a fixed rate for its latency. */
+export interface LoadScenario extends Common {
+  readonly kind: 'load';
+  readonly traffic: Traffic;
+  /** Requests per second of the open loop; 0: none. */
+  readonly rate: number;
+  /** 'patient' for requests that take so long that those under way at the end matter. */
+  readonly closed: 'wrk' | 'patient';
+  /** Multiplies the seconds of each round. */
+  readonly length: number;
+  /** What an answer must carry to prove that the filters ran. */
+  readonly proof: string | null;
+}
+
+/** Memory and processor time while nobody asks anything. */
+export interface IdleScenario extends Common {
+  readonly kind: 'idle';
+}
+
+/** From the start of a process to its first answer. */
+export interface StartScenario extends Common {
+  readonly kind: 'start';
+}
+
+/** From the writing of a changed configuration to the first answer by it. */
+export interface ApplyScenario extends Common {
+  readonly kind: 'apply';
+}
+
+/** Memory over time under load. */
+export interface SoakScenario extends Common {
+  readonly kind: 'soak';
+  readonly traffic: Traffic;
+  /** Seconds are this many times those of a round. */
+  readonly length: number;
+}
+
+export type Scenario = LoadScenario | IdleScenario | StartScenario | ApplyScenario | SoakScenario;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { figuresOf, median, type Round, ratiosOf } from '../../bench/figures.ts';
+import { figuresOf, latencyOf, median, type Round, ratiosOf } from '../../bench/figures.ts';
 
 function round(cpuMicrosPerRequest: number, errors = 0): Round {
-  return { cpuMicrosPerRequest, requestsPerSecond: 1000, p50Ms: 1, p99Ms: 2, rssMiB: 80, errors };
+  return { cpuMicrosPerRequest, requestsPerSecond: 1000, rssMiB: 80, errors };
 }
 
 test('a median is the middle value, or the mean of the two in the middle', () => {
@@ -23,4 +23,10 @@ test('a ratio compares two peers within each round, so that a slow round of both
   assert.deepEqual(ratiosOf([nginx, weft], ['nginx', 'reply-from']), [
     { peer: 'weft', to: 'nginx', median: 1.5, min: 1.5, max: 1.6 },
   ]);
+});
+
+test('latencies are those of all requests, the slowest included', () => {
+  const micros = Array.from({ length: 1000 }, (_, i) => (1000 - i) * 1000);
+  const { p50Ms, p90Ms, p99Ms, p999Ms } = latencyOf(100, micros, 50);
+  assert.deepEqual([p50Ms, p90Ms, p99Ms, p999Ms], [501, 901, 991, 1000]);
 });

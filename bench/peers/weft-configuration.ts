@@ -1,0 +1,79 @@
+// Weft's configuration for a setup, as the Istio resources that one would write for it.
+
+import { pathToFileURL } from 'node:url';
+import { routePrefixes, type Setup, serviceHosts } from '../setups.ts';
+import type { PeerSetting } from './peer.ts';
+
+const GATEWAY_NAMESPACE = 'istio-system';
+
+/** Resources for one folder; JSON is YAML. `first`: a path that leads to the upstream's /300. */
+export async function weftConfiguration(setting: PeerSetting, port: number, first: string | null): Promise<object[]> {
+  const { setup, upstreamPort } = setting;
+  const http = routePrefixes(setup).map((prefix) => ({
+    ...(prefix === '/' ? {} : { match: [{ uri: { prefix } }] }),
+    ...(setup.filters === 'chain' ? { fault: { abort: { percentage: { value: 0.0001 }, httpStatus: 500 } } } : {}),
+    route: [to('application.bench', upstreamPort)],
+  }));
+  const added =
+    first === null ? [] : [{ match: [{ uri: { exact: first } }], rewrite: { uri: '/300' }, route: http[0].route }];
+  return [
+    resource('networking.istio.io/v1', 'Gateway', 'bench', {
+      servers: [{ port: { number: port, name: 'http', protocol: 'HTTP' }, hosts: ['*'] }],
+    }),
+    service('application.bench', upstreamPort),
+    virtualService('application', '*', [...added, ...http]),
+    ...otherServices(setup, upstreamPort),
+    ...(await policies(setting)),
+  ];
+}
+
+function otherServices(setup: Setup, port: number): object[] {
+  return serviceHosts(setup).flatMap((host) => [
+    service(host, port),
+    virtualService(host.replace('.', '-'), host, [{ route: [to(host, port)] }]),
+  ]);
+}
+
+async function policies({ setup, credentials, filterFile }: PeerSetting): Promise<object[]> {
+  if (setup.filters === 'plain') return [];
+  if (setup.filters === 'wasm-header') {
+    const url = pathToFileURL(await filterFile()).href;
+    return [resource('extensions.istio.io/v1alpha1', 'WasmPlugin', 'bench', { url })];
+  }
+  const { issuer, subject, jwks } = credentials;
+  return [
+    resource('security.istio.io/v1', 'RequestAuthentication', 'bench', {
+      jwtRules: [{ issuer, jwks, forwardOriginalToken: true }],
+    }),
+    resource('security.istio.io/v1', 'AuthorizationPolicy', 'bench', {
+      rules: [
+        {
+          from: [{ source: { requestPrincipals: [`${issuer}/${subject}`] } }],
+          to: [{ operation: { methods: ['GET'], paths: ['/*'] } }],
+        },
+      ],
+    }),
+  ];
+}
+
+function service(host: string, port: number): object {
+  return resource('networking.istio.io/v1', 'ServiceEntry', host.replace('.', '-'), {
+    hosts: [host],
+    ports: [{ number: port, name: 'http', protocol: 'HTTP' }],
+    location: 'MESH_EXTERNAL',
+    resolution: 'STATIC',
+    endpoints: [{ address: '127.0.0.1' }],
+  });
+}
+
+function virtualService(name: string, host: string, http: object[]): object {
+  return resource('networking.istio.io/v1', 'VirtualService', name, { hosts: [host], gateways: ['bench'], http });
+}
+
+function to(host: string, number: number): object {
+  return { destination: { host, port: { number } } };
+}
+
+function resource(apiVersion: string, kind: string, name: string, spec: object): object {
+  return { apiVersion, kind, metadata: { name, namespace: GATEWAY_NAMESPACE }, spec };
+}

@@ -1,0 +1,37 @@
+// What filters cost: the default chain beside Envoy's native filters, and one WebAssembly filter, the same file in both.
+// The credentials of the chain are added to its requests by the run.
+
+import { entrant, get, LOAD } from './entrants.ts';
+import type { LoadScenario } from './scenario.ts';
+
+/** What the benchmark's filter writes into an answer. */
+export const FILTER_PROOF = 'x-bench: yes';
+
+export const filters: readonly LoadScenario[] = [
+  {
+    ...LOAD,
+    name: 'chain',
+    about: 'GET, 300 B answer, with a token: authn, rbac, fault, telemetry; nginx passes on without any of it',
+    entrants: [
+      entrant('nginx', 'nginx'),
+      entrant('envoy', 'envoy', { filters: 'chain' }),
+      entrant('weft', 'weft', { filters: 'chain' }),
+    ],
+    traffic: get(300),
+    length: 2,
+  },
+  {
+    ...LOAD,
+    name: 'wasm-header',
+    about: 'GET, 300 B answer, one WebAssembly filter that reads three headers and writes two, the same file in both',
+    entrants: [
+      entrant('envoy-plain', 'envoy'),
+      entrant('envoy', 'envoy', { filters: 'wasm-header' }),
+      entrant('weft-plain', 'weft'),
+      entrant('weft', 'weft', { filters: 'wasm-header' }),
+    ],
+    traffic: get(300),
+    length: 2,
+    proof: FILTER_PROOF,
+  },
+];

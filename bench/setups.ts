@@ -1,0 +1,37 @@
+// What a peer is configured to do with a request before it reaches the one upstream. The same for all peers of a scenario.
+
+export interface Setup {
+  /**
+   * `plain`: pass it on. `chain`: verify a JSON web token, ask for its principal by a rule, draw for a fault of one in a
+   * million, count. `wasm-header`: run the benchmark's filter (`filter.ts`) on request and answer.
+   */
+  readonly filters: 'plain' | 'chain' | 'wasm-header';
+  /** Above 1: path prefixes /route-0/, /route-1/, ... that are compared in this order, each leading to the upstream. */
+  readonly routes: number;
+  /** Hosts with one route each that are there beside the one that is asked. */
+  readonly services: number;
+  /** Threads that serve; peers other than weft have one. */
+  readonly shards: number;
+  /** Proxies of this kind one behind the other. */
+  readonly hops: number;
+}
+
+export const PLAIN: Setup = { filters: 'plain', routes: 1, services: 0, shards: 1, hops: 1 };
+
+/** One name for equal setups. */
+export function setupKey({ filters, routes, services, shards, hops }: Setup): string {
+  return `${filters}-${routes}-${services}-${shards}-${hops}`;
+}
+
+/** Nothing but passing on, with as many routes and services as you like: what every peer can be configured to. */
+export function isPlain({ filters, shards }: Setup): boolean {
+  return filters === 'plain' && shards === 1;
+}
+
+export function routePrefixes({ routes }: Setup): readonly string[] {
+  return routes === 1 ? ['/'] : Array.from({ length: routes }, (_, i) => `/route-${i}/`);
+}
+
+export function serviceHosts({ services }: Setup): readonly string[] {
+  return Array.from({ length: services }, (_, i) => `service-${i}.bench`);
+}
