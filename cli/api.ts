@@ -1,5 +1,6 @@
 // The control plane's API as commands call it. Turns its refusals into errors with the right exit code.
 import type { ChangeResult, Difference, SourceFile } from '../control/apply.ts';
+import type { StoredModule } from '../control/modules.ts';
 import type { ProxyReport, RolloutReport } from '../control/rollout.ts';
 import type { Problem, Resource } from '../core/config/resource.ts';
 import { type Context, readContext } from './context.ts';
@@ -22,6 +23,17 @@ export interface ApplyOptions {
   readonly parent?: number;
   readonly message?: string;
 }
+
+export interface Commit {
+  readonly revision: number;
+  readonly parent: number;
+  readonly time: string;
+  readonly upserts: readonly { readonly key: string; readonly body: Resource }[];
+  readonly removals: readonly string[];
+}
+
+/** A module has 64 MiB at most. */
+const UPLOAD_MS = 120_000;
 
 type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -76,6 +88,21 @@ export class Api {
     return this.#get(`/v1/revisions/${revision}/rollout`, { timeoutMs }, timeoutMs + 10_000);
   }
 
+  /** One commit, with what it changed. */
+  commit(revision: number): Promise<Commit> {
+    return this.#get(`/v1/revisions/${revision}`, {});
+  }
+
+  /** Stores a module under its digest, 'sha256:...'. */
+  putModule(digest: string, bytes: Uint8Array): Promise<{ digest: string; size: number; created: boolean }> {
+    return this.#call('PUT', `/v1/modules/${digest}`, {}, bytes, UPLOAD_MS);
+  }
+
+  /** Newest first. */
+  modules(): Promise<StoredModule[]> {
+    return this.#get('/v1/modules', {});
+  }
+
   proxies(): Promise<ProxyReport[]> {
     return this.#get('/v1/proxies', {});
   }
@@ -92,7 +119,13 @@ export class Api {
     return this.#call('POST', path, query, body);
   }
 
-  async #call<T>(method: 'GET' | 'POST', path: string, query: Query, body?: unknown, timeoutMs?: number): Promise<T> {
+  async #call<T>(
+    method: 'GET' | 'POST' | 'PUT',
+    path: string,
+    query: Query,
+    body?: unknown,
+    timeoutMs?: number,
+  ): Promise<T> {
     const url = new URL(this.url + path);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));

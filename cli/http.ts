@@ -5,8 +5,9 @@ import { request as httpsRequest } from 'node:https';
 import { CliError, EXIT } from './exit.ts';
 
 export interface Call {
-  readonly method?: 'GET' | 'POST';
+  readonly method?: 'GET' | 'POST' | 'PUT';
   readonly headers?: Readonly<Record<string, string>>;
+  /** Bytes are sent as a WASM module, anything else as JSON. */
   readonly body?: unknown;
   /** Without an answer for this long it is unreachable. Default 30 s. */
   readonly timeoutMs?: number;
@@ -33,12 +34,14 @@ export function call(url: string, { method = 'GET', headers, body, timeoutMs = 3
     const target = new URL(url);
     const unreachable = (why: string): void =>
       reject(new CliError(`${who} not reachable at ${target.origin}: ${why}`, EXIT.unreachable));
-    const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    const raw = body instanceof Uint8Array;
+    const payload = body === undefined ? undefined : raw ? Buffer.from(body) : Buffer.from(JSON.stringify(body));
+    const type = raw ? 'application/wasm' : 'application/json';
     const options = {
       method,
       headers: {
         ...headers,
-        ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': payload.length }),
+        ...(payload === undefined ? {} : { 'content-type': type, 'content-length': payload.length }),
       },
       timeout: timeoutMs,
     };

@@ -35,7 +35,8 @@ export async function reportChange(api: Api, result: ChangeResult, options: Chan
   if (rollout !== undefined) judge(rollout, options.timeout);
 }
 
-async function waitForProxies(api: Api, revision: number, timeoutMs: number): Promise<RolloutReport> {
+/** Answers when every proxy has, or after `timeoutMs`. */
+export async function waitForProxies(api: Api, revision: number, timeoutMs: number): Promise<RolloutReport> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const left = Math.max(0, Math.round(deadline - performance.now()));
@@ -45,7 +46,7 @@ async function waitForProxies(api: Api, revision: number, timeoutMs: number): Pr
 }
 
 /** 'revision 12: 7/7 proxies, p50 4 ms, max 9 ms' */
-function summary({ revision, expected, acked, p50Ms, maxMs }: RolloutReport): string {
+export function summary({ revision, expected, acked, p50Ms, maxMs }: RolloutReport): string {
   const times = p50Ms === null ? '' : `, p50 ${milliseconds(p50Ms)}, max ${milliseconds(maxMs ?? p50Ms)}`;
   return `revision ${revision}: ${acked}/${expected} proxies${times}`;
 }
@@ -54,7 +55,8 @@ function milliseconds(ms: number): string {
   return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }
 
-function judge(report: RolloutReport, timeoutMs: number): void {
+/** Throws CliError: refused by a proxy, or too late. */
+export function judge(report: RolloutReport, timeoutMs: number): void {
   if (report.nacked.length > 0) {
     const names = report.nacked.map(({ proxy }) => proxyName(proxy)).join(', ');
     const problems = report.nacked.flatMap(({ problems: own }) => own as Problem[]);

@@ -1,14 +1,15 @@
-// `mesh plugin`: what has to do with filters before a proxy runs them. Needs no mesh.
+// `mesh plugin`: filters, from looking at one to having it on every proxy.
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../exit.ts';
 import { addCheckCommand } from './plugin/check.ts';
+import { addInstallCommand } from './plugin/install.ts';
 import { addTestCommand } from './plugin/test.ts';
 import { addTryCommand } from './plugin/try.ts';
 
 export function pluginCommand(program: Command): void {
   const group = program
     .command('plugin')
-    .description('Look at a WASM filter and try it out, without a mesh')
+    .description('Look at WASM filters, try them out, and install them')
     .option('--json', 'print JSON (after the command)')
     .addHelpText(
       'after',
@@ -16,12 +17,14 @@ export function pluginCommand(program: Command): void {
 Examples:
   $ mesh plugin check filter.wasm
   $ mesh plugin test ./my-plugin
-  $ mesh plugin try filter.wasm -H 'user-agent: curl' --path /hello`,
+  $ mesh plugin try filter.wasm -H 'user-agent: curl' --path /hello
+  $ mesh plugin install ./my-plugin --enable`,
     )
     .action(() => {
-      throw new CliError('say what: check, try or test', EXIT.usage);
+      throw new CliError(`say what: ${group.commands.map((command) => command.name()).join(', ')}`, EXIT.usage);
     });
   addCheckCommand(group);
   addTryCommand(group);
   addTestCommand(group);
+  addInstallCommand(group);
 }

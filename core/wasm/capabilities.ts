@@ -94,3 +94,8 @@ export function capabilitiesOf(imports: readonly string[], exports: readonly str
       (door.exports === undefined || exports.some((name) => door.exports?.test(name))),
   ).map(({ name, does }) => ({ name, does }));
 }
+
+/** All there are. */
+export function capabilityNames(): string[] {
+  return DOORS.map(({ name }) => name);
+}

@@ -32,7 +32,8 @@ export interface Metered {
 }
 
 const MEMORY_PAGES = 512;
-const MAX_BYTES = 32 * 1024 * 1024;
+/** Larger ones are refused. */
+export const MOST_MODULE_BYTES = 32 * 1024 * 1024;
 const ALL_PAGES = 65_536;
 const TABLE_ENTRIES = 100_000;
 const MOST_TABLES = 16;
@@ -60,7 +61,7 @@ const OFFSETS = /^(\.debug_|reloc\.|metadata\.code\.|sourceMappingURL$|external_
 
 /** Throws PluginRefused: the reason in one line, with the offset where it is known. */
 export function meter(bytes: Uint8Array, options: MeterOptions = {}): Metered {
-  const { memoryPages = MEMORY_PAGES, maxBytes = MAX_BYTES } = options;
+  const { memoryPages = MEMORY_PAGES, maxBytes = MOST_MODULE_BYTES } = options;
   if (bytes.length > maxBytes) throw new PluginRefused(`larger than ${maxBytes} bytes`);
   return new Rewriter(bytes, memoryPages).run();
 }

@@ -1,0 +1,49 @@
+// Whether a module takes a configuration: it is started, in the proxies' own host and with their budgets, before any proxy runs it.
+
+import { DEFAULT_FUEL } from '../core/wasm/fuel.ts';
+import type { Inspection } from '../core/wasm/inspect.ts';
+import { DEFAULT_LIMITS } from '../core/wasm/spec.ts';
+import { type PluginKind, tryPlugin } from '../core/wasm/trial.ts';
+import type { Configuration } from './configuration.ts';
+import { StepFailed } from './step.ts';
+
+export interface CanaryOptions {
+  readonly name: string;
+  readonly digest: string;
+  readonly rootId: string;
+  readonly kind: PluginKind | undefined;
+  readonly configuration: Configuration | undefined;
+}
+
+/** Throws StepFailed (canary, refused): the reason in one line. A request goes through it, too, but what it makes of it is its own affair. */
+export async function canary({ description, module }: Inspection, options: CanaryOptions): Promise<void> {
+  if (module === null) throw new StepFailed('check', 'refused', description.refusal ?? 'it cannot run');
+  const configuration = options.configuration === undefined ? '' : JSON.stringify(options.configuration);
+  const { refusal, logs } = await tryPlugin({
+    kind: options.kind ?? description.kind ?? 'http',
+    request: { method: 'GET', authority: 'canary', path: '/', scheme: 'http', headers: [], body: Buffer.alloc(0) },
+    response: { status: 200, headers: [], body: Buffer.alloc(0) },
+    properties: new Map(),
+    upstreams: new Map(),
+    fuel: DEFAULT_FUEL,
+    spec: {
+      name: options.name,
+      digest: options.digest,
+      module,
+      builtin: false,
+      rootId: options.rootId,
+      vmId: '',
+      vmConfiguration: new Uint8Array(0),
+      configuration: Buffer.from(configuration),
+      env: {},
+      failStrategy: 'FAIL_CLOSE',
+      limits: DEFAULT_LIMITS,
+      mayCall: null,
+      proven: false,
+    },
+  });
+  if (refusal === null) return;
+  // Why is only in what it logged.
+  const said = logs.findLast(({ level }) => level === 'error' || level === 'critical' || level === 'warn');
+  throw new StepFailed('canary', 'refused', said === undefined ? refusal : `${refusal} ("${said.message}")`);
+}
