@@ -75,3 +75,8 @@ export interface LocalReply {
   /** -1: not a gRPC answer. */
   readonly grpcStatus: number;
 }
+
+/** A plugin that is given no exchange and no connection: it lives by its timer, its queues and its calls. */
+export interface ServicePlugin {
+  readonly name: string;
+}

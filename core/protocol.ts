@@ -4,6 +4,7 @@ import type { MessagePort } from 'node:worker_threads';
 
 import type { Problem, Resource } from './config/resource.ts';
 import type { SharedMemory } from './wasm/shared-memory.ts';
+import type { PluginType } from './wasm/spec.ts';
 import type { RestartReason } from './wasm/traps.ts';
 import type { Node, WorkloadEndpoint } from './workload.ts';
 
@@ -31,6 +32,15 @@ export interface ModuleSpec {
   readonly module: WebAssembly.Module;
   /** Built-ins run unmetered. */
   readonly builtin: boolean;
+}
+
+/** The code of plugins: metered, compiled and proven by a canary before a shard hears of it. */
+export interface PluginModule {
+  /** See moduleKey. */
+  readonly key: string;
+  readonly module: WebAssembly.Module;
+  /** What its callbacks say that it is. */
+  readonly type: PluginType;
 }
 
 /** Piscina task data: what a shard is born with. */
@@ -77,7 +87,8 @@ export type ToShard =
   | { readonly type: 'endpoints'; readonly endpoints: readonly WorkloadEndpoint[] }
   /** The keys of a token issuer by where they are fetched from; null: nobody refers to them any more. */
   | { readonly type: 'keys'; readonly source: string; readonly keys: string | null }
-  | { readonly type: 'modules'; readonly modules: readonly ModuleSpec[] }
+  /** All plugins' modules that the next configuration may name; those that are not among them are forgotten. */
+  | { readonly type: 'modules'; readonly modules: readonly PluginModule[] }
   | { readonly type: 'log-level'; readonly level: LogLevel }
   | { readonly type: 'query'; readonly id: number; readonly what: DumpKind }
   | { readonly type: 'drain' }

@@ -25,7 +25,7 @@ import { type NetworkFilterFactory, networkFiltersFor } from './network-filter.t
 import { Passthrough } from './passthrough.ts';
 import { normalizePath } from './path.ts';
 import type { DataPlaneEnvironment, ListenerContext, Plane } from './plane.ts';
-import type { ConfigUpdate, DumpKind, ListenerSpec, LogLevel, ModuleSpec, ShardOptions } from './protocol.ts';
+import type { ConfigUpdate, DumpKind, ListenerSpec, LogLevel, PluginModule, ShardOptions } from './protocol.ts';
 import type { RecordSink } from './record.ts';
 import { chooseRoute, outboundHost } from './router/choose.ts';
 import { splitAuthority } from './router/hosts.ts';
@@ -81,7 +81,8 @@ export interface DataPlane {
   /** Compiles and swaps one snapshot; when not ok the old one serves on. */
   applyConfig(update: ConfigUpdate): { ok: boolean; problems: readonly Problem[] };
   setEndpoints(endpoints: readonly WorkloadEndpoint[]): void;
-  setModules(modules: readonly ModuleSpec[]): void;
+  /** The code of plugins that configurations from now on may name; what is not among them is forgotten. */
+  setModules(modules: readonly PluginModule[]): void;
   setLogLevel(level: LogLevel): void;
   /** Opens listeners that are new, closes those that are not named. Rejects with the address that cannot be bound. */
   listen(listeners: readonly ListenerSpec[]): Promise<void>;
@@ -168,7 +169,7 @@ class Shard implements DataPlane, Plane {
     this.publish(this.compiler.compile({ resources: this.resources, endpoints }, revision).snapshot);
   }
 
-  setModules(modules: readonly ModuleSpec[]): void {
+  setModules(modules: readonly PluginModule[]): void {
     this.filters.setModules(modules);
   }
 

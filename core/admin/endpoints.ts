@@ -72,7 +72,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   mutates('/quitquitquit', 'end in order', (host) => ({ body: 'OK\n', after: () => host.quit() })),
   reads('/ready', '200 LIVE, or 503 and why not', (host) => {
     const { state, reason } = host.state();
-    if (state === 'LIVE') return text('LIVE\n');
+    if (state === 'LIVE') return text(reason === '' ? 'LIVE\n' : `LIVE\nbut ${reason}\n`);
     return { status: 503, body: reason === '' ? `${state}\n` : `${state}: ${reason}\n` };
   }),
   reads('/routes', 'virtual hosts and their routes', async (host) => json(await dumpOf(host, 'routes'))),

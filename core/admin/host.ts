@@ -18,7 +18,7 @@ export interface ServerInfo {
 }
 
 export interface AdminHost {
-  /** Ready when LIVE; `reason` says in a clause why it is anything else, or is ''. */
+  /** Ready when LIVE; `reason` says in a clause why it is anything else, or what is missing all the same, or is ''. */
   state(): { readonly state: ServerState; readonly reason: string };
   /** The answers of the shards that live, see core/dump.ts for their shapes. Empty when none answers in time. */
   dump(kind: DumpKind): Promise<readonly unknown[]>;

@@ -1,6 +1,8 @@
 // References of one resource to others that are not there. Codes are those of Istio's analyzer.
 
+import { CHAIN_ORDER } from '../builtins/order.ts';
 import type { Index } from './inventory.ts';
+import type { FilterChainSpec } from './kinds/filter-chain.ts';
 import type { HTTPRouteSpec } from './kinds/gateway-api-route.ts';
 import type { Destination, VirtualServiceSpec } from './kinds/virtual-service.ts';
 import { isKind } from './kinds.ts';
@@ -26,10 +28,7 @@ export function references(resource: Resource, index: Index): Problem[] {
     if (role !== undefined && !index.has('ServiceRole', namespace, role))
       warn('IST0101', path, notFound('ServiceRole', role));
   } else if (isKind(resource, 'FilterChain')) {
-    resource.spec.insert?.forEach(({ filter }, i) => {
-      if (index.has('Plugin', namespace, filter) || index.has('WasmPlugin', namespace, filter)) return;
-      warn('IST0101', ['spec', 'insert', i, 'filter'], notFound('plugin', filter));
-    });
+    filterChain(resource, index, warn);
   } else if (isKind(resource, 'HTTPRoute')) {
     httpRoute(resource, index, warn);
   }
@@ -40,6 +39,28 @@ type Warn = (code: string, path: Path, message: string) => void;
 
 function notFound(what: string, name: string): string {
   return `Referenced ${what} not found: ${JSON.stringify(name)}`;
+}
+
+/** An anchor that is not there puts the filter last; what is to be left out and is not there changes nothing. */
+function filterChain({ metadata, spec }: Resource<FilterChainSpec>, index: Index, warn: Warn): void {
+  const isPlugin = (name: string): boolean =>
+    index.has('Plugin', metadata.namespace, name) || index.has('WasmPlugin', metadata.namespace, name);
+  const direction = spec.direction ?? 'inbound';
+  const stands = (name: string): boolean => CHAIN_ORDER[direction].some((builtin) => builtin.name === name);
+  const filter = (name: string, path: Path): void => {
+    if (!stands(name) && !isPlugin(name)) warn('IST0101', path, notFound(`filter of ${direction} chains`, name));
+  };
+  spec.insert?.forEach(({ filter: name, before, after }, i) => {
+    if (!isPlugin(name)) warn('IST0101', ['spec', 'insert', i, 'filter'], notFound('plugin', name));
+    if (before !== undefined) filter(before, ['spec', 'insert', i, 'before']);
+    if (after !== undefined) filter(after, ['spec', 'insert', i, 'after']);
+  });
+  spec.disable?.forEach((name, i) => {
+    filter(name, ['spec', 'disable', i]);
+  });
+  spec.routes?.forEach(({ filter: name }, i) => {
+    filter(name, ['spec', 'routes', i, 'filter']);
+  });
 }
 
 function virtualService({ metadata, spec }: Resource<VirtualServiceSpec>, index: Index, warn: Warn): void {

@@ -10,6 +10,7 @@ import type { Node } from '../workload.ts';
 import type { Configuration, Outcome } from './configuration.ts';
 import { endpointsOf, ownEndpoints, readEndpoints } from './endpoints.ts';
 import type { Log } from './options.ts';
+import { PLUGIN_MISSING } from './plugin-modules.ts';
 import type { Source } from './source.ts';
 import type { StateFolder } from './state.ts';
 
@@ -31,6 +32,8 @@ export interface BusSourceOptions {
 
 /** A revision that was refused because a port was taken is tried again, and so is a start that NATS did not answer. */
 const RETRY_MS = 5_000;
+/** Codes of problems that pass by themselves. */
+const PASSING = ['listener', 'shard', PLUGIN_MISSING];
 /** Endpoints that come and go together are told to shards together. */
 const GATHER_MS = 10;
 
@@ -74,6 +77,11 @@ export class BusSource implements Source {
     const { servers } = this.options.bus;
     if (this.bus?.connected) return `NATS at ${servers.join(', ')}`;
     return `NATS at ${servers.join(', ')}, which cannot be reached now`;
+  }
+
+  async module(digest: string): Promise<Uint8Array | null> {
+    if (this.bus === null) throw new Error('NATS is not connected');
+    return this.bus.objects.get(digest);
   }
 
   async register(): Promise<void> {
@@ -225,14 +233,19 @@ export class BusSource implements Source {
     for (const problem of problems) log(problem.severity, 'config', `revision ${revision}: ${formatProblem(problem)}`);
     if (ok) {
       log('info', 'config', `revision ${revision} runs: ${proposal.resources.size} resources, ${ms.toFixed(1)} ms`);
+      this.retrySoon(revision, problems);
       return;
     }
     const stays =
       configuration.running === null ? 'nothing runs yet' : `revision ${configuration.running.revision} stays`;
     log('error', 'config', `revision ${revision} is refused; ${stays}`);
-    if (revision === this.revision && problems.some(({ code }) => code === 'listener' || code === 'shard')) {
-      this.retry = setTimeout(() => void this.propose(), RETRY_MS);
-    }
+    this.retrySoon(proposal.revision, problems);
+  }
+
+  /** What may be otherwise soon: a port that is taken, a module that is not there. */
+  private retrySoon(revision: number, problems: readonly Problem[]): void {
+    if (revision !== this.revision || !problems.some(({ code }) => PASSING.includes(code))) return;
+    this.retry = setTimeout(() => void this.propose(), RETRY_MS);
   }
 
   private keep(): void {

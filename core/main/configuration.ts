@@ -6,6 +6,7 @@ import { listenersOf } from '../listeners.ts';
 import type { ConfigUpdate, ListenerSpec, ToShard } from '../protocol.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
 import type { Address, Log } from './options.ts';
+import type { PluginModules } from './plugin-modules.ts';
 import { PortUnavailable, reservePort } from './ports.ts';
 import type { Applied, Shards } from './shards.ts';
 
@@ -32,6 +33,7 @@ export interface ConfigurationOptions {
   readonly gatewayAddress: string;
   readonly gatewayPorts: Readonly<Record<number, number>>;
   readonly log: Log;
+  readonly plugins: Pick<PluginModules, 'prepare' | 'adopted' | 'modules'>;
   /** A proposal has become the running configuration. */
   onAdopted(): void;
 }
@@ -75,7 +77,7 @@ export class Configuration {
         return { ok: false, problems: [{ severity: 'error', code: 'internal', message: error.message }] };
       });
       if (!ok) this.rejected++;
-      this.refusal = ok ? null : (problems.find(({ severity }) => severity === 'error')?.message ?? 'refused');
+      this.refusal = ok ? null : (problems.find(isError)?.message ?? 'refused');
       return { ok, problems, ms: performance.now() - asked };
     });
     this.last = outcome;
@@ -90,14 +92,17 @@ export class Configuration {
   /** What a newborn shard is told. Endpoints first: a route should not begin with an empty cluster. */
   greeting(): ToShard[] {
     const messages: ToShard[] = [{ type: 'endpoints', endpoints: this.endpoints }];
-    if (this.running !== null) messages.push(whole(this.running));
+    if (this.running !== null) {
+      const { modules } = this.options.plugins;
+      if (modules.length > 0) messages.push({ type: 'modules', modules });
+      messages.push(whole(this.running));
+    }
     return messages;
   }
 
   private async adopt(proposal: Proposal): Promise<Applied> {
     const { revision, resources } = proposal;
-    if (proposal.problems.some(({ severity }) => severity === 'error'))
-      return { ok: false, problems: proposal.problems };
+    if (proposal.problems.some(isError)) return { ok: false, problems: proposal.problems };
     let listeners: ListenerSpec[];
     try {
       listeners = await this.listenersFor(resources);
@@ -105,7 +110,11 @@ export class Configuration {
       if (!(error instanceof PortUnavailable)) throw error;
       return { ok: false, problems: [{ severity: 'error', code: 'listener', message: error.message }] };
     }
+    const prepared = await this.options.plugins.prepare(resources, this.running === null);
+    const found = [...proposal.problems, ...prepared.problems];
+    if (found.some(isError)) return { ok: false, problems: found.filter(isError) };
     const shards = this.shards();
+    if (prepared.modules.length > 0) shards.post({ type: 'modules', modules: prepared.modules });
     const before = shards.born;
     const update = difference(this.running, revision, resources);
     const answers = await shards.configure({ type: 'config', update, listeners });
@@ -113,13 +122,14 @@ export class Configuration {
       const message = `no shard survived revision ${revision}: the one before it stays`;
       return { ok: false, problems: [{ severity: 'error', code: 'shard', message }] };
     }
-    const problems = [...proposal.problems, ...distinct(answers.flatMap((answer) => answer.problems))];
+    const problems = [...found, ...distinct(answers.flatMap((answer) => answer.problems))];
     if (answers.some(({ ok }) => !ok)) {
       await this.restore(answers.some(hasTaken));
-      return { ok: false, problems: problems.filter(({ severity }) => severity === 'error') };
+      return { ok: false, problems: problems.filter(isError) };
     }
     this.running = { revision, resources, listeners };
     // Shards that were born meanwhile were greeted with the configuration before this one.
+    await this.options.plugins.adopted(prepared, resources);
     await shards.greetAgain(before);
     this.options.onAdopted();
     return { ok: true, problems };
@@ -158,6 +168,10 @@ export class Configuration {
     const ours = address.port !== 0 && [...this.gatewayPorts.values()].includes(address.port);
     return ours ? Promise.resolve(address.port) : reservePort(address, `Gateway port ${configuredPort}`);
   }
+}
+
+function isError({ severity }: Problem): boolean {
+  return severity === 'error';
 }
 
 function sameListener(left: ListenerSpec, right: ListenerSpec): boolean {

@@ -7,6 +7,7 @@ import { join, relative } from 'node:path';
 import { decodeFiles, formatProblem, placeProblems } from '../config/decode.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import type { Configuration, Outcome } from './configuration.ts';
+import { digestOf } from './module-folder.ts';
 import type { Log } from './options.ts';
 import type { Source } from './source.ts';
 
@@ -50,6 +51,15 @@ export class FileSource implements Source {
 
   status(): string {
     return `files in ${this.dir}`;
+  }
+
+  /** Any file of the folder that ends in .wasm and has this digest. */
+  async module(digest: string): Promise<Uint8Array | null> {
+    for (const path of await findFiles(this.dir, /\.wasm$/i)) {
+      const bytes = await readFile(path);
+      if (digestOf(bytes) === digest) return bytes;
+    }
+    return null;
   }
 
   async register(): Promise<void> {}
@@ -129,13 +139,17 @@ function isError({ severity }: Problem): boolean {
   return severity === 'error';
 }
 
-async function readFolder(dir: string): Promise<{ file: string; text: string }[]> {
+async function findFiles(dir: string, pattern: RegExp): Promise<string[]> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
-  const paths = entries
-    .filter((entry) => !entry.isDirectory() && /\.(ya?ml|json)$/i.test(entry.name) && !entry.name.startsWith('.'))
+  return entries
+    .filter((entry) => !entry.isDirectory() && pattern.test(entry.name) && !entry.name.startsWith('.'))
     .map((entry) => join(entry.parentPath, entry.name))
     .filter((path) => !relative(dir, path).split(/[/\\]/).includes('node_modules'))
     .sort();
+}
+
+async function readFolder(dir: string): Promise<{ file: string; text: string }[]> {
+  const paths = await findFiles(dir, /\.(ya?ml|json)$/i);
   if (paths.length > MAX_FILES) throw new Error(`${paths.length} files are more than ${MAX_FILES}`);
   const files = await Promise.all(paths.map(async (file) => ({ file, text: await readText(file) })));
   return files.filter((file): file is { file: string; text: string } => file.text !== null);

@@ -1,7 +1,7 @@
 // A proxy while it runs: joins configuration, shards, source, admin and telemetry, and knows in which order they begin and
 // end. What each of them does is its own file's.
 
-import { extname } from 'node:path';
+import { extname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Admin, type AdminHost, type ServerInfo, startAdmin } from '../admin/server.ts';
 import type { ListenerDump } from '../dump.ts';
@@ -12,10 +12,13 @@ import { Metrics } from '../wasm/metrics.ts';
 import { createSharedMemory, releaseDeadShard, type SharedMemory } from '../wasm/shared-memory.ts';
 import type { Node } from '../workload.ts';
 import { Configuration } from './configuration.ts';
+import { Examiner } from './examiner.ts';
 import { registerFigures } from './figures.ts';
 import type { ProxyLog } from './log.ts';
 import type { LogOutput } from './log-writer.ts';
+import { ModuleFolder } from './module-folder.ts';
 import type { ProxyOptions, Proxy as WeftProxy } from './options.ts';
+import { PluginModules } from './plugin-modules.ts';
 import { PluginRestarts } from './plugin-restarts.ts';
 import { PortUnavailable, reason } from './ports.ts';
 import { type News, Shards } from './shards.ts';
@@ -49,6 +52,8 @@ export class RunningProxy implements WeftProxy {
   readonly exited: Promise<void>;
   private readonly parts: Parts;
   private readonly configuration: Configuration;
+  private readonly examiner = new Examiner();
+  private readonly plugins: PluginModules;
   private readonly statistics: StatisticsRegistry;
   private readonly shared: SharedMemory;
   private readonly exposition: Exposition;
@@ -86,6 +91,15 @@ export class RunningProxy implements WeftProxy {
     const filterMetrics = new Metrics(this.shared.metrics, 0);
     this.exposition = new Exposition(this.statistics, { filterMetrics: () => filterMetrics.all() });
     this.restarts = new PluginRestarts(this.exposition);
+    const { stateDir } = options;
+    this.plugins = new PluginModules({
+      node: options.node,
+      source: () => this.source,
+      folder:
+        stateDir === undefined || stateDir === null ? null : new ModuleFolder(join(stateDir, 'modules'), log.write),
+      examiner: this.examiner,
+      log: log.write,
+    });
     this.configuration = new Configuration(
       {
         node: options.node,
@@ -97,6 +111,7 @@ export class RunningProxy implements WeftProxy {
           this.keys.follow(this.configuration.running!.resources.values());
           this.becameReady();
         },
+        plugins: this.plugins,
       },
       () => this.shards!,
     );
@@ -194,7 +209,8 @@ export class RunningProxy implements WeftProxy {
       return { state: 'PRE_INITIALIZING', reason: 'no shard serves now' };
     }
     if (this.failsHealthcheck) return { state: 'DRAINING', reason: 'POST /healthcheck/fail was asked for' };
-    return { state: 'LIVE', reason: '' };
+    const missing = this.plugins.missing.map(({ reason }) => reason);
+    return { state: 'LIVE', reason: missing.join('; ') };
   }
 
   private query(kind: DumpKind): Promise<readonly unknown[]> {
@@ -330,6 +346,7 @@ export class RunningProxy implements WeftProxy {
     await this.source?.close();
     await this.keys.close();
     await this.shards?.stop();
+    await this.examiner.close();
     await this.adminServer?.close();
     await this.parts.accessLog.close(LAST_LINES_MS);
     this.hasExited();

@@ -6,7 +6,6 @@ import type { ChainKind } from '../builtins/order.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { DEFAULT_POLICY } from '../cluster/cluster.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
-import { isKind, type Specs } from '../config/kinds.ts';
 import type { Problem, Resource } from '../config/resource.ts';
 import { INBOUND_RETRIES } from '../retry/policy.ts';
 import { HostTable } from '../router/hosts.ts';
@@ -17,10 +16,11 @@ import { CalledClusters, type Registry } from './called.ts';
 import { ClusterTable, clusterSpec, collectDestinationRules, type EndpointSource } from './clusters.ts';
 import type { ChainBuilder, FilterSource } from './filters.ts';
 import { Memo } from './memo.ts';
+import { policiesIn } from './policies.ts';
 import { fullHost } from './routes.ts';
 import { collectServices, type MeshState, type Service, workloadEntries } from './services.ts';
 import type { Snapshot } from './snapshot.ts';
-import { chainsOf } from './stations.ts';
+import { chainsOf, networkPlacements, type StationScope, servicePlugins } from './stations.ts';
 import { gatewayHosts, type HostCompiler, outboundHosts } from './virtual-hosts.ts';
 
 export interface Compiled {
@@ -92,7 +92,10 @@ export class Compiler {
     const { memo, table, node } = this;
     const problems: Problem[] = [];
     const rules = collectDestinationRules(state.resources.values());
-    const virtualServices = inOrder(state, 'VirtualService');
+    const policies = policiesIn(state.resources);
+    const virtualServices = policies('VirtualService');
+    const scope: StationScope = { node, memo, source: this.filters, policies };
+    const kinds = chainKinds(node);
     const cluster = (host: string, port: number, subset: string): Cluster | null => {
       const service = services.get(host);
       const found = service?.ports.find((candidate) => candidate.number === port);
@@ -108,17 +111,17 @@ export class Compiler {
       memo,
       problems,
       cluster,
-      chains: this.chains(node.role === 'gateway' ? 'gateway' : 'outbound', state),
+      chains: chainsOf(node.role === 'gateway' ? 'gateway' : 'outbound', scope),
       dependencies: (rule) => destinationHosts(rule, services).flatMap((host) => [services.get(host), rules.get(host)]),
     };
     const outbound = node.role === 'sidecar' ? outboundHosts(compiler) : [];
     const gateways = new Map<number, HostTable>();
     if (node.role === 'gateway') {
-      for (const [port, hosts] of gatewayHosts(compiler, inOrder(state, 'Gateway'))) {
+      for (const [port, hosts] of gatewayHosts(compiler, policies('Gateway'))) {
         gateways.set(port, new HostTable(hosts, port));
       }
     }
-    const inbound = node.app === null ? null : this.inbound(services, node.app.port, this.chains('inbound', state));
+    const inbound = node.app === null ? null : this.inbound(services, node.app.port, chainsOf('inbound', scope));
     const hosts = [...outbound, ...[...gateways.values()].flatMap((hostTable) => hostTable.virtualHosts)];
     const clusters = clustersOf(inbound === null ? hosts : [...hosts, inbound]);
     for (const known of this.called.again(this.registry)) clusters.set(known.name, known);
@@ -129,8 +132,8 @@ export class Compiler {
       gateways,
       inbound,
       clusters,
-      // No kind that is distributed asks for one so far; WasmPlugin of type NETWORK shall fill this.
-      network: [],
+      network: networkPlacements(kinds, scope),
+      services: servicePlugins(scope),
     };
     return { snapshot, problems, clusters };
   }
@@ -163,25 +166,18 @@ export class Compiler {
           name: 'default',
           cluster,
           clusterName: name,
-          chain: chains.route(null),
+          chain: chains.at(port).route(null),
           retry: INBOUND_RETRIES,
         }),
       ],
     }));
   }
-
-  private chains(kind: ChainKind, state: MeshState): ChainBuilder {
-    const { node, memo, filters } = this;
-    return chainsOf(kind, { node, memo, source: filters, policies: (name) => inOrder(state, name) });
-  }
 }
 
-/** Resources of one kind by namespace and name, so that every proxy sees the same order. */
-function inOrder<Name extends keyof Specs>(state: MeshState, kind: Name): Resource<Specs[Name]>[] {
-  const found: Resource<Specs[Name]>[] = [];
-  for (const resource of state.resources.values()) if (isKind(resource, kind)) found.push(resource);
-  const key = (resource: Resource): string => `${resource.metadata.namespace}/${resource.metadata.name}`;
-  return found.sort((a, b) => (key(a) < key(b) ? -1 : 1));
+/** The kinds of listeners that this proxy has. */
+export function chainKinds({ role, app }: Node): ChainKind[] {
+  if (role === 'gateway') return ['gateway'];
+  return app === null ? ['outbound'] : ['inbound', 'outbound'];
 }
 
 function destinationHosts(rule: Resource<VirtualServiceSpec>, services: ReadonlyMap<string, Service>): string[] {

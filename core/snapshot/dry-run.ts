@@ -1,7 +1,6 @@
 // Validation as a dry run of the real compile: the control plane asks whether proxies will be able to compile a state
 // before it commits it. Nothing is dialled, no filter is instantiated.
 
-import type { BuiltinName } from '../builtins/builtin.ts';
 import { Endpoint } from '../cluster/endpoint.ts';
 import { isKind } from '../config/kinds.ts';
 import type { Problem, Resource } from '../config/resource.ts';
@@ -9,6 +8,7 @@ import type { FilterFactory } from '../filter.ts';
 import { Timers } from '../timers.ts';
 import type { Node } from '../workload.ts';
 import { Compiler } from './compile.ts';
+import type { FilterSource } from './filters.ts';
 
 /** Errors: what no proxy could compile. Warnings are the business of core/config. */
 export function dryRun(resources: ReadonlyMap<string, Resource>): Problem[] {
@@ -20,7 +20,7 @@ export function dryRun(resources: ReadonlyMap<string, Resource>): Problem[] {
       const compiler = new Compiler(
         node,
         { endpoint: (address, port) => new Endpoint(pools, address, port), resolver: () => (done) => done() },
-        { builtin: inert },
+        INERT,
       );
       compiler.compile({ resources, endpoints: [] }, 0);
     }
@@ -56,7 +56,16 @@ function gatewayLabels(resources: ReadonlyMap<string, Resource>): Record<string,
   return labels;
 }
 
-function inert(name: BuiltinName): FilterFactory {
+/** Filters by name that nothing runs in. */
+const INERT: FilterSource = {
+  builtin: (name) => inert(name),
+  plugin: ({ name }) => inert(name),
+  network: ({ name }) => ({ name, failsOpen: false, connect: () => null }),
+  service: ({ name }) => ({ name }),
+  typeOf: () => 'http',
+};
+
+function inert(name: string): FilterFactory {
   return {
     name,
     wants: { requestHead: false, requestBody: false, responseHead: false, responseBody: false },

@@ -2,18 +2,29 @@
 
 import type { BuiltinName } from '../builtins/builtin.ts';
 import type { HTTPRoute } from '../config/kinds/virtual-service.ts';
-import type { FilterFactory } from '../filter.ts';
+import type { FilterFactory, ServicePlugin } from '../filter.ts';
+import type { NetworkFilterFactory } from '../network-filter.ts';
 import { type ChainSpec, EMPTY_CHAIN } from '../router/route.ts';
+import type { PluginConfig, PluginType } from '../wasm/spec.ts';
 
 /** Gives filters their instances: equal configurations are the same filter. */
 export interface FilterSource {
   /** Throws when there is no such module on this proxy: what it should enforce cannot be. */
   builtin(name: BuiltinName, configuration: Uint8Array): FilterFactory;
+  /** Throws PluginRefused. Without its module it is what its fail strategy says. */
+  plugin(config: PluginConfig): FilterFactory;
+  network(config: PluginConfig): NetworkFilterFactory;
+  /** Started, and it lives until no snapshot has it any more. */
+  service(config: PluginConfig): ServicePlugin;
+  /** What the module's callbacks say; 'http' as long as it is not there. */
+  typeOf(config: PluginConfig): PluginType;
 }
 
 /** One filter's place in the chains of a listener. */
 export interface Station {
   readonly name: string;
+  /** Ports of requests that come to it; null: all. */
+  readonly ports: readonly number[] | null;
   /** The filter for a route's requests and the route's own configuration for it, or null: they do not pass it. */
   place(http: HTTPRoute | null): Placed | null;
 }
@@ -27,11 +38,25 @@ export interface Placed {
 export class ChainBuilder {
   private readonly stations: readonly Station[];
   private readonly plain: ChainSpec;
+  private readonly byPort = new Map<string, ChainBuilder>();
 
   /** In the order of a request. */
   constructor(stations: readonly Station[]) {
     this.stations = stations;
     this.plain = this.chain(null);
+  }
+
+  /** What builds the chains of requests for this port. */
+  at(port: number): ChainBuilder {
+    if (this.stations.every(({ ports }) => ports === null)) return this;
+    const here = this.stations.filter(({ ports }) => ports === null || ports.includes(port));
+    const key = here.map((station) => this.stations.indexOf(station)).join(' ');
+    let builder = this.byPort.get(key);
+    if (builder === undefined) {
+      builder = new ChainBuilder(here.map((station) => ({ ...station, ports: null })));
+      this.byPort.set(key, builder);
+    }
+    return builder;
   }
 
   /** The chain of one route; null: of a route that no VirtualService made. */

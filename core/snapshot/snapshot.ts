@@ -2,6 +2,7 @@
 // began with; a change swaps one reference. Types only.
 
 import type { Cluster } from '../cluster/cluster.ts';
+import type { ServicePlugin } from '../filter.ts';
 import type { NetworkPlacement } from '../network-filter.ts';
 import type { HostTable } from '../router/hosts.ts';
 import type { VirtualHost } from '../router/route.ts';
@@ -19,4 +20,6 @@ export interface Snapshot {
   readonly clusters: ReadonlyMap<string, Cluster>;
   /** Network filters and the listeners that they stand in front of, in the order of what a client sends. */
   readonly network: readonly NetworkPlacement[];
+  /** Plugins that see no traffic. */
+  readonly services: readonly ServicePlugin[];
 }

@@ -1,11 +1,17 @@
-// The stations of each kind of listener: the built-in filters in their order, as far as the configuration asks for them.
-// A station is the same object as before while what it was made of has not changed.
+// The stations of each kind of listener: the planned filters in their order, as far as the configuration asks for them, and
+// what stands beside the chains of requests. A station is the same object as before while what it was made of has not
+// changed.
 
-import type { Builtin, Policies, WorkloadBuiltin } from '../builtins/builtin.ts';
-import { CHAIN_ORDER, type ChainKind } from '../builtins/order.ts';
+import type { Policies, RouteBuiltin, WorkloadBuiltin } from '../builtins/builtin.ts';
+import type { ChainKind } from '../builtins/order.ts';
+import type { ServicePlugin } from '../filter.ts';
+import type { NetworkPlacement } from '../network-filter.ts';
+import type { PluginConfig } from '../wasm/spec.ts';
 import type { Node } from '../workload.ts';
+import { type BuiltinSlot, type PluginSlot, planChain } from './chain-plan.ts';
 import { ChainBuilder, type FilterSource, type Station } from './filters.ts';
 import type { Memo } from './memo.ts';
+import { type PluginUse, pluginsOf } from './plugins.ts';
 
 export interface StationScope {
   readonly node: Node;
@@ -16,16 +22,71 @@ export interface StationScope {
 
 /** What builds the chains of this kind of listener. Throws what cannot be enforced. */
 export function chainsOf(kind: ChainKind, scope: StationScope): ChainBuilder {
-  const { memo } = scope;
-  const stations = CHAIN_ORDER[kind].flatMap((builtin) => stationOf(builtin, scope) ?? []);
+  const { memo, policies, node } = scope;
+  const stations = planChain(kind, policies, node).flatMap((slot) => {
+    if ('builtin' in slot) return builtinStation(slot, scope) ?? [];
+    return typeOf(slot.use, scope) === 'http' ? pluginStation(kind, slot, scope) : [];
+  });
   return memo.of(`chains ${kind}`, stations, () => new ChainBuilder(stations));
 }
 
-function stationOf(builtin: Builtin, scope: StationScope): Station | null {
+/** Plugins in front of these listeners' codecs. */
+export function networkPlacements(kinds: readonly ChainKind[], scope: StationScope): NetworkPlacement[] {
+  const uses = pluginsOf(scope.policies, scope.node).filter((use) => typeOf(use, scope) === 'network');
+  return uses.flatMap((use) =>
+    kinds.flatMap((kind) => {
+      const standing = use.stands(kind);
+      return standing === null ? [] : { filter: scope.source.network(use.config), kind, ports: standing.ports };
+    }),
+  );
+}
+
+/** Plugins that see no traffic. */
+export function servicePlugins(scope: StationScope): ServicePlugin[] {
+  const uses = pluginsOf(scope.policies, scope.node).filter((use) => typeOf(use, scope) === 'service');
+  return uses.map(({ config }) => scope.source.service(config));
+}
+
+function typeOf({ type, config }: PluginUse, { source }: StationScope): 'http' | 'network' | 'service' {
+  return type ?? source.typeOf(config);
+}
+
+function pluginStation(
+  kind: ChainKind,
+  { name, use, config, ports, routes }: PluginSlot,
+  scope: StationScope,
+): Station {
   const { source, memo } = scope;
-  if (builtin.scope === 'workload') return workloadStation(builtin, scope);
+  const place = (wanted: PluginConfig) => ({ filter: source.plugin(wanted), configuration: null });
+  // Asked for at every compile: a filter that no snapshot refers to is let go meanwhile.
+  const own = place(config);
+  const others = new Map([...routes].map(([route, other]) => [route, other === null ? null : place(other)]));
+  const madeOf = [own.filter, ...(ports ?? []), ...[...others].flatMap(([route, other]) => [route, other?.filter])];
+  return memo.of(`station ${kind} ${use.resource}`, madeOf, () => ({
+    name,
+    ports,
+    place(http) {
+      const other = http?.name === undefined ? undefined : others.get(http.name);
+      return other === undefined ? own : other;
+    },
+  }));
+}
+
+function builtinStation(slot: BuiltinSlot, scope: StationScope): Station | null {
+  const { builtin } = slot;
+  const station = builtin.scope === 'workload' ? workloadStation(builtin, scope) : routeStation(builtin, scope);
+  const { skippedBy } = slot;
+  if (station === null || skippedBy.size === 0) return station;
+  return scope.memo.of(`station ${builtin.name} but ${[...skippedBy]}`, [station], () => ({
+    ...station,
+    place: (http) => (http?.name !== undefined && skippedBy.has(http.name) ? null : station.place(http)),
+  }));
+}
+
+function routeStation(builtin: RouteBuiltin, { source, memo }: StationScope): Station {
   return memo.of(`station ${builtin.name}`, [source], () => ({
     name: builtin.name,
+    ports: null,
     place(http) {
       const configuration = http === null ? null : builtin.configure(http);
       return configuration === null ? null : { filter: source.builtin(builtin.name, EMPTY), configuration };
@@ -42,7 +103,7 @@ function workloadStation(builtin: WorkloadBuiltin, { node, source, policies, mem
   const filter = source.builtin(name, configuration);
   return memo.of(`station ${name}`, [filter], () => {
     const placed = { filter, configuration: null };
-    return { name, place: () => placed };
+    return { name, ports: null, place: () => placed };
   });
 }
 

@@ -51,7 +51,7 @@ export function outboundHosts(compiler: HostCompiler): VirtualHost[] {
           asNamed: !ruled && service.host.startsWith('*') && service.fixed.length === 0,
           routes: ruled
             ? compiled.flatMap(({ routes }) => routes)
-            : [ownRoute(compiler, clusterName(service.host, port.number, ''), cluster)],
+            : [ownRoute(compiler, port.number, clusterName(service.host, port.number, ''), cluster)],
         })),
       );
     }
@@ -78,8 +78,8 @@ export function reaches(alias: string, service: Service, node: Node): boolean {
 }
 
 /** The route to the service itself. */
-function ownRoute({ chains }: HostCompiler, clusterName: string, cluster: Cluster | null): Route {
-  const chain = chains.route(null);
+function ownRoute({ chains }: HostCompiler, port: number, clusterName: string, cluster: Cluster | null): Route {
+  const chain = chains.at(port).route(null);
   return plainRoute({ name: 'default', cluster, clusterName, chain, retry: DEFAULT_RETRIES });
 }
 
@@ -166,7 +166,7 @@ function routesOf(
     gateway,
     port,
     services,
-    chains,
+    chains: chains.at(port),
     cluster: (host, number, subset) => compiler.cluster(host, number, subset),
   };
   const compiled = memo.of(key, [rule, chains, ...compiler.dependencies(rule)], () => {

@@ -3,7 +3,7 @@
 
 import { webcrypto } from 'node:crypto';
 
-import type { FilterFactory } from '../filter.ts';
+import type { FilterFactory, ServicePlugin } from '../filter.ts';
 import type { NetworkFilterFactory } from '../network-filter.ts';
 import type { LogLevel } from '../protocol.ts';
 import { Timers } from '../timers.ts';
@@ -49,11 +49,6 @@ export interface RuntimeOptions {
   readonly observer?: Observer;
   /** Only tries plugins out: what they ask of others is not done. */
   readonly rehearsal?: boolean;
-}
-
-/** A plugin that is given no exchange and no connection. */
-export interface ServicePlugin {
-  readonly name: string;
 }
 
 /** One plugin as `mesh proxy-config filters` shows it. */

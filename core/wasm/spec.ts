@@ -38,4 +38,16 @@ export interface PluginLimits {
   readonly fuelPerCallback: number | null;
 }
 
+/** Plugins of one key run the same compiled code: the memory cap is part of it. */
+export function moduleKey({ digest, limits }: Pick<PluginConfig, 'digest' | 'limits'>): string {
+  return `${digest}/${limits.memoryPages}`;
+}
+
+/** Equal texts are the same plugin with the same configuration. */
+export function configKey(config: PluginConfig): string {
+  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
+  const { configuration, vmConfiguration } = config;
+  return JSON.stringify({ ...config, configuration: text(configuration), vmConfiguration: text(vmConfiguration) });
+}
+
 export const DEFAULT_LIMITS: PluginLimits = { memoryPages: 512, fuelPerCallback: null };

@@ -2,8 +2,11 @@
 
 import { nonEmpty } from '../formats.ts';
 import type { Kind } from '../kind.ts';
-import { array, object, oneOf, optional, type Static, struct } from '../schema.ts';
+import { array, boolean, object, oneOf, optional, type Static, struct } from '../schema.ts';
 import { MatchLabels } from './shared.ts';
+
+/** What policies rest on. */
+const GUARDS = ['authn', 'rbac'];
 
 export const FilterChainSpec = object(
   {
@@ -26,16 +29,42 @@ export const FilterChainSpec = object(
     ),
     /** Built-in filters or plugins that are left out here. */
     disable: optional(array(nonEmpty)),
+    /** What is different for requests that take one route, which is an http rule of a VirtualService by its name. */
+    routes: optional(
+      array(
+        object(
+          {
+            route: nonEmpty,
+            /** A built-in filter or a plugin of this chain. */
+            filter: nonEmpty,
+            /** true: its requests do not pass the filter. */
+            disable: optional(boolean),
+            /** In the place of the plugin's own. */
+            config: optional(struct()),
+          },
+          {
+            exactlyOne: [['disable', 'config']],
+            check(route, report) {
+              if (route.disable === false) report.error(['disable'], 'contradiction', 'write true, or nothing');
+            },
+          },
+        ),
+      ),
+    ),
   },
   {
     check(spec, report) {
-      if (!spec.insert?.length && !spec.disable?.length)
-        report.error([], 'required', 'a FilterChain needs insert or disable');
-      for (const filter of ['rbac', 'authn']) {
-        const at = spec.disable?.indexOf(filter) ?? -1;
-        if (at >= 0)
-          report.error(['disable', at], 'contradiction', `${filter} cannot be left out: policies would no longer hold`);
-      }
+      if (!spec.insert?.length && !spec.disable?.length && !spec.routes?.length)
+        report.error([], 'required', 'a FilterChain needs insert, disable or routes');
+      const kept = (filter: string): string => `${filter} cannot be left out: policies would no longer hold`;
+      spec.disable?.forEach((filter, i) => {
+        if (GUARDS.includes(filter)) report.error(['disable', i], 'contradiction', kept(filter));
+      });
+      spec.routes?.forEach(({ filter }, i) => {
+        if (GUARDS.includes(filter)) report.error(['routes', i, 'filter'], 'contradiction', kept(filter));
+      });
+      if (spec.routes?.length && (spec.direction ?? 'inbound') === 'inbound')
+        report.error(['routes'], 'contradiction', 'only outbound and gateway chains have routes');
     },
   },
 );

@@ -106,7 +106,7 @@ spec: {subjects: [{user: "*"}], roleRef: {kind: ServiceRole, name: gone}}
 apiVersion: weft.dev/v1
 kind: FilterChain
 metadata: {name: c}
-spec: {insert: [{filter: gone, before: rbac}]}
+spec: {insert: [{filter: gone, before: nothing}]}
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -121,6 +121,7 @@ spec: {parentRefs: [{name: gone}], rules: [{backendRefs: [{name: gone, port: 80}
       'VirtualService/default/a: warning [IST0101]: Referenced delegate not found: "default/b" (/spec/http/0/delegate)',
       'ServiceRoleBinding/default/b: warning [IST0101]: Referenced ServiceRole not found: "gone" (/spec/roleRef/name)',
       'FilterChain/default/c: warning [IST0101]: Referenced plugin not found: "gone" (/spec/insert/0/filter)',
+      'FilterChain/default/c: warning [IST0101]: Referenced filter of inbound chains not found: "nothing" (/spec/insert/0/before)',
       'HTTPRoute/default/d: warning [IST0101]: Referenced gateway not found: "gone" (/spec/parentRefs/0/name)',
       'HTTPRoute/default/d: warning [IST0101]: Referenced service not found: "gone" (/spec/rules/0/backendRefs/0/name)',
     ],
@@ -208,15 +209,7 @@ test('what is not enforced yet is said once a resource, by name', () => {
     'TLS routes (VirtualService shop/everything) /spec/tls',
     'TCP routes (VirtualService shop/everything) /spec/tcp',
   ]);
-  for (const kind of [
-    'Sidecar',
-    'ProxyConfig',
-    'PeerAuthentication',
-    'Telemetry',
-    'ServiceRole',
-    'Plugin',
-    'HTTPRoute',
-  ]) {
+  for (const kind of ['Sidecar', 'ProxyConfig', 'PeerAuthentication', 'Telemetry', 'ServiceRole', 'HTTPRoute']) {
     assert.ok(
       said.some((line) => line.startsWith(`kind ${kind} of `)),
       kind,

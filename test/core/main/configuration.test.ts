@@ -138,6 +138,11 @@ function made() {
       gatewayAddress: '127.0.0.1',
       gatewayPorts: { 8080: 0 },
       log: lines().log,
+      plugins: {
+        modules: [],
+        prepare: async () => ({ modules: [], problems: [], missing: [] }),
+        adopted: async () => {},
+      },
       onAdopted() {},
     },
     () => shards as unknown as Shards,

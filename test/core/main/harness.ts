@@ -1,6 +1,6 @@
 // Whole proxies in this process, main thread and shards, with an upstream, a folder of configuration and a log to wait on.
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -44,7 +44,12 @@ export async function bench(t: TestContext): Promise<Bench> {
     dir,
     log,
     upstream: port,
-    write: (name, text) => writeFile(join(dir, name), text),
+    async write(name, text) {
+      // Whole at once: half a file can be a valid configuration, too.
+      const next = join(dir, `.${name}.next`);
+      await writeFile(next, text);
+      await rename(next, join(dir, name));
+    },
     async start(options = {}) {
       const proxy = await startProxy({
         node: GATEWAY,

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { BuiltinName } from '../../../core/builtins/builtin.ts';
 import { Endpoint } from '../../../core/cluster/endpoint.ts';
 import { decodeYaml } from '../../../core/config/decode.ts';
 import { type Resource, resourceKey } from '../../../core/config/resource.ts';
@@ -40,7 +39,7 @@ function node(role: Node['role'], labels: Record<string, string> = {}): Node {
   };
 }
 
-function unopened(name: BuiltinName): FilterFactory {
+function unopened(name: string): FilterFactory {
   const wants = { requestHead: false, requestBody: false, responseHead: false, responseBody: false };
   return { name, wants, open: () => assert.fail('a compile opens no filter') };
 }
@@ -61,7 +60,13 @@ function compilerFor(of: Node): Compiler {
       },
       resolver: () => (done) => done(),
     },
-    { builtin: unopened },
+    {
+      builtin: unopened,
+      plugin: ({ name }) => unopened(name),
+      network: ({ name }) => ({ name, failsOpen: false, connect: () => null }),
+      service: ({ name }) => ({ name }),
+      typeOf: () => 'http',
+    },
   );
 }
 

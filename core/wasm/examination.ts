@@ -1,0 +1,75 @@
+// A thread's task: what a module is, whether it may run, and whether it accepts configurations, tried on instances that
+// see no traffic. Modules are rewritten and compiled here, away from the shards and from the main thread.
+
+import { Timers } from '../timers.ts';
+import type { Node } from '../workload.ts';
+import { inspectPlugin } from './inspect.ts';
+import { WasmRuntime } from './runtime.ts';
+import { createSharedMemory, type SharedMemory } from './shared-memory.ts';
+import type { PluginConfig, PluginType } from './spec.ts';
+import { PluginRefused } from './traps.ts';
+import type { Upstream } from './upstreams.ts';
+
+/** Plain data and a compiled module. */
+export interface Examination {
+  readonly node: Node;
+  /** As they came, or the module that an earlier examination made of them. */
+  readonly code: Uint8Array | WebAssembly.Module;
+  /** Pages of 64 KiB that an instance's memory may grow to. */
+  readonly memoryPages: number;
+  readonly configs: readonly PluginConfig[];
+}
+
+export interface Findings {
+  /** Why no proxy may run it, in one line; else null. */
+  readonly refusal: string | null;
+  /** What was made of bytes. */
+  readonly code: ExaminedCode | null;
+  /** For each configuration why it was not accepted, or null. */
+  readonly refusals: readonly (string | null)[];
+}
+
+export interface ExaminedCode {
+  /** Metered. */
+  readonly module: WebAssembly.Module;
+  readonly type: PluginType;
+  /** Names of capabilities.ts that its imports amount to. */
+  readonly capabilities: readonly string[];
+}
+
+const DATA_BYTES = 1 << 20;
+/** A canary's calls lead somewhere, and nobody answers: the canary is gone before that matters. */
+const NOWHERE: Omit<Upstream, 'service'> = { call: () => () => undefined };
+
+export default function examine({ node, code, memoryPages, configs }: Examination): Findings {
+  if (code instanceof WebAssembly.Module) return { refusal: null, code: null, refusals: rehearse(node, code, configs) };
+  const { description, module } = inspectPlugin(code, { memoryPages });
+  if (module === null) return { refusal: description.refusal, code: null, refusals: [] };
+  const capabilities = description.capabilities.map(({ name }) => name);
+  return {
+    refusal: null,
+    code: { module, type: description.kind ?? 'http', capabilities },
+    refusals: rehearse(node, module, configs),
+  };
+}
+
+function rehearse(node: Node, module: WebAssembly.Module, configs: readonly PluginConfig[]): (string | null)[] {
+  const shared = createSharedMemory(1, DATA_BYTES);
+  return configs.map((config) => canary(node, shared, { ...config, module, builtin: false, proven: true }));
+}
+
+function canary(node: Node, shared: SharedMemory, spec: Parameters<WasmRuntime['configure']>[0]): string | null {
+  const timers = new Timers();
+  const upstreams = { find: (service: string): Upstream => ({ service, ...NOWHERE }) };
+  const runtime = new WasmRuntime({ node, shared, shard: 0, timers, upstreams, rehearsal: true, log: () => undefined });
+  try {
+    runtime.configure(spec);
+    return null;
+  } catch (error) {
+    if (error instanceof PluginRefused) return error.message;
+    throw error;
+  } finally {
+    runtime.stop();
+    timers.stop();
+  }
+}
