@@ -2,6 +2,7 @@
 // buffer for the shard, small reads copied out of it, and a buffer of its own only for a socket that streams.
 
 import { Socket } from 'node:net';
+import { handleOf, streamBase } from './stream-base.ts';
 
 export interface ByteReceiver {
   /** `chunk` belongs to the receiver. */
@@ -50,7 +51,23 @@ export function readDirectly(socket: Socket, receiver: ByteReceiver): Socket {
   old.server = null;
   // Messages are written whole, so nothing is gained by waiting to fill a segment.
   fresh.setNoDelay(true);
+  readAhead(fresh, reads);
   return fresh;
+}
+
+/** Reads come straight from the system's stream; its end and its errors go to the socket as ever. */
+function readAhead(socket: Socket, reads: Reads): void {
+  const handle = handleOf(socket);
+  if (handle === null) return;
+  const { streamBaseState: state, kReadBytesOrError } = streamBase!;
+  const { onread } = handle;
+  handle.onread = (unused) => {
+    const size = state[kReadBytesOrError];
+    if (size <= 0) return onread.call(handle, unused);
+    const bytes = reads.next;
+    reads.take(size, bytes);
+    return reads.next === bytes ? undefined : reads.next;
+  };
 }
 
 class Reads {

@@ -2,6 +2,7 @@
 // here and flushed when the callback that read from some socket ends. Counts what the peer has not taken yet.
 
 import type { Socket } from 'node:net';
+import { DirectWrites } from './direct-writes.ts';
 
 const SLAB = 64 * 1024;
 /** Pieces up to this size are copied beside each other; a copy this small costs less than another iovec. */
@@ -74,17 +75,19 @@ export class Outbox {
   private readonly owner: OutboxOwner;
   private readonly highWaterMark: number;
   private readonly onTaken: () => void;
+  private readonly direct: DirectWrites | null;
 
   constructor(socket: Socket, owner: OutboxOwner, highWaterMark: number) {
     this.socket = socket;
     this.owner = owner;
     this.highWaterMark = highWaterMark;
     this.onTaken = () => this.taken();
+    this.direct = DirectWrites.on(socket, this.onTaken);
   }
 
   /** Bytes that the peer has not taken. */
   get backlog(): number {
-    return this.pending + this.socket.writableLength;
+    return this.pending + (this.direct === null ? this.socket.writableLength : this.direct.queued);
   }
 
   /** Falls whenever the peer takes anything, also of a piece that is not yet through. */
@@ -131,7 +134,7 @@ export class Outbox {
   /** False when the peer is slow; then `owner.onOutboxDrained` follows. */
   roomLeft(): boolean {
     if (this.blocked) return false;
-    if (this.pending + this.socket.writableLength < this.highWaterMark) return true;
+    if (this.backlog < this.highWaterMark) return true;
     this.blocked = true;
     this.touch();
     return false;
@@ -146,22 +149,33 @@ export class Outbox {
   /** Writes now. */
   flush(): void {
     this.isDirty = false;
-    const { pieces, socket } = this;
-    if (this.pending !== 0 && socket.writable) {
-      this.written += this.pending;
-      const taken = this.blocked ? this.onTaken : undefined;
-      if (pieces.length !== 0) {
-        this.seal();
-        writePieces(socket, pieces, taken);
-      } else {
-        // Nearly always: one message, its head and body beside each other in the slab.
-        socket.write(this.open!.subarray(this.openStart, this.openEnd), taken);
+    const { socket, pending } = this;
+    if (pending !== 0) {
+      // Nearly always: one message, its head and body beside each other in the slab.
+      const pieces = this.pieces.length === 0 ? this.open!.subarray(this.openStart, this.openEnd) : this.sealed();
+      this.open = null;
+      this.pending = 0;
+      if (socket.writable) {
+        this.written += pending;
+        this.write(pieces, pending);
       }
     }
-    if (pieces.length !== 0) this.pieces = [];
-    this.open = null;
-    this.pending = 0;
     if (this.ending && !socket.writableEnded) socket.end();
+  }
+
+  private write(pieces: Buffer | readonly Buffer[], size: number): void {
+    const { socket, direct } = this;
+    if (direct === null) writePieces(socket, pieces, this.blocked ? this.onTaken : undefined);
+    // The owner is in the middle of something.
+    else if (direct.write(pieces, size) && this.blocked) process.nextTick(this.onTaken);
+  }
+
+  /** What was gathered, when it is more than one piece. */
+  private sealed(): readonly Buffer[] {
+    this.seal();
+    const { pieces } = this;
+    this.pieces = [];
+    return pieces;
   }
 
   private seal(): void {
@@ -190,7 +204,11 @@ export class Outbox {
   }
 }
 
-function writePieces(socket: Socket, pieces: readonly Buffer[], taken: (() => void) | undefined): void {
+function writePieces(socket: Socket, pieces: Buffer | readonly Buffer[], taken: (() => void) | undefined): void {
+  if (Buffer.isBuffer(pieces)) {
+    socket.write(pieces, taken);
+    return;
+  }
   const last = pieces.length - 1;
   if (last > 0) socket.cork();
   for (let i = 0; i < last; i++) socket.write(pieces[i]);

@@ -1,0 +1,59 @@
+// Puts bytes on a socket without its Writable: the system takes nearly every message at once, and then there is nothing to
+// keep, to call back or to schedule. Closing, errors and everything rare stay with the socket.
+
+import type { Socket } from 'node:net';
+import { handleOf, type StreamBase, type StreamHandle, streamBase, type WriteRequest } from './stream-base.ts';
+
+/** What the system takes at once leaves the request as it was, so that one does for all sockets. */
+let spare: WriteRequest | null = null;
+
+export class DirectWrites {
+  /** Bytes of writes that the system has not taken whole. */
+  queued = 0;
+  private readonly socket: Socket;
+  private readonly handle: StreamHandle;
+  private readonly base: StreamBase;
+  private readonly onTaken: () => void;
+
+  private constructor(socket: Socket, handle: StreamHandle, base: StreamBase, onTaken: () => void) {
+    this.socket = socket;
+    this.handle = handle;
+    this.base = base;
+    this.onTaken = onTaken;
+  }
+
+  /** Null where a socket must be written to as such. `onTaken`: the system has taken a write that it left waiting. */
+  static on(socket: Socket, onTaken: () => void): DirectWrites | null {
+    const handle = handleOf(socket);
+    return handle === null ? null : new DirectWrites(socket, handle, streamBase!, onTaken);
+  }
+
+  /** In this order and in one piece with what was written before. True: the system has taken all of it. */
+  write(pieces: Buffer | readonly Buffer[], size: number): boolean {
+    const { base, handle } = this;
+    const request = spare ?? new base.WriteWrap();
+    const error = Buffer.isBuffer(pieces) ? handle.writeBuffer(request, pieces) : handle.writev(request, pieces, true);
+    if (error === 0 && base.streamBaseState[base.kLastWriteWasAsync] === 0) {
+      spare = request;
+      return true;
+    }
+    spare = null;
+    if (error !== 0) {
+      this.lost(error);
+      return false;
+    }
+    this.queued += size;
+    request.pieces = pieces;
+    request.oncomplete = (status) => {
+      request.pieces = null;
+      this.queued -= size;
+      if (status < 0) this.lost(status);
+      else this.onTaken();
+    };
+    return false;
+  }
+
+  private lost(status: number): void {
+    if (!this.socket.destroyed) this.socket.destroy(new Error(`write failed: ${status}`));
+  }
+}
