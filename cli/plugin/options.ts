@@ -1,8 +1,11 @@
 // Options that several commands of `mesh plugin` have, and values of theirs.
 import { readFile } from 'node:fs/promises';
-import { type Command, InvalidArgumentError } from 'commander';
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Configuration } from '../../plugins/configuration.ts';
 import { LOCKFILE } from '../../plugins/lockfile.ts';
+import type { TrustPolicy } from '../../plugins/trust/verify.ts';
+import { meshHome } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { timeoutOption } from '../parse.ts';
 
@@ -23,6 +26,46 @@ export function changeOptions(command: Command): Command {
     .option('--no-wait', 'end when the change is stored')
     .addOption(timeoutOption())
     .option('--json', 'print JSON');
+}
+
+export interface TrustFlags {
+  readonly provenance: TrustPolicy['mode'];
+  readonly builtBy: readonly string[];
+  readonly sigstoreMirror?: string;
+  readonly sigstoreRoot?: string;
+}
+
+/** Of commands that fetch packages. */
+export function trustOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--provenance <policy>', 'signature and provenance of packages: unchecked, told, or required')
+        .choices(['off', 'warn', 'enforce'])
+        .env('MESH_PLUGIN_PROVENANCE')
+        .default('warn'),
+    )
+    .option(
+      '--built-by <repositories>',
+      "who may have built it: 'github.com/acme/*'; implies enforce; repeatable",
+      list,
+      [],
+    )
+    .addOption(
+      new Option('--sigstore-mirror <url>', 'another Sigstore than the public one').env('MESH_SIGSTORE_MIRROR'),
+    )
+    .addOption(new Option('--sigstore-root <file>', 'its first TUF root').env('MESH_SIGSTORE_ROOT'));
+}
+
+/** Throws CliError (usage). */
+export function trustPolicy({ provenance, builtBy, sigstoreMirror, sigstoreRoot }: TrustFlags): TrustPolicy {
+  if ((sigstoreMirror === undefined) !== (sigstoreRoot === undefined)) {
+    throw new CliError('--sigstore-mirror and --sigstore-root go together', EXIT.usage);
+  }
+  const trustRoot =
+    sigstoreMirror === undefined || sigstoreRoot === undefined
+      ? undefined
+      : { mirror: sigstoreMirror, root: sigstoreRoot, cache: join(meshHome(), 'sigstore') };
+  return { mode: builtBy.length > 0 ? 'enforce' : provenance, sources: builtBy, trustRoot };
 }
 
 /** Repeatable: 'http_call,shared_data'. */

@@ -2,10 +2,18 @@
 import { type Command, Option } from 'commander';
 import { note, paint, print, printJson } from '../../output.ts';
 import { label, name } from '../../parse.ts';
-import { type ChangeFlags, changeOptions, configuration, list } from '../../plugin/options.ts';
+import {
+  type ChangeFlags,
+  changeOptions,
+  configuration,
+  list,
+  type TrustFlags,
+  trustOptions,
+  trustPolicy,
+} from '../../plugin/options.ts';
 import type { Wishes } from '../../plugin/resource.ts';
 
-interface Options extends ChangeFlags {
+interface Options extends ChangeFlags, TrustFlags {
   readonly name?: string;
   readonly enable?: boolean;
   readonly config?: string;
@@ -21,7 +29,7 @@ export function addInstallCommand(group: Command): void {
   const command = group
     .command('install')
     .description('Fetch a plugin, verify and try it, and store it in the mesh; all of it or nothing')
-    .argument('<spec>', 'a folder, a .wasm or .tgz file')
+    .argument('<spec>', 'a name, @scope/name, npm:name, with @version or @range; a folder, a .wasm or .tgz file')
     .option('--name <name>', 'of its Plugin resource (default: after its package)', name)
     .option('--enable', 'put it into the chains of the proxies at once')
     .option('--config <json>', 'its configuration, JSON or YAML; @FILE reads a file')
@@ -31,14 +39,19 @@ export function addInstallCommand(group: Command): void {
     .option('--selector <label=value>', 'only workloads with this label; repeatable', label)
     .option('--allow <names>', 'capabilities that it may have, with commas between them; repeatable', list, [])
     .option('-y, --yes', 'ask nothing; a plugin that wants more than an ordinary filter still needs --allow');
-  changeOptions(command)
+  changeOptions(trustOptions(command))
     .addHelpText(
       'after',
       `
 The steps: resolve, fetch, verify, check, allow, canary, store, lock, apply, wait. The one that fails says why, and nothing is
 installed. Scripts never run. A refused plugin exits with 3, a source or mesh that does not answer with 5.
 
+A bare name is of the official scope: jwt is @weft-mesh/plugin-jwt and nothing else; whatever is of somebody else needs its
+full name (mesh-plugin-jwt, @acme/jwt). Registries and credentials are those of .npmrc.
+
 Examples:
+  $ mesh plugin install jwt --enable --yes
+  $ mesh plugin install @acme/waf@^2.1 --provenance enforce --built-by 'github.com/acme/*' --allow read_bodies
   $ mesh plugin install ./my-filter --enable --yes
   $ mesh plugin install ./my-filter --enable --allow http_call --config '{"header":"x-user"}' --selector app=reviews
   $ mesh plugin install filter.wasm --name coraza --phase AUTHZ`,
@@ -55,6 +68,8 @@ Examples:
       const installed = await inSteps(() =>
         installPlugin(api, spec, {
           ...{ namespace, lockfile, wait, timeout, allow, tell },
+          policy: trustPolicy(options),
+          folder: process.cwd(),
           name: options.name,
           yes: options.yes === true,
           wishes: { enabled: enable, config, phase, type, rootId, selector },

@@ -40,6 +40,8 @@ async function install(spec: string, more: Partial<InstallOptions>): Promise<Cli
     await inSteps(() =>
       installPlugin(api, spec, {
         ...{ namespace: 'default', lockfile, wait: true, timeout: 30_000, allow: [], yes: true, wishes: {} },
+        policy: { mode: 'off', sources: [] },
+        folder: work,
         tell: () => null,
         ...more,
       }),

@@ -71,7 +71,7 @@ export function packageFolder(folder: string, parts: Package = {}): string {
 }
 
 /** Packs a folder that `packageFolder` wrote. */
-export async function packFolder(folder: string): Promise<Buffer> {
+export async function packFolder(folder: string): Promise<Buffer<ArrayBuffer>> {
   const chunks: Buffer[] = [];
   const stream = create({ cwd: folder, gzip: true, prefix: 'package', portable: true }, ['.']);
   for await (const chunk of stream) chunks.push(chunk as Buffer);
