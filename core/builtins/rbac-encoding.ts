@@ -1,6 +1,7 @@
 // The bytes that the rbac filter interprets, little-endian; sizes let it skip what is decided.
 //
-//   u8 version (1) | u8 1 at a gateway | list of policies that deny | list of policies that allow
+//   u8 version (2) | u8 1 at a gateway | list of policies that deny | of those that allow | of those that would deny |
+//   of those that would allow | of those that only count
 //   list         u16 count | item...
 //   policy       u32 size | text name | list of rules
 //   rule         u32 size | u16 index | list of sources | list of operations | conjunction (when)
@@ -56,14 +57,21 @@ export interface EncodedPolicy {
   readonly rules: readonly EncodedRule[];
 }
 
-const VERSION = 1;
+const VERSION = 2;
 
-export function encodePolicies(
-  gateway: boolean,
-  deny: readonly EncodedPolicy[],
-  allow: readonly EncodedPolicy[],
-): Uint8Array {
-  return Buffer.concat([Buffer.of(VERSION, gateway ? 1 : 0), list(deny, policy), list(allow, policy)]);
+/** Policies by what they do. Dry runs are evaluated and told, never enforced. */
+export interface PolicyGroups {
+  readonly deny: readonly EncodedPolicy[];
+  readonly allow: readonly EncodedPolicy[];
+  readonly dryRunDeny: readonly EncodedPolicy[];
+  readonly dryRunAllow: readonly EncodedPolicy[];
+  readonly audit: readonly EncodedPolicy[];
+}
+
+export function encodePolicies(gateway: boolean, groups: PolicyGroups): Uint8Array {
+  const { deny, allow, dryRunDeny, dryRunAllow, audit } = groups;
+  const lists = [deny, allow, dryRunDeny, dryRunAllow, audit].map((policies) => list(policies, policy));
+  return Buffer.concat([Buffer.of(VERSION, gateway ? 1 : 0), ...lists]);
 }
 
 function policy({ name, rules }: EncodedPolicy): Buffer {

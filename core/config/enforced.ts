@@ -47,6 +47,22 @@ const trafficPolicy = {
   retryBudget: { percent: true, minRetryConcurrency: true, budgetInterval: "a retry budget's interval" },
 } as const;
 
+const unknownCondition = ({ key }: { key: string }): string | null =>
+  key.startsWith('experimental.') ? `conditions on ${key}` : null;
+
+const accessRule = {
+  services: true,
+  hosts: true,
+  notHosts: true,
+  paths: true,
+  notPaths: true,
+  methods: true,
+  notMethods: true,
+  ports: true,
+  notPorts: true,
+  constraints: unknownCondition,
+} as const;
+
 const ENFORCED: { readonly [Name in KindName]?: Enforced<Specs[Name]> } = {
   VirtualService: {
     hosts: true,
@@ -201,11 +217,15 @@ const ENFORCED: { readonly [Name in KindName]?: Enforced<Specs[Name]> } = {
       spaceDelimitedClaims: true,
     },
   },
+  ServiceRole: { rules: accessRule },
+  ServiceRoleBinding: { subjects: true, roleRef: true, role: true, mode: true, actions: accessRule },
+  RbacConfig: true,
+  ClusterRbacConfig: true,
   AuthorizationPolicy: {
     selector: true,
     targetRef: true,
     targetRefs: true,
-    action: (value) => (value === 'ALLOW' || value === 'DENY' ? null : `action ${value}`),
+    action: (value) => (value === 'CUSTOM' ? 'action CUSTOM (what it matches is denied)' : null),
     provider: true,
     rules: {
       from: {
@@ -227,12 +247,10 @@ const ENFORCED: { readonly [Name in KindName]?: Enforced<Specs[Name]> } = {
         },
       },
       to: true,
-      when: ({ key }) => (UNKNOWN_CONDITION.test(key) ? `conditions on ${key}` : null),
+      when: unknownCondition,
     },
   },
 };
-
-const UNKNOWN_CONDITION = /^experimental\./;
 
 /** Warnings, one for each thing that the resource asks for and does not get. */
 export function unenforced(resource: Resource): Problem[] {
@@ -243,9 +261,6 @@ export function unenforced(resource: Resource): Problem[] {
   const who = `${resource.kind} ${namespace === '' ? '' : `${namespace}/`}${called}`;
   if (table === undefined) found.set(`kind ${resource.kind} of ${resource.apiVersion}`, []);
   else visit(table, resource.spec, ['spec'], found);
-  if (resource.kind === 'AuthorizationPolicy' && resource.metadata.annotations?.['istio.io/dry-run'] === 'true') {
-    found.set('results of a dry run (the policy decides nothing)', ['metadata', 'annotations', 'istio.io/dry-run']);
-  }
   return [...found].map(([what, path]) => ({
     severity: 'warning',
     code: 'not_enforced',

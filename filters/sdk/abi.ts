@@ -10,6 +10,12 @@ export declare function proxy_get_log_level(level: usize): u32;
 @external('env', 'proxy_get_current_time_nanoseconds')
 export declare function proxy_get_current_time_nanoseconds(out: usize): u32;
 // @ts-ignore: decorator
+@external('env', 'proxy_define_metric')
+export declare function proxy_define_metric(type: u32, name: usize, length: usize, id: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_increment_metric')
+export declare function proxy_increment_metric(id: u32, by: i64): u32;
+// @ts-ignore: decorator
 @external('env', 'proxy_set_tick_period_milliseconds')
 export declare function proxy_set_tick_period_milliseconds(period: u32): u32;
 // @ts-ignore: decorator

@@ -5,6 +5,7 @@ export { Action, HttpFilter, register } from './filter';
 export { AUTHORITY, Head, METHOD, PATH, STATUS } from './head';
 export { Json, JsonKind, parseJson } from './json';
 export { Level, log, logBytes, logs } from './log';
+export { counter, increment } from './metrics';
 export { decimal } from './number';
 export { PairReader, Pairs, pairs } from './pairs';
 export { randomBelow } from './random';

@@ -2,8 +2,11 @@
 
 import assert from 'node:assert/strict';
 
-import { authorizationConfig } from '../../core/builtins/rbac.ts';
+import type { Policies } from '../../core/builtins/builtin.ts';
+import { authorizationConfig, rbac as builtinRbac } from '../../core/builtins/rbac.ts';
+import { decodeYaml, formatProblem } from '../../core/config/decode.ts';
 import type { AuthorizationPolicySpec } from '../../core/config/kinds/authorization-policy.ts';
+import { isKind } from '../../core/config/kinds.ts';
 import type { Metadata, Resource } from '../../core/config/resource.ts';
 import { Head } from '../../core/head.ts';
 import type { ExchangeRecord } from '../../core/record.ts';
@@ -15,7 +18,8 @@ import { builtin } from './builtin.ts';
 import { compact } from './tokens.ts';
 
 export const rbac = await builtin('rbac');
-export const { runtime } = runtimeFor();
+/** Shared with the log and the counters of the filter. */
+export const { runtime, lines } = runtimeFor();
 
 export type Policy = Resource<AuthorizationPolicySpec>;
 export type Fields = readonly (readonly [string, string])[];
@@ -43,7 +47,23 @@ export function policy(name: string, spec: AuthorizationPolicySpec, metadata: Pa
 
 /** The answer of the policies to one request: 'allowed', or the details of the denial. */
 export function decide(policies: readonly Policy[], request: Request = {}, node: Node = NODE): string {
-  const configuration = authorizationConfig(policies, node);
+  return answer(authorizationConfig(policies, node), request);
+}
+
+/** The same of a whole configuration in YAML, with roles. */
+export function decideYaml(yaml: string, request: Request = {}, node: Node = NODE): string {
+  const { resources, problems } = decodeYaml(yaml);
+  assert.deepEqual(problems.map(formatProblem), []);
+  const policies: Policies = (kind) => resources.filter((resource) => isKind(resource, kind)) as never;
+  return answer(builtinRbac.configure(policies, node), request);
+}
+
+/** How often the filter has counted this, under any configuration. */
+export function counted(name: string): number {
+  return Number(runtime.metrics().find((metric) => metric.name === name)?.value ?? 0n);
+}
+
+function answer(configuration: Uint8Array | null, request: Request): string {
   if (configuration === null) return 'no filter';
   const factory = rbac(runtime, configuration);
   const { method = 'GET', host = 'reviews:9080', path = '/reviews/0' } = request;

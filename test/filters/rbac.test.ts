@@ -60,7 +60,7 @@ describe('which policies decide', () => {
   test('AUDIT and dry-run policies decide nothing', () => {
     const audit = policy('audit', { action: 'AUDIT', rules: [{}] });
     const dry = policy('dry', { action: 'DENY', rules: [{}] }, { annotations: { 'istio.io/dry-run': 'true' } });
-    assert.equal(decide([audit, dry]), 'no filter');
+    assert.equal(decide([audit, dry]), 'allowed');
   });
 
   test('what a CUSTOM policy matches is denied, because its provider cannot be asked', () => {

@@ -130,6 +130,35 @@ test('no header makes somebody else of a caller', async () => {
   assert.deepEqual(await call('/details/0', forged), DENIED);
 });
 
+test('a dry run is told in the log and denies nothing', async () => {
+  server.apply(`
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: tried, annotations: {istio.io/dry-run: "true"}}
+spec: {action: DENY, rules: [{}]}
+`);
+  assert.deepEqual(await call('/details/0?a=1'), ALLOWED);
+  const caller = 'cluster.local/ns/default/sa/bookinfo-productpage';
+  const line = `dry run: ns[default]-policy[tried]-rule[0] would deny GET /details/0 from ${caller}`;
+  assert.deepEqual(server.logs.at(-1), `info wasm rbac: ${line}`);
+});
+
+test('a role of Istio before 1.6 opens what is closed since roles are on', async () => {
+  const kinds = 'apiVersion: rbac.istio.io/v1alpha1\nkind:';
+  server.apply(`${kinds} ClusterRbacConfig\nmetadata: {name: default}\nspec: {mode: "ON"}\n`);
+  assert.deepEqual(await call(), DENIED);
+  server.apply(`${kinds} ServiceRole
+metadata: {name: viewer}
+spec: {rules: [{services: ["*"], methods: [GET], constraints: [{key: "destination.labels[app]", values: [details]}]}]}
+---
+${kinds} ServiceRoleBinding
+metadata: {name: bind}
+spec: {subjects: [{user: cluster.local/ns/default/sa/bookinfo-productpage}], roleRef: {kind: ServiceRole, name: viewer}}
+`);
+  assert.deepEqual(await call(), ALLOWED);
+  assert.deepEqual(await call('/details/0', {}, 'POST'), DENIED);
+});
+
 test('a denial names the policy and the rule in the log', async () => {
   policy(`
 action: DENY

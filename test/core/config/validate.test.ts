@@ -209,7 +209,7 @@ test('what is not enforced yet is said once a resource, by name', () => {
     'TLS routes (VirtualService shop/everything) /spec/tls',
     'TCP routes (VirtualService shop/everything) /spec/tcp',
   ]);
-  for (const kind of ['Sidecar', 'ProxyConfig', 'PeerAuthentication', 'Telemetry', 'ServiceRole', 'HTTPRoute']) {
+  for (const kind of ['Sidecar', 'ProxyConfig', 'PeerAuthentication', 'Telemetry', 'HTTPRoute']) {
     assert.ok(
       said.some((line) => line.startsWith(`kind ${kind} of `)),
       kind,
@@ -247,12 +247,4 @@ spec:
     when: [{key: "request.headers[x]", values: [y]}]
 ${routes('b', 'b.test', '[{match: [{uri: {regex: a}, headers: {x: {exact: y}}}], fault: {abort: {httpStatus: 500}}, retries: {attempts: 0}, timeout: 1s, directResponse: {status: 200}}]')}`;
   assert.deepEqual(check(text), []);
-});
-
-test('a policy that asks to be tried only is said to decide nothing', () => {
-  const text =
-    'apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a, annotations: {istio.io/dry-run: "true"}}\nspec: {}\n';
-  assert.deepEqual(check(text), [
-    'AuthorizationPolicy/default/a: warning: not enforced yet: results of a dry run (the policy decides nothing) (AuthorizationPolicy default/a) (/metadata/annotations/istio.io~1dry-run)',
-  ]);
 });

@@ -1,0 +1,160 @@
+// Conditions of policies, old and new, as the matches that the rbac filter evaluates. What this proxy cannot know (the
+// metadata of Envoy's filters) decides against the request: such a condition never allows, and never keeps a denial from
+// applying.
+
+import { isIP } from 'node:net';
+
+import type { Condition, Operation, Source } from '../config/kinds/authorization-policy.ts';
+import type { Node } from '../workload.ts';
+import { ATTRIBUTE, type Conjunction, type Match, VALUE, type Value } from './rbac-encoding.ts';
+
+export interface Scope {
+  readonly allows: boolean;
+  readonly namespace: string;
+  readonly node: Node;
+}
+
+/** A condition on something that is not known. */
+const UNKNOWN = Symbol('unknown');
+export type Compiled = Match | typeof UNKNOWN;
+
+/** Those of the alternatives that can match; null when there were some and none can. */
+export function alternatives(list: readonly Compiled[][] | undefined, scope: Scope): Conjunction[] | null {
+  if (list === undefined) return [];
+  const possible = list.map((matches) => settle(matches, scope)).filter((matches) => matches !== null);
+  return possible.length === 0 ? null : possible;
+}
+
+/** What is unknown decides against the request: an ALLOW cannot match, a DENY does without the condition. */
+export function settle(matches: readonly Compiled[], scope: Scope): Conjunction | null {
+  const known = matches.filter((match): match is Match => match !== UNKNOWN);
+  return scope.allows && known.length < matches.length ? null : known;
+}
+
+export function sourceMatches(source: Source, scope: Scope): Compiled[] {
+  const account = (value: string): string => (value.includes('/') ? value : `${scope.namespace}/${value}`);
+  return [
+    ...pair(ATTRIBUTE.principal, source.principals, source.notPrincipals, (value) => principal(value, scope.node)),
+    ...pair(ATTRIBUTE.requestPrincipal, source.requestPrincipals, source.notRequestPrincipals, pattern),
+    ...pair(ATTRIBUTE.namespace, source.namespaces, source.notNamespaces, pattern),
+    ...pair(ATTRIBUTE.serviceAccount, source.serviceAccounts, source.notServiceAccounts, (value) =>
+      pattern(account(value)),
+    ),
+    ...pair(ATTRIBUTE.sourceIp, source.ipBlocks, source.notIpBlocks, block),
+    ...pair(ATTRIBUTE.remoteIp, source.remoteIpBlocks, source.notRemoteIpBlocks, block),
+    ...pair(ATTRIBUTE.trustDomain, source.trustDomains, source.notTrustDomains, (value) =>
+      trustDomain(value, scope.node),
+    ),
+  ];
+}
+
+export function operationMatches(operation: Operation): Compiled[] {
+  return [
+    ...pair(ATTRIBUTE.host, operation.hosts, operation.notHosts, (value) => pattern(value.toLowerCase())),
+    ...pair(ATTRIBUTE.port, operation.ports, operation.notPorts, pattern),
+    ...pair(ATTRIBUTE.method, operation.methods, operation.notMethods, pattern),
+    ...pair(ATTRIBUTE.path, operation.paths, operation.notPaths, path),
+  ];
+}
+
+export function conditionMatches({ key, values, notValues }: Condition, scope: Scope): Compiled[] {
+  const header = /^request\.headers\[(.+)\]$/.exec(key)?.[1];
+  if (header !== undefined) return pair(ATTRIBUTE.header, values, notValues, pattern, header.toLowerCase());
+  const claim = /^request\.auth\.claims\[(.+)\]$/.exec(key)?.[1];
+  if (claim !== undefined) return pair(ATTRIBUTE.claim, values, notValues, pattern, claim.replaceAll('][', '\0'));
+  switch (key) {
+    case 'source.ip':
+      return pair(ATTRIBUTE.sourceIp, values, notValues, block);
+    case 'remote.ip':
+      return pair(ATTRIBUTE.remoteIp, values, notValues, block);
+    case 'source.namespace':
+      return pair(ATTRIBUTE.namespace, values, notValues, pattern);
+    case 'source.principal':
+      return pair(ATTRIBUTE.principal, values, notValues, (value) => principal(value, scope.node));
+    case 'source.serviceAccount':
+      return sourceMatches({ serviceAccounts: values, notServiceAccounts: notValues }, scope);
+    case 'source.trustDomain':
+      return pair(ATTRIBUTE.trustDomain, values, notValues, (value) => trustDomain(value, scope.node));
+    case 'request.auth.principal':
+      return pair(ATTRIBUTE.requestPrincipal, values, notValues, pattern);
+    case 'request.auth.audiences':
+      return pair(ATTRIBUTE.claim, values, notValues, pattern, 'aud');
+    case 'request.auth.presenter':
+      return pair(ATTRIBUTE.claim, values, notValues, pattern, 'azp');
+    case 'destination.ip':
+      return pair(ATTRIBUTE.destinationIp, values, notValues, block);
+    case 'destination.port':
+      return pair(ATTRIBUTE.port, values, notValues, pattern);
+    case 'connection.sni':
+      return pair(ATTRIBUTE.sni, values, notValues, pattern);
+    default:
+      return unknown(values, notValues);
+  }
+}
+
+function pair(
+  attribute: number,
+  values: readonly string[] | undefined,
+  notValues: readonly string[] | undefined,
+  compile: (value: string) => Value | readonly Value[],
+  key = '',
+): Match[] {
+  const matches: Match[] = [];
+  if (values?.length) matches.push({ attribute, negated: false, key, values: values.flatMap(compile) });
+  if (notValues?.length) matches.push({ attribute, negated: true, key, values: notValues.flatMap(compile) });
+  return matches;
+}
+
+function unknown(values: readonly string[] | undefined, notValues: readonly string[] | undefined): Compiled[] {
+  return values?.length || notValues?.length ? [UNKNOWN] : [];
+}
+
+/** exact, prefix*, *suffix, * = present. */
+function pattern(value: string): Value {
+  if (value === '*') return { kind: VALUE.present, bytes: EMPTY };
+  if (value.endsWith('*')) return { kind: VALUE.prefix, bytes: Buffer.from(value.slice(0, -1)) };
+  if (value.startsWith('*')) return { kind: VALUE.suffix, bytes: Buffer.from(value.slice(1)) };
+  return { kind: VALUE.exact, bytes: Buffer.from(value) };
+}
+
+/** A path with {*} or {**} is a template, in which a lone * is a character. */
+function path(value: string): Value {
+  if (!value.includes('{*}') && !value.includes('{**}')) return pattern(value);
+  return { kind: VALUE.template, bytes: Buffer.from(value) };
+}
+
+/** 'cluster.local' stands for the mesh's own trust domain, whatever it is called. */
+function principal(value: string, node: Node): Value[] {
+  const plain = value.replace(/^spiffe:\/\//, '');
+  const own = plain.startsWith('cluster.local/') ? `${node.trustDomain}${plain.slice('cluster.local'.length)}` : plain;
+  return own === plain ? [pattern(plain)] : [pattern(plain), pattern(own)];
+}
+
+function trustDomain(value: string, node: Node): Value[] {
+  return value === 'cluster.local' && node.trustDomain !== value
+    ? [pattern(value), pattern(node.trustDomain)]
+    : [pattern(value)];
+}
+
+/** An address or CIDR block: a byte of prefix length, then 4 or 16 bytes of address. */
+function block(value: string): Value {
+  const [address, length] = value.split('/', 2);
+  const bytes = addressBytes(address);
+  return { kind: VALUE.cidr, bytes: Buffer.from([length === undefined ? bytes.length * 8 : Number(length), ...bytes]) };
+}
+
+function addressBytes(address: string): number[] {
+  if (isIP(address) === 4) return address.split('.').map(Number);
+  // An IPv4 tail becomes two groups; '::' stands for as many zero groups as are missing.
+  const tail = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
+  const groups =
+    tail === null
+      ? address
+      : `${tail[1]}${(Number(tail[2]) * 256 + Number(tail[3])).toString(16)}:${(Number(tail[4]) * 256 + Number(tail[5])).toString(16)}`;
+  const [before, after] = groups.split('::', 2).map((part) => (part === '' ? [] : part.split(':')));
+  const rest = after ?? [];
+  const all = [...before, ...new Array(8 - before.length - rest.length).fill('0'), ...rest];
+  return all.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 255]);
+}
+
+const EMPTY = new Uint8Array(0);
