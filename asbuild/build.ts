@@ -15,6 +15,7 @@ const BUILTINS: readonly { name: string; entry: string; runtime: 'minimal' | 'st
   { name: 'fault', entry: join(FILTERS, 'fault', 'index.ts'), runtime: 'stub' },
   { name: 'authn', entry: join(FILTERS, 'authn', 'index.ts'), runtime: 'minimal' },
   { name: 'rbac', entry: join(FILTERS, 'rbac', 'index.ts'), runtime: 'minimal' },
+  { name: 'ratelimit', entry: join(FILTERS, 'ratelimit', 'index.ts'), runtime: 'minimal' },
   { name: 'headers', entry: join(FILTERS, 'headers', 'index.ts'), runtime: 'minimal' },
 ];
 

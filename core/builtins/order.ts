@@ -4,15 +4,16 @@ import { authn } from './authn.ts';
 import type { Builtin, ConfigurableBuiltin } from './builtin.ts';
 import { fault } from './fault.ts';
 import { headers } from './headers.ts';
+import { ratelimit } from './ratelimit.ts';
 import { rbac } from './rbac.ts';
 
 /** A listener's side of the mesh: at the server, at the client, or at the edge. */
 export type ChainKind = 'inbound' | 'outbound' | 'gateway';
 
 export const CHAIN_ORDER: Readonly<Record<ChainKind, readonly Builtin[]>> = {
-  inbound: [authn, rbac],
+  inbound: [authn, rbac, ratelimit],
   outbound: [fault],
-  gateway: [authn, rbac, fault],
+  gateway: [authn, rbac, ratelimit, fault],
 };
 
 /** Those that a FilterChain may insert by name. */

@@ -250,6 +250,12 @@ const ENFORCED: { readonly [Name in KindName]?: Enforced<Specs[Name]> } = {
       when: unknownCondition,
     },
   },
+  RateLimitPolicy: {
+    selector: true,
+    limits: true,
+    scope: (value) => (value === 'mesh' ? 'counting together with other proxies (each counts for itself)' : null),
+    failOpen: true,
+  },
 };
 
 /** Warnings, one for each thing that the resource asks for and does not get. */

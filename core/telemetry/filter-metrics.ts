@@ -1,5 +1,6 @@
 // The metrics that filters define, in the text exposition format, under Envoy's prefix for them: nothing of a plugin can
-// pass for a figure of the mesh. Names are the filters'; tags that they hide in names stay there.
+// pass for a figure of the mesh. Names are the filters'; tags that they hide in names stay there. What the host counts for
+// built-in filters comes with its own name and labels.
 
 import { MetricType } from '../wasm/abi.ts';
 import { METRIC_BUCKETS, type Metric } from '../wasm/metrics.ts';
@@ -12,6 +13,7 @@ export function filterMetricLines(metrics: readonly Metric[]): string[] {
   const families = new Map<string, Metric[]>();
   const taken = new Map<string, number>();
   for (const metric of metrics) {
+    if (metric.ours) continue;
     const plain = PREFIX + metric.name.replace(/[^a-zA-Z0-9_:]/g, '_');
     const type = taken.get(plain) ?? metric.type;
     taken.set(plain, type);
@@ -20,7 +22,7 @@ export function filterMetricLines(metrics: readonly Metric[]): string[] {
     if (family === undefined) families.set(name, [metric]);
     else if (family[0].type === metric.type) family.push(metric);
   }
-  const lines: string[] = [];
+  const lines = ownLines(metrics.filter(({ ours }) => ours));
   for (const [name, family] of families) {
     const { type } = family[0];
     lines.push(`# HELP ${name} Defined by a filter.`, `# TYPE ${name} ${TYPES[type]}`);
@@ -36,4 +38,14 @@ export function filterMetricLines(metrics: readonly Metric[]): string[] {
     lines.push(`${name}_sum ${family.reduce((sum, { value }) => sum + value, 0n)}`, `${name}_count ${count}`);
   }
   return lines;
+}
+
+/** Counters whose names are series. */
+function ownLines(metrics: readonly Metric[]): string[] {
+  const families = Map.groupBy(metrics, ({ name }) => name.split('{', 1)[0]);
+  return [...families].flatMap(([family, series]) => [
+    `# HELP ${family} Counted for a built-in filter.`,
+    `# TYPE ${family} counter`,
+    ...series.map(({ name, value }) => `${name} ${value}`),
+  ]);
 }

@@ -3,11 +3,15 @@
 //   weft_wake_after(u32 ms)    proxy_on_foreign_function(context, WAKE, 0) is called once, unless the stream ends before
 //   weft_flag(flag)            sets a response flag, such as "FI"
 //   weft_token_rules, weft_verify_token   foreign-token.ts
+//   weft_rate_limits, weft_take_tokens    foreign-limit.ts
+//   weft_matches                          foreign-pattern.ts
 
 import { deflateSync, inflateSync } from 'node:zlib';
 
 import { FLAGS, type Flag } from '../errors.ts';
 import { Status } from './abi.ts';
+import { setRateLimits, takeTokens } from './foreign-limit.ts';
+import { matchesPattern } from './foreign-pattern.ts';
 import { setTokenRules, verifyToken } from './foreign-token.ts';
 import type { HostFunction } from './host-table.ts';
 import type { Instance } from './instance.ts';
@@ -18,6 +22,9 @@ const FLAG_NAMES: ReadonlyMap<string, Flag> = new Map(FLAGS.map(([flag]) => [fla
 
 /** A status, or bytes for the guest. */
 type Foreign = (vm: Instance, parameters: Buffer) => number | Uint8Array;
+
+/** Reads its parameters where they lie in the guest, and answers over them: nothing is made for it. */
+type InPlace = (vm: Instance, at: number, length: number) => number;
 
 const FUNCTIONS: ReadonlyMap<string, Foreign> = new Map<string, Foreign>([
   [
@@ -46,6 +53,7 @@ const FUNCTIONS: ReadonlyMap<string, Foreign> = new Map<string, Foreign>([
   ],
   ['weft_token_rules', setTokenRules],
   ['weft_verify_token', verifyToken],
+  ['weft_rate_limits', setRateLimits],
   [
     'clear_route_cache',
     (vm) => {
@@ -61,6 +69,11 @@ const FUNCTIONS: ReadonlyMap<string, Foreign> = new Map<string, Foreign>([
     (_vm, parameters) => bounded(parameters, (bytes) => inflateSync(bytes, { maxOutputLength: MAX_BYTES })),
   ],
 ]);
+
+const IN_PLACE: readonly (readonly [Uint8Array, InPlace])[] = [
+  [Buffer.from('weft_take_tokens'), takeTokens],
+  [Buffer.from('weft_matches'), matchesPattern],
+];
 
 export function foreignFunctions(vm: Instance): Record<string, HostFunction> {
   const { memory } = vm;
@@ -79,6 +92,8 @@ export function foreignFunctions(vm: Instance): Record<string, HostFunction> {
       if (!memory.holds(name >>> 0, nameLength >>> 0) || !memory.holds(from, length >>> 0)) {
         return Status.InvalidMemoryAccess;
       }
+      const inPlace = findInPlace(memory.bytes, name >>> 0, nameLength >>> 0);
+      if (inPlace !== null) return inPlace(vm, from, length >>> 0);
       const foreign = nameLength >>> 0 > 64 ? undefined : FUNCTIONS.get(memory.latin1(name >>> 0, nameLength >>> 0));
       if (foreign === undefined) return Status.NotFound;
       const result = foreign(vm, memory.bytes.subarray(from, from + (length >>> 0)));
@@ -90,6 +105,16 @@ export function foreignFunctions(vm: Instance): Record<string, HostFunction> {
       return vm.giveBytes(result, 0, result.length, pointerAt >>> 0, lengthAt >>> 0);
     },
   };
+}
+
+function findInPlace(bytes: Uint8Array, at: number, length: number): InPlace | null {
+  for (const [name, run] of IN_PLACE) {
+    if (name.length !== length) continue;
+    let i = 0;
+    while (i < length && bytes[at + i] === name[i]) i++;
+    if (i === length) return run;
+  }
+  return null;
 }
 
 /** Runs a codec over at most MAX_BYTES; what it cannot read or may not produce is SERIALIZATION_FAILURE. */

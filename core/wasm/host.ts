@@ -8,6 +8,7 @@ import type { FuelBudget } from './fuel.ts';
 import type { Metrics } from './metrics.ts';
 import type { Observer } from './observer.ts';
 import type { Queues } from './queues.ts';
+import type { TokenBuckets } from './shared-buckets.ts';
 import type { SharedData } from './shared-data.ts';
 import type { RestartReason } from './traps.ts';
 import type { Upstreams } from './upstreams.ts';
@@ -21,6 +22,8 @@ export interface Host {
   /** True for the guest that only tries a configuration out. */
   readonly rehearsal: boolean;
   readonly metrics: Metrics;
+  /** What rate limits count. */
+  readonly buckets: TokenBuckets;
   /** Whom guests may call. */
   readonly upstreams: Upstreams;
   /** Key sets of token issuers that are fetched. */
@@ -31,6 +34,8 @@ export interface Host {
   readonly fuel: FuelBudget;
   /** Whole seconds by the shard's wheel: no clock is read. */
   second(): number;
+  /** Milliseconds by the shard's wheel, on a scale that all shards share. */
+  coarse(): number;
   /** A dead guest has been replaced. */
   restarted(plugin: string, reason: RestartReason): void;
   /** Watches every guest, or null. */

@@ -30,6 +30,9 @@ export const METRIC_BUCKETS: readonly number[] = [
 ];
 const HISTOGRAM_SLOTS = METRIC_BUCKETS.length + 2;
 
+/** Who defines the proxy's own figures: no plugin has this name. */
+export const HOST = '';
+
 /** The id of a metric that there is no room for: it takes what it is given, and nobody reads it. */
 export const NO_METRIC = 0xffffffff;
 
@@ -48,6 +51,8 @@ export function createMetrics(shards: number): MetricsMemory {
 
 export interface Metric {
   readonly name: string;
+  /** Defined by the proxy itself: the name is a whole series, with its labels. */
+  readonly ours: boolean;
   /** abi.ts MetricType. */
   readonly type: number;
   /** Of a histogram: the sum of what was recorded. */
@@ -58,6 +63,7 @@ export interface Metric {
 
 interface Known {
   readonly name: string;
+  readonly ours: boolean;
   readonly type: number;
   readonly slot: number;
 }
@@ -65,6 +71,8 @@ interface Known {
 export class Metrics {
   private readonly arena: SharedArena;
   private readonly values: BigInt64Array;
+  /** The same, in halves. */
+  private readonly halves: Int32Array;
   /** First slot of this shard. */
   private readonly own: number;
   private readonly known: Known[] = [];
@@ -75,16 +83,18 @@ export class Metrics {
   constructor(memory: MetricsMemory, shard: number) {
     this.arena = new SharedArena(memory.names, shard);
     this.values = new BigInt64Array(memory.values);
+    this.halves = new Int32Array(memory.values);
     this.own = (1 + shard) * SLOTS;
   }
 
   /** Id of the metric, from 1 on; NO_METRIC when there are too many, of this plugin or of all. */
   define(type: number, name: string, plugin: string): number {
-    const id = this.idOf(type, name);
+    const ours = plugin === HOST;
+    const id = this.idOf(type, name, ours);
     if (id !== 0) return id;
     if (name.length > MAX_NAME || !this.arena.lock()) return NO_METRIC;
     this.learn();
-    const made = this.idOf(type, name) || this.make(type, name, plugin);
+    const made = this.idOf(type, name, ours) || this.make(type, name, plugin);
     this.arena.unlock();
     return made;
   }
@@ -97,6 +107,14 @@ export class Metrics {
     if (metric.type === MetricType.Counter && delta <= 0n) return Status.BadArgument;
     Atomics.add(this.values, metric.type === MetricType.Gauge ? metric.slot : this.own + metric.slot, delta);
     return Status.Ok;
+  }
+
+  /** One more of a counter, without making a number of 64 bits: this shard alone writes its slots. */
+  count(id: number): void {
+    const metric = id === NO_METRIC ? undefined : this.at(id);
+    if (metric === undefined) return;
+    const low = (this.own + metric.slot) * 2;
+    if (Atomics.add(this.halves, low, 1) === -1) Atomics.add(this.halves, low + 1, 1);
   }
 
   /** A counter adds what is recorded, as Envoy's does. */
@@ -130,10 +148,10 @@ export class Metrics {
   all(): readonly Metric[] {
     this.learn();
     return this.known.map((known) => {
-      const { name, type, slot } = known;
-      if (type !== MetricType.Histogram) return { name, type, value: this.valueOf(known), buckets: [] };
+      const { name, ours, type, slot } = known;
+      if (type !== MetricType.Histogram) return { name, ours, type, value: this.valueOf(known), buckets: [] };
       const slots = Array.from({ length: HISTOGRAM_SLOTS }, (_, i) => this.sum(slot + i));
-      return { name, type, value: slots[HISTOGRAM_SLOTS - 1], buckets: slots.slice(0, -1) };
+      return { name, ours, type, value: slots[HISTOGRAM_SLOTS - 1], buckets: slots.slice(0, -1) };
     });
   }
 
@@ -152,8 +170,8 @@ export class Metrics {
     return this.known[id - 1];
   }
 
-  private idOf(type: number, name: string): number {
-    return this.ids.get(`${type} ${name}`) ?? 0;
+  private idOf(type: number, name: string, ours: boolean): number {
+    return this.ids.get(keyOf(type, name, ours)) ?? 0;
   }
 
   /** What other shards have defined meanwhile. What is published never changes, so that no lock is needed. */
@@ -169,8 +187,8 @@ export class Metrics {
       const plugin = Buffer.from(bytes.slice(from, middle)).toString();
       const name = Buffer.from(bytes.slice(middle, middle + words[block + NAME_LENGTH])).toString();
       const type = words[block + TYPE];
-      this.known.push({ name, type, slot: words[block + SLOT] });
-      this.ids.set(`${type} ${name}`, index + 1);
+      this.known.push({ name, ours: plugin === HOST, type, slot: words[block + SLOT] });
+      this.ids.set(keyOf(type, name, plugin === HOST), index + 1);
       this.counts.set(plugin, (this.counts.get(plugin) ?? 0) + 1);
     }
   }
@@ -198,4 +216,9 @@ export class Metrics {
     this.learn();
     return index + 1;
   }
+}
+
+/** A plugin that gives its metric the name of one of ours has one of its own. */
+function keyOf(type: number, name: string, ours: boolean): string {
+  return `${type}${ours ? '!' : ' '}${name}`;
 }

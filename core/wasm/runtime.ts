@@ -18,6 +18,7 @@ import { checkModule } from './module.ts';
 import type { Observer } from './observer.ts';
 import { Plugin } from './plugin.ts';
 import { Queues } from './queues.ts';
+import { TokenBuckets } from './shared-buckets.ts';
 import { SharedData } from './shared-data.ts';
 import type { SharedMemory } from './shared-memory.ts';
 import type { PluginSpec } from './spec.ts';
@@ -78,6 +79,7 @@ export class WasmRuntime {
 
   constructor(options: RuntimeOptions) {
     let { timers } = options;
+    let wheelStart = 0;
     this.host = {
       node: options.node,
       timers: () => {
@@ -87,11 +89,18 @@ export class WasmRuntime {
       shared: new SharedData(options.shared.data, options.shard),
       queues: new Queues(options.shared.queues, options.shard),
       metrics: new Metrics(options.shared.metrics, options.shard),
+      buckets: new TokenBuckets(options.shared.buckets, options.shard),
       rehearsal: options.rehearsal ?? false,
       keys: options.keys ?? NO_REMOTE_KEYS,
       upstreams: options.upstreams ?? { find: () => null },
       fuel: options.fuel ?? DEFAULT_FUEL,
       second: () => Math.floor((this.host.timers().tick * this.host.timers().tickMs) / 1000),
+      coarse: () => {
+        const { tick, tickMs } = this.host.timers();
+        // The wheels of shards begin when they do; the machine's own clock tells by how much they are apart.
+        if (wheelStart === 0) wheelStart = monotonicMs() - tick * tickMs;
+        return wheelStart + tick * tickMs;
+      },
       restarted: options.restarted ?? (() => undefined),
       observer: options.observer ?? null,
       logThreshold: options.observer === undefined ? THRESHOLDS[options.logLevel ?? 'info'] : GuestLog.Trace,
@@ -175,6 +184,12 @@ export class WasmRuntime {
     this.vms.clear();
     this.ownTimers?.stop();
   }
+}
+
+/** The same for all threads, and unaware of who sets the time of day. */
+function monotonicMs(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6;
 }
 
 /** Equal keys share an instance, as Envoy's virtual machines do. */

@@ -3,20 +3,28 @@
 import { createMetrics, type MetricsMemory } from './metrics.ts';
 import { createQueues } from './queues.ts';
 import { releaseDeadOwner } from './shared-arena.ts';
+import { createBuckets, releaseDeadBuckets } from './shared-buckets.ts';
 import { createSharedData } from './shared-data.ts';
 
 export interface SharedMemory {
   readonly data: SharedArrayBuffer;
   readonly queues: SharedArrayBuffer;
   readonly metrics: MetricsMemory;
+  readonly buckets: SharedArrayBuffer;
 }
 
 /** `dataBytes`: room for shared data. */
 export function createSharedMemory(shards: number, dataBytes?: number): SharedMemory {
-  return { data: createSharedData(dataBytes), queues: createQueues(), metrics: createMetrics(shards) };
+  return {
+    data: createSharedData(dataBytes),
+    queues: createQueues(),
+    metrics: createMetrics(shards),
+    buckets: createBuckets(),
+  };
 }
 
 /** Frees every lock that this shard, which is dead, held. Main thread. */
-export function releaseDeadShard({ data, queues, metrics }: SharedMemory, shard: number): void {
+export function releaseDeadShard({ data, queues, metrics, buckets }: SharedMemory, shard: number): void {
   for (const memory of [data, queues, metrics.names]) releaseDeadOwner(memory, shard);
+  releaseDeadBuckets(buckets, shard);
 }

@@ -9,7 +9,13 @@ import { specFor } from '../core/wasm/harness.ts';
 
 const FILTERS = join(import.meta.dirname, '../../filters');
 
-const RUNTIMES = { authn: 'minimal', fault: 'stub', headers: 'minimal', rbac: 'minimal' } as const;
+const RUNTIMES = {
+  authn: 'minimal',
+  fault: 'stub',
+  headers: 'minimal',
+  ratelimit: 'minimal',
+  rbac: 'minimal',
+} as const;
 
 /** Compiles it, and returns what configures it in a runtime. */
 export async function builtin(

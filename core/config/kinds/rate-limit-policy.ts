@@ -12,11 +12,15 @@ const count = integer(1, 4294967295);
 const Key = object(
   {
     header: optional(headerName),
-    source: optional(oneOf('principal', 'namespace', 'ip')),
+    /** `ip` is the other end of the connection; `remoteIp` whom a caller of the mesh says that it calls for. */
+    source: optional(oneOf('principal', 'namespace', 'serviceAccount', 'ip', 'remoteIp')),
+    /** A claim of the verified token; `a][b` is b in a, as in request.auth.claims[a][b]. */
+    claim: optional(nonEmpty),
+    /** Without its query. */
     path: optional(boolean),
     method: optional(boolean),
   },
-  { exactlyOne: [['header', 'source', 'path', 'method']] },
+  { exactlyOne: [['header', 'source', 'claim', 'path', 'method']] },
 );
 
 export const RateLimit = object({
@@ -28,6 +32,8 @@ export const RateLimit = object({
   /** Left out: all requests count together. */
   by: optional(array(Key, 1)),
   match: optional(object({ methods: optional(texts), path: optional(StringMatch) })),
+  /** Counts what it would refuse, and lets it pass. */
+  shadow: optional(boolean),
 });
 export type RateLimit = Static<typeof RateLimit>;
 

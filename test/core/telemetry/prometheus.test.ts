@@ -223,8 +223,33 @@ describe('the registry', () => {
   });
 });
 
+it('what the host counts for built-in filters has its own names and labels, which no plugin can take', () => {
+  const metric = (name: string, ours: boolean) => ({ name, ours, type: 0, value: 1n, buckets: [] as bigint[] });
+  const exposition = new Exposition(new StatisticsRegistry(1), {
+    filterMetrics: () => [
+      metric('weft_x_total{a="1"}', true),
+      metric('weft_x_total{a="2"}', false),
+      metric('weft_x_total{a="3"}', true),
+    ],
+  });
+  const lines = exposition.render().split('\n');
+  assert.deepEqual(lines.slice(0, 4), [
+    '# HELP weft_x_total Counted for a built-in filter.',
+    '# TYPE weft_x_total counter',
+    'weft_x_total{a="1"} 1',
+    'weft_x_total{a="3"} 1',
+  ]);
+  assert.ok(lines.includes('wasmcustom_weft_x_total_a__2__ 1'));
+});
+
 it('what filters count stands under Envoy’s prefix for it, one family a name', () => {
-  const metric = (name: string, type: number, value: bigint) => ({ name, type, value, buckets: [] as bigint[] });
+  const metric = (name: string, type: number, value: bigint) => ({
+    name,
+    ours: false,
+    type,
+    value,
+    buckets: [] as bigint[],
+  });
   const buckets = new Array(20).fill(0n);
   buckets[3] = 2n;
   buckets[19] = 1n;
@@ -234,7 +259,7 @@ it('what filters count stands under Envoy’s prefix for it, one family a name',
       metric('a.b', 0, 1n),
       metric('a-b', 0, 2n),
       metric('a b', 1, -7n),
-      { name: 'ms', type: 2, value: 44n, buckets },
+      { ours: false, name: 'ms', type: 2, value: 44n, buckets },
     ],
   });
   assert.deepEqual(

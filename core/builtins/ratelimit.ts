@@ -1,0 +1,104 @@
+// RateLimitPolicy -> the configuration of the ratelimit filter: which limits apply to this workload, to which requests, and by
+// what each counts. Little-endian (encoding.ts has lists and texts):
+//
+//   u8 version (1) | u8 1 at a gateway | u32 length | limits for the host, in JSON (wasm/foreign-limit.ts) | list of limits
+//   limit   u32 size | u64 identity | list of methods | u8 0 no path, 1 exact, 2 prefix, 3 u16 pattern | text path | list of keys
+//   key     u8 attribute (rbac-encoding.ts) | text name of a header or claim
+
+import { createHash } from 'node:crypto';
+
+import { parseDuration } from '../config/duration.ts';
+import type { RateLimit, RateLimitPolicySpec } from '../config/kinds/rate-limit-policy.ts';
+import { compileRegex } from '../config/regex.ts';
+import type { Resource } from '../config/resource.ts';
+import { attachPatterns, type Pattern } from '../patterns.ts';
+import type { LimitSpec } from '../wasm/foreign-limit.ts';
+import type { Node } from '../workload.ts';
+import { appliesTo } from './attachment.ts';
+import type { WorkloadBuiltin } from './builtin.ts';
+import { list, text, u8, u16, u32 } from './encoding.ts';
+import { ATTRIBUTE } from './rbac-encoding.ts';
+
+const VERSION = 1;
+const PATH = { none: 0, exact: 1, prefix: 2, pattern: 3 } as const;
+
+const SOURCES = {
+  principal: ATTRIBUTE.principal,
+  namespace: ATTRIBUTE.namespace,
+  serviceAccount: ATTRIBUTE.serviceAccount,
+  ip: ATTRIBUTE.sourceIp,
+  remoteIp: ATTRIBUTE.remoteIp,
+} as const;
+
+type Policy = Resource<RateLimitPolicySpec>;
+type Key = NonNullable<RateLimit['by']>[number];
+
+export const ratelimit: WorkloadBuiltin = {
+  scope: 'workload',
+  name: 'ratelimit',
+  kinds: ['RateLimitPolicy'],
+  configure: (policies, node) => rateLimitConfig(policies('RateLimitPolicy'), node),
+};
+
+/** The filter's configuration at this workload; null when no policy applies. */
+export function rateLimitConfig(policies: readonly Policy[], node: Node): Uint8Array | null {
+  const limits = policies
+    .filter((policy) => appliesTo(policy, node))
+    .flatMap((policy) => policy.spec.limits.map((limit) => ({ policy, limit })));
+  if (limits.length === 0) return null;
+  const json = Buffer.from(JSON.stringify(limits.map(({ policy, limit }) => forHost(policy, limit))));
+  const patterns: Pattern[] = [];
+  const configuration = Buffer.concat([
+    u8(VERSION),
+    u8(node.role === 'gateway' ? 1 : 0),
+    u32(json.length),
+    json,
+    list(limits, ({ policy, limit }) => encode(policy, limit, patterns)),
+  ]);
+  attachPatterns(configuration, patterns);
+  return configuration;
+}
+
+function forHost({ metadata, spec }: Policy, limit: RateLimit): LimitSpec {
+  return {
+    policy: `${metadata.namespace}/${metadata.name}`,
+    limit: limit.name,
+    requests: limit.requests,
+    periodMs: parseDuration(limit.per),
+    burst: limit.burst ?? limit.requests,
+    shadow: limit.shadow === true,
+    failOpen: spec.failOpen !== false,
+  };
+}
+
+function encode({ metadata }: Policy, limit: RateLimit, patterns: Pattern[]): Buffer {
+  const body = Buffer.concat([
+    identity(`${metadata.namespace}/${metadata.name}/${limit.name}`),
+    list(limit.match?.methods ?? [], text),
+    path(limit.match?.path, patterns),
+    list(limit.by ?? [], key),
+  ]);
+  return Buffer.concat([u32(body.length), body]);
+}
+
+/** Buckets belong to a limit by its name: a change of its numbers does not refill them. */
+function identity(name: string): Buffer {
+  return createHash('sha256').update(name).digest().subarray(0, 8);
+}
+
+function path(match: NonNullable<RateLimit['match']>['path'], patterns: Pattern[]): Buffer {
+  if (match?.exact !== undefined) return Buffer.concat([u8(PATH.exact), text(match.exact)]);
+  if (match?.prefix !== undefined) return Buffer.concat([u8(PATH.prefix), text(match.prefix)]);
+  if (match?.regex === undefined) return Buffer.concat([u8(PATH.none), text('')]);
+  patterns.push(compileRegex(match.regex));
+  return Buffer.concat([u8(PATH.pattern), u16(2), u16(patterns.length - 1)]);
+}
+
+function key({ header, source, claim, path, method }: Key): Buffer {
+  if (header !== undefined) return Buffer.concat([u8(ATTRIBUTE.header), text(header.toLowerCase())]);
+  if (claim !== undefined) return Buffer.concat([u8(ATTRIBUTE.claim), text(claim.replaceAll('][', '\0'))]);
+  if (source !== undefined) return Buffer.concat([u8(SOURCES[source]), text('')]);
+  // What a key does not count by is the same for all requests.
+  const attribute = path === true ? ATTRIBUTE.path : method === true ? ATTRIBUTE.method : 0;
+  return Buffer.concat([u8(attribute), text('')]);
+}

@@ -1,0 +1,128 @@
+// Host functions of the ratelimit filter: counting needs the clock, and memory that all shards share. Only built-in filters
+// have them: a guest that could take tokens could use up those of others.
+//   weft_rate_limits(JSON)   the limits of the current plugin; answers the seed of fingerprints, 16 bytes
+//   weft_take_tokens(block)  a token of each bucket of a request, or of none; the verdict is written over the block
+//
+//   block, in    u32 count | 20 bytes | (u32 limit | u32 of the host | u64 fingerprint)...
+//   block, out   u32 1 if limited | u32 tokens of the bucket that decided | u32 remaining | u32 seconds until there is one
+
+import { Status } from './abi.ts';
+import type { Instance } from './instance.ts';
+import { LimitMetrics } from './limit-metrics.ts';
+import type { Plugin } from './plugin.ts';
+import type { Rate } from './shared-buckets.ts';
+
+/** One limit, as core/builtins/ratelimit.ts describes it. */
+export interface LimitSpec {
+  /** 'namespace/name' */
+  readonly policy: string;
+  readonly limit: string;
+  readonly requests: number;
+  readonly periodMs: number;
+  readonly burst: number;
+  /** Counts, and lets pass. */
+  readonly shadow: boolean;
+  /** Lets pass while the count cannot be reached. */
+  readonly failOpen: boolean;
+}
+
+interface Limit extends Rate {
+  readonly shadow: boolean;
+  readonly failOpen: boolean;
+  readonly metrics: LimitMetrics;
+}
+
+const HEADER = 24;
+const ENTRY = 16;
+
+const limitsOf = new WeakMap<Plugin, readonly Limit[]>();
+
+export function setRateLimits(vm: Instance, parameters: Buffer): number | Uint8Array {
+  const plugin = vm.current?.plugin;
+  if (plugin?.spec.builtin !== true) return Status.NotFound;
+  const { host } = vm;
+  const tickMs = host.timers().tickMs;
+  const specs = JSON.parse(parameters.toString()) as LimitSpec[];
+  limitsOf.set(
+    plugin,
+    specs.map(({ policy, limit, requests, periodMs, burst, shadow, failOpen }) => {
+      const tokenMs = periodMs / requests;
+      // The clock stands still for a tick: what comes back meanwhile has to have room.
+      return {
+        tokenMs,
+        tokens: Math.max(burst, Math.floor(tickMs / tokenMs)),
+        shadow,
+        failOpen,
+        metrics: new LimitMetrics(host.metrics, policy, limit),
+      };
+    }),
+  );
+  return host.buckets.seed;
+}
+
+/** Reads and answers where the guest's block lies. */
+export function takeTokens(vm: Instance, at: number, length: number): number {
+  const { effective, host, memory } = vm;
+  const limits = effective === null ? undefined : limitsOf.get(effective.plugin);
+  if (limits === undefined) return Status.NotFound;
+  const { bytes } = memory;
+  const count = length < HEADER ? 0 : bytes.readUInt32LE(at);
+  if (count === 0 || length !== HEADER + count * ENTRY) return Status.BadArgument;
+  const { buckets } = host;
+  const now = host.coarse();
+  let tokens = 0;
+  let remaining = Number.POSITIVE_INFINITY;
+  let waitMs = 0;
+  let limited = 0;
+  for (let i = 0; i < count; i++) {
+    const entry = at + HEADER + i * ENTRY;
+    const limit = limits[bytes.readUInt32LE(entry)];
+    if (limit === undefined) return Status.BadArgument;
+    const evictions = buckets.evictions;
+    const taken = buckets.take(bytes.readInt32LE(entry + 8), bytes.readInt32LE(entry + 12), limit, now);
+    if (buckets.evictions !== evictions) limit.metrics.count('evicted');
+    bytes[entry + 4] = taken === 'taken' ? 1 : 0;
+    if (taken === 'unavailable') {
+      limit.metrics.count('unavailable');
+      if (limit.failOpen || limit.shadow) continue;
+    } else if (taken === 'empty' && limit.shadow) {
+      limit.metrics.count('shadow_limited');
+      continue;
+    }
+    const refused = taken !== 'taken';
+    if (refused || (buckets.remaining < remaining && !limit.shadow)) {
+      tokens = limit.tokens;
+      remaining = refused ? 0 : buckets.remaining;
+      waitMs = taken === 'unavailable' ? 1000 : buckets.waitMs;
+    }
+    if (!refused) continue;
+    if (taken === 'empty') limit.metrics.count('limited');
+    limited = 1;
+    // A request that one limit refuses is not held against the others.
+    returnTokens(vm, limits, at + HEADER, i);
+    break;
+  }
+  if (limited === 0) countPassed(bytes, limits, at + HEADER, count);
+  bytes.writeUInt32LE(limited, at);
+  bytes.writeUInt32LE(Math.min(tokens, 0xffffffff), at + 4);
+  bytes.writeUInt32LE(Math.min(remaining, 0xffffffff), at + 8);
+  bytes.writeUInt32LE(Math.min(Math.ceil(waitMs / 1000), 0xffffffff), at + 12);
+  return Status.Ok;
+}
+
+function returnTokens({ host, memory }: Instance, limits: readonly Limit[], entries: number, count: number): void {
+  const { bytes } = memory;
+  for (let i = 0; i < count; i++) {
+    const entry = entries + i * ENTRY;
+    if (bytes[entry + 4] === 0) continue;
+    const limit = limits[bytes.readUInt32LE(entry)];
+    host.buckets.giveBack(bytes.readInt32LE(entry + 8), bytes.readInt32LE(entry + 12), limit);
+  }
+}
+
+function countPassed(bytes: Buffer, limits: readonly Limit[], entries: number, count: number): void {
+  for (let i = 0; i < count; i++) {
+    const entry = entries + i * ENTRY;
+    if (bytes[entry + 4] !== 0) limits[bytes.readUInt32LE(entry)].metrics.count('ok');
+  }
+}

@@ -1,0 +1,16 @@
+// Host function of the built-in filters: whether a text matches one of the configuration's regular expressions, as a whole.
+//   weft_matches(u16 pattern | text)  Ok: it does
+
+import { patternOf } from '../patterns.ts';
+import { Status } from './abi.ts';
+import type { Instance } from './instance.ts';
+import { WasmStream } from './stream.ts';
+
+/** Of the route's configuration where the stream has one, else of the filter's. */
+export function matchesPattern({ effective, memory }: Instance, at: number, length: number): number {
+  if (effective === null || length < 2) return Status.BadArgument;
+  const own = effective instanceof WasmStream ? effective.config : null;
+  const pattern = patternOf(own ?? effective.plugin.spec.configuration, memory.bytes.readUInt16LE(at));
+  if (pattern === undefined) return Status.BadArgument;
+  return pattern.matches(memory.latin1(at + 2, length - 2)) ? Status.Ok : Status.NotFound;
+}

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { flagNames } from '../../core/errors.ts';
+import { exchangeBytes, type RunningPlane, serviceEntry, startApp, startPlane } from './plane.ts';
+
+const closers: (() => unknown)[] = [];
+after(async () => {
+  for (const close of closers) await close();
+});
+
+const POLICY = `
+apiVersion: weft.dev/v1
+kind: RateLimitPolicy
+metadata: {name: some}
+spec:
+  limits:
+  - {name: users, requests: 1, per: 1h, by: [{header: x-user}]}
+`;
+
+async function app(): Promise<number> {
+  const { port, close } = await startApp((_request, response) => response.end('ok'));
+  closers.push(close);
+  return port;
+}
+
+function get(port: number, user: string, host = 'reviews'): Promise<string> {
+  return exchangeBytes(port, `GET / HTTP/1.1\r\nHost: ${host}\r\nX-User: ${user}\r\nConnection: close\r\n\r\n`);
+}
+
+async function refusedOnce({ ended, records }: RunningPlane, port: number, host?: string): Promise<void> {
+  assert.match(await get(port, 'ann', host), /^HTTP\/1\.1 200 /);
+  const refused = await get(port, 'ann', host);
+  assert.match(refused, /^HTTP\/1\.1 429 Too Many Requests\r\n/);
+  assert.match(refused, /\r\nx-envoy-ratelimited: true\r\n/);
+  assert.match(
+    refused,
+    /\r\nx-ratelimit-limit: 1\r\nx-ratelimit-remaining: 0\r\nx-ratelimit-reset: 3600\r\nretry-after: 3600\r\n/,
+  );
+  assert.match(refused, /\r\n\r\nlocal_rate_limited$/);
+  assert.match(await get(port, 'bob', host), /^HTTP\/1\.1 200 /);
+  await ended(3);
+  const [record] = records.filter(({ code }) => code === 429);
+  assert.equal(record.details, 'local_rate_limited');
+  assert.equal(flagNames(record.flags), 'RL');
+}
+
+test('a workload’s limit refuses what is too much before it reaches the application', async () => {
+  const plane = await startPlane({ appPort: await app(), yaml: [POLICY] });
+  closers.push(plane.close);
+  await refusedOnce(plane, plane.ports.inbound);
+});
+
+test('a gateway’s limit refuses what is too much before it is routed', async () => {
+  const plane = await startPlane({
+    role: 'gateway',
+    yaml: [
+      POLICY,
+      serviceEntry('reviews.example', await app()),
+      `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: g}
+spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: ['*']}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: v}
+spec: {hosts: ['*'], gateways: [g], http: [{route: [{destination: {host: reviews.example}}]}]}
+`,
+    ],
+  });
+  closers.push(plane.close);
+  await refusedOnce(plane, plane.ports.gateway, 'a.example');
+});
+
+test('a limit that is lifted lets everything pass, and one that is put back has forgotten nothing', async () => {
+  const plane = await startPlane({ appPort: await app(), yaml: [POLICY] });
+  closers.push(plane.close);
+  const status = async (): Promise<string> => (await get(plane.ports.inbound, 'ann')).slice(9, 12);
+  assert.deepEqual([await status(), await status()], ['200', '429']);
+  plane.plane.applyConfig({ revision: 900, full: true, upserts: [], removals: [] });
+  assert.deepEqual([await status(), await status()], ['200', '200']);
+  plane.apply(POLICY);
+  assert.equal(await status(), '429');
+});
