@@ -44,11 +44,11 @@ function difference(expected: string, actual: string): string[] {
   });
 }
 
-/** 'callbacks: request_headers 4, response_headers never' */
+/** 'callbacks: request_headers 4, response_headers 4; never: tick' */
 function coverageLine(coverage: SuiteReport['coverage']): string {
-  const parts = Object.entries(coverage).map(([name, count]) => {
-    const short = name.replace(/^proxy_on_/, '');
-    return count === 0 ? paint('yellow', `${short} never`) : `${short} ${count}`;
-  });
-  return `callbacks: ${parts.length === 0 ? 'none' : parts.join(', ')}`;
+  const parts = Object.entries(coverage).map(([name, count]) => ({ name: name.replace(/^proxy_on_/, ''), count }));
+  const ran = parts.filter(({ count }) => count > 0).map(({ name, count }) => `${name} ${count}`);
+  const never = parts.filter(({ count }) => count === 0).map(({ name }) => name);
+  const rest = never.length === 0 ? '' : paint('yellow', `; never: ${never.join(', ')}`);
+  return `callbacks: ${ran.join(', ') || 'none'}${rest}`;
 }

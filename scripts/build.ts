@@ -9,7 +9,13 @@ const OUT = resolve(process.argv[2] ?? join(ROOT, 'dist'));
 const SHEBANG = '#!/usr/bin/env node\n';
 const SOURCES = ['core', 'plugins', 'control', 'bus', 'asbuild', 'cli', 'examples/bookinfo'];
 /** Copied as they are when they exist. */
-const STATIC = ['asbuild/out', 'control/static', 'examples/bookinfo/config', 'filters/sdk'];
+const STATIC = [
+  'asbuild/out',
+  'control/static',
+  'examples/bookinfo/config',
+  'filters/sdk',
+  'plugins/scaffold/templates',
+];
 
 rmSync(OUT, { recursive: true, force: true });
 mkdirSync(OUT, { recursive: true });

@@ -35,7 +35,7 @@ const MAY_IMPORT: readonly (readonly [string, readonly string[]])[] = [
   ['asbuild/', ['asbuild/']],
   ['filters/', ['filters/']],
   ['examples/', ['examples/']],
-  ['cli/', ['cli/', 'core/', 'control/', 'bus/', 'plugins/']],
+  ['cli/', ['cli/', 'core/', 'control/', 'bus/', 'plugins/', 'asbuild/']],
   ['', ['*']],
 ];
 /** Types cost nothing at run time, so these may be named from further away. */

@@ -68,6 +68,15 @@ suite('the published package', { timeout: 200_000 }, () => {
     assert.equal((await run()).stdout, 'true');
   });
 
+  test('a new plugin in that folder builds and tests by npm', async () => {
+    const env = { ...cleanEnv(), MESH_HOME: join(user, 'no-mesh') };
+    await execute(mesh, ['plugin', 'new', 'greeting'], { cwd: user, env });
+    const plugin = join(user, 'greeting');
+    await execute('npm', ['run', 'build'], { cwd: plugin, env });
+    const { stdout } = await execute('npm', ['test'], { cwd: plugin, env });
+    assert.match(stdout, /\n5 passed /);
+  });
+
   test('serves a request with its worker threads and built-in filters', async () => {
     const upstream = createServer((request, response) => response.end(`upstream saw ${request.url}`));
     upstream.listen(0, '127.0.0.1');

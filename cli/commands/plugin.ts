@@ -1,8 +1,10 @@
 // `mesh plugin`: filters, from looking at one to having it on every proxy.
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../exit.ts';
+import { addBuildCommand } from './plugin/build.ts';
 import { addCheckCommand } from './plugin/check.ts';
 import { addInstallCommand } from './plugin/install.ts';
+import { addNewCommand } from './plugin/new.ts';
 import { addTestCommand } from './plugin/test.ts';
 import { addTryCommand } from './plugin/try.ts';
 
@@ -15,6 +17,7 @@ export function pluginCommand(program: Command): void {
       'after',
       `
 Examples:
+  $ mesh plugin new greeting
   $ mesh plugin check filter.wasm
   $ mesh plugin test ./my-plugin
   $ mesh plugin try filter.wasm -H 'user-agent: curl' --path /hello
@@ -23,6 +26,8 @@ Examples:
     .action(() => {
       throw new CliError(`say what: ${group.commands.map((command) => command.name()).join(', ')}`, EXIT.usage);
     });
+  addNewCommand(group);
+  addBuildCommand(group);
   addCheckCommand(group);
   addTryCommand(group);
   addTestCommand(group);

@@ -5,6 +5,7 @@ import { CliError, EXIT } from '../../exit.ts';
 import { print, printJson } from '../../output.ts';
 
 interface Options {
+  readonly build?: boolean;
   readonly json?: boolean;
 }
 
@@ -13,6 +14,7 @@ export function addTestCommand(group: Command): void {
     .command('test')
     .description('Run the fixtures of a plugin’s folder (tests/*.yaml) through its module, without a mesh')
     .argument('[folder]', 'the plugin’s folder, which holds package.json', '.')
+    .option('--build', 'compile it first')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -30,11 +32,11 @@ A test with several requests, or ticks of the timer, on one instance has \`steps
 fixture that is wrong with 2, a module that is refused with 3.
 
 Examples:
-  $ mesh plugin test
+  $ mesh plugin test --build
   $ mesh plugin test examples/plugins/security-headers --json`,
     )
     .action(async (folder: string, options: Options) => {
-      const report = await testFolder(folder);
+      const report = await testFolder(folder, options.build === true);
       if (options.json === true) printJson(asJson(report));
       else {
         const { testReport } = await import('../../plugin-test-report.ts');
@@ -45,18 +47,15 @@ Examples:
 }
 
 /** Throws CliError: the folder is none of a plugin, a fixture is wrong, or the module is refused. */
-export async function testFolder(folder: string): Promise<SuiteReport> {
-  const [{ readProject }, { ManifestError }, { readFixtures }, { loadProject, runSuite }, { readWasm }] =
-    await Promise.all([
-      import('../../../plugins/project.ts'),
-      import('../../../plugins/manifest.ts'),
-      import('../../../plugins/testing/folder.ts'),
-      import('../../../plugins/testing/suite.ts'),
-      import('../../wasm-file.ts'),
-    ]);
-  const project = await readProject(folder).catch((error: Error) => {
-    throw error instanceof ManifestError ? new CliError(error.message, EXIT.usage) : error;
-  });
+export async function testFolder(folder: string, build: boolean): Promise<SuiteReport> {
+  const [{ openProject }, { readFixtures }, { loadProject, runSuite }, { readWasm }] = await Promise.all([
+    import('../../plugin/project.ts'),
+    import('../../../plugins/testing/folder.ts'),
+    import('../../../plugins/testing/suite.ts'),
+    import('../../wasm-file.ts'),
+  ]);
+  const project = await openProject(folder);
+  if (build) await (await import('../../plugin/build.ts')).buildProject(project, false);
   const fixtures = await readFixtures(folder, process.cwd());
   if (fixtures.problems.length > 0) {
     const problems = fixtures.problems.map((problem) => ({ ...problem, severity: 'error', code: 'fixture' }) as const);

@@ -1,0 +1,90 @@
+// `mesh plugin new`: a plugin's folder that builds and tests as it is. What it holds lies in templates/: files of its language
+// over those that all have; NAME.txt becomes NAME, and {{name}} what the plugin is called.
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+
+export type Language = 'assemblyscript' | 'rust' | 'go';
+
+export interface ScaffoldOptions {
+  /** Lower-case letters, digits, dashes. */
+  readonly name: string;
+  readonly language: Language;
+  /** Made when it is not there. */
+  readonly folder: string;
+  /** Version of this mesh, which the package then needs. */
+  readonly weftVersion: string;
+}
+
+/** The folder has something in it already. */
+export class FolderNotEmpty extends Error {}
+
+const TEMPLATES = join(import.meta.dirname, 'templates');
+const SOURCE = { assemblyscript: 'filter.ts', rust: 'src/lib.rs', go: 'main.go' } as const;
+const BUILT = {
+  assemblyscript: 'build/release.wasm, and build/debug.wasm with names for traps, each with its source map',
+  rust: 'build/release.wasm, by cargo (rustup target add wasm32-wasip1)',
+  go: 'build/release.wasm, by Go 1.24 or newer',
+} as const;
+const COMPILER = '0.28.20';
+
+/** Paths of what was written, from the folder. Throws FolderNotEmpty, and then writes nothing. */
+export async function scaffold(options: ScaffoldOptions): Promise<string[]> {
+  const { name, language, folder } = options;
+  await mkdir(folder, { recursive: true });
+  if ((await readdir(folder)).length > 0) throw new FolderNotEmpty(`${folder} is not empty`);
+  const values: Readonly<Record<string, string>> = {
+    name,
+    Name: name.replace(/(^|-)([a-z0-9])/g, (_, _dash, letter: string) => letter.toUpperCase()).replace(/^\d/, 'F$&'),
+    header: `x-${name}`,
+    source: SOURCE[language],
+    built: BUILT[language],
+  };
+  const filled = (text: string): string =>
+    text.replaceAll(/\{\{(\w+)\}\}/g, (whole, key: string) => values[key] ?? whole);
+  const files = new Map<string, string>([['package.json', packageJson(options)]]);
+  for (const template of ['common', language]) {
+    const from = join(TEMPLATES, template);
+    for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const file = join(entry.parentPath, entry.name);
+      const path = filled(relative(from, file).replace(/\.txt$/, '')).replace(/^gitignore$/, '.gitignore');
+      files.set(path, filled(await readFile(file, 'utf8')));
+    }
+  }
+  for (const [path, text] of files) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), text);
+  }
+  return [...files.keys()].sort();
+}
+
+function packageJson({ name, language, weftVersion }: ScaffoldOptions): string {
+  const compiler = language === 'assemblyscript' ? { assemblyscript: COMPILER } : {};
+  return `${JSON.stringify(
+    {
+      name: `mesh-plugin-${name}`,
+      version: '0.1.0',
+      description: 'Responses get a header, unless they have it.',
+      keywords: ['mesh-plugin'],
+      files: ['build/release.wasm', 'schema.json', 'README.md'],
+      scripts: {
+        build: 'mesh plugin build',
+        test: 'mesh plugin test --build',
+        dev: 'mesh plugin dev',
+        prepack: 'mesh plugin build',
+      },
+      mesh: {
+        plugin: {
+          name,
+          wasm: 'build/release.wasm',
+          schema: 'schema.json',
+          type: 'http',
+          defaultConfig: { header: `x-${name}`, value: `hello from ${name}` },
+        },
+      },
+      devDependencies: { '@weft-mesh/weft': `^${weftVersion}`, ...compiler },
+    },
+    null,
+    2,
+  )}\n`;
+}
