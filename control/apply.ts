@@ -50,6 +50,8 @@ export interface WriterParts {
   knownHosts(): Iterable<string>;
   /** A dry run of the real compile. */
   validateSnapshot(resources: ReadonlyMap<string, Resource>): readonly Problem[];
+  /** Problems of resources that name modules which are not stored. */
+  absentModules(resources: readonly Resource[]): Promise<readonly Problem[]>;
   /** Called right before a commit is published; what it returns, with the commit when it stands. */
   onPublish(): (commit: Commit) => void;
 }
@@ -148,6 +150,7 @@ export class Writer {
       if (options.parent !== undefined && options.parent !== revision)
         throw new ConflictError(options.parent, revision);
       const planned = plan(state);
+      if (bus.connected) refuse(placeProblems(await this.#parts.absentModules(planned.upserts), decoded));
       const warnings = this.#check(state, planned, decoded);
       const outcome = { changes: planned.changes, warnings };
       const nothing = planned.upserts.length === 0 && planned.removals.length === 0;

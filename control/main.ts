@@ -142,6 +142,7 @@ async function buildApi(parts: ApiParts): Promise<App> {
     bus,
     store,
     knownHosts: () => rollouts.hosts(),
+    absentModules: (resources) => modules.absent(resources),
     validateSnapshot: parts.validateSnapshot ?? dryRun,
     onPublish: () => {
       const stands = rollouts.publish();

@@ -3,7 +3,7 @@
 import { digestOf } from '../bus/objects.ts';
 import type { Bus, Subscription } from '../bus/types.ts';
 import { moduleDigest } from '../core/config/modules.ts';
-import { type Resource, resourceKey } from '../core/config/resource.ts';
+import { type Problem, type Resource, resourceKey } from '../core/config/resource.ts';
 import { describePlugin } from '../core/wasm/inspect.ts';
 import { ApiError } from './api-error.ts';
 import { resourcesOf, type Store } from './store.ts';
@@ -58,6 +58,24 @@ export class Modules {
 
   has(digest: string): Promise<boolean> {
     return this.#bus.objects.has(digest);
+  }
+
+  /** An error for each resource whose module is not stored: no proxy could run it. */
+  async absent(resources: readonly Resource[]): Promise<Problem[]> {
+    const named = resources.flatMap((resource) => {
+      const digest = moduleDigest(resource);
+      return digest === null ? [] : { resource, digest };
+    });
+    const found = await Promise.all(named.map(({ digest }) => this.#bus.objects.has(digest)));
+    return named
+      .filter((_, i) => !found[i])
+      .map(({ resource, digest }) => ({
+        severity: 'error',
+        code: 'module',
+        message: `the module ${digest} is not stored: install the plugin, or PUT the module to /v1/modules first`,
+        resource: resourceKey(resource),
+        pointer: resource.kind === 'Plugin' ? '/spec/digest' : '/metadata/annotations',
+      }));
   }
 
   /** Newest first. */

@@ -67,6 +67,18 @@ suite('modules', () => {
     assert.equal((await put(busy(), digest, { headers: { ...WASM.headers, host: 'evil.example' } })).status, 403);
   });
 
+  test('a plugin whose module is not stored is refused, at its place', async () => {
+    const bytes = numbered(77);
+    const { status, body } = await plane.call<ErrorBody>('POST', '/v1/apply', files(plugin('absent', bytes)));
+    assert.equal(status, 422);
+    const [{ message, line, pointer }] = body.problems as { message: string; line?: number; pointer?: string }[];
+    assert.match(message, /^the module sha256:[0-9a-f]{64} is not stored: install the plugin/);
+    assert.deepEqual([line, pointer], [4, '/spec/digest']);
+    await put(bytes);
+    assert.equal((await plane.call('POST', '/v1/apply', files(plugin('absent', bytes)))).status, 200);
+    assert.equal((await plane.call('POST', '/v1/delete', { keys: ['Plugin/default/absent'] })).status, 200);
+  });
+
   test('the list says who runs a module', async () => {
     await put(denying());
     await plane.call('POST', '/v1/apply', files(plugin('deny', denying())));

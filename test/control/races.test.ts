@@ -30,13 +30,18 @@ describe('applies that race', () => {
       'one revision each',
     );
     for (const to of [plane.control, other]) {
-      const { body } = await plane.call<{ items: { metadata: { name: string } }[] }>(
-        'GET',
-        '/v1/resources',
-        undefined,
-        { to },
-      );
-      assert.deepEqual(body.items.map(({ metadata }) => metadata.name).sort(), [...names].sort());
+      const kept = async (): Promise<string[]> => {
+        const { body } = await plane.call<{ items: { metadata: { name: string } }[] }>(
+          'GET',
+          '/v1/resources',
+          undefined,
+          { to },
+        );
+        return body.items.map(({ metadata }) => metadata.name).sort();
+      };
+      // What one control plane committed, the other hears of a moment later.
+      await until(async () => (await kept()).length === names.length, 'every change is known everywhere');
+      assert.deepEqual(await kept(), [...names].sort());
     }
   });
 

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
-import { stat, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
+import { digestOf } from '../../../bus/objects.ts';
 import type { Bus, Lease, ProxyStatus } from '../../../bus/types.ts';
 import { decodeYaml } from '../../../core/config/decode.ts';
 import { resourceKey } from '../../../core/config/resource.ts';
 import type { Node, WorkloadEndpoint } from '../../../core/workload.ts';
 import { type Mesh, startMesh } from '../../bus/harness.ts';
+import { denying } from '../../plugins/wat.ts';
 import { type Bench, bench, GATEWAY, get, listen, portOf, reverseProxy, until, virtualService } from './harness.ts';
 
 suite('a proxy on the bus', () => {
@@ -139,6 +141,44 @@ spec:
     // Gone from discovery, gone from the client's cluster.
     await server.drain();
     await until('the endpoint is gone', async () => (await ask()).body === 'no healthy upstream');
+  });
+});
+
+suite('the code of plugins', () => {
+  const module = denying();
+  const resource = decodeYaml(
+    `apiVersion: weft.dev/v1\nkind: Plugin\nmetadata: {name: deny}\nspec: {digest: "${digestOf(module)}"}`,
+  ).resources[0];
+
+  test('comes over the bus by its digest, and from the disk when the bus is away', async (t) => {
+    const { mesh, control, start, commit, commitRaw, statuses, upstream, dir } = await onBus(t);
+    await commit(reverseProxy(upstream));
+    const stateDir = join(dir, 'state');
+    const first = await start({ stateDir, shards: 2 });
+    await first.ready;
+    const url = `http://127.0.0.1:${portOf(first)}/`;
+    assert.equal((await get(url)).status, 200);
+    // Not there: refused, and what ran runs on, until it comes.
+    const early = await commitRaw([[resourceKey(resource), resource]]);
+    await until('the nack', () => statuses.some(({ revision, ok }) => revision === early && !ok));
+    assert.match(
+      JSON.stringify(statuses.find(({ revision }) => revision === early)),
+      /deny: the module .* is not there/,
+    );
+    assert.equal((await get(url)).status, 200);
+    await control.objects.put(module);
+    await until('the plugin runs', async () => (await get(url)).status === 403);
+    assert.ok(statuses.some(({ revision, ok }) => revision === early && ok));
+    await until('the state is kept', async () => {
+      const kept = await readFile(join(stateDir, 'last-good.json'), 'utf8').catch(() => '');
+      return kept.includes('deny');
+    });
+    await first.close();
+    await mesh.kill();
+    const second = await start({ stateDir });
+    await second.ready;
+    assert.equal((await get(`http://127.0.0.1:${portOf(second)}/`)).status, 403);
+    assert.equal((await get(`${second.admin}/ready`)).body, 'LIVE\n');
   });
 });
 
