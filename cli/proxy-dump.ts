@@ -1,6 +1,7 @@
 // What a proxy's admin tells of its data plane, in the columns of `istioctl proxy-config`.
+
+import type { ProxyFilterDump } from '../core/admin/dumps.ts';
 import type { ClusterDump, EndpointDump, ListenerDump, RouteDump } from '../core/dump.ts';
-import type { PluginStatus } from '../core/wasm/runtime.ts';
 import { type AdminAddress, askAdmin } from './admin.ts';
 import { CliError } from './exit.ts';
 import { table } from './output.ts';
@@ -27,7 +28,7 @@ export function asTable(what: DumpTable, rows: readonly unknown[]): string {
     case 'endpoints':
       return endpoints(rows as readonly EndpointDump[]);
     case 'filters':
-      return filters(rows as readonly PluginStatus[]);
+      return filters(rows as readonly ProxyFilterDump[]);
   }
 }
 
@@ -94,16 +95,20 @@ function endpoints(rows: readonly EndpointDump[]): string {
   );
 }
 
-function filters(rows: readonly PluginStatus[]): string {
+function filters(rows: readonly ProxyFilterDump[]): string {
   return table(
-    ['FILTER', 'STATUS', 'STREAMS', 'RESTARTS', 'MEMORY', 'DIGEST'],
-    rows.map(({ name, running, streams, restarts, memoryBytes, digest }) => [
-      name,
-      running ? 'RUNNING' : 'STOPPED',
-      String(streams),
-      String(restarts),
-      `${Math.ceil(memoryBytes / 1024)} KiB`,
-      digest.slice(0, 12),
+    ['FILTER', 'CHAIN', 'STATUS', 'INSTANCES', 'STREAMS', 'RESTARTS', 'MEMORY', 'PER CALL', 'DIGEST', 'CONFIG'],
+    rows.map((row) => [
+      row.name,
+      row.chains.join(',') || '-',
+      row.missing ? 'MISSING' : row.broken ? 'BROKEN' : row.running ? 'RUNNING' : 'STOPPED',
+      String(row.instances),
+      String(row.streams),
+      String(row.restarts),
+      `${Math.ceil(row.memoryBytes / 1024)} KiB`,
+      row.meanMicros === null ? '-' : `${row.meanMicros.toFixed(1)} µs`,
+      row.digest.replace('sha256:', '').slice(0, 12) || '-',
+      row.configuration || '-',
     ]),
   );
 }

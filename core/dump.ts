@@ -78,7 +78,7 @@ export function dump(
     case 'endpoints':
       return [...snapshot.clusters.values()].flatMap(endpointsOf);
     case 'filters':
-      return filters.dump();
+      return filters.dump(snapshot);
     case 'snapshot':
       return { revision: snapshot.revision };
   }

@@ -6,11 +6,12 @@ import type { FilterFactory, ServicePlugin } from './filter.ts';
 import type { NetworkFilterFactory } from './network-filter.ts';
 import type { DataPlaneEnvironment } from './plane.ts';
 import type { LogLevel, ModuleSpec, PluginModule } from './protocol.ts';
+import type { VirtualHost } from './router/route.ts';
 import type { FilterSource } from './snapshot/filters.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
 import type { Timers } from './timers.ts';
 import { missingFilter } from './wasm/missing.ts';
-import { WasmRuntime } from './wasm/runtime.ts';
+import { type PluginStatus, WasmRuntime } from './wasm/runtime.ts';
 import {
   configKey,
   DEFAULT_LIMITS,
@@ -20,6 +21,14 @@ import {
   type PluginType,
 } from './wasm/spec.ts';
 import type { Upstreams } from './wasm/upstreams.ts';
+
+/** A filter as `mesh proxy-config filters` shows it. */
+export interface FilterDump extends PluginStatus {
+  /** 'inbound', 'outbound', 'gateway', 'gateway connections', 'service'. */
+  readonly chains: readonly string[];
+  /** Its module is not there: its fail strategy stands in its place. */
+  readonly missing: boolean;
+}
 
 type Configured = FilterFactory | NetworkFilterFactory | ServicePlugin;
 
@@ -103,14 +112,7 @@ export class WasmFilters implements FilterSource {
 
   /** Retires what this snapshot does not refer to. */
   retain(snapshot: Snapshot): void {
-    const used = new Set<Configured>([...snapshot.services, ...snapshot.network.map(({ filter }) => filter)]);
-    const hosts = [
-      ...snapshot.outbound.virtualHosts,
-      ...[...snapshot.gateways.values()].flatMap((t) => t.virtualHosts),
-    ];
-    if (snapshot.inbound !== null) hosts.push(snapshot.inbound);
-    for (const host of hosts)
-      for (const route of host.routes) for (const filter of route.chain.filters) used.add(filter);
+    const used = chainsByFilter(snapshot);
     for (const [key, filter] of this.configured) {
       if (used.has(filter)) continue;
       this.configured.delete(key);
@@ -118,9 +120,41 @@ export class WasmFilters implements FilterSource {
     }
   }
 
-  dump(): unknown {
-    return this.runtime.dump();
+  /** In the order of a request, each with the chains that it stands in. */
+  dump(snapshot: Snapshot): FilterDump[] {
+    const chains = chainsByFilter(snapshot);
+    const order = [...chains.keys()];
+    const rows = [...this.configured].map(([key, filter]) => ({ key, filter, at: order.indexOf(filter) }));
+    return rows
+      .sort((a, b) => a.at - b.at)
+      .map(({ key, filter }) => ({
+        chains: [...(chains.get(filter) ?? [])],
+        missing: key.startsWith('missing '),
+        ...(this.runtime.status(filter) ?? { ...ABSENT, name: filter.name }),
+      }));
   }
+}
+
+/** Every filter of a snapshot with the kinds of chains that it stands in, in the order of a request. */
+function chainsByFilter(snapshot: Snapshot): Map<Configured, Set<string>> {
+  const found = new Map<Configured, Set<string>>();
+  const add = (filter: Configured, chain: string): void => {
+    const chains = found.get(filter);
+    if (chains === undefined) found.set(filter, new Set([chain]));
+    else chains.add(chain);
+  };
+  for (const { filter, kind } of snapshot.network) add(filter, `${kind} connections`);
+  const hosts: [string, VirtualHost][] = [
+    ...(snapshot.inbound === null ? [] : [['inbound', snapshot.inbound] as [string, VirtualHost]]),
+    ...snapshot.outbound.virtualHosts.map((host): [string, VirtualHost] => ['outbound', host]),
+    ...[...snapshot.gateways.values()].flatMap(({ virtualHosts }) =>
+      virtualHosts.map((host): [string, VirtualHost] => ['gateway', host]),
+    ),
+  ];
+  for (const [kind, { routes }] of hosts)
+    for (const { chain } of routes) for (const filter of chain.filters) add(filter, kind);
+  for (const service of snapshot.services) add(service, 'service');
+  return found;
 }
 
 function specOf(config: PluginConfig, { module }: PluginModule): PluginSpec {
@@ -128,6 +162,20 @@ function specOf(config: PluginConfig, { module }: PluginModule): PluginSpec {
 }
 
 const EMPTY = new Uint8Array(0);
+
+/** Of a plugin whose module is not there. */
+const ABSENT: Omit<PluginStatus, 'name'> = {
+  digest: '',
+  configuration: '',
+  running: false,
+  broken: false,
+  streams: 0,
+  restarts: 0,
+  memoryBytes: 0,
+  calls: 0,
+  meanMicros: null,
+  medianMicros: null,
+};
 
 /** What built-in filters have in common. */
 const BUILTIN: Omit<PluginConfig, 'name' | 'digest' | 'configuration'> = {

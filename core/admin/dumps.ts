@@ -2,6 +2,7 @@
 
 import type { ClusterDump, EndpointDump, ListenerDump, RouteDump } from '../dump.ts';
 import type { DumpKind } from '../protocol.ts';
+import type { FilterDump } from '../wasm-filters.ts';
 import type { AdminHost } from './host.ts';
 import { redact } from './redact.ts';
 
@@ -10,8 +11,14 @@ export interface Dumps {
   routes: readonly RouteDump[];
   clusters: readonly ClusterDump[];
   endpoints: readonly EndpointDump[];
-  filters: unknown;
+  filters: readonly ProxyFilterDump[];
   snapshot: unknown;
+}
+
+/** A filter with all its shards. */
+export interface ProxyFilterDump extends FilterDump {
+  /** Shards in which it runs. */
+  readonly instances: number;
 }
 
 /** No shard answered in time. */
@@ -46,9 +53,34 @@ const JOIN: { readonly [K in DumpKind]: (answers: readonly Dumps[K][]) => Dumps[
       'failures',
       'connections',
     ]),
-  filters: first,
+  filters: joinFilters,
   snapshot: first,
 };
+
+/** One row for each filter with one configuration. Times are means over the shards, by their calls. */
+function joinFilters(answers: readonly (readonly FilterDump[])[]): ProxyFilterDump[] {
+  const rows = answers.flat();
+  const groups = Map.groupBy(rows, ({ name, digest, configuration }) => `${name} ${digest} ${configuration}`);
+  return [...groups.values()].map((group) => {
+    const sum = (of: (row: FilterDump) => number): number => group.reduce((total, row) => total + of(row), 0);
+    const timed = group.filter(({ meanMicros }) => meanMicros !== null);
+    const calls = timed.reduce((total, row) => total + row.calls, 0);
+    const mean = (of: (row: FilterDump) => number | null): number | null =>
+      calls === 0 ? null : timed.reduce((total, row) => total + of(row)! * row.calls, 0) / calls;
+    return {
+      ...group[0],
+      running: group.every(({ running }) => running),
+      broken: group.some(({ broken }) => broken),
+      instances: sum(({ running }) => (running ? 1 : 0)),
+      streams: sum(({ streams }) => streams),
+      restarts: sum(({ restarts }) => restarts),
+      memoryBytes: sum(({ memoryBytes }) => memoryBytes),
+      calls: sum((row) => row.calls),
+      meanMicros: mean(({ meanMicros }) => meanMicros),
+      medianMicros: mean(({ medianMicros }) => medianMicros),
+    };
+  });
+}
 
 function sumRows<Row extends object>(
   answers: readonly (readonly Row[])[],

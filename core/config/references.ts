@@ -1,6 +1,6 @@
 // References of one resource to others that are not there. Codes are those of Istio's analyzer.
 
-import { CHAIN_ORDER } from '../builtins/order.ts';
+import { CHAIN_ORDER, CONFIGURABLE } from '../builtins/order.ts';
 import type { Index } from './inventory.ts';
 import type { FilterChainSpec } from './kinds/filter-chain.ts';
 import type { HTTPRouteSpec } from './kinds/gateway-api-route.ts';
@@ -46,12 +46,15 @@ function filterChain({ metadata, spec }: Resource<FilterChainSpec>, index: Index
   const isPlugin = (name: string): boolean =>
     index.has('Plugin', metadata.namespace, name) || index.has('WasmPlugin', metadata.namespace, name);
   const direction = spec.direction ?? 'inbound';
-  const stands = (name: string): boolean => CHAIN_ORDER[direction].some((builtin) => builtin.name === name);
+  const configurable = (name: string): boolean => CONFIGURABLE.some((builtin) => builtin.name === name);
+  const stands = (name: string): boolean =>
+    configurable(name) || CHAIN_ORDER[direction].some((builtin) => builtin.name === name);
   const filter = (name: string, path: Path): void => {
     if (!stands(name) && !isPlugin(name)) warn('IST0101', path, notFound(`filter of ${direction} chains`, name));
   };
   spec.insert?.forEach(({ filter: name, before, after }, i) => {
-    if (!isPlugin(name)) warn('IST0101', ['spec', 'insert', i, 'filter'], notFound('plugin', name));
+    if (!isPlugin(name) && !configurable(name))
+      warn('IST0101', ['spec', 'insert', i, 'filter'], notFound('plugin', name));
     if (before !== undefined) filter(before, ['spec', 'insert', i, 'before']);
     if (after !== undefined) filter(after, ['spec', 'insert', i, 'after']);
   });

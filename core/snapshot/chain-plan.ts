@@ -2,22 +2,31 @@
 // insert, move, leave out or configure otherwise for single routes. Pure: no filter is made here.
 
 import { appliesTo } from '../builtins/attachment.ts';
-import type { Builtin, Policies } from '../builtins/builtin.ts';
-import { CHAIN_ORDER, type ChainKind } from '../builtins/order.ts';
+import type { Builtin, ConfigurableBuiltin, JsonObject, Policies } from '../builtins/builtin.ts';
+import { CHAIN_ORDER, type ChainKind, CONFIGURABLE } from '../builtins/order.ts';
 import type { FilterChainSpec } from '../config/kinds/filter-chain.ts';
-import type { Resource } from '../config/resource.ts';
+import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import { configKey, type PluginConfig } from '../wasm/spec.ts';
 import type { Node } from '../workload.ts';
 import { type Phase, type PluginUse, pluginNamed, pluginsOf, withConfig } from './plugins.ts';
 
 /** One place in a chain. */
-export type Slot = BuiltinSlot | PluginSlot;
+export type Slot = BuiltinSlot | ConfiguredSlot | PluginSlot;
 
 export interface BuiltinSlot {
   readonly name: string;
   readonly builtin: Builtin;
   /** Routes whose requests do not pass it. */
   readonly skippedBy: ReadonlySet<string>;
+}
+
+/** A built-in filter that a FilterChain has put here. */
+export interface ConfiguredSlot {
+  readonly name: string;
+  readonly configured: ConfigurableBuiltin;
+  readonly config: JsonObject;
+  /** By a route's name: another configuration, or null: its requests do not pass it. */
+  readonly routes: ReadonlyMap<string, JsonObject | null>;
 }
 
 export interface PluginSlot {
@@ -52,6 +61,28 @@ export function planChain(kind: ChainKind, policies: Policies, node: Node): Slot
   return slots;
 }
 
+/** What is wrong with the configurations that a FilterChain has for built-in filters. */
+export function configFaults(chain: Resource<FilterChainSpec>): Problem[] {
+  const { insert = [], routes = [] } = chain.spec;
+  const fault = (name: string, config: JsonObject | undefined, pointer: string): Problem | [] => {
+    const builtin = CONFIGURABLE.find((each) => each.name === name);
+    if (builtin === undefined) return [];
+    try {
+      builtin.configure(config ?? {});
+      return [];
+    } catch (error) {
+      const message = `${name}: ${(error as Error).message}`;
+      return { severity: 'error', code: 'config', message, resource: resourceKey(chain), pointer };
+    }
+  };
+  return [
+    ...insert.flatMap(({ filter, config }, i) => fault(filter, config, `/spec/insert/${i}/config`)),
+    ...routes.flatMap(({ filter, disable, config }, i) =>
+      disable === true ? [] : fault(filter, config, `/spec/routes/${i}/config`),
+    ),
+  ];
+}
+
 /** Every plugin that this workload runs, with every configuration that it has somewhere. */
 export function wantedPlugins(policies: Policies, node: Node, kinds: readonly ChainKind[]): WantedPlugin[] {
   const wanted = pluginsOf(policies, node).map((use): WantedPlugin => ({ use, config: use.config }));
@@ -82,13 +113,14 @@ function slotOf(use: PluginUse, config: PluginConfig, ports: readonly number[] |
 /** Does to the slots what one FilterChain says. What it names and is not there was warned of when it was applied. */
 function rework(slots: Slot[], { metadata, spec }: Resource<FilterChainSpec>, policies: Policies): void {
   for (const { filter, before, after, config } of spec.insert ?? []) {
-    const found = pluginNamed(policies, metadata.namespace, filter);
-    if (found === null) continue;
-    const own = slots.findIndex(({ name }) => name === filter);
+    const inserted = insertion(pluginNamed(policies, metadata.namespace, filter), filter, config);
+    if (inserted === null) continue;
+    // A plugin moves here; a built-in may stand in several places.
+    const own = 'use' in inserted ? slots.findIndex(({ name }) => name === filter) : -1;
     if (own >= 0) slots.splice(own, 1);
     const anchor = slots.findIndex(({ name }) => name === (before ?? after));
     const at = anchor < 0 ? slots.length : before === undefined ? anchor + 1 : anchor;
-    slots.splice(at, 0, slotOf(found, config === undefined ? found.config : withConfig(found.config, config), null));
+    slots.splice(at, 0, inserted);
   }
   for (const name of spec.disable ?? []) {
     const at = slots.findIndex((slot) => slot.name === name);
@@ -100,11 +132,19 @@ function rework(slots: Slot[], { metadata, spec }: Resource<FilterChainSpec>, po
   }
 }
 
+function insertion(plugin: PluginUse | null, name: string, config: JsonObject | undefined): Slot | null {
+  if (plugin !== null)
+    return slotOf(plugin, config === undefined ? plugin.config : withConfig(plugin.config, config), null);
+  const builtin = CONFIGURABLE.find((each) => each.name === name);
+  return builtin === undefined ? null : { name, configured: builtin, config: config ?? {}, routes: new Map() };
+}
+
 /** The slot with another word for one route; null: left out there. */
-function otherwise(slot: Slot, route: string, config: Readonly<Record<string, unknown>> | null): Slot {
+function otherwise(slot: Slot, route: string, config: JsonObject | null): Slot {
   if ('builtin' in slot) {
     return config === null ? { ...slot, skippedBy: new Set([...slot.skippedBy, route]) } : slot;
   }
+  if ('configured' in slot) return { ...slot, routes: new Map([...slot.routes, [route, config]]) };
   const other = config === null ? null : withConfig(slot.config, config);
   return { ...slot, routes: new Map([...slot.routes, [route, other]]) };
 }

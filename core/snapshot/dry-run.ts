@@ -7,6 +7,7 @@ import type { Problem, Resource } from '../config/resource.ts';
 import type { FilterFactory } from '../filter.ts';
 import { Timers } from '../timers.ts';
 import type { Node } from '../workload.ts';
+import { configFaults } from './chain-plan.ts';
 import { Compiler } from './compile.ts';
 import type { FilterSource } from './filters.ts';
 
@@ -24,7 +25,7 @@ export function dryRun(resources: ReadonlyMap<string, Resource>): Problem[] {
       );
       compiler.compile({ resources, endpoints: [] }, 0);
     }
-    return [];
+    return [...resources.values()].flatMap((each) => (isKind(each, 'FilterChain') ? configFaults(each) : []));
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return [{ severity: 'error', code: 'compile', message: `the configuration cannot be compiled: ${message}` }];

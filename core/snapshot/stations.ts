@@ -2,14 +2,14 @@
 // what stands beside the chains of requests. A station is the same object as before while what it was made of has not
 // changed.
 
-import type { Policies, RouteBuiltin, WorkloadBuiltin } from '../builtins/builtin.ts';
+import type { JsonObject, Policies, RouteBuiltin, WorkloadBuiltin } from '../builtins/builtin.ts';
 import type { ChainKind } from '../builtins/order.ts';
 import type { ServicePlugin } from '../filter.ts';
 import type { NetworkPlacement } from '../network-filter.ts';
 import type { PluginConfig } from '../wasm/spec.ts';
 import type { Node } from '../workload.ts';
-import { type BuiltinSlot, type PluginSlot, planChain } from './chain-plan.ts';
-import { ChainBuilder, type FilterSource, type Station } from './filters.ts';
+import { type BuiltinSlot, type ConfiguredSlot, type PluginSlot, planChain } from './chain-plan.ts';
+import { ChainBuilder, type FilterSource, type Placed, type Station } from './filters.ts';
 import type { Memo } from './memo.ts';
 import { type PluginUse, pluginsOf } from './plugins.ts';
 
@@ -25,6 +25,7 @@ export function chainsOf(kind: ChainKind, scope: StationScope): ChainBuilder {
   const { memo, policies, node } = scope;
   const stations = planChain(kind, policies, node).flatMap((slot) => {
     if ('builtin' in slot) return builtinStation(slot, scope) ?? [];
+    if ('configured' in slot) return configuredStation(slot, scope);
     return typeOf(slot.use, scope) === 'http' ? pluginStation(kind, slot, scope) : [];
   });
   return memo.of(`chains ${kind}`, stations, () => new ChainBuilder(stations));
@@ -61,8 +62,17 @@ function pluginStation(
   // Asked for at every compile: a filter that no snapshot refers to is let go meanwhile.
   const own = place(config);
   const others = new Map([...routes].map(([route, other]) => [route, other === null ? null : place(other)]));
+  return stationOf(memo, `station ${kind} ${use.resource}`, { name, ports, own, others });
+}
+
+/** A filter for all requests, with others for those of single routes. */
+function stationOf(
+  memo: Memo,
+  key: string,
+  { name, ports, own, others }: Pick<Station, 'name' | 'ports'> & { own: Placed; others: Map<string, Placed | null> },
+): Station {
   const madeOf = [own.filter, ...(ports ?? []), ...[...others].flatMap(([route, other]) => [route, other?.filter])];
-  return memo.of(`station ${kind} ${use.resource}`, madeOf, () => ({
+  return memo.of(key, madeOf, () => ({
     name,
     ports,
     place(http) {
@@ -70,6 +80,19 @@ function pluginStation(
       return other === undefined ? own : other;
     },
   }));
+}
+
+function configuredStation(
+  { name, configured, config, routes }: ConfiguredSlot,
+  { source, memo }: StationScope,
+): Station {
+  const place = (wanted: JsonObject) => ({
+    filter: source.builtin(configured.name, configured.configure(wanted)),
+    configuration: null,
+  });
+  const own = place(config);
+  const others = new Map([...routes].map(([route, other]) => [route, other === null ? null : place(other)]));
+  return stationOf(memo, `station ${name} ${JSON.stringify(config)}`, { name, ports: null, own, others });
 }
 
 function builtinStation(slot: BuiltinSlot, scope: StationScope): Station | null {

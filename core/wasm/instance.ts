@@ -86,6 +86,8 @@ export class Instance {
   /** Null for a guest that is not metered. */
   readonly fuel: FuelGauge | null;
   private readonly malloc: Callback;
+  /** When the running callback began, if it is one that is timed; else 0. */
+  private timed = 0;
   private nextId = 1;
 
   /** Links, checks arities and runs `_initialize` or `_start`. Throws what went wrong. */
@@ -154,7 +156,10 @@ export class Instance {
   begin(context: Context): Context | null {
     const outer = this.current;
     // Not for one within another: the outer one pays for both.
-    if (this.fuel !== null && outer === null) this.fuel.begin(context, this.host.second());
+    if (outer === null) {
+      this.timed = context.plugin.times.begin();
+      if (this.fuel !== null) this.fuel.begin(context, this.host.second());
+    }
     this.current = context;
     this.effective = context;
     return outer;
@@ -162,7 +167,10 @@ export class Instance {
 
   /** It ended without a trap. What was asked for meanwhile happens now, after the guest has returned. */
   end(outer: Context | null): void {
-    if (this.fuel !== null && outer === null && this.current !== null) this.fuel.end(this.current);
+    if (outer === null && this.current !== null) {
+      if (this.fuel !== null) this.fuel.end(this.current);
+      if (this.timed !== 0) this.current.plugin.times.end(this.timed);
+    }
     this.current = outer;
     this.effective = outer;
     if (this.waiting.length !== 0 && outer === null) this.settle();

@@ -3,6 +3,7 @@
 
 import type { FilterFactory, FilterStream, HttpFilter } from '../filter.ts';
 import type { ConnectionOwner, NetworkFilterFactory } from '../network-filter.ts';
+import { CallTimes } from './call-times.ts';
 import { WasmConnection } from './connection.ts';
 import { FuelRation } from './fuel.ts';
 import { stopgap } from './missing.ts';
@@ -22,6 +23,7 @@ export class Plugin implements FilterFactory, NetworkFilterFactory {
   /** Roots are contexts too; they have no stream. */
   readonly root: RootContext;
   readonly ration = new FuelRation();
+  readonly times = new CallTimes();
   streams = 0;
   /** HTTP calls that it waits for. */
   calls = 0;

@@ -1,7 +1,7 @@
 // The filters' runtime of one shard: from a plugin's description to the FilterFactory that a snapshot holds.
 // A changed configuration of the same code becomes a new root in the instance that runs already.
 
-import { webcrypto } from 'node:crypto';
+import { createHash, webcrypto } from 'node:crypto';
 
 import type { FilterFactory, ServicePlugin } from '../filter.ts';
 import type { NetworkFilterFactory } from '../network-filter.ts';
@@ -52,16 +52,23 @@ export interface RuntimeOptions {
   readonly rehearsal?: boolean;
 }
 
-/** One plugin as `mesh proxy-config filters` shows it. */
+/** One plugin with one configuration in one shard, as `mesh proxy-config filters` shows it. */
 export interface PluginStatus {
   readonly name: string;
   readonly digest: string;
+  /** The beginning of its configuration's SHA-256; '' without one. */
+  readonly configuration: string;
   readonly running: boolean;
   /** It crashed again and again: tried only once a minute until it lives. */
   readonly broken: boolean;
   readonly streams: number;
   readonly restarts: number;
   readonly memoryBytes: number;
+  /** Callbacks so far. */
+  readonly calls: number;
+  /** Microseconds per callback, sampled; null: none was timed yet. */
+  readonly meanMicros: number | null;
+  readonly medianMicros: number | null;
 }
 
 const THRESHOLDS: Readonly<Record<LogLevel, number>> = {
@@ -158,18 +165,27 @@ export class WasmRuntime {
     if (plugin.streams === 0) plugin.vm.remove(plugin);
   }
 
+  /** Null: it is none of this runtime's. */
+  status(plugin: object): PluginStatus | null {
+    if (!(plugin instanceof Plugin)) return null;
+    const { vm, spec, times } = plugin;
+    return {
+      name: plugin.name,
+      digest: spec.digest,
+      configuration: fingerprint(spec.configuration),
+      running: vm.instance !== null && plugin.contextId !== 0,
+      broken: vm.broken,
+      streams: plugin.streams,
+      restarts: vm.restarts,
+      memoryBytes: vm.instance?.memory.size ?? 0,
+      calls: times.calls,
+      meanMicros: times.mean,
+      medianMicros: times.median,
+    };
+  }
+
   dump(): PluginStatus[] {
-    return [...this.vms.values()].flatMap((vm) =>
-      [...vm.plugins].map((plugin) => ({
-        name: plugin.name,
-        digest: plugin.spec.digest,
-        running: vm.instance !== null && plugin.contextId !== 0,
-        broken: vm.broken,
-        streams: plugin.streams,
-        restarts: vm.restarts,
-        memoryBytes: vm.instance?.memory.size ?? 0,
-      })),
-    );
+    return [...this.vms.values()].flatMap((vm) => [...vm.plugins].flatMap((plugin) => this.status(plugin) ?? []));
   }
 
   /** What filters count, by the names they gave. */
@@ -190,6 +206,11 @@ export class WasmRuntime {
 function monotonicMs(): number {
   const [seconds, nanoseconds] = process.hrtime();
   return seconds * 1000 + nanoseconds / 1e6;
+}
+
+function fingerprint(configuration: Uint8Array): string {
+  if (configuration.length === 0) return '';
+  return createHash('sha256').update(configuration).digest('hex').slice(0, 12);
 }
 
 /** Equal keys share an instance, as Envoy's virtual machines do. */

@@ -17,7 +17,7 @@ export const FilterChainSpec = object(
       array(
         object(
           {
-            /** A Plugin's name. */
+            /** The name of a Plugin or WasmPlugin of the FilterChain's namespace, or a built-in filter that can be configured. */
             filter: nonEmpty,
             before: optional(nonEmpty),
             after: optional(nonEmpty),

@@ -59,6 +59,22 @@ suite('plugins of a running proxy', () => {
     await write('plugin.yaml', plugin('one', module, 'config: {say: more}'));
     await log.line(/revision 3 runs/);
     assert.equal((await get(url)).body, '{"say":"more"}');
+    const [row, ...others] = JSON.parse((await get(`${proxy.admin}/filters`)).body);
+    assert.deepEqual(others, []);
+    const { name, chains, instances, running, missing, digest, configuration, restarts } = row;
+    assert.deepEqual(
+      { name, chains, instances, running, missing, digest, restarts },
+      {
+        name: 'default/one',
+        chains: ['gateway'],
+        instances: 2,
+        running: true,
+        missing: false,
+        digest: digestOf(module),
+        restarts: 0,
+      },
+    );
+    assert.match(configuration, /^[0-9a-f]{12}$/);
     await write('plugin.yaml', plugin('one', module, 'enabled: false'));
     await log.line(/revision 4 runs/);
     assert.equal((await get(url)).body, 'upstream');
@@ -166,6 +182,33 @@ spec: {url: "oci://example.com/w:1", match: [${match}]}`;
     await write('w.yaml', wasm('{ports: [{number: 8080}]}'));
     await log.line(/revision 4 runs/);
     assert.equal((await get(url)).body, 'WASM');
+  });
+
+  test('a FilterChain configures a built-in filter, also otherwise for one route', async (t) => {
+    const { write, start, upstream, log } = await bench(t);
+    const chain = (more = ''): string => `
+apiVersion: weft.dev/v1
+kind: FilterChain
+metadata: {name: edge}
+spec:
+  direction: gateway
+  insert: [{filter: headers, after: fault, config: {response: {set: {x-a: chain}}}}]
+  ${more}`;
+    await write('edge.yaml', reverseProxy(upstream).replace('- match:', '- name: all\n    match:'));
+    await write('chain.yaml', chain());
+    const proxy = await start();
+    const header = async (): Promise<string | null> =>
+      (await fetch(`http://127.0.0.1:${portOf(proxy)}/`)).headers.get('x-a');
+    assert.equal(await header(), 'chain');
+    await write(
+      'chain.yaml',
+      chain('routes: [{route: all, filter: headers, config: {response: {set: {x-a: route}}}}]'),
+    );
+    await log.line(/revision 2 runs/);
+    assert.equal(await header(), 'route');
+    await write('chain.yaml', chain('routes: [{route: all, filter: headers, disable: true}]'));
+    await log.line(/revision 3 runs/);
+    assert.equal(await header(), null);
   });
 
   test('bytes are kept on disk by digest', async (t) => {
