@@ -8,7 +8,7 @@ import type { Resource } from '../config/resource.ts';
 import type { Node } from '../workload.ts';
 
 /** The names that anchors, FilterChain and proxy-config use. */
-export type BuiltinName = 'authn' | 'rbac' | 'ratelimit' | 'fault' | 'headers';
+export type BuiltinName = 'authn' | 'rbac' | 'ratelimit' | 'fault' | 'cors' | 'headers';
 
 export type Builtin = WorkloadBuiltin | RouteBuiltin;
 

@@ -2,6 +2,7 @@
 
 import { authn } from './authn.ts';
 import type { Builtin, ConfigurableBuiltin } from './builtin.ts';
+import { cors } from './cors.ts';
 import { fault } from './fault.ts';
 import { headers } from './headers.ts';
 import { ratelimit } from './ratelimit.ts';
@@ -12,8 +13,8 @@ export type ChainKind = 'inbound' | 'outbound' | 'gateway';
 
 export const CHAIN_ORDER: Readonly<Record<ChainKind, readonly Builtin[]>> = {
   inbound: [authn, rbac, ratelimit],
-  outbound: [fault],
-  gateway: [authn, rbac, ratelimit, fault],
+  outbound: [fault, cors],
+  gateway: [authn, rbac, ratelimit, fault, cors],
 };
 
 /** Those that a FilterChain may insert by name. */

@@ -114,7 +114,7 @@ const ENFORCED: { readonly [Name in KindName]?: Enforced<Specs[Name]> } = {
       mirrors: 'mirroring',
       mirrorPercent: 'mirroring',
       mirrorPercentage: 'mirroring',
-      corsPolicy: 'CORS',
+      corsPolicy: true,
       headers: true,
     },
     tls: 'TLS routes',

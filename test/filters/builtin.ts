@@ -11,6 +11,7 @@ const FILTERS = join(import.meta.dirname, '../../filters');
 
 const RUNTIMES = {
   authn: 'minimal',
+  cors: 'stub',
   fault: 'stub',
   headers: 'minimal',
   ratelimit: 'minimal',

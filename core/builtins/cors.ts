@@ -1,0 +1,64 @@
+// VirtualService `corsPolicy` -> the configuration of the cors filter for one route. Little-endian:
+//
+//   u8 version (1) | u8 1 credentials + 2 unmatched preflights are not forwarded | list of origins
+//   | text methods | text headers | text exposed headers | text seconds, or '' for none
+//   origin   u8 0 any, 1 exact, 2 prefix, 3 u16 pattern | text
+
+import { parseDuration } from '../config/duration.ts';
+import type { CorsPolicy } from '../config/kinds/http-actions.ts';
+import type { StringMatch } from '../config/kinds/string-match.ts';
+import { compileRegex } from '../config/regex.ts';
+import { attachPatterns, type Pattern } from '../patterns.ts';
+import type { RouteBuiltin } from './builtin.ts';
+import { list, text, u8, u16 } from './encoding.ts';
+
+const VERSION = 1;
+const CREDENTIALS = 1;
+const IGNORE_UNMATCHED = 2;
+const ORIGIN = { any: 0, exact: 1, prefix: 2, pattern: 3 } as const;
+/** An origin that no browser sends: what matches it is meant to match all. */
+const ANY = '*';
+
+export const cors: RouteBuiltin = {
+  scope: 'route',
+  name: 'cors',
+  configure: ({ corsPolicy }) => (corsPolicy === undefined ? null : corsConfig(corsPolicy)),
+};
+
+export function corsConfig(policy: CorsPolicy): Uint8Array {
+  const patterns: Pattern[] = [];
+  const origins: StringMatch[] = [
+    ...(policy.allowOrigins ?? []),
+    ...(policy.allowOrigin ?? []).map((exact) => ({ exact })),
+  ];
+  const configuration = Buffer.concat([
+    u8(VERSION),
+    u8(
+      (policy.allowCredentials === true ? CREDENTIALS : 0) |
+        (policy.unmatchedPreflights === 'IGNORE' ? IGNORE_UNMATCHED : 0),
+    ),
+    list(origins, (origin) => encodeOrigin(origin, patterns)),
+    text((policy.allowMethods ?? []).join(',')),
+    text((policy.allowHeaders ?? []).join(',')),
+    text((policy.exposeHeaders ?? []).join(',')),
+    text(policy.maxAge === undefined ? '' : String(Math.floor(parseDuration(policy.maxAge) / 1000))),
+  ]);
+  attachPatterns(configuration, patterns);
+  return configuration;
+}
+
+function encodeOrigin({ exact, prefix, regex }: StringMatch, patterns: Pattern[]): Buffer {
+  if (regex !== undefined) {
+    const pattern = compileRegex(regex);
+    if (pattern.matches(ANY)) return any();
+    patterns.push(pattern);
+    return Buffer.concat([u8(ORIGIN.pattern), u16(2), u16(patterns.length - 1)]);
+  }
+  if (exact !== undefined) return exact === ANY ? any() : Buffer.concat([u8(ORIGIN.exact), text(exact)]);
+  const start = prefix ?? '';
+  return ANY.startsWith(start) ? any() : Buffer.concat([u8(ORIGIN.prefix), text(start)]);
+}
+
+function any(): Buffer {
+  return Buffer.concat([u8(ORIGIN.any), text('')]);
+}
