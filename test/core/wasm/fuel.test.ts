@@ -3,6 +3,7 @@ import { suite, test } from 'node:test';
 
 import { Timers } from '../../../core/timers.ts';
 import { meter } from '../../../core/wasm/meter/meter.ts';
+import { DEFAULT_LIMITS } from '../../../core/wasm/spec.ts';
 import { guest } from './guests.ts';
 import { runtimeFor, specFor, TestStream } from './harness.ts';
 
@@ -64,6 +65,20 @@ suite('what a metered guest may spend', () => {
     assert.match(lines.at(-1)!.message, /its fuel for one stream is spent/);
     assert.equal(stream.replies[0].status, 503);
     runtime.stop();
+  });
+
+  test("a plugin's own limit for one callback takes the place of the proxy's", () => {
+    const bytes = meter(WORK).bytes as Uint8Array<ArrayBuffer>;
+    const ends = (fuelPerCallback: number): boolean => {
+      const fuel = { start: 1_000_000, callback: 20_000, stream: 30_000, second: PLENTY };
+      const { runtime } = runtimeFor({ fuel });
+      const limits = { ...DEFAULT_LIMITS, fuelPerCallback };
+      const stream = new TestStream();
+      runtime.configure(specFor(bytes, { limits })).open(stream, null).requestHead(stream.requestHead, true);
+      runtime.stop();
+      return stream.replies.length > 0;
+    };
+    assert.deepEqual([ends(1_000), ends(1_000_000)], [true, false]);
   });
 
   test('many streams together may not take more than their second', () => {

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 
 import { Head } from '../../../core/head.ts';
 import { encodePairs } from '../../../core/wasm/pairs.ts';
+import type { PluginSpec } from '../../../core/wasm/spec.ts';
 import type { UpstreamFailure, UpstreamRequest, UpstreamResponse, Upstreams } from '../../../core/wasm/upstreams.ts';
 import { asking, CHECK, type Question } from './asking.ts';
 import { Calls, FAR, WRAPPING } from './calls.ts';
@@ -26,10 +27,17 @@ interface Sent {
 /** Knows 'authz' and 'grpc'; what is sent waits for the test to answer it. */
 class Known implements Upstreams {
   readonly sent: Sent[] = [];
+  private readonly service: string | null;
+
+  /** The full name of what is found; null: the name that was asked for. */
+  constructor(service: string | null = null) {
+    this.service = service;
+  }
+
   find(name: string) {
     if (name !== 'authz' && name !== 'grpc') return null;
     return {
-      service: name,
+      service: this.service ?? name,
       call: (request: UpstreamRequest, done: Sent['done']) => {
         const sent: Sent = { name, request, done, givenUp: false };
         this.sent.push(sent);
@@ -47,11 +55,10 @@ const answer = (status: number, body = ''): UpstreamResponse => ({
   trailers: null,
 });
 
-function asked(question: Partial<Question> = {}) {
-  const upstreams = new Known();
+function asked(question: Partial<Question> = {}, changes: Partial<PluginSpec> = {}, upstreams = new Known()) {
   const { runtime, lines } = runtimeFor({ upstreams });
   const bytes = asking({ upstream: 'authz', ...question });
-  const factory = runtime.configure(specFor(bytes));
+  const factory = runtime.configure(specFor(bytes, changes));
   const send = () => {
     const stream = new TestStream();
     const filter = factory.open(stream, null);
@@ -59,6 +66,33 @@ function asked(question: Partial<Question> = {}) {
   };
   return { runtime, lines, upstreams, factory, send, bytes };
 }
+
+describe('the upstreams of a plugin', () => {
+  const FULL = 'authz.shop.svc.cluster.local';
+  const sends = (service: string, name: string, mayCall: readonly string[] | null): boolean => {
+    const { upstreams, send, runtime, lines } = asked({}, { name, mayCall }, new Known(service));
+    send();
+    runtime.stop();
+    const sent = upstreams.sent.length === 1;
+    assert.equal(
+      lines.some(({ message }) => message.includes('not among the upstreams of the plugin')),
+      !sent,
+    );
+    return sent;
+  };
+
+  test('are the only ones that it reaches, however it spells them', () => {
+    assert.ok(sends(FULL, 'shop/p', ['authz']));
+    assert.ok(sends(FULL, 'other/p', ['authz.shop']));
+    assert.ok(sends(FULL, 'other/p', [FULL]));
+    assert.ok(sends('api.example.com', 'shop/p', ['api.example.com']));
+    assert.ok(sends(FULL, 'other/p', null));
+    assert.ok(!sends(FULL, 'shop/p', []));
+    assert.ok(!sends(FULL, 'other/p', ['authz']));
+    assert.ok(!sends('authz.shop.evil.com', 'shop/p', ['authz']));
+    assert.ok(!sends('authz.shopping.svc.cluster.local', 'shop/p', ['authz.shop']));
+  });
+});
 
 describe('a call of a filter', () => {
   test('is sent as the guest said, with lower-case names and the length of its body', () => {
