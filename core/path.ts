@@ -37,6 +37,12 @@ function isNormal(bytes: Buffer, start: number, length: number): boolean {
 
 const UNRESERVED = /[A-Za-z0-9\-._~]/;
 
+/** '%61' is 'a', '%2f' is '%2F'. */
+export function normalEscape(written: string): string {
+  const char = String.fromCharCode(Number.parseInt(written.slice(1), 16));
+  return UNRESERVED.test(char) ? char : written.toUpperCase();
+}
+
 /** The normal form of a path without its query, or null. */
 function normalize(path: string): string | null {
   if (!path.startsWith('/')) return null;
@@ -46,11 +52,9 @@ function normalize(path: string): string | null {
     if (c === '\\') decoded += '/';
     else if (c !== '%') decoded += c;
     else {
-      const hex = path.slice(i + 1, i + 3);
-      if (!/^[0-9a-fA-F]{2}$/.test(hex)) return null;
-      const char = String.fromCharCode(Number.parseInt(hex, 16));
-      if (char === '\0') return null;
-      decoded += UNRESERVED.test(char) ? char : `%${hex.toUpperCase()}`;
+      const written = path.slice(i, i + 3);
+      if (!/^%[0-9a-fA-F]{2}$/.test(written) || written === '%00') return null;
+      decoded += normalEscape(written);
       i += 2;
     }
   }

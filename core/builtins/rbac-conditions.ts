@@ -5,6 +5,7 @@
 import { isIP } from 'node:net';
 
 import type { Condition, Operation, Source } from '../config/kinds/authorization-policy.ts';
+import { normalEscape } from '../path.ts';
 import type { Node } from '../workload.ts';
 import { ATTRIBUTE, type Conjunction, type Match, VALUE, type Value } from './rbac-encoding.ts';
 
@@ -35,7 +36,7 @@ export function sourceMatches(source: Source, scope: Scope): Compiled[] {
   const account = (value: string): string => (value.includes('/') ? value : `${scope.namespace}/${value}`);
   return [
     ...pair(ATTRIBUTE.principal, source.principals, source.notPrincipals, (value) => principal(value, scope.node)),
-    ...pair(ATTRIBUTE.requestPrincipal, source.requestPrincipals, source.notRequestPrincipals, pattern),
+    ...pair(ATTRIBUTE.requestPrincipal, source.requestPrincipals, source.notRequestPrincipals, requestPrincipal),
     ...pair(ATTRIBUTE.namespace, source.namespaces, source.notNamespaces, pattern),
     ...pair(ATTRIBUTE.serviceAccount, source.serviceAccounts, source.notServiceAccounts, (value) =>
       pattern(account(value)),
@@ -76,7 +77,7 @@ export function conditionMatches({ key, values, notValues }: Condition, scope: S
     case 'source.trustDomain':
       return pair(ATTRIBUTE.trustDomain, values, notValues, (value) => trustDomain(value, scope.node));
     case 'request.auth.principal':
-      return pair(ATTRIBUTE.requestPrincipal, values, notValues, pattern);
+      return pair(ATTRIBUTE.requestPrincipal, values, notValues, requestPrincipal);
     case 'request.auth.audiences':
       return pair(ATTRIBUTE.claim, values, notValues, pattern, 'aud');
     case 'request.auth.presenter':
@@ -117,10 +118,32 @@ function pattern(value: string): Value {
   return { kind: VALUE.exact, bytes: Buffer.from(value) };
 }
 
-/** A path with {*} or {**} is a template, in which a lone * is a character. */
+/** A path with {*} or {**} is a template, in which a lone * is a character. Written as paths of requests arrive. */
 function path(value: string): Value {
-  if (!value.includes('{*}') && !value.includes('{**}')) return pattern(value);
-  return { kind: VALUE.template, bytes: Buffer.from(value) };
+  const written = value
+    .toWellFormed()
+    .replace(/[^\x21-\x7e]/gu, encodeURIComponent)
+    .replace(/%[0-9A-Fa-f]{2}/g, normalEscape);
+  if (!value.includes('{*}') && !value.includes('{**}')) return pattern(written);
+  return { kind: VALUE.template, bytes: Buffer.from(written) };
+}
+
+/**
+ * issuer/subject, split at the last slash and compared one by one, as in Istio: an issuer could otherwise choose subjects
+ * that read like another issuer's.
+ */
+function requestPrincipal(value: string): Value {
+  const slash = value.lastIndexOf('/');
+  let issuer = slash < 0 ? value : value.slice(0, slash);
+  let subject = slash < 0 ? '' : value.slice(slash + 1);
+  if (slash < 0 && value.startsWith('*')) [issuer, subject] = ['*', value];
+  else if (slash < 0 && value.endsWith('*')) subject = '*';
+  const parts = [pattern(issuer), pattern(subject)].map(({ kind, bytes }) => {
+    const length = Buffer.alloc(2);
+    length.writeUInt16LE(bytes.length);
+    return Buffer.concat([Buffer.of(kind), length, bytes]);
+  });
+  return { kind: VALUE.requestPrincipal, bytes: Buffer.concat(parts) };
 }
 
 /** 'cluster.local' stands for the mesh's own trust domain, whatever it is called. */

@@ -7,7 +7,7 @@
 //   rule         u32 size | u16 index | list of sources | list of operations | conjunction (when)
 //   source, operation, conjunction   u32 size | list of matches, all of which must hold
 //   match        u32 size | u8 attribute | u8 negated | text key | list of values, one of which must match
-//   value        u8 kind | text
+//   value        u8 kind | text; of a request principal: u8 kind | text issuer | u8 kind | text subject, as that text
 //   text         u16 length | bytes
 
 export const ATTRIBUTE = {
@@ -28,7 +28,7 @@ export const ATTRIBUTE = {
   claim: 15,
 } as const;
 
-export const VALUE = { exact: 0, prefix: 1, suffix: 2, present: 3, cidr: 4, template: 5 } as const;
+export const VALUE = { exact: 0, prefix: 1, suffix: 2, present: 3, cidr: 4, template: 5, requestPrincipal: 6 } as const;
 
 export interface Value {
   readonly kind: number;

@@ -70,12 +70,16 @@ function readPayload(bytes: Buffer): Body | Refusal {
   if (typeof claim('sub', '') !== 'string') return REFUSALS.sub;
   const audiences = audienceList(claim('aud', []));
   if (audiences === null) return REFUSALS.aud;
+  const issued = claim('iat', 0);
+  if (typeof issued !== 'number') return REFUSALS.iat;
+  if (issued < 0) return REFUSALS.iatRange;
   const expires = claim('exp', Number.POSITIVE_INFINITY);
   if (typeof expires !== 'number') return REFUSALS.exp;
   if (expires < 0) return REFUSALS.expRange;
   const notBefore = claim('nbf', 0);
   if (typeof notBefore !== 'number') return REFUSALS.nbf;
   if (notBefore < 0) return REFUSALS.nbfRange;
+  if (typeof claim('jti', '') !== 'string') return REFUSALS.jti;
   return { claims, issuer, audiences, expires, notBefore };
 }
 

@@ -13,6 +13,8 @@ namespace Kind {
 }
 
 const COOKIE = bytes('cookie');
+const TAB: u8 = 0x09;
+const COMMA: u8 = 0x2c;
 const AMPERSAND: u8 = 0x26;
 const SEMICOLON: u8 = 0x3b;
 const EQUALS: u8 = 0x3d;
@@ -54,10 +56,7 @@ export class Tokens {
     const place = this.place;
     const rest = this.rest;
     if (!rest.exists) return rest;
-    if (place.kind == Kind.Header) {
-      this.rest = slice(0, 0, false);
-      return behindPrefix(rest, place.prefix);
-    }
+    if (place.kind == Kind.Header) return this.nextInHeader(place.prefix);
     const separator = place.kind == Kind.Parameter ? AMPERSAND : SEMICOLON;
     for (let from = 0; from <= rest.length; ) {
       const to = endOfPart(rest, from, separator);
@@ -68,6 +67,23 @@ export class Tokens {
       return valueOf(place, part);
     }
     this.rest = slice(0, 0, false);
+    return this.rest;
+  }
+
+  /** Several fields of one name are one value, joined by commas, which no token has: each part may be one. */
+  private nextInHeader(prefix: Slice): Slice {
+    const rest = this.rest;
+    const whole = prefix.indexOf(COMMA) >= 0 || rest.indexOf(COMMA) < 0;
+    this.rest = slice(0, 0, false);
+    if (whole) return behindPrefix(rest, prefix);
+    for (let from = 0; from <= rest.length; ) {
+      const to = endOfPart(rest, from, COMMA);
+      const token = behindPrefix(trimmed(rest.part(from, to)), prefix);
+      from = to + 1;
+      if (!token.exists || token.length == 0) continue;
+      if (from <= rest.length) this.rest = trimmed(rest.part(from, rest.length));
+      return token;
+    }
     return this.rest;
   }
 }
@@ -117,10 +133,10 @@ function searched(place: Place, head: Head): Slice {
   return query < 0 ? slice(0, 0, false) : path.part(query + 1, path.length);
 }
 
-/** What follows the prefix, whose letters' case does not count; does not exist when the value does not begin with it. */
+/** What follows the prefix, whose letters' case and kind of space do not count; does not exist when the value does not begin with it. */
 function behindPrefix(value: Slice, prefix: Slice): Slice {
   if (value.length < prefix.length) return slice(0, 0, false);
-  for (let i = 0; i < prefix.length; i++) if (lower(value.at(i)) != lower(prefix.at(i))) return slice(0, 0, false);
+  for (let i = 0; i < prefix.length; i++) if (alike(value.at(i)) != alike(prefix.at(i))) return slice(0, 0, false);
   return trimmed(value.part(prefix.length, value.length));
 }
 
@@ -147,11 +163,13 @@ function endOfPart(text: Slice, from: i32, separator: u8): i32 {
 function trimmed(text: Slice): Slice {
   let from = 0;
   let to = text.length;
-  while (from < to && text.at(from) == SPACE) from++;
-  while (to > from && text.at(to - 1) == SPACE) to--;
+  while (from < to && alike(text.at(from)) == SPACE) from++;
+  while (to > from && alike(text.at(to - 1)) == SPACE) to--;
   return text.part(from, to);
 }
 
-function lower(c: u8): u8 {
+/** In lower case; a tab is a space. */
+function alike(c: u8): u8 {
+  if (c == TAB) return SPACE;
   return c >= 65 && c <= 90 ? c | 32 : c;
 }

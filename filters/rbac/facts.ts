@@ -1,6 +1,6 @@
 // What conditions ask about a request. Who called comes from the connection, never from a header.
 
-import { AUTHORITY, bytes, Head, METHOD, PATH, property, Slice, slice } from '../sdk/index';
+import { AUTHORITY, bytes, concat, Head, METHOD, PATH, property, Slice, slice } from '../sdk/index';
 import { temporary } from '../sdk/arena';
 import { parseAddress } from './addresses';
 
@@ -19,6 +19,8 @@ export namespace Attribute {
   export const DestinationIp: u8 = 12;
   export const RequestPrincipal: u8 = 14;
   export const Claim: u8 = 15;
+  /** Of the token; part of the request principal, and no condition of its own. */
+  export const Issuer: u8 = 16;
 }
 
 const PEER = bytes('connection\0uri_san_peer_certificate');
@@ -26,15 +28,16 @@ const SOURCE = bytes('source\0address');
 const DESTINATION = bytes('destination\0address');
 const DESTINATION_PORT = bytes('destination\0port');
 const TOKEN_PRINCIPAL = bytes('weft\0jwt\0principal');
+const ISSUER = bytes('weft\0jwt\0claim\0iss');
 const CLAIM_VALUES = bytes('weft\0jwt\0claim_values\0');
 const FORWARDED_FOR = bytes('x-forwarded-for');
 const SPIFFE = bytes('spiffe://');
 const NS = bytes('/ns/');
 const SA = bytes('/sa/');
-const COUNT: usize = 15;
+const COUNT: usize = 17;
 
 /** Addresses of the slices found so far for this request, by attribute; 0 = not asked for yet. */
-const found: usize = memory.data(15 * 4, 4);
+const found: usize = memory.data(17 * 4, 4);
 
 let request: Head = new Head(0);
 let gateway: bool = false;
@@ -81,11 +84,13 @@ function fetch(attribute: u8): Slice {
     case Attribute.DestinationIp:
       return addressOf(property(DESTINATION));
     case Attribute.Host:
-      return lowerCase(request.get(AUTHORITY));
+      return plainHost(lowerCase(request.get(AUTHORITY)));
     case Attribute.Port:
       return decimal(property(DESTINATION_PORT));
     case Attribute.RequestPrincipal:
       return property(TOKEN_PRINCIPAL);
+    case Attribute.Issuer:
+      return property(ISSUER);
     case Attribute.Method:
       return request.get(METHOD);
     case Attribute.Path:
@@ -177,6 +182,16 @@ function lowerCase(text: Slice): Slice {
     store<u8>(at + i, c >= 65 && c <= 90 ? c | 32 : c);
   }
   return slice(at, text.length, text.exists);
+}
+
+/** Without the dot that makes a name absolute: 'a.example.:80' is the host 'a.example:80'. */
+function plainHost(authority: Slice): Slice {
+  let end = authority.length;
+  while (end > 0 && authority.at(end - 1) >= 48 && authority.at(end - 1) <= 57) end--;
+  if (end == 0 || authority.at(end - 1) != 0x3a) end = authority.length;
+  else end--;
+  if (end < 2 || authority.at(end - 1) != 0x2e) return authority;
+  return concat(authority.part(0, end - 1), authority.part(end, authority.length));
 }
 
 /** An 8-byte integer as digits. */

@@ -49,8 +49,8 @@ class Rbac extends HttpFilter {
     beginRequest(head, this.policies.at(1) != 0);
     const observations = this.observations;
     if (observations != null) observations.observe(head);
-    if (anyMatches(this.deny)) return refuse(head, matchedRule(MATCHED, END));
-    if (isEmpty(this.allow) || anyMatches(this.allow)) return Action.Continue;
+    if (anyMatches(this.deny, true)) return refuse(head, matchedRule(MATCHED, END));
+    if (isEmpty(this.allow) || anyMatches(this.allow, false)) return Action.Continue;
     return refuse(head, NONE);
   }
 }

@@ -45,17 +45,17 @@ export class Observations {
   ) {}
 
   observe(head: Head): void {
-    if (anyMatches(this.audit)) {
+    if (anyMatches(this.audit, true)) {
       increment(this.audited);
       if (this.mayTell()) tell(matchedRule(AUDIT, MATCHES), head);
     }
     if (!isEmpty(this.dryRunDeny)) {
-      const denied = anyMatches(this.dryRunDeny);
+      const denied = anyMatches(this.dryRunDeny, true);
       increment(denied ? this.denyDenied : this.denyAllowed);
       if (denied && this.mayTell()) tell(matchedRule(DRY_RUN, DENIES), head);
     }
     if (!isEmpty(this.dryRunAllow)) {
-      const allowed = anyMatches(this.dryRunAllow);
+      const allowed = anyMatches(this.dryRunAllow, false);
       increment(allowed ? this.allowAllowed : this.allowDenied);
       if (!allowed && this.mayTell()) tell(NOBODY, head);
     }

@@ -5,7 +5,7 @@ import { Cursor, cursor } from '../sdk/cursor';
 import { decimal } from '../sdk/number';
 import { bytes, concat, Slice, slice } from '../sdk/slice';
 import { Attribute, valueOf } from './facts';
-import { matchesValue } from './values';
+import { matchesPart, matchesValue } from './values';
 
 const RULE = bytes('-rule[');
 
@@ -13,8 +13,12 @@ const RULE = bytes('-rule[');
 let policy: Slice = slice(0, 0);
 let index: i32 = -1;
 
-/** True if a policy of this list matches. */
-export function anyMatches(list: usize): bool {
+/** The list that is evaluated speaks against the request: what is in doubt counts as a match. */
+let against: bool = false;
+
+/** True if a policy of this list matches. `speaksAgainst`: a match is bad for the request. */
+export function anyMatches(list: usize, speaksAgainst: bool): bool {
+  against = speaksAgainst;
   const at = cursor(list);
   for (let count = at.u16(); count > 0; count--) {
     const next = at.sized();
@@ -95,6 +99,8 @@ function holds(at: Cursor): bool {
     if (attribute == Attribute.Claim ? oneMatches(kind, value, fact) : matchesValue(attribute, kind, value, fact)) {
       return !negated;
     }
+    // Of a header that was sent twice the application may read either.
+    if (attribute == Attribute.Header && against != negated && matchesPart(kind, value, fact)) return !negated;
   }
   return negated;
 }

@@ -1,9 +1,13 @@
 // One value of a condition against one fact.
 
+import { cursor } from '../sdk/cursor';
 import { Slice } from '../sdk/slice';
 import { inBlock } from './addresses';
-import { Attribute } from './facts';
+import { Attribute, valueOf } from './facts';
 import { matchesTemplate } from './templates';
+
+const COMMA: u8 = 0x2c;
+const SPACE: u8 = 0x20;
 
 namespace Kind {
   export const Exact: u8 = 0;
@@ -12,14 +16,33 @@ namespace Kind {
   export const Present: u8 = 3;
   export const Cidr: u8 = 4;
   export const Template: u8 = 5;
+  export const RequestPrincipal: u8 = 6;
 }
 
 export function matchesValue(attribute: u8, kind: u8, value: Slice, fact: Slice): bool {
   if (matchesText(kind, value, fact)) return true;
+  // A header is present, whatever its value.
+  if (attribute == Attribute.Header) return kind == Kind.Present;
   // A host is also meant without the port that a client may have written behind it.
   if (attribute != Attribute.Host) return false;
   const colon = portStart(fact);
   return colon >= 0 && matchesText(kind, value, fact.part(0, colon));
+}
+
+/** True if one of several values, which are joined by commas, matches. */
+export function matchesPart(kind: u8, value: Slice, fact: Slice): bool {
+  if (fact.indexOf(COMMA) < 0) return false;
+  for (let from = 0; from <= fact.length; ) {
+    let to = fact.indexOf(COMMA, from);
+    if (to < 0) to = fact.length;
+    let start = from;
+    let end = to;
+    while (start < end && fact.at(start) <= SPACE) start++;
+    while (end > start && fact.at(end - 1) <= SPACE) end--;
+    if (matchesText(kind, value, fact.part(start, end))) return true;
+    from = to + 1;
+  }
+  return false;
 }
 
 function matchesText(kind: u8, value: Slice, fact: Slice): bool {
@@ -36,9 +59,22 @@ function matchesText(kind: u8, value: Slice, fact: Slice): bool {
       return inBlock(fact, value);
     case Kind.Template:
       return matchesTemplate(value, fact);
+    case Kind.RequestPrincipal:
+      return matchesPrincipal(value, fact);
     default:
       return false;
   }
+}
+
+/** `fact` is the issuer, a slash and the subject. */
+function matchesPrincipal(value: Slice, fact: Slice): bool {
+  const issuer = valueOf(Attribute.Issuer, value);
+  if (!issuer.exists) return false;
+  const at = cursor(value.ptr);
+  const kind = at.u8();
+  if (!matchesText(kind, at.text(), issuer)) return false;
+  const subjectKind = at.u8();
+  return matchesText(subjectKind, at.text(), fact.part(issuer.length + 1, fact.length));
 }
 
 /** Place of the colon before a port, or -1. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
+import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { afterEach, describe, test } from 'node:test';
 
+import { SignJWT } from 'jose';
 import { authenticationConfig } from '../../core/builtins/authn.ts';
 import { NODE } from '../core/wasm/harness.ts';
 import { authentication, bearer, clock, filterOf, refusal, rule, through, value } from './authentication.ts';
@@ -48,6 +49,13 @@ describe('a token is believed', () => {
     assert.equal(refusal(send(request)), null);
     clock.seconds = NOW_S + 160;
     assert.equal(refusal(send(request)), 'Jwt is expired');
+  });
+
+  test('by one of several keys of the same id', async () => {
+    const keys = [publicJwk('p384', { kid: 'k' }), publicJwk('rsa', { kid: 'k' }), publicJwk('p256', { kid: 'k' })];
+    const two = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
+    const set = JSON.stringify({ keys: [{ ...two, kid: 'k' }, ...keys] });
+    assert.equal(refusal(through([rule({ jwks: set })], bearer(await token({}, 'ES256', { kid: 'k' })))), null);
   });
 
   test('without a time at which it expires', async () => {
@@ -183,6 +191,9 @@ describe('a token is refused', () => {
       [{ exp: -1 }, 'Jwt payload [exp] field is not a positive 64 bit integer'],
       [{ exp: null }, 'Jwt payload [exp] field is not an integer'],
       [{ nbf: '' }, 'Jwt payload [nbf] field is not an integer'],
+      [{ iat: '1' }, 'Jwt payload [iat] field is not an integer'],
+      [{ iat: -1 }, 'Jwt payload [iat] field is not a positive 64 bit integer'],
+      [{ jti: 7 }, 'Jwt payload [jti] field is not a string'],
     ] as const) {
       assert.equal(refused(compact(header, { iss: ISSUER, ...claims })), text);
     }
@@ -216,7 +227,68 @@ describe('a token is refused', () => {
     const good = await token();
     const { fields = [] } = bearer(good);
     const twice = { fields: [...fields, ['authorization', 'Bearer x'] as const] };
-    assert.equal(refusal(through([rule()], twice)), 'Jwt signature is an invalid Base64url encoded');
+    assert.equal(refusal(through([rule()], twice)), FORMAT);
+    const behind = { fields: [['authorization', 'Basic eDp5'] as const, ['authorization', 'Bearer x'] as const] };
+    assert.equal(refusal(through([rule()], behind)), FORMAT);
+    assert.equal(refusal(through([rule()], { fields: [['authorization', 'Basic eDp5, bearer x']] })), FORMAT);
+    const both = { fields: [['authorization', 'Basic eDp5'] as const, ...fields] };
+    assert.equal(through([rule()], both).token?.principal, `${ISSUER}/jason`);
+  });
+
+  test('that follows its scheme after a tab, which some applications take for a space', () => {
+    assert.equal(refusal(through([rule()], { fields: [['authorization', 'Bearer\tx']] })), FORMAT);
+    assert.equal(refusal(through([rule()], { fields: [['authorization', 'Bearer \t x']] })), FORMAT);
+  });
+
+  test('that is encrypted: nobody here can read it', () => {
+    const header = Buffer.from('{"alg":"RSA-OAEP-256","enc":"A256GCM"}').toString('base64url');
+    assert.equal(refused(`${header}.a2V5.aXY.Y2lwaGVydGV4dA.dGFn`), FORMAT);
+    assert.equal(refused(`${header}.e30.c2ln`), 'Jwt header [alg] is not supported');
+  });
+
+  test('whose key id is a place, a list or a number, or whose header brings its own key', async () => {
+    for (const kid of ['../../dev/null', 'https://evil.example/keys', "' OR 1=1", '']) {
+      assert.equal(refused(await token({}, 'ES256', { kid })), NO_MATCH, kid);
+    }
+    for (const kid of [['p256'], 0, null, { a: 1 }]) {
+      assert.equal(refused(compact({ alg: 'ES256', kid }, { iss: ISSUER })), 'Jwt header [kid] field is not a string');
+    }
+    const { privateKey, publicKey: own } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const jwk = own.export({ format: 'jwk' });
+    const forged = await new SignJWT({ iss: ISSUER, sub: 'admin' })
+      .setProtectedHeader({
+        alg: 'ES256',
+        kid: 'p256',
+        jwk,
+        jku: 'https://evil.example/keys',
+        x5u: 'https://evil.example',
+      })
+      .sign(privateKey);
+    assert.equal(refused(forged), 'Jwt verification fails');
+  });
+
+  test('whose signature is a zero that broken implementations accept, or in another encoding', async () => {
+    const [header, payload, signature] = (await token()).split('.');
+    const zero = Buffer.alloc(64).toString('base64url');
+    assert.equal(refused(`${header}.${payload}.${zero}`), 'Jwt verification fails');
+    const raw = Buffer.from(signature, 'base64url');
+    const der = Buffer.concat([
+      Buffer.from([0x30, 68, 2, 32]),
+      raw.subarray(0, 32),
+      Buffer.from([2, 32]),
+      raw.subarray(32),
+    ]);
+    assert.equal(refused(`${header}.${payload}.${der.toString('base64url')}`), 'Jwt verification fails');
+    assert.equal(
+      refused(`${header}.${payload}.${raw.subarray(0, 63).toString('base64url')}`),
+      'Jwt verification fails',
+    );
+  });
+
+  test('in its own casing of the issuer, or with a slash more', async () => {
+    for (const iss of [ISSUER.toUpperCase(), `${ISSUER}/`, ` ${ISSUER}`, `${ISSUER}\0`]) {
+      assert.equal(refused(await token({ iss })), 'Jwt issuer is not configured', iss);
+    }
   });
 });
 

@@ -182,6 +182,60 @@ test('the path that is authorised is the path that is forwarded', async () => {
   }
 });
 
+test('no other way of writing a path, a host or a method leads past a denial', async () => {
+  policy(`
+action: DENY
+rules:
+- to: [{operation: {paths: [/admin, /admin/*]}}]
+- to: [{operation: {hosts: [secret.example]}}]
+- when: [{key: "request.headers[x-role]", values: [guest]}]`);
+  const send = (line: string, host = 'details', ...fields: string[]): Promise<string> => {
+    const lines = [line, `Host: ${host}`, 'Connection: close', ...fields];
+    return exchangeBytes(server.ports.inbound, `${lines.join('\r\n')}\r\n\r\n`, undefined, SERVER);
+  };
+  for (const path of [
+    '/admin',
+    '/admin/',
+    '/admin?x',
+    '/%61dmin',
+    '/%61%64%6D%69%6E',
+    '/x/../admin',
+    '/x/%2e%2e/admin',
+    '/.//../admin/x',
+    '/x\\..\\admin\\x',
+    '/./admin',
+    '/admin/..%2fx',
+  ]) {
+    assert.match(await send(`GET ${path} HTTP/1.1`), /^HTTP\/1\.1 403 /, path);
+  }
+  for (const line of ['GET http://details/admin HTTP/1.1', 'GET HTTP://DETAILS/%61dmin HTTP/1.1']) {
+    assert.match(await send(line), /^HTTP\/1\.1 40[03] /, line);
+  }
+  for (const path of ['/admin#x', '/admin%00', '/admi\xee', '/admin%', '/ad\tmin', '//admin@x:1']) {
+    assert.match(await send(`GET ${path} HTTP/1.1`), /^HTTP\/1\.1 (?:400|200) /, path);
+    assert.doesNotMatch(await send(`GET ${path} HTTP/1.1`), /secret/);
+  }
+  for (const host of ['secret.example', 'SECRET.example:80', 'secret.example.', 'secret.example.:80']) {
+    assert.match(await send('GET / HTTP/1.1', host), /^HTTP\/1\.1 403 /, host);
+  }
+  assert.match(await send('GET http://secret.example/ HTTP/1.1', 'secret.example'), /^HTTP\/1\.1 40[03] /);
+  for (const fields of [['x-role: guest'], ['X-ROLE:guest'], ['x-role: a', 'X-Role: guest'], ['x-role: guest, a']]) {
+    assert.match(await send('GET / HTTP/1.1', 'details', ...fields), /^HTTP\/1\.1 403 /, String(fields));
+  }
+  assert.match(await send('GET / HTTP/1.1'), /^HTTP\/1\.1 200 /);
+});
+
+test('a tunnel to the inbound port leads past no policy', async () => {
+  policy('action: DENY\nrules: [{to: [{operation: {paths: [/admin]}}]}]');
+  const inner = 'GET /admin HTTP/1.1\r\nHost: details\r\nConnection: close\r\n\r\n';
+  for (const to of ['details:9080', `${SERVER}:${server.ports.inbound}`, '127.0.0.1:80']) {
+    const open = `CONNECT ${to} HTTP/1.1\r\nHost: ${to}\r\n\r\n`;
+    const answer = await exchangeBytes(server.ports.inbound, open + inner, undefined, SERVER);
+    assert.match(answer, /HTTP\/1\.1 [45]\d\d /, answer);
+    assert.doesNotMatch(answer, /\r\n\r\ndetails$/, to);
+  }
+});
+
 test('a policy that allows nothing denies all, and lifting it allows all', async () => {
   policy('{}');
   assert.deepEqual(await call(), DENIED);
