@@ -1,6 +1,7 @@
 // One try to get an answer from one endpoint: takes a connection from its pool, sends the request as it comes, and
 // passes the answer on. When it fails, or its answer is a failure, the retry policy says whether another one takes over.
 
+import { BY_PEER } from './brakes.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { Endpoint } from './cluster/endpoint.ts';
 import type { Waiter } from './cluster/pool.ts';
@@ -119,7 +120,7 @@ export class Attempt extends Timer implements Receiver, Waiter {
       for (let i = 0; i < pending.length; i++) {
         this.write(pending[i], this.ended && this.trailers === null && i === pending.length - 1);
       }
-      exchange.resumeRequest();
+      exchange.resumeRequest(BY_PEER);
     }
     if (this.trailers !== null) stream.writeTrailers(this.trailers);
     if (this.ended) this.startTimeout();
@@ -137,7 +138,7 @@ export class Attempt extends Timer implements Receiver, Waiter {
       this.pending ??= [];
       this.pending.push(chunk);
       this.pendingBytes += chunk.length;
-      if (this.pendingBytes > MAX_PENDING_BYTES) this.exchange.pauseRequest();
+      if (this.pendingBytes > MAX_PENDING_BYTES) this.exchange.pauseRequest(BY_PEER);
       return;
     }
     this.write(chunk, end);
@@ -159,7 +160,7 @@ export class Attempt extends Timer implements Receiver, Waiter {
   }
 
   private write(chunk: Buffer, end: boolean): void {
-    if (this.stream !== null && !this.stream.writeData(chunk, end)) this.exchange.pauseRequest();
+    if (this.stream !== null && !this.stream.writeData(chunk, end)) this.exchange.pauseRequest(BY_PEER);
   }
 
   /** From the end of the request on, as the route's time-out. */
@@ -210,7 +211,7 @@ export class Attempt extends Timer implements Receiver, Waiter {
   }
 
   onWritable(): void {
-    this.exchange.resumeRequest();
+    this.exchange.resumeRequest(BY_PEER);
   }
 
   private fail(reason: FailureCode, text: string): void {

@@ -29,6 +29,14 @@ export class BodyBuffer {
     this.length = next.length;
   }
 
+  /** Hands over the first `count` bytes, and keeps the rest. */
+  shift(count: number): Buffer {
+    const whole = this.bytes();
+    this.chunks = count >= whole.length ? [] : [whole.subarray(count)];
+    this.length = Math.max(0, whole.length - count);
+    return whole.subarray(0, count);
+  }
+
   /** Hands the bytes over and is empty afterwards. */
   take(): Buffer {
     const whole = this.bytes();

@@ -3,13 +3,14 @@
 // An exchange without filters has no passage.
 
 import { BodyBuffer } from './body.ts';
-import { type Flag, flagBit } from './errors.ts';
+import { BY_FILTERS } from './brakes.ts';
 import type { Exchange } from './exchange.ts';
-import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from './filter.ts';
+import type { Direction, LocalReply, Verdict } from './filter.ts';
 import type { Head } from './head.ts';
 import type { ExchangeRecord } from './record.ts';
 import type { ChainSpec } from './router/route.ts';
-import { Timer, type Timers } from './timers.ts';
+import { Seat } from './seat.ts';
+import type { Timers } from './timers.ts';
 import type { VerifiedToken } from './tokens/verified.ts';
 
 /** As Envoy's default per-connection buffer limit. */
@@ -37,8 +38,6 @@ export type Traveller = Omit<ExchangeRecord, 'flags'> &
     | 'cut'
     | 'chooseRouteAgain'
   > & { readonly plane: { readonly timers: Timers } };
-
-type Phase = 'flowing' | 'head' | 'body' | 'trailers';
 
 export class Passage {
   readonly exchange: Traveller;
@@ -108,7 +107,7 @@ export class Passage {
       if (verdict === 'pause') {
         seat.request.phase = 'head';
         seat.request.end = end;
-        exchange.pauseRequest();
+        exchange.pauseRequest(BY_FILTERS);
         return;
       }
     }
@@ -125,7 +124,7 @@ export class Passage {
       if (verdict === 'pause') {
         seat.response.phase = 'head';
         seat.response.end = end;
-        this.exchange.pauseResponse();
+        this.exchange.pauseResponse(BY_FILTERS);
         return;
       }
     }
@@ -277,103 +276,35 @@ export class Passage {
     if (trailers !== null && !this.ended && flow.phase === 'flowing') {
       this.trailersFrom(direction, phase === 'trailers' ? next : at, trailers);
     }
-    // Another filter may have paused meanwhile.
-    if (this.ended || this.entered.some((entered) => entered[direction].phase === 'head')) return;
-    if (request) this.exchange.resumeRequest();
-    else this.exchange.resumeResponse();
-  }
-}
-
-/** What one filter holds of one direction. */
-interface Flow {
-  phase: Phase;
-  held: BodyBuffer | null;
-  passing: BodyBuffer | null;
-  end: boolean;
-  trailers: Head | null;
-}
-
-function flowing(): Flow {
-  return { phase: 'flowing', held: null, passing: null, end: false, trailers: null };
-}
-
-/** One filter's place in one exchange: the FilterStream it is given. */
-class Seat extends Timer implements FilterStream {
-  readonly passage: Passage;
-  readonly index: number;
-  filter!: HttpFilter;
-  readonly request = flowing();
-  readonly response = flowing();
-  reply: LocalReply | null = null;
-  resumed: Direction | null = null;
-  closing = false;
-
-  constructor(passage: Passage, index: number) {
-    super();
-    this.passage = passage;
-    this.index = index;
+    this.readOn(direction);
   }
 
-  get record(): ExchangeRecord {
-    return this.passage.exchange;
-  }
-  get requestHead(): Head {
-    return this.passage.exchange.requestHead;
-  }
-  get responseHead(): Head | null {
-    return this.passage.exchange.responseHead;
-  }
-  get requestTrailers(): Head | null {
-    return this.request.trailers;
-  }
-  get responseTrailers(): Head | null {
-    return this.response.trailers;
-  }
-  get state(): Map<string, Uint8Array> {
-    return this.passage.state;
-  }
-  get token(): VerifiedToken | null {
-    return this.passage.token;
-  }
-  set token(token: VerifiedToken | null) {
-    this.passage.token = token;
+  /** Bytes pass a filter that goes on holding what comes after them. */
+  pass(seat: Seat, direction: Direction, bytes: Buffer): void {
+    if (this.ended || seat[direction].phase !== 'body') return;
+    const body = new BodyBuffer();
+    body.append(bytes);
+    this.bodyFrom(direction, direction === 'request' ? seat.index + 1 : seat.index - 1, body, false);
   }
 
-  body(direction: Direction): BodyBuffer | null {
-    return this[direction].passing ?? this[direction].held;
+  stall(seat: Seat, direction: Direction): void {
+    if (this.ended || seat[direction].stalled) return;
+    seat[direction].stalled = true;
+    if (direction === 'request') this.exchange.pauseRequest(BY_FILTERS);
+    else this.exchange.pauseResponse(BY_FILTERS);
   }
 
-  resume(direction: Direction): void {
-    this.passage.resume(this, direction);
+  unstall(seat: Seat, direction: Direction): void {
+    if (!seat[direction].stalled) return;
+    seat[direction].stalled = false;
+    this.readOn(direction);
   }
 
-  close(_direction: Direction): void {
-    this.passage.close(this);
-  }
-
-  localReply(reply: LocalReply): void {
-    this.passage.reply(this, reply);
-  }
-
-  resumeAfter(ms: number): void {
-    this.passage.exchange.plane.timers.arm(this, ms);
-  }
-
-  /** The time of resumeAfter has come. */
-  expired(): void {
-    this.passage.resume(this, 'request');
-  }
-
-  clearRouteCache(): void {
-    this.passage.exchange.chooseRouteAgain();
-  }
-
-  addFlag(flag: Flag): void {
-    this.passage.exchange.flags |= flagBit(flag);
-  }
-
-  finish(): void {
-    this.passage.exchange.plane.timers.cancel(this);
-    this.filter.done();
+  /** Unless a filter still wants nothing more to come. */
+  private readOn(direction: Direction): void {
+    if (this.ended) return;
+    for (const seat of this.entered) if (seat[direction].phase === 'head' || seat[direction].stalled) return;
+    if (direction === 'request') this.exchange.resumeRequest(BY_FILTERS);
+    else this.exchange.resumeResponse(BY_FILTERS);
   }
 }

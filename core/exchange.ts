@@ -3,6 +3,7 @@
 // about where a request goes (router/, forward.ts) nor what a local answer says (rescue.ts).
 
 import type { Attempt } from './attempt.ts';
+import { type Brake, BY_PEER } from './brakes.ts';
 import { Passage } from './chain.ts';
 import { type Endpoint, endpointKey } from './cluster/endpoint.ts';
 import type { Connection, DownstreamStream, Receiver } from './codec.ts';
@@ -68,6 +69,8 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   private forwarded = false;
   private forwardedMs = 0;
   requestEnded: boolean;
+  private requestBrakes: Brake = 0;
+  private responseBrakes: Brake = 0;
   private responseStarted = false;
   private responseEnded = false;
   private local = false;
@@ -177,20 +180,24 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
     this.attempt?.endWith(trailers);
   }
 
-  pauseRequest(): void {
+  pauseRequest(by: Brake): void {
+    this.requestBrakes |= by;
     if (!this.requestEnded) this.stream.pauseReading();
   }
 
-  resumeRequest(): void {
-    if (!this.requestEnded) this.stream.resumeReading();
+  resumeRequest(by: Brake): void {
+    this.requestBrakes &= ~by;
+    if (this.requestBrakes === 0 && !this.requestEnded) this.stream.resumeReading();
   }
 
-  pauseResponse(): void {
+  pauseResponse(by: Brake): void {
+    this.responseBrakes |= by;
     this.attempt?.stream?.pauseReading();
   }
 
-  resumeResponse(): void {
-    this.attempt?.stream?.resumeReading();
+  resumeResponse(by: Brake): void {
+    this.responseBrakes &= ~by;
+    if (this.responseBrakes === 0) this.attempt?.stream?.resumeReading();
   }
 
   /** The route's time-out runs from the end of the request, as in Envoy. */
@@ -319,7 +326,7 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   sendData(chunk: Buffer, end: boolean): void {
     if (this.ended || this.responseEnded) return;
     this.bytesSent += chunk.length;
-    if (!this.stream.writeData(chunk, end)) this.pauseResponse();
+    if (!this.stream.writeData(chunk, end)) this.pauseResponse(BY_PEER);
     if (end) this.responseHasEnded();
   }
 
@@ -330,7 +337,7 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   }
 
   onWritable(): void {
-    this.resumeResponse();
+    this.resumeResponse(BY_PEER);
   }
 
   // The end.

@@ -51,6 +51,11 @@ export interface FilterStream {
   body(direction: Direction): BodyBuffer | null;
   /** Continue a paused direction. No effect when it is not paused at this filter. */
   resume(direction: Direction): void;
+  /** Lets bytes of a body that is paused here go on before the rest of it; they are not what is held. */
+  pass(direction: Direction, bytes: Buffer): void;
+  /** Nothing more of this direction is read from the peer until `resumeReading`: enough of it waits here. */
+  pauseReading(direction: Direction): void;
+  resumeReading(direction: Direction): void;
   /** Cut the exchange off. */
   close(direction: Direction): void;
   /** Answer here. Later filters never see the request; the filters entered so far see this response on its way back. */

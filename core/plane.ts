@@ -1,5 +1,7 @@
 // What an exchange may ask of the shard it runs on, and what a shard is born with. Types only; core/proxy.ts provides it.
 
+import type { MessagePort } from 'node:worker_threads';
+
 import type { FailureCode } from './errors.ts';
 import type { NetworkFilterFactory } from './network-filter.ts';
 import type { ListenerSpec, LogLevel, ModuleSpec, ShardOptions } from './protocol.ts';
@@ -46,6 +48,8 @@ export interface DataPlaneEnvironment {
   readonly shared: SharedMemory;
   /** Key sets of token issuers. */
   readonly keys: RemoteKeys;
+  /** Threads for slow filters, and how one of them gets its end of a channel. */
+  readonly isolates: { readonly threads: number; connect(thread: number, port: MessagePort): void };
   log(level: LogLevel, component: string, message: string): void;
   /** A filter's guest died and has been replaced. */
   pluginRestarted(plugin: string, reason: RestartReason): void;

@@ -58,6 +58,8 @@ export interface ShardStart {
   readonly modules: readonly ModuleSpec[];
   /** Series that an earlier shard of this index announced: their slots go on counting. */
   readonly series: readonly Series[];
+  /** Threads for slow filters that may be asked for. */
+  readonly isolates: number;
   readonly options: ShardOptions;
 }
 
@@ -113,5 +115,7 @@ export type FromShard =
   | { readonly type: 'plugin-restarted'; readonly plugin: string; readonly reason: RestartReason }
   /** A token names a key that its issuer's set does not have. */
   | { readonly type: 'keys-missing'; readonly source: string }
+  /** One end of a channel, for this thread for slow filters. */
+  | { readonly type: 'isolate'; readonly thread: number; readonly port: MessagePort }
   | { readonly type: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly type: 'drained' };

@@ -211,6 +211,7 @@ class Shard implements DataPlane, Plane {
   close(): void {
     for (const listener of this.listeners.values()) listener.close();
     this.endpoints.destroy();
+    this.filters.close();
     this.timers.stop();
   }
 

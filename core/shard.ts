@@ -28,7 +28,7 @@ class ServingShard {
 
   constructor(start: ShardStart, ended: () => void) {
     this.start = start;
-    const { port, index, node, options, modules, shared } = start;
+    const { port, index, node, options, modules, shared, isolates } = start;
     const beats = new Int32Array(start.heartbeat);
     this.heartbeat = setInterval(() => Atomics.add(beats, index, 1), HEARTBEAT_MS);
     this.telemetry = new ShardTelemetry(start, (message) => this.post(message));
@@ -40,6 +40,10 @@ class ServingShard {
       shared,
       keys: this.keys,
       sink: this.telemetry,
+      isolates: {
+        threads: isolates,
+        connect: (thread, end) => port.postMessage({ type: 'isolate', thread, port: end } satisfies FromShard, [end]),
+      },
       log: (level, component, message) => this.telemetry.log(level, component, message),
       pluginRestarted: (plugin, reason) => this.post({ type: 'plugin-restarted', plugin, reason }),
     });

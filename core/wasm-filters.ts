@@ -3,6 +3,7 @@
 
 import type { BuiltinName } from './builtins/builtin.ts';
 import type { FilterFactory, ServicePlugin } from './filter.ts';
+import { Isolation } from './isolation/isolation.ts';
 import type { NetworkFilterFactory } from './network-filter.ts';
 import type { DataPlaneEnvironment } from './plane.ts';
 import type { LogLevel, ModuleSpec, PluginModule } from './protocol.ts';
@@ -34,12 +35,17 @@ type Configured = FilterFactory | NetworkFilterFactory | ServicePlugin;
 
 export class WasmFilters implements FilterSource {
   private readonly runtime: WasmRuntime;
+  private readonly isolation: Isolation;
+  private readonly log: DataPlaneEnvironment['log'];
   private readonly builtins = new Map<string, ModuleSpec>();
   private modules = new Map<string, PluginModule>();
   private readonly configured = new Map<string, Configured>();
 
   constructor(environment: DataPlaneEnvironment, timers: Timers, upstreams: Upstreams) {
-    const { node, shared, shard, options, keys } = environment;
+    const { node, shared, shard, options, keys, isolates } = environment;
+    const log: DataPlaneEnvironment['log'] = (level, component, message) => environment.log(level, component, message);
+    this.log = log;
+    this.isolation = new Isolation({ threads: isolates.threads, connect: isolates.connect, upstreams, log });
     this.runtime = new WasmRuntime({
       node,
       shared,
@@ -48,7 +54,7 @@ export class WasmFilters implements FilterSource {
       upstreams,
       keys,
       logLevel: options.logLevel,
-      log: (level, component, message) => environment.log(level, component, message),
+      log,
       restarted: (plugin, reason) => environment.pluginRestarted(plugin, reason),
     });
     for (const spec of environment.modules) this.builtins.set(spec.name, spec);
@@ -77,7 +83,10 @@ export class WasmFilters implements FilterSource {
       const { name, failStrategy } = config;
       return this.of('missing http', config, () => missingFilter(name, failStrategy));
     }
-    return this.of('http', config, () => this.runtime.configure(specOf(config, code)));
+    return this.of('http', config, () => {
+      const spec = specOf(config, code);
+      return spec.isolation === 'pool' ? this.isolation.configure(spec) : this.runtime.configure(spec);
+    });
   }
 
   network(config: PluginConfig): NetworkFilterFactory {
@@ -87,13 +96,21 @@ export class WasmFilters implements FilterSource {
       const missing = { name, failsOpen: failStrategy === 'FAIL_OPEN', connect: () => null };
       return this.of('missing network', config, () => missing);
     }
-    return this.of('network', config, () => this.runtime.configureNetwork(specOf(config, code)));
+    return this.of('network', config, () => this.runtime.configureNetwork(this.inShard(specOf(config, code))));
   }
 
   service(config: PluginConfig): ServicePlugin {
     const code = this.modules.get(moduleKey(config));
     if (code === undefined) return this.of('missing service', config, () => ({ name: config.name }));
-    return this.of('service', config, () => this.runtime.startService(specOf(config, code)));
+    return this.of('service', config, () => this.runtime.startService(this.inShard(specOf(config, code))));
+  }
+
+  /** What its type turned out to be only when its code was there is told of here. */
+  private inShard(spec: PluginSpec): PluginSpec {
+    if (spec.isolation === 'pool') {
+      this.log('warning', 'wasm', `${spec.name}: isolation pool is for HTTP filters: it runs in the shard`);
+    }
+    return spec;
   }
 
   typeOf(config: PluginConfig): PluginType {
@@ -117,7 +134,12 @@ export class WasmFilters implements FilterSource {
       if (used.has(filter)) continue;
       this.configured.delete(key);
       this.runtime.retire(filter);
+      if ('open' in filter) this.isolation.retire(filter);
     }
+  }
+
+  close(): void {
+    this.isolation.stop();
   }
 
   /** In the order of a request, each with the chains that it stands in. */
@@ -130,7 +152,7 @@ export class WasmFilters implements FilterSource {
       .map(({ key, filter }) => ({
         chains: [...(chains.get(filter) ?? [])],
         missing: key.startsWith('missing '),
-        ...(this.runtime.status(filter) ?? { ...ABSENT, name: filter.name }),
+        ...(this.runtime.status(filter) ?? this.isolation.status(filter) ?? { ...ABSENT, name: filter.name }),
       }));
   }
 }
@@ -184,6 +206,7 @@ const BUILTIN: Omit<PluginConfig, 'name' | 'digest' | 'configuration'> = {
   vmConfiguration: EMPTY,
   env: {},
   failStrategy: 'FAIL_CLOSE',
+  isolation: 'inline',
   limits: DEFAULT_LIMITS,
   mayCall: null,
 };

@@ -37,6 +37,7 @@ export async function canary({ description, module }: Inspection, options: Canar
       configuration: Buffer.from(configuration),
       env: {},
       failStrategy: 'FAIL_CLOSE',
+      isolation: 'inline',
       limits: DEFAULT_LIMITS,
       mayCall: null,
       proven: false,

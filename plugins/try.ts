@@ -85,6 +85,7 @@ export async function tryModule(bytes: Uint8Array, options: TryOptions): Promise
       env: {},
       failStrategy: 'FAIL_CLOSE',
       limits: DEFAULT_LIMITS,
+      isolation: 'inline',
       mayCall: null,
       proven: false,
     },

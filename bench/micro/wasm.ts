@@ -90,6 +90,9 @@ const stream: FilterStream = {
   token: null,
   body: () => null,
   resume: () => undefined,
+  pass: () => undefined,
+  pauseReading: () => undefined,
+  resumeReading: () => undefined,
   close: () => undefined,
   localReply: () => undefined,
   resumeAfter: () => undefined,
@@ -113,6 +116,7 @@ async function configure(source: FilterSource & { name: string }, configuration:
     env: {},
     failStrategy: 'FAIL_CLOSE',
     limits: DEFAULT_LIMITS,
+    isolation: 'inline',
     mayCall: null,
     proven: true,
   });

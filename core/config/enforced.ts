@@ -177,7 +177,7 @@ const ENFORCED: { readonly [Name in KindName]?: Enforced<Specs[Name]> } = {
     phase: true,
     priority: true,
     failStrategy: true,
-    isolation: (value) => (value === 'pool' ? 'isolation pool (the plugin runs inline)' : null),
+    isolation: true,
     limits: true,
   },
   WasmPlugin: {

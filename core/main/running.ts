@@ -14,6 +14,7 @@ import type { Node } from '../workload.ts';
 import { Configuration } from './configuration.ts';
 import { Examiner } from './examiner.ts';
 import { registerFigures } from './figures.ts';
+import { Isolates } from './isolates.ts';
 import type { ProxyLog } from './log.ts';
 import type { LogOutput } from './log-writer.ts';
 import { ModuleFolder } from './module-folder.ts';
@@ -40,6 +41,9 @@ const SHARD = new URL(`../shard${extname(import.meta.filename)}`, import.meta.ur
 const DRAIN_TIMEOUT_MS = 5_000;
 const MAX_ACTIVE_REQUESTS = 20_000;
 const STUCK_AFTER_MS = 5_000;
+/** Threads for slow filters, and how long one of these may work on one thing. */
+const ISOLATES = 2;
+const DEADLINE_MS = 1_000;
 const LEASE_TTL_MS = 15_000;
 /** How long the news that a workload leaves may travel before it stops listening. */
 const QUIET_MS = 250;
@@ -59,6 +63,7 @@ export class RunningProxy implements WeftProxy {
   private readonly exposition: Exposition;
   private readonly restarts: PluginRestarts;
   private readonly keys: TokenKeys;
+  private readonly isolates: Isolates;
   private readonly startedAt = Date.now();
   // Made by start, in this order.
   private adminServer: Admin | null = null;
@@ -87,7 +92,7 @@ export class RunningProxy implements WeftProxy {
     this.exited = exited.promise;
     this.hasExited = exited.resolve;
     this.statistics = new StatisticsRegistry(shards);
-    this.shared = createSharedMemory(shards);
+    this.shared = createSharedMemory(shards + ISOLATES);
     const filterMetrics = new Metrics(this.shared.metrics, 0);
     this.exposition = new Exposition(this.statistics, { filterMetrics: () => filterMetrics.all() });
     this.restarts = new PluginRestarts(this.exposition);
@@ -99,6 +104,17 @@ export class RunningProxy implements WeftProxy {
         stateDir === undefined || stateDir === null ? null : new ModuleFolder(join(stateDir, 'modules'), log.write),
       examiner: this.examiner,
       log: log.write,
+    });
+    this.isolates = new Isolates({
+      threads: ISOLATES,
+      deadlineMs: DEADLINE_MS,
+      node: options.node,
+      shared: this.shared,
+      firstSlot: shards,
+      logLevel: () => log.level,
+      log: log.write,
+      restarted: (plugin, reason) => this.restarts.restarted(plugin, reason),
+      died: (slot) => void releaseDeadShard(this.shared, slot),
     });
     this.configuration = new Configuration(
       {
@@ -184,6 +200,7 @@ export class RunningProxy implements WeftProxy {
         if (level !== undefined) {
           log.level = level;
           this.shards?.post({ type: 'log-level', level });
+          this.isolates.setLogLevel(level);
         }
         return log.level;
       },
@@ -269,6 +286,7 @@ export class RunningProxy implements WeftProxy {
       shared,
       statistics: this.statistics.memory,
       series: (index) => this.statistics.series(index),
+      isolates: ISOLATES,
       stuckAfterMs: options.stuckAfterMs ?? STUCK_AFTER_MS,
       log: log.write,
       greeting: () => [...this.keys.greeting(), ...this.configuration.greeting()],
@@ -317,6 +335,9 @@ export class RunningProxy implements WeftProxy {
       case 'keys-missing':
         this.keys.missing(message.source);
         return;
+      case 'isolate':
+        this.isolates.connect(message.thread, message.port);
+        return;
       case 'plugin-restarted':
         this.restarts.restarted(message.plugin, message.reason);
         return;
@@ -347,6 +368,7 @@ export class RunningProxy implements WeftProxy {
     await this.keys.close();
     await this.shards?.stop();
     await this.examiner.close();
+    await this.isolates.stop();
     await this.adminServer?.close();
     await this.parts.accessLog.close(LAST_LINES_MS);
     this.hasExited();

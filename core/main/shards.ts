@@ -25,6 +25,7 @@ export interface ShardsEnvironment {
   readonly statistics: readonly SharedArrayBuffer[];
   /** What its predecessors announced of them. */
   series(index: number): ShardStart['series'];
+  readonly isolates: number;
   readonly stuckAfterMs: number;
   readonly log: Log;
   /** What a newborn shard must be told, in order. */
@@ -191,7 +192,7 @@ export class Shards {
     port1.on('message', (message: FromShard) => this.receive(life, message));
     // A port keeps the process alive; the pool's threads do that already.
     port1.unref();
-    const { file, count, node, options, modules, shared, statistics, series } = this.environment;
+    const { file, count, node, options, modules, shared, statistics, series, isolates } = this.environment;
     const task: ShardStart = {
       index,
       shards: count,
@@ -202,6 +203,7 @@ export class Shards {
       series: series(index),
       shared,
       modules,
+      isolates,
       options: options(),
     };
     this.watchdog.begin(index);

@@ -12,14 +12,16 @@ export class VerifiedToken {
   /** 'issuer/subject', or '' when one of them is not there. */
   readonly principal: string;
   private readonly claims: Members;
-  private readonly spaceDelimited: readonly string[];
+  readonly issuer: string;
+  /** Claims whose text is a list of words. */
+  readonly spaceDelimited: readonly string[];
   private readonly remembered = new Map<string, Uint8Array | null>();
 
-  /** `spaceDelimited`: claims whose text is a list of words. */
-  constructor(token: DecodedToken, spaceDelimited: readonly string[]) {
+  constructor(token: Pick<DecodedToken, 'claims' | 'issuer' | 'payload'>, spaceDelimited: readonly string[]) {
     const { claims, issuer, payload } = token;
     const subject = member(claims, 'sub');
     this.claims = claims;
+    this.issuer = issuer;
     this.payload = payload;
     this.principal = issuer !== '' && typeof subject === 'string' && subject !== '' ? `${issuer}/${subject}` : '';
     this.spaceDelimited = spaceDelimited;

@@ -8,7 +8,7 @@ import { replaceAll } from './header-map.ts';
 import type { HostFunction } from './host-table.ts';
 import type { Instance } from './instance.ts';
 import { decodePairs, type Pair } from './pairs.ts';
-import type { Plugin } from './plugin.ts';
+import type { PluginConfig } from './spec.ts';
 import type { Upstream } from './upstreams.ts';
 
 /** Bytes of a request that a guest may send. */
@@ -38,7 +38,8 @@ export function callFunctions(vm: Instance): Record<string, HostFunction> {
     memory.attach();
     if (!memory.holds(upstream, length)) return Status.InvalidMemoryAccess;
     const cluster = length > MAX_NAME ? '' : grpcClusterName(memory.bytes.subarray(upstream, upstream + length));
-    if (cluster === '' || host.upstreams.find(cluster) === null) {
+    const by = vm.effective?.plugin.spec;
+    if (cluster === '' || by === undefined || host.upstreams.find(cluster, by) === null) {
       return refuse(Status.ParseFailure, `${name}: ${nothingKnown(cluster)}`);
     }
     return refuse(
@@ -84,9 +85,9 @@ export function callFunctions(vm: Instance): Record<string, HostFunction> {
         return refuse(Status.InternalFailure, `proxy_http_call: a body has more than ${MAX_REQUEST_BYTES} bytes`);
       }
       const name = upstreamLength >>> 0 > MAX_NAME ? '' : memory.utf8(upstream >>> 0, upstreamLength >>> 0);
-      const found = host.upstreams.find(name);
+      const found = host.upstreams.find(name, context.plugin.spec);
       if (found === null) return refuse(Status.BadArgument, `proxy_http_call: ${nothingKnown(name)}`);
-      if (!mayCall(context.plugin, found)) {
+      if (!mayCall(context.plugin.spec, found)) {
         return refuse(Status.BadArgument, `proxy_http_call: "${name}" is not among the upstreams of the plugin`);
       }
       const fields = pairsAt(trailers >>> 0, trailersLength >>> 0);
@@ -126,7 +127,7 @@ export function callFunctions(vm: Instance): Record<string, HostFunction> {
 }
 
 /** `auth` is a service of the plugin's own namespace, `auth.shop` one of another, all else a full name. */
-function mayCall({ spec: { mayCall, name } }: Plugin, { service }: Upstream): boolean {
+export function mayCall({ mayCall, name }: Pick<PluginConfig, 'mayCall' | 'name'>, { service }: Upstream): boolean {
   if (mayCall === null) return true;
   const namespace = name.slice(0, Math.max(0, name.indexOf('/')));
   return mayCall.some((allowed) => {
@@ -135,6 +136,6 @@ function mayCall({ spec: { mayCall, name } }: Plugin, { service }: Upstream): bo
   });
 }
 
-function nothingKnown(name: string): string {
+export function nothingKnown(name: string): string {
   return `the mesh knows no service or cluster ${JSON.stringify(name.slice(0, 200))}, and filters call nothing else`;
 }

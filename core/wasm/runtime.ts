@@ -208,7 +208,7 @@ function monotonicMs(): number {
   return seconds * 1000 + nanoseconds / 1e6;
 }
 
-function fingerprint(configuration: Uint8Array): string {
+export function fingerprint(configuration: Uint8Array): string {
   if (configuration.length === 0) return '';
   return createHash('sha256').update(configuration).digest('hex').slice(0, 12);
 }

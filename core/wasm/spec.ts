@@ -18,6 +18,8 @@ export interface PluginConfig {
   /** WASI environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly failStrategy: FailStrategy;
+  /** `pool`: on threads of its own, see core/isolation. */
+  readonly isolation: 'inline' | 'pool';
   readonly limits: PluginLimits;
   /** Services that it may call, by the names it calls them by; null: all of the mesh. */
   readonly mayCall: readonly string[] | null;

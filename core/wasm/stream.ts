@@ -327,6 +327,6 @@ export class WasmStream extends Timer implements HttpFilter, Context {
 }
 
 /** The head is on its way before the filter has seen the body, so a length that was announced cannot be kept to. */
-function lengthMayChange(head: Head): void {
+export function lengthMayChange(head: Head): void {
   if (head.contentLength > 0) head.contentLength = -1;
 }

@@ -40,7 +40,7 @@ const SPENT: Readonly<Record<FuelLimit, string>> = {
 };
 
 /** Why an instance had to be replaced, as `weft_plugin_restarts_total` names it. */
-export type RestartReason = 'trap' | 'fuel' | 'memory' | 'stack' | 'exit' | 'forbidden' | 'start';
+export type RestartReason = 'trap' | 'fuel' | 'memory' | 'stack' | 'exit' | 'forbidden' | 'start' | 'deadline';
 
 export function restartReason(error: unknown, instance: Metered): RestartReason {
   if (instance.fuel?.spent === true) return 'fuel';

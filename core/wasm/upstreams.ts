@@ -2,13 +2,14 @@
 // shard's clusters, a trial answers them from what it was given.
 
 import type { Head } from '../head.ts';
+import type { PluginConfig } from './spec.ts';
 
 export interface Upstreams {
   /**
    * Where `name` leads: a cluster, a service in any of its forms with or without a port, a URL of one. Null: the mesh knows
-   * none of this name; nothing outside of it can be called.
+   * none of this name; nothing outside of it can be called. `by`: the plugin that asks.
    */
-  find(name: string): Upstream | null;
+  find(name: string, by: Pick<PluginConfig, 'name' | 'mayCall'>): Upstream | null;
 }
 
 export interface Upstream {

@@ -312,7 +312,7 @@ function because(instance: Instance): string {
 }
 
 /** The phases that a module has callbacks for. */
-function wantsOf(module: WebAssembly.Module): FilterFactory['wants'] {
+export function wantsOf(module: WebAssembly.Module): FilterFactory['wants'] {
   const has = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
   const requestBody = has.has('proxy_on_request_body');
   const responseBody = has.has('proxy_on_response_body');

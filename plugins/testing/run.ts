@@ -77,6 +77,7 @@ export function specOf(loaded: Loaded, test: TestCase): PluginSpec {
     configuration: configurationBytes(configuration === undefined ? loaded.defaultConfiguration : configuration.value),
     env: {},
     failStrategy: 'FAIL_CLOSE',
+    isolation: 'inline',
     limits: DEFAULT_LIMITS,
     mayCall: loaded.mayCall,
     proven: false,

@@ -13,12 +13,13 @@ import {
 } from 'node:net';
 import { decodeYaml } from '../../core/config/decode.ts';
 import type { Problem } from '../../core/config/resource.ts';
+import { Isolates } from '../../core/main/isolates.ts';
 import type { ListenerSpec, ModuleSpec } from '../../core/protocol.ts';
 import { createDataPlane, type DataPlane } from '../../core/proxy.ts';
 import type { ExchangeRecord } from '../../core/record.ts';
 import type { RemoteKeys } from '../../core/tokens/rules.ts';
 import { NO_REMOTE_KEYS } from '../../core/wasm/foreign-token.ts';
-import { createSharedMemory } from '../../core/wasm/shared-memory.ts';
+import { createSharedMemory, releaseDeadShard } from '../../core/wasm/shared-memory.ts';
 import type { Node, WorkloadEndpoint } from '../../core/workload.ts';
 
 export interface Logged {
@@ -62,10 +63,13 @@ export interface PlaneOptions {
   readonly maxActiveRequests?: number;
   /** Key sets of token issuers; none without it. */
   readonly keys?: RemoteKeys;
+  /** How long a filter on a thread of its own may work on one thing. */
+  readonly isolateDeadlineMs?: number;
   /** Modules that stand where built-ins of these names do. */
   readonly modules?: Readonly<Record<string, Uint8Array>>;
 }
 
+const ISOLATES = 2;
 let revision = 0;
 
 export async function startPlane(options: PlaneOptions = {}): Promise<RunningPlane> {
@@ -88,6 +92,19 @@ export async function startPlane(options: PlaneOptions = {}): Promise<RunningPla
     app: options.appPort === undefined ? null : { address: '127.0.0.1', port: options.appPort },
     services: [],
   };
+  const shared = createSharedMemory(1 + ISOLATES);
+  // Threads are begun when a filter asks for them.
+  const isolates = new Isolates({
+    threads: ISOLATES,
+    deadlineMs: options.isolateDeadlineMs ?? 1000,
+    node,
+    shared,
+    firstSlot: 1,
+    logLevel: () => 'info',
+    log: (level, component, message) => logs.push(`${level} ${component} ${message}`),
+    restarted: () => undefined,
+    died: (slot) => void releaseDeadShard(shared, slot),
+  });
   const plane = createDataPlane({
     node,
     shard: 0,
@@ -101,8 +118,9 @@ export async function startPlane(options: PlaneOptions = {}): Promise<RunningPla
       drainTimeoutMs: 5000,
     },
     modules: builtinModules(options.modules ?? {}),
-    shared: createSharedMemory(1),
+    shared,
     keys: options.keys ?? NO_REMOTE_KEYS,
+    isolates: { threads: ISOLATES, connect: (thread, port) => isolates.connect(thread, port) },
     sink: {
       exchangeEnded(record) {
         records.push(logged(record));
@@ -147,7 +165,10 @@ export async function startPlane(options: PlaneOptions = {}): Promise<RunningPla
     async ended(count) {
       while (records.length < count) await new Promise<void>((resolve) => waiting.push(resolve));
     },
-    close: () => plane.close(),
+    close() {
+      plane.close();
+      void isolates.stop();
+    },
   };
 }
 

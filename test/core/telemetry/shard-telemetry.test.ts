@@ -14,6 +14,7 @@ function rig(accessLog: ShardStart['options']['accessLog']) {
   port1.close();
   const start = (): ShardStart => ({
     index: 0,
+    isolates: 0,
     shards: 1,
     node: {
       ...PRODUCTPAGE,

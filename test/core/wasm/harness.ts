@@ -58,6 +58,7 @@ export function specFor(bytes: Uint8Array, changes: Partial<PluginSpec> = {}): P
     env: {},
     failStrategy: 'FAIL_CLOSE',
     limits: DEFAULT_LIMITS,
+    isolation: 'inline',
     mayCall: null,
     proven: false,
     ...changes,
@@ -119,6 +120,8 @@ export class TestStream implements FilterStream {
   readonly replies: LocalReply[] = [];
   readonly resumed: Direction[] = [];
   readonly closed: Direction[] = [];
+  readonly passed: [Direction, Buffer][] = [];
+  readonly stalled = new Set<Direction>();
   readonly delays: number[] = [];
   readonly flags: Flag[] = [];
   routeCacheCleared = 0;
@@ -136,6 +139,16 @@ export class TestStream implements FilterStream {
   resume(direction: Direction): void {
     this.resumed.push(direction);
     this.onAsked();
+  }
+  pass(direction: Direction, bytes: Buffer): void {
+    this.passed.push([direction, bytes]);
+    this.onAsked();
+  }
+  pauseReading(direction: Direction): void {
+    this.stalled.add(direction);
+  }
+  resumeReading(direction: Direction): void {
+    this.stalled.delete(direction);
   }
   close(direction: Direction): void {
     this.closed.push(direction);

@@ -1,0 +1,85 @@
+// In a shard: a plugin whose filter runs on a thread of the pool, as snapshots hold it. It exists on every thread; a stream
+// is on the one where fewest of this shard's streams are when it comes.
+
+import type { FilterFactory, FilterStream, HttpFilter } from '../filter.ts';
+import type { PluginSpec } from '../wasm/spec.ts';
+import { wantsOf } from '../wasm/vm.ts';
+import type { Link } from './link.ts';
+import { IsolatedStream } from './stream.ts';
+
+/** Which filters a thread has to know that takes the place of another. */
+interface Register {
+  introduce(): void;
+  leave(): void;
+}
+
+export class IsolatedFilter implements FilterFactory {
+  readonly name: string;
+  readonly number: number;
+  readonly spec: PluginSpec;
+  readonly wants: FilterFactory['wants'];
+  /** Events that the module has a callback for; what it has none for needs no thread. */
+  readonly sees: Readonly<Record<'requestHead' | 'requestTrailers' | 'responseHead' | 'responseTrailers', boolean>>;
+  /** The threads know it. */
+  known = false;
+  retired = false;
+  streams = 0;
+  /** Threads that it lost. */
+  lost = 0;
+  private readonly links: readonly Link[];
+  private readonly register: Register;
+  private next = 0;
+
+  constructor(number: number, spec: PluginSpec, links: readonly Link[], register: Register) {
+    this.number = number;
+    this.name = spec.name;
+    this.spec = spec;
+    this.links = links;
+    this.register = register;
+    this.wants = wantsOf(spec.module);
+    const has = new Set(WebAssembly.Module.exports(spec.module).map(({ name }) => name));
+    this.sees = {
+      requestHead: has.has('proxy_on_request_headers'),
+      requestTrailers: has.has('proxy_on_request_trailers'),
+      responseHead: has.has('proxy_on_response_headers'),
+      responseTrailers: has.has('proxy_on_response_trailers'),
+    };
+  }
+
+  open(stream: FilterStream, config: Uint8Array | null): HttpFilter {
+    // A request that began before the plugin was let go may come to it only now.
+    if (!this.known) this.introduce();
+    this.streams++;
+    return new IsolatedStream(this, this.leastBusy(), stream, config);
+  }
+
+  streamEnded(): void {
+    this.streams--;
+    if (this.retired && this.streams === 0) this.leave();
+  }
+
+  introduce(): void {
+    this.known = true;
+    this.register.introduce();
+    for (const link of this.links) link.post({ type: 'configure', plugin: this.number, spec: this.spec });
+  }
+
+  retire(): void {
+    this.retired = true;
+    if (this.streams === 0) this.leave();
+  }
+
+  private leave(): void {
+    this.known = false;
+    this.register.leave();
+    for (const link of this.links) link.post({ type: 'retire', plugin: this.number });
+  }
+
+  private leastBusy(): Link {
+    const { links } = this;
+    this.next = (this.next + 1) % links.length;
+    let best = links[this.next];
+    for (const link of links) if (link.streams.size < best.streams.size) best = link;
+    return best;
+  }
+}

@@ -1,0 +1,89 @@
+// In a shard: filters that run on threads of the pool. The threads are asked for when the first such filter is configured;
+// a shard without any has nothing of this.
+
+import type { FilterFactory } from '../filter.ts';
+import { fingerprint, type PluginStatus } from '../wasm/runtime.ts';
+import type { PluginSpec } from '../wasm/spec.ts';
+import { IsolatedFilter } from './filter.ts';
+import { Link, type LinkEnvironment } from './link.ts';
+import { ownBytes } from './packing.ts';
+
+export interface IsolationEnvironment extends Omit<LinkEnvironment, 'plugins' | 'lost'> {
+  /** How many there are. */
+  readonly threads: number;
+}
+
+export class Isolation {
+  private readonly environment: IsolationEnvironment;
+  private readonly links: Link[] = [];
+  private readonly filters = new Map<number, IsolatedFilter>();
+  private lastNumber = 0;
+
+  constructor(environment: IsolationEnvironment) {
+    this.environment = environment;
+  }
+
+  /**
+   * A filter of this plugin. The threads configure it a moment later; one that refuses its configuration there, though a
+   * canary has accepted it, is a filter that is down.
+   */
+  configure(spec: PluginSpec): FilterFactory {
+    while (this.links.length < this.environment.threads) this.links.push(this.link(this.links.length));
+    // Views into larger memory would take that along to the threads.
+    const { configuration, vmConfiguration } = spec;
+    const own = { ...spec, configuration: ownBytes(configuration), vmConfiguration: ownBytes(vmConfiguration) };
+    const filter = new IsolatedFilter(++this.lastNumber, own, this.links, {
+      introduce: () => this.filters.set(filter.number, filter),
+      leave: () => this.filters.delete(filter.number),
+    });
+    filter.introduce();
+    return filter;
+  }
+
+  /** No snapshot refers to it any more: it is freed when its last stream has ended. No effect on others' filters. */
+  retire(filter: FilterFactory): void {
+    if (filter instanceof IsolatedFilter && !filter.retired) filter.retire();
+  }
+
+  /** As this shard knows it: what happens inside of it happens on the threads. Null: it is none of these. */
+  status(filter: object): PluginStatus | null {
+    if (!(filter instanceof IsolatedFilter)) return null;
+    const { name, spec, streams, lost } = filter;
+    return {
+      name,
+      digest: spec.digest,
+      configuration: fingerprint(spec.configuration),
+      running: true,
+      broken: false,
+      streams,
+      restarts: lost,
+      memoryBytes: 0,
+      calls: 0,
+      meanMicros: null,
+      medianMicros: null,
+    };
+  }
+
+  /** Those that the threads know. */
+  get names(): string[] {
+    return [...this.filters.values()].map(({ name }) => name);
+  }
+
+  /** The shard ends. */
+  stop(): void {
+    for (const link of this.links) link.stop();
+  }
+
+  private link(thread: number): Link {
+    const { filters } = this;
+    return new Link(thread, {
+      ...this.environment,
+      *plugins() {
+        for (const { number, spec } of filters.values()) yield [number, spec] as const;
+      },
+      lost() {
+        for (const filter of filters.values()) filter.lost++;
+      },
+    });
+  }
+}

@@ -1,0 +1,196 @@
+// In a shard: the channel to one thread for slow filters. It keeps count of what waits there, within limits, and sends what
+// filters there ask of other services. When the thread ends, its streams go the way of their plugins, and a new channel
+// waits for the thread that takes its place.
+
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+
+import type { LogLevel } from '../protocol.ts';
+import { mayCall, nothingKnown } from '../wasm/host-calls.ts';
+import type { PluginSpec } from '../wasm/spec.ts';
+import type { GiveUp, UpstreamFailure, UpstreamResponse, Upstreams } from '../wasm/upstreams.ts';
+import type { FromIsolate, ToIsolate } from './messages.ts';
+import { ownBytes, packHead, unpackHead } from './packing.ts';
+import type { IsolatedStream } from './stream.ts';
+
+/** Bytes, and events of streams, that wait for one thread on behalf of one shard. */
+const MAX_WAITING_BYTES = 16 << 20;
+const MAX_WAITING_EVENTS = 2048;
+/** Between two log lines that say so. */
+const COMPLAIN_MS = 1000;
+/** Different complaints about calls that are logged, each once. */
+const MAX_COMPLAINTS = 32;
+
+type CallMessage = Extract<FromIsolate, { type: 'call' }>;
+
+export interface LinkEnvironment {
+  readonly upstreams: Upstreams;
+  /** Hands one end of a channel to the thread, which is started when it does not run. */
+  connect(thread: number, port: MessagePort): void;
+  /** What a thread that has just taken the place of another must know. */
+  plugins(): Iterable<readonly [number, PluginSpec]>;
+  /** A thread has ended. */
+  lost(): void;
+  log(level: LogLevel, component: string, message: string): void;
+}
+
+export class Link {
+  readonly thread: number;
+  readonly streams = new Map<number, IsolatedStream>();
+  private readonly environment: LinkEnvironment;
+  private port!: MessagePort;
+  private readonly calls = new Map<number, GiveUp>();
+  private outbox: ToIsolate[] = [];
+  private handed: ArrayBuffer[] = [];
+  private turn: NodeJS.Immediate | null = null;
+  private waitingBytes = 0;
+  private waitingEvents = 0;
+  private readonly complaints = new Set<string>();
+  private complainedAt = -COMPLAIN_MS;
+  private stopped = false;
+
+  constructor(thread: number, environment: LinkEnvironment) {
+    this.thread = thread;
+    this.environment = environment;
+    this.open();
+  }
+
+  /** `bytes`: memory that the message hands over. */
+  post(message: ToIsolate, bytes: ArrayBuffer | null = null): void {
+    this.outbox.push(message);
+    if (bytes !== null) this.handed.push(bytes);
+    // What this turn of the event loop brought goes in one message.
+    this.turn ??= setImmediate(() => {
+      this.turn = null;
+      this.flush();
+    });
+  }
+
+  /** An event of `size` bytes may be posted: it is answered by a verdict. False: too much waits there already. */
+  admit(plugin: string, size: number): boolean {
+    if (this.waitingBytes + size <= MAX_WAITING_BYTES && this.waitingEvents < MAX_WAITING_EVENTS) {
+      this.waitingBytes += size;
+      this.waitingEvents++;
+      return true;
+    }
+    const now = performance.now();
+    if (now - this.complainedAt >= COMPLAIN_MS) {
+      this.complainedAt = now;
+      const waiting = `${this.waitingEvents} events with ${this.waitingBytes} bytes wait for it`;
+      this.environment.log('error', 'wasm', `${plugin}: pool thread ${this.thread} does not keep up: ${waiting}`);
+    }
+    return false;
+  }
+
+  stop(): void {
+    this.stopped = true;
+    if (this.turn !== null) clearImmediate(this.turn);
+    this.port.close();
+    this.drop();
+  }
+
+  private open(): void {
+    const { port1, port2 } = new MessageChannel();
+    this.port = port1;
+    port1.on('message', (messages: FromIsolate[]) => {
+      if (port1 === this.port) for (const message of messages) this.receive(message);
+    });
+    port1.on('close', () => {
+      if (port1 === this.port && !this.stopped) this.lost();
+    });
+    // The shard does not live for this.
+    port1.unref();
+    this.environment.connect(this.thread, port2);
+    for (const [plugin, spec] of this.environment.plugins()) this.post({ type: 'configure', plugin, spec });
+  }
+
+  /** The thread has ended. */
+  private lost(): void {
+    const streams = this.drop();
+    this.environment.lost();
+    this.open();
+    for (const stream of streams) stream.threadLost();
+  }
+
+  private drop(): IsolatedStream[] {
+    const streams = [...this.streams.values()];
+    this.streams.clear();
+    this.outbox = [];
+    this.handed = [];
+    this.waitingBytes = 0;
+    this.waitingEvents = 0;
+    for (const giveUp of this.calls.values()) giveUp();
+    this.calls.clear();
+    return streams;
+  }
+
+  private flush(): void {
+    const { outbox, handed } = this;
+    if (outbox.length === 0) return;
+    this.outbox = [];
+    this.handed = [];
+    this.port.postMessage(outbox, handed);
+  }
+
+  private receive(message: FromIsolate): void {
+    switch (message.type) {
+      case 'verdict':
+        this.waitingBytes -= message.size;
+        this.waitingEvents--;
+        this.streams.get(message.stream)?.verdict(message.direction, message.pause, message.changes);
+        return;
+      case 'asked':
+        this.streams.get(message.stream)?.asked(message.changes);
+        return;
+      case 'call':
+        this.call(message);
+        return;
+      case 'give-up':
+        this.calls.get(message.call)?.();
+        this.calls.delete(message.call);
+    }
+  }
+
+  private call(message: CallMessage): void {
+    const { call, plugin: name, upstream, mayCall: allowed } = message;
+    const by = { name, mayCall: allowed };
+    const found = this.environment.upstreams.find(upstream, by);
+    if (found === null) this.refuse(message, nothingKnown(upstream));
+    else if (!mayCall(by, found)) this.refuse(message, `"${upstream}" is not among the upstreams of the plugin`);
+    else {
+      const { head, body, trailers, timeoutMs } = message;
+      const request = {
+        plugin: name,
+        head: unpackHead(head),
+        body,
+        trailers: trailers === null ? null : unpackHead(trailers),
+        timeoutMs,
+      };
+      this.calls.set(
+        call,
+        found.call(request, (outcome) => this.answer(call, outcome)),
+      );
+    }
+  }
+
+  /** The guest is long past its call: it hears of this as of an answer that never came. */
+  private refuse({ call, plugin }: CallMessage, why: string): void {
+    const complaint = `${plugin}: proxy_http_call: ${why}`;
+    if (!this.complaints.has(complaint) && this.complaints.size < MAX_COMPLAINTS) {
+      this.complaints.add(complaint);
+      this.environment.log('warning', 'wasm', complaint);
+    }
+    this.post({ type: 'answer', call, outcome: { failure: why } });
+  }
+
+  private answer(call: number, outcome: UpstreamResponse | UpstreamFailure): void {
+    this.calls.delete(call);
+    if ('failure' in outcome) {
+      this.post({ type: 'answer', call, outcome });
+      return;
+    }
+    const { head, trailers } = outcome;
+    const body = ownBytes(outcome.body);
+    const packed = { head: packHead(head), body, trailers: trailers === null ? null : packHead(trailers) };
+    this.post({ type: 'answer', call, outcome: packed }, body.buffer);
+  }
+}

@@ -1,0 +1,142 @@
+// What a shard and a thread for slow filters say to each other, over a channel of their own. A shard posts a list of
+// messages at a time, and so does the thread; within a channel all of them keep their order. Types only.
+
+import type { MessagePort } from 'node:worker_threads';
+
+import type { Flag } from '../errors.ts';
+import type { Direction, LocalReply } from '../filter.ts';
+import type { LogLevel } from '../protocol.ts';
+import type { SharedMemory } from '../wasm/shared-memory.ts';
+import type { PluginSpec } from '../wasm/spec.ts';
+import type { RestartReason } from '../wasm/traps.ts';
+import type { Node } from '../workload.ts';
+import type { Facts, HeadChanges, LaterFacts, PackedHead, PackedToken } from './packing.ts';
+
+/** Piscina task data: what a thread is born with. */
+export interface IsolateStart {
+  readonly index: number;
+  /** Its own place in what all threads share, behind those of the shards. */
+  readonly slot: number;
+  readonly node: Node;
+  /** To the main thread. */
+  readonly control: MessagePort;
+  /** See busy.ts. */
+  readonly busy: SharedArrayBuffer;
+  readonly shared: SharedMemory;
+  readonly logLevel: LogLevel;
+}
+
+/** From the main thread. */
+export type IsolateOrder =
+  /** A shard wants to be served. */
+  { readonly type: 'shard'; readonly port: MessagePort } | { readonly type: 'log-level'; readonly level: LogLevel };
+
+/** To the main thread. */
+export type IsolateNews =
+  | { readonly type: 'ready' }
+  /** Under this number busy.ts speaks of it. */
+  | { readonly type: 'plugin'; readonly number: number; readonly name: string }
+  | { readonly type: 'log'; readonly level: LogLevel; readonly component: string; readonly message: string }
+  | { readonly type: 'plugin-restarted'; readonly plugin: string; readonly reason: RestartReason };
+
+/** Plugins, streams and calls have numbers that the side which makes them chooses. */
+export type ToIsolate =
+  | { readonly type: 'configure'; readonly plugin: number; readonly spec: PluginSpec }
+  | { readonly type: 'retire'; readonly plugin: number }
+  | {
+      readonly type: 'open';
+      readonly stream: number;
+      readonly plugin: number;
+      /** This route's configuration. */
+      readonly config: Uint8Array | null;
+      readonly facts: Facts;
+      readonly request: PackedHead;
+      readonly token: PackedToken | null;
+      readonly state: Properties | null;
+    }
+  | StreamEvent
+  | { readonly type: 'done'; readonly stream: number; readonly facts: LaterFacts }
+  | { readonly type: 'answer'; readonly call: number; readonly outcome: CallOutcome };
+
+/** Each is answered by one verdict. `size`: what it weighs while it waits, in bytes. */
+export type StreamEvent =
+  | {
+      readonly type: 'head';
+      readonly stream: number;
+      readonly direction: Direction;
+      readonly size: number;
+      /** Null: the request as the stream was opened with. */
+      readonly head: PackedHead | null;
+      /** With a response: the request, when it has changed since. */
+      readonly request: PackedHead | null;
+      readonly end: boolean;
+      readonly facts: LaterFacts | null;
+      readonly state: Properties | null;
+    }
+  | {
+      readonly type: 'body';
+      readonly stream: number;
+      readonly direction: Direction;
+      readonly size: number;
+      /** What the filter has not been shown yet. */
+      readonly bytes: Uint8Array;
+      readonly end: boolean;
+    }
+  | {
+      readonly type: 'trailers';
+      readonly stream: number;
+      readonly direction: Direction;
+      readonly size: number;
+      readonly trailers: PackedHead;
+      readonly facts: LaterFacts;
+    };
+
+export type FromIsolate =
+  | {
+      readonly type: 'verdict';
+      readonly stream: number;
+      readonly direction: Direction;
+      /** Of the event that it answers: what no longer waits. */
+      readonly size: number;
+      readonly pause: boolean;
+      readonly changes: Changes | null;
+    }
+  /** A filter asks for something between its callbacks. */
+  | { readonly type: 'asked'; readonly stream: number; readonly changes: Changes }
+  | {
+      readonly type: 'call';
+      readonly call: number;
+      readonly plugin: string;
+      readonly upstream: string;
+      /** Of the plugin that calls: core/wasm/spec.ts. */
+      readonly mayCall: readonly string[] | null;
+      readonly head: PackedHead;
+      readonly body: Uint8Array;
+      readonly trailers: PackedHead | null;
+      readonly timeoutMs: number;
+    }
+  | { readonly type: 'give-up'; readonly call: number };
+
+/** Set by proxy_set_property. */
+export type Properties = readonly (readonly [string, Uint8Array])[];
+
+/** What a filter did to its exchange since the last message about it. */
+export interface Changes {
+  readonly requestHead: HeadChanges | null;
+  readonly responseHead: HeadChanges | null;
+  readonly requestTrailers: HeadChanges | null;
+  readonly responseTrailers: HeadChanges | null;
+  /** What is to go on, of a message that the filter lets go, in place of what it was shown; null: the same. */
+  readonly requestBody: Uint8Array | null;
+  readonly responseBody: Uint8Array | null;
+  readonly resume: readonly Direction[];
+  readonly close: boolean;
+  readonly reply: LocalReply | null;
+  readonly flags: readonly Flag[];
+  readonly clearRouteCache: boolean;
+  readonly state: Properties | null;
+}
+
+export type CallOutcome =
+  | { readonly head: PackedHead; readonly body: Uint8Array; readonly trailers: PackedHead | null }
+  | { readonly failure: string };

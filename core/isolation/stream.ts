@@ -1,0 +1,346 @@
+// In a shard: one exchange's passage through a filter that runs on another thread. It shows each event to the thread and
+// holds the message until the verdict is there, so that the shard goes on with other exchanges meanwhile. What was shown is
+// kept: a filter that is lost on the way takes nothing with it.
+//
+//   held:  | seen: the filter has it, and pauses | sent: it is looking at it | not shown yet |
+
+import type { BodyBuffer } from '../body.ts';
+import type { Direction, FilterStream, HttpFilter, Verdict } from '../filter.ts';
+import type { Head } from '../head.ts';
+import { failStream } from '../wasm/missing.ts';
+import { lengthMayChange } from '../wasm/stream.ts';
+import type { IsolatedFilter } from './filter.ts';
+import type { Link } from './link.ts';
+import type { Changes, Properties, StreamEvent } from './messages.ts';
+import { applyHead, factsOf, laterFacts, ownBytes, packedSize, packHead, packToken } from './packing.ts';
+
+/** Bytes that may wait behind what the filter looks at before the peer is read no more. */
+const READ_AHEAD = 128 << 10;
+
+interface Side {
+  /** What of the message the filter holds or looks at. */
+  at: 'nothing' | 'head' | 'body' | 'trailers';
+  /** The thread has an event of this side, and its verdict is on the way. */
+  working: boolean;
+  seen: number;
+  sent: number;
+  end: boolean;
+  endSent: boolean;
+}
+
+function side(): Side {
+  return { at: 'nothing', working: false, seen: 0, sent: 0, end: false, endSent: false };
+}
+
+let lastNumber = 0;
+
+export class IsolatedStream implements HttpFilter {
+  readonly number = ++lastNumber;
+  private readonly filter: IsolatedFilter;
+  private readonly link: Link;
+  private readonly config: Uint8Array | null;
+  /** Null when the exchange has ended. */
+  private stream: FilterStream | null;
+  private opened = false;
+  /** The thread is gone, or took no more: the filter has no part in this exchange any more. */
+  private lost = false;
+  /** The filter answered, or was lost and the exchange was failed. */
+  private refused = false;
+  private readonly request = side();
+  private readonly response = side();
+  private requestSeen = false;
+  private responseSeen = false;
+  /** Mark of the request's head as the thread has it. */
+  private known = '';
+
+  constructor(filter: IsolatedFilter, link: Link, stream: FilterStream, config: Uint8Array | null) {
+    this.filter = filter;
+    this.link = link;
+    this.stream = stream;
+    this.config = config;
+  }
+
+  requestHead(head: Head, end: boolean): Verdict {
+    this.requestSeen = end;
+    if (this.lost) return this.without('request');
+    const size = this.open(head);
+    if (!this.filter.sees.requestHead) {
+      if (!end && this.filter.wants.requestBody) lengthMayChange(head);
+      return 'continue';
+    }
+    const { number: stream } = this;
+    const event = { type: 'head', stream, direction: 'request', size, head: null, request: null, end } as const;
+    return this.show('head', { ...event, facts: null, state: null });
+  }
+
+  requestBody(body: BodyBuffer, end: boolean): Verdict {
+    this.requestSeen = end;
+    return this.bodyCame('request', body, end);
+  }
+
+  requestTrailers(trailers: Head): Verdict {
+    this.requestSeen = true;
+    return this.filter.sees.requestTrailers ? this.trailersCame('request', trailers) : 'continue';
+  }
+
+  responseHead(head: Head, end: boolean): Verdict {
+    this.responseSeen = end;
+    if (this.lost) return this.without('response');
+    const stream = this.stream!;
+    if (!this.opened) this.open(stream.requestHead);
+    if (!this.filter.sees.responseHead) {
+      if (!end && this.filter.wants.responseBody) lengthMayChange(head);
+      return 'continue';
+    }
+    const packed = packHead(head);
+    return this.show('head', {
+      type: 'head',
+      stream: this.number,
+      direction: 'response',
+      size: packedSize(packed),
+      head: packed,
+      // Filters behind this one, or the route, may have changed it.
+      request: markOf(stream.requestHead) === this.known ? null : packHead(stream.requestHead),
+      end,
+      facts: laterFacts(stream.record),
+      state: propertiesOf(stream),
+    });
+  }
+
+  responseBody(body: BodyBuffer, end: boolean): Verdict {
+    this.responseSeen = end;
+    return this.bodyCame('response', body, end);
+  }
+
+  responseTrailers(trailers: Head): Verdict {
+    this.responseSeen = true;
+    return this.filter.sees.responseTrailers ? this.trailersCame('response', trailers) : 'continue';
+  }
+
+  done(): void {
+    const { stream } = this;
+    if (stream === null) return;
+    this.leave(stream);
+    this.stream = null;
+    this.filter.streamEnded();
+  }
+
+  /** The filter has looked at the event that was shown last in this direction. */
+  verdict(direction: Direction, pause: boolean, changes: Changes | null): void {
+    const side = this[direction];
+    side.working = false;
+    side.seen += side.sent;
+    side.sent = 0;
+    if (changes !== null && !this.apply(changes)) return;
+    if (!pause) this.letGo(direction, changes);
+    else if (side.at === 'body') this.showMore(direction);
+    if (changes !== null) this.grant(changes);
+  }
+
+  /** The filter asks for something of its own accord. */
+  asked(changes: Changes): void {
+    if (this.apply(changes)) this.grant(changes);
+  }
+
+  /** The thread has ended, and with it the filter. */
+  threadLost(): void {
+    this.abandon(this.request.working || this.response.working);
+  }
+
+  // What is shown to the filter.
+
+  private open(head: Head): number {
+    const stream = this.stream!;
+    this.opened = true;
+    this.link.streams.set(this.number, this);
+    this.known = markOf(head);
+    const request = packHead(head);
+    this.link.post({
+      type: 'open',
+      stream: this.number,
+      plugin: this.filter.number,
+      config: this.config === null ? null : ownBytes(this.config),
+      facts: factsOf(stream.record),
+      request,
+      token: stream.token === null ? null : packToken(stream.token),
+      state: propertiesOf(stream),
+    });
+    return packedSize(request);
+  }
+
+  private show(at: 'head' | 'body' | 'trailers', event: StreamEvent, memory: ArrayBuffer | null = null): Verdict {
+    const side = this[event.direction];
+    if (!this.link.admit(this.filter.name, event.size)) {
+      this.leave(this.stream!);
+      this.abandon(true);
+      return this.without(event.direction);
+    }
+    side.at = at;
+    side.working = true;
+    this.link.post(event, memory);
+    return 'pause';
+  }
+
+  private bodyCame(direction: Direction, body: BodyBuffer, end: boolean): Verdict {
+    if (this.lost) return this.without(direction);
+    const side = this[direction];
+    side.end = end;
+    if (!side.working) return this.showBody(direction, body);
+    if (body.length - side.seen > READ_AHEAD) this.stream!.pauseReading(direction);
+    return 'pause';
+  }
+
+  private showBody(direction: Direction, held: BodyBuffer): Verdict {
+    const side = this[direction];
+    const bytes = ownBytes(held.bytes().subarray(side.seen));
+    side.sent = bytes.length;
+    side.endSent = side.end;
+    if (bytes.length > READ_AHEAD) this.stream!.pauseReading(direction);
+    const { length: size } = bytes;
+    const event = { type: 'body', stream: this.number, direction, size, bytes, end: side.end } as const;
+    return this.show('body', event, bytes.buffer);
+  }
+
+  /** The filter holds what it has seen, and wants more. */
+  private showMore(direction: Direction): void {
+    const held = this.stream!.body(direction)!;
+    if (this.waits(direction, held, this[direction].seen)) this.showBody(direction, held);
+    else this.stream!.resumeReading(direction);
+  }
+
+  private trailersCame(direction: Direction, head: Head): Verdict {
+    if (this.lost) return this.without(direction);
+    const trailers = packHead(head);
+    return this.show('trailers', {
+      type: 'trailers',
+      stream: this.number,
+      direction,
+      size: packedSize(trailers),
+      trailers,
+      facts: laterFacts(this.stream!.record),
+    });
+  }
+
+  /** Something of the body has not been shown, behind the `shown` bytes at its start. */
+  private waits(direction: Direction, held: BodyBuffer, shown: number): boolean {
+    const { end, endSent } = this[direction];
+    return held.length > shown || (end && !endSent);
+  }
+
+  // What the filter did.
+
+  /** False: the exchange is not to be continued. */
+  private apply(changes: Changes): boolean {
+    const { stream, request, response } = this;
+    if (stream === null || this.lost) return false;
+    // A message that has gone on is what it is.
+    if (changes.requestHead !== null && request.at === 'head') {
+      applyHead(stream.requestHead, changes.requestHead);
+      this.known = markOf(stream.requestHead);
+    }
+    if (changes.responseHead !== null && response.at === 'head') applyHead(stream.responseHead!, changes.responseHead);
+    if (changes.requestTrailers !== null && request.at === 'trailers') {
+      applyHead(stream.requestTrailers!, changes.requestTrailers);
+    }
+    if (changes.responseTrailers !== null && response.at === 'trailers') {
+      applyHead(stream.responseTrailers!, changes.responseTrailers);
+    }
+    for (const [name, value] of changes.state ?? []) stream.state.set(name, value);
+    for (const flag of changes.flags) stream.addFlag(flag);
+    if (changes.clearRouteCache) stream.clearRouteCache();
+    if (changes.reply !== null) {
+      this.refused = true;
+      stream.localReply(changes.reply);
+      return false;
+    }
+    if (changes.close) {
+      stream.close('request');
+      return false;
+    }
+    return true;
+  }
+
+  private grant(changes: Changes): void {
+    for (const direction of changes.resume) this.letGo(direction, changes);
+  }
+
+  private letGo(direction: Direction, changes: Changes | null): void {
+    const { stream } = this;
+    const side = this[direction];
+    if (stream === null || side.at === 'nothing') return;
+    if (side.at === 'body') {
+      const body = direction === 'request' ? changes?.requestBody : changes?.responseBody;
+      this.letBodyGo(direction, stream, body ?? null);
+    } else if (!side.working) this.goOn(direction, stream);
+  }
+
+  /** What the filter has seen of a body goes on, as it was or as the filter wants it. */
+  private letBodyGo(direction: Direction, stream: FilterStream, instead: Uint8Array | null): void {
+    const side = this[direction];
+    const held = stream.body(direction);
+    if (held === null) return;
+    if (instead !== null) held.splice(0, side.seen, instead);
+    const gone = instead?.length ?? side.seen;
+    side.seen = 0;
+    if (!side.working && !this.waits(direction, held, gone)) {
+      this.goOn(direction, stream);
+      return;
+    }
+    if (gone > 0) stream.pass(direction, held.shift(gone));
+    if (this.stream === null || side.working || this.lost) return;
+    this.showBody(direction, held);
+  }
+
+  private goOn(direction: Direction, stream: FilterStream): void {
+    this[direction].at = 'nothing';
+    this[direction].seen = 0;
+    stream.resumeReading(direction);
+    stream.resume(direction);
+  }
+
+  // Without the filter.
+
+  /** The thread forgets this stream. */
+  private leave(stream: FilterStream): void {
+    if (!this.link.streams.delete(this.number)) return;
+    this.link.post({ type: 'done', stream: this.number, facts: laterFacts(stream.record) });
+  }
+
+  /** The filter is lost. `running`: while it looked at something. What becomes of the exchange is the plugin's choice. */
+  private abandon(running: boolean): void {
+    this.lost = true;
+    const { stream, request, response } = this;
+    if (stream === null || this.refused) return;
+    if (this.filter.spec.failStrategy === 'FAIL_OPEN') {
+      if (request.at !== 'nothing') this.goOn('request', stream);
+      if (this.stream !== null && response.at !== 'nothing') this.goOn('response', stream);
+      return;
+    }
+    const { wants } = this.filter;
+    const more =
+      running ||
+      request.at !== 'nothing' ||
+      response.at !== 'nothing' ||
+      ((wants.responseHead || wants.responseBody) && !this.responseSeen) ||
+      (wants.requestBody && !this.requestSeen);
+    if (!more) return;
+    this.refused = true;
+    failStream(stream);
+  }
+
+  /** A refusal holds the request; on its way back it passes here like any answer. */
+  private without(direction: Direction): Verdict {
+    return this.refused && direction === 'request' ? 'pause' : 'continue';
+  }
+}
+
+function propertiesOf({ state }: FilterStream): Properties | null {
+  return state.size === 0 ? null : [...state].map(([name, value]) => [name, ownBytes(value)] as const);
+}
+
+/** Differs when a head has been changed. */
+function markOf(head: Head): string {
+  let removed = 0;
+  for (let i = 0; i < head.spans.length; i += 4) if (head.spans[i] < 0) removed++;
+  return `${removed} ${head.added.length} ${head.newPath} ${head.newAuthority} ${head.method}`;
+}

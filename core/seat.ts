@@ -1,0 +1,121 @@
+// One filter's place in one exchange: the FilterStream that the filter is given, and what is held before it in either
+// direction. core/chain.ts moves what it holds.
+
+import type { BodyBuffer } from './body.ts';
+import type { Passage } from './chain.ts';
+import { type Flag, flagBit } from './errors.ts';
+import type { Direction, FilterStream, HttpFilter, LocalReply } from './filter.ts';
+import type { Head } from './head.ts';
+import type { ExchangeRecord } from './record.ts';
+import { Timer } from './timers.ts';
+import type { VerifiedToken } from './tokens/verified.ts';
+
+/** What of a message has reached a filter that holds it; 'flowing': it holds nothing. */
+export type Phase = 'flowing' | 'head' | 'body' | 'trailers';
+
+/** What one filter holds of one direction. */
+export interface Flow {
+  phase: Phase;
+  held: BodyBuffer | null;
+  passing: BodyBuffer | null;
+  end: boolean;
+  trailers: Head | null;
+  /** The filter has enough: nothing more is read meanwhile. */
+  stalled: boolean;
+}
+
+function flowing(): Flow {
+  return { phase: 'flowing', held: null, passing: null, end: false, trailers: null, stalled: false };
+}
+
+export class Seat extends Timer implements FilterStream {
+  readonly passage: Passage;
+  readonly index: number;
+  filter!: HttpFilter;
+  readonly request = flowing();
+  readonly response = flowing();
+  reply: LocalReply | null = null;
+  resumed: Direction | null = null;
+  closing = false;
+
+  constructor(passage: Passage, index: number) {
+    super();
+    this.passage = passage;
+    this.index = index;
+  }
+
+  get record(): ExchangeRecord {
+    return this.passage.exchange;
+  }
+  get requestHead(): Head {
+    return this.passage.exchange.requestHead;
+  }
+  get responseHead(): Head | null {
+    return this.passage.exchange.responseHead;
+  }
+  get requestTrailers(): Head | null {
+    return this.request.trailers;
+  }
+  get responseTrailers(): Head | null {
+    return this.response.trailers;
+  }
+  get state(): Map<string, Uint8Array> {
+    return this.passage.state;
+  }
+  get token(): VerifiedToken | null {
+    return this.passage.token;
+  }
+  set token(token: VerifiedToken | null) {
+    this.passage.token = token;
+  }
+
+  body(direction: Direction): BodyBuffer | null {
+    return this[direction].passing ?? this[direction].held;
+  }
+
+  resume(direction: Direction): void {
+    this.passage.resume(this, direction);
+  }
+
+  pass(direction: Direction, bytes: Buffer): void {
+    this.passage.pass(this, direction, bytes);
+  }
+
+  pauseReading(direction: Direction): void {
+    this.passage.stall(this, direction);
+  }
+
+  resumeReading(direction: Direction): void {
+    this.passage.unstall(this, direction);
+  }
+
+  close(_direction: Direction): void {
+    this.passage.close(this);
+  }
+
+  localReply(reply: LocalReply): void {
+    this.passage.reply(this, reply);
+  }
+
+  resumeAfter(ms: number): void {
+    this.passage.exchange.plane.timers.arm(this, ms);
+  }
+
+  /** The time of resumeAfter has come. */
+  expired(): void {
+    this.passage.resume(this, 'request');
+  }
+
+  clearRouteCache(): void {
+    this.passage.exchange.chooseRouteAgain();
+  }
+
+  addFlag(flag: Flag): void {
+    this.passage.exchange.flags |= flagBit(flag);
+  }
+
+  finish(): void {
+    this.passage.exchange.plane.timers.cancel(this);
+    this.filter.done();
+  }
+}

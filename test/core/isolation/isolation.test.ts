@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { Head } from '../../../core/head.ts';
+import { asking, CHECK } from '../wasm/asking.ts';
+import { DELAYED, startRig, Visit } from './rig.ts';
+
+const rig = startRig({ threads: 2 });
+after(() => rig.stop());
+const filter = rig.plugin();
+
+test('a filter on a thread of its own reads and changes a request and its response as one in the shard does', async () => {
+  const visit = new Visit([filter], { 'x-secret': 'a', 'x-do': 'redact' }).begin('call 112', ', now 7');
+  assert.equal(await visit.leaves('head'), 'head POST /reviews/0 -1 x-do=redact x-seen=/reviews/0');
+  assert.equal(await visit.body(), 'call ###, now #');
+  assert.equal(visit.flags & DELAYED, DELAYED);
+  visit.answer({}, 'yours for 99');
+  assert.match(await visit.leaves('answer 200'), /x-seen=x-seen!/);
+  assert.equal(await visit.answerBody(), 'yours for ##');
+  visit.end();
+});
+
+test('a path that it changes is the path that the filters behind it see', async () => {
+  const behind = rig.plugin({ name: 'behind' });
+  const visit = new Visit([filter, behind], { 'x-do': 'move' }).begin();
+  assert.match(await visit.leaves('head'), /^head POST \/moved .*x-seen=\/moved/);
+  visit.end();
+});
+
+test('it holds a body until it has all of it, and puts another in its place', async () => {
+  const visit = new Visit([filter], { 'x-do': 'hold' }).begin('a', 'b', 'c');
+  assert.equal(await visit.body(), '<abc>');
+  visit.end();
+});
+
+test('what it holds is bounded as for every filter', async () => {
+  const visit = new Visit([filter], { 'x-do': 'hold' });
+  visit.begin('a', '');
+  const chunk = Buffer.alloc(64 << 10, 'x');
+  await visit.leaves('head');
+  const more = new Visit([filter], { 'x-do': 'hold' });
+  more.enter();
+  await more.leaves('head');
+  for (let i = 0; i < 20 && !more.out.includes('failed payload_too_large'); i++) more.send(chunk);
+  await more.leaves('failed payload_too_large');
+  visit.end();
+});
+
+test('a long body passes in pieces, in order and whole, and the client is read from only as fast as that', async () => {
+  const visit = new Visit([filter], { 'x-do': 'redact' });
+  visit.enter();
+  await visit.leaves('head');
+  const pieces: string[] = [];
+  let stalls = 0;
+  for (let i = 0; i < 200; i++) {
+    const piece = String.fromCharCode(97 + (i % 26)).repeat(32 << 10) + (i % 10);
+    pieces.push(piece);
+    visit.send(piece, i === 199);
+    if (!visit.requestPaused) continue;
+    stalls++;
+    await visit.reads();
+  }
+  const whole = await visit.body();
+  assert.equal(whole, pieces.join('').replaceAll(/\d/g, '#'));
+  assert.ok(stalls > 0, 'reading stopped at some time');
+  assert.equal(visit.requestPaused, false);
+  visit.end();
+});
+
+test('trailers pass through it, behind the body', async () => {
+  const visit = new Visit([filter], { 'x-do': 'redact' });
+  visit.enter();
+  visit.send('1');
+  visit.trail({ 'x-sum': '9' });
+  assert.equal(await visit.leaves('trailers'), 'trailers 0 x-sum=9 x-seen=note');
+  assert.deepEqual(
+    visit.out.map((line) => line.split(' ')[0]),
+    ['head', 'body', 'trailers'],
+  );
+  visit.end();
+});
+
+test('it answers itself, with what it was given for that, and the upstream sees nothing', async () => {
+  const visit = new Visit([filter], { 'x-do': 'reply' }).begin('lost');
+  assert.equal(await visit.leaves('reply'), 'reply 418 note');
+  assert.match(await visit.leaves('answer 418'), /x-seen=/);
+  assert.equal(await visit.answerBody(), 'short and stout');
+  assert.equal(
+    visit.out.some((line) => line.startsWith('head')),
+    false,
+  );
+  visit.end();
+});
+
+test('it puts its own answer in the place of the upstream’s', async () => {
+  const visit = new Visit([filter]).begin();
+  await visit.leaves('head');
+  visit.answer({ 'x-do': 'reply' }, 'secret');
+  await visit.leaves('replaced by 502');
+  assert.deepEqual(
+    visit.out.filter((line) => line.includes('secret')),
+    [],
+  );
+  visit.end();
+});
+
+test('a request that it pauses goes on when its timer says so', async () => {
+  const visit = new Visit([filter], { 'x-do': 'wake', 'x-ms': '30' }).begin('a');
+  assert.match(await visit.leaves('head'), /x-do=wake/);
+  assert.equal(await visit.body(), 'a');
+  assert.equal(Buffer.from(visit.state.get('note')!).toString(), 'x-do');
+  visit.end();
+});
+
+test('a client that goes away while the filter works leaves nothing behind', async () => {
+  for (let i = 0; i < 50; i++) new Visit([filter], { 'x-do': 'redact' }).begin('1', '2').end();
+  const visit = new Visit([filter], { 'x-do': 'redact' }).begin('3');
+  assert.equal(await visit.body(), '#');
+  visit.end();
+  assert.equal(rig.isolation.status(filter)?.streams, 0);
+});
+
+test('a trap costs the request of its guest 503, and the next ones have another guest', async () => {
+  const trapping = rig.plugin({ name: 'trapping', vmId: 'trapping', failStrategy: 'FAIL_RELOAD' });
+  const visit = new Visit([trapping], { 'x-do': 'trap' }).begin();
+  assert.equal(await visit.leaves('reply'), 'reply 503 filter_failed');
+  visit.end();
+  const next = new Visit([trapping]).begin();
+  await next.leaves('head');
+  next.end();
+  await rig.says('trapping: trapped in proxy_on_request_headers');
+  await rig.says('trapping: started again');
+  assert.deepEqual(rig.restarts, ['trapping trap']);
+});
+
+test('a configuration that it refuses is one line of the log, and its requests go the way of its strategy', async () => {
+  const refused = rig.plugin({ name: 'refused', configuration: Buffer.from('refuse') });
+  const visit = new Visit([refused]).begin();
+  assert.equal(await visit.leaves('reply'), 'reply 503 filter_failed');
+  visit.end();
+  await rig.says('error plugin refused: refused its configuration');
+  const open = rig.plugin({ name: 'open', configuration: Buffer.from('refuse'), failStrategy: 'FAIL_OPEN' });
+  const passes = new Visit([open]).begin();
+  await passes.leaves('head');
+  passes.end();
+});
+
+test('it is let go when its last stream has ended, and comes back for a request that began before', async () => {
+  const swapped = rig.plugin({ name: 'swapped', configuration: Buffer.from('1') });
+  const visit = new Visit([swapped], { 'x-do': 'redact' });
+  visit.enter();
+  await visit.leaves('head');
+  rig.isolation.retire(swapped);
+  visit.send('1', true);
+  assert.equal(await visit.body(), '#');
+  assert.ok(rig.isolation.names.includes('swapped'));
+  visit.end();
+  assert.ok(!rig.isolation.names.includes('swapped'));
+  const late = new Visit([swapped]).begin();
+  await late.leaves('head');
+  late.end();
+  assert.ok(!rig.isolation.names.includes('swapped'));
+});
+
+test('it calls a service through the shard, which knows whom it may call', async () => {
+  const asked: string[] = [];
+  const calling = startRig({
+    upstreams: {
+      find: (name) =>
+        name === 'nowhere'
+          ? null
+          : {
+              service: 'authz.default.svc.cluster.local',
+              call({ head, body }, done) {
+                asked.push(`${head.method} ${head.path} ${Buffer.from(body)}`);
+                const answer = { head: Head.response(200), body: Buffer.from('welcome'), trailers: null };
+                setImmediate(() => done(answer));
+                return () => undefined;
+              },
+            },
+    },
+  });
+  const question = { upstream: 'authz', headers: CHECK, body: 'may i?' };
+  const may = calling.plugin({ name: 'default/a', mayCall: ['authz'] }, asking(question));
+  const visit = new Visit([may]).begin();
+  assert.match(await visit.leaves('head'), /x-verdict=welcome/);
+  visit.end();
+  const mayNot = calling.plugin({ name: 'default/b', mayCall: ['other'] }, asking(question));
+  const refused = new Visit([mayNot]).begin();
+  assert.match(await refused.leaves('reply'), /^reply 504/);
+  refused.end();
+  await calling.says('default/b: proxy_http_call: "authz" is not among the upstreams of the plugin');
+  const unknown = calling.plugin({ name: 'default/c' }, asking({ ...question, upstream: 'nowhere' }));
+  const lost = new Visit([unknown]).begin();
+  assert.match(await lost.leaves('reply'), /^reply 504/);
+  lost.end();
+  assert.deepEqual(asked, ['POST /check may i?']);
+  await calling.stop();
+});
