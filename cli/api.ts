@@ -5,7 +5,7 @@ import type { ProxyReport, RolloutReport } from '../control/rollout.ts';
 import type { Problem, Resource } from '../core/config/resource.ts';
 import { type Context, readContext } from './context.ts';
 import { CliError, EXIT, type ExitCode } from './exit.ts';
-import { call } from './http.ts';
+import { type Answer, call } from './http.ts';
 
 export interface Revision {
   readonly revision: number;
@@ -98,6 +98,14 @@ export class Api {
     return this.#call('PUT', `/v1/modules/${digest}`, {}, bytes, UPLOAD_MS);
   }
 
+  /** A module's bytes; null when it is not stored. */
+  async module(digest: string): Promise<Uint8Array | null> {
+    const { status, bytes, text } = await this.#ask('GET', `/v1/modules/${digest}`, {}, undefined, UPLOAD_MS);
+    if (status === 404) return null;
+    if (status === 200) return bytes;
+    throw refusal(status, parse(text) as Refusal);
+  }
+
   /** Newest first. */
   modules(): Promise<StoredModule[]> {
     return this.#get('/v1/modules', {});
@@ -119,13 +127,13 @@ export class Api {
     return this.#call('POST', path, query, body);
   }
 
-  async #call<T>(
-    method: 'GET' | 'POST' | 'PUT',
-    path: string,
-    query: Query,
-    body?: unknown,
-    timeoutMs?: number,
-  ): Promise<T> {
+  async #call<T>(method: Method, path: string, query: Query, body?: unknown, timeoutMs?: number): Promise<T> {
+    const { status, text } = await this.#ask(method, path, query, body, timeoutMs);
+    if (status >= 200 && status < 300) return parse(text) as T;
+    throw refusal(status, parse(text) as Refusal);
+  }
+
+  async #ask(method: Method, path: string, query: Query, body?: unknown, timeoutMs?: number): Promise<Answer> {
     const url = new URL(this.url + path);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
@@ -135,12 +143,19 @@ export class Api {
       if (error instanceof CliError) throw new CliError(`${error.message}. Is \`mesh up\` running?`, error.exitCode);
       throw error;
     });
-    if (answer.status >= 200 && answer.status < 300) return parse(answer.text) as T;
-    throw refusal(answer.status, parse(answer.text) as { error?: string; message?: string; problems?: Problem[] });
+    return answer;
   }
 }
 
-function refusal(status: number, body: { error?: string; message?: string; problems?: Problem[] }): CliError {
+type Method = 'GET' | 'POST' | 'PUT';
+
+interface Refusal {
+  readonly error?: string;
+  readonly message?: string;
+  readonly problems?: Problem[];
+}
+
+function refusal(status: number, body: Refusal): CliError {
   const codes: Readonly<Record<number, ExitCode>> = {
     400: EXIT.usage,
     409: EXIT.conflict,

@@ -17,6 +17,7 @@ export interface Call {
 
 export interface Answer {
   readonly status: number;
+  readonly bytes: Buffer;
   readonly text: string;
 }
 
@@ -54,7 +55,10 @@ export function call(url: string, { method = 'GET', headers, body, timeoutMs = 3
         else chunks.push(chunk);
       });
       response.once('error', (error) => unreachable(error.message));
-      response.once('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
+      response.once('end', () => {
+        const bytes = Buffer.concat(chunks);
+        resolve({ status: response.statusCode ?? 0, bytes, text: bytes.toString() });
+      });
     };
     const request =
       target.protocol === 'https:'

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { CliError, EXIT } from '../exit.ts';
 import { addBuildCommand } from './plugin/build.ts';
 import { addCheckCommand } from './plugin/check.ts';
-import { addInstallCommand } from './plugin/install.ts';
+import { addInstalledCommands } from './plugin/installed.ts';
 import { addNewCommand } from './plugin/new.ts';
 import { addTestCommand } from './plugin/test.ts';
 import { addTryCommand } from './plugin/try.ts';
@@ -31,5 +31,5 @@ Examples:
   addCheckCommand(group);
   addTryCommand(group);
   addTestCommand(group);
-  addInstallCommand(group);
+  addInstalledCommands(group);
 }

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { ROOT_NAMESPACE } from '../../core/builtins/attachment.ts';
 import type { Configuration } from '../../plugins/configuration.ts';
 import { LOCKFILE } from '../../plugins/lockfile.ts';
 import type { TrustPolicy } from '../../plugins/trust/verify.ts';
@@ -17,10 +18,13 @@ export interface ChangeFlags {
   readonly json?: boolean;
 }
 
+/** Installed there unless it is said otherwise: a plugin is for every proxy. */
+export const NAMESPACE_HELP = 'of its Plugin resource: for workloads there, or, by default, for all';
+
 /** Of every command that changes an installed plugin. */
 export function changeOptions(command: Command): Command {
   return command
-    .option('-n, --namespace <name>', 'where its Plugin resource is', 'default')
+    .option('-n, --namespace <name>', NAMESPACE_HELP, ROOT_NAMESPACE)
     .option('--lockfile <file>', 'where its digest is kept', LOCKFILE)
     .option('--wait', 'until every proxy runs it (that is so unless --no-wait)', true)
     .option('--no-wait', 'end when the change is stored')

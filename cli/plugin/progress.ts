@@ -16,11 +16,11 @@ export function tell(step: Step, what: string): void {
 }
 
 /** Runs `work`; what it throws names its step, and says that nothing was changed. */
-export async function inSteps<T>(work: () => Promise<T>): Promise<T> {
+export async function inSteps<T>(work: () => Promise<T>, otherwise = 'nothing was installed'): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof StepFailed)) throw error;
-    throw new CliError(`${error.step}: ${error.message}; nothing was installed`, CODES[error.fault]);
+    throw new CliError(`${error.step}: ${error.message}; ${otherwise}`, CODES[error.fault]);
   }
 }

@@ -10,7 +10,8 @@ export interface Attached {
   readonly targetRefs?: readonly PolicyTargetReference[];
 }
 
-const ROOT_NAMESPACE = 'istio-system';
+/** Policies and plugins in it are for every namespace. */
+export const ROOT_NAMESPACE = 'istio-system';
 
 /** In its own namespace, or mesh-wide from the root namespace; for the workloads that it selects or that its targets name. */
 export function appliesTo({ metadata, spec }: Resource<Attached>, node: Node): boolean {

@@ -48,7 +48,7 @@ export async function findInRegistry(source: NpmSource, policy: TrustPolicy, pla
   const tarball = await fetchTarball(found, integrity, options);
   place.tell('fetch', `${tarball.length} bytes from ${dist.tarball}`);
   if (!integrity.split(/\s+/).includes(integrityOf(tarball))) throw tampered(found);
-  const fetcher = { get: (path: string) => fetchPath(path, found, options) };
+  const fetcher = { get: (path: string) => readDocument(path, name, options) };
   const assurance: Assurance = await verifyPackage(found, integrity, policy, fetcher);
   place.tell('verify', assurance.told);
   const plugin = await fromTarball(`${name}@${version}`, tarball);
@@ -117,8 +117,8 @@ async function fetchTarball(found: PackageVersion, integrity: string, options: N
 
 const MOST_DOCUMENT_BYTES = 4 * 1024 * 1024;
 
-/** A document beside the package, such as its registry's keys; null when the registry has none. */
-async function fetchPath(path: string, { name, version }: PackageVersion, options: NpmOptions): Promise<unknown> {
+/** A document of the registry where `name` is, by its path, such as its keys; null when the registry has none. Throws StepFailed. */
+export async function readDocument(path: string, name: string, options: NpmOptions): Promise<unknown> {
   const url = new URL(path, registryOf(name, options)).href;
   try {
     const bytes = await bounded(url, { ...options, cache: undefined }, MOST_DOCUMENT_BYTES);
@@ -126,7 +126,7 @@ async function fetchPath(path: string, { name, version }: PackageVersion, option
   } catch (error) {
     if (isMissing(error)) return null;
     if (error instanceof SyntaxError) throw new StepFailed('verify', 'unreachable', `${url} answers no JSON`);
-    throw explain(error, 'verify', name, version, options);
+    throw explain(error, 'verify', name, '', options);
   }
 }
 
@@ -198,7 +198,11 @@ function explain(error: unknown, step: Step, name: string, range: string, option
     return new StepFailed(step, 'unreachable', `${registry} refuses access to ${name} (${statusCode}): see .npmrc`);
   }
   const why = statusCode === undefined ? `does not answer: ${reason(error)}` : `answers ${statusCode}`;
-  return new StepFailed(step, 'unreachable', `${registry} ${why}; whether ${name} is there is not known`);
+  return new StepFailed(
+    step,
+    'unreachable',
+    `${registry} ${why}${name === '' ? '' : `; whether ${name} is there is not known`}`,
+  );
 }
 
 function reason(error: unknown): string {

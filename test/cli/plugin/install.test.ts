@@ -39,7 +39,7 @@ async function install(spec: string, more: Partial<InstallOptions>): Promise<Cli
   try {
     await inSteps(() =>
       installPlugin(api, spec, {
-        ...{ namespace: 'default', lockfile, wait: true, timeout: 30_000, allow: [], yes: true, wishes: {} },
+        ...{ namespace: 'istio-system', lockfile, wait: true, timeout: 30_000, allow: [], yes: true, wishes: {} },
         policy: { mode: 'off', sources: [] },
         folder: work,
         tell: () => null,
@@ -92,7 +92,7 @@ suite('mesh plugin install', { timeout: 200_000 }, () => {
       phase: 'AUTHZ',
     });
     assert.deepEqual(locked(), {
-      'default/adder': {
+      'istio-system/adder': {
         spec: './adder',
         source: 'file:./adder',
         version: '1.0.0',
@@ -112,7 +112,7 @@ suite('mesh plugin install', { timeout: 200_000 }, () => {
     const stored = await plugin('adder');
     assert.equal(stored?.spec.digest, digest);
     assert.deepEqual(stored?.spec.selector, { matchLabels: { app: 'reviews' } });
-    assert.equal(locked()['default/adder'].version, '1.1.0');
+    assert.equal(locked()['istio-system/adder'].version, '1.1.0');
   });
 
   test('a tarball and a module alone are installed, too', async () => {
@@ -121,7 +121,7 @@ suite('mesh plugin install', { timeout: 200_000 }, () => {
     assert.match((await run('install', 'adder.tgz', '--yes', '--name', 'packed')).out, /^packed 1\.0\.0 installed/);
     assert.match((await run('install', './plain.wasm', '--yes')).out, /^plain installed, not enabled/);
     assert.equal((await plugin('plain'))?.spec.enabled, false);
-    assert.match(String(locked()['default/packed'].integrity), /^sha512-/);
+    assert.match(String(locked()['istio-system/packed'].integrity), /^sha512-/);
   });
 
   test('what a plugin wants beyond an ordinary filter needs --allow, which --yes does not stand for', async () => {
@@ -270,7 +270,7 @@ suite('mesh plugin install', { timeout: 200_000 }, () => {
     );
     const stored = locked();
     for (const name of names) {
-      assert.ok(stored[`default/${name}`] !== undefined);
+      assert.ok(stored[`istio-system/${name}`] !== undefined);
       assert.ok((await plugin(name)) !== undefined);
     }
   });

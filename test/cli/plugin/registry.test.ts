@@ -280,7 +280,7 @@ test('mesh plugin install NAME takes it from the registry into the mesh, and the
     const { name, version, digest, source } = JSON.parse(out);
     assert.deepEqual([name, version, source], ['jwt', '1.3.0', 'npm:@weft-mesh/plugin-jwt@1.3.0']);
     const { plugins } = JSON.parse(readFileSync(join(work, 'mesh-plugins.lock'), 'utf8'));
-    const { spec, digest: lockedDigest, integrity, signature, resolved } = plugins['default/jwt'];
+    const { spec, digest: lockedDigest, integrity, signature, resolved } = plugins['istio-system/jwt'];
     assert.deepEqual([spec, lockedDigest, signature], ['jwt@^1', digest, registry.keyid]);
     assert.ok(integrity.startsWith('sha512-') && resolved.startsWith(registry.url));
 

@@ -1,0 +1,49 @@
+// A plugin's folder on its way to others: everything that an installation would check is checked before it is packed.
+import { digestOf } from '../../bus/objects.ts';
+import { inspectPlugin } from '../../core/wasm/inspect.ts';
+import { checkDeclared } from '../../plugins/allow.ts';
+import { canary } from '../../plugins/canary.ts';
+import { compileSchema } from '../../plugins/configuration.ts';
+import { resourceName } from '../../plugins/manifest.ts';
+import { packPlugin } from '../../plugins/pack.ts';
+import { integrityOf } from '../../plugins/source/integrity.ts';
+import { findLocal } from '../../plugins/source/local.ts';
+import { StepFailed } from '../../plugins/step.ts';
+
+export interface Release {
+  readonly name: string;
+  readonly version: string;
+  readonly tarball: Buffer;
+  /** 'acme-jwt-1.0.0.tgz', as npm calls it. */
+  readonly file: string;
+  readonly integrity: string;
+  /** Of the module. */
+  readonly digest: string;
+}
+
+/** Throws StepFailed. */
+export async function packRelease(folder: string): Promise<Release> {
+  const { plugin } = await findLocal(folder);
+  const { name, version, manifest, module, schema } = plugin;
+  const refuse = (why: string): StepFailed => new StepFailed('check', 'refused', `${folder}: ${why}`);
+  if (version === undefined) throw refuse('a package needs a version');
+  const inspection = inspectPlugin(module);
+  if (inspection.description.refusal !== null) throw refuse(inspection.description.refusal);
+  if (manifest.capabilities === undefined) {
+    const names = inspection.description.capabilities.map((capability) => capability.name);
+    throw refuse(`mesh.plugin.capabilities is missing: say what it may do, which is ${JSON.stringify(names)}`);
+  }
+  checkDeclared(inspection.description.capabilities, manifest.capabilities);
+  const problems = compileSchema(schema)(manifest.defaultConfig ?? {});
+  if (problems.length > 0 && manifest.defaultConfig !== undefined) {
+    throw refuse(`its default configuration does not fit its schema: ${problems.join('; ')}`);
+  }
+  const digest = digestOf(module);
+  if (problems.length === 0) {
+    const { rootId = '', type, defaultConfig } = manifest;
+    await canary(inspection, { name: resourceName(name), digest, rootId, kind: type, configuration: defaultConfig });
+  }
+  const tarball = await packPlugin(folder, plugin);
+  const file = `${name.replace(/^@/, '').replace('/', '-')}-${version}.tgz`;
+  return { name, version, tarball, file, integrity: integrityOf(tarball), digest };
+}
