@@ -2,8 +2,8 @@
 
 export interface Setup {
   /**
-   * `plain`: pass it on. `chain`: verify a JSON web token, ask for its principal by a rule, draw for a fault of one in a
-   * million, count. `wasm-header`: run the benchmark's filter (`filter.ts`) on request and answer.
+   * `plain`: pass it on. `chain`: verify a JSON web token, ask for its principal by a rule, take a token from a bucket that
+   * never is empty, draw for a fault of one in a million, count. `wasm-header`: run the benchmark's filter (`filter.ts`) on request and answer.
    */
   readonly filters: 'plain' | 'chain' | 'wasm-header';
   /** Above 1: path prefixes /route-0/, /route-1/, ... that are compared in this order, each leading to the upstream. */
@@ -17,6 +17,9 @@ export interface Setup {
 }
 
 export const PLAIN: Setup = { filters: 'plain', routes: 1, services: 0, shards: 1, hops: 1 };
+
+/** Of the chain's limit, in each second: nobody is refused. */
+export const MOST_REQUESTS = 4_000_000_000;
 
 /** One name for equal setups. */
 export function setupKey({ filters, routes, services, shards, hops }: Setup): string {

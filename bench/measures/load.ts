@@ -1,9 +1,14 @@
 // Load on one peer after the other, in rounds: the closed loop in each, the open one in every second.
 
 import { figuresOf, latencyOf, type Round } from '../figures.ts';
+import type { ClosedLoop } from '../load/load.ts';
 import type { LoadScenario } from '../scenarios/scenario.ts';
 import type { Stall } from '../stable.ts';
 import type { Measure, MeasureSetting } from './setting.ts';
+
+const WARM_REQUESTS = 15_000;
+const MOST_WARM_UPS = 5;
+const LARGE = 1 << 20;
 
 /** What is known of one entrant so far. */
 interface Record {
@@ -22,8 +27,7 @@ export const measureLoad: Measure<LoadScenario> = async (scenario, setting) => {
   const { loads, say, rounds } = setting;
   const seconds = setting.seconds * scenario.length;
   const closed = scenario.closed === 'wrk' ? loads.closed : loads.patient;
-  // Unmeasured: code is compiled and connections are opened.
-  for (const { stall } of records) await closed.run(stall.origin, scenario.traffic, Math.min(seconds, setting.seconds));
+  for (const { stall } of records) await warmUp(stall, scenario, closed, setting.seconds);
   for (let round = 0; round < rounds; round++) {
     for (const record of records) {
       record.rounds.push(await runClosed(record.stall, scenario, seconds, setting));
@@ -40,6 +44,20 @@ export const measureLoad: Measure<LoadScenario> = async (scenario, setting) => {
     return { ...figures, errors: figures.errors + lateErrors };
   });
 };
+
+/** Unmeasured: connections are opened, and code that is compiled as it runs has run often enough also where time is scarce. */
+async function warmUp(
+  { origin }: Stall,
+  { traffic }: LoadScenario,
+  closed: ClosedLoop,
+  seconds: number,
+): Promise<void> {
+  const enough = traffic.responseBodyBytes < LARGE ? WARM_REQUESTS : 1;
+  let requests = 0;
+  for (let i = 0; i < MOST_WARM_UPS && requests < enough; i++) {
+    requests += (await closed.run(origin, traffic, seconds)).requests;
+  }
+}
 
 /** Those that can be started and serve what is asked. */
 export async function servingStalls(scenario: LoadScenario, setting: MeasureSetting): Promise<Stall[]> {

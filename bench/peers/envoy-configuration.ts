@@ -1,6 +1,6 @@
 // Envoy's configuration for a setup: one listener, one cluster, and the native filters that do what weft's chain does.
 
-import { routePrefixes, type Setup, serviceHosts } from '../setups.ts';
+import { MOST_REQUESTS, routePrefixes, type Setup, serviceHosts } from '../setups.ts';
 import type { PeerSetting } from './peer.ts';
 
 const NO_LIMIT = 1_000_000;
@@ -70,7 +70,7 @@ async function filters(setting: PeerSetting): Promise<object[]> {
   return setting.setup.filters === 'wasm-header' ? [wasm(await setting.filterFile())] : [];
 }
 
-/** The filters that Istio configures for RequestAuthentication, AuthorizationPolicy and an HTTPFaultInjection. */
+/** The filters that Istio configures for RequestAuthentication, AuthorizationPolicy, a local rate limit and an HTTPFaultInjection. */
 function chain({ credentials: { issuer, subject, jwks } }: PeerSetting): object[] {
   const claim = (name: string, exact: string): object => ({
     metadata: {
@@ -79,6 +79,7 @@ function chain({ credentials: { issuer, subject, jwks } }: PeerSetting): object[
       value: { string_match: { exact } },
     },
   });
+  const always = { numerator: 100, denominator: 'HUNDRED' };
   const million = { numerator: 1, denominator: 'MILLION' };
   const provider = {
     issuer,
@@ -119,6 +120,16 @@ function chain({ credentials: { issuer, subject, jwks } }: PeerSetting): object[
             },
           },
         },
+      },
+    },
+    {
+      name: 'envoy.filters.http.local_ratelimit',
+      typed_config: {
+        '@type': `${EXTENSIONS}.filters.http.local_ratelimit.v3.LocalRateLimit`,
+        stat_prefix: 'bench',
+        token_bucket: { max_tokens: MOST_REQUESTS, tokens_per_fill: MOST_REQUESTS, fill_interval: '1s' },
+        filter_enabled: { default_value: always },
+        filter_enforced: { default_value: always },
       },
     },
     {

@@ -1,7 +1,8 @@
 // Weft's configuration for a setup, as the Istio resources that one would write for it.
 
-import { pathToFileURL } from 'node:url';
-import { routePrefixes, type Setup, serviceHosts } from '../setups.ts';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { MOST_REQUESTS, routePrefixes, type Setup, serviceHosts } from '../setups.ts';
 import type { PeerSetting } from './peer.ts';
 
 const GATEWAY_NAMESPACE = 'istio-system';
@@ -37,8 +38,11 @@ function otherServices(setup: Setup, port: number): object[] {
 async function policies({ setup, credentials, filterFile }: PeerSetting): Promise<object[]> {
   if (setup.filters === 'plain') return [];
   if (setup.filters === 'wasm-header') {
-    const url = pathToFileURL(await filterFile()).href;
-    return [resource('extensions.istio.io/v1alpha1', 'WasmPlugin', 'bench', { url })];
+    // Its bytes lie beside the configuration.
+    const hex = createHash('sha256')
+      .update(readFileSync(await filterFile()))
+      .digest('hex');
+    return [resource('weft.dev/v1', 'Plugin', 'bench', { digest: `sha256:${hex}` })];
   }
   const { issuer, subject, jwks } = credentials;
   return [
@@ -52,6 +56,9 @@ async function policies({ setup, credentials, filterFile }: PeerSetting): Promis
           to: [{ operation: { methods: ['GET'], paths: ['/*'] } }],
         },
       ],
+    }),
+    resource('weft.dev/v1', 'RateLimitPolicy', 'bench', {
+      limits: [{ name: 'all', requests: MOST_REQUESTS, per: '1s' }],
     }),
   ];
 }

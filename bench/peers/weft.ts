@@ -1,7 +1,7 @@
 // Peer: weft as a reverse proxy, built as it is published, configured by a folder of Istio resources.
 
 import { spawnSync } from 'node:child_process';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../ports.ts';
@@ -25,6 +25,7 @@ export const weft: Peer = {
   async start(setting) {
     const { children, folder, setup } = setting;
     const port = await freePort();
+    if (setup.filters === 'wasm-header') copyFileSync(await setting.filterFile(), join(folder, 'bench.wasm'));
     await write(setting, port, null);
     const args = [mesh, 'proxy', '--config', folder, '--shards', String(setup.shards), '--access-log', 'off'];
     const child = children.start(process.execPath, args, { MESH_HOME: join(folder, '.mesh') });

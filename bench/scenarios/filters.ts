@@ -11,7 +11,8 @@ export const filters: readonly LoadScenario[] = [
   {
     ...LOAD,
     name: 'chain',
-    about: 'GET, 300 B answer, with a token: authn, rbac, fault, telemetry; nginx passes on without any of it',
+    about:
+      'GET, 300 B answer, with a token: authn, rbac, ratelimit, fault, telemetry; nginx passes on without any of it',
     entrants: [
       entrant('nginx', 'nginx'),
       entrant('envoy', 'envoy', { filters: 'chain' }),

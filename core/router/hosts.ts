@@ -3,6 +3,7 @@
 
 import type { Head } from '../head.ts';
 import type { Route, VirtualHost } from './route.ts';
+import { coveredBy, RouteIndex, WORTH_AN_INDEX } from './route-index.ts';
 
 export class HostTable {
   private readonly exact = new Map<string, PortTable>();
@@ -82,20 +83,26 @@ export function splitAuthority(authority: string): { host: string; port: number 
   return { host: authority.slice(0, colon).toLowerCase(), port: Number(authority.slice(colon + 1)) || 0 };
 }
 
+const indexes = new WeakMap<readonly Route[], RouteIndex>();
+
 /** First match wins. Writes the bytes of the path that the match covered into `matched`. */
 export function findRoute(host: VirtualHost, head: Head, matched: { covered: number }): Route | null {
-  for (const route of host.routes) {
-    if (route.matches.length === 0) {
-      matched.covered = 0;
-      return route;
-    }
-    for (const matcher of route.matches) {
-      const covered = matcher.match(head);
-      if (covered >= 0) {
-        matched.covered = covered;
-        return route;
-      }
-    }
+  const { routes } = host;
+  if (routes.length >= WORTH_AN_INDEX) return indexOf(routes).find(head, matched);
+  for (const route of routes) {
+    const covered = coveredBy(route, head);
+    if (covered < 0) continue;
+    matched.covered = covered;
+    return route;
   }
   return null;
+}
+
+function indexOf(routes: readonly Route[]): RouteIndex {
+  let index = indexes.get(routes);
+  if (index === undefined) {
+    index = new RouteIndex(routes);
+    indexes.set(routes, index);
+  }
+  return index;
 }

@@ -8,6 +8,8 @@ import { FieldName, type Head } from '../head.ts';
 export interface Matcher {
   /** Bytes of the path that the match covered, for rewrites: the prefix, or all but the query; -1: no match. */
   match(head: Head): number;
+  /** What a path begins with that it matches, to the byte; null: that is not known beforehand. */
+  readonly begins: string | null;
   /** As proxy-config shows it: '/static*', '/login', '~/v[0-9]+'. */
   readonly text: string;
 }
@@ -50,6 +52,7 @@ export function compileMatch(match: HTTPMatchRequest): Matcher {
     });
   }
   return {
+    begins: literalOf(match),
     text: texts.join(' && ') || '*',
     match(head) {
       const covered = path === null ? 0 : path(head);
@@ -58,6 +61,12 @@ export function compileMatch(match: HTTPMatchRequest): Matcher {
       return covered;
     },
   };
+}
+
+/** A path's literal, where one character is one byte and its case counts. */
+function literalOf({ uri, ignoreUriCase }: HTTPMatchRequest): string | null {
+  const literal = uri?.exact ?? uri?.prefix;
+  return literal !== undefined && ignoreUriCase !== true && /^[\x20-\x7e]*$/.test(literal) ? literal : null;
 }
 
 /** True for a string that satisfies the match; an empty match means presence, so any string does. */
