@@ -7,18 +7,28 @@ import { paint } from './output.ts';
 import { unifiedDiff } from './unified-diff.ts';
 
 export function testReport(report: SuiteReport): string {
-  const lines: string[] = [];
-  let file = '';
-  for (const test of report.tests) {
-    if (test.file !== file) lines.push(paint('bold', test.file));
-    file = test.file;
-    lines.push(...testLines(test));
-  }
+  const lines = byFile(report.tests);
   const total = report.tests.length;
   const outcome =
     report.failed === 0 ? paint('green', `${total} passed`) : paint('red', `${report.failed} of ${total} failed`);
   lines.push('', coverageLine(report.coverage), `${outcome} (${Math.ceil(report.ms)} ms)`);
   return lines.join('\n');
+}
+
+/** Only what failed. */
+export function testFailures({ tests }: SuiteReport): string {
+  return byFile(tests.filter(({ passed }) => !passed)).join('\n');
+}
+
+function byFile(tests: readonly TestResult[]): string[] {
+  const lines: string[] = [];
+  let file = '';
+  for (const test of tests) {
+    if (test.file !== file) lines.push(paint('bold', test.file));
+    file = test.file;
+    lines.push(...testLines(test));
+  }
+  return lines;
 }
 
 function testLines({ name, passed, failures }: TestResult): string[] {

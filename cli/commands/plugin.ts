@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { CliError, EXIT } from '../exit.ts';
 import { addBuildCommand } from './plugin/build.ts';
 import { addCheckCommand } from './plugin/check.ts';
+import { addDevCommand } from './plugin/dev.ts';
 import { addInstalledCommands } from './plugin/installed.ts';
 import { addNewCommand } from './plugin/new.ts';
 import { addTestCommand } from './plugin/test.ts';
@@ -28,6 +29,7 @@ Examples:
     });
   addNewCommand(group);
   addBuildCommand(group);
+  addDevCommand(group);
   addCheckCommand(group);
   addTryCommand(group);
   addTestCommand(group);

@@ -11,6 +11,8 @@ import type { Project } from '../../plugins/project.ts';
 import { CliError, EXIT } from '../exit.ts';
 
 export interface Built {
+  /** Path of the module. */
+  readonly wasm: string;
   readonly bytes: Uint8Array;
   readonly description: PluginDescription;
   /** 'sha256:...' */
@@ -22,14 +24,24 @@ export interface Built {
 const ENTRIES = ['filter.ts', 'index.ts', 'src/index.ts', 'assembly/index.ts'];
 const TARGET = 'wasm32-wasip1';
 
+/**
+ * 'release' is what is published, 'both' that and the one for debugging. 'debug' is the latter alone where the language has one:
+ * it compiles in a fraction of the time, and traps in it name functions.
+ */
+export type Which = 'release' | 'debug' | 'both';
+
 /** Throws CliError: what does not compile as problems with their places; what was built before is then left. */
-export async function buildProject(project: Project, withDebug = true): Promise<Built> {
-  const { folder, wasm } = project;
+export async function buildProject(project: Project, which: Which): Promise<Built> {
+  const { folder } = project;
+  let { wasm } = project;
   await mkdir(dirname(wasm), { recursive: true });
   const entry = ENTRIES.find((file) => existsSync(join(folder, file)));
   let debug: string | null = null;
-  if (entry !== undefined) debug = await byAssemblyScript(join(folder, entry), wasm, withDebug);
-  else if (existsSync(join(folder, 'Cargo.toml'))) await byCargo(folder, wasm);
+  if (entry !== undefined) {
+    if (which !== 'release') debug = join(dirname(wasm), 'debug.wasm');
+    await byAssemblyScript(join(folder, entry), which === 'debug' ? null : wasm, debug);
+    if (which === 'debug') wasm = debug ?? wasm;
+  } else if (existsSync(join(folder, 'Cargo.toml'))) await byCargo(folder, wasm);
   else if (existsSync(join(folder, 'go.mod'))) await byGo(folder, wasm);
   else
     throw new CliError(`${folder} has neither ${ENTRIES[0]} nor Cargo.toml nor go.mod: nothing to build`, EXIT.usage);
@@ -40,18 +52,17 @@ export async function buildProject(project: Project, withDebug = true): Promise<
   const bytes = await readFile(wasm);
   const { description } = inspectPlugin(bytes);
   if (description.refusal !== null) throw new CliError(`${wasm} cannot run: ${description.refusal}`, EXIT.refused);
-  return { bytes, description, digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, debug };
+  return { wasm, bytes, description, digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, debug };
 }
 
-async function byAssemblyScript(entry: string, wasm: string, withDebug: boolean): Promise<string | null> {
+async function byAssemblyScript(entry: string, release: string | null, debug: string | null): Promise<void> {
   const [{ compileFilter }, { CompileError, CompilerMissing }] = await Promise.all([
     import('../../asbuild/compile.ts'),
     import('../../asbuild/compiler.ts'),
   ]);
-  const debug = join(dirname(wasm), 'debug.wasm');
   try {
-    await compileFilter({ entry, out: wasm, sourceMap: true });
-    if (withDebug && debug !== wasm) await compileFilter({ entry, out: debug, mode: 'debug', sourceMap: true });
+    if (release !== null) await compileFilter({ entry, out: release, sourceMap: true });
+    if (debug !== null) await compileFilter({ entry, out: debug, mode: 'debug', sourceMap: release !== null });
   } catch (error) {
     if (error instanceof CompilerMissing) throw new CliError(error.message, EXIT.failure);
     if (!(error instanceof CompileError)) throw error;
@@ -59,7 +70,6 @@ async function byAssemblyScript(entry: string, wasm: string, withDebug: boolean)
     const many = problems.length === 1 ? 'an error' : `${problems.length} errors`;
     throw new CliError(`${many} in the filter: nothing was built`, EXIT.failure, problems);
   }
-  return withDebug && debug !== wasm ? debug : null;
 }
 
 async function byCargo(folder: string, wasm: string): Promise<void> {

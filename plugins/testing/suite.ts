@@ -1,5 +1,7 @@
 // All tests of a plugin's folder, run once: what `mesh plugin test` reports.
+import { type Check, compileSchema } from '../configuration.ts';
 import type { Project } from '../project.ts';
+import { StepFailed } from '../step.ts';
 import type { Fixtures } from './folder.ts';
 import { type Loaded, loadModule, runTest, type TestResult } from './run.ts';
 
@@ -16,12 +18,19 @@ export interface SuiteReport {
 
 /** The module of a project, ready for tests. A string is why it is refused. */
 export function loadProject(project: Project, bytes: Uint8Array): Loaded | string {
+  let fits: Check;
+  try {
+    fits = compileSchema(project.schema);
+  } catch (error) {
+    if (error instanceof StepFailed) return error.message;
+    throw error;
+  }
   return loadModule(bytes, {
     name: project.name,
     rootId: project.manifest.rootId ?? '',
     defaultConfiguration: project.manifest.defaultConfig,
     mayCall: project.manifest.upstreams ?? [],
-    wrongConfiguration: () => null,
+    wrongConfiguration: (value) => fits(value)[0] ?? null,
   });
 }
 

@@ -32,7 +32,7 @@ Examples:
         import('../../plugin/build.ts'),
       ]);
       const project = await openProject(folder);
-      const { bytes, description, digest, debug } = await buildProject(project, options.debug);
+      const { bytes, description, digest, debug } = await buildProject(project, options.debug ? 'both' : 'release');
       const capabilities = description.capabilities.map(({ name }) => name);
       if (options.json === true) {
         printJson({ name: project.name, wasm: project.wasm, size: bytes.length, digest, capabilities, debug });

@@ -55,7 +55,7 @@ export async function testFolder(folder: string, build: boolean): Promise<SuiteR
     import('../../wasm-file.ts'),
   ]);
   const project = await openProject(folder);
-  if (build) await (await import('../../plugin/build.ts')).buildProject(project, false);
+  if (build) await (await import('../../plugin/build.ts')).buildProject(project, 'release');
   const fixtures = await readFixtures(folder, process.cwd());
   if (fixtures.problems.length > 0) {
     const problems = fixtures.problems.map((problem) => ({ ...problem, severity: 'error', code: 'fixture' }) as const);
