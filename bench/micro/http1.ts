@@ -1,5 +1,4 @@
-// Nanoseconds of the HTTP/1.1 codec's hot functions: parsing a head, writing it on, and both with a field changed.
-// `node bench/micro/http1.ts`; each figure is the median of several rounds.
+// The HTTP/1.1 codec's hot functions: parsing a head, writing it on, and both with a field changed.
 
 import type { Socket } from 'node:net';
 import { FieldName, type Head } from '../../core/head.ts';
@@ -13,10 +12,9 @@ import {
   requestFacts,
   responseFacts,
 } from '../../core/http1/strict.ts';
+import type { Subject } from './subject.ts';
 
 const LIMITS = { maxHeadBytes: 60 << 10, maxFields: 100 };
-const ROUNDS = 9;
-const ROUND_MS = 120;
 
 const WRK = 'GET /productpage?u=normal HTTP/1.1\r\nHost: bookinfo.local:8080\r\n\r\n';
 const CURL = 'GET / HTTP/1.1\r\nHost: bookinfo.local:8080\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n\r\n';
@@ -62,47 +60,46 @@ function parseResponse(bytes: Buffer): Head {
   return responseFacts.head!;
 }
 
-function report(what: string, run: () => void): void {
-  const rounds: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    let times = 0;
-    const start = performance.now();
-    let now = start;
-    for (; now - start < ROUND_MS; now = performance.now()) {
-      for (let i = 0; i < 1000; i++) run();
-      times += 1000;
-    }
-    rounds.push(((now - start) * 1e6) / times);
-  }
-  rounds.sort((a, b) => a - b);
-  process.stdout.write(`${what.padEnd(44)} ${rounds[ROUNDS >> 1].toFixed(0).padStart(7)} ns\n`);
+export function codecSubjects(): readonly Subject[] {
+  const answer = Buffer.from(ANSWER);
+  const answerHead = parseResponse(answer);
+  return [
+    ...requests('wrk', WRK, [1.2, 0.5, 2.3]),
+    ...requests('curl', CURL, [1.5, 0.6, 2.8]),
+    ...requests('browser', BROWSER, [4.2, 1.1, 6.3]),
+    subject(`parse response head (${answer.length} bytes)`, 2.2, () => parseResponse(answer)),
+    subject('write response head', 0.9, () => {
+      writeResponseHead(out, answerHead, FIXED, 1024, SILENT);
+      out.flush();
+    }),
+  ];
 }
 
-for (const [name, text] of [
-  ['wrk', WRK],
-  ['curl', CURL],
-  ['browser', BROWSER],
-]) {
+function requests(name: string, text: string, budgets: readonly [number, number, number]): readonly Subject[] {
   const bytes = Buffer.from(text);
   const head = parseRequest(bytes);
-  report(`parse request head (${name}, ${bytes.length} bytes)`, () => parseRequest(bytes));
-  report(`write request head (${name})`, () => {
-    writeRequestHead(out, head, NO_BODY, -1);
-    out.flush();
-  });
-  report(`parse, remove, add, write (${name})`, () => {
-    const fresh = parseRequest(bytes);
-    fresh.remove(COOKIE);
-    fresh.added.push('x-forwarded-proto', 'http');
-    writeRequestHead(out, fresh, NO_BODY, -1);
-    out.flush();
-  });
+  return [
+    subject(`parse request head (${name}, ${bytes.length} bytes)`, budgets[0], () => parseRequest(bytes)),
+    subject(`write request head (${name})`, budgets[1], () => {
+      writeRequestHead(out, head, NO_BODY, -1);
+      out.flush();
+    }),
+    subject(`parse, remove, add, write (${name})`, budgets[2], () => {
+      const fresh = parseRequest(bytes);
+      fresh.remove(COOKIE);
+      fresh.added.push('x-forwarded-proto', 'http');
+      writeRequestHead(out, fresh, NO_BODY, -1);
+      out.flush();
+    }),
+  ];
 }
 
-const answer = Buffer.from(ANSWER);
-const answerHead = parseResponse(answer);
-report(`parse response head (${answer.length} bytes)`, () => parseResponse(answer));
-report('write response head', () => {
-  writeResponseHead(out, answerHead, FIXED, 1024, SILENT);
-  out.flush();
-});
+function subject(name: string, budget: number, once: () => void): Subject {
+  return {
+    name,
+    budget,
+    run(times) {
+      for (let i = 0; i < times; i++) once();
+    },
+  };
+}

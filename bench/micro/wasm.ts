@@ -1,10 +1,7 @@
 // What one passage through a filter costs: open, the request's head, done, through the real host, on a head as the codec
-// leaves it. Run it alone: `node bench/micro/wasm.ts`.
+// leaves it.
 
-import { createHash } from 'node:crypto';
-import { join } from 'node:path';
-
-import { compileFilter, type FilterSource } from '../../asbuild/compile.ts';
+import { loadBuiltins } from '../../asbuild/manifest.ts';
 import { faultConfig } from '../../core/builtins/fault.ts';
 import { authorizationConfig } from '../../core/builtins/rbac.ts';
 import type { FilterFactory, FilterStream } from '../../core/filter.ts';
@@ -14,10 +11,8 @@ import { WasmRuntime } from '../../core/wasm/runtime.ts';
 import { createSharedMemory } from '../../core/wasm/shared-memory.ts';
 import { DEFAULT_LIMITS } from '../../core/wasm/spec.ts';
 import type { Node } from '../../core/workload.ts';
+import type { Subject } from './subject.ts';
 
-const FILTERS = join(import.meta.dirname, '../../filters');
-const ROUNDS = 300_000;
-const REPEATS = 5;
 const EMPTY = new Uint8Array(0);
 
 const REQUEST = [
@@ -29,6 +24,22 @@ const REQUEST = [
   'X-Request-Id: 3a3bbd40-7d3e-4c1f-8f34-5ad4b0b4a1c8',
   'X-Forwarded-For: 127.0.0.1',
   'Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+];
+
+const POLICIES = [
+  {
+    apiVersion: 'security.istio.io/v1',
+    kind: 'AuthorizationPolicy',
+    metadata: { name: 'viewer', namespace: 'default' },
+    spec: {
+      rules: [
+        {
+          from: [{ source: { principals: ['cluster.local/ns/default/sa/bookinfo-productpage'] } }],
+          to: [{ operation: { methods: ['GET'], paths: ['/reviews/*'] } }],
+        },
+      ],
+    },
+  },
 ];
 
 const NODE: Node = {
@@ -100,88 +111,40 @@ const stream: FilterStream = {
   addFlag: () => undefined,
 };
 
-const runtime = new WasmRuntime({ node: NODE, shared: createSharedMemory(1), shard: 0, log: () => undefined });
-
-async function configure(source: FilterSource & { name: string }, configuration: Uint8Array): Promise<FilterFactory> {
-  const bytes = await compileFilter(source);
-  return runtime.configure({
-    name: source.name,
-    digest: createHash('sha256').update(bytes).digest('hex'),
-    module: new WebAssembly.Module(bytes),
-    builtin: true,
-    rootId: '',
-    vmId: '',
-    vmConfiguration: EMPTY,
-    configuration,
-    env: {},
-    failStrategy: 'FAIL_CLOSE',
-    limits: DEFAULT_LIMITS,
-    isolation: 'inline',
-    mayCall: null,
-    proven: true,
-  });
+/** Built-in filters as they were built, in a runtime that `stop` ends. */
+export async function filterSubjects(): Promise<{ subjects: readonly Subject[]; stop: () => void }> {
+  const runtime = new WasmRuntime({ node: NODE, shared: createSharedMemory(1), shard: 0, log: () => undefined });
+  const modules = new Map(loadBuiltins().map((module) => [module.name, module]));
+  const configure = async (name: string, configuration: Uint8Array): Promise<FilterFactory> => {
+    const { digest, bytes } = modules.get(name)!;
+    return runtime.configure({
+      ...{ name, digest, module: await WebAssembly.compile(bytes), builtin: true, rootId: '', vmId: '' },
+      ...{ vmConfiguration: EMPTY, configuration, env: {}, failStrategy: 'FAIL_CLOSE', limits: DEFAULT_LIMITS },
+      ...{ mayCall: null, proven: true, isolation: 'inline' },
+    });
+  };
+  const fault = await configure('fault', EMPTY);
+  const abort = faultConfig({ abort: { httpStatus: 500, percentage: { value: 0.0001 } } });
+  const rbac = await configure('rbac', authorizationConfig(POLICIES, NODE) ?? EMPTY);
+  const subjects = [
+    passage('filter call: fault, one abort in a million', 1.4, fault, abort),
+    passage('filter call: rbac, principal, method and path', 4.1, rbac, null),
+  ];
+  return { subjects, stop: () => runtime.stop() };
 }
 
-/** Best of several runs, in nanoseconds of CPU a passage through all of the chain. */
-function measure(name: string, chain: readonly FilterFactory[], config: Uint8Array | null): void {
-  let best = Number.POSITIVE_INFINITY;
-  for (let repeat = 0; repeat < REPEATS; repeat++) {
-    const before = process.cpuUsage();
-    for (let i = 0; i < ROUNDS; i++) {
-      for (const factory of chain) {
+/** Opened, asked about a request, told of the end. */
+function passage(name: string, budget: number, factory: FilterFactory, config: Uint8Array | null): Subject {
+  return {
+    name,
+    budget,
+    run(times) {
+      for (let i = 0; i < times; i++) {
         const filter = factory.open(stream, config);
-        filter.requestHead(head, true);
+        if (filter.requestHead(head, true) !== 'continue') throw new Error(`${name} does not let pass`);
         filter.done();
+        head.added.length = 0;
       }
-      head.added.length = 0;
-    }
-    const { user, system } = process.cpuUsage(before);
-    best = Math.min(best, ((user + system) * 1000) / ROUNDS);
-  }
-  process.stdout.write(`${name.padEnd(52)} ${best.toFixed(0).padStart(6)} ns\n`);
-}
-
-const one = await configure(
-  { name: 'three headers', entry: join(FILTERS, 'sdk/fixtures/three-headers.ts'), runtime: 'stub' },
-  EMPTY,
-);
-const fault = await configure({ name: 'fault', entry: join(FILTERS, 'fault/index.ts'), runtime: 'stub' }, EMPTY);
-const policies = [
-  {
-    apiVersion: 'security.istio.io/v1',
-    kind: 'AuthorizationPolicy',
-    metadata: { name: 'viewer', namespace: 'default' },
-    spec: {
-      rules: [
-        {
-          from: [{ source: { principals: ['cluster.local/ns/default/sa/bookinfo-productpage'] } }],
-          to: [{ operation: { methods: ['GET'], paths: ['/reviews/*'] } }],
-        },
-      ],
     },
-  },
-];
-const rbac = await configure(
-  { name: 'rbac', entry: join(FILTERS, 'rbac/index.ts'), runtime: 'minimal' },
-  authorizationConfig(policies, NODE) ?? EMPTY,
-);
-const six: FilterFactory[] = [];
-for (let i = 0; i < 6; i++) {
-  six.push(
-    await configure(
-      { name: `f${i}`, entry: join(FILTERS, 'sdk/fixtures/three-headers.ts'), runtime: 'stub' },
-      Buffer.of(i),
-    ),
-  );
+  };
 }
-
-measure('one filter: three headers read, one set', [one], null);
-measure('six of them, one instance', six, null);
-measure('fault, route without a fault', [fault], null);
-measure(
-  'fault, 0.0001 % of an abort',
-  [fault],
-  faultConfig({ abort: { httpStatus: 500, percentage: { value: 0.0001 } } }),
-);
-measure('rbac: principal, method and path prefix', [rbac], null);
-runtime.stop();
