@@ -1,5 +1,5 @@
 // The control plane's API as commands call it. Turns its refusals into errors with the right exit code.
-import type { ChangeResult, Difference, SourceFile } from '../control/apply.ts';
+import type { ChangeResult, Difference, ModuleFiles, SourceFile } from '../control/apply.ts';
 import type { StoredModule } from '../control/modules.ts';
 import type { ProxyReport, RolloutReport } from '../control/rollout.ts';
 import type { Problem, Resource } from '../core/config/resource.ts';
@@ -51,8 +51,9 @@ export class Api {
     return new Api(await readContext());
   }
 
-  apply(files: readonly SourceFile[], options: ApplyOptions = {}): Promise<ChangeResult> {
-    return this.#post('/v1/apply', { ...options }, { files });
+  /** `modules`: digests of what file: URLs name. */
+  apply(files: readonly SourceFile[], options: ApplyOptions = {}, modules?: ModuleFiles): Promise<ChangeResult> {
+    return this.#post('/v1/apply', { ...options }, { files, modules });
   }
 
   delete(
@@ -62,8 +63,8 @@ export class Api {
     return this.#post('/v1/delete', { ...options }, what);
   }
 
-  diff(files: readonly SourceFile[]): Promise<{ revision: number; diffs: Difference[] }> {
-    return this.#post('/v1/diff', {}, { files });
+  diff(files: readonly SourceFile[], modules?: ModuleFiles): Promise<{ revision: number; diffs: Difference[] }> {
+    return this.#post('/v1/diff', {}, { files, modules });
   }
 
   rollback(to: number, options: ApplyOptions = {}): Promise<ChangeResult> {

@@ -14,6 +14,9 @@ export interface SourceFile {
   readonly text: string;
 }
 
+/** Modules that the command line has read from its disk and stored: their digests, by the URL that names the file. */
+export type ModuleFiles = Readonly<Record<string, string>>;
+
 export interface ChangeOptions {
   readonly dryRun?: boolean;
   /** The revision the caller looked at: another one is a conflict. Without it the change goes onto whatever is newest. */
@@ -51,6 +54,13 @@ export interface WriterParts {
   /** A dry run of the real compile. */
   validateSnapshot(resources: ReadonlyMap<string, Resource>): readonly Problem[];
   /** Problems of resources that name modules which are not stored. */
+  /** WasmPlugins with the digests of what their URLs stand for; without `store` nothing is written. */
+  resolveModules(
+    resources: readonly Resource[],
+    state: ConfigState,
+    files: ModuleFiles,
+    store: boolean,
+  ): Promise<{ readonly resources: readonly Resource[]; readonly problems: readonly Problem[] }>;
   absentModules(resources: readonly Resource[]): Promise<readonly Problem[]>;
   /** Called right before a commit is published; what it returns, with the commit when it stands. */
   onPublish(): (commit: Commit) => void;
@@ -78,9 +88,9 @@ export class Writer {
     this.#parts = parts;
   }
 
-  /** Throws ApiError: 409, 422 with every problem. */
-  async apply(files: readonly SourceFile[], options: ChangeOptions): Promise<ChangeResult> {
-    const decoded = decodeSources(files);
+  /** Throws ApiError: 409, 422 with every problem. `modules`: see ModuleFiles. */
+  async apply(files: readonly SourceFile[], options: ChangeOptions, modules: ModuleFiles = {}): Promise<ChangeResult> {
+    const decoded = await this.#resolved(decodeSources(files), modules, options.dryRun !== true);
     const message = options.message || `apply ${named(files)}`;
     return this.#change((state) => planApply(state, decoded.resources), { ...options, message }, decoded);
   }
@@ -104,8 +114,11 @@ export class Writer {
   }
 
   /** What `apply` would change. Throws ApiError 422. */
-  diff(files: readonly SourceFile[]): { revision: number; diffs: Difference[] } {
-    const { resources, problems } = decodeSources(files);
+  async diff(
+    files: readonly SourceFile[],
+    modules: ModuleFiles = {},
+  ): Promise<{ revision: number; diffs: Difference[] }> {
+    const { resources, problems } = await this.#resolved(decodeSources(files), modules, false);
     refuse(problems);
     const { state } = this.#parts.store;
     const after = new Map(resources.map((resource) => [resourceKey(resource), resource]));
@@ -118,6 +131,15 @@ export class Writer {
         after: after.get(key) ?? null,
       })),
     };
+  }
+
+  /** Fetches before it is this change's turn: what is slow holds up nobody else. Throws ApiError 422. */
+  async #resolved(decoded: Decoded, modules: ModuleFiles, store: boolean): Promise<Decoded> {
+    if (decoded.problems.some(isError) || !decoded.resources.some(({ kind }) => kind === 'WasmPlugin')) return decoded;
+    const { state } = this.#parts.store;
+    const { resources, problems } = await this.#parts.resolveModules(decoded.resources, state, modules, store);
+    refuse(placeProblems(problems, decoded));
+    return { ...decoded, resources };
   }
 
   async #change(
@@ -222,7 +244,7 @@ export function noSuchRevision(revision: number, newest: number): string {
   return `there is no revision ${revision}: the newest is ${newest}`;
 }
 
-type Decoded = Pick<DecodedText, 'resources' | 'problems' | 'origins'>;
+type Decoded = Pick<DecodedText, 'problems' | 'origins'> & { readonly resources: readonly Resource[] };
 
 const NOTHING_DECODED: Decoded = { resources: [], problems: [], origins: new Map() };
 

@@ -21,6 +21,7 @@ import { resourceRoutes } from './routes/resources.ts';
 import { revisionRoutes } from './routes/revisions.ts';
 import { ensureToken, secure } from './security.ts';
 import { Store } from './store.ts';
+import { WasmPlugins } from './wasm-plugins.ts';
 
 export interface ControlOptions {
   /** How to reach NATS: `{ servers: [server.url], ...server.credentials.control }`. */
@@ -41,6 +42,8 @@ export interface ControlOptions {
   validateSnapshot?(resources: ReadonlyMap<string, Resource>): readonly Problem[];
   /** Makes a user of NATS for one proxy; what it resolves to is told to whoever asks with the token. */
   issueUser?(proxy: string): Promise<ProxyUser>;
+  /** Modules of WasmPlugins may be fetched from networks of one's own and from this machine. Default false. */
+  readonly allowPrivateFetch?: boolean;
   /** A sentence about what happened; never a secret. */
   onLog?(line: string): void;
 }
@@ -138,10 +141,16 @@ async function buildApi(parts: ApiParts): Promise<App> {
     throw new ApiError(404, `there is no ${request.method} ${request.url.split('?', 1)[0].slice(0, 200)}; see /docs`);
   });
 
+  const wasmPlugins = new WasmPlugins({
+    modules,
+    allowPrivate: parts.allowPrivateFetch ?? false,
+    secretsDir: join(parts.stateDir, 'pull-secrets'),
+  });
   const writer = new Writer({
     bus,
     store,
     knownHosts: () => rollouts.hosts(),
+    resolveModules: (...args) => wasmPlugins.resolve(...args),
     absentModules: (resources) => modules.absent(resources),
     validateSnapshot: parts.validateSnapshot ?? dryRun,
     onPublish: () => {

@@ -41,7 +41,17 @@ export const FilesSchema = Type.Array(
   { minItems: 1, maxItems: 5_000 },
 );
 
-export const FilesBody = Type.Object({ files: FilesSchema }, { additionalProperties: false });
+export const FilesBody = Type.Object(
+  {
+    files: FilesSchema,
+    modules: Type.Optional(
+      Type.Record(Type.String(), Type.String({ pattern: '^sha256:[0-9a-f]{64}$' }), {
+        description: 'Digests of stored modules, by the file: URL of the WasmPlugins that name them',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
 
 export const RevisionNumber = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 

@@ -41,15 +41,17 @@ A refused change is told as FILE:LINE:COLUMN POINTER: REASON, changes nothing an
 With --wait, 4 says that a proxy did not answer in time and 3 that one refused.`,
     )
     .action(async (options: Options) => {
-      const [{ Api }, { readSources }, { reportChange }] = await Promise.all([
+      const [{ Api }, { readSources }, { moduleFiles }, { reportChange }] = await Promise.all([
         import('../api.ts'),
         import('../sources.ts'),
+        import('../module-files.ts'),
         import('../rollout.ts'),
       ]);
       const api = await Api.open();
       const files = await readSources(options.filename, options.recursive === true);
       const { dryRun, parent, message } = options;
-      const result = await api.apply(files, { dryRun, parent, message });
+      const modules = await moduleFiles(api, files, true);
+      const result = await api.apply(files, { dryRun, parent, message }, modules);
       // As when whatever generates them has failed: it must not look like success.
       if (result.changes.length === 0) throw new CliError('the files name no resource: nothing was changed');
       await reportChange(api, result, options);

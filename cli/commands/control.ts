@@ -16,6 +16,7 @@ interface Options {
   readonly port: number;
   readonly allowHost?: readonly string[];
   readonly context: boolean;
+  readonly allowPrivateFetch?: boolean;
   readonly json?: boolean;
 }
 
@@ -33,6 +34,7 @@ export function controlCommand(program: Command): void {
     .option('--host <address>', 'where the API listens', '127.0.0.1')
     .option('-p, --port <port>', 'of the API; 0 takes a free one', port, 15010)
     .option('--allow-host <name>', 'a further name under which clients may ask; repeatable', each)
+    .option('--allow-private-fetch', 'modules may be fetched from private networks and this machine')
     .option('--no-context', 'leave the context of this $MESH_HOME as it is')
     .option('--json', 'print the address as JSON once it is ready')
     .addHelpText('after', '\nExamples:\n  $ mesh control --nats nats://127.0.0.1:4222 --port 15011 --no-context')
@@ -47,6 +49,7 @@ export function controlCommand(program: Command): void {
         port: options.port,
         hosts: options.allowHost,
         stateDir: home,
+        allowPrivateFetch: options.allowPrivateFetch,
         version: weftVersion(),
         onLog: note,
       });

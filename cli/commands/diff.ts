@@ -28,14 +28,16 @@ Examples:
   $ mesh diff -f rules/ --exit-code > /dev/null || echo 'not applied yet'`,
     )
     .action(async (options: Options) => {
-      const [{ Api }, { readSources }, { unifiedDiff }, { stringify }] = await Promise.all([
+      const [{ Api }, { readSources }, { moduleFiles }, { unifiedDiff }, { stringify }] = await Promise.all([
         import('../api.ts'),
         import('../sources.ts'),
+        import('../module-files.ts'),
         import('../unified-diff.ts'),
         import('yaml'),
       ]);
       const api = await Api.open();
-      const result = await api.diff(await readSources(options.filename, options.recursive === true));
+      const files = await readSources(options.filename, options.recursive === true);
+      const result = await api.diff(files, await moduleFiles(api, files, false));
       const changed = result.diffs.filter(({ change }) => change !== 'unchanged');
       if (options.json === true) printJson(result);
       else if (changed.length === 0) note('no differences');

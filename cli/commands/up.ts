@@ -12,6 +12,7 @@ interface Options {
   readonly port?: number;
   readonly natsPort: number;
   readonly verbose?: boolean;
+  readonly allowPrivateFetch?: boolean;
   readonly json?: boolean;
 }
 
@@ -23,6 +24,7 @@ export function upCommand(program: Command): void {
     .description('Start NATS and the control plane here, and make them the mesh of this $MESH_HOME')
     .option('-p, --port <port>', `of the API (default: ${USUAL_PORT}, or a free one when it is taken)`, port)
     .option('--nats-port <port>', 'of NATS (default: the one of the last time, or a free one)', port, 0)
+    .option('--allow-private-fetch', 'modules may be fetched from private networks and this machine')
     .option('-v, --verbose', 'print what NATS logs, too')
     .option('--json', 'print the addresses as JSON once everything is ready')
     .addHelpText(
@@ -55,6 +57,7 @@ Examples:
             nats: { servers: [nats.url], ...nats.credentials.control },
             port: apiPort,
             stateDir: home,
+            allowPrivateFetch: options.allowPrivateFetch,
             version: weftVersion(),
             onLog: (line) => started && note(line),
           });

@@ -35,6 +35,7 @@ export function changeOptions(command: Command): Command {
 export interface TrustFlags {
   readonly provenance: TrustPolicy['mode'];
   readonly builtBy: readonly string[];
+  readonly key?: string;
   readonly sigstoreMirror?: string;
   readonly sigstoreRoot?: string;
 }
@@ -61,15 +62,22 @@ export function trustOptions(command: Command): Command {
 }
 
 /** Throws CliError (usage). */
-export function trustPolicy({ provenance, builtBy, sigstoreMirror, sigstoreRoot }: TrustFlags): TrustPolicy {
+export async function trustPolicy(flags: TrustFlags): Promise<TrustPolicy> {
+  const { provenance, builtBy, sigstoreMirror, sigstoreRoot } = flags;
   if ((sigstoreMirror === undefined) !== (sigstoreRoot === undefined)) {
     throw new CliError('--sigstore-mirror and --sigstore-root go together', EXIT.usage);
   }
+  const key =
+    flags.key === undefined
+      ? undefined
+      : await readFile(flags.key, 'utf8').catch((error: Error) => {
+          throw new CliError(`--key: ${error.message}`, EXIT.usage);
+        });
   const trustRoot =
     sigstoreMirror === undefined || sigstoreRoot === undefined
       ? undefined
       : { mirror: sigstoreMirror, root: sigstoreRoot, cache: join(meshHome(), 'sigstore') };
-  return { mode: builtBy.length > 0 ? 'enforce' : provenance, sources: builtBy, trustRoot };
+  return { mode: builtBy.length > 0 ? 'enforce' : provenance, sources: builtBy, trustRoot, key };
 }
 
 /** Repeatable: 'http_call,shared_data'. */

@@ -1,5 +1,5 @@
 // Who runs a plugin, and how it does: asked at the admin interface of each proxy.
-import type { PluginStatus } from '../../core/wasm/runtime.ts';
+import type { ProxyFilterDump } from '../../core/admin/dumps.ts';
 import type { Api } from '../api.ts';
 import { CliError } from '../exit.ts';
 import { proxyName } from '../proxies.ts';
@@ -14,6 +14,8 @@ export interface Running {
   readonly restarts: number;
   /** Bytes, of all instances. */
   readonly memory: number;
+  /** Microseconds per callback: the highest median of any proxy; null: none was timed yet. */
+  readonly p50Micros: number | null;
   /** Digests that run, without 'sha256:'. More than one: a change is on its way. */
   readonly digests: readonly string[];
 }
@@ -39,7 +41,7 @@ export async function surveyProxies(api: Api): Promise<Survey> {
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
       const { name } = next;
       try {
-        const rows = (await readDump(next, 'filters')) as readonly PluginStatus[];
+        const rows = (await readDump(next, 'filters')) as readonly ProxyFilterDump[];
         for (const row of rows) add(plugins, name, row);
       } catch (error) {
         if (!(error instanceof CliError)) throw error;
@@ -54,14 +56,15 @@ export async function surveyProxies(api: Api): Promise<Survey> {
 function add(
   plugins: Map<string, { -readonly [K in keyof Running]: Running[K] }>,
   proxy: string,
-  { name, digest, running, broken, restarts, memoryBytes }: PluginStatus,
+  { name, digest, running, broken, missing, restarts, memoryBytes, medianMicros }: ProxyFilterDump,
 ): void {
-  const known = plugins.get(name) ?? { proxies: [], failing: [], restarts: 0, memory: 0, digests: [] };
+  const known = plugins.get(name) ?? { proxies: [], failing: [], restarts: 0, memory: 0, p50Micros: null, digests: [] };
   plugins.set(name, {
     proxies: [...new Set([...known.proxies, proxy])].sort(),
-    failing: running && !broken ? known.failing : [...new Set([...known.failing, proxy])].sort(),
+    failing: running && !broken && !missing ? known.failing : [...new Set([...known.failing, proxy])].sort(),
     restarts: known.restarts + restarts,
     memory: known.memory + memoryBytes,
+    p50Micros: medianMicros === null ? known.p50Micros : Math.max(medianMicros, known.p50Micros ?? 0),
     digests: [...new Set([...known.digests, digest.replace(/^sha256:/, '')])],
   });
 }

@@ -18,7 +18,7 @@ export function changeRoutes(app: App, writer: Writer): void {
         response: { 200: ChangeReply, ...ERRORS },
       },
     },
-    (request) => writer.apply(request.body.files, request.query),
+    (request) => writer.apply(request.body.files, request.query, request.body.modules),
   );
 
   app.post(
@@ -75,6 +75,6 @@ export function changeRoutes(app: App, writer: Writer): void {
         response: { 200: DiffReply, ...ERRORS },
       },
     },
-    async (request) => writer.diff(request.body.files),
+    async (request) => writer.diff(request.body.files, request.body.modules),
   );
 }

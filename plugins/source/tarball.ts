@@ -5,8 +5,8 @@ import { StepFailed } from '../step.ts';
 const MOST_BYTES = 96 * 1024 * 1024;
 const MOST_FILES = 20_000;
 
-/** By path below the tarball's one folder. Throws StepFailed (check, refused). */
-export function unpack(tarball: Uint8Array, name: string): Promise<ReadonlyMap<string, Uint8Array>> {
+/** By path below the `strip` outermost folders: a package has one. Throws StepFailed (check, refused). */
+export function unpack(tarball: Uint8Array, name: string, strip: 0 | 1 = 1): Promise<ReadonlyMap<string, Uint8Array>> {
   return new Promise((resolve, reject) => {
     const files = new Map<string, Uint8Array>();
     let bytes = 0;
@@ -33,7 +33,9 @@ export function unpack(tarball: Uint8Array, name: string): Promise<ReadonlyMap<s
             refuse(`unpacks to more than ${MOST_BYTES / 1024 / 1024} MiB`);
           }
         });
-        entry.on('end', () => files.set(path.replace(/^(\.\/)?[^/]*\//, ''), Buffer.concat(chunks)));
+        entry.on('end', () =>
+          files.set(path.replace(strip === 0 ? /^\.\// : /^(\.\/)?[^/]*\//, ''), Buffer.concat(chunks)),
+        );
       },
     });
     parser.on('error', (error: Error) => refuse(`is no tarball: ${error.message}`));

@@ -9,6 +9,8 @@ import { type RegistryFetcher, Unproven } from './unproven.ts';
 export interface TrustPolicy extends ProvenanceOptions {
   /** off: integrity alone. warn: what is missing is told. enforce: signature and provenance have to be there. */
   readonly mode: 'off' | 'warn' | 'enforce';
+  /** PEM: who has to have signed an image, or a module by its address. Undefined: nobody. */
+  readonly key?: string;
 }
 
 export interface Assurance {

@@ -85,7 +85,7 @@ async function ofSpec(spec: string, options: Options): Promise<Facts> {
     import('../../../bus/objects.ts'),
     import('../../plugin/progress.ts'),
   ]);
-  const find = { policy: trustPolicy(options), folder: process.cwd(), tell };
+  const find = { policy: await trustPolicy(options), folder: process.cwd(), tell };
   const { plugin, origin }: FoundPlugin = await inSteps(() => findPlugin(spec, find), 'nothing is known of it');
   const { abi, kind, refusal, capabilities } = describePlugin(plugin.module);
   const { manifest, facts } = plugin;

@@ -29,7 +29,10 @@ export function addInstallCommand(group: Command): void {
   const command = group
     .command('install')
     .description('Fetch a plugin, verify and try it, and store it in the mesh; all of it or nothing')
-    .argument('<spec>', 'a name, @scope/name, npm:name, with @version or @range; a folder, a .wasm or .tgz file')
+    .argument(
+      '<spec>',
+      'NAME, @SCOPE/NAME or npm:NAME with @VERSION or @RANGE, oci://IMAGE, https://...#sha256=..., a folder, a .wasm or .tgz file',
+    )
     .option('--name <name>', 'of its Plugin resource (default: after its package)', name)
     .option('--enable', 'put it into the chains of the proxies at once')
     .option('--config <json>', 'its configuration, JSON or YAML; @FILE reads a file')
@@ -52,6 +55,8 @@ full name (mesh-plugin-jwt, @acme/jwt). Registries and credentials are those of 
 Examples:
   $ mesh plugin install jwt --enable --yes
   $ mesh plugin install @acme/waf@^2.1 --provenance enforce --built-by 'github.com/acme/*' --allow read_bodies
+  $ mesh plugin install oci://ghcr.io/acme/waf:2 --key cosign.pub --allow read_bodies
+  $ mesh plugin install https://acme.example/waf.wasm#sha256=9f86d081...
   $ mesh plugin install ./my-filter --enable --yes
   $ mesh plugin install ./my-filter --enable --allow http_call --config '{"header":"x-user"}' --selector app=reviews
   $ mesh plugin install filter.wasm --name coraza --phase AUTHZ`,
@@ -65,10 +70,11 @@ Examples:
       const { enable, phase, type, rootId, selector, namespace, lockfile, wait, timeout, allow } = options;
       const api = await Api.open();
       const config = options.config === undefined ? undefined : await configuration('--config', options.config);
+      const policy = await trustPolicy(options);
       const installed = await inSteps(() =>
         installPlugin(api, spec, {
           ...{ namespace, lockfile, wait, timeout, allow, tell },
-          policy: trustPolicy(options),
+          policy,
           folder: process.cwd(),
           name: options.name,
           yes: options.yes === true,

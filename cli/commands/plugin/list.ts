@@ -94,7 +94,7 @@ function selected(labels: Readonly<Record<string, string>> | undefined): string 
 
 function asTable(rows: readonly Row[], proxies: number): string {
   return table(
-    ['NAME', 'NAMESPACE', 'VERSION', 'ENABLED', 'PROXIES', 'DIGEST', 'RESTARTS', 'MEMORY'],
+    ['NAME', 'NAMESPACE', 'VERSION', 'ENABLED', 'PROXIES', 'DIGEST', 'RESTARTS', 'MEMORY', 'P50/CALL'],
     rows.map(({ name, namespace, version, enabled, selector, digest, running }) => [
       name,
       namespace,
@@ -104,6 +104,7 @@ function asTable(rows: readonly Row[], proxies: number): string {
       digest?.replace('sha256:', '').slice(0, 12) ?? '-',
       String(running?.restarts ?? 0),
       running === null ? '-' : `${Math.ceil(running.memory / 1024)} KiB`,
+      running === null || running.p50Micros === null ? '-' : `${running.p50Micros.toFixed(1)} µs`,
     ]),
   );
 }

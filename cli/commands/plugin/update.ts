@@ -47,7 +47,7 @@ export function addUpdateCommand(group: Command): void {
       ]);
       const api = await Api.open();
       const { namespace, lockfile, wait, timeout, allow } = options;
-      const find = { policy: trustPolicy(options), folder: process.cwd(), tell };
+      const find = { policy: await trustPolicy(options), folder: process.cwd(), tell };
       const done: unknown[] = [];
       await inSteps(async () => {
         const locked = await readLockfile(lockfile);
