@@ -2,12 +2,12 @@
 // not decode leaves the old configuration serving, and says where and why.
 
 import { watch } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { decodeFiles, formatProblem, placeProblems } from '../config/decode.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import type { Configuration, Outcome } from './configuration.ts';
-import { digestOf } from './module-folder.ts';
+import { findModule, resolveFileUrls } from './file-modules.ts';
 import type { Log } from './options.ts';
 import type { Source } from './source.ts';
 
@@ -16,6 +16,7 @@ const SETTLE_MS = 50;
 /** Changes that the system does not report (network folders, full watch tables) are found by looking. */
 const RESCAN_MS = 5_000;
 const MAX_FILES = 10_000;
+const WASM = /\.wasm$/i;
 
 export class FileSource implements Source {
   private readonly dir: string;
@@ -24,6 +25,8 @@ export class FileSource implements Source {
   private readonly stopped = new AbortController();
   private revision = 0;
   private seen = '';
+  /** Files that WasmPlugins name, by digest. */
+  private modules: ReadonlyMap<string, string> = new Map();
   private known = new Map<string, { readonly resource: Resource; readonly text: string }>();
   private timer: NodeJS.Timeout | null = null;
   private rescan: NodeJS.Timeout | null = null;
@@ -53,13 +56,10 @@ export class FileSource implements Source {
     return `files in ${this.dir}`;
   }
 
-  /** Any file of the folder that ends in .wasm and has this digest. */
+  /** A file that a WasmPlugin names, or any of the folder that ends in .wasm and has this digest. */
   async module(digest: string): Promise<Uint8Array | null> {
-    for (const path of await findFiles(this.dir, /\.wasm$/i)) {
-      const bytes = await readFile(path);
-      if (digestOf(bytes) === digest) return bytes;
-    }
-    return null;
+    const named = this.modules.get(digest);
+    return findModule(digest, named === undefined ? await findFiles(this.dir, WASM) : [named]);
   }
 
   async register(): Promise<void> {}
@@ -98,14 +98,16 @@ export class FileSource implements Source {
   /** null when nothing changed. */
   private async load(): Promise<Outcome | null> {
     const files = await readFolder(this.dir);
-    const text = JSON.stringify(files);
+    const text = JSON.stringify([files, await stamps(this.dir)]);
     if (text === this.seen) return null;
     this.seen = text;
     const decoded = decodeFiles(files);
+    const resolved = await resolveFileUrls(decoded.resources);
+    this.modules = resolved.named;
     const outcome = await this.configuration.propose({
       revision: ++this.revision,
-      resources: this.merge(decoded.resources),
-      problems: decoded.problems,
+      resources: this.merge(resolved.resources),
+      problems: [...decoded.problems, ...resolved.problems],
     });
     const problems = placeProblems(outcome.problems, decoded);
     for (const problem of problems) {
@@ -146,6 +148,17 @@ async function findFiles(dir: string, pattern: RegExp): Promise<string[]> {
     .map((entry) => join(entry.parentPath, entry.name))
     .filter((path) => !relative(dir, path).split(/[/\\]/).includes('node_modules'))
     .sort();
+}
+
+/** What changes with the modules of a folder. */
+async function stamps(dir: string): Promise<string[]> {
+  const files = await findFiles(dir, WASM);
+  return Promise.all(
+    files.map(async (file) => {
+      const found = await stat(file).catch(() => null);
+      return found === null ? file : `${file} ${found.size} ${found.mtimeMs}`;
+    }),
+  );
 }
 
 async function readFolder(dir: string): Promise<{ file: string; text: string }[]> {

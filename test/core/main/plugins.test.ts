@@ -122,7 +122,6 @@ suite('plugins of a running proxy', () => {
     await write('more.yaml', 'apiVersion: v1\nkind: Service\nmetadata: {name: other}\nspec: {ports: [{port: 80}]}');
     await log.line(/revision 2 runs/);
     await writeFile(join(dir, 'one.wasm'), module);
-    await write('more.yaml', 'apiVersion: v1\nkind: Service\nmetadata: {name: others}\nspec: {ports: [{port: 80}]}');
     await until('the plugin runs', async () => (await get(url)).body === 'ONE');
     assert.equal((await get(`${closed.admin}/ready`)).body, 'LIVE\n');
   });
@@ -182,6 +181,28 @@ spec: {url: "oci://example.com/w:1", match: [${match}]}`;
     await write('w.yaml', wasm('{ports: [{number: 8080}]}'));
     await log.line(/revision 4 runs/);
     assert.equal((await get(url)).body, 'WASM');
+  });
+
+  test('a WasmPlugin may name a file, whose digest is checked', async (t) => {
+    const { dir, write, start, upstream, log } = await bench(t);
+    const module = answering('FILE');
+    const elsewhere = await bench(t);
+    const file = join(elsewhere.dir, 'm.wasm');
+    await writeFile(file, module);
+    const wasm = (more: string): string => `
+apiVersion: extensions.istio.io/v1alpha1
+kind: WasmPlugin
+metadata: {name: w}
+spec: {url: "file://${file}", pluginConfig: {from: file}${more}}`;
+    await write('edge.yaml', reverseProxy(upstream));
+    await write('w.yaml', wasm(`, sha256: ${digestOf(module).slice('sha256:'.length)}`));
+    const proxy = await start();
+    const url = `http://127.0.0.1:${portOf(proxy)}/`;
+    assert.equal((await get(url)).body, '{"from":"file"}');
+    await write('w.yaml', wasm(`, sha256: "${'0'.repeat(64)}"`));
+    assert.match(await log.line(/w\.yaml:.*not sha256:0000/), /m\.wasm is sha256:/);
+    assert.equal((await get(url)).body, '{"from":"file"}');
+    assert.deepEqual(await readdir(dir), ['edge.yaml', 'w.yaml']);
   });
 
   test('a FilterChain configures a built-in filter, also otherwise for one route', async (t) => {
