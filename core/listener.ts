@@ -57,6 +57,8 @@ export class Listener {
   async drain(): Promise<void> {
     // Connections that the system has completed already are accepted before the socket closes.
     await new Promise((resolve) => setTimeout(resolve, 10));
+    // On a busy loop the time alone is no turn: right after the sockets were looked at, none is queued.
+    await new Promise((resolve) => setImmediate(resolve));
     this.server.close();
     this.draining = true;
     for (const connection of this.connections) connection.drain();

@@ -34,6 +34,9 @@ const LINGER_MS = 2000;
  */
 const STALL_MS = 60_000;
 
+/** How long a draining proxy waits for the first request of a connection. */
+const FRESH_MS = 250;
+
 const WAIT_NOTHING = 0;
 const WAIT_IDLE = 1;
 const WAIT_HEAD = 2;
@@ -66,6 +69,8 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
   private tunnel: string | null = null;
   private wait = WAIT_NOTHING;
   private draining = false;
+  /** No request has come yet. */
+  private fresh = true;
   /** No request will be taken any more; the socket closes when `front` is done. */
   private closing = false;
   private finSent = false;
@@ -97,7 +102,10 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
 
   drain(): void {
     this.draining = true;
-    if (this.pipeline.front === null && this.reader.idle) this.close();
+    if (this.pipeline.front !== null || !this.reader.idle) return;
+    // The first request of a connection that was just accepted may be on its way: nobody would send it again.
+    if (this.fresh) this.waitFor(WAIT_IDLE, FRESH_MS);
+    else this.close();
   }
 
   destroy(): void {
@@ -144,6 +152,7 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
     const facts = requestFacts;
     const head = facts.head!;
     const { end } = facts;
+    this.fresh = false;
     if (this.wait !== WAIT_NOTHING) this.waitFor(WAIT_NOTHING, 0);
     const destination = this.tunnel ?? facts.destination;
     const stream = new ServerStream(this, this.out, head.method, facts.http10, facts.keepAlive, destination);

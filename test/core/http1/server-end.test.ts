@@ -143,16 +143,31 @@ test('reset in the middle of an answer closes the connection; a body that ends b
 
 test('drain closes idle connections at once and busy ones after an answer that says so', async (t) => {
   const arrived = Promise.withResolvers<Request>();
-  const rig = await startServer(t, {}, (request) => arrived.resolve(request));
+  const rig = await startServer(t, {}, (request) => {
+    if (rig.requests.length === 1) answer(request.stream, 200, 'done');
+    else arrived.resolve(request);
+  });
   const idle = await Peer.connect(t, rig.port);
   const busy = await Peer.connect(t, rig.port);
+  idle.send(`GET /idle HTTP/1.1\r\n${HOST}\r\n`);
+  await idle.untilText('done');
   busy.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
   const request = await arrived.promise;
   for (const connection of rig.connections) connection.drain();
-  assert.equal(await idle.rest(), '');
+  assert.match(await idle.rest(), /done$/);
   answer(request.stream, 200, 'last');
   assert.match(await busy.rest(), /Connection: close\r\n[\s\S]*last$/);
-  assert.equal(rig.requests.length, 1);
+  assert.equal(rig.requests.length, 2);
+});
+
+test('what is drained before its first request hears that request, and is not waited for when none comes', async (t) => {
+  const rig = await startServer(t);
+  const silent = await Peer.connect(t, rig.port);
+  const late = await Peer.connect(t, rig.port);
+  for (const connection of rig.connections) connection.drain();
+  late.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
+  assert.match(await late.rest(), /Connection: close\r\n[\s\S]*GET \/$/);
+  assert.equal(await silent.rest(), '');
 });
 
 test('the owner hears once that a connection has closed, with its addresses still known', async (t) => {
