@@ -73,15 +73,14 @@ export class TokenRules {
 
   /** `request`: u16 location | the token. `now`: milliseconds since the epoch. */
   judge(request: Buffer, now: number): Judgement {
-    const key = request.latin1Slice();
-    const known = this.cache.get(key);
+    const known = this.cache.get(request);
     if (known !== undefined) {
       if (now < known.until && this.keysOf(known.rule, now) === known.keys) return known;
-      this.cache.delete(key);
+      this.cache.delete(request);
     }
-    const verified = this.verify(request.readUInt16LE(0), key.slice(2), now);
+    const verified = this.verify(request.readUInt16LE(0), request.latin1Slice(2), now);
     if (typeof verified === 'string') return refused(verified);
-    this.cache.set(key, verified);
+    this.cache.set(request, verified);
     return verified;
   }
 

@@ -19,6 +19,7 @@ const REFERER = new FieldName('referer');
 const GRPC_STATUS = new FieldName('grpc-status');
 const SEPARATOR = '\0';
 const CLAIM = 'weft\0jwt\0claim\0';
+const BEYOND_ASCII = /[\x80-\xff]/;
 const CLAIM_VALUES = 'weft\0jwt\0claim_values\0';
 
 const PLAIN: Readonly<Record<string, OfStream>> = {
@@ -129,8 +130,9 @@ function claimProperty(path: string, { token }: FilterStream): Property | null {
   const values = path.startsWith(CLAIM_VALUES);
   if (!values && !path.startsWith(CLAIM)) return null;
   if (token === null) return undefined;
+  let name = path.slice(values ? CLAIM_VALUES.length : CLAIM.length);
   // Paths are latin1 here, names of claims are not.
-  const name = Buffer.from(path.slice(values ? CLAIM_VALUES.length : CLAIM.length), 'latin1').toString();
+  if (BEYOND_ASCII.test(name)) name = Buffer.from(name, 'latin1').toString();
   return (values ? token.values(name) : utf8OrNothing(token.text(name) ?? undefined)) ?? undefined;
 }
 
