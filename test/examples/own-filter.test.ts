@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { after, before, suite, test } from 'node:test';
+import { compileFilter } from '../../asbuild/compile.ts';
+import { mesh, type Outcome, ROOT, Running } from '../cli/mesh.ts';
+
+const DEMO = join(ROOT, 'examples', 'bookinfo', 'demo.ts');
+const TWO_MINUTES = 120_000;
+
+/** What the README tells: from nothing to an own filter that serves on Bookinfo, each command as it is typed. */
+suite('an own filter on Bookinfo', { timeout: 230_000 }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mesh-own-filter-'));
+  const home = join(folder, 'mesh');
+  const work = join(folder, 'work');
+  const began = performance.now();
+  let demo: ChildProcess;
+  let said = '';
+  let gateway = '';
+
+  const run = (...args: readonly string[]): Promise<Outcome> => mesh(args, { home, cwd: work });
+  const done = async (...args: readonly string[]): Promise<Outcome> => {
+    const outcome = await run(...args);
+    assert.equal(outcome.code, 0, `mesh ${args.join(' ')}\n${outcome.out}${outcome.err}`);
+    return outcome;
+  };
+
+  before(async () => {
+    mkdirSync(work);
+    const env = { ...process.env, MESH_HOME: home, NODE_TEST_CONTEXT: undefined };
+    demo = spawn(process.execPath, [DEMO], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const ready = new Promise<void>((resolve, reject) => {
+      const hear = (chunk: Buffer): void => {
+        said += chunk;
+        if (said.includes('Ctrl-C stops everything')) resolve();
+      };
+      demo.stdout?.on('data', hear);
+      demo.stderr?.on('data', hear);
+      demo.once('exit', (code) => reject(new Error(`the demo ended with ${code}: ${said}`)));
+    });
+    await ready;
+    gateway = JSON.parse(readFileSync(join(home, 'demo.json'), 'utf8')).gateway;
+  });
+  after(async () => {
+    if (demo.exitCode === null) {
+      demo.kill('SIGINT');
+      await once(demo, 'exit');
+    }
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** The head and the body of an answer of the gateway. */
+  async function ask(path: string): Promise<{ headers: NodeJS.Dict<string | string[]>; body: string }> {
+    const [response] = await once(get(gateway + path, { agent: false }), 'response');
+    return { headers: response.headers, body: await text(response) };
+  }
+
+  test('five commands and two minutes from nothing to the filter on every proxy', async () => {
+    assert.equal((await ask('/productpage')).headers['x-hello'], undefined);
+    await done('plugin', 'new', 'hello');
+    const tested = await done('plugin', 'test', 'hello', '--build');
+    assert.match(tested.out, /\n5 passed /);
+    const installed = await done('plugin', 'install', './hello', '--enable', '--yes');
+    assert.equal(installed.out, 'hello 0.1.0 installed, enabled\n');
+    assert.match(installed.err, / wait +7\/7 proxies/);
+    const { headers, body } = await ask('/productpage');
+    assert.equal(headers['x-hello'], 'hello from hello');
+    assert.match(body, /<title>Simple Bookstore App<\/title>/);
+    const ms = performance.now() - began;
+    assert.ok(ms < TWO_MINUTES, `${Math.round(ms)} ms`);
+  });
+
+  test('mesh plugin dev swaps every save in, survives what is wrong, and puts back what was there', async () => {
+    const dev = new Running(['plugin', 'dev', 'hello'], { home, cwd: work });
+    const heard = (what: RegExp): Promise<void> => untilSaid(dev, what);
+    await heard(/^live .*7\/7 proxies/m);
+    const file = join(work, 'hello', 'filter.ts');
+    const source = readFileSync(file, 'utf8');
+    const fixture = join(work, 'hello', 'tests', 'hello.yaml');
+    const expected = readFileSync(fixture, 'utf8');
+    const louder = source.replace(
+      'head.set(this.header, this.value)',
+      "head.set(this.header, concat(this.value, bytes('!')))",
+    );
+    // Before its fixtures know of the change it does not pass, and what serves stays.
+    writeFileSync(file, louder.replace('import { ', 'import { concat, '));
+    await heard(/x-greeting\n\s+- "hello"\n\s+\+ "hello!"\n/);
+    await heard(/tests failed; the version before goes on serving/);
+    assert.equal((await ask('/productpage')).headers['x-hello'], 'hello from hello');
+    writeFileSync(fixture, expected.replaceAll('x-greeting: hello }', 'x-greeting: hello! }'));
+    await heard(/live [\s\S]*\nlive .*\n/);
+    assert.equal((await ask('/productpage')).headers['x-hello'], 'hello from hello!');
+    writeFileSync(file, louder.replace('import { ', 'import { concat, ').replace('head.has', 'head.hass'));
+    await heard(/hello\/filter\.ts:\d+:\d+: Property 'hass' does not exist/);
+    await heard(/an error in the filter: nothing was built; the version before goes on serving/);
+    assert.equal((await ask('/productpage')).headers['x-hello'], 'hello from hello!');
+    const { code } = await dev.stop('SIGINT');
+    assert.equal(code, 0, dev.out + dev.err);
+    assert.match(dev.out, /plugin hello is as it was before\n$/);
+    assert.equal((await ask('/productpage')).headers['x-hello'], 'hello from hello');
+  });
+
+  test('the example plugins are installed by path, and do on a mesh what they are for', async () => {
+    for (const name of ['security-headers', 'request-id-from-claim', 'redact-body']) {
+      cpSync(join(ROOT, 'examples', 'plugins', name), join(work, name), { recursive: true });
+      mkdirSync(join(work, name, 'build'), { recursive: true });
+      await compileFilter({
+        entry: join(work, name, 'filter.ts'),
+        out: join(work, name, 'build', 'release.wasm'),
+        mode: 'debug',
+      });
+    }
+    const gatewayOnly = ['--enable', '--yes', '-n', 'istio-system', '--selector', 'istio=ingressgateway'];
+    await done('plugin', 'install', './security-headers', ...gatewayOnly);
+    await done('plugin', 'install', './request-id-from-claim', ...gatewayOnly);
+    const allow = ['--allow', 'read_bodies,change_bodies', '--config', '{"fields":["ISBN-10"]}'];
+    const refused = await run('plugin', 'install', './redact-body', ...gatewayOnly);
+    assert.equal(refused.code, 3);
+    assert.match(
+      refused.err,
+      /redact-body 0\.1\.0 wants read_bodies [^\n]*: agree with --allow read_bodies,change_bodies/,
+    );
+    await done('plugin', 'install', './redact-body', ...gatewayOnly, ...allow);
+    const { headers, body } = await ask('/api/v1/products/0');
+    assert.equal(headers['x-content-type-options'], 'nosniff');
+    const details = JSON.parse(body) as Record<string, unknown>;
+    assert.equal(details['ISBN-10'], '***');
+    assert.equal(details['ISBN-13'], '123-1234567890');
+  });
+});
+
+/** A wait that is over after a minute tells more than a suite that is. */
+const PATIENCE_MS = 60_000;
+
+function untilSaid(running: Running, what: RegExp): Promise<void> {
+  const { stdout, stderr } = running.child;
+  return new Promise((resolve, reject) => {
+    const over = (error?: Error): void => {
+      clearTimeout(timer);
+      stdout!.off('data', look);
+      stderr!.off('data', look);
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const look = (): void => void (what.test(running.out + running.err) && over());
+    const missing = (): void => over(new Error(`nothing was said like ${what}:\n${running.out}${running.err}`));
+    const timer = setTimeout(missing, PATIENCE_MS);
+    stdout!.on('data', look);
+    stderr!.on('data', look);
+    void running.ended.then(missing);
+    look();
+  });
+}
