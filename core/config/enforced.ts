@@ -47,6 +47,10 @@ const trafficPolicy = {
   retryBudget: { percent: true, minRetryConcurrency: true, budgetInterval: "a retry budget's interval" },
 } as const;
 
+/** A policy with such a target applies nowhere by it. */
+const unknownTarget = ({ kind }: { kind: string }): string | null =>
+  ['Gateway', 'GatewayClass', 'Service'].includes(kind) ? null : `a target of kind ${kind}`;
+
 const unknownCondition = ({ key }: { key: string }): string | null =>
   key.startsWith('experimental.') ? `conditions on ${key}` : null;
 
@@ -200,8 +204,8 @@ const ENFORCED: { readonly [Name in KindName]?: Enforced<Specs[Name]> } = {
   },
   RequestAuthentication: {
     selector: true,
-    targetRef: true,
-    targetRefs: true,
+    targetRef: unknownTarget,
+    targetRefs: unknownTarget,
     jwtRules: {
       issuer: true,
       audiences: true,
@@ -223,8 +227,8 @@ const ENFORCED: { readonly [Name in KindName]?: Enforced<Specs[Name]> } = {
   ClusterRbacConfig: true,
   AuthorizationPolicy: {
     selector: true,
-    targetRef: true,
-    targetRefs: true,
+    targetRef: unknownTarget,
+    targetRefs: unknownTarget,
     action: (value) => (value === 'CUSTOM' ? 'action CUSTOM (what it matches is denied)' : null),
     provider: true,
     rules: {

@@ -73,6 +73,7 @@ export const Source = object(
     check(source, report) {
       if (Object.keys(source).length === 0) report.error([], 'required', 'a source needs at least one condition');
       emptyLists(source, report);
+      innerWildcards(source, report);
     },
   },
 );
@@ -94,6 +95,7 @@ export const Operation = object(
       if (Object.keys(operation).length === 0)
         report.error([], 'required', 'an operation needs at least one condition');
       emptyLists(operation, report);
+      innerWildcards(operation, report);
     },
   },
 );
@@ -122,6 +124,7 @@ export const Condition = object(
       if (!condition.values?.length && !condition.notValues?.length) {
         report.error([], 'required', 'a condition needs values or notValues');
       }
+      innerWildcards(condition, report);
       if (condition.key !== 'source.ip' && condition.key !== 'remote.ip' && condition.key !== 'destination.ip') return;
       for (const field of ['values', 'notValues'] as const) {
         condition[field]?.forEach((value, i) => {
@@ -174,6 +177,27 @@ export const authorizationPolicy: Kind = {
   scope: 'namespace',
   spec: AuthorizationPolicySpec,
 };
+
+/** A * is a wildcard at one end of a value only. Elsewhere it is itself, which hardly anybody means. */
+function innerWildcards(
+  fields: Readonly<Record<string, unknown>>,
+  report: { warning(path: (string | number)[], code: string, message: string): void },
+): void {
+  for (const [name, values] of Object.entries(fields)) {
+    if (!Array.isArray(values)) continue;
+    values.forEach((value: unknown, i) => {
+      if (typeof value !== 'string' || value.includes('{*}') || value.includes('{**}')) return;
+      const rest = value.endsWith('*') ? value.slice(0, -1) : value.replace(/^\*/, '');
+      if (rest.includes('*')) {
+        report.warning(
+          [name, i],
+          'wildcard',
+          `${quote(value)}: a * counts only at one end of a value, and is taken as it stands here`,
+        );
+      }
+    });
+  }
+}
 
 /** An empty list reads as "none of them" and means "any of them": refused rather than guessed. */
 function emptyLists(

@@ -247,3 +247,34 @@ spec:
 ${routes('b', 'b.test', '[{match: [{uri: {regex: a}, headers: {x: {exact: y}}}], fault: {abort: {httpStatus: 500}}, retries: {attempts: 0}, timeout: 1s, directResponse: {status: 200}}]')}`;
   assert.deepEqual(check(text), []);
 });
+
+test('a policy whose target or wildcard has no effect is told so', () => {
+  const policy = (spec: string): string =>
+    `apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a}\nspec: ${spec}\n`;
+  assert.deepEqual(check(policy('{targetRefs: [{kind: Service, name: a}, {kind: HTTPRoute, name: b}], rules: [{}]}')), [
+    'AuthorizationPolicy/default/a: warning: not enforced yet: a target of kind HTTPRoute (AuthorizationPolicy default/a) (/spec/targetRefs/1)',
+  ]);
+  const principals = '["cluster.local/ns/*/sa/x", "*/sa/x", "a/*", "*a*", "*"]';
+  const { problems } = decodeYaml(policy(`{rules: [{from: [{source: {principals: ${principals}}}]}]}`), 'a.yaml');
+  const text = 'a * counts only at one end of a value, and is taken as it stands here';
+  assert.deepEqual(
+    problems.map(({ severity, message, pointer }) => [severity, message, pointer]),
+    [
+      ['warning', `"cluster.local/ns/*/sa/x": ${text}`, '/spec/rules/0/from/0/source/principals/0'],
+      ['warning', `"*a*": ${text}`, '/spec/rules/0/from/0/source/principals/3'],
+    ],
+  );
+});
+
+test('a token rule whose keys can be found nowhere is told so', () => {
+  const rule = (text: string): string[] => {
+    const head = 'apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {name: a}\n';
+    const { problems } = decodeYaml(`${head}spec: {jwtRules: [${text}]}\n`, 'a.yaml');
+    return problems.map(({ severity, message, pointer }) => `${severity}: ${message} ${pointer}`);
+  };
+  assert.deepEqual(rule('{issuer: someone@example.com}'), [
+    'warning: neither jwks nor jwksUri, and the issuer is no URL to find its keys at: its tokens are refused /spec/jwtRules/0/issuer',
+  ]);
+  assert.deepEqual(rule('{issuer: someone@example.com, jwksUri: https://example.com/keys}'), []);
+  assert.deepEqual(rule('{issuer: https://example.com}'), []);
+});
