@@ -1,17 +1,29 @@
-// VirtualService `fault` -> the configuration of the fault filter for one route.
+// The configuration of the fault filter: of one route, from VirtualService `fault`, or of the filter itself, from the FilterChain
+// that inserts it. Little-endian:
 //
-//   byte 0 version (1) | u32 delay chance | u32 delay ms | u32 abort chance | u16 HTTP status (0: none) | u8 gRPC status (255: none)
+//   u8 version (2) | u8 1 delay + 2 abort by the request's headers | u32 delay chance | u32 delay ms | u32 abort chance
+//   | u16 HTTP status (0: none) | u8 gRPC status (255: none) | u32 faults at a time (4,294,967,295: no limit)
 //
-// Little-endian; a chance is in millionths (1/10,000 of a percent), 0 = never.
+// A chance is in millionths (1/10,000 of a percent), 0 = never.
 
 import { parseDuration } from '../config/duration.ts';
+import { positiveDuration, quote, text } from '../config/formats.ts';
+import { Percent } from '../config/kinds/shared.ts';
 import type { HTTPFaultInjection } from '../config/kinds/virtual-service.ts';
-import type { RouteBuiltin } from './builtin.ts';
+import { boolean, integer, object, optional } from '../config/schema.ts';
+import type { ConfigurableBuiltin, RouteBuiltin } from './builtin.ts';
+import { decodeConfig } from './configurable.ts';
 
-export const FAULT_CONFIG_BYTES = 16;
+export const FAULT_CONFIG_BYTES = 21;
 
+const VERSION = 2;
+const DELAY_BY_HEADER = 1;
+const ABORT_BY_HEADER = 2;
+const NO_GRPC = 255;
+const NO_LIMIT = 0xffffffff;
 const MILLION = 1_000_000;
 const MAX_DELAY_MS = 0x7fffffff;
+const UNKNOWN = 2;
 
 const GRPC_STATUSES: readonly string[] = [
   'OK',
@@ -40,30 +52,100 @@ export const fault: RouteBuiltin = {
 };
 
 /** The filter's configuration. As in Istio, a fault without a percentage is never injected; nor is one not enforced. */
-export function faultConfig(fault: HTTPFaultInjection): Uint8Array {
+export function faultConfig({ delay, abort }: HTTPFaultInjection): Uint8Array {
+  return encode({
+    delayMs: delay?.fixedDelay === undefined ? 0 : parseDuration(delay.fixedDelay),
+    delayChance: chanceOf(delay?.percentage?.value ?? delay?.percent ?? 0),
+    abortChance: chanceOf(abort?.percentage?.value ?? 0),
+    httpStatus: abort?.httpStatus ?? 0,
+    grpcStatus: abort?.grpcStatus === undefined ? NO_GRPC : (grpcCode(abort.grpcStatus) ?? UNKNOWN),
+    byHeaders: 0,
+    most: NO_LIMIT,
+  });
+}
+
+const byHeader = optional(boolean);
+const Config = object(
+  {
+    delay: optional(
+      object(
+        { fixedDelay: optional(positiveDuration), header: byHeader, percentage: optional(Percent) },
+        { exactlyOne: [['fixedDelay', 'header']] },
+      ),
+    ),
+    abort: optional(
+      object(
+        {
+          httpStatus: optional(integer(200, 599)),
+          grpcStatus: optional(text),
+          header: byHeader,
+          percentage: optional(Percent),
+        },
+        { exactlyOne: [['httpStatus', 'grpcStatus', 'header']] },
+      ),
+    ),
+    maxActiveFaults: optional(integer(0, NO_LIMIT - 1)),
+  },
+  {
+    check({ delay, abort }, report) {
+      if (delay === undefined && abort === undefined) report.error([], 'required', 'a fault needs delay or abort');
+      for (const [name, { header }] of Object.entries({ delay: delay ?? {}, abort: abort ?? {} })) {
+        if (header === false) report.error([name, 'header'], 'contradiction', 'write true, or leave it out');
+      }
+      if (abort?.grpcStatus !== undefined && grpcCode(abort.grpcStatus) === null) {
+        report.error(['abort', 'grpcStatus'], 'enum', `${quote(abort.grpcStatus)} is no gRPC status`);
+      }
+    },
+  },
+);
+
+/** In a FilterChain a fault without a percentage is injected always: nobody inserts a filter that does nothing. */
+export const insertedFault: ConfigurableBuiltin = {
+  scope: 'configurable',
+  name: 'fault',
+  configure(config) {
+    const { delay, abort, maxActiveFaults } = decodeConfig(Config, config);
+    return encode({
+      delayMs: delay?.fixedDelay === undefined ? 0 : parseDuration(delay.fixedDelay),
+      delayChance: chanceOf(delay?.percentage?.value ?? 100),
+      abortChance: chanceOf(abort?.percentage?.value ?? 100),
+      httpStatus: abort?.httpStatus ?? 0,
+      grpcStatus: abort?.grpcStatus === undefined ? NO_GRPC : (grpcCode(abort.grpcStatus) ?? UNKNOWN),
+      byHeaders: (delay?.header === true ? DELAY_BY_HEADER : 0) | (abort?.header === true ? ABORT_BY_HEADER : 0),
+      most: maxActiveFaults ?? NO_LIMIT,
+    });
+  },
+};
+
+interface Fault {
+  readonly delayMs: number;
+  readonly delayChance: number;
+  readonly abortChance: number;
+  readonly httpStatus: number;
+  readonly grpcStatus: number;
+  readonly byHeaders: number;
+  readonly most: number;
+}
+
+function encode({ delayMs, delayChance, abortChance, httpStatus, grpcStatus, byHeaders, most }: Fault): Uint8Array {
   const bytes = Buffer.alloc(FAULT_CONFIG_BYTES);
-  bytes[0] = 1;
-  bytes[15] = 255;
-  const { delay, abort } = fault;
-  if (delay?.fixedDelay !== undefined) {
-    bytes.writeUInt32LE(chanceOf(delay.percentage?.value ?? delay.percent), 1);
-    bytes.writeUInt32LE(Math.min(Math.round(parseDuration(delay.fixedDelay)), MAX_DELAY_MS), 5);
-  }
-  if (abort?.httpStatus !== undefined || abort?.grpcStatus !== undefined) {
-    bytes.writeUInt32LE(chanceOf(abort.percentage?.value), 9);
-    bytes.writeUInt16LE(abort.httpStatus ?? 0, 13);
-    if (abort.grpcStatus !== undefined) bytes[15] = grpcCode(abort.grpcStatus);
-  }
+  bytes[0] = VERSION;
+  bytes[1] = byHeaders;
+  bytes.writeUInt32LE(delayChance, 2);
+  bytes.writeUInt32LE(Math.min(Math.round(delayMs), MAX_DELAY_MS), 6);
+  bytes.writeUInt32LE(abortChance, 10);
+  bytes.writeUInt16LE(httpStatus, 14);
+  bytes[16] = grpcStatus;
+  bytes.writeUInt32LE(most, 17);
   return bytes;
 }
 
-function chanceOf(percent: number | undefined): number {
-  return Math.min(MILLION, Math.round((percent ?? 0) * (MILLION / 100)));
+function chanceOf(percent: number): number {
+  return Math.min(MILLION, Math.round(percent * (MILLION / 100)));
 }
 
-/** By name or by number; what is neither is UNKNOWN. */
-function grpcCode(status: string): number {
-  if (/^\d+$/.test(status)) return Math.min(Number(status), 16);
-  const code = GRPC_STATUSES.indexOf(status.toUpperCase());
-  return code < 0 ? 2 : code;
+/** By name or by number. Null: it is neither. */
+function grpcCode(status: string): number | null {
+  const code = /^\d{1,3}$/.test(status) ? Number(status) : GRPC_STATUSES.indexOf(status.toUpperCase());
+  return code < 0 || code >= GRPC_STATUSES.length ? null : code;
 }

@@ -3,7 +3,7 @@
 import { authn } from './authn.ts';
 import type { Builtin, ConfigurableBuiltin } from './builtin.ts';
 import { cors } from './cors.ts';
-import { fault } from './fault.ts';
+import { fault, insertedFault } from './fault.ts';
 import { headers } from './headers.ts';
 import { ratelimit } from './ratelimit.ts';
 import { rbac } from './rbac.ts';
@@ -18,4 +18,4 @@ export const CHAIN_ORDER: Readonly<Record<ChainKind, readonly Builtin[]>> = {
 };
 
 /** Those that a FilterChain may insert by name. */
-export const CONFIGURABLE: readonly ConfigurableBuiltin[] = [headers];
+export const CONFIGURABLE: readonly ConfigurableBuiltin[] = [headers, insertedFault];

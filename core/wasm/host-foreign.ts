@@ -3,6 +3,7 @@
 //   weft_wake_after(u32 ms)    proxy_on_foreign_function(context, WAKE, 0) is called once, unless the stream ends before
 //   weft_flag(flag)            sets a response flag, such as "FI"
 //   weft_token_rules, weft_verify_token   foreign-token.ts
+//   weft_begin_fault                      foreign-fault.ts
 //   weft_rate_limits, weft_take_tokens    foreign-limit.ts
 //   weft_matches                          foreign-pattern.ts
 
@@ -10,6 +11,7 @@ import { deflateSync, inflateSync } from 'node:zlib';
 
 import { FLAGS, type Flag } from '../errors.ts';
 import { Status } from './abi.ts';
+import { beginFault } from './foreign-fault.ts';
 import { setRateLimits, takeTokens } from './foreign-limit.ts';
 import { matchesPattern } from './foreign-pattern.ts';
 import { setTokenRules, verifyToken } from './foreign-token.ts';
@@ -73,6 +75,7 @@ const FUNCTIONS: ReadonlyMap<string, Foreign> = new Map<string, Foreign>([
 const IN_PLACE: readonly (readonly [Uint8Array, InPlace])[] = [
   [Buffer.from('weft_take_tokens'), takeTokens],
   [Buffer.from('weft_matches'), matchesPattern],
+  [Buffer.from('weft_begin_fault'), beginFault],
 ];
 
 export function foreignFunctions(vm: Instance): Record<string, HostFunction> {

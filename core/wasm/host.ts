@@ -10,6 +10,7 @@ import type { Observer } from './observer.ts';
 import type { Queues } from './queues.ts';
 import type { TokenBuckets } from './shared-buckets.ts';
 import type { SharedData } from './shared-data.ts';
+import type { ActiveFaults } from './shared-faults.ts';
 import type { RestartReason } from './traps.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -24,6 +25,8 @@ export interface Host {
   readonly metrics: Metrics;
   /** What rate limits count. */
   readonly buckets: TokenBuckets;
+  /** How many faults are under way. */
+  readonly faults: ActiveFaults;
   /** Whom guests may call. */
   readonly upstreams: Upstreams;
   /** Key sets of token issuers that are fetched. */

@@ -20,6 +20,7 @@ import { Plugin } from './plugin.ts';
 import { Queues } from './queues.ts';
 import { TokenBuckets } from './shared-buckets.ts';
 import { SharedData } from './shared-data.ts';
+import { ActiveFaults } from './shared-faults.ts';
 import type { SharedMemory } from './shared-memory.ts';
 import type { PluginSpec } from './spec.ts';
 import { PluginRefused, type RestartReason } from './traps.ts';
@@ -97,6 +98,7 @@ export class WasmRuntime {
       queues: new Queues(options.shared.queues, options.shard),
       metrics: new Metrics(options.shared.metrics, options.shard),
       buckets: new TokenBuckets(options.shared.buckets, options.shard),
+      faults: new ActiveFaults(options.shared.faults, options.shard),
       rehearsal: options.rehearsal ?? false,
       keys: options.keys ?? NO_REMOTE_KEYS,
       upstreams: options.upstreams ?? { find: () => null },

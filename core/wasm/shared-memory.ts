@@ -5,12 +5,14 @@ import { createQueues } from './queues.ts';
 import { releaseDeadOwner } from './shared-arena.ts';
 import { createBuckets, releaseDeadBuckets } from './shared-buckets.ts';
 import { createSharedData } from './shared-data.ts';
+import { createActiveFaults, forgetFaults } from './shared-faults.ts';
 
 export interface SharedMemory {
   readonly data: SharedArrayBuffer;
   readonly queues: SharedArrayBuffer;
   readonly metrics: MetricsMemory;
   readonly buckets: SharedArrayBuffer;
+  readonly faults: SharedArrayBuffer;
 }
 
 /** `dataBytes`: room for shared data. */
@@ -20,11 +22,13 @@ export function createSharedMemory(shards: number, dataBytes?: number): SharedMe
     queues: createQueues(),
     metrics: createMetrics(shards),
     buckets: createBuckets(),
+    faults: createActiveFaults(shards),
   };
 }
 
 /** Frees every lock that this shard, which is dead, held. Main thread. */
-export function releaseDeadShard({ data, queues, metrics, buckets }: SharedMemory, shard: number): void {
+export function releaseDeadShard({ data, queues, metrics, buckets, faults }: SharedMemory, shard: number): void {
   for (const memory of [data, queues, metrics.names]) releaseDeadOwner(memory, shard);
   releaseDeadBuckets(buckets, shard);
+  forgetFaults(faults, shard);
 }

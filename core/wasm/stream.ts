@@ -9,6 +9,7 @@ import { fieldCount } from './header-map.ts';
 import type { Context, Instance } from './instance.ts';
 import { failStream } from './missing.ts';
 import type { Plugin } from './plugin.ts';
+import type { ActiveFaults } from './shared-faults.ts';
 
 /** What a guest may ask for during a callback; it happens after the callback. */
 export type Wish = Direction | 'close request' | 'close response';
@@ -36,6 +37,8 @@ export class WasmStream extends Timer implements HttpFilter, Context {
   stream: FilterStream | null;
   readonly config: Uint8Array | null;
   fuelSpent = 0;
+  /** Set while a fault of this stream counts as under way. */
+  fault: ActiveFaults | null = null;
   private readonly instance: Instance;
   private created = false;
   private wishes = 0;
@@ -164,6 +167,7 @@ export class WasmStream extends Timer implements HttpFilter, Context {
   /** done, log, delete. A guest that is not done yet keeps its context, without the exchange, until it says so. */
   done(): void {
     this.cancelWake();
+    this.fault?.end();
     const { instance } = this;
     if (!this.created || instance.dead) {
       this.release();

@@ -1,42 +1,75 @@
-// fault: delays and aborts requests by chance, as the route's VirtualService says. The configuration's bytes are drawn in
-// README.md. Keeps nothing between callbacks: what is left to do after a delay is read from the route again.
+// fault: delays and aborts requests by chance, as the route's VirtualService says, or the FilterChain that inserted it, which may
+// leave it to headers of the request. The configuration's bytes are drawn in README.md. Keeps nothing between callbacks: what
+// is left to do after a delay is read again.
 
 import {
   Action,
   bytes,
+  callForeign,
   flag,
   Head,
   HttpFilter,
+  Level,
+  log,
   randomBelow,
   register,
   reply,
   resumeAfter,
   routeConfiguration,
   Slice,
+  slice,
   wakeAfter,
 } from '../sdk/index';
+import { codeOf, grpcStatusOf, httpStatusOf, NO_GRPC } from './statuses';
 
-const VERSION: u8 = 1;
-const SIZE: i32 = 16;
+const VERSION: u8 = 2;
+const SIZE: i32 = 21;
 const MILLION: u32 = 1000000;
-const NO_GRPC: u8 = 255;
+const PERCENT: u32 = 10000;
+const DELAY_BY_HEADER: u8 = 1;
+const ABORT_BY_HEADER: u8 = 2;
+const NO_LIMIT: u32 = 0xffffffff;
+/** The status of an abort that is not asked for. */
+const NONE: i32 = -1;
 
+const DELAY_REQUEST = bytes('x-envoy-fault-delay-request');
+const DELAY_PERCENTAGE = bytes('x-envoy-fault-delay-request-percentage');
+const ABORT_REQUEST = bytes('x-envoy-fault-abort-request');
+const ABORT_GRPC_REQUEST = bytes('x-envoy-fault-abort-grpc-request');
+const ABORT_PERCENTAGE = bytes('x-envoy-fault-abort-request-percentage');
 const CONTENT_TYPE = bytes('content-type');
 const GRPC = bytes('application/grpc');
 const BODY = bytes('fault filter abort');
 const DETAILS = bytes('fault_filter_abort');
 const DELAYED = bytes('DI');
 const ABORTED = bytes('FI');
+const BEGIN_FAULT = bytes('weft_begin_fault');
 
 const REQUEST = new Head(0);
 
 class Fault extends HttpFilter {
+  /** Of the FilterChain that inserted this filter; empty: routes have their own. */
+  private own: Slice = slice(0, 0);
+
+  onConfigure(configuration: Slice): bool {
+    if (configuration.length == 0) return true;
+    if (configuration.length != SIZE || configuration.at(0) != VERSION) {
+      log(Level.Error, 'the configuration is of another version than the filter');
+      return false;
+    }
+    this.own = configuration.keep();
+    return true;
+  }
+
   onRequestHeaders(head: Head): Action {
-    const config = routeConfiguration();
-    if (config.length < SIZE || config.at(0) != VERSION) return Action.Continue;
-    const ms = load<u32>(config.ptr, 5);
-    const delays = ms > 0 && happens(load<u32>(config.ptr, 1));
-    const aborts = happens(load<u32>(config.ptr, 9));
+    const config = this.configuration();
+    if (config.length != SIZE || config.at(0) != VERSION) return Action.Continue;
+    const ms = delayOf(head, config);
+    const delays = ms > 0 && happens(chanceOf(head, config, DELAY_BY_HEADER, 2, DELAY_PERCENTAGE));
+    const aborts =
+      abortOf(head, config) != NONE && happens(chanceOf(head, config, ABORT_BY_HEADER, 10, ABORT_PERCENTAGE));
+    if (!delays && !aborts) return Action.Continue;
+    if (load<u32>(config.ptr, 17) != NO_LIMIT && !callForeign(BEGIN_FAULT, config.ptr + 17, 4)) return Action.Continue;
     if (delays) {
       flag(DELAYED);
       if (aborts ? wakeAfter(ms) : resumeAfter(ms)) return Action.Pause;
@@ -48,57 +81,54 @@ class Fault extends HttpFilter {
 
   /** The delay of a request that is to be aborted is over. */
   onWake(): void {
-    abort(REQUEST, routeConfiguration());
+    abort(REQUEST, this.configuration());
   }
+
+  onRetired(): void {
+    if (this.own.length > 0) this.own.release();
+  }
+
+  private configuration(): Slice {
+    return this.own.length > 0 ? this.own : routeConfiguration();
+  }
+}
+
+/** Milliseconds. */
+function delayOf(head: Head, config: Slice): u32 {
+  if ((config.at(1) & DELAY_BY_HEADER) == 0) return load<u32>(config.ptr, 6);
+  return <u32>max(0, head.get(DELAY_REQUEST).toInt());
+}
+
+/** A header's percentage makes a fault rarer than it is configured, never more frequent. */
+function chanceOf(head: Head, config: Slice, byHeader: u8, at: usize, percentage: Slice): u32 {
+  const configured = load<u32>(config.ptr + at);
+  if ((config.at(1) & byHeader) == 0) return configured;
+  const percent = head.get(percentage).toInt();
+  return percent < 0 || percent > 100 ? configured : min(configured, <u32>percent * PERCENT);
 }
 
 function happens(chance: u32): bool {
   return chance >= MILLION || (chance != 0 && randomBelow(MILLION) < chance);
 }
 
-function abort(head: Head, config: Slice): void {
-  const grpc = config.at(15);
-  let status = <i32>load<u16>(config.ptr, 13);
-  flag(ABORTED);
-  if (grpc == NO_GRPC) {
-    reply(status, BODY, DETAILS);
-    return;
+/** The HTTP status, or 1000 + the gRPC status; NONE: no abort is asked for. */
+function abortOf(head: Head, config: Slice): i32 {
+  if ((config.at(1) & ABORT_BY_HEADER) == 0) {
+    return codeOf(<i32>load<u16>(config.ptr, 14), config.at(16));
   }
-  const calls = head.get(CONTENT_TYPE).startsWith(GRPC);
-  reply(calls ? 200 : httpStatusOf(grpc), BODY, DETAILS, calls ? <i32>grpc : -1);
+  const status = head.get(ABORT_REQUEST).toInt();
+  if (status >= 200 && status < 600) return codeOf(status, NO_GRPC);
+  const grpc = head.get(ABORT_GRPC_REQUEST).toInt();
+  return grpc < 0 || grpc > 16 ? NONE : codeOf(0, <u8>grpc);
 }
 
-/** What a client that does not speak gRPC is answered, as Envoy maps it. */
-function httpStatusOf(grpc: u8): i32 {
-  switch (grpc) {
-    case 0:
-      return 200;
-    case 1:
-      return 499;
-    case 3:
-    case 9:
-    case 11:
-      return 400;
-    case 4:
-      return 504;
-    case 5:
-      return 404;
-    case 6:
-    case 10:
-      return 409;
-    case 7:
-      return 403;
-    case 8:
-      return 429;
-    case 12:
-      return 501;
-    case 14:
-      return 503;
-    case 16:
-      return 401;
-    default:
-      return 500;
-  }
+function abort(head: Head, config: Slice): void {
+  const code = abortOf(head, config);
+  const status = code < 1000 ? code : httpStatusOf(code - 1000);
+  const grpc = code < 1000 ? grpcStatusOf(code) : code - 1000;
+  flag(ABORTED);
+  const calls = head.get(CONTENT_TYPE).startsWith(GRPC);
+  reply(calls ? 200 : status, BODY, DETAILS, calls ? grpc : -1);
 }
 
 register(() => new Fault());

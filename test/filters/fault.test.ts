@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { faultConfig } from '../../core/builtins/fault.ts';
+import type { JsonObject } from '../../core/builtins/builtin.ts';
+import { faultConfig, insertedFault } from '../../core/builtins/fault.ts';
 import type { HTTPFaultInjection } from '../../core/config/kinds/http-actions.ts';
 import type { HttpFilter, Verdict } from '../../core/filter.ts';
 import { Head } from '../../core/head.ts';
 import { Timers } from '../../core/timers.ts';
+import { createSharedMemory } from '../../core/wasm/shared-memory.ts';
 import { runtimeFor, TestStream } from '../core/wasm/harness.ts';
 import { builtin } from './builtin.ts';
 
@@ -88,6 +90,22 @@ test('a gRPC status is answered as gRPC to a gRPC client, and as its HTTP status
   assert.deepEqual([status, grpcStatus], [503, -1]);
 });
 
+test('an HTTP status is answered to a gRPC client as the gRPC status that it stands for', () => {
+  const grpc = (): Head => Head.request('POST', 'ratings', '/S/M', [['content-type', 'application/grpc+proto']]);
+  for (const [http, expected] of [
+    [400, 13],
+    [401, 16],
+    [403, 7],
+    [404, 12],
+    [429, 14],
+    [503, 14],
+    [500, 2],
+  ] as const) {
+    const [{ status, grpcStatus }] = send({ abort: { httpStatus: http, ...ALWAYS } }, {}, grpc()).stream.replies;
+    assert.deepEqual([status, grpcStatus], [200, expected], String(http));
+  }
+});
+
 test('as in Istio, a fault without a percentage is never injected', () => {
   const { verdict, stream } = send({ delay: { fixedDelay: '1s' }, abort: { httpStatus: 500 } });
   assert.equal(verdict, 'continue');
@@ -101,7 +119,7 @@ test('the old whole-number percent of a delay still counts', () => {
 
 test('percentages are kept to a ten-thousandth of a percent', () => {
   const chance = (value: number): number =>
-    Buffer.from(faultConfig({ abort: { httpStatus: 500, percentage: { value } } })).readUInt32LE(9);
+    Buffer.from(faultConfig({ abort: { httpStatus: 500, percentage: { value } } })).readUInt32LE(10);
   assert.deepEqual([0.0001, 0.01, 33.3333, 100].map(chance), [1, 100, 333_333, 1_000_000]);
 });
 
@@ -151,8 +169,140 @@ test('delay and abort are drawn independently', () => {
 
 test('bytes that are no configuration of this version inject nothing', () => {
   const { runtime } = runtimeFor();
-  for (const config of [new Uint8Array(0), Uint8Array.of(2, 255, 255), new Uint8Array(64).fill(255)]) {
+  for (const config of [new Uint8Array(0), Uint8Array.of(2, 255, 255), new Uint8Array(21).fill(255)]) {
     const stream = new TestStream();
     assert.equal(fault(runtime).open(stream, config).requestHead(stream.requestHead, true), 'continue');
+  }
+});
+
+/** Requests through a filter that a FilterChain inserted. */
+function inserted(config: JsonObject, options: Parameters<typeof runtimeFor>[0] = {}) {
+  const { runtime } = runtimeFor(options);
+  const factory = fault(runtime, insertedFault.configure(config));
+  const request = (...fields: [string, string][]): Outcome => {
+    const stream = new TestStream(Head.request('GET', 'ratings', '/', fields));
+    const filter = factory.open(stream, null);
+    return { verdict: filter.requestHead(stream.requestHead, true), stream, filter };
+  };
+  return { runtime, request };
+}
+
+const DELAY = 'x-envoy-fault-delay-request';
+const ABORT = 'x-envoy-fault-abort-request';
+const ABORT_GRPC = 'x-envoy-fault-abort-grpc-request';
+
+test('where headers may say so, a request brings its own delay and abort', () => {
+  const { request } = inserted({ delay: { header: true }, abort: { header: true } });
+  assert.equal(request().verdict, 'continue');
+  assert.deepEqual(request([DELAY, '1500']).stream.delays, [1500]);
+  const [reply] = request([ABORT, '418']).stream.replies;
+  assert.deepEqual([reply.status, reply.details], [418, 'fault_filter_abort']);
+  assert.deepEqual(request([ABORT, '418']).stream.flags, ['FI']);
+  const grpc = request([ABORT_GRPC, '8'], ['content-type', 'application/grpc']).stream.replies[0];
+  assert.equal(grpc.grpcStatus, 8);
+  assert.equal(request([ABORT_GRPC, '8']).stream.replies[0].status, 429);
+  // Of both, the HTTP status.
+  assert.equal(request([ABORT, '503'], [ABORT_GRPC, '5']).stream.replies[0].status, 503);
+});
+
+test('a header’s delay and abort come one after the other', () => {
+  let now = 0;
+  const timers = new Timers(20, () => now);
+  const { request } = inserted({ delay: { header: true }, abort: { header: true } }, { timers });
+  const { stream } = request([DELAY, '100'], [ABORT, '500']);
+  assert.equal(stream.replies.length, 0);
+  now = 200;
+  timers.advance();
+  timers.stop();
+  assert.equal(stream.replies[0].status, 500);
+  assert.deepEqual(stream.flags, ['DI', 'FI']);
+});
+
+test('headers that say nothing possible, or that nobody asked for, inject nothing', () => {
+  const { request } = inserted({ delay: { header: true }, abort: { header: true } });
+  for (const [name, value] of [
+    [DELAY, '0'],
+    [DELAY, '-5'],
+    [DELAY, 'soon'],
+    [DELAY, '1.5'],
+    [ABORT, '199'],
+    [ABORT, '600'],
+    [ABORT, ''],
+    [ABORT, '5000000000'],
+    [ABORT_GRPC, '17'],
+    [ABORT_GRPC, '-1'],
+  ] as [string, string][]) {
+    assert.equal(request([name, value]).verdict, 'continue', `${name}: ${value}`);
+  }
+  const all: [string, string][] = [
+    [DELAY, '5'],
+    [ABORT, '500'],
+    [ABORT_GRPC, '5'],
+  ];
+  assert.equal(inserted({ delay: { header: true } }).request([ABORT, '500']).verdict, 'continue');
+  assert.deepEqual(inserted({ abort: { httpStatus: 418 } }).request(...all).stream.replies[0].status, 418);
+  const head = Head.request('GET', 'ratings', '/', all);
+  assert.equal(send({ abort: { httpStatus: 418 } }, {}, head).verdict, 'continue');
+});
+
+test('a header’s percentage makes a fault rarer than it is configured, never more frequent', () => {
+  const struck = (configured: number, ...header: [string, string][]): number => {
+    const abort = { header: true, percentage: { value: configured } };
+    const { request } = inserted({ abort }, { random: (bytes) => void bytes.fill(5) });
+    let count = 0;
+    for (let i = 0; i < 2000; i++) count += request([ABORT, '500'], ...header).stream.replies.length;
+    return count;
+  };
+  const percentage = 'x-envoy-fault-abort-request-percentage';
+  const near = (count: number, percent: number): void => assert.ok(Math.abs(count - percent * 20) < 150, String(count));
+  near(struck(50), 50);
+  near(struck(50, [percentage, '10']), 10);
+  near(struck(50, [percentage, '90']), 50);
+  assert.equal(struck(100, [percentage, '0']), 0);
+  assert.equal(struck(100, [percentage, '100']), 2000);
+  assert.equal(struck(100, [percentage, 'many']), 2000);
+  assert.equal(struck(0, [percentage, '100']), 0);
+});
+
+test('no more faults are under way than the limit says, in all shards; what is over makes room', () => {
+  const shared = createSharedMemory(2);
+  const config = { delay: { fixedDelay: '10s' }, maxActiveFaults: 2 };
+  const one = inserted(config, { shared, shard: 0 });
+  const other = inserted(config, { shared, shard: 1 });
+  const first = one.request();
+  assert.deepEqual([first.verdict, other.request().verdict], ['pause', 'pause']);
+  const third = one.request();
+  assert.deepEqual([third.verdict, third.stream.flags], ['continue', []]);
+  assert.equal(other.request().verdict, 'continue');
+  assert.deepEqual(
+    one.runtime.metrics().map(({ name, value }) => `${name} ${value}`),
+    ['weft_fault_overflows_total 2'],
+  );
+  third.filter.done();
+  assert.equal(one.request().verdict, 'continue');
+  first.filter.done();
+  assert.equal(one.request().verdict, 'pause');
+  assert.equal(inserted({ ...config, maxActiveFaults: 0 }).request().verdict, 'continue');
+});
+
+test('what a FilterChain says wrongly is told in one line', () => {
+  const cases: [JsonObject, RegExp][] = [
+    [{}, /^a fault needs delay or abort$/],
+    [{ delay: {} }, /^\/delay: /],
+    [{ delay: { fixedDelay: '5s', header: true } }, /^\/delay/],
+    [{ delay: { header: false } }, /^\/delay\/header: write true/],
+    [{ abort: { httpStatus: 99 } }, /^\/abort\/httpStatus: /],
+    [{ abort: { grpcStatus: 'BROKEN' } }, /^\/abort\/grpcStatus: "BROKEN" is no gRPC status$/],
+    [{ abort: { grpcStatus: '17' } }, /^\/abort\/grpcStatus: /],
+    [{ abort: { httpStatus: 500, percentage: { value: 101 } } }, /^\/abort\/percentage\/value: /],
+    [{ abort: { httpStatus: 500 }, maxActiveFaults: -1 }, /^\/maxActiveFaults: /],
+    [{ aborts: {} }, /unknown field/],
+  ];
+  for (const [config, message] of cases) {
+    assert.throws(
+      () => insertedFault.configure(config),
+      (error: Error) => message.test(error.message) && !error.message.includes('\n'),
+      JSON.stringify(config),
+    );
   }
 });
