@@ -105,7 +105,8 @@ suite('our filters do the same when they are metered', () => {
         replies: stream.replies,
         delays: stream.delays,
         flags: stream.flags,
-        lines,
+        // Where in the code a trap happened is another place when it is metered.
+        lines: lines.map(({ level, message }) => [level, message.replace(/:0x[0-9a-f]+/g, '')]),
       };
     } finally {
       runtime.stop();
