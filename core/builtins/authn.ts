@@ -15,6 +15,7 @@ import type { TokenRuleSpec, TokenRulesSpec } from '../tokens/rules.ts';
 import type { Node } from '../workload.ts';
 import { appliesTo } from './attachment.ts';
 import type { WorkloadBuiltin } from './builtin.ts';
+import { list, sized, text } from './encoding.ts';
 
 const VERSION = 1;
 const HEADER = 0;
@@ -54,8 +55,7 @@ export function authenticationConfig(policies: readonly Policy[], node: Node): U
   const written = new Set(rules.flatMap((rule) => [payloadHeader(rule), ...claimHeaders(rule)]).filter(Boolean));
   return Buffer.concat([
     Buffer.of(VERSION),
-    u32(json.length),
-    json,
+    sized(json),
     list([...written], text),
     list(places, ({ kind, name, prefix }) => Buffer.concat([Buffer.of(kind), text(name), text(prefix)])),
     list(rules, encodeRule),
@@ -117,8 +117,7 @@ function placesOf(rules: readonly JWTRule[]): Place[] {
 
 function encodeRule(rule: JWTRule): Buffer {
   const forwarded = Buffer.of(rule.forwardOriginalToken === true ? 1 : 0);
-  const body = Buffer.concat([forwarded, text(payloadHeader(rule)), list(claimHeaders(rule), text)]);
-  return Buffer.concat([u32(body.length), body]);
+  return sized(forwarded, text(payloadHeader(rule)), list(claimHeaders(rule), text));
 }
 
 function payloadHeader({ outputPayloadToHeader = '' }: JWTRule): string {
@@ -127,26 +126,4 @@ function payloadHeader({ outputPayloadToHeader = '' }: JWTRule): string {
 
 function claimHeaders({ outputClaimToHeaders = [] }: JWTRule): string[] {
   return outputClaimToHeaders.map(({ header }) => header.toLowerCase());
-}
-
-function list<T>(items: readonly T[], encode: (item: T) => Buffer): Buffer {
-  return Buffer.concat([u16(items.length), ...items.map(encode)]);
-}
-
-function text(value: string): Buffer {
-  const bytes = Buffer.from(value);
-  return Buffer.concat([u16(bytes.length), bytes]);
-}
-
-/** Throws a RangeError beyond 65,535. */
-function u16(number: number): Buffer {
-  const bytes = Buffer.alloc(2);
-  bytes.writeUInt16LE(number);
-  return bytes;
-}
-
-function u32(number: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(number);
-  return bytes;
 }

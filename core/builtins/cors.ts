@@ -2,7 +2,7 @@
 //
 //   u8 version (1) | u8 1 credentials + 2 unmatched preflights are not forwarded | list of origins
 //   | text methods | text headers | text exposed headers | text seconds, or '' for none
-//   origin   u8 0 any, 1 exact, 2 prefix, 3 u16 pattern | text
+//   origin   u8 0 any, 1 exact, 2 prefix, 3 pattern (u16 and its text) | text
 
 import { parseDuration } from '../config/duration.ts';
 import type { CorsPolicy } from '../config/kinds/http-actions.ts';
@@ -52,7 +52,7 @@ function encodeOrigin({ exact, prefix, regex }: StringMatch, patterns: Pattern[]
     const pattern = compileRegex(regex);
     if (pattern.matches(ANY)) return any();
     patterns.push(pattern);
-    return Buffer.concat([u8(ORIGIN.pattern), u16(2), u16(patterns.length - 1)]);
+    return Buffer.concat([u8(ORIGIN.pattern), text(Buffer.concat([u16(patterns.length - 1), Buffer.from(regex)]))]);
   }
   if (exact !== undefined) return exact === ANY ? any() : Buffer.concat([u8(ORIGIN.exact), text(exact)]);
   const start = prefix ?? '';

@@ -1,7 +1,8 @@
 // The pieces of the built-in filters' configurations, little-endian; filters/sdk/cursor.ts reads them.
 //
-//   list   u16 count | item...
-//   text   u16 length | UTF-8
+//   list    u16 count | item...
+//   text    u16 length | bytes
+//   sized   u32 size | what is skipped when it is decided
 
 /** Throws when there are more than 65,535 items. */
 export function list<T>(items: readonly T[], encode: (item: T) => Uint8Array): Buffer {
@@ -9,9 +10,14 @@ export function list<T>(items: readonly T[], encode: (item: T) => Uint8Array): B
 }
 
 /** Throws when it is longer than 65,535 bytes. */
-export function text(value: string): Buffer {
-  const bytes = Buffer.from(value);
+export function text(value: string | Uint8Array): Buffer {
+  const bytes = typeof value === 'string' ? Buffer.from(value) : value;
   return Buffer.concat([u16(bytes.length), bytes]);
+}
+
+export function sized(...parts: readonly Uint8Array[]): Buffer {
+  const body = Buffer.concat(parts);
+  return Buffer.concat([u32(body.length), body]);
 }
 
 export function u8(number: number): Buffer {

@@ -2,7 +2,7 @@
 // what each counts. Little-endian (encoding.ts has lists and texts):
 //
 //   u8 version (1) | u8 1 at a gateway | u32 length | limits for the host, in JSON (wasm/foreign-limit.ts) | list of limits
-//   limit   u32 size | u64 identity | list of methods | u8 0 no path, 1 exact, 2 prefix, 3 u16 pattern | text path | list of keys
+//   limit   u32 size | u64 identity | list of methods | u8 0 no path, 1 exact, 2 prefix, 3 pattern (u16 and its text) | text path | list of keys
 //   key     u8 attribute (rbac-encoding.ts) | text name of a header or claim
 
 import { createHash } from 'node:crypto';
@@ -16,7 +16,7 @@ import type { LimitSpec } from '../wasm/foreign-limit.ts';
 import type { Node } from '../workload.ts';
 import { appliesTo } from './attachment.ts';
 import type { WorkloadBuiltin } from './builtin.ts';
-import { list, text, u8, u16, u32 } from './encoding.ts';
+import { list, sized, text, u8, u16 } from './encoding.ts';
 import { ATTRIBUTE } from './rbac-encoding.ts';
 
 const VERSION = 1;
@@ -51,8 +51,7 @@ export function rateLimitConfig(policies: readonly Policy[], node: Node): Uint8A
   const configuration = Buffer.concat([
     u8(VERSION),
     u8(node.role === 'gateway' ? 1 : 0),
-    u32(json.length),
-    json,
+    sized(json),
     list(limits, ({ policy, limit }) => encode(policy, limit, patterns)),
   ]);
   attachPatterns(configuration, patterns);
@@ -72,13 +71,12 @@ function forHost({ metadata, spec }: Policy, limit: RateLimit): LimitSpec {
 }
 
 function encode({ metadata }: Policy, limit: RateLimit, patterns: Pattern[]): Buffer {
-  const body = Buffer.concat([
+  return sized(
     identity(`${metadata.namespace}/${metadata.name}/${limit.name}`),
     list(limit.match?.methods ?? [], text),
     path(limit.match?.path, patterns),
     list(limit.by ?? [], key),
-  ]);
-  return Buffer.concat([u32(body.length), body]);
+  );
 }
 
 /** Buckets belong to a limit by its name: a change of its numbers does not refill them. */
@@ -91,7 +89,8 @@ function path(match: NonNullable<RateLimit['match']>['path'], patterns: Pattern[
   if (match?.prefix !== undefined) return Buffer.concat([u8(PATH.prefix), text(match.prefix)]);
   if (match?.regex === undefined) return Buffer.concat([u8(PATH.none), text('')]);
   patterns.push(compileRegex(match.regex));
-  return Buffer.concat([u8(PATH.pattern), u16(2), u16(patterns.length - 1)]);
+  // With its text: filters of equal configurations are one.
+  return Buffer.concat([u8(PATH.pattern), text(Buffer.concat([u16(patterns.length - 1), Buffer.from(match.regex)]))]);
 }
 
 function key({ header, source, claim, path, method }: Key): Buffer {

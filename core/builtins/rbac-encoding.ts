@@ -10,6 +10,8 @@
 //   value        u8 kind | text; of a request principal: u8 kind | text issuer | u8 kind | text subject, as that text
 //   text         u16 length | bytes
 
+import { list, sized, text, u16 } from './encoding.ts';
+
 export const ATTRIBUTE = {
   principal: 1,
   namespace: 2,
@@ -75,7 +77,7 @@ export function encodePolicies(gateway: boolean, groups: PolicyGroups): Uint8Arr
 }
 
 function policy({ name, rules }: EncodedPolicy): Buffer {
-  return sized(text(Buffer.from(name)), list(rules, rule));
+  return sized(text(name), list(rules, rule));
 }
 
 function rule({ index, sources, operations, when }: EncodedRule): Buffer {
@@ -87,31 +89,9 @@ function conjunction(matches: Conjunction): Buffer {
 }
 
 function match({ attribute, negated, key, values }: Match): Buffer {
-  return sized(Buffer.of(attribute, negated ? 1 : 0), text(Buffer.from(key)), list(values, value));
+  return sized(Buffer.of(attribute, negated ? 1 : 0), text(key), list(values, value));
 }
 
 function value({ kind, bytes }: Value): Buffer {
   return Buffer.concat([Buffer.of(kind), text(bytes)]);
-}
-
-function list<T>(items: readonly T[], encode: (item: T) => Buffer): Buffer {
-  return Buffer.concat([u16(items.length), ...items.map(encode)]);
-}
-
-function sized(...parts: readonly Uint8Array[]): Buffer {
-  const body = Buffer.concat(parts);
-  const size = Buffer.alloc(4);
-  size.writeUInt32LE(body.length);
-  return Buffer.concat([size, body]);
-}
-
-function text(bytes: Uint8Array): Buffer {
-  return Buffer.concat([u16(bytes.length), bytes]);
-}
-
-/** Throws a RangeError beyond 65,535: no policy that decodes has such a list or text. */
-function u16(number: number): Buffer {
-  const bytes = Buffer.alloc(2);
-  bytes.writeUInt16LE(number);
-  return bytes;
 }

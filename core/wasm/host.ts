@@ -8,7 +8,7 @@ import type { FuelBudget } from './fuel.ts';
 import type { Metrics } from './metrics.ts';
 import type { Observer } from './observer.ts';
 import type { Queues } from './queues.ts';
-import type { TokenBuckets } from './shared-buckets.ts';
+import type { Buckets } from './shared-buckets.ts';
 import type { SharedData } from './shared-data.ts';
 import type { ActiveFaults } from './shared-faults.ts';
 import type { RestartReason } from './traps.ts';
@@ -24,7 +24,7 @@ export interface Host {
   readonly rehearsal: boolean;
   readonly metrics: Metrics;
   /** What rate limits count. */
-  readonly buckets: TokenBuckets;
+  readonly buckets: Buckets;
   /** How many faults are under way. */
   readonly faults: ActiveFaults;
   /** Whom guests may call. */

@@ -38,6 +38,8 @@ export interface Buckets {
   readonly waitMs: number;
   /** Keys that took over the place of one that was not full. */
   readonly evictions: number;
+  /** 16 bytes for whoever makes fingerprints: with another seed, other keys collide. */
+  readonly seed: Uint8Array;
   /** Takes a token at the time `now` from the bucket with this fingerprint. */
   take(low: number, high: number, rate: Rate, now: number): Taken;
   /** Gives back what was just taken. */
@@ -74,7 +76,6 @@ export class TokenBuckets implements Buckets {
     this.owner = shard + 1;
   }
 
-  /** 16 bytes for whoever makes fingerprints: with another seed, other keys collide. */
   get seed(): Uint8Array {
     return new Uint8Array(this.words.slice(0, SEED_WORDS).buffer);
   }

@@ -222,6 +222,14 @@ test('a limit is for the requests that its match names', () => {
   }
 });
 
+test('a limit whose expression alone has changed has another configuration', () => {
+  const configuration = (regex: string): string => {
+    const limits = [{ name: 'some', requests: 1, ...HOUR, match: { path: { regex } } }];
+    return Buffer.from(rateLimitConfig([policy({ limits })], NODE) ?? []).toString('hex');
+  };
+  assert.notEqual(configuration('/a'), configuration('/b'));
+});
+
 test('what one limit refuses is not held against the others', () => {
   const { passes, reply } = shard([
     { name: 'all', requests: 5, ...HOUR },

@@ -83,3 +83,14 @@ test('a limit that is lifted lets everything pass, and one that is put back has 
   plane.apply(POLICY);
   assert.equal(await status(), '429');
 });
+
+test('a changed expression takes effect, though nothing else has changed', async () => {
+  const policy = (regex: string): string =>
+    POLICY.replace('by: [{header: x-user}]', `match: {path: {regex: '${regex}'}}`).replace('some', 'by-path');
+  const plane = await startPlane({ appPort: await app(), yaml: [policy('/other')] });
+  closers.push(plane.close);
+  const status = async (): Promise<string> => (await get(plane.ports.inbound, 'ann')).slice(9, 12);
+  assert.deepEqual([await status(), await status()], ['200', '200']);
+  plane.apply(policy('/'));
+  assert.deepEqual([await status(), await status()], ['200', '429']);
+});
