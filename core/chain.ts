@@ -41,10 +41,10 @@ export type Traveller = Omit<ExchangeRecord, 'flags'> &
 
 export class Passage {
   readonly exchange: Traveller;
-  readonly state = new Map<string, Uint8Array>();
   token: VerifiedToken | null = null;
   private readonly spec: ChainSpec;
   private readonly entered: Seat[] = [];
+  private shared: Map<string, Uint8Array> | null = null;
   /** Above 0 while a filter's callback runs: what it asks for takes effect afterwards. */
   private depth = 0;
   /** An answer is on its way back through the filters. */
@@ -56,12 +56,22 @@ export class Passage {
     this.spec = spec;
   }
 
+  /** What filters leave for those after them; few do. */
+  get state(): Map<string, Uint8Array> {
+    this.shared ??= new Map();
+    return this.shared;
+  }
+
   /** The request's head enters the first filter. Ends in `exchange.forward()`, a pause or a local reply. */
   enter(end: boolean): void {
     this.requestHeadFrom(0, end);
   }
 
   requestBody(chunk: Buffer, end: boolean): void {
+    if (this.nobodyWants('request')) {
+      this.exchange.forwardData(chunk, end);
+      return;
+    }
     const body = new BodyBuffer();
     body.append(chunk);
     this.bodyFrom('request', 0, body, end);
@@ -77,6 +87,10 @@ export class Passage {
   }
 
   responseBody(chunk: Buffer, end: boolean): void {
+    if (this.nobodyWants('response')) {
+      this.exchange.sendData(chunk, end);
+      return;
+    }
     const body = new BodyBuffer();
     body.append(chunk);
     this.bodyFrom('response', this.entered.length - 1, body, end);
@@ -129,6 +143,16 @@ export class Passage {
       }
     }
     this.exchange.sendHead(head, end);
+  }
+
+  /** No filter looks at this direction's body, and none holds what comes before or with it. */
+  private nobodyWants(direction: Direction): boolean {
+    const request = direction === 'request';
+    for (const seat of this.entered) {
+      const { wants } = this.spec.filters[seat.index];
+      if (seat[direction].phase !== 'flowing' || (request ? wants.requestBody : wants.responseBody)) return false;
+    }
+    return true;
   }
 
   /** Body bytes that have passed the filters before `index` go on, up to a pause or out. */
