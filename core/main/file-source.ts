@@ -1,13 +1,13 @@
 // Configuration from a folder: every YAML and JSON file below it, read again when something changes. A folder that does
 // not decode leaves the old configuration serving, and says where and why.
 
-import { watch } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { decodeFiles, formatProblem, placeProblems } from '../config/decode.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import type { Configuration, Outcome } from './configuration.ts';
 import { findModule, resolveFileUrls } from './file-modules.ts';
+import { FolderWatch } from './folder-watch.ts';
 import type { Log } from './options.ts';
 import type { Source } from './source.ts';
 
@@ -22,6 +22,7 @@ export class FileSource implements Source {
   private readonly dir: string;
   private readonly configuration: Configuration;
   private readonly log: Log;
+  private readonly watch: FolderWatch;
   private readonly stopped = new AbortController();
   private revision = 0;
   private seen = '';
@@ -36,12 +37,15 @@ export class FileSource implements Source {
     this.dir = dir;
     this.configuration = configuration;
     this.log = log;
+    this.watch = new FolderWatch(
+      dir,
+      () => this.loadSoon(SETTLE_MS),
+      (error) => log('warning', 'config', `${dir} is looked at every ${RESCAN_MS / 1000} s only: ${error.message}`),
+    );
   }
 
   /** Rejects when the folder cannot be read or what it holds is refused: nothing serves yet, so somebody must act. */
   async start(): Promise<void> {
-    // Watched before it is read, so that no change falls between.
-    this.watch();
     const outcome = await this.load();
     if (outcome !== null && !outcome.ok) {
       throw new Error(
@@ -68,17 +72,10 @@ export class FileSource implements Source {
 
   async close(): Promise<void> {
     this.stopped.abort();
+    this.watch.close();
     if (this.timer !== null) clearTimeout(this.timer);
     if (this.rescan !== null) clearInterval(this.rescan);
     await this.loading;
-  }
-
-  private watch(): void {
-    const watcher = watch(this.dir, { recursive: true, signal: this.stopped.signal, persistent: false });
-    watcher.on('change', () => this.loadSoon(SETTLE_MS));
-    watcher.on('error', (error) => {
-      this.log('warning', 'config', `${this.dir} is looked at every ${RESCAN_MS / 1000} s only: ${error.message}`);
-    });
   }
 
   private loadSoon(ms: number): void {
@@ -97,6 +94,8 @@ export class FileSource implements Source {
 
   /** null when nothing changed. */
   private async load(): Promise<Outcome | null> {
+    // Watched before it is read, so that no change falls between.
+    await this.watch.refresh();
     const files = await readFolder(this.dir);
     const text = JSON.stringify([files, await stamps(this.dir)]);
     if (text === this.seen) return null;

@@ -5,7 +5,7 @@ import { Timers } from '../timers.ts';
 import type { Node } from '../workload.ts';
 import { inspectPlugin } from './inspect.ts';
 import { WasmRuntime } from './runtime.ts';
-import { createSharedMemory, type SharedMemory } from './shared-memory.ts';
+import { createSharedMemory, emptySharedMemory, type SharedMemory } from './shared-memory.ts';
 import type { PluginConfig, PluginType } from './spec.ts';
 import { PluginRefused } from './traps.ts';
 import type { Upstream } from './upstreams.ts';
@@ -41,6 +41,9 @@ const DATA_BYTES = 1 << 20;
 /** A canary's calls lead somewhere, and nobody answers: the canary is gone before that matters. */
 const NOWHERE: Omit<Upstream, 'service'> = { call: () => () => undefined };
 
+/** What the canaries of this thread share, one examination after the other. */
+let shared: SharedMemory | null = null;
+
 export default function examine({ node, code, memoryPages, configs }: Examination): Findings {
   if (code instanceof WebAssembly.Module) return { refusal: null, code: null, refusals: rehearse(node, code, configs) };
   const { description, module } = inspectPlugin(code, { memoryPages });
@@ -54,8 +57,11 @@ export default function examine({ node, code, memoryPages, configs }: Examinatio
 }
 
 function rehearse(node: Node, module: WebAssembly.Module, configs: readonly PluginConfig[]): (string | null)[] {
-  const shared = createSharedMemory(1, DATA_BYTES);
-  return configs.map((config) => canary(node, shared, { ...config, module, builtin: false, proven: true }));
+  // Megabytes for each would be garbage that nothing tells the collector of.
+  shared ??= createSharedMemory(1, DATA_BYTES);
+  emptySharedMemory(shared);
+  const memory = shared;
+  return configs.map((config) => canary(node, memory, { ...config, module, builtin: false, proven: true }));
 }
 
 function canary(node: Node, shared: SharedMemory, spec: Parameters<WasmRuntime['configure']>[0]): string | null {

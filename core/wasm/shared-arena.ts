@@ -2,13 +2,14 @@
 // main thread can free what a dead shard held; and each change to the free lists is one store, so that a shard killed in
 // the middle leaves them whole (at worst a block is lost). Whoever keeps a table in it publishes in the same manner.
 //
-//   word 0 lock (0 free, else shard + 1) | 1 waiters | 2 top | 3 limit | 4..7 the table's own | 8..39 free list of blocks of
+//   word 0 lock (0 free, else shard + 1) | 1 waiters | 2 top | 3 limit | 4..6 the table's own | 7 first block | 8..39 free list of blocks of
 //   2^k bytes | then the table's words | then blocks: next | class | what the table puts there
 
 const LOCK = 0;
 const WAITERS = 1;
 const TOP = 2;
 const LIMIT = 3;
+const FIRST = 7;
 const FREE = 8;
 /** First word of the table. */
 export const TABLE = 40;
@@ -25,8 +26,20 @@ export function createArena(bytes: number, words: number): SharedArrayBuffer {
   const memory = new SharedArrayBuffer(Math.max(bytes, table + 1024));
   const view = new Int32Array(memory);
   view[TOP] = table;
+  view[FIRST] = table;
   view[LIMIT] = memory.byteLength;
   return memory;
+}
+
+/** As it was when it was made. Nobody may be using it. */
+export function emptyArena(memory: SharedArrayBuffer): void {
+  const words = new Int32Array(memory);
+  const first = words[FIRST];
+  const limit = words[LIMIT];
+  words.fill(0, 0, words[TOP] >> 2);
+  words[TOP] = first;
+  words[FIRST] = first;
+  words[LIMIT] = limit;
 }
 
 /** Frees the lock if this shard, which is dead, held it. Main thread. True if it did. */

@@ -4,8 +4,10 @@ import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 
 import { Status } from '../../../core/wasm/abi.ts';
+import { Queues } from '../../../core/wasm/queues.ts';
 import { releaseDeadOwner } from '../../../core/wasm/shared-arena.ts';
 import { createSharedData, SharedData } from '../../../core/wasm/shared-data.ts';
+import { createSharedMemory, emptySharedMemory } from '../../../core/wasm/shared-memory.ts';
 
 const SCOPE = Buffer.from('vm');
 const NOBODY = Buffer.alloc(0);
@@ -128,4 +130,21 @@ test('a shard killed at any moment leaves a table that the others can use', asyn
     assert.equal(read(shared, `counter ${key}`), 'whole');
   }
   assert.equal(shared.entries, 3);
+});
+
+test('memory that is emptied holds nothing, and takes as much as before', () => {
+  const memory = createSharedMemory(1, 64 * 1024);
+  const fill = (): number => {
+    const data = new SharedData(memory.data, 0);
+    let stored = 0;
+    while (put(data, `key ${stored}`, Buffer.alloc(1000)) === Status.Ok) stored++;
+    return stored;
+  };
+  const queues = new Queues(memory.queues, 0);
+  queues.enqueue(queues.register('', 'q', null), Buffer.from('left'));
+  const first = fill();
+  assert.ok(first > 10);
+  emptySharedMemory(memory);
+  assert.equal(new Queues(memory.queues, 0).resolve('', 'q'), 0);
+  assert.equal(fill(), first);
 });
