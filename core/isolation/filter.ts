@@ -5,6 +5,7 @@ import type { FilterFactory, FilterStream, HttpFilter } from '../filter.ts';
 import type { PluginSpec } from '../wasm/spec.ts';
 import { wantsOf } from '../wasm/vm.ts';
 import type { Link } from './link.ts';
+import type { ThreadStatus } from './messages.ts';
 import { IsolatedStream } from './stream.ts';
 
 /** Which filters a thread has to know that takes the place of another. */
@@ -26,6 +27,8 @@ export class IsolatedFilter implements FilterFactory {
   streams = 0;
   /** Threads that it lost. */
   lost = 0;
+  /** How it fares, by thread. */
+  readonly reports = new Map<number, ThreadStatus>();
   private readonly links: readonly Link[];
   private readonly register: Register;
   private next = 0;

@@ -8,7 +8,7 @@ import { WasmRuntime } from '../wasm/runtime.ts';
 import { configKey, type PluginSpec } from '../wasm/spec.ts';
 import { PluginRefused } from '../wasm/traps.ts';
 import { Busy, HEARTBEAT_MS } from './busy.ts';
-import type { IsolateNews, IsolateOrder, IsolateStart } from './messages.ts';
+import type { IsolateNews, IsolateOrder, IsolateStart, ThreadStatus } from './messages.ts';
 import { type Host, type Resident, ShardLink } from './shard-link.ts';
 
 /** The deadline of the thread bounds what a plugin may spend here: fuel is what its limits name, and no more. */
@@ -18,6 +18,8 @@ const FUEL: FuelBudget = {
   stream: Number.MAX_SAFE_INTEGER,
   second: Number.MAX_SAFE_INTEGER,
 };
+
+const REPORT_MS = 1_000;
 
 export default function isolate(start: IsolateStart): Promise<void> {
   return new Promise((resolve) => {
@@ -31,6 +33,7 @@ class Isolate implements Host {
   readonly links = new Set<ShardLink>();
   /** The channel whose message is being handled. */
   current: ShardLink | null = null;
+  barred: ReadonlySet<string>;
   private readonly start: IsolateStart;
   private readonly runtime: WasmRuntime;
   private readonly residents = new Map<string, Resident>();
@@ -42,6 +45,7 @@ class Isolate implements Host {
     const { control, node, shared, slot, logLevel, busy, index } = start;
     this.start = start;
     this.busy = new Busy(busy, index);
+    this.barred = new Set(start.barred);
     this.runtime = new WasmRuntime({
       node,
       shared,
@@ -65,12 +69,17 @@ class Isolate implements Host {
       },
     });
     const heart = setInterval(() => this.busy.beat(), HEARTBEAT_MS);
+    const reports = setInterval(() => {
+      for (const link of this.links) link.report();
+    }, REPORT_MS);
     control.on('message', (order: IsolateOrder) => {
       if (order.type === 'shard') this.links.add(new ShardLink(this, order.port));
+      else if (order.type === 'barred') this.barred = new Set(order.plugins);
       else this.runtime.logLevel = order.level;
     });
     control.on('close', () => {
       clearInterval(heart);
+      clearInterval(reports);
       this.runtime.stop();
       this.timers.stop();
       for (const link of this.links) link.close();
@@ -100,6 +109,19 @@ class Isolate implements Host {
     if (--resident.shards > 0) return;
     this.residents.delete(configKey(resident.spec));
     if (resident.filter !== null) this.runtime.retire(resident.filter);
+  }
+
+  status({ spec, filter }: Resident): ThreadStatus {
+    const status = filter === null ? null : this.runtime.status(filter);
+    return {
+      running: status?.running ?? false,
+      broken: this.barred.has(spec.name) || (status?.broken ?? false),
+      restarts: status?.restarts ?? 0,
+      memoryBytes: status?.memoryBytes ?? 0,
+      calls: status?.calls ?? 0,
+      meanMicros: status?.meanMicros ?? null,
+      medianMicros: status?.medianMicros ?? null,
+    };
   }
 
   private configure(spec: PluginSpec): FilterFactory | null {

@@ -6,9 +6,10 @@ import { fingerprint, type PluginStatus } from '../wasm/runtime.ts';
 import type { PluginSpec } from '../wasm/spec.ts';
 import { IsolatedFilter } from './filter.ts';
 import { Link, type LinkEnvironment } from './link.ts';
+import type { ThreadStatus } from './messages.ts';
 import { ownBytes } from './packing.ts';
 
-export interface IsolationEnvironment extends Omit<LinkEnvironment, 'plugins' | 'lost'> {
+export interface IsolationEnvironment extends Omit<LinkEnvironment, 'plugins' | 'lost' | 'reported'> {
   /** How many there are. */
   readonly threads: number;
 }
@@ -45,22 +46,27 @@ export class Isolation {
     if (filter instanceof IsolatedFilter && !filter.retired) filter.retire();
   }
 
-  /** As this shard knows it: what happens inside of it happens on the threads. Null: it is none of these. */
+  /** As the threads told it last; they serve all shards alike. Null: it is none of these. */
   status(filter: object): PluginStatus | null {
     if (!(filter instanceof IsolatedFilter)) return null;
     const { name, spec, streams, lost } = filter;
+    const reports = [...filter.reports.values()];
+    const sum = (of: 'restarts' | 'memoryBytes' | 'calls'): number =>
+      reports.reduce((total, report) => total + report[of], 0);
+    // Of the thread that has had the most to do.
+    const busiest = reports.reduce<ThreadStatus | null>((a, b) => (a !== null && a.calls >= b.calls ? a : b), null);
     return {
       name,
       digest: spec.digest,
       configuration: fingerprint(spec.configuration),
-      running: true,
-      broken: false,
+      running: reports.length === 0 || reports.some(({ running }) => running),
+      broken: reports.some(({ broken }) => broken),
       streams,
-      restarts: lost,
-      memoryBytes: 0,
-      calls: 0,
-      meanMicros: null,
-      medianMicros: null,
+      restarts: lost + sum('restarts'),
+      memoryBytes: sum('memoryBytes'),
+      calls: sum('calls'),
+      meanMicros: busiest?.meanMicros ?? null,
+      medianMicros: busiest?.medianMicros ?? null,
     };
   }
 
@@ -81,8 +87,14 @@ export class Isolation {
       *plugins() {
         for (const { number, spec } of filters.values()) yield [number, spec] as const;
       },
-      lost() {
-        for (const filter of filters.values()) filter.lost++;
+      reported(from, plugin, status) {
+        filters.get(plugin)?.reports.set(from, status);
+      },
+      lost(of) {
+        for (const filter of filters.values()) {
+          filter.lost++;
+          filter.reports.delete(of);
+        }
       },
     });
   }

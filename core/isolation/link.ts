@@ -8,7 +8,7 @@ import type { LogLevel } from '../protocol.ts';
 import { mayCall, nothingKnown } from '../wasm/host-calls.ts';
 import type { PluginSpec } from '../wasm/spec.ts';
 import type { GiveUp, UpstreamFailure, UpstreamResponse, Upstreams } from '../wasm/upstreams.ts';
-import type { FromIsolate, ToIsolate } from './messages.ts';
+import type { FromIsolate, ThreadStatus, ToIsolate } from './messages.ts';
 import { ownBytes, packHead, unpackHead } from './packing.ts';
 import type { IsolatedStream } from './stream.ts';
 
@@ -28,8 +28,10 @@ export interface LinkEnvironment {
   connect(thread: number, port: MessagePort): void;
   /** What a thread that has just taken the place of another must know. */
   plugins(): Iterable<readonly [number, PluginSpec]>;
+  /** How a plugin fares on a thread. */
+  reported(thread: number, plugin: number, status: ThreadStatus): void;
   /** A thread has ended. */
-  lost(): void;
+  lost(thread: number): void;
   log(level: LogLevel, component: string, message: string): void;
 }
 
@@ -106,7 +108,7 @@ export class Link {
   /** The thread has ended. */
   private lost(): void {
     const streams = this.drop();
-    this.environment.lost();
+    this.environment.lost(this.thread);
     this.open();
     for (const stream of streams) stream.threadLost();
   }
@@ -140,6 +142,9 @@ export class Link {
         return;
       case 'asked':
         this.streams.get(message.stream)?.asked(message.changes);
+        return;
+      case 'status':
+        this.environment.reported(this.thread, message.plugin, message.status);
         return;
       case 'call':
         this.call(message);

@@ -6,6 +6,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Flag } from '../errors.ts';
 import type { Direction, LocalReply } from '../filter.ts';
 import type { LogLevel } from '../protocol.ts';
+import type { PluginStatus } from '../wasm/runtime.ts';
 import type { SharedMemory } from '../wasm/shared-memory.ts';
 import type { PluginSpec } from '../wasm/spec.ts';
 import type { RestartReason } from '../wasm/traps.ts';
@@ -24,12 +25,16 @@ export interface IsolateStart {
   readonly busy: SharedArrayBuffer;
   readonly shared: SharedMemory;
   readonly logLevel: LogLevel;
+  /** Names of plugins that are not to be run for now: they kept threads busy again and again. */
+  readonly barred: readonly string[];
 }
 
 /** From the main thread. */
 export type IsolateOrder =
   /** A shard wants to be served. */
-  { readonly type: 'shard'; readonly port: MessagePort } | { readonly type: 'log-level'; readonly level: LogLevel };
+  | { readonly type: 'shard'; readonly port: MessagePort }
+  | { readonly type: 'log-level'; readonly level: LogLevel }
+  | { readonly type: 'barred'; readonly plugins: readonly string[] };
 
 /** To the main thread. */
 export type IsolateNews =
@@ -115,7 +120,12 @@ export type FromIsolate =
       readonly trailers: PackedHead | null;
       readonly timeoutMs: number;
     }
-  | { readonly type: 'give-up'; readonly call: number };
+  | { readonly type: 'give-up'; readonly call: number }
+  /** About once a second, when something has changed. */
+  | { readonly type: 'status'; readonly plugin: number; readonly status: ThreadStatus };
+
+/** How a plugin fares on one thread. */
+export type ThreadStatus = Omit<PluginStatus, 'name' | 'digest' | 'configuration' | 'streams'>;
 
 /** Set by proxy_set_property. */
 export type Properties = readonly (readonly [string, Uint8Array])[];

@@ -10,7 +10,7 @@ import type { PluginSpec } from '../wasm/spec.ts';
 import type { GiveUp, UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../wasm/upstreams.ts';
 import type { Busy } from './busy.ts';
 import { ExchangeCopy, type Outward } from './exchange.ts';
-import type { CallOutcome, FromIsolate, StreamEvent, ToIsolate } from './messages.ts';
+import type { CallOutcome, FromIsolate, StreamEvent, ThreadStatus, ToIsolate } from './messages.ts';
 import { ownBytes, packHead, unpackHead } from './packing.ts';
 
 /** Answers do not wait longer than this for those of later events of the same batch. */
@@ -32,8 +32,11 @@ export interface Host {
   readonly links: Set<ShardLink>;
   /** The channel whose message is being handled. */
   current: ShardLink | null;
+  /** Names of plugins that are not to be run for now. */
+  readonly barred: ReadonlySet<string>;
   admit(spec: PluginSpec): Resident;
   leave(resident: Resident): void;
+  status(resident: Resident): ThreadStatus;
 }
 
 type Outcome = UpstreamResponse | UpstreamFailure;
@@ -56,6 +59,7 @@ export class ShardLink implements Outward {
   private outbox: FromIsolate[] = [];
   private handed: ArrayBuffer[] = [];
   private turn: NodeJS.Immediate | null = null;
+  private readonly reported = new Map<number, string>();
 
   constructor(host: Host, port: MessagePort) {
     this.host = host;
@@ -75,6 +79,18 @@ export class ShardLink implements Outward {
     this.calls.clear();
     for (const resident of this.plugins.values()) this.host.leave(resident);
     this.plugins.clear();
+  }
+
+  /** Tells the shard how its plugins fare here, when that has changed. */
+  report(): void {
+    for (const [plugin, resident] of this.plugins) {
+      const status = this.host.status(resident);
+      const text = JSON.stringify(status);
+      if (this.reported.get(plugin) === text) continue;
+      this.reported.set(plugin, text);
+      this.outbox.push({ type: 'status', plugin, status });
+    }
+    this.flush();
   }
 
   /** Something happened to an exchange outside of its events. */
@@ -134,6 +150,7 @@ export class ShardLink implements Outward {
         return;
       case 'retire': {
         const resident = this.plugins.get(message.plugin);
+        this.reported.delete(message.plugin);
         if (resident === undefined || !this.plugins.delete(message.plugin)) return;
         host.leave(resident);
         return;
@@ -141,7 +158,8 @@ export class ShardLink implements Outward {
       case 'open': {
         const { number, filter, spec } = this.plugins.get(message.plugin)!;
         const exchange = new ExchangeCopy(message, this);
-        exchange.filter = filter?.open(exchange, message.config) ?? stopgap(exchange, spec.failStrategy);
+        const runs = filter !== null && !host.barred.has(spec.name);
+        exchange.filter = runs ? filter.open(exchange, message.config) : stopgap(exchange, spec.failStrategy);
         this.streams.set(message.stream, { exchange, number });
         return;
       }

@@ -1,6 +1,6 @@
 // The threads for slow filters: a second Piscina pool, one long task a thread, begun when a shard first asks for it. A thread
-// that works on one thing for longer than the deadline is terminated, and another takes its place; a thread whose filters do
-// that again and again is started with growing pauses, for which the shards' requests to it wait or fail as they are.
+// that works on one thing for longer than the deadline is terminated, and another takes its place at once; a plugin that does
+// so again and again is barred for a while, and a thread that ends for another reason is started with growing pauses.
 
 import { extname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -35,6 +35,9 @@ const FIRST_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 10_000;
 const FORGIVEN_AFTER_MS = 60_000;
 const DYING_MS = 20;
+/** So many deaths of threads by one plugin, none of them long after the one before, bar it for a while; then one is enough. */
+const OFFENCES = 5;
+const BARRED_MS = 60_000;
 
 /** One thread between its start and its death. */
 interface Life {
@@ -53,9 +56,12 @@ export class Isolates {
   private readonly busy: SharedArrayBuffer;
   private readonly lives: (Life | null)[];
   private readonly failures: number[];
+  private readonly pausing: boolean[];
   /** Channels of shards to threads that are not there at the moment. */
   private readonly waiting: MessagePort[][];
   private readonly stopping = new AbortController();
+  private readonly offences = new Map<string, { count: number; at: number }>();
+  private readonly barred = new Set<string>();
   private pool: Piscina | null = null;
   private watch: BusyWatch | null = null;
 
@@ -65,6 +71,7 @@ export class Isolates {
     this.busy = createBusy(threads);
     this.lives = new Array(threads).fill(null);
     this.failures = new Array(threads).fill(0);
+    this.pausing = new Array(threads).fill(false);
     this.waiting = this.lives.map(() => []);
   }
 
@@ -80,13 +87,13 @@ export class Isolates {
     else if (life != null) life.control.postMessage({ type: 'shard', port } satisfies IsolateOrder, [port]);
     else {
       this.waiting[index].push(port);
-      // One that died is begun by its pause.
-      if (this.failures[index] === 0) this.begin(index);
+      // One that died is begun when its pause is over.
+      if (!this.pausing[index]) this.begin(index);
     }
   }
 
   setLogLevel(level: LogLevel): void {
-    for (const life of this.lives) life?.control.postMessage({ type: 'log-level', level } satisfies IsolateOrder);
+    this.tell({ type: 'log-level', level });
   }
 
   async stop(): Promise<void> {
@@ -122,7 +129,16 @@ export class Isolates {
     port1.on('message', (news: IsolateNews) => this.receive(life, news));
     port1.unref();
     const slot = firstSlot + index;
-    const task: IsolateStart = { index, slot, node, control: port2, busy: this.busy, shared, logLevel: logLevel() };
+    const task: IsolateStart = {
+      index,
+      slot,
+      node,
+      control: port2,
+      busy: this.busy,
+      shared,
+      logLevel: logLevel(),
+      barred: [...this.barred],
+    };
     this.watch.begin(index);
     this.pool.run(task, { filename: TASK.href, transferList: [port2], signal: life.abort.signal }).then(
       () => this.ended(life, 'its task ended', null),
@@ -166,18 +182,50 @@ export class Isolates {
     if (this.stopping.signal.aborted) return;
     setTimeout(() => died(firstSlot + index), DYING_MS);
     if (performance.now() - life.bornAt > FORGIVEN_AFTER_MS) this.failures[index] = 0;
-    // At once the first time: what else runs there has done nothing.
-    const failures = this.failures[index]++;
+    // At once for a plugin's deed: what else runs there has done nothing, and who repeats it is barred.
+    const failures = culprit === null ? ++this.failures[index] : 0;
     const wait = failures === 0 ? 0 : Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS << Math.min(failures - 1, 10));
     this.restarts++;
+    this.pausing[index] = true;
     log('error', 'main', `pool thread ${index} failed: ${cause.replace(/\s+/g, ' ')}; started again in ${wait} ms`);
-    if (culprit !== null) restarted(culprit, 'deadline');
+    if (culprit !== null) {
+      restarted(culprit, 'deadline');
+      this.blame(culprit);
+    }
     void delay(wait, true, { signal: this.stopping.signal }).then(
-      () => this.begin(index),
+      () => {
+        this.pausing[index] = false;
+        this.begin(index);
+      },
       (error: Error) => {
         if (error.name !== 'AbortError') throw error;
       },
     );
+  }
+
+  private blame(plugin: string): void {
+    const now = performance.now();
+    const before = this.offences.get(plugin);
+    const count = before !== undefined && now - before.at < BARRED_MS * 2 ? before.count + 1 : 1;
+    this.offences.set(plugin, { count, at: now });
+    if (count < OFFENCES || this.barred.has(plugin)) return;
+    const seconds = BARRED_MS / 1000;
+    this.environment.log(
+      'error',
+      'main',
+      `plugin ${plugin} has cost ${count} threads in a row: for ${seconds} s its requests go by its fail strategy`,
+    );
+    this.barred.add(plugin);
+    this.tell({ type: 'barred', plugins: [...this.barred] });
+    const lift = setTimeout(() => {
+      this.barred.delete(plugin);
+      this.tell({ type: 'barred', plugins: [...this.barred] });
+    }, BARRED_MS);
+    lift.unref();
+  }
+
+  private tell(order: IsolateOrder): void {
+    for (const life of this.lives) life?.control.postMessage(order);
   }
 
   private bury(life: Life): void {

@@ -161,6 +161,20 @@ test('it is let go when its last stream has ended, and comes back for a request 
   assert.ok(!rig.isolation.names.includes('swapped'));
 });
 
+test('it is known how it fares on the threads', async () => {
+  const watched = rig.plugin({ name: 'watched', vmId: 'watched' });
+  const visit = new Visit([watched]).begin();
+  await visit.leaves('head');
+  const deadline = performance.now() + 30_000;
+  while (rig.isolation.status(watched)?.memoryBytes === 0 && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const status = rig.isolation.status(watched);
+  assert.ok(status !== null && status.memoryBytes >= 1 << 16, JSON.stringify(status));
+  assert.deepEqual([status.running, status.broken, status.streams, status.restarts], [true, false, 1, 0]);
+  visit.end();
+});
+
 test('it calls a service through the shard, which knows whom it may call', async () => {
   const asked: string[] = [];
   const calling = startRig({
