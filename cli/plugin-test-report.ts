@@ -1,9 +1,10 @@
 // What `mesh plugin test` prints for people: a line a test, what was different as a diff at its place in the fixture, and
 // how often each callback ran.
 
+import type { BenchReport } from '../plugins/testing/bench.ts';
 import type { TestResult } from '../plugins/testing/run.ts';
 import type { SuiteReport } from '../plugins/testing/suite.ts';
-import { paint } from './output.ts';
+import { paint, table } from './output.ts';
 import { unifiedDiff } from './unified-diff.ts';
 
 export function testReport(report: SuiteReport): string {
@@ -61,4 +62,22 @@ function coverageLine(coverage: SuiteReport['coverage']): string {
   const never = parts.filter(({ count }) => count === 0).map(({ name }) => name);
   const rest = never.length === 0 ? '' : paint('yellow', `; never: ${never.join(', ')}`);
   return `callbacks: ${ran.join(', ') || 'none'}${rest}`;
+}
+
+/** What `mesh plugin test --bench` prints. */
+export function benchReport(report: BenchReport): string {
+  const rows = report.callbacks.map(({ callback, calls, ns, fuel }) => [
+    callback.replace(/^proxy_on_/, ''),
+    String(calls),
+    ns.toFixed(0),
+    fuel.toFixed(0),
+  ]);
+  const { exchanges, nsPerExchange, fuelPerExchange, memoryBytes, grownBytes } = report;
+  return [
+    table(['CALLBACK', 'CALLS', 'NS A CALL', 'FUEL A CALL'], rows),
+    '',
+    `an exchange: ${nsPerExchange.toFixed(0)} ns in the filter, ${fuelPerExchange.toFixed(0)} units of fuel (of ${exchanges} exchanges)`,
+    `handed over: ${report.allocationsPerExchange.toFixed(1)} allocations, ${report.bytesPerExchange.toFixed(0)} bytes an exchange`,
+    `memory: ${Math.round(memoryBytes / 1024)} KiB, grew by ${Math.round(grownBytes / 1024)} KiB`,
+  ].join('\n');
 }

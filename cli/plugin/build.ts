@@ -30,6 +30,11 @@ const TARGET = 'wasm32-wasip1';
  */
 export type Which = 'release' | 'debug' | 'both';
 
+/** False: there is a module and no source of it. */
+export function canBuild({ folder }: Project): boolean {
+  return [...ENTRIES, 'Cargo.toml', 'go.mod'].some((file) => existsSync(join(folder, file)));
+}
+
 /** Throws CliError: what does not compile as problems with their places; what was built before is then left. */
 export async function buildProject(project: Project, which: Which): Promise<Built> {
   const { folder } = project;

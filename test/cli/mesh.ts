@@ -9,6 +9,8 @@ import { after } from 'node:test';
 export const ROOT = join(import.meta.dirname, '..', '..');
 const MESH = join(ROOT, 'cli', 'mesh.ts');
 
+const PATIENCE_MS = 60_000;
+
 /** What still runs. A test that fails in the middle leaves none of it behind. */
 const alive = new Set<Running>();
 after(async () => {
@@ -87,6 +89,29 @@ export class Running {
     // Who only wants its end need not ask whether it was ready.
     early.catch(() => null);
     this.ready.catch(() => null);
+  }
+
+  /** Resolves once its words so far are like `what`. Rejects when it ends before, or after a minute. */
+  says(what: RegExp): Promise<void> {
+    const { stdout, stderr } = this.child;
+    return new Promise((resolve, reject) => {
+      const over = (error?: Error): void => {
+        clearTimeout(timer);
+        stdout!.off('data', look);
+        stderr!.off('data', look);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const look = (): void => {
+        if (what.test(this.out + this.err)) over();
+      };
+      const missing = (): void => over(new Error(`nothing was said like ${what}:\n${this.out}${this.err}`));
+      const timer = setTimeout(missing, PATIENCE_MS);
+      stdout!.on('data', look);
+      stderr!.on('data', look);
+      void this.ended.then(missing);
+      look();
+    });
   }
 
   stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<{ code: number | null; signal: string | null }> {

@@ -32,6 +32,9 @@ suite('from mesh plugin new to a module', () => {
     assert.deepEqual(maps, ['debug.wasm', 'debug.wasm.map', 'release.wasm', 'release.wasm.map']);
     const { sources } = JSON.parse(readFileSync(`${wasm}.map`, 'utf8'));
     assert.ok(sources.some((source: string) => source.endsWith('filter.ts')));
+    const tried = await run('try', 'hello-world', '--json');
+    assert.equal(tried.code, 0, tried.err);
+    assert.deepEqual(JSON.parse(tried.out).response.headers, [['x-hello-world', 'hello from hello-world']]);
     const tested = await run('test', 'hello-world', '--json');
     assert.equal(tested.code, 0, tested.out);
     const report = JSON.parse(tested.out);

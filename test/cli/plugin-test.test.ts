@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { guest } from '../core/wasm/guests.ts';
 import { busy } from '../plugins/wat.ts';
-import { mesh } from './mesh.ts';
+import { mesh, Running } from './mesh.ts';
 
 let home: string;
 before(() => {
@@ -87,5 +87,46 @@ suite('mesh plugin test', () => {
       assert.match(err, message);
       assert.deepEqual([code, out], [expected, '']);
     }
+  });
+
+  test('--bench says what each callback of the fixtures’ requests costs', async () => {
+    const folder = pluginFolder('bench', { 'a.yaml': GOOD });
+    const { code, out } = await mesh(['plugin', 'test', folder, '--bench', '--json']);
+    assert.equal(code, 0);
+    const report = JSON.parse(out);
+    assert.ok(report.exchanges > 0 && report.fuelPerExchange > 0 && report.nsPerExchange >= 0, out);
+    const callbacks = report.callbacks as { callback: string; calls: number; fuel: number }[];
+    assert.deepEqual(
+      callbacks.map(({ callback, calls }) => [callback, calls]),
+      [
+        ['proxy_on_request_headers', report.exchanges],
+        ['proxy_on_response_headers', report.exchanges],
+      ],
+    );
+    assert.ok(callbacks.every(({ fuel }) => fuel > 0));
+    assert.equal(report.grownBytes, 0);
+    const words = await mesh(['plugin', 'test', folder, '--bench']);
+    assert.match(words.out, /^CALLBACK +CALLS +NS A CALL +FUEL A CALL\nrequest_headers +\d+ +\d+ +\d+\n/);
+    assert.match(words.out, /\nmemory: 64 KiB, grew by 0 KiB\n$/);
+    const idle = pluginFolder('idle', { 'a.yaml': 'name: starts\nstarted: { logs: [] }\n' });
+    const nothing = await mesh(['plugin', 'test', idle, '--bench']);
+    assert.deepEqual([nothing.code, nothing.out], [2, '']);
+  });
+
+  test('--watch runs again on every save, and waits out what is wrong', async () => {
+    const folder = pluginFolder('watched', { 'a.yaml': GOOD });
+    const running = new Running(['plugin', 'test', folder, '--watch'], { cwd: home });
+    const fixture = join(folder, 'tests', 'a.yaml');
+    await running.says(/1 passed/);
+    writeFileSync(fixture, BAD);
+    await running.says(/tests\/a\.yaml saved\n[\s\S]*1 of 1 failed/);
+    writeFileSync(fixture, 'name: a\nreqest: {}\nrequest: {}\nexpect: {}');
+    await running.says(/mesh: 1 problem in the fixtures/);
+    writeFileSync(fixture, `${GOOD}---\n${GOOD}`);
+    await running.says(/2 passed/);
+    assert.equal((await running.stop('SIGINT')).code, 0);
+    const { code, err } = await mesh(['plugin', 'test', folder, '--watch', '--json']);
+    assert.equal(code, 2);
+    assert.match(err, /--watch goes with neither --bench nor --json/);
   });
 });

@@ -77,7 +77,7 @@ suite('an own filter on Bookinfo', { timeout: 230_000 }, () => {
 
   test('mesh plugin dev swaps every save in, survives what is wrong, and puts back what was there', async () => {
     const dev = new Running(['plugin', 'dev', 'hello'], { home, cwd: work });
-    const heard = (what: RegExp): Promise<void> => untilSaid(dev, what);
+    const heard = (what: RegExp): Promise<void> => dev.says(what);
     await heard(/^live .*7\/7 proxies/m);
     const file = join(work, 'hello', 'filter.ts');
     const source = readFileSync(file, 'utf8');
@@ -128,31 +128,20 @@ suite('an own filter on Bookinfo', { timeout: 230_000 }, () => {
     await done('plugin', 'install', './redact-body', ...gatewayOnly, ...allow);
     const { headers, body } = await ask('/api/v1/products/0');
     assert.equal(headers['x-content-type-options'], 'nosniff');
+    // Here is no folder of this name.
+    const tried = await mesh(['plugin', 'try', 'hello', '--response-body', 'x', '--json'], { home, cwd: folder });
+    assert.equal(tried.code, 0, tried.err);
+    const { accepted, response } = JSON.parse(tried.out);
+    assert.equal(accepted, true);
+    assert.deepEqual(
+      response.headers.find(([name]: string[]) => name === 'x-hello'),
+      ['x-hello', 'hello from hello'],
+    );
+    const missing = await run('plugin', 'try', 'nobody');
+    assert.deepEqual([missing.code, missing.out], [2, '']);
+    assert.match(missing.err, /^mesh: there is neither a file nor an installed plugin nobody\n$/);
     const details = JSON.parse(body) as Record<string, unknown>;
     assert.equal(details['ISBN-10'], '***');
     assert.equal(details['ISBN-13'], '123-1234567890');
   });
 });
-
-/** A wait that is over after a minute tells more than a suite that is. */
-const PATIENCE_MS = 60_000;
-
-function untilSaid(running: Running, what: RegExp): Promise<void> {
-  const { stdout, stderr } = running.child;
-  return new Promise((resolve, reject) => {
-    const over = (error?: Error): void => {
-      clearTimeout(timer);
-      stdout!.off('data', look);
-      stderr!.off('data', look);
-      if (error === undefined) resolve();
-      else reject(error);
-    };
-    const look = (): void => void (what.test(running.out + running.err) && over());
-    const missing = (): void => over(new Error(`nothing was said like ${what}:\n${running.out}${running.err}`));
-    const timer = setTimeout(missing, PATIENCE_MS);
-    stdout!.on('data', look);
-    stderr!.on('data', look);
-    void running.ended.then(missing);
-    look();
-  });
-}

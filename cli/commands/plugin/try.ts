@@ -1,19 +1,20 @@
 // `mesh plugin try`: one exchange through a module in the proxies' own host, and what the module did.
-import { basename } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { TrialResponse } from '../../../core/wasm/trial-exchange.ts';
 import type { Trial, TryOptions } from '../../../plugins/try.ts';
 import { CliError, EXIT } from '../../exit.ts';
 import { note, paint, print, printJson } from '../../output.ts';
+import type { Subject } from '../../plugin/subject.ts';
 import { answer, header, message, method, property, status, target } from '../../trial-options.ts';
 
 type Fields = readonly (readonly [string, string])[];
 
 interface Options {
-  readonly rootId: string;
+  readonly rootId?: string;
   readonly type?: 'http' | 'network' | 'service';
-  readonly config: string;
-  readonly vmConfig: string;
+  readonly config?: string;
+  readonly vmConfig?: string;
+  readonly namespace: string;
   readonly method?: string;
   readonly path: string;
   readonly header: Fields;
@@ -30,11 +31,12 @@ export function addTryCommand(group: Command): void {
   group
     .command('try')
     .description('Send one exchange through a module, and print what it did')
-    .argument('<file>', 'a .wasm file')
-    .option('--root-id <id>', 'root id, which a module with several plugins chooses by', '')
+    .argument('<file>', 'a .wasm file, a plugin’s folder, or the name of an installed plugin')
+    .option('-n, --namespace <name>', 'of an installed plugin', 'default')
+    .option('--root-id <id>', 'root id, which a module with several plugins chooses by')
     .addOption(new Option('--type <type>', 'what it is').choices(['http', 'network', 'service']))
-    .option('--config <json>', 'its configuration; @FILE reads a file', '')
-    .option('--vm-config <text>', 'configuration of its virtual machine; @FILE reads a file', '')
+    .option('--config <json>', 'its configuration; @FILE reads a file')
+    .option('--vm-config <text>', 'configuration of its virtual machine; @FILE reads a file')
     .option('-X, --method <method>', 'the request’s method (default: GET, with a body POST)', method)
     .option('--path <path>', 'the request’s path', target, '/')
     .option('-H, --header <header>', "a header of the request, 'name: value'; repeatable", header, [])
@@ -54,22 +56,24 @@ export function addTryCommand(group: Command): void {
       'after',
       `
 Works on every module of proxy-wasm 0.1.0, 0.2.0 and 0.2.1, without a mesh. A module that is refused ends with exit code 3,
-one that traps with 1.
+one that traps with 1. A folder's module runs with its default
+configuration, an installed plugin with the one that it has in the mesh, unless --config says otherwise.
 
 Examples:
   $ mesh plugin try filter.wasm
   $ mesh plugin try filter.wasm --config '{"header":"x-user"}' -H 'cookie: user=jason' --path /reviews/0
   $ mesh plugin try filter.wasm --config @config.json -d hello --response-body world --json
   $ mesh plugin try authz.wasm --answer 'authz.default=403:not today'
+  $ mesh plugin try security-headers --response-header 'server: nginx'
   $ mesh plugin try tcp.wasm --type network -d ping --response-body pong --property source.address=10.0.0.1:4000`,
     )
     .action(async (file: string, options: Options) => {
-      const [{ tryModule }, { readWasm }] = await Promise.all([
+      const [{ tryModule }, { readSubject }] = await Promise.all([
         import('../../../plugins/try.ts'),
-        import('../../wasm-file.ts'),
+        import('../../plugin/subject.ts'),
       ]);
-      const { bytes } = await readWasm(file);
-      const trial = await tryModule(bytes, await tryOptions(file, options));
+      const subject = await readSubject(file, options.namespace);
+      const trial = await tryModule(subject.bytes, await tryOptions(subject, options));
       if (options.json === true) printJson(trial.report);
       else if (trial.report.accepted) print(inWords(trial));
       const { refusal, trap } = trial.report;
@@ -83,18 +87,18 @@ Examples:
     });
 }
 
-async function tryOptions(file: string, options: Options): Promise<TryOptions> {
+async function tryOptions(subject: Subject, options: Options): Promise<TryOptions> {
   const [configuration, vmConfiguration] = await Promise.all([
-    textOrFile('--config', options.config),
-    textOrFile('--vm-config', options.vmConfig),
+    options.config === undefined ? subject.configuration : textOrFile('--config', options.config),
+    options.vmConfig === undefined ? subject.vmConfiguration : textOrFile('--vm-config', options.vmConfig),
   ]);
   const { head, headers } = message(options.header);
   const reply = message(options.responseHeader);
   const body = Buffer.from(options.data);
   return {
-    name: basename(file).replace(/\.wasm$/, ''),
-    rootId: options.rootId,
-    kind: options.type,
+    name: subject.name,
+    rootId: options.rootId ?? subject.rootId,
+    kind: options.type ?? subject.kind,
     configuration,
     vmConfiguration,
     request: {
