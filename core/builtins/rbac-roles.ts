@@ -8,6 +8,7 @@ import type { AccessRule, RbacConfigSpec, ServiceRoleBindingSpec, Subject } from
 import type { KindName } from '../config/kinds.ts';
 import type { Resource } from '../config/resource.ts';
 import type { Node } from '../workload.ts';
+import { ROOT_NAMESPACE } from './attachment.ts';
 import type { Policies } from './builtin.ts';
 import {
   type Compiled,
@@ -38,7 +39,7 @@ type Binding = Resource<ServiceRoleBindingSpec>;
 
 /** Null where the mode does not cover this workload. Gateways it never covers: roles are about services. */
 export function roleRules(policies: Policies, node: Node): RoleRules | null {
-  const config = [...policies('ClusterRbacConfig'), ...policies('RbacConfig')].at(0)?.spec;
+  const config = configOf(policies);
   if (config === undefined || node.role === 'gateway') return null;
   const services = servicesOf(node, policies('Service'));
   if (!covers(config, node.namespace, services)) return null;
@@ -54,6 +55,13 @@ export function roleRules(policies: Policies, node: Node): RoleRules | null {
   if (config.enforcementMode === 'PERMISSIVE')
     return { enforced: [], permissive: [nothing, ...enforced, ...permissive] };
   return { enforced: [nothing, ...enforced], permissive };
+}
+
+/** One for the mesh. An RbacConfig of some namespace must not take the place of the root namespace's. */
+function configOf(policies: Policies): RbacConfigSpec | undefined {
+  const old = policies('RbacConfig');
+  const root = old.find(({ metadata }) => metadata.namespace === ROOT_NAMESPACE);
+  return (policies('ClusterRbacConfig').at(0) ?? root ?? old.at(0))?.spec;
 }
 
 function covers(config: RbacConfigSpec, namespace: string, services: readonly string[]): boolean {

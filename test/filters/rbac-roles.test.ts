@@ -70,6 +70,7 @@ describe('where roles are enforced', () => {
     const old = config('{mode: "ON"}', 'RbacConfig', ', namespace: istio-system');
     assert.equal(decideYaml(old), NONE);
     assert.equal(decideYaml(old + config('{mode: "OFF"}')), 'no filter');
+    assert.equal(decideYaml(config('{mode: "OFF"}', 'RbacConfig', ', namespace: a') + old), NONE);
   });
 
   test('a workload of two services is excluded only with both', () => {
