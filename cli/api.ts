@@ -32,6 +32,9 @@ export interface Commit {
   readonly removals: readonly string[];
 }
 
+/** Modules of WasmPlugins are fetched meanwhile, from registries that may be slow and are asked again. */
+const APPLY_MS = 180_000;
+
 /** A module has 64 MiB at most. */
 const UPLOAD_MS = 120_000;
 
@@ -53,7 +56,7 @@ export class Api {
 
   /** `modules`: digests of what file: URLs name. */
   apply(files: readonly SourceFile[], options: ApplyOptions = {}, modules?: ModuleFiles): Promise<ChangeResult> {
-    return this.#post('/v1/apply', { ...options }, { files, modules });
+    return this.#call('POST', '/v1/apply', { ...options }, { files, modules }, APPLY_MS);
   }
 
   delete(

@@ -31,6 +31,7 @@ const VERSION = 1;
 /** Somebody who writes for longer is gone. */
 const STALE_MS = 10_000;
 const RETRY_MS = 20;
+const PATIENCE_MS = 30_000;
 
 /** Empty when there is no such file. Throws StepFailed (lock, refused). */
 export async function readLockfile(file: string): Promise<LockedPlugins> {
@@ -79,6 +80,7 @@ export async function updateLockfile(
 
 /** Whoever creates the new file may write. */
 async function claim(file: string): ReturnType<typeof open> {
+  const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     try {
       return await open(file, 'wx', 0o644);
@@ -86,6 +88,8 @@ async function claim(file: string): ReturnType<typeof open> {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code !== 'EEXIST') throw failed(`${file} cannot be written: ${message}`);
     }
+    if (performance.now() > deadline)
+      throw failed(`${file} is there: another command writes, or was killed while it did`);
     const since = await stat(file).catch(() => null);
     if (since !== null && Date.now() - since.mtimeMs > STALE_MS) await unlink(file).catch(() => null);
     else await delay(RETRY_MS);

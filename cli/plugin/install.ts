@@ -67,7 +67,8 @@ export async function installFound(
     yes: options.yes,
   });
   const capabilities = description.capabilities.map(({ name }) => name);
-  options.tell('allow', capabilities.length === 0 ? 'it can do nothing' : capabilities.join(', '));
+  const calls = manifest.upstreams === undefined ? '' : `; it calls ${manifest.upstreams.join(', ')}`;
+  options.tell('allow', capabilities.length === 0 ? 'it can do nothing' : capabilities.join(', ') + calls);
 
   const after = pluginResource(key, found, { digest, capabilities }, options.wishes, before);
   const { config, enabled, rootId = '', type } = after.spec;

@@ -51,7 +51,8 @@ export async function readPackage(where: string, read: ReadFile): Promise<Plugin
   if (script !== undefined)
     throw refuse(`it has the install script "${script}"; a plugin runs nothing when it is installed`);
   const module = await read(manifest.wasm);
-  if (module === null) throw refuse(`there is no ${manifest.wasm}, which mesh.plugin.wasm names: is it built?`);
+  if (module === null)
+    throw refuse(`there is no ${manifest.wasm}, which mesh.plugin.wasm names: build it first (mesh plugin build)`);
   let schema: unknown;
   if (manifest.schema !== undefined) {
     const { schema: file } = manifest;

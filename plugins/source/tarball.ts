@@ -4,6 +4,7 @@ import { StepFailed } from '../step.ts';
 
 const MOST_BYTES = 96 * 1024 * 1024;
 const MOST_FILES = 20_000;
+const PIECE = 16 * 1024;
 
 /** By path below the `strip` outermost folders: a package has one. Throws StepFailed (check, refused). */
 export function unpack(tarball: Uint8Array, name: string, strip: 0 | 1 = 1): Promise<ReadonlyMap<string, Uint8Array>> {
@@ -11,7 +12,11 @@ export function unpack(tarball: Uint8Array, name: string, strip: 0 | 1 = 1): Pro
     const files = new Map<string, Uint8Array>();
     let bytes = 0;
     let count = 0;
-    const refuse = (why: string): void => reject(new StepFailed('check', 'refused', `${name} ${why}`));
+    let refused = false;
+    const refuse = (why: string): void => {
+      refused = true;
+      reject(new StepFailed('check', 'refused', `${name} ${why}`));
+    };
     const parser = new Parser({
       strict: true,
       onReadEntry(entry) {
@@ -40,6 +45,9 @@ export function unpack(tarball: Uint8Array, name: string, strip: 0 | 1 = 1): Pro
     });
     parser.on('error', (error: Error) => refuse(`is no tarball: ${error.message}`));
     parser.on('end', () => resolve(files));
-    parser.end(Buffer.from(tarball.buffer, tarball.byteOffset, tarball.byteLength));
+    // Piece by piece: what one unpacks to is in memory at once, and after a refusal nothing more is unpacked.
+    const bytesOf = Buffer.from(tarball.buffer, tarball.byteOffset, tarball.byteLength);
+    for (let at = 0; at < bytesOf.length && !refused; at += PIECE) parser.write(bytesOf.subarray(at, at + PIECE));
+    if (!refused) parser.end();
   });
 }
