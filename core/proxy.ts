@@ -29,7 +29,9 @@ import type { ConfigUpdate, DumpKind, ListenerSpec, LogLevel, PluginModule, Shar
 import type { RecordSink } from './record.ts';
 import { chooseRoute, outboundHost } from './router/choose.ts';
 import { splitAuthority } from './router/hosts.ts';
+import { configFaults } from './snapshot/chain-plan.ts';
 import { Compiler } from './snapshot/compile.ts';
+import { policiesIn } from './snapshot/policies.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
 import { Timers } from './timers.ts';
 import { WasmFilters } from './wasm-filters.ts';
@@ -155,7 +157,9 @@ class Shard implements DataPlane, Plane {
       return { ok: true, problems };
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      return { ok: false, problems: [{ severity: 'error', code: 'compile', message }] };
+      // Of what knows its place, that is told in place of the first thing that did not compile.
+      const faults = configFaults(policiesIn(next));
+      return { ok: false, problems: faults.length > 0 ? faults : [{ severity: 'error', code: 'compile', message }] };
     }
   }
 

@@ -61,12 +61,17 @@ export function planChain(kind: ChainKind, policies: Policies, node: Node): Slot
   return slots;
 }
 
-/** What is wrong with the configurations that a FilterChain has for built-in filters. */
-export function configFaults(chain: Resource<FilterChainSpec>): Problem[] {
+/** What is wrong with the configurations that FilterChains have for built-in filters, whomever they select. */
+export function configFaults(policies: Policies): Problem[] {
+  return policies('FilterChain').flatMap((chain) => faultsOf(chain, policies));
+}
+
+function faultsOf(chain: Resource<FilterChainSpec>, policies: Policies): Problem[] {
   const { insert = [], routes = [] } = chain.spec;
   const fault = (name: string, config: JsonObject | undefined, pointer: string): Problem | [] => {
     const builtin = CONFIGURABLE.find((each) => each.name === name);
-    if (builtin === undefined) return [];
+    // A plugin of this name is meant before the built-in.
+    if (builtin === undefined || pluginNamed(policies, chain.metadata.namespace, name) !== null) return [];
     try {
       builtin.configure(config ?? {});
       return [];

@@ -10,9 +10,12 @@ import type { Node } from '../workload.ts';
 import { configFaults } from './chain-plan.ts';
 import { Compiler } from './compile.ts';
 import type { FilterSource } from './filters.ts';
+import { policiesIn } from './policies.ts';
 
 /** Errors: what no proxy could compile. Warnings are the business of core/config. */
 export function dryRun(resources: ReadonlyMap<string, Resource>): Problem[] {
+  const faults = configFaults(policiesIn(resources));
+  if (faults.length > 0) return faults;
   const timers = new Timers(1000);
   timers.stop();
   try {
@@ -25,7 +28,7 @@ export function dryRun(resources: ReadonlyMap<string, Resource>): Problem[] {
       );
       compiler.compile({ resources, endpoints: [] }, 0);
     }
-    return [...resources.values()].flatMap((each) => (isKind(each, 'FilterChain') ? configFaults(each) : []));
+    return [];
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return [{ severity: 'error', code: 'compile', message: `the configuration cannot be compiled: ${message}` }];

@@ -90,3 +90,19 @@ test('requests bring faults where a FilterChain lets them, and nowhere else', as
   assert.match(await get(inbound, '/'), /^HTTP\/1\.1 200 /);
   assert.match(await get(outbound, '/', abort), /^HTTP\/1\.1 200 /);
 });
+
+test('what is wrong with a built-in filter’s configuration refuses the revision, and says where', () => {
+  const chain = {
+    apiVersion: 'weft.dev/v1',
+    kind: 'FilterChain',
+    metadata: { name: 'c', namespace: 'default' },
+    spec: { insert: [{ filter: 'fault', after: 'rbac', config: { abort: { httpStatus: 42 } } }] },
+  };
+  const { ok, problems } = plane.plane.applyConfig({ revision: 9, full: true, upserts: [chain], removals: [] });
+  assert.equal(ok, false);
+  assert.deepEqual(
+    problems.map(({ resource, pointer }) => [resource, pointer]),
+    [['FilterChain/default/c', '/spec/insert/0/config']],
+  );
+  assert.match(problems[0].message, /^fault: \/abort\/httpStatus: [^\n]*200/);
+});
