@@ -395,6 +395,6 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
     this.attempt?.cancel();
     this.durationMs = performance.now() - this.started;
     this.passage?.end();
-    plane.sink.exchangeEnded(this);
+    plane.sink.exchangeEnded(this, this.snapshot.telemetry);
   }
 }

@@ -68,6 +68,8 @@ export interface Series {
   readonly slot: number;
   readonly name: string;
   readonly labels: readonly string[];
+  /** When a Telemetry resource chose them: the labels' names, and the families that are shown (bits, in their order). */
+  readonly chosen?: { readonly names: readonly string[]; readonly families: number };
 }
 
 export interface ShardOptions {

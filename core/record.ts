@@ -3,6 +3,7 @@
 
 import type { Connection } from './codec.ts';
 import type { Head } from './head.ts';
+import type { TelemetryPlan } from './telemetry/plan.ts';
 import type { Workload } from './workload.ts';
 
 export interface ExchangeRecord {
@@ -48,7 +49,10 @@ export interface ExchangeRecord {
   readonly sourcePrincipal: string;
 }
 
-/** Called once for every exchange, after it ended. Must not keep the record. */
+/**
+ * Called once for every exchange, after it ended. Must not keep the record. `plan` is what the configuration that the
+ * exchange began with says of telemetry; null: nothing.
+ */
 export interface RecordSink {
-  exchangeEnded(record: ExchangeRecord): void;
+  exchangeEnded(record: ExchangeRecord, plan: TelemetryPlan | null): void;
 }

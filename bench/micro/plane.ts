@@ -78,6 +78,7 @@ function statistics(): Subject {
     ...{ statistics: new SharedArrayBuffer(STATISTICS_BYTES), node: WORKLOAD, known: [] },
     announce() {},
     retire() {},
+    overflowed() {},
   });
   const record = {
     ...{ direction: 'inbound', protocol: 'HTTP/1.1', source: WORKLOAD, destination: WORKLOAD },

@@ -260,6 +260,32 @@ const ENFORCED: { readonly [Name in KindName]?: Enforced<Specs[Name]> } = {
     scope: (value) => (value === 'mesh' ? 'counting together with other proxies (each counts for itself)' : null),
     failOpen: true,
   },
+  Telemetry: {
+    selector: true,
+    targetRef: true,
+    targetRefs: true,
+    tracing: 'tracing',
+    metrics: {
+      providers: ({ name }) => (name.toLowerCase() === 'prometheus' ? null : `the metrics provider ${name}`),
+      overrides: {
+        match: ({ metric, customMetric }: { metric?: string; customMetric?: string }) =>
+          customMetric !== undefined
+            ? `the custom metric ${customMetric}`
+            : metric !== undefined && /^(?:TCP|GRPC)_/.test(metric)
+              ? `the metric ${metric}`
+              : null,
+        disabled: true,
+        tagOverrides: true,
+      },
+      reportingInterval: 'the reporting interval of metrics (they are read, not sent)',
+    },
+    accessLogging: {
+      match: true,
+      providers: ({ name }) => (name.toLowerCase() === 'envoy' ? null : `the access log provider ${name}`),
+      disabled: true,
+      filter: true,
+    },
+  },
 };
 
 /** Warnings, one for each thing that the resource asks for and does not get. */

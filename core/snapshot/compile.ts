@@ -21,6 +21,7 @@ import { fullHost } from './routes.ts';
 import { collectServices, type MeshState, type Service, workloadEntries } from './services.ts';
 import type { Snapshot } from './snapshot.ts';
 import { chainsOf, networkPlacements, type StationScope, servicePlugins } from './stations.ts';
+import { telemetryAt } from './telemetry.ts';
 import { gatewayHosts, type HostCompiler, outboundHosts } from './virtual-hosts.ts';
 
 export interface Compiled {
@@ -134,6 +135,7 @@ export class Compiler {
       clusters,
       network: networkPlacements(kinds, scope),
       services: servicePlugins(scope),
+      telemetry: memo.of('telemetry', policies('Telemetry'), () => telemetryAt(policies('Telemetry'), node)),
     };
     return { snapshot, problems, clusters };
   }

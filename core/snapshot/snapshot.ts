@@ -6,6 +6,7 @@ import type { ServicePlugin } from '../filter.ts';
 import type { NetworkPlacement } from '../network-filter.ts';
 import type { HostTable } from '../router/hosts.ts';
 import type { VirtualHost } from '../router/route.ts';
+import type { TelemetryPlan } from '../telemetry/plan.ts';
 
 export interface Snapshot {
   readonly revision: number;
@@ -22,4 +23,6 @@ export interface Snapshot {
   readonly network: readonly NetworkPlacement[];
   /** Plugins that see no traffic. */
   readonly services: readonly ServicePlugin[];
+  /** What the Telemetry resources say of this proxy's exchanges; null: nothing. */
+  readonly telemetry: TelemetryPlan | null;
 }

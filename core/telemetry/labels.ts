@@ -27,22 +27,22 @@ export function httpLabels(
   const passthrough = service === PASSTHROUGH;
   return [
     inbound ? 'destination' : 'source',
-    of(source?.workload),
+    labelValue(source?.workload),
     canonicalService(source),
     canonicalRevision(source),
-    of(source?.namespace),
+    labelValue(source?.namespace),
     source === record.source && record.sourcePrincipal !== ''
-      ? of(`spiffe://${record.sourcePrincipal}`)
+      ? labelValue(`spiffe://${record.sourcePrincipal}`)
       : principal(source),
-    of(source?.labels.app),
-    of(source?.labels.version),
+    labelValue(source?.labels.app),
+    labelValue(source?.labels.version),
     UNKNOWN,
-    of(destination?.workload),
-    of(destination?.namespace),
+    labelValue(destination?.workload),
+    labelValue(destination?.namespace),
     principal(destination),
-    of(destination?.labels.app),
-    of(destination?.labels.version),
-    passthrough ? UNKNOWN : of(service),
+    labelValue(destination?.labels.app),
+    labelValue(destination?.labels.version),
+    passthrough ? UNKNOWN : labelValue(service),
     canonicalService(destination),
     canonicalRevision(destination),
     serviceName,
@@ -64,21 +64,21 @@ const CLUSTER_LOCAL = /^([^.]+)\.([^.]+)\.svc\./;
 /** Name and namespace. */
 function serviceParts(service: string, destination: Workload | null): readonly [string, string] {
   const match = CLUSTER_LOCAL.exec(service);
-  if (match !== null) return [of(match[1]), of(match[2])];
-  return [of(service), of(destination?.namespace)];
+  if (match !== null) return [labelValue(match[1]), labelValue(match[2])];
+  return [labelValue(service), labelValue(destination?.namespace)];
 }
 
 function canonicalService(workload: Workload | null): string {
   if (workload === null) return UNKNOWN;
   const { labels } = workload;
-  return of(
+  return labelValue(
     labels['service.istio.io/canonical-name'] ?? labels['app.kubernetes.io/name'] ?? labels.app ?? workload.workload,
   );
 }
 
 function canonicalRevision(workload: Workload | null): string {
   const labels = workload?.labels;
-  return of(
+  return labelValue(
     labels?.['service.istio.io/canonical-revision'] ??
       labels?.['app.kubernetes.io/version'] ??
       labels?.version ??
@@ -89,10 +89,11 @@ function canonicalRevision(workload: Workload | null): string {
 /** Whom the registry says that it runs as; '' for whoever is known by hearsay only. */
 function principal(workload: Workload | null): string {
   if (workload === null || workload.serviceAccount === '') return UNKNOWN;
-  return of(`spiffe://${workload.trustDomain}/ns/${workload.namespace}/sa/${workload.serviceAccount}`);
+  return labelValue(`spiffe://${workload.trustDomain}/ns/${workload.namespace}/sa/${workload.serviceAccount}`);
 }
 
-function of(value: string | undefined): string {
+/** As a label holds it: never empty, never long. */
+export function labelValue(value: string | undefined): string {
   if (value === undefined || value === '') return UNKNOWN;
   return value.length > MAX_LABEL ? value.slice(0, MAX_LABEL) : value;
 }

@@ -5,7 +5,8 @@ import { FieldName } from '../head.ts';
 import type { Series } from '../protocol.ts';
 import type { ExchangeRecord, RecordSink } from '../record.ts';
 import type { Workload } from '../workload.ts';
-import { httpLabels, OTHER, PASSTHROUGH, UNKNOWN } from './labels.ts';
+import { httpLabels, labelValue, OTHER, PASSTHROUGH, UNKNOWN } from './labels.ts';
+import { type MetricsView, sideOf, type TelemetryPlan } from './plan.ts';
 import {
   DURATION,
   FIRST_SLOT,
@@ -29,12 +30,16 @@ export interface MetricsOptions {
   announce(series: Series): void;
   /** Tells that a label set counts no more; its slots are used again after the next sweep. */
   retire(slot: number): void;
+  /** The table is full for the first time: what is new from now on counts as 'other'. */
+  overflowed(): void;
   /** What was announced for these statistics before. */
   readonly known: readonly Series[];
 }
 
 /** Label sets of sources that nothing proves, who could invent any number of them. */
 const MAX_UNPROVEN = MAX_SETS / 4;
+/** Label sets that a Telemetry resource chose: what is in requests may make up any number of them. */
+const MAX_CHOSEN = MAX_SETS / 2;
 /** Ways to label sets that are remembered; workloads are new objects after every change of the registry. */
 const MAX_REMEMBERED = 8192;
 /** The last place of the table. */
@@ -48,14 +53,27 @@ const GRPC_STATUS = new FieldName('grpc-status');
 /** A label set that has slots. */
 interface Counted {
   readonly slot: number;
-  readonly proven: boolean;
+  readonly origin: Origin;
   /** As the last sweep that saw it change found it. */
   requests: number;
   changedAt: number;
 }
 
-/** Slots by destination, service, outcome and source. */
-type Ways = Map<Workload | null, Map<string, Map<number, Map<Workload | null, number>>>>;
+/** Whose limit a label set counts against. */
+type Origin = 'proven' | 'unproven' | 'chosen';
+
+/** Where the exchanges that are alike in this are counted. */
+interface Way {
+  /** The standard ones. */
+  readonly labels: readonly string[];
+  /** -1 until something is counted there. */
+  slot: number;
+  /** Where views count them, by the values that their expressions come to. */
+  chosen: Map<MetricsView, Map<string, number>> | null;
+}
+
+/** By destination, service, outcome and source. */
+type Ways = Map<Workload | null, Map<string, Map<number, Map<Workload | null, Way>>>>;
 
 export class Metrics implements RecordSink {
   private readonly options: MetricsOptions;
@@ -71,7 +89,7 @@ export class Metrics implements RecordSink {
     gateway: new Map(),
   };
   private remembered = 0;
-  private unproven = 0;
+  private readonly counts = { proven: 0, unproven: 0, chosen: 0 };
   private next = FIRST_SLOT;
   private overflowing = false;
 
@@ -81,24 +99,33 @@ export class Metrics implements RecordSink {
     const taken = new Set<number>();
     for (const series of options.known) {
       if (!isHttpSeries(series)) continue;
-      const { slot, labels } = series;
+      const { slot } = series;
       if (slot === OVERFLOW_SLOT) {
         this.overflowing = true;
         continue;
       }
       taken.add(slot);
-      this.add(slot, labels, performance.now());
+      this.add(series, performance.now());
       this.next = Math.max(this.next, slot + SLOTS_PER_SET);
     }
     // What a predecessor had given up.
     for (let slot = FIRST_SLOT; slot < this.next; slot += SLOTS_PER_SET) if (!taken.has(slot)) this.release(slot);
   }
 
-  exchangeEnded(record: ExchangeRecord): void {
+  exchangeEnded(record: ExchangeRecord, plan: TelemetryPlan | null = null): void {
     // What comes out of a tunnel is counted by itself.
     if (record.responseCodeDetails === 'tunnel') return;
+    const way = this.find(record);
+    const views = plan === null ? null : sideOf(plan, record).metrics;
+    if (views === null) {
+      if (way.slot < 0) way.slot = this.intern(way.labels);
+      this.count(record, way.slot);
+    } else for (const view of views) this.count(record, this.findIn(view, way, record));
+  }
+
+  /** All of it, though a view may show less: the slots are there. */
+  private count(record: ExchangeRecord, at: number): void {
     const { slots } = this;
-    const at = this.find(record);
     slots[at + REQUESTS] += 1;
     observe(slots, at + DURATION, record.durationMs);
     observe(slots, at + REQUEST_BYTES, record.bytesReceived);
@@ -116,7 +143,7 @@ export class Metrics implements RecordSink {
         counted.changedAt = now;
       } else if (now - counted.changedAt >= idleMs) {
         this.sets.delete(key);
-        if (!counted.proven) this.unproven--;
+        this.counts[counted.origin]--;
         this.resting.push(counted.slot);
         this.options.retire(counted.slot);
       }
@@ -125,15 +152,15 @@ export class Metrics implements RecordSink {
     this.forget();
   }
 
-  private find(record: ExchangeRecord): number {
+  private find(record: ExchangeRecord): Way {
     const { direction, destination } = record;
     const service = record.clusterName === PASSTHROUGH ? PASSTHROUGH : record.destinationService;
     const source = direction === 'gateway' ? this.options.node : record.source;
     const grpcStatus = record.protocol === 'HTTP/2' ? grpcStatusOf(record) : -1;
     let outcome = record.responseCode;
     if (record.flags !== 0 || grpcStatus >= 0) outcome += 1024 * (record.flags + 2 ** 25 * (grpcStatus + 1));
-    const at = this.ways[direction].get(destination)?.get(service)?.get(outcome)?.get(source);
-    return at ?? this.remember(record, source, service, grpcStatus, outcome);
+    const way = this.ways[direction].get(destination)?.get(service)?.get(outcome)?.get(source);
+    return way ?? this.remember(record, source, service, grpcStatus, outcome);
   }
 
   private remember(
@@ -142,32 +169,51 @@ export class Metrics implements RecordSink {
     service: string,
     grpcStatus: number,
     outcome: number,
-  ): number {
-    const at = this.intern(httpLabels(record, source, service, grpcStatus));
-    if (this.remembered >= MAX_REMEMBERED) this.forget();
-    this.remembered++;
+  ): Way {
+    const way: Way = { labels: httpLabels(record, source, service, grpcStatus), slot: -1, chosen: null };
+    this.oneMore();
     const services = entry(this.ways[record.direction], record.destination);
-    entry(entry(services, service), outcome).set(source, at);
+    entry(entry(services, service), outcome).set(source, way);
+    return way;
+  }
+
+  private findIn(view: MetricsView, way: Way, record: ExchangeRecord): number {
+    const values = view.programs.map((read) => labelValue(read(record) ?? undefined));
+    const key = values.length === 1 ? values[0] : values.map((value) => `${value.length} ${value}`).join();
+    const known = way.chosen?.get(view)?.get(key);
+    if (known !== undefined) return known;
+    const labels = view.standard.map((at) => (at < 0 ? values[-1 - at] : way.labels[at]));
+    const at = this.intern(labels, view);
+    this.oneMore();
+    way.chosen ??= new Map();
+    entry(way.chosen, view).set(key, at);
     return at;
   }
 
-  private intern(labels: readonly string[]): number {
-    const key = labels.join('\n');
-    const known = this.sets.get(key);
+  private oneMore(): void {
+    if (this.remembered >= MAX_REMEMBERED) this.forget();
+    this.remembered++;
+  }
+
+  private intern(labels: readonly string[], chosen?: Series['chosen']): number {
+    const known = this.sets.get(keyOf(labels, chosen));
     if (known !== undefined) return known.slot;
-    const proven = provenLabels(labels);
-    if (!proven && this.unproven >= MAX_UNPROVEN) return this.overflow();
+    const origin = originOf(labels, chosen);
+    if (this.counts.unproven >= MAX_UNPROVEN && origin === 'unproven') return this.overflow();
+    if (this.counts.chosen >= MAX_CHOSEN && origin === 'chosen') return this.overflow();
     const slot = this.allocate();
     if (slot < 0) return this.overflow();
-    this.add(slot, labels, performance.now());
-    this.options.announce({ slot, name: HTTP_SERIES, labels });
+    const series: Series = { slot, name: HTTP_SERIES, labels, ...plain(chosen) };
+    this.add(series, performance.now());
+    this.options.announce(series);
     return slot;
   }
 
-  private add(slot: number, labels: readonly string[], now: number): void {
-    const proven = provenLabels(labels);
-    if (!proven) this.unproven++;
-    this.sets.set(labels.join('\n'), { slot, proven, requests: this.slots[slot + REQUESTS], changedAt: now });
+  private add({ slot, labels, chosen }: Series, now: number): void {
+    const origin = originOf(labels, chosen);
+    this.counts[origin]++;
+    const requests = this.slots[slot + REQUESTS];
+    this.sets.set(keyOf(labels, chosen), { slot, origin, requests, changedAt: now });
   }
 
   private allocate(): number {
@@ -191,15 +237,28 @@ export class Metrics implements RecordSink {
   private overflow(): number {
     if (!this.overflowing) {
       this.overflowing = true;
+      this.options.overflowed();
       this.options.announce({ slot: OVERFLOW_SLOT, name: HTTP_SERIES, labels: OTHER });
     }
     return OVERFLOW_SLOT;
   }
 }
 
-/** False for a caller that says of itself who it is, without an address that proves it. */
-function provenLabels(labels: readonly string[]): boolean {
-  return labels[REPORTER] !== 'destination' || labels[SOURCE] === UNKNOWN || labels[SOURCE_PRINCIPAL] !== UNKNOWN;
+function originOf(labels: readonly string[], chosen: Series['chosen']): Origin {
+  if (chosen !== undefined) return 'chosen';
+  // A caller that says of itself who it is, without an address that proves it.
+  const heard =
+    labels[REPORTER] === 'destination' && labels[SOURCE] !== UNKNOWN && labels[SOURCE_PRINCIPAL] === UNKNOWN;
+  return heard ? 'unproven' : 'proven';
+}
+
+function keyOf(labels: readonly string[], chosen: Series['chosen']): string {
+  return chosen === undefined ? labels.join('\n') : JSON.stringify([chosen.families, chosen.names, labels]);
+}
+
+/** Without what cannot cross threads. */
+function plain(chosen: Series['chosen']): Pick<Series, 'chosen'> {
+  return chosen === undefined ? {} : { chosen: { names: chosen.names, families: chosen.families } };
 }
 
 function entry<K, InnerK, InnerV>(map: Map<K, Map<InnerK, InnerV>>, key: K): Map<InnerK, InnerV> {

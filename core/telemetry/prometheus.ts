@@ -5,7 +5,7 @@ import type { Series } from '../protocol.ts';
 import type { Metric } from '../wasm/metrics.ts';
 import { filterMetricLines } from './filter-metrics.ts';
 import type { StatisticsRegistry } from './registry.ts';
-import { BUCKETS, type Family, HTTP_FAMILIES, HTTP_LABELS, REQUESTS } from './statistics.ts';
+import { ALL_FAMILIES, BUCKETS, type Family, HTTP_FAMILIES, HTTP_LABELS, REQUESTS } from './statistics.ts';
 
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
@@ -24,7 +24,7 @@ export type Labels = Readonly<Record<string, string>>;
 interface Group {
   /** 'reporter="source",...' */
   readonly text: string;
-  places: { readonly slots: Float64Array; readonly slot: number }[];
+  places: { readonly slots: Float64Array; readonly slot: number; readonly families: number }[];
   requests: number;
   changedAt: number;
 }
@@ -64,7 +64,9 @@ export class Exposition {
   render(): string {
     const groups = this.living();
     const lines: string[] = [];
-    if (groups.length > 0) for (const family of HTTP_FAMILIES) renderFamily(lines, family, groups);
+    HTTP_FAMILIES.forEach((family, i) => {
+      renderFamily(lines, family, 1 << i, groups);
+    });
     for (const [name, { type, help, figures }] of this.own) {
       lines.push(`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${type}`);
       for (const { labels, value } of figures) lines.push(`${name}${labels} ${number(value())}`);
@@ -88,7 +90,7 @@ export class Exposition {
     const living: Group[] = [];
     this.groups = this.gather(now);
     for (const group of this.groups.values()) {
-      const requests = sum(group, REQUESTS);
+      const requests = sum(group, REQUESTS, ALL_FAMILIES);
       if (requests !== group.requests) {
         group.requests = requests;
         group.changedAt = now;
@@ -104,7 +106,7 @@ export class Exposition {
       const slots = this.statistics.slots(shard);
       for (const series of this.statistics.series(shard)) {
         const text = this.textOf(series);
-        const place = { slots, slot: series.slot };
+        const place = { slots, slot: series.slot, families: series.chosen?.families ?? ALL_FAMILIES };
         const group = groups.get(text);
         if (group !== undefined) {
           group.places.push(place);
@@ -121,36 +123,50 @@ export class Exposition {
   private textOf(series: Series): string {
     let text = this.texts.get(series);
     if (text === undefined) {
-      text = HTTP_LABELS.map((label, i) => `${label}="${escapeLabel(series.labels[i])}"`).join(',');
+      const names = series.chosen?.names ?? HTTP_LABELS;
+      text = names.map((label, i) => `${label}="${escapeLabel(series.labels[i])}"`).join(',');
       this.texts.set(series, text);
     }
     return text;
   }
 }
 
-function renderFamily(lines: string[], { name, help, type, offset }: Family, groups: readonly Group[]): void {
+function renderFamily(
+  lines: string[],
+  { name, help, type, offset }: Family,
+  bit: number,
+  groups: readonly Group[],
+): void {
+  const shown = groups.filter(({ places }) => places.some(({ families }) => (families & bit) !== 0));
+  if (shown.length === 0) return;
   lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
-  for (const group of groups) {
-    if (type === 'counter') lines.push(`${name}{${group.text}} ${number(sum(group, offset))}`);
-    else renderHistogram(lines, name, group, offset);
+  for (const group of shown) {
+    if (type === 'counter') lines.push(`${name}${braces(group.text)} ${number(sum(group, offset, bit))}`);
+    else renderHistogram(lines, name, group, offset, bit);
   }
 }
 
 /** The count is that of the buckets, so that the two agree while shards go on counting. */
-function renderHistogram(lines: string[], name: string, group: Group, offset: number): void {
+function renderHistogram(lines: string[], name: string, group: Group, offset: number, bit: number): void {
+  const labels = group.text === '' ? '' : `${group.text},`;
   let count = 0;
   for (let i = 0; i <= BUCKETS.length; i++) {
-    count += sum(group, offset + i);
+    count += sum(group, offset + i, bit);
     const le = i < BUCKETS.length ? String(BUCKETS[i]) : '+Inf';
-    lines.push(`${name}_bucket{${group.text},le="${le}"} ${number(count)}`);
+    lines.push(`${name}_bucket{${labels}le="${le}"} ${number(count)}`);
   }
-  lines.push(`${name}_sum{${group.text}} ${number(sum(group, offset + BUCKETS.length + 1))}`);
-  lines.push(`${name}_count{${group.text}} ${number(count)}`);
+  lines.push(`${name}_sum${braces(group.text)} ${number(sum(group, offset + BUCKETS.length + 1, bit))}`);
+  lines.push(`${name}_count${braces(group.text)} ${number(count)}`);
 }
 
-function sum({ places }: Group, offset: number): number {
+function braces(labels: string): string {
+  return labels === '' ? '' : `{${labels}}`;
+}
+
+/** Over the places that show any of these families. */
+function sum({ places }: Group, offset: number, families: number): number {
   let total = 0;
-  for (const { slots, slot } of places) total += slots[slot + offset];
+  for (const place of places) if ((place.families & families) !== 0) total += place.slots[place.slot + offset];
   return total;
 }
 

@@ -24,8 +24,8 @@ export class StatisticsRegistry {
   }
 
   /** A shard counts in these slots from now on. */
-  announced(shard: number, { slot, name, labels }: Series): void {
-    const series = { slot, name, labels };
+  announced(shard: number, { slot, name, labels, chosen }: Series): void {
+    const series: Series = { slot, name, labels, chosen };
     if (isHttpSeries(series)) this.bySlot[shard].set(slot, series);
   }
 

@@ -6,6 +6,8 @@ import type { ExchangeRecord, RecordSink } from '../record.ts';
 import { AccessLog } from './access-log.ts';
 import { LogBacklog } from './log-backlog.ts';
 import { Metrics } from './metrics.ts';
+import { sideOf, type TelemetryPlan } from './plan.ts';
+import { MAX_SETS } from './statistics.ts';
 
 const SWEEP_MS = 60_000;
 /** A series that counted nothing for so long is given up. */
@@ -17,7 +19,10 @@ const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warning', 'error'];
 export class ShardTelemetry implements RecordSink {
   logLevel: LogLevel;
   private readonly metrics: Metrics;
-  private readonly accessLog: AccessLog | null;
+  /** Null: nothing has been logged, and nothing need be. */
+  private accessLog: AccessLog | null;
+  private readonly openAccessLog: () => AccessLog;
+  private readonly logsByDefault: boolean;
   private readonly post: (message: FromShard) => void;
   private readonly sweeping: NodeJS.Timeout;
   private secondBegan = performance.now();
@@ -31,26 +36,37 @@ export class ShardTelemetry implements RecordSink {
       statistics,
       node,
       known: series,
-      announce: ({ slot, name, labels }) => post({ type: 'series', slot, name, labels }),
+      announce: (series) => post({ type: 'series', ...series }),
       retire: (slot) => post({ type: 'series-gone', slot }),
+      overflowed: () =>
+        this.log(
+          'warning',
+          'metrics',
+          `there are more label sets than a shard counts apart (${MAX_SETS}): what is new counts as "other"`,
+        ),
     });
     this.sweeping = setInterval(() => this.metrics.sweep(performance.now(), SERIES_IDLE_MS), SWEEP_MS);
     this.sweeping.unref();
     const backlog = new LogBacklog(statistics);
     backlog.reset();
-    this.accessLog =
-      options.accessLog === 'off'
-        ? null
-        : new AccessLog({
-            format: options.accessLog,
-            backlog,
-            write: (lines) => post({ type: 'access-log', lines }),
-          });
+    this.logsByDefault = options.accessLog !== 'off';
+    this.openAccessLog = () =>
+      new AccessLog({
+        format: options.accessLog === 'json' ? 'json' : 'text',
+        backlog,
+        write: (lines) => post({ type: 'access-log', lines }),
+      });
+    this.accessLog = this.logsByDefault ? this.openAccessLog() : null;
   }
 
-  exchangeEnded(record: ExchangeRecord): void {
-    this.metrics.exchangeEnded(record);
-    this.accessLog?.exchangeEnded(record);
+  exchangeEnded(record: ExchangeRecord, plan: TelemetryPlan | null): void {
+    this.metrics.exchangeEnded(record, plan);
+    const log = plan === null ? null : sideOf(plan, record).accessLog;
+    if (log === null) this.accessLog?.exchangeEnded(record);
+    else if ((log.named || this.logsByDefault) && log.passes(record)) {
+      this.accessLog ??= this.openAccessLog();
+      this.accessLog.exchangeEnded(record);
+    }
   }
 
   log(level: LogLevel, component: string, message: string): void {

@@ -54,6 +54,9 @@ export const HTTP_FAMILIES: readonly Family[] = [
   { name: 'istio_response_bytes', help: 'Body bytes of responses.', type: 'histogram', offset: RESPONSE_BYTES },
 ];
 
+/** A bit for each of the families, in their order. */
+export const ALL_FAMILIES = (1 << HTTP_FAMILIES.length) - 1;
+
 /** Istio's, in Istio's order. */
 export const HTTP_LABELS = [
   'reporter',
@@ -92,10 +95,10 @@ export function observe(slots: Float64Array, histogram: number, value: number): 
 }
 
 /** True when the series is one that this layout has; false for what another version or nonsense announced. */
-export function isHttpSeries({ slot, name, labels }: Series): boolean {
+export function isHttpSeries({ slot, name, labels, chosen }: Series): boolean {
   return (
     name === HTTP_SERIES &&
-    labels.length === HTTP_LABELS.length &&
+    labels.length === (chosen?.names ?? HTTP_LABELS).length &&
     Number.isInteger(slot) &&
     slot >= FIRST_SLOT &&
     slot < FIRST_SLOT + SLOTS_PER_SET * MAX_SETS &&

@@ -82,6 +82,26 @@ describe('applying', () => {
     assert.equal(await revision(), 2);
   });
 
+  it('refuses an expression that no proxy could follow, with its line and the character', async () => {
+    const telemetry = [
+      'apiVersion: telemetry.istio.io/v1',
+      'kind: Telemetry',
+      'metadata: {name: errors}',
+      'spec:',
+      '  accessLogging:',
+      '    - filter:',
+      '        expression: response.status >= 500',
+    ].join('\n');
+    const wrong = await plane.call<ErrorBody>('POST', '/v1/apply?dryRun=true', files(telemetry));
+    assert.equal(wrong.status, 422);
+    const [{ file, line, pointer, code, message }] = wrong.body.problems!;
+    assert.deepEqual(
+      [file, line, pointer, code],
+      ['0.yaml', 7, '/spec/accessLogging/0/filter/expression', 'expression'],
+    );
+    assert.equal(message, 'unknown name response.status, at character 1 of the expression');
+  });
+
   it('refuses a resource that comes twice', async () => {
     const twice = await plane.call<ErrorBody>(
       'POST',

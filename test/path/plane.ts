@@ -16,7 +16,7 @@ import type { Problem } from '../../core/config/resource.ts';
 import { Isolates } from '../../core/main/isolates.ts';
 import type { ListenerSpec, ModuleSpec } from '../../core/protocol.ts';
 import { createDataPlane, type DataPlane } from '../../core/proxy.ts';
-import type { ExchangeRecord } from '../../core/record.ts';
+import type { ExchangeRecord, RecordSink } from '../../core/record.ts';
 import type { RemoteKeys } from '../../core/tokens/rules.ts';
 import { NO_REMOTE_KEYS } from '../../core/wasm/foreign-token.ts';
 import { createSharedMemory, releaseDeadShard } from '../../core/wasm/shared-memory.ts';
@@ -67,6 +67,8 @@ export interface PlaneOptions {
   readonly isolateDeadlineMs?: number;
   /** Modules that stand where built-ins of these names do. */
   readonly modules?: Readonly<Record<string, Uint8Array>>;
+  /** Told of every exchange before `records` is. */
+  readonly sink?: RecordSink;
 }
 
 const ISOLATES = 2;
@@ -122,7 +124,8 @@ export async function startPlane(options: PlaneOptions = {}): Promise<RunningPla
     keys: options.keys ?? NO_REMOTE_KEYS,
     isolates: { threads: ISOLATES, connect: (thread, port) => isolates.connect(thread, port) },
     sink: {
-      exchangeEnded(record) {
+      exchangeEnded(record, plan) {
+        options.sink?.exchangeEnded(record, plan);
         records.push(logged(record));
         const woken = waiting;
         waiting = [];

@@ -1,8 +1,9 @@
 // Telemetry: what of tracing, metrics and access logs a workload does, and for whom.
 
-import { nonEmpty, percent, positiveDuration, text } from '../formats.ts';
+import { conditionFault, valueFault } from '../../expression/parse.ts';
+import { nonEmpty, percent, positiveDuration, quote, text } from '../formats.ts';
 import type { Kind } from '../kind.ts';
-import { array, boolean, map, object, oneOf, optional, type Static } from '../schema.ts';
+import { array, boolean, map, object, oneOf, optional, type Static, string } from '../schema.ts';
 import { ATTACHMENT, attachment } from './shared.ts';
 
 const mode = oneOf('CLIENT_AND_SERVER', 'CLIENT', 'SERVER');
@@ -56,8 +57,19 @@ const MetricSelector = object(
   { atMostOne: [['metric', 'customMetric']] },
 );
 
+/** 'le' tells a histogram's buckets apart, and names that begin with __ are Prometheus's own. */
+const tagName = {
+  code: 'label',
+  check: (name: string) =>
+    /^(?!__)[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name) && name !== 'le' && name !== 'quantile'
+      ? null
+      : `${quote(name)} is no name of a metric's tag: letters, digits and '_', at most 64`,
+};
+const tagValue = string({ code: 'expression', check: (value) => (value === '' ? null : valueFault(value)) });
+const condition = string({ code: 'expression', check: conditionFault });
+
 const TagOverride = object(
-  { operation: optional(oneOf('UPSERT', 'REMOVE')), value: optional(text) },
+  { operation: optional(oneOf('UPSERT', 'REMOVE')), value: optional(tagValue) },
   {
     check(override, report) {
       if (override.operation === 'REMOVE' && override.value) {
@@ -75,7 +87,7 @@ export const Metrics = object({
       object({
         match: optional(MetricSelector),
         disabled: optional(boolean),
-        tagOverrides: optional(map(TagOverride)),
+        tagOverrides: optional(map(TagOverride, tagName)),
       }),
     ),
   ),
@@ -87,7 +99,7 @@ export const AccessLogging = object({
   match: optional(modeOnly),
   providers,
   disabled: optional(boolean),
-  filter: optional(object({ expression: text })),
+  filter: optional(object({ expression: condition })),
 });
 export type AccessLogging = Static<typeof AccessLogging>;
 

@@ -165,7 +165,7 @@ kind: Telemetry
 metadata: {name: everything}
 spec:
   tracing: [{providers: [{name: otel}], randomSamplingPercentage: 12.5, customTags: {a: {literal: {value: b}}}}]
-  metrics: [{overrides: [{match: {metric: REQUEST_COUNT, mode: CLIENT}, tagOverrides: {a: {operation: REMOVE}, b: {value: "c"}}}]}]
+  metrics: [{overrides: [{match: {metric: REQUEST_COUNT, mode: CLIENT}, tagOverrides: {a: {operation: REMOVE}, b: {value: "request.method"}}}]}]
   accessLogging: [{filter: {expression: "response.code >= 400"}, disabled: false}]
 ---
 apiVersion: rbac.istio.io/v1alpha1

@@ -208,12 +208,14 @@ test('what is not enforced yet is said once a resource, by name', () => {
     'TLS routes (VirtualService shop/everything) /spec/tls',
     'TCP routes (VirtualService shop/everything) /spec/tcp',
   ]);
-  for (const kind of ['Sidecar', 'ProxyConfig', 'PeerAuthentication', 'Telemetry', 'HTTPRoute']) {
+  for (const kind of ['Sidecar', 'ProxyConfig', 'PeerAuthentication', 'HTTPRoute']) {
     assert.ok(
       said.some((line) => line.startsWith(`kind ${kind} of `)),
       kind,
     );
   }
+  const telemetry = said.filter((line) => line.includes('(Telemetry default/everything)'));
+  assert.deepEqual(telemetry, ['tracing (Telemetry default/everything) /spec/tracing']);
   const destination = said.filter((line) => line.includes('(DestinationRule default/everything)'));
   assert.deepEqual(
     destination.map((line) => line.slice(0, line.indexOf(' (Dest'))),

@@ -36,6 +36,7 @@ class Shard {
       known,
       announce: (series) => this.announced.push(series),
       retire: (slot) => this.retired.push(slot),
+      overflowed: () => {},
     });
   }
 

@@ -17,6 +17,7 @@ function rig(shards = 2) {
       node: PRODUCTPAGE,
       known: registry.series(shard),
       retire: (slot) => registry.gone(shard, slot),
+      overflowed: () => {},
       announce: (series) => registry.announced(shard, series),
     });
   return {

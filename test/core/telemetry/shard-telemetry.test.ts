@@ -54,8 +54,8 @@ describe("a shard's telemetry", () => {
   it('announces a new label set, counts, and posts the access log when flushed', () => {
     const { registry, posted, telemetry } = rig('json');
     const shard = telemetry();
-    shard.exchangeEnded(exchange());
-    shard.exchangeEnded(exchange());
+    shard.exchangeEnded(exchange(), null);
+    shard.exchangeEnded(exchange(), null);
     assert.deepEqual(types(posted), ['series']);
     shard.flush();
     assert.deepEqual(types(posted), ['series', 'access-log']);
@@ -68,8 +68,8 @@ describe("a shard's telemetry", () => {
 
   it('of the next shard in its place announces nothing that is known', () => {
     const { registry, posted, telemetry } = rig('off');
-    telemetry().exchangeEnded(exchange());
-    telemetry().exchangeEnded(exchange());
+    telemetry().exchangeEnded(exchange(), null);
+    telemetry().exchangeEnded(exchange(), null);
     assert.deepEqual(types(posted), ['series']);
     assert.equal(registry.slots(0)[registry.series(0)[0].slot], 2);
   });
@@ -77,7 +77,7 @@ describe("a shard's telemetry", () => {
   it('posts no access log when it is off, and the rest of the log from its level on', () => {
     const { posted, telemetry } = rig('off');
     const shard = telemetry();
-    shard.exchangeEnded(exchange());
+    shard.exchangeEnded(exchange(), null);
     shard.log('debug', 'wasm', 'a');
     shard.log('warning', 'wasm', 'b');
     shard.logLevel = 'debug';
