@@ -80,6 +80,7 @@ export class IsolatedStream implements HttpFilter {
 
   requestTrailers(trailers: Head): Verdict {
     this.requestSeen = true;
+    if (this.lost) return this.without('request');
     return this.filter.sees.requestTrailers ? this.trailersCame('request', trailers) : 'continue';
   }
 
@@ -114,6 +115,7 @@ export class IsolatedStream implements HttpFilter {
 
   responseTrailers(trailers: Head): Verdict {
     this.responseSeen = true;
+    if (this.lost) return this.without('response');
     return this.filter.sees.responseTrailers ? this.trailersCame('response', trailers) : 'continue';
   }
 
@@ -209,7 +211,6 @@ export class IsolatedStream implements HttpFilter {
   }
 
   private trailersCame(direction: Direction, head: Head): Verdict {
-    if (this.lost) return this.without(direction);
     const trailers = packHead(head);
     return this.show('trailers', {
       type: 'trailers',
