@@ -30,6 +30,11 @@ export class Timers {
     this.interval.unref();
   }
 
+  /** Milliseconds since the start, by the real clock: `tick` is behind it while the event loop is busy. */
+  age(): number {
+    return this.now() - this.started;
+  }
+
   /** Expires `timer` after at least `ms`; an armed timer is moved. */
   arm(timer: Timer, ms: number): void {
     if (timer.due !== 0) this.cancel(timer);

@@ -105,10 +105,10 @@ export class WasmRuntime {
       fuel: options.fuel ?? DEFAULT_FUEL,
       second: () => Math.floor((this.host.timers().tick * this.host.timers().tickMs) / 1000),
       coarse: () => {
-        const { tick, tickMs } = this.host.timers();
+        const wheel = this.host.timers();
         // The wheels of shards begin when they do; the machine's own clock tells by how much they are apart.
-        if (wheelStart === 0) wheelStart = monotonicMs() - tick * tickMs;
-        return wheelStart + tick * tickMs;
+        if (wheelStart === 0) wheelStart = monotonicMs() - wheel.age();
+        return wheelStart + wheel.tick * wheel.tickMs;
       },
       restarted: options.restarted ?? (() => undefined),
       observer: options.observer ?? null,
