@@ -6,9 +6,8 @@ import type { LoadScenario } from '../scenarios/scenario.ts';
 import type { Stall } from '../stable.ts';
 import type { Measure, MeasureSetting } from './setting.ts';
 
-const WARM_REQUESTS = 15_000;
-const MOST_WARM_UPS = 5;
-const LARGE = 1 << 20;
+const WARM_REQUESTS = 30_000;
+const MOST_WARM_UPS = 15;
 
 /** What is known of one entrant so far. */
 interface Record {
@@ -27,18 +26,30 @@ export const measureLoad: Measure<LoadScenario> = async (scenario, setting) => {
   const { loads, say, rounds } = setting;
   const seconds = setting.seconds * scenario.length;
   const closed = scenario.closed === 'wrk' ? loads.closed : loads.patient;
-  for (const { stall } of records) await warmUp(stall, scenario, closed, setting.seconds);
+  let lasting: readonly Record[] = records;
+  // Who fails in the middle is left out; what the others have done stays.
+  const each = async (turn: (record: Record) => Promise<void>): Promise<void> => {
+    for (const record of lasting) {
+      try {
+        await turn(record);
+      } catch (error) {
+        lasting = lasting.filter((other) => other !== record);
+        setting.leaveOut(record.stall.entrant.label, (error as Error).message);
+      }
+    }
+  };
+  await each(({ stall }) => warmUp(stall, scenario, closed, setting.seconds));
   for (let round = 0; round < rounds; round++) {
-    for (const record of records) {
+    await each(async (record) => {
       record.rounds.push(await runClosed(record.stall, scenario, seconds, setting));
       if (round % 2 === 0 && scenario.rate > 0) await runOpen(record, scenario, seconds, setting);
-    }
-    const costs = records.map(({ stall, rounds: done }) => {
+    });
+    const costs = lasting.map(({ stall, rounds: done }) => {
       return `${stall.entrant.label} ${done[round].cpuMicrosPerRequest.toFixed(1)}`;
     });
     say(`  round ${round + 1}/${rounds}: ${costs.join(', ')} µs CPU per request`);
   }
-  return records.map(({ stall, rounds: done, latenciesMicros, lateP99Micros, lateErrors }) => {
+  return lasting.map(({ stall, rounds: done, latenciesMicros, lateP99Micros, lateErrors }) => {
     const latency = latencyOf(scenario.rate, latenciesMicros, lateP99Micros);
     const figures = figuresOf(stall.entrant.label, done, latency);
     return { ...figures, errors: figures.errors + lateErrors };
@@ -52,7 +63,7 @@ async function warmUp(
   closed: ClosedLoop,
   seconds: number,
 ): Promise<void> {
-  const enough = traffic.responseBodyBytes < LARGE ? WARM_REQUESTS : 1;
+  const enough = closed.name === 'wrk' ? WARM_REQUESTS : 1;
   let requests = 0;
   for (let i = 0; i < MOST_WARM_UPS && requests < enough; i++) {
     requests += (await closed.run(origin, traffic, seconds)).requests;
