@@ -1,5 +1,6 @@
 // References of one resource to others that are not there. Codes are those of Istio's analyzer.
 
+import { ROOT_NAMESPACE } from '../builtins/attachment.ts';
 import { CHAIN_ORDER, CONFIGURABLE } from '../builtins/order.ts';
 import type { Index } from './inventory.ts';
 import type { FilterChainSpec } from './kinds/filter-chain.ts';
@@ -44,7 +45,9 @@ function notFound(what: string, name: string): string {
 /** An anchor that is not there puts the filter last; what is to be left out and is not there changes nothing. */
 function filterChain({ metadata, spec }: Resource<FilterChainSpec>, index: Index, warn: Warn): void {
   const isPlugin = (name: string): boolean =>
-    index.has('Plugin', metadata.namespace, name) || index.has('WasmPlugin', metadata.namespace, name);
+    [metadata.namespace, ROOT_NAMESPACE].some(
+      (owner) => index.has('Plugin', owner, name) || index.has('WasmPlugin', owner, name),
+    );
   const direction = spec.direction ?? 'inbound';
   const configurable = (name: string): boolean => CONFIGURABLE.some((builtin) => builtin.name === name);
   const stands = (name: string): boolean =>

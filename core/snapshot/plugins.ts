@@ -1,7 +1,7 @@
 // The plugins of one workload: what the Plugin and WasmPlugin resources that apply here ask for, in one shape and in the
 // order of their phases and priorities. Code comes later: here a module is its digest.
 
-import { appliesTo } from '../builtins/attachment.ts';
+import { appliesTo, ROOT_NAMESPACE } from '../builtins/attachment.ts';
 import type { Policies } from '../builtins/builtin.ts';
 import type { ChainKind } from '../builtins/order.ts';
 import type { PluginSpec } from '../config/kinds/plugin.ts';
@@ -53,13 +53,19 @@ export function pluginsOf(policies: Policies, node: Node): PluginUse[] {
   return uses.sort((a, b) => PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase) || b.priority - a.priority);
 }
 
-/** An installed plugin by the name that a FilterChain uses, whether it applies to the workload by itself or not. */
+/**
+ * An installed plugin by the name that a FilterChain uses, whether it applies to the workload by itself or not: of the
+ * FilterChain's own namespace, else of the root namespace.
+ */
 export function pluginNamed(policies: Policies, namespace: string, name: string): PluginUse | null {
-  const named = ({ metadata }: Resource): boolean => metadata.namespace === namespace && metadata.name === name;
-  const plugin = policies('Plugin').find((one) => named(one) && one.spec.enabled !== false);
-  if (plugin !== undefined) return useOfPlugin(plugin);
-  const wasm = policies('WasmPlugin').find(named);
-  return wasm === undefined ? null : useOfWasmPlugin(wasm);
+  for (const owner of new Set([namespace, ROOT_NAMESPACE])) {
+    const named = ({ metadata }: Resource): boolean => metadata.namespace === owner && metadata.name === name;
+    const plugin = policies('Plugin').find((one) => named(one) && one.spec.enabled !== false);
+    if (plugin !== undefined) return useOfPlugin(plugin);
+    const wasm = policies('WasmPlugin').find(named);
+    if (wasm !== undefined) return useOfWasmPlugin(wasm);
+  }
+  return null;
 }
 
 /** The same plugin with another configuration in the place of its own. */

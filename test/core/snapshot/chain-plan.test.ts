@@ -95,6 +95,13 @@ suite('the order of a chain', () => {
     assert.ok(plan('outbound', ...docs, chain('disable: [a]')).every((name) => name !== 'a'));
   });
 
+  test('a FilterChain finds plugins of its own namespace, then of the root namespace', () => {
+    const insert = chain('insert: [{filter: a, before: authn}]');
+    const off = plugin('istio-system/a', 'selector: {matchLabels: {app: none}}');
+    assert.equal(plan('inbound', off, insert)[0], 'a');
+    assert.equal(plan('inbound', plugin('shop/a'), insert)[0], 'authn');
+  });
+
   test('a plugin with several configurations is wanted with each of them', () => {
     const docs = [
       plugin('a', 'config: {n: 1}'),
