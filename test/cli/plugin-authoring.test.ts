@@ -34,7 +34,10 @@ suite('from mesh plugin new to a module', () => {
     assert.ok(sources.some((source: string) => source.endsWith('filter.ts')));
     const tried = await run('try', 'hello-world', '--json');
     assert.equal(tried.code, 0, tried.err);
-    assert.deepEqual(JSON.parse(tried.out).response.headers, [['x-hello-world', 'hello from hello-world']]);
+    assert.deepEqual(JSON.parse(tried.out).response.headers, [
+      ['x-hello-world', 'hello from hello-world'],
+      ['content-length', '0'],
+    ]);
     const tested = await run('test', 'hello-world', '--json');
     assert.equal(tested.code, 0, tested.out);
     const report = JSON.parse(tested.out);

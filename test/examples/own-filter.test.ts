@@ -115,7 +115,7 @@ suite('an own filter on Bookinfo', { timeout: 230_000 }, () => {
         mode: 'debug',
       });
     }
-    const gatewayOnly = ['--enable', '--yes', '-n', 'istio-system', '--selector', 'istio=ingressgateway'];
+    const gatewayOnly = ['--enable', '--yes', '--selector', 'istio=ingressgateway'];
     await done('plugin', 'install', './security-headers', ...gatewayOnly);
     await done('plugin', 'install', './request-id-from-claim', ...gatewayOnly);
     const allow = ['--allow', 'read_bodies,change_bodies', '--config', '{"fields":["ISBN-10"]}'];

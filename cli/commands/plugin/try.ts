@@ -1,5 +1,6 @@
 // `mesh plugin try`: one exchange through a module in the proxies' own host, and what the module did.
 import { type Command, Option } from 'commander';
+import { ROOT_NAMESPACE } from '../../../core/builtins/attachment.ts';
 import type { TrialResponse } from '../../../core/wasm/trial-exchange.ts';
 import type { Trial, TryOptions } from '../../../plugins/try.ts';
 import { CliError, EXIT } from '../../exit.ts';
@@ -32,7 +33,7 @@ export function addTryCommand(group: Command): void {
     .command('try')
     .description('Send one exchange through a module, and print what it did')
     .argument('<file>', 'a .wasm file, a plugin’s folder, or the name of an installed plugin')
-    .option('-n, --namespace <name>', 'of an installed plugin', 'default')
+    .option('-n, --namespace <name>', 'of an installed plugin', ROOT_NAMESPACE)
     .option('--root-id <id>', 'root id, which a module with several plugins chooses by')
     .addOption(new Option('--type <type>', 'what it is').choices(['http', 'network', 'service']))
     .option('--config <json>', 'its configuration; @FILE reads a file')
