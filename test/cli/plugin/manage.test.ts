@@ -166,6 +166,13 @@ suite('installed plugins', { timeout: 220_000 }, () => {
     assert.equal(facts.signature, registry.keyid);
   });
 
+  test('an installed plugin is tried by its name, with the configuration that it has', async () => {
+    const report = JSON.parse(await done('try', 'adder', '--json'));
+    assert.deepEqual([report.accepted, report.trap], [true, null]);
+    assert.ok(report.request.headers.some(([name]: [string]) => name === 'x-added'));
+    await refused(2, /^mesh: there is neither a file nor an installed plugin nobody$/m, 'try', 'nobody');
+  });
+
   test('search asks the registry for the keyword', async () => {
     assert.match(await done('search', 'add'), /^mesh-plugin-adder +2\.0\.0 +no/m);
     assert.match(registry.asked.at(-1) ?? '', /text=keywords:mesh-plugin add/);
