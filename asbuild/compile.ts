@@ -28,7 +28,7 @@ const FILTERS = dirname(SDK_FOLDER);
 const RELEASE = ['-O3', '--shrinkLevel', '1', '--converge', '--noAssert'];
 const DEBUG = ['--debug', '-O0'];
 
-/** Method of HttpFilter -> the SDK's file that exports its callback. */
+/** Method of Plugin, HttpFilter or NetworkFilter -> the SDK's file that exports its callback. */
 const CALLBACKS: Readonly<Record<string, string>> = {
   onRequestHeaders: 'request-headers',
   onRequestBody: 'request-body',
@@ -39,6 +39,13 @@ const CALLBACKS: Readonly<Record<string, string>> = {
   onWake: 'wake',
   onLog: 'log',
   onTick: 'tick',
+  onQueue: 'queue',
+  onCallResponse: 'call-response',
+  onNewConnection: 'new-connection',
+  onDownstreamData: 'downstream-data',
+  onUpstreamData: 'upstream-data',
+  onDownstreamClose: 'downstream-close',
+  onUpstreamClose: 'upstream-close',
 };
 
 /** Compiles a filter. Rejects with CompileError (file, line and column of each problem) or CompilerMissing. */

@@ -1,6 +1,6 @@
 // What policies would have done that are not enforced: counted, and told in the log, a few lines a second.
 
-import { counter, increment, Level, logBytes, logs } from '../sdk/index';
+import { counter, Level, logBytes, logs } from '../sdk/index';
 import { proxy_get_current_time_nanoseconds } from '../sdk/abi';
 import { temporary } from '../sdk/arena';
 import { Head, METHOD, PATH } from '../sdk/head';
@@ -13,11 +13,11 @@ const SECOND: u64 = 1000000000;
 /** Of a path or principal in the log. */
 const MOST = 256;
 
-const AUDITED = bytes('rbac.audited');
-const DENY_DENIED = bytes('rbac.dry_run_deny.shadow_denied');
-const DENY_ALLOWED = bytes('rbac.dry_run_deny.shadow_allowed');
-const ALLOW_ALLOWED = bytes('rbac.dry_run_allow.shadow_allowed');
-const ALLOW_DENIED = bytes('rbac.dry_run_allow.shadow_denied');
+const AUDITED = counter('rbac.audited');
+const DENY_DENIED = counter('rbac.dry_run_deny.shadow_denied');
+const DENY_ALLOWED = counter('rbac.dry_run_deny.shadow_allowed');
+const ALLOW_ALLOWED = counter('rbac.dry_run_allow.shadow_allowed');
+const ALLOW_DENIED = counter('rbac.dry_run_allow.shadow_denied');
 
 const AUDIT = bytes('audit: ');
 const MATCHES = bytes('] matches ');
@@ -29,11 +29,6 @@ const FROM = bytes(' from ');
 const UNKNOWN = bytes('an unknown caller');
 
 export class Observations {
-  private readonly audited: u32 = counter(AUDITED);
-  private readonly denyDenied: u32 = counter(DENY_DENIED);
-  private readonly denyAllowed: u32 = counter(DENY_ALLOWED);
-  private readonly allowAllowed: u32 = counter(ALLOW_ALLOWED);
-  private readonly allowDenied: u32 = counter(ALLOW_DENIED);
   private second: u64 = 0;
   private lines: i32 = 0;
 
@@ -42,21 +37,27 @@ export class Observations {
     private readonly dryRunDeny: usize,
     private readonly dryRunAllow: usize,
     private readonly audit: usize,
-  ) {}
+  ) {
+    AUDITED.define();
+    DENY_DENIED.define();
+    DENY_ALLOWED.define();
+    ALLOW_ALLOWED.define();
+    ALLOW_DENIED.define();
+  }
 
   observe(head: Head): void {
     if (anyMatches(this.audit, true)) {
-      increment(this.audited);
+      AUDITED.add();
       if (this.mayTell()) tell(matchedRule(AUDIT, MATCHES), head);
     }
     if (!isEmpty(this.dryRunDeny)) {
       const denied = anyMatches(this.dryRunDeny, true);
-      increment(denied ? this.denyDenied : this.denyAllowed);
+      (denied ? DENY_DENIED : DENY_ALLOWED).add();
       if (denied && this.mayTell()) tell(matchedRule(DRY_RUN, DENIES), head);
     }
     if (!isEmpty(this.dryRunAllow)) {
       const allowed = anyMatches(this.dryRunAllow, false);
-      increment(allowed ? this.allowAllowed : this.allowDenied);
+      (allowed ? ALLOW_ALLOWED : ALLOW_DENIED).add();
       if (!allowed && this.mayTell()) tell(NOBODY, head);
     }
   }

@@ -10,12 +10,6 @@ export declare function proxy_get_log_level(level: usize): u32;
 @external('env', 'proxy_get_current_time_nanoseconds')
 export declare function proxy_get_current_time_nanoseconds(out: usize): u32;
 // @ts-ignore: decorator
-@external('env', 'proxy_define_metric')
-export declare function proxy_define_metric(type: u32, name: usize, length: usize, id: usize): u32;
-// @ts-ignore: decorator
-@external('env', 'proxy_increment_metric')
-export declare function proxy_increment_metric(id: u32, by: i64): u32;
-// @ts-ignore: decorator
 @external('env', 'proxy_set_tick_period_milliseconds')
 export declare function proxy_set_tick_period_milliseconds(period: u32): u32;
 // @ts-ignore: decorator
@@ -64,6 +58,42 @@ export declare function proxy_set_shared_data(key: usize, keyLength: usize, valu
 @external('env', 'proxy_call_foreign_function')
 export declare function proxy_call_foreign_function(
   name: usize, nameLength: usize, parameters: usize, length: usize, pointer: usize, resultLength: usize,
+): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_set_effective_context')
+export declare function proxy_set_effective_context(context: u32): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_close_stream')
+export declare function proxy_close_stream(stream: u32): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_define_metric')
+export declare function proxy_define_metric(kind: u32, name: usize, nameLength: usize, id: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_increment_metric')
+export declare function proxy_increment_metric(id: u32, delta: i64): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_record_metric')
+export declare function proxy_record_metric(id: u32, value: u64): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_get_metric')
+export declare function proxy_get_metric(id: u32, value: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_register_shared_queue')
+export declare function proxy_register_shared_queue(name: usize, nameLength: usize, id: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_resolve_shared_queue')
+export declare function proxy_resolve_shared_queue(vm: usize, vmLength: usize, name: usize, nameLength: usize, id: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_enqueue_shared_queue')
+export declare function proxy_enqueue_shared_queue(id: u32, value: usize, length: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_dequeue_shared_queue')
+export declare function proxy_dequeue_shared_queue(id: u32, pointer: usize, length: usize): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_http_call')
+export declare function proxy_http_call(
+  upstream: usize, upstreamLength: usize, headers: usize, headersLength: usize, body: usize, bodyLength: usize,
+  trailers: usize, trailersLength: usize, timeout: u32, id: usize,
 ): u32;
 // @ts-ignore: decorator
 @external('wasi_snapshot_preview1', 'random_get')

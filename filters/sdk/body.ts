@@ -4,6 +4,7 @@ import { OK, proxy_get_buffer_bytes, proxy_set_buffer_bytes } from './abi';
 import { temporary } from './arena';
 import { Slice } from './slice';
 
+@unmanaged
 export class Body {
   /** Bytes here now. */
   size: i32 = 0;

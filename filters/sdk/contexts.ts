@@ -1,82 +1,91 @@
-// The guest's contexts: which filter object a context's number stands for. A table with open addressing in two arrays,
+// The guest's contexts: which object a context's number stands for, and whose turn it is. A table with open addressing,
 // because hosts number contexts upwards: neighbours do not collide, and no entry is an object.
+//
+//   entry: u32 context (0: free) | pointer of the object, which is pinned: nothing else need refer to it
 
-import { HttpFilter } from './filter';
+import { proxy_set_effective_context } from './abi';
+import { beginCallback } from './arena';
+import { Plugin } from './filter';
+
+const ENTRY: usize = 8;
 
 let capacity: u32 = 64;
-let ids: usize = heap.alloc(64 << 2);
-let filters = new StaticArray<HttpFilter | null>(64);
+let table: usize = cleared(capacity);
 let used: u32 = 0;
 
-memory.fill(ids, 0, 64 << 2);
+/** The context whose callback runs. */
+export let current: u32 = 0;
 
-/** The filter of this context, or null. */
-export function filterOf(id: u32): HttpFilter | null {
-  const mask = capacity - 1;
-  let at = id & mask;
-  while (idAt(at) != id) {
-    if (idAt(at) == 0) return null;
-    at = (at + 1) & mask;
-  }
-  return unchecked(filters[at]);
+/** A callback of this context begins. Returns its object, or null. */
+export function enter(id: u32): Plugin | null {
+  beginCallback();
+  current = id;
+  return objectOf(id);
 }
 
-export function addContext(id: u32, filter: HttpFilter): void {
+/** The number of the stream, connection or configuration whose callback runs, for actFor(). */
+export function currentContext(): u32 {
+  return current;
+}
+
+/** Until this callback ends, what is asked and done concerns this stream or connection. False: it has ended. */
+export function actFor(context: u32): bool {
+  return proxy_set_effective_context(context) == 0;
+}
+
+/** The object of this context, or null. */
+export function objectOf(id: u32): Plugin | null {
+  return changetype<Plugin | null>(load<usize>(entryOf(id), 4));
+}
+
+export function addContext(id: u32, object: Plugin): void {
   if (used * 2 >= capacity) grow();
-  place(id, filter);
+  const entry = entryOf(id);
+  store<u32>(entry, id);
+  store<usize>(entry, changetype<usize>(object), 4);
+  if (object.contexts++ == 0) __pin(changetype<usize>(object));
   used++;
 }
 
 export function removeContext(id: u32): void {
-  const mask = capacity - 1;
-  let hole = id & mask;
-  while (idAt(hole) != id) {
-    if (idAt(hole) == 0) return;
-    hole = (hole + 1) & mask;
-  }
+  let hole = entryOf(id);
+  if (load<u32>(hole) == 0) return;
+  const object = changetype<Plugin>(load<usize>(hole, 4));
+  if (--object.contexts == 0) __unpin(changetype<usize>(object));
   used--;
+  const mask = (<usize>capacity - 1) * ENTRY;
   // What lies behind moves forward unless it would pass its own place.
-  for (let at = (hole + 1) & mask; idAt(at) != 0; at = (at + 1) & mask) {
-    if (((at - idAt(at)) & mask) < ((at - hole) & mask)) continue;
-    setId(hole, idAt(at));
-    unchecked((filters[hole] = filters[at]));
+  for (let at = following(hole); load<u32>(at) != 0; at = following(at)) {
+    const home = <usize>load<u32>(at) * ENTRY;
+    if (((at - table - home) & mask) < ((at - hole) & mask)) continue;
+    store<u64>(hole, load<u64>(at));
     hole = at;
   }
-  setId(hole, 0);
-  unchecked((filters[hole] = null));
+  store<u64>(hole, 0);
 }
 
-function place(id: u32, filter: HttpFilter | null): void {
-  const mask = capacity - 1;
-  let at = id & mask;
-  while (idAt(at) != 0) at = (at + 1) & mask;
-  setId(at, id);
-  unchecked((filters[at] = filter));
+/** The entry of this context, or the free one where it belongs. */
+function entryOf(id: u32): usize {
+  let at = table + (id & (capacity - 1)) * ENTRY;
+  while (load<u32>(at) != id && load<u32>(at) != 0) at = following(at);
+  return at;
+}
+
+function following(entry: usize): usize {
+  return table + ((entry + ENTRY - table) & ((<usize>capacity - 1) * ENTRY));
 }
 
 function grow(): void {
-  const oldIds = ids;
-  const oldFilters = filters;
-  const old = capacity;
+  const old = table;
+  const end = table + capacity * ENTRY;
   capacity <<= 1;
-  ids = heap.alloc(capacity << 2);
-  memory.fill(ids, 0, capacity << 2);
-  filters = new StaticArray<HttpFilter | null>(capacity);
-  for (let i: u32 = 0; i < old; i++) {
-    const id = load<u32>(oldIds + (i << 2));
-    if (id != 0) place(id, unchecked(oldFilters[i]));
-  }
-  heap.free(oldIds);
+  table = cleared(capacity);
+  for (let at = old; at < end; at += ENTRY) if (load<u32>(at) != 0) store<u64>(entryOf(load<u32>(at)), load<u64>(at));
+  heap.free(old);
 }
 
-// @ts-ignore: decorator
-@inline
-function idAt(index: u32): u32 {
-  return load<u32>(ids + (index << 2));
-}
-
-// @ts-ignore: decorator
-@inline
-function setId(index: u32, id: u32): void {
-  store<u32>(ids + (index << 2), id);
+function cleared(entries: u32): usize {
+  const made = heap.alloc(entries * ENTRY);
+  memory.fill(made, 0, entries * ENTRY);
+  return made;
 }

@@ -1,6 +1,7 @@
 // What an author extends.
 
 import { Body } from './body';
+import { Response } from './call';
 import { Head } from './head';
 import { Slice } from './slice';
 
@@ -10,14 +11,46 @@ export enum Action {
   Pause,
 }
 
-/** One object per configuration. It serves all streams, unless forStream() makes an object for each of them. */
-export class HttpFilter {
+/**
+ * One object per configuration. By itself a service: it sees no traffic and lives by its timer, its queues and its calls.
+ * HttpFilter and NetworkFilter add what passes.
+ */
+export class Plugin {
   /** The root context that made this object; 0 for objects of streams. The SDK's. */
   root: u32 = 0;
+  /** Contexts that this object stands for. The SDK's. */
+  contexts: u32 = 0;
+
+  /** The object of a stream or connection. The SDK's. */
+  child(): Plugin {
+    return this;
+  }
 
   /** False refuses the configuration. A slice of it lasts for this call: keep() what is needed later. */
   onConfigure(configuration: Slice): bool {
     return true;
+  }
+
+  /** Every so often, once setTick() was called. On the configuration's object. */
+  onTick(): void {}
+
+  /** A queue that registerQueue() made has something: dequeue() it. On the configuration's object. */
+  onQueue(queue: u32): void {}
+
+  /** A call() is over, answered or not; for a stream that has ended it is not told. On the object that called. */
+  onCallResponse(call: u32, response: Response): void {}
+
+  /** The exchange, or the connection, has ended. */
+  onLog(): void {}
+
+  /** The configuration is no longer used: release() what was kept. */
+  onRetired(): void {}
+}
+
+/** It serves all streams, unless forStream() makes an object for each of them. */
+export class HttpFilter extends Plugin {
+  child(): Plugin {
+    return this.forStream();
   }
 
   /** The filter of one stream. Override it when a stream has state of its own: `return new MyStream(this)`. */
@@ -51,24 +84,54 @@ export class HttpFilter {
 
   /** The time of wakeAfter() has come. */
   onWake(): void {}
+}
 
-  /** The exchange has ended. */
-  onLog(): void {}
+/** In front of a listener's codec: it sees connections. The plugin's type has to be `network`. */
+export class NetworkFilter extends Plugin {
+  child(): Plugin {
+    return this.forConnection();
+  }
 
-  /** Every so often, once setTick() was called. On the configuration's object. */
-  onTick(): void {}
+  /** The filter of one connection. Override it when a connection has state of its own. */
+  forConnection(): NetworkFilter {
+    return this;
+  }
 
-  /** The configuration is no longer used: release() what was kept. */
-  onRetired(): void {}
+  /** Pause: nothing passes until continueDownstream(). */
+  onNewConnection(): Action {
+    return Action.Continue;
+  }
+
+  /** Bytes from the client. Pause holds them; the next call has all that is held. */
+  onDownstreamData(data: Body): Action {
+    return Action.Continue;
+  }
+
+  /** Bytes for the client. */
+  onUpstreamData(data: Body): Action {
+    return Action.Continue;
+  }
+
+  onDownstreamClose(peer: Peer): void {}
+
+  onUpstreamClose(peer: Peer): void {}
+}
+
+/** Who closed a connection. */
+export enum Peer {
+  Unknown,
+  /** This proxy. */
+  Local,
+  Remote,
 }
 
 /** Makes the object of a configuration. Called once in a filter's file: `register(() => new AddHeader())`. */
-export function register(make: () => HttpFilter): void {
+export function register(make: () => Plugin): void {
   factory = make;
 }
 
-function none(): HttpFilter {
-  return new HttpFilter();
+function none(): Plugin {
+  return new Plugin();
 }
 
-export let factory: () => HttpFilter = none;
+export let factory: () => Plugin = none;

@@ -12,6 +12,7 @@ import { temporary } from './arena';
 import { PairReader, readPairs } from './pairs';
 import { bytes, Slice, slice } from './slice';
 
+@unmanaged
 export class Head {
   /** Fields, pseudo-headers included. */
   count: i32 = 0;
@@ -66,6 +67,9 @@ export const METHOD = bytes(':method');
 // @ts-ignore: decorator
 @lazy
 export const AUTHORITY = bytes(':authority');
+// @ts-ignore: decorator
+@lazy
+export const SCHEME = bytes(':scheme');
 // @ts-ignore: decorator
 @lazy
 export const STATUS = bytes(':status');

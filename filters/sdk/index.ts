@@ -1,23 +1,34 @@
 // The SDK: import from here. A filter is one class and one call of register(); see README.md.
 
 export { Body } from './body';
-export { Action, HttpFilter, register } from './filter';
-export { AUTHORITY, Head, METHOD, PATH, STATUS } from './head';
+export { call, Response } from './call';
+export { now, setTick } from './clock';
+export { actFor, currentContext } from './contexts';
+export { Action, HttpFilter, NetworkFilter, Peer, Plugin, register } from './filter';
+export { AUTHORITY, Head, METHOD, PATH, SCHEME, STATUS } from './head';
 export { Json, JsonKind, parseJson } from './json';
 export { Level, log, logBytes, logs } from './log';
-export { counter, increment } from './metrics';
+export { Counter, counter, Gauge, gauge, Histogram, histogram } from './metric';
 export { decimal } from './number';
 export { PairReader, Pairs, pairs } from './pairs';
+export { dequeue, enqueue, findQueue, registerQueue } from './queue';
 export { randomBelow } from './random';
 export { getShared, setShared, SharedValue } from './shared';
 export { bytes, concat, Slice, slice, utf8 } from './slice';
 export {
   askForeign,
+  booleanProperty,
   callForeign,
   clearRouteCache,
+  closeDownstream,
+  closeRequest,
+  closeUpstream,
+  continueDownstream,
   continueRequest,
   continueResponse,
+  continueUpstream,
   flag,
+  numberProperty,
   property,
   reply,
   replyWith,
@@ -26,4 +37,3 @@ export {
   setProperty,
   wakeAfter,
 } from './stream';
-export { setTick } from './tick';

@@ -3,6 +3,7 @@
 import {
   OK,
   proxy_call_foreign_function,
+  proxy_close_stream,
   proxy_continue_stream,
   proxy_get_property,
   proxy_send_local_response,
@@ -18,6 +19,28 @@ export function continueRequest(): void {
 
 export function continueResponse(): void {
   proxy_continue_stream(1);
+}
+
+/** What onDownstreamData() held, or the connection that onNewConnection() held, goes on. */
+export function continueDownstream(): void {
+  proxy_continue_stream(2);
+}
+
+export function continueUpstream(): void {
+  proxy_continue_stream(3);
+}
+
+/** Ends the connection, without an answer: of an HTTP exchange, or of the client of a network filter. */
+export function closeRequest(): void {
+  proxy_close_stream(0);
+}
+
+export function closeDownstream(): void {
+  proxy_close_stream(2);
+}
+
+export function closeUpstream(): void {
+  proxy_close_stream(3);
 }
 
 /** Answers here, after this callback; the request goes no further. `details` are for the access log. */
@@ -46,6 +69,18 @@ export function property(path: Slice): Slice {
   const at = changetype<usize>(value);
   value.exists = proxy_get_property(path.ptr, path.length, at, at + offsetof<Slice>('length')) == OK;
   return value;
+}
+
+/** A property that is a number or a time (`response\0code`, `request\0duration`), or `otherwise` when it is not known. */
+export function numberProperty(path: Slice, otherwise: i64 = 0): i64 {
+  const value = property(path);
+  return value.exists && value.length == 8 ? load<i64>(value.ptr) : otherwise;
+}
+
+/** A property that is yes or no (`connection\0mtls`). */
+export function booleanProperty(path: Slice): bool {
+  const value = property(path);
+  return value.exists && value.length == 1 && value.at(0) != 0;
 }
 
 /** Remembers something about this stream for the filters that come later. */

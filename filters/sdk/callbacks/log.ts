@@ -1,10 +1,8 @@
 // Export: the exchange has ended.
 
-import { beginCallback } from '../arena';
-import { filterOf } from '../contexts';
+import { enter } from '../contexts';
 
 export function proxy_on_log(id: u32): void {
-  beginCallback();
-  const filter = filterOf(id);
+  const filter = enter(id);
   if (filter != null) filter.onLog();
 }

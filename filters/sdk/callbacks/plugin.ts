@@ -1,8 +1,8 @@
 // Exports that every filter has: memory, contexts, configuration.
 
-import { beginCallback, temporary } from '../arena';
+import { temporary } from '../arena';
 import { readBuffer } from '../body';
-import { addContext, filterOf, removeContext } from '../contexts';
+import { addContext, enter, removeContext } from '../contexts';
 import { factory } from '../filter';
 import { refreshLevel } from '../log';
 
@@ -19,7 +19,7 @@ export function proxy_on_memory_allocate(size: usize): usize {
 }
 
 export function proxy_on_context_create(id: u32, parent: u32): void {
-  beginCallback();
+  const root = enter(parent);
   if (parent == 0) {
     refreshLevel();
     const made = factory();
@@ -27,8 +27,7 @@ export function proxy_on_context_create(id: u32, parent: u32): void {
     addContext(id, made);
     return;
   }
-  const root = filterOf(parent);
-  if (root != null) addContext(id, root.forStream());
+  if (root != null) addContext(id, root.child());
 }
 
 export function proxy_on_vm_start(_root: u32, _size: u32): u32 {
@@ -36,20 +35,16 @@ export function proxy_on_vm_start(_root: u32, _size: u32): u32 {
 }
 
 export function proxy_on_configure(root: u32, size: u32): u32 {
-  beginCallback();
-  const filter = filterOf(root);
+  const filter = enter(root);
   return filter != null && filter.onConfigure(readBuffer(PLUGIN_CONFIGURATION, 0, size)) ? 1 : 0;
 }
 
 export function proxy_on_delete(id: u32): void {
-  const filter = filterOf(id);
+  const filter = enter(id);
+  if (filter == null) return;
+  if (filter.root == id) filter.onRetired();
   removeContext(id);
-  if (filter != null && filter.root == id) {
-    beginCallback();
-    filter.onRetired();
-  }
   if (++streams % EVERY != 0) return;
-  beginCallback();
   refreshLevel();
   // Nothing of ours is on the stack here, so whatever is not reachable is garbage.
   __collect();

@@ -1,16 +1,15 @@
 // Export: the request's body.
 
-import { beginCallback } from '../arena';
 import { Body } from '../body';
-import { filterOf } from '../contexts';
+import { enter } from '../contexts';
+import { HttpFilter } from '../filter';
 
 const body = new Body(0);
 
 export function proxy_on_request_body(id: u32, size: u32, end: u32): u32 {
-  beginCallback();
-  const filter = filterOf(id);
+  const filter = enter(id);
   if (filter == null) return 0;
   body.size = size;
   body.end = end != 0;
-  return filter.onRequestBody(body);
+  return changetype<HttpFilter>(filter).onRequestBody(body);
 }

@@ -1,16 +1,15 @@
 // Export: the request's trailers.
 
-import { beginCallback } from '../arena';
-import { filterOf } from '../contexts';
+import { enter } from '../contexts';
+import { HttpFilter } from '../filter';
 import { Head } from '../head';
 
 const trailers = new Head(1);
 
 export function proxy_on_request_trailers(id: u32, count: u32): u32 {
-  beginCallback();
-  const filter = filterOf(id);
+  const filter = enter(id);
   if (filter == null) return 0;
   trailers.count = count;
   trailers.end = true;
-  return filter.onRequestTrailers(trailers);
+  return changetype<HttpFilter>(filter).onRequestTrailers(trailers);
 }

@@ -1,16 +1,15 @@
 // Export: the response's head.
 
-import { beginCallback } from '../arena';
-import { filterOf } from '../contexts';
+import { enter } from '../contexts';
+import { HttpFilter } from '../filter';
 import { Head } from '../head';
 
 const head = new Head(2);
 
 export function proxy_on_response_headers(id: u32, count: u32, end: u32): u32 {
-  beginCallback();
-  const filter = filterOf(id);
+  const filter = enter(id);
   if (filter == null) return 0;
   head.count = count;
   head.end = end != 0;
-  return filter.onResponseHeaders(head);
+  return changetype<HttpFilter>(filter).onResponseHeaders(head);
 }

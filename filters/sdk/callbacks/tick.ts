@@ -1,10 +1,8 @@
 // Export: the configuration's timer.
 
-import { beginCallback } from '../arena';
-import { filterOf } from '../contexts';
+import { enter } from '../contexts';
 
 export function proxy_on_tick(root: u32): void {
-  beginCallback();
-  const filter = filterOf(root);
+  const filter = enter(root);
   if (filter != null) filter.onTick();
 }

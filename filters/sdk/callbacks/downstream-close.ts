@@ -1,0 +1,9 @@
+// Export: the client's side of a connection is closed.
+
+import { enter } from '../contexts';
+import { NetworkFilter } from '../filter';
+
+export function proxy_on_downstream_connection_close(id: u32, peer: u32): void {
+  const filter = enter(id);
+  if (filter != null) changetype<NetworkFilter>(filter).onDownstreamClose(peer);
+}
