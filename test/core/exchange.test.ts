@@ -32,7 +32,8 @@ function bench() {
     resumeReading: () => {},
     reset: () => out.push('reset'),
   };
-  const plane = { timers, snapshot: null, sink: { exchangeEnded: (record: ExchangeRecord) => records.push(record) } };
+  const snapshot = { telemetry: null };
+  const plane = { timers, snapshot, sink: { exchangeEnded: (record: ExchangeRecord) => records.push(record) } };
   const listener = { plane, spec: { kind: 'outbound' } } as unknown as ListenerContext;
   const head = Head.request('POST', 'a.example', '/');
   const exchange = new Exchange(listener, stream as unknown as DownstreamStream, head, true);

@@ -168,7 +168,7 @@ suite('the code of plugins', () => {
     assert.equal((await get(url)).status, 200);
     await control.objects.put(module);
     await until('the plugin runs', async () => (await get(url)).status === 403);
-    assert.ok(statuses.some(({ revision, ok }) => revision === early && ok));
+    await until('the ack', () => statuses.some(({ revision, ok }) => revision === early && ok));
     await until('the state is kept', async () => {
       const kept = await readFile(join(stateDir, 'last-good.json'), 'utf8').catch(() => '');
       return kept.includes('deny');
