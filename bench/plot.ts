@@ -42,6 +42,7 @@ export function plot({ scenarios, about, machine }: Results): string {
   const caption = `CPU per request, user and system, all threads. ${machine.processor}, ${machine.cores} cores, ${machine.date.slice(0, 10)}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" font-family="sans-serif" font-size="12">`,
+    '<title>What a request costs in each proxy, scenario by scenario</title>',
     '<style>text{fill:#222}.title{font-weight:bold}</style>',
     `<rect width="${WIDTH}" height="${y}" fill="#ffffff"/>`,
     text(16, 22, caption),
