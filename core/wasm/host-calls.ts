@@ -113,9 +113,18 @@ export function callFunctions(vm: Instance): Record<string, HostFunction> {
       return grpc('proxy_grpc_stream', upstream >>> 0, length >>> 0);
     },
     // No gRPC call has begun, so none has this id.
-    proxy_grpc_send: () => Status.NotFound,
-    proxy_grpc_cancel: () => Status.NotFound,
-    proxy_grpc_close: () => Status.NotFound,
+    proxy_grpc_send: () => {
+      if (vm.stage !== 'running') vm.forbid('proxy_grpc_send');
+      return Status.NotFound;
+    },
+    proxy_grpc_cancel: () => {
+      if (vm.stage !== 'running') vm.forbid('proxy_grpc_cancel');
+      return Status.NotFound;
+    },
+    proxy_grpc_close: () => {
+      if (vm.stage !== 'running') vm.forbid('proxy_grpc_close');
+      return Status.NotFound;
+    },
     proxy_get_status: (codeAt: number, pointerAt: number, lengthAt: number) => {
       if (vm.stage !== 'running') vm.forbid('proxy_get_status');
       memory.attach();
