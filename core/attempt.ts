@@ -12,7 +12,7 @@ import { FieldName, type Head } from './head.ts';
 import { ON_ANSWER, sendsTwice } from './retry/conditions.ts';
 import { backoff, isIdempotent, type RetryPolicy } from './retry/policy.ts';
 import { afterAnswer, afterFailure, type Verdict } from './retry/verdict.ts';
-import { Timer } from './timers.ts';
+import { Timer, type TimerOwner } from './timers.ts';
 
 export const ATTEMPT_COUNT = new FieldName('x-envoy-attempt-count');
 
@@ -23,7 +23,7 @@ const MAX_DRAINED_BYTES = 64 << 10;
 const MAX_DRAINED_MS = 1000;
 const NO_BODY: Buffer[] = [];
 
-export class Attempt extends Timer implements Receiver, Waiter {
+export class Attempt implements Receiver, Waiter, TimerOwner {
   readonly exchange: Exchange;
   readonly cluster: Cluster;
   readonly policy: RetryPolicy;
@@ -35,6 +35,7 @@ export class Attempt extends Timer implements Receiver, Waiter {
   stream: UpstreamStream | null = null;
   /** What the timer is for: the pause before it, the time-out of one try, or what is left of an unwanted answer. */
   private phase: 'pausing' | 'trying' | 'draining' = 'pausing';
+  private timer: Timer | null = null;
   /** Endpoints that failed this request before. */
   private tried: Endpoint[] | null = null;
   /** Body that came before the connection did. */
@@ -51,7 +52,6 @@ export class Attempt extends Timer implements Receiver, Waiter {
 
   /** `ended`: the request has no body. */
   constructor(exchange: Exchange, cluster: Cluster, policy: RetryPolicy, ended: boolean) {
-    super();
     this.exchange = exchange;
     this.cluster = cluster;
     this.policy = policy;
@@ -163,10 +163,15 @@ export class Attempt extends Timer implements Receiver, Waiter {
     if (this.stream !== null && !this.stream.writeData(chunk, end)) this.exchange.pauseRequest(BY_PEER);
   }
 
+  private arm(ms: number): void {
+    this.timer ??= new Timer(this);
+    this.exchange.plane.timers.arm(this.timer, ms);
+  }
+
   /** From the end of the request on, as the route's time-out. */
   private startTimeout(): void {
     const { perTryTimeoutMs } = this.policy;
-    if (perTryTimeoutMs > 0 && !this.finished) this.exchange.plane.timers.arm(this, perTryTimeoutMs);
+    if (perTryTimeoutMs > 0 && !this.finished) this.arm(perTryTimeoutMs);
   }
 
   onHead(head: Head, end: boolean): void {
@@ -180,7 +185,7 @@ export class Attempt extends Timer implements Receiver, Waiter {
     }
     this.conditions = 0;
     this.replay = null;
-    if (this.due !== 0) this.exchange.plane.timers.cancel(this);
+    if (this.timer !== null) this.exchange.plane.timers.cancel(this.timer);
     if (end) this.finish();
     this.exchange.onUpstreamHead(head, end);
   }
@@ -196,7 +201,7 @@ export class Attempt extends Timer implements Receiver, Waiter {
 
   onTrailers(trailers: Head): void {
     if (this.phase === 'draining') {
-      this.exchange.plane.timers.cancel(this);
+      this.exchange.plane.timers.cancel(this.timer);
       return;
     }
     this.finish();
@@ -204,7 +209,7 @@ export class Attempt extends Timer implements Receiver, Waiter {
   }
 
   onReset(reason: FailureCode): void {
-    if (this.phase === 'draining') this.exchange.plane.timers.cancel(this);
+    if (this.phase === 'draining') this.exchange.plane.timers.cancel(this.timer);
     if (this.finished) return;
     if (this.endpoint !== null) this.endpoint.failures++;
     this.fail(reason, '');
@@ -245,12 +250,12 @@ export class Attempt extends Timer implements Receiver, Waiter {
       cluster.retrying++;
     }
     if (policy.otherHosts && endpoint !== null) next.tried = [...(this.tried ?? []), endpoint];
-    exchange.plane.timers.arm(next, backoff(policy, retry, exchange.plane.random));
+    next.arm(backoff(policy, retry, exchange.plane.random));
   }
 
   /** The answer is a failure that is followed by another attempt: nobody gets it. */
   private discard(head: Head, end: boolean): void {
-    this.exchange.plane.timers.cancel(this);
+    this.exchange.plane.timers.cancel(this.timer);
     this.finish();
     // With both of its sides over, the connection goes back to the pool by itself.
     if (end && this.ended) return;
@@ -259,13 +264,13 @@ export class Attempt extends Timer implements Receiver, Waiter {
       return;
     }
     this.phase = 'draining';
-    this.exchange.plane.timers.arm(this, MAX_DRAINED_MS);
+    this.arm(MAX_DRAINED_MS);
   }
 
   private drain(chunk: Buffer, end: boolean): void {
     this.drainedBytes += chunk.length;
     const tooMuch = this.drainedBytes > MAX_DRAINED_BYTES;
-    if (end || tooMuch) this.exchange.plane.timers.cancel(this);
+    if (end || tooMuch) this.exchange.plane.timers.cancel(this.timer);
     if (!end && tooMuch) this.stream!.reset();
   }
 
@@ -277,7 +282,7 @@ export class Attempt extends Timer implements Receiver, Waiter {
   }
 
   private finish(): void {
-    if (this.due !== 0) this.exchange.plane.timers.cancel(this);
+    if (this.timer !== null) this.exchange.plane.timers.cancel(this.timer);
     if (this.finished) return;
     this.finished = true;
     if (this.counted) this.cluster.retrying--;

@@ -119,8 +119,9 @@ export class Passage {
       const verdict = this.settle(seat, 'request', seat.filter.requestHead(exchange.requestHead, end));
       if (verdict === 'stop') return;
       if (verdict === 'pause') {
-        seat.request.phase = 'head';
-        seat.request.end = end;
+        const flow = seat.flow('request');
+        flow.phase = 'head';
+        flow.end = end;
         exchange.pauseRequest(BY_FILTERS);
         return;
       }
@@ -136,8 +137,9 @@ export class Passage {
       const verdict = this.settle(seat, 'response', seat.filter.responseHead(head, end));
       if (verdict === 'stop') return;
       if (verdict === 'pause') {
-        seat.response.phase = 'head';
-        seat.response.end = end;
+        const flow = seat.flow('response');
+        flow.phase = 'head';
+        flow.end = end;
         this.exchange.pauseResponse(BY_FILTERS);
         return;
       }
@@ -150,7 +152,7 @@ export class Passage {
     const request = direction === 'request';
     for (const seat of this.entered) {
       const { wants } = this.spec.filters[seat.index];
-      if (seat[direction].phase !== 'flowing' || (request ? wants.requestBody : wants.responseBody)) return false;
+      if (!seat.flows(direction) || (request ? wants.requestBody : wants.responseBody)) return false;
     }
     return true;
   }
@@ -161,7 +163,7 @@ export class Passage {
     const step = request ? 1 : -1;
     for (let i = index; request ? i < this.entered.length : i >= 0; i += step) {
       const seat = this.entered[i];
-      const flow = seat[direction];
+      const flow = seat.flow(direction);
       if (flow.phase !== 'flowing') {
         if (!this.hold(seat, direction, body, end)) return;
         if (flow.phase === 'head') return;
@@ -196,7 +198,7 @@ export class Passage {
     const step = request ? 1 : -1;
     for (let i = index; request ? i < this.entered.length : i >= 0; i += step) {
       const seat = this.entered[i];
-      const flow = seat[direction];
+      const flow = seat.flow(direction);
       flow.trailers = trailers;
       if (flow.phase !== 'flowing') return;
       this.depth++;
@@ -215,7 +217,7 @@ export class Passage {
 
   /** Keeps bytes at a paused filter. False: over the limit, and the exchange was answered. */
   private hold(seat: Seat, direction: Direction, body: BodyBuffer, end: boolean): boolean {
-    const flow = seat[direction];
+    const flow = seat.flow(direction);
     flow.held ??= new BodyBuffer();
     if (body.length > 0 && body !== flow.held) flow.held.append(body.take());
     flow.end ||= end;
@@ -282,8 +284,8 @@ export class Passage {
       return;
     }
     const flow = seat[direction];
+    if (flow === null || flow.phase === 'flowing') return;
     const { phase } = flow;
-    if (phase === 'flowing') return;
     flow.phase = 'flowing';
     const request = direction === 'request';
     const at = seat.index;
@@ -305,29 +307,33 @@ export class Passage {
 
   /** Bytes pass a filter that goes on holding what comes after them. */
   pass(seat: Seat, direction: Direction, bytes: Buffer): void {
-    if (this.ended || seat[direction].phase !== 'body') return;
+    if (this.ended || seat[direction]?.phase !== 'body') return;
     const body = new BodyBuffer();
     body.append(bytes);
     this.bodyFrom(direction, direction === 'request' ? seat.index + 1 : seat.index - 1, body, false);
   }
 
   stall(seat: Seat, direction: Direction): void {
-    if (this.ended || seat[direction].stalled) return;
-    seat[direction].stalled = true;
+    if (this.ended || seat[direction]?.stalled === true) return;
+    seat.flow(direction).stalled = true;
     if (direction === 'request') this.exchange.pauseRequest(BY_FILTERS);
     else this.exchange.pauseResponse(BY_FILTERS);
   }
 
   unstall(seat: Seat, direction: Direction): void {
-    if (!seat[direction].stalled) return;
-    seat[direction].stalled = false;
+    const flow = seat[direction];
+    if (flow?.stalled !== true) return;
+    flow.stalled = false;
     this.readOn(direction);
   }
 
   /** Unless a filter still wants nothing more to come. */
   private readOn(direction: Direction): void {
     if (this.ended) return;
-    for (const seat of this.entered) if (seat[direction].phase === 'head' || seat[direction].stalled) return;
+    for (const seat of this.entered) {
+      const flow = seat[direction];
+      if (flow !== null && (flow.phase === 'head' || flow.stalled)) return;
+    }
     if (direction === 'request') this.exchange.resumeRequest(BY_FILTERS);
     else this.exchange.resumeResponse(BY_FILTERS);
   }

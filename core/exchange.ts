@@ -2,6 +2,7 @@
 // It joins the downstream stream, the passage through the filters and the attempts at the upstream; it decides nothing
 // about where a request goes (router/, forward.ts) nor what a local answer says (rescue.ts).
 
+import { performance } from 'node:perf_hooks';
 import type { Attempt } from './attempt.ts';
 import { type Brake, BY_PEER } from './brakes.ts';
 import { Passage } from './chain.ts';
@@ -17,7 +18,7 @@ import { type Answer, answerFailure, answerReply } from './rescue.ts';
 import { chooseRoute } from './router/choose.ts';
 import type { Route, Target, VirtualHost } from './router/route.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
-import { Timer } from './timers.ts';
+import { Timer, type TimerOwner } from './timers.ts';
 import type { Workload } from './workload.ts';
 
 /** As Envoy's stream_idle_timeout. */
@@ -25,7 +26,7 @@ const IDLE_MS = 300_000;
 const SERVICE_TIME = new FieldName('x-envoy-upstream-service-time');
 const NO_HEAD = new Head(Buffer.alloc(0));
 
-export class Exchange extends Timer implements Receiver, ExchangeRecord {
+export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
   readonly plane: Plane;
   readonly listener: ListenerContext;
   readonly snapshot: Snapshot;
@@ -75,11 +76,11 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   private responseEnded = false;
   private local = false;
   private ended = false;
+  private readonly timer = new Timer(this);
   private lastActivity: number;
   private deadline = 0;
 
   constructor(listener: ListenerContext, stream: DownstreamStream, head: Head | null, end: boolean) {
-    super();
     const { plane } = listener;
     this.plane = plane;
     this.listener = listener;
@@ -90,7 +91,7 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
     this.started = performance.now();
     this.lastActivity = plane.timers.tick;
     if (end) this.requestEndMs = 0;
-    plane.timers.arm(this, IDLE_MS);
+    plane.timers.arm(this.timer, IDLE_MS);
     plane.active++;
   }
 
@@ -204,7 +205,7 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   startDeadline(timeoutMs: number): void {
     const { timers } = this.plane;
     this.deadline = timers.tick + Math.ceil(timeoutMs / timers.tickMs) + 1;
-    timers.arm(this, Math.min(timeoutMs, IDLE_MS));
+    timers.arm(this.timer, Math.min(timeoutMs, IDLE_MS));
   }
 
   private requestHasEnded(): void {
@@ -357,7 +358,7 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
   becameTunnel(): void {
     this.ended = true;
     this.plane.active--;
-    this.plane.timers.cancel(this);
+    this.plane.timers.cancel(this.timer);
   }
 
   /** Too late to answer: the client sees that it did not get everything. */
@@ -374,7 +375,7 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
     const idle = this.silentMs;
     if (left <= 0) this.fail('request_timeout');
     else if (idle >= IDLE_MS) this.fail('stream_idle');
-    else timers.arm(this, Math.min(left, IDLE_MS - idle));
+    else timers.arm(this.timer, Math.min(left, IDLE_MS - idle));
   }
 
   private responseHasEnded(): void {
@@ -391,7 +392,7 @@ export class Exchange extends Timer implements Receiver, ExchangeRecord {
     this.ended = true;
     const { plane } = this;
     plane.active--;
-    plane.timers.cancel(this);
+    plane.timers.cancel(this.timer);
     this.attempt?.cancel();
     this.durationMs = performance.now() - this.started;
     this.passage?.end();

@@ -8,7 +8,7 @@ import type { ClientConnection, Receiver, UpstreamStream } from './codec.ts';
 import { FAILURES, type FailureCode } from './errors.ts';
 import type { Head } from './head.ts';
 import { isIdempotent } from './retry/policy.ts';
-import { Timer, type Timers } from './timers.ts';
+import { Timer, type TimerOwner, type Timers } from './timers.ts';
 import type {
   GiveUp,
   Upstream,
@@ -57,7 +57,7 @@ export class GuestCalls implements Upstreams {
   }
 }
 
-class GuestCall extends Timer implements Waiter, Receiver {
+class GuestCall implements Waiter, Receiver, TimerOwner {
   private readonly collection: Collection;
   private readonly cluster: Cluster;
   private readonly request: UpstreamRequest;
@@ -67,10 +67,10 @@ class GuestCall extends Timer implements Waiter, Receiver {
   private attempts = 0;
   private head: Head | null = null;
   private readonly chunks: Buffer[] = [];
+  private readonly timer = new Timer(this);
   private size = 0;
 
   constructor(collection: Collection, cluster: Cluster, request: UpstreamRequest, done: Done) {
-    super();
     this.collection = collection;
     this.cluster = cluster;
     this.request = request;
@@ -80,7 +80,7 @@ class GuestCall extends Timer implements Waiter, Receiver {
   start(): void {
     if (this.done === null) return;
     const { timeoutMs } = this.request;
-    this.collection.timers.arm(this, timeoutMs === 0 ? LONGEST_MS : Math.min(timeoutMs, LONGEST_MS));
+    this.collection.timers.arm(this.timer, timeoutMs === 0 ? LONGEST_MS : Math.min(timeoutMs, LONGEST_MS));
     if (this.cluster.resolve === null) this.attempt();
     else this.cluster.resolve(() => this.attempt());
   }
@@ -191,7 +191,7 @@ class GuestCall extends Timer implements Waiter, Receiver {
   /** Gives back what the shard counts. */
   private release(): void {
     const { collection, chunks } = this;
-    collection.timers.cancel(this);
+    collection.timers.cancel(this.timer);
     collection.bytes -= this.size;
     this.size = 0;
     chunks.length = 0;

@@ -7,39 +7,36 @@ import { type Flag, flagBit } from './errors.ts';
 import type { Direction, FilterStream, HttpFilter, LocalReply } from './filter.ts';
 import type { Head } from './head.ts';
 import type { ExchangeRecord } from './record.ts';
-import { Timer } from './timers.ts';
+import { Timer, type TimerOwner } from './timers.ts';
 import type { VerifiedToken } from './tokens/verified.ts';
 
 /** What of a message has reached a filter that holds it; 'flowing': it holds nothing. */
 export type Phase = 'flowing' | 'head' | 'body' | 'trailers';
 
 /** What one filter holds of one direction. */
-export interface Flow {
-  phase: Phase;
-  held: BodyBuffer | null;
-  passing: BodyBuffer | null;
-  end: boolean;
-  trailers: Head | null;
+export class Flow {
+  phase: Phase = 'flowing';
+  held: BodyBuffer | null = null;
+  passing: BodyBuffer | null = null;
+  end = false;
+  trailers: Head | null = null;
   /** The filter has enough: nothing more is read meanwhile. */
-  stalled: boolean;
+  stalled = false;
 }
 
-function flowing(): Flow {
-  return { phase: 'flowing', held: null, passing: null, end: false, trailers: null, stalled: false };
-}
-
-export class Seat extends Timer implements FilterStream {
+export class Seat implements FilterStream, TimerOwner {
   readonly passage: Passage;
   readonly index: number;
   filter!: HttpFilter;
-  readonly request = flowing();
-  readonly response = flowing();
+  /** Null while nothing was ever held: nearly every message passes as it comes. */
+  request: Flow | null = null;
+  response: Flow | null = null;
   reply: LocalReply | null = null;
   resumed: Direction | null = null;
   closing = false;
+  private timer: Timer | null = null;
 
   constructor(passage: Passage, index: number) {
-    super();
     this.passage = passage;
     this.index = index;
   }
@@ -54,10 +51,10 @@ export class Seat extends Timer implements FilterStream {
     return this.passage.exchange.responseHead;
   }
   get requestTrailers(): Head | null {
-    return this.request.trailers;
+    return this.request?.trailers ?? null;
   }
   get responseTrailers(): Head | null {
-    return this.response.trailers;
+    return this.response?.trailers ?? null;
   }
   get state(): Map<string, Uint8Array> {
     return this.passage.state;
@@ -69,8 +66,20 @@ export class Seat extends Timer implements FilterStream {
     this.passage.token = token;
   }
 
+  flow(direction: Direction): Flow {
+    this[direction] ??= new Flow();
+    return this[direction];
+  }
+
+  /** What comes goes on to this filter at once. */
+  flows(direction: Direction): boolean {
+    const flow = this[direction];
+    return flow === null || flow.phase === 'flowing';
+  }
+
   body(direction: Direction): BodyBuffer | null {
-    return this[direction].passing ?? this[direction].held;
+    const flow = this[direction];
+    return flow === null ? null : (flow.passing ?? flow.held);
   }
 
   resume(direction: Direction): void {
@@ -98,7 +107,8 @@ export class Seat extends Timer implements FilterStream {
   }
 
   resumeAfter(ms: number): void {
-    this.passage.exchange.plane.timers.arm(this, ms);
+    this.timer ??= new Timer(this);
+    this.passage.exchange.plane.timers.arm(this.timer, ms);
   }
 
   /** The time of resumeAfter has come. */
@@ -115,7 +125,7 @@ export class Seat extends Timer implements FilterStream {
   }
 
   finish(): void {
-    this.passage.exchange.plane.timers.cancel(this);
+    if (this.timer !== null) this.passage.exchange.plane.timers.cancel(this.timer);
     this.filter.done();
   }
 }

@@ -1,14 +1,24 @@
-// Time-outs of a shard: a hashed wheel with one slow interval for all of them. Arming and cancelling are two pointer
-// writes; precision is one tick. Nothing on the request path calls setTimeout.
+// Time-outs of a shard: a hashed wheel with one slow interval for all of them. Arming and cancelling are a few
+// pointer writes; precision is one tick. Nothing on the request path calls setTimeout.
 
-/** Something that can be late. Intrusive: the entry is its own list node, so arming allocates nothing. */
-export abstract class Timer {
+/** Who hears that its time has come: once per arming, from the wheel's interval. May arm again. */
+export interface TimerOwner {
+  expired(): void;
+}
+
+/** A time-out, and its own place in the wheel's lists, so that arming allocates nothing. */
+export class Timer {
   next: Timer | null = null;
   previous: Timer | null = null;
   /** The tick at which it expires; 0 when not armed. */
   due = 0;
-  /** Called once per arming, from the wheel's interval. May arm again. */
-  abstract expired(): void;
+  /** The tick at which the wheel looks at it, at the latest when it is due; 0 when it is in no list. */
+  looked = 0;
+  readonly owner: TimerOwner;
+
+  constructor(owner: TimerOwner) {
+    this.owner = owner;
+  }
 }
 
 const SLOTS = 512;
@@ -35,25 +45,25 @@ export class Timers {
     return this.now() - this.started;
   }
 
-  /** Expires `timer` after at least `ms`; an armed timer is moved. */
+  /** Expires `timer` after at least `ms`; an armed timer is moved. To later moves nothing until the wheel comes by. */
   arm(timer: Timer, ms: number): void {
-    if (timer.due !== 0) this.cancel(timer);
-    timer.due = this.tick + Math.max(1, Math.ceil(ms / this.tickMs)) + 1;
-    const slot = timer.due & (SLOTS - 1);
-    const first = this.slots[slot];
-    timer.next = first;
-    timer.previous = null;
-    if (first !== null) first.previous = timer;
-    this.slots[slot] = timer;
+    const due = this.tick + Math.max(1, Math.ceil(ms / this.tickMs)) + 1;
+    timer.due = due;
+    if (timer.looked !== 0) {
+      if (timer.looked <= due) return;
+      this.unlink(timer);
+    }
+    this.link(timer, due);
   }
 
-  cancel(timer: Timer): void {
-    if (timer.due === 0) return;
-    if (timer.previous === null) this.slots[timer.due & (SLOTS - 1)] = timer.next;
-    else timer.previous.next = timer.next;
-    if (timer.next !== null) timer.next.previous = timer.previous;
-    timer.next = null;
-    timer.previous = null;
+  cancel(timer: Timer | null): void {
+    if (timer === null) return;
+    timer.due = 0;
+    if (timer.looked !== 0) this.unlink(timer);
+  }
+
+  /** As `cancel`, for what is armed again soon and lives long: it keeps its place in the wheel, where nothing happens. */
+  silence(timer: Timer): void {
     timer.due = 0;
   }
 
@@ -73,18 +83,41 @@ export class Timers {
 
   private expire(slot: number): void {
     // Collected first: what expires may arm and cancel others in this very slot.
-    let due: Timer[] | null = null;
+    let reached: Timer[] | null = null;
     for (let timer = this.slots[slot]; timer !== null; timer = timer.next) {
-      if (timer.due <= this.tick) {
-        due ??= [];
-        due.push(timer);
+      if (timer.looked <= this.tick) {
+        reached ??= [];
+        reached.push(timer);
       }
     }
-    if (due === null) return;
-    for (const timer of due) {
-      if (timer.due === 0 || timer.due > this.tick) continue;
-      this.cancel(timer);
-      timer.expired();
+    if (reached === null) return;
+    for (const timer of reached) {
+      if (timer.looked === 0 || timer.looked > this.tick) continue;
+      this.unlink(timer);
+      if (timer.due > this.tick) this.link(timer, timer.due);
+      else if (timer.due !== 0) {
+        timer.due = 0;
+        timer.owner.expired();
+      }
     }
+  }
+
+  private link(timer: Timer, tick: number): void {
+    const slot = tick & (SLOTS - 1);
+    const first = this.slots[slot];
+    timer.looked = tick;
+    timer.next = first;
+    timer.previous = null;
+    if (first !== null) first.previous = timer;
+    this.slots[slot] = timer;
+  }
+
+  private unlink(timer: Timer): void {
+    if (timer.previous === null) this.slots[timer.looked & (SLOTS - 1)] = timer.next;
+    else timer.previous.next = timer.next;
+    if (timer.next !== null) timer.next.previous = timer.previous;
+    timer.next = null;
+    timer.previous = null;
+    timer.looked = 0;
   }
 }

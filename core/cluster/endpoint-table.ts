@@ -1,7 +1,7 @@
 // The endpoints of one shard, one object an address and port, so that whatever leads to it shares its connections. Those
 // that nothing leads to any more are retired: after a change of configuration, and by and by those that DNS named once.
 
-import { Timer } from '../timers.ts';
+import { Timer, type TimerOwner } from '../timers.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
 import { Endpoint, endpointKey } from './endpoint.ts';
 import type { PoolEnvironment } from './pool.ts';
@@ -10,18 +10,18 @@ const SWEEP_MS = 60_000;
 /** Above twice as many as were in use at the last sweep, and these, the next one does not wait. */
 const SPARE = 1024;
 
-export class EndpointTable extends Timer {
+export class EndpointTable implements TimerOwner {
   private readonly endpoints = new Map<string, Endpoint>();
   private readonly environment: PoolEnvironment;
   private readonly inUse: () => Iterable<Endpoint>;
   private crowded = SPARE;
+  private readonly timer = new Timer(this);
 
   /** `inUse`: every endpoint that a request may be sent to now. */
   constructor(environment: PoolEnvironment, inUse: () => Iterable<Endpoint>) {
-    super();
     this.environment = environment;
     this.inUse = inUse;
-    environment.timers.arm(this, SWEEP_MS);
+    environment.timers.arm(this.timer, SWEEP_MS);
   }
 
   get size(): number {
@@ -36,7 +36,7 @@ export class EndpointTable extends Timer {
       endpoint = new Endpoint(this.environment, address, port);
       this.endpoints.set(key, endpoint);
       // On the next tick: who asks may be in the middle of putting it to use.
-      if (this.endpoints.size === this.crowded) this.environment.timers.arm(this, 0);
+      if (this.endpoints.size === this.crowded) this.environment.timers.arm(this.timer, 0);
     }
     endpoint.pool.revive();
     if (workload !== null) endpoint.workload = workload;
@@ -56,7 +56,7 @@ export class EndpointTable extends Timer {
 
   expired(): void {
     this.sweep();
-    this.environment.timers.arm(this, SWEEP_MS);
+    this.environment.timers.arm(this.timer, SWEEP_MS);
   }
 
   destroy(): void {

@@ -3,7 +3,7 @@
 
 import type { ClientConnection } from '../codec.ts';
 import type { FailureCode } from '../errors.ts';
-import { Timer, type Timers } from '../timers.ts';
+import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import type { Cluster } from './cluster.ts';
 import type { Endpoint } from './endpoint.ts';
 
@@ -50,7 +50,7 @@ export class Pool {
   take(cluster: Cluster, waiter: Waiter): void {
     while (this.idle.length > 0) {
       const pooled = this.idle.pop()!;
-      this.environment.timers.cancel(pooled);
+      this.environment.timers.silence(pooled.timer);
       if (!pooled.connection.available) continue;
       pooled.used(cluster);
       waiter.connected(pooled.connection);
@@ -97,7 +97,7 @@ export class Pool {
         connection?.destroy();
         return;
       }
-      this.environment.timers.cancel(attempt);
+      this.environment.timers.cancel(attempt.timer);
       if (connection === null) {
         attempt.abandon();
         this.endpoint.failures++;
@@ -108,7 +108,7 @@ export class Pool {
       this.adopt(connection, cluster);
     };
     this.connecting.add(attempt);
-    this.environment.timers.arm(attempt, cluster.policy.connectTimeoutMs);
+    this.environment.timers.arm(attempt.timer, cluster.policy.connectTimeoutMs);
     attempt.abandon = this.environment.dial(
       this.endpoint,
       (connection) => finish(connection, '', 'connect_failure'),
@@ -141,12 +141,12 @@ export class Pool {
       return;
     }
     this.idle.push(pooled);
-    this.environment.timers.arm(pooled, pooled.cluster.policy.idleTimeoutMs);
+    this.environment.timers.arm(pooled.timer, pooled.cluster.policy.idleTimeoutMs);
   }
 
   private forget(pooled: PooledConnection): void {
     this.open.delete(pooled);
-    this.environment.timers.cancel(pooled);
+    this.environment.timers.cancel(pooled.timer);
     const index = this.idle.indexOf(pooled);
     if (index >= 0) this.idle.splice(index, 1);
     this.dialForWaiting();
@@ -172,13 +172,13 @@ export class Pool {
   }
 }
 
-class PooledConnection extends Timer {
+class PooledConnection implements TimerOwner {
+  readonly timer = new Timer(this);
   readonly connection: ClientConnection;
   cluster: Cluster;
   requests = 0;
 
   constructor(connection: ClientConnection, cluster: Cluster) {
-    super();
     this.connection = connection;
     this.cluster = cluster;
   }
@@ -198,12 +198,12 @@ class PooledConnection extends Timer {
   }
 }
 
-class ConnectTimer extends Timer {
+class ConnectTimer implements TimerOwner {
+  readonly timer = new Timer(this);
   abandon: () => void = () => {};
   private readonly onExpired: () => void;
 
   constructor(onExpired: () => void) {
-    super();
     this.onExpired = onExpired;
   }
 

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import type { ServerConnection, ServerHandler, ServerOptions } from '../codec.ts';
 import type { FailureCode } from '../errors.ts';
 import type { Head } from '../head.ts';
-import { Timer, type Timers } from '../timers.ts';
+import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import { nextConnectionId } from './connection-id.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
 import { enter, leave, Outbox, type OutboxOwner } from './outbox.ts';
@@ -46,7 +46,7 @@ const WAIT_REST = 3;
 const WAIT_FLUSH = 4;
 const WAIT_FIN = 5;
 
-export class Http1ServerConnection extends Timer implements ServerConnection, ReaderSink, IntakeOwner, OutboxOwner {
+export class Http1ServerConnection implements ServerConnection, ReaderSink, IntakeOwner, OutboxOwner, TimerOwner {
   readonly id = nextConnectionId();
   readonly remoteAddress: string;
   readonly remotePort: number;
@@ -68,6 +68,7 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
   private discarded = 0;
   private tunnel: string | null = null;
   private wait = WAIT_NOTHING;
+  private readonly timer = new Timer(this);
   private draining = false;
   /** No request has come yet. */
   private fresh = true;
@@ -78,7 +79,6 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
   private closed = false;
 
   constructor(socket: Socket, handler: ServerHandler, options: Http1ServerOptions) {
-    super();
     this.handler = handler;
     this.options = options;
     this.reader = new MessageReader(this, options, true);
@@ -133,7 +133,7 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
   private onSocketClose(): void {
     if (this.closed) return;
     this.closed = true;
-    this.options.timers.cancel(this);
+    this.options.timers.cancel(this.timer);
     enter();
     this.dropStreams();
     this.handler.onConnectionClosed(this);
@@ -374,8 +374,8 @@ export class Http1ServerConnection extends Timer implements ServerConnection, Re
   private waitFor(what: number, ms: number): void {
     if (this.closed) return;
     this.wait = what;
-    if (what === WAIT_NOTHING) this.options.timers.cancel(this);
-    else this.options.timers.arm(this, ms);
+    if (what === WAIT_NOTHING) this.options.timers.silence(this.timer);
+    else this.options.timers.arm(this.timer, ms);
   }
 
   expired(): void {

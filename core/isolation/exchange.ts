@@ -6,7 +6,7 @@ import { type Flag, flagBit } from '../errors.ts';
 import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from '../filter.ts';
 import type { Head } from '../head.ts';
 import type { ExchangeRecord } from '../record.ts';
-import { Timer, type Timers } from '../timers.ts';
+import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import type { VerifiedToken } from '../tokens/verified.ts';
 import type { Changes, ToIsolate } from './messages.ts';
 import { type Facts, HeadCopy, type LaterFacts, ownBytes, unpackToken } from './packing.ts';
@@ -21,7 +21,7 @@ export interface Outward {
   asked(exchange: ExchangeCopy): void;
 }
 
-export class ExchangeCopy extends Timer implements FilterStream {
+export class ExchangeCopy implements FilterStream, TimerOwner {
   readonly number: number;
   readonly record: RecordCopy;
   readonly state: Written;
@@ -39,10 +39,10 @@ export class ExchangeCopy extends Timer implements FilterStream {
   private flags: Flag[] = [];
   private routeCacheCleared = false;
   private over = false;
+  private readonly timer = new Timer(this);
   token: VerifiedToken | null;
 
   constructor(opened: Of<'open'>, outward: Outward) {
-    super();
     this.number = opened.stream;
     this.outward = outward;
     this.heads = {
@@ -118,7 +118,7 @@ export class ExchangeCopy extends Timer implements FilterStream {
 
   /** Nobody is there any more to tell how it ended. */
   gone(): void {
-    this.outward.timers.cancel(this);
+    this.outward.timers.cancel(this.timer);
     this.over = true;
     this.filter.done();
   }
@@ -184,7 +184,7 @@ export class ExchangeCopy extends Timer implements FilterStream {
   }
 
   resumeAfter(ms: number): void {
-    this.outward.timers.arm(this, ms);
+    this.outward.timers.arm(this.timer, ms);
   }
 
   /** The time of resumeAfter has come. */

@@ -4,7 +4,7 @@
 import type { BodyBuffer } from '../body.ts';
 import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from '../filter.ts';
 import type { Head } from '../head.ts';
-import { Timer } from '../timers.ts';
+import { Timer, type TimerOwner } from '../timers.ts';
 import { fieldCount } from './header-map.ts';
 import type { Context, Instance } from './instance.ts';
 import { failStream } from './missing.ts';
@@ -30,7 +30,7 @@ const BITS: Readonly<Record<Wish, number>> = {
 
 const DONE_DEADLINE_MS = 10_000;
 
-export class WasmStream extends Timer implements HttpFilter, Context {
+export class WasmStream implements HttpFilter, Context, TimerOwner {
   readonly id: number;
   readonly plugin: Plugin;
   /** Null once the exchange has ended. */
@@ -40,6 +40,7 @@ export class WasmStream extends Timer implements HttpFilter, Context {
   /** Set while a fault of this stream counts as under way. */
   fault: ActiveFaults | null = null;
   private readonly instance: Instance;
+  private wake: Timer | null = null;
   private created = false;
   private wishes = 0;
   private answer: LocalReply | null = null;
@@ -53,7 +54,6 @@ export class WasmStream extends Timer implements HttpFilter, Context {
   private ending: 'no' | 'waiting' | 'over' = 'no';
 
   constructor(plugin: Plugin, instance: Instance, stream: FilterStream, config: Uint8Array | null) {
-    super();
     this.plugin = plugin;
     this.instance = instance;
     this.stream = stream;
@@ -222,7 +222,8 @@ export class WasmStream extends Timer implements HttpFilter, Context {
   /** Calls the guest back after some milliseconds; a second call moves the first. False: not possible here. */
   wakeAfter(ms: number): boolean {
     if (this.instance.callbacks.foreignFunction === null) return false;
-    this.instance.host.timers().arm(this, ms);
+    this.wake ??= new Timer(this);
+    this.instance.host.timers().arm(this.wake, ms);
     return true;
   }
 
@@ -319,7 +320,7 @@ export class WasmStream extends Timer implements HttpFilter, Context {
   }
 
   private cancelWake(): void {
-    if (this.due !== 0) this.instance.host.timers().cancel(this);
+    if (this.wake !== null) this.instance.host.timers().cancel(this.wake);
   }
 
   private release(): void {
