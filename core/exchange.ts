@@ -10,8 +10,8 @@ import { type Endpoint, endpointKey } from './cluster/endpoint.ts';
 import type { Connection, DownstreamStream, Receiver } from './codec.ts';
 import { FAILURES, type FailureCode, flagBit } from './errors.ts';
 import type { LocalReply } from './filter.ts';
-import { applyChanges, forwardAttempt } from './forward.ts';
-import { FieldName, Head } from './head.ts';
+import { changeAnswer, forwardAttempt } from './forward.ts';
+import { Head } from './head.ts';
 import type { ListenerContext, Plane } from './plane.ts';
 import type { ExchangeRecord } from './record.ts';
 import { type Answer, answerFailure, answerReply } from './rescue.ts';
@@ -23,7 +23,6 @@ import type { Workload } from './workload.ts';
 
 /** As Envoy's stream_idle_timeout. */
 const IDLE_MS = 300_000;
-const SERVICE_TIME = new FieldName('x-envoy-upstream-service-time');
 const NO_HEAD = new Head(Buffer.alloc(0));
 
 export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
@@ -227,9 +226,7 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
     this.upstreamServiceMs = Math.floor(this.responseStartMs - this.forwardedMs);
     this.responseCode = head.status;
     this.responseCodeDetails = 'via_upstream';
-    if (this.target?.responseChanges != null) applyChanges(head, this.target.responseChanges);
-    if (this.route?.responseChanges != null) applyChanges(head, this.route.responseChanges);
-    head.put(SERVICE_TIME, String(this.upstreamServiceMs));
+    changeAnswer(this, head);
     this.returnHead(head, end);
   }
 

@@ -8,6 +8,7 @@ import { takeOverrides } from './retry/overrides.ts';
 import { redirectReply } from './router/redirect.ts';
 import type { FieldChanges, ForwardAction, Target } from './router/route.ts';
 
+const SERVICE_TIME = new FieldName('x-envoy-upstream-service-time');
 const ORIGINAL_PATH = new FieldName('x-envoy-original-path');
 
 /** The request has passed its filters. `end`: it has no body. */
@@ -77,7 +78,14 @@ function rewrite(exchange: Exchange, action: ForwardAction): void {
   head.put(ORIGINAL_PATH, before);
 }
 
-export function applyChanges(head: Head, changes: FieldChanges): void {
+/** An upstream's answer, before the filters see it: what the target and the route do to it, and how long it took. */
+export function changeAnswer({ target, route, upstreamServiceMs }: Exchange, head: Head): void {
+  if (target !== null && target.responseChanges !== null) applyChanges(head, target.responseChanges);
+  if (route !== null && route.responseChanges !== null) applyChanges(head, route.responseChanges);
+  head.put(SERVICE_TIME, String(upstreamServiceMs));
+}
+
+function applyChanges(head: Head, changes: FieldChanges): void {
   for (const name of changes.remove) head.remove(name);
   for (const [name, value] of changes.set) {
     if (name.lower === 'host' || name.lower === ':authority') head.newAuthority = value;
