@@ -16,13 +16,14 @@ export class TokenCache<Entry> {
   private old = new Map<number, Kept<Entry>>();
   private bytes = 0;
 
-  get(key: Buffer): Entry | undefined {
-    const place = placeOf(key);
+  /** By the bytes from `start` to `end`. */
+  get(bytes: Buffer, start = 0, end = bytes.length): Entry | undefined {
+    const place = placeOf(bytes, start, end);
     const kept = this.young.get(place);
-    if (kept?.key.equals(key)) return kept.entry;
+    if (kept?.key.compare(bytes, start, end) === 0) return kept.entry;
     const older = this.old.get(place);
-    if (!older?.key.equals(key)) return undefined;
-    this.set(key, older.entry);
+    if (older?.key.compare(bytes, start, end) !== 0) return undefined;
+    this.set(older.key, older.entry);
     return older.entry;
   }
 
@@ -34,12 +35,12 @@ export class TokenCache<Entry> {
       this.bytes = 0;
     }
     // Not of the pool, of which a slice holds the whole.
-    this.young.set(placeOf(key), { key: Buffer.from(new Uint8Array(key).buffer), entry });
+    this.young.set(placeOf(key, 0, key.length), { key: Buffer.from(new Uint8Array(key).buffer), entry });
     this.bytes += key.length;
   }
 
   delete(key: Buffer): void {
-    const place = placeOf(key);
+    const place = placeOf(key, 0, key.length);
     if (this.young.get(place)?.key.equals(key)) this.young.delete(place);
     if (this.old.get(place)?.key.equals(key)) this.old.delete(place);
   }
@@ -51,8 +52,7 @@ export class TokenCache<Entry> {
 }
 
 /** 30 bits, which is what an engine keeps without an object. */
-function placeOf(key: Buffer): number {
-  const end = key.length;
-  if (end < 8) return end;
-  return (key.readInt32LE(end - 4) ^ Math.imul(key.readInt32LE(end - 8), 0x9e3779b1)) & 0x3fffffff;
+function placeOf(bytes: Buffer, start: number, end: number): number {
+  if (end - start < 8) return end - start;
+  return (bytes.readInt32LE(end - 4) ^ Math.imul(bytes.readInt32LE(end - 8), 0x9e3779b1)) & 0x3fffffff;
 }

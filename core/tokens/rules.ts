@@ -71,13 +71,12 @@ export class TokenRules {
     for (const rule of spec.rules) if ('inline' in rule.keys) this.inline.set(rule, new KeySet(rule.keys.inline));
   }
 
-  /** `request`: u16 location | the token. `now`: milliseconds since the epoch. */
-  judge(request: Buffer, now: number): Judgement {
-    const known = this.cache.get(request);
-    if (known !== undefined) {
-      if (now < known.until && this.keysOf(known.rule, now) === known.keys) return known;
-      this.cache.delete(request);
-    }
+  /** From `start` to `end` lies the request: u16 location | the token. `now`: milliseconds since the epoch. */
+  judge(bytes: Buffer, start: number, end: number, now: number): Judgement {
+    const known = this.cache.get(bytes, start, end);
+    if (known !== undefined && now < known.until && this.keysOf(known.rule, now) === known.keys) return known;
+    const request = bytes.subarray(start, end);
+    if (known !== undefined) this.cache.delete(request);
     const verified = this.verify(request.readUInt16LE(0), request.latin1Slice(2), now);
     if (typeof verified === 'string') return refused(verified);
     this.cache.set(request, verified);

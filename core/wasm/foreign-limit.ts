@@ -37,12 +37,12 @@ const ENTRY = 16;
 
 const limitsOf = new WeakMap<Plugin, readonly Limit[]>();
 
-export function setRateLimits(vm: Instance, parameters: Buffer): number | Uint8Array {
+export function setRateLimits(vm: Instance, at: number, length: number): number | Uint8Array {
   const plugin = vm.current?.plugin;
   if (plugin?.spec.builtin !== true) return Status.NotFound;
   const { host } = vm;
   const tickMs = host.timers().tickMs;
-  const specs = JSON.parse(parameters.toString()) as LimitSpec[];
+  const specs = JSON.parse(vm.memory.utf8(at, length)) as LimitSpec[];
   limitsOf.set(
     plugin,
     specs.map(({ policy, limit, requests, periodMs, burst, shadow, failOpen }) => {

@@ -14,19 +14,19 @@ export const NO_REMOTE_KEYS: RemoteKeys = { current: () => null, missing: () => 
 
 const rulesOf = new WeakMap<Plugin, TokenRules>();
 
-export function setTokenRules(vm: Instance, parameters: Buffer): number {
+export function setTokenRules(vm: Instance, at: number, length: number): number {
   const plugin = vm.current?.plugin;
   if (plugin?.spec.builtin !== true) return Status.NotFound;
-  rulesOf.set(plugin, new TokenRules(JSON.parse(parameters.toString()), vm.host.keys));
+  rulesOf.set(plugin, new TokenRules(JSON.parse(vm.memory.utf8(at, length)), vm.host.keys));
   return Status.Ok;
 }
 
-export function verifyToken(vm: Instance, parameters: Buffer): number | Uint8Array {
+export function verifyToken(vm: Instance, at: number, length: number): number | Uint8Array {
   const context = vm.effective;
-  if (context === null || context.stream === null || parameters.length < 2) return Status.BadArgument;
+  if (context === null || context.stream === null || length < 2) return Status.BadArgument;
   const rules = rulesOf.get(context.plugin);
   if (rules === undefined) return Status.NotFound;
-  const { bytes, token } = rules.judge(parameters, vm.host.now());
+  const { bytes, token } = rules.judge(vm.memory.bytes, at, at + length, vm.host.now());
   context.stream.token ??= token;
   return bytes;
 }

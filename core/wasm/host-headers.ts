@@ -18,12 +18,12 @@ import {
 } from './header-map.ts';
 import type { HostFunction } from './host-table.ts';
 import type { Instance } from './instance.ts';
-import type { GuestMemory } from './memory.ts';
+import { Interned } from './interned.ts';
 import { decodePairs, encodePairs, pairsSize } from './pairs.ts';
 
 export function headerFunctions(vm: Instance): Record<string, HostFunction> {
   const { memory } = vm;
-  const names = new NameCache();
+  const names = new Interned((name) => name.toLowerCase());
 
   /** Adds or replaces; what may not be on the wire is dropped and logged, because guests do not survive a refusal. */
   function write(map: number, key: number, keyLength: number, value: number, length: number, replace: boolean): number {
@@ -159,26 +159,4 @@ function writableHeadOf(vm: Instance, map: number): Head | null {
 function kindOf(map: number): HeadKind {
   if (map === MapType.RequestHeaders) return 'request';
   return map === MapType.ResponseHeaders || map === MapType.HttpCallHeaders ? 'response' : 'trailers';
-}
-
-const SLOTS = 128;
-
-/** Lower-case names that this guest used, found again by their bytes: a filter names the same few headers for ever. */
-class NameCache {
-  private readonly slots: string[] = new Array(SLOTS).fill('');
-
-  get(memory: GuestMemory, at: number, length: number): string {
-    const { bytes } = memory;
-    if (length === 0) return '';
-    const slot = (length * 31 + bytes[at] * 7 + bytes[at + length - 1] * 3 + bytes[at + (length >> 1)]) & (SLOTS - 1);
-    const known = this.slots[slot];
-    if (known.length === length) {
-      let i = 0;
-      while (i < length && known.charCodeAt(i) === bytes[at + i]) i++;
-      if (i === length) return known;
-    }
-    const name = memory.latin1(at, length).toLowerCase();
-    if (length <= 64) this.slots[slot] = name;
-    return name;
-  }
 }

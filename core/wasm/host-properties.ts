@@ -1,10 +1,12 @@
 // Host functions: properties. `weft.filter_config` is this route's configuration of the current filter.
 
+import type { Node } from '../workload.ts';
 import { Status } from './abi.ts';
 import { WasmConnection } from './connection.ts';
 import type { HostFunction } from './host-table.ts';
-import type { Instance } from './instance.ts';
-import { connectionProperty, property } from './properties.ts';
+import type { Context, Instance } from './instance.ts';
+import { Interned } from './interned.ts';
+import { connectionProperty, type Property, propertyReader } from './properties.ts';
 import { WasmStream } from './stream.ts';
 
 const MAX_PATH = 1024;
@@ -15,32 +17,23 @@ const FILTER_CONFIG = 'weft\0filter_config';
 export function propertyFunctions(vm: Instance): Record<string, HostFunction> {
   const { memory, host } = vm;
 
-  /** Segments joined by NUL; a NUL at the end is optional. */
-  const pathAt = (at: number, length: number): string => {
-    const end = length > 0 && memory.bytes[at + length - 1] === 0 ? length - 1 : length;
-    return memory.latin1(at, end);
-  };
+  const readers = new Interned(readerOf);
+
+  /** Of a path in segments joined by NUL; a NUL at its end is optional. */
+  const sizeOf = (at: number, length: number): number =>
+    length > 0 && memory.bytes[at + length - 1] === 0 ? length - 1 : length;
 
   return {
     proxy_get_property: (path: number, length: number, pointerAt: number, lengthAt: number) => {
       if (vm.stage !== 'running') vm.forbid('proxy_get_property');
       memory.attach();
-      if (!memory.holds(path >>> 0, length >>> 0)) return Status.InvalidMemoryAccess;
+      const at = path >>> 0;
+      if (!memory.holds(at, length >>> 0)) return Status.InvalidMemoryAccess;
       const context = vm.effective;
       if (context === null || length >>> 0 > MAX_PATH) return Status.NotFound;
-      const name = pathAt(path >>> 0, length >>> 0);
-      if (host.observer !== null) {
-        const given = host.observer.property(name.replaceAll('\0', '.'));
-        if (given !== undefined) return vm.giveBytes(given, 0, given.length, pointerAt >>> 0, lengthAt >>> 0);
-      }
-      if (name === FILTER_CONFIG) {
-        const config = context instanceof WasmStream ? context.config : null;
-        if (config === null) return Status.NotFound;
-        return vm.giveBytes(config, 0, config.length, pointerAt >>> 0, lengthAt >>> 0);
-      }
-      const value =
-        (context instanceof WasmConnection ? connectionProperty(name, context.owner.record) : undefined) ??
-        property(name, context.plugin, host.node, context.stream);
+      const size = sizeOf(at, length >>> 0);
+      const given = host.observer?.property(memory.latin1(at, size).replaceAll('\0', '.'));
+      const value = given ?? readers.get(memory, at, size)(context, host.node);
       if (value === undefined) return Status.NotFound;
       if (typeof value === 'string') return vm.giveText(value, pointerAt >>> 0, lengthAt >>> 0);
       return vm.giveBytes(value, 0, value.length, pointerAt >>> 0, lengthAt >>> 0);
@@ -55,10 +48,20 @@ export function propertyFunctions(vm: Instance): Record<string, HostFunction> {
       const state = vm.effective?.stream?.state;
       if (state === undefined) return Status.Ok;
       if (length >>> 0 > MAX_PATH || size >>> 0 > MAX_VALUE) return Status.BadArgument;
-      const name = pathAt(path >>> 0, length >>> 0);
+      const name = memory.latin1(path >>> 0, sizeOf(path >>> 0, length >>> 0));
       if (state.size >= MAX_PROPERTIES && !state.has(name)) return Status.BadArgument;
       state.set(name, memory.copyOut(value >>> 0, size >>> 0));
       return Status.Ok;
     },
   };
+}
+
+/** Of everything that a context may be asked for, also where it is no HTTP stream. */
+function readerOf(path: string): (context: Context, node: Node) => Property {
+  if (path === FILTER_CONFIG)
+    return (context) => (context instanceof WasmStream ? (context.config ?? undefined) : undefined);
+  const read = propertyReader(path);
+  return (context, node) =>
+    (context instanceof WasmConnection ? connectionProperty(path, context.owner.record) : undefined) ??
+    read(context.stream, context.plugin, node);
 }

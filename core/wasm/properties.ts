@@ -19,8 +19,11 @@ const REFERER = new FieldName('referer');
 const GRPC_STATUS = new FieldName('grpc-status');
 const SEPARATOR = '\0';
 const CLAIM = 'weft\0jwt\0claim\0';
-const BEYOND_ASCII = /[\x80-\xff]/;
 const CLAIM_VALUES = 'weft\0jwt\0claim_values\0';
+const REQUEST_HEADERS = 'request\0headers\0';
+const RESPONSE_HEADERS = 'response\0headers\0';
+const RESPONSE_TRAILERS = 'response\0trailers\0';
+const METADATA = 'node\0metadata\0';
 
 const PLAIN: Readonly<Record<string, OfStream>> = {
   'request.path': ({ requestHead }) => requestHead?.path,
@@ -71,30 +74,40 @@ const OF_STREAM: ReadonlyMap<string, OfStream> = new Map(
   Object.entries(PLAIN).map(([name, property]) => [name.replaceAll('.', SEPARATOR), property]),
 );
 
-/** The property at `path`, segments joined by NUL, for a plugin and, within a stream, its exchange. */
-export function property(path: string, plugin: Plugin, node: Node, stream: FilterStream | null): Property {
-  if (stream !== null) {
-    const known = OF_STREAM.get(path);
-    if (known !== undefined) return known(stream.record, stream);
-    const head = headerProperty(path, stream);
-    if (head !== null) return head;
-    const claim = claimProperty(path, stream);
-    if (claim !== null) return claim;
-  }
+/** Reads one property for a plugin and, within a stream, its exchange. */
+export type PropertyReader = (stream: FilterStream | null, plugin: Plugin, node: Node) => Property;
+
+/** Who reads the property at `path`, segments joined by NUL. Worked out once, since guests ask for the same ones. */
+export function propertyReader(path: string): PropertyReader {
+  return ofExchange(path) ?? headerReader(path) ?? claimReader(path) ?? ofPlugin(path) ?? stateReader(path);
+}
+
+function ofExchange(path: string): PropertyReader | null {
+  const known = OF_STREAM.get(path);
+  return known === undefined ? null : (stream) => (stream === null ? undefined : known(stream.record, stream));
+}
+
+function ofPlugin(path: string): PropertyReader | null {
   switch (path) {
     case 'plugin_name':
-      return utf8(plugin.name);
+      return (_stream, plugin) => utf8(plugin.name);
     case 'plugin_root_id':
-      return utf8(plugin.spec.rootId);
+      return (_stream, plugin) => utf8(plugin.spec.rootId);
     case 'plugin_vm_id':
-      return utf8(plugin.spec.vmId);
+      return (_stream, plugin) => utf8(plugin.spec.vmId);
     case 'node\0id':
-      return utf8(node.id);
+      return (_stream, _plugin, node) => utf8(node.id);
     case 'node\0cluster':
-      return utf8(`${node.workload}.${node.namespace}`);
+      return (_stream, _plugin, node) => utf8(`${node.workload}.${node.namespace}`);
   }
-  if (path.startsWith('node\0metadata\0')) return nodeMetadata(path.slice(14), node);
-  return stream?.state.get(path);
+  if (!path.startsWith(METADATA)) return null;
+  const key = path.slice(METADATA.length);
+  return (_stream, _plugin, node) => nodeMetadata(key, node);
+}
+
+/** What filters left in the exchange. */
+function stateReader(path: string): PropertyReader {
+  return (stream) => stream?.state.get(path);
 }
 
 /** What a connection without requests has: who is at either end. */
@@ -118,35 +131,52 @@ export function connectionProperty(path: string, record: ConnectionRecord): Prop
 }
 
 /** `request.headers.x` and its like; null when the path is none of them. */
-function headerProperty(path: string, stream: FilterStream): Property | null {
-  if (path.startsWith('request\0headers\0')) return headerValue(stream.requestHead, path.slice(16), true);
-  if (path.startsWith('response\0headers\0')) return headerValue(stream.responseHead, path.slice(17), false);
-  if (path.startsWith('response\0trailers\0')) return headerValue(stream.responseTrailers, path.slice(18), false);
-  return null;
+function headerReader(path: string): PropertyReader | null {
+  if (path.startsWith(REQUEST_HEADERS)) {
+    const value = headerValue(path.slice(REQUEST_HEADERS.length), true);
+    return (stream) => (stream === null ? undefined : value(stream.requestHead));
+  }
+  const trailers = path.startsWith(RESPONSE_TRAILERS);
+  if (!trailers && !path.startsWith(RESPONSE_HEADERS)) return null;
+  const value = headerValue(path.slice(trailers ? RESPONSE_TRAILERS.length : RESPONSE_HEADERS.length), false);
+  return (stream) => {
+    const head = trailers ? stream?.responseTrailers : stream?.responseHead;
+    return head ? value(head) : undefined;
+  };
 }
 
 /** `weft.jwt.claim.x` and `weft.jwt.claim_values.x`; null when the path is neither. */
-function claimProperty(path: string, { token }: FilterStream): Property | null {
+function claimReader(path: string): PropertyReader | null {
   const values = path.startsWith(CLAIM_VALUES);
   if (!values && !path.startsWith(CLAIM)) return null;
-  if (token === null) return undefined;
-  let name = path.slice(values ? CLAIM_VALUES.length : CLAIM.length);
   // Paths are latin1 here, names of claims are not.
-  if (BEYOND_ASCII.test(name)) name = Buffer.from(name, 'latin1').toString();
-  return (values ? token.values(name) : utf8OrNothing(token.text(name) ?? undefined)) ?? undefined;
+  const name = Buffer.from(path.slice(values ? CLAIM_VALUES.length : CLAIM.length), 'latin1').toString();
+  if (values) return (stream) => stream?.token?.values(name) ?? undefined;
+  return (stream) => utf8OrNothing(stream?.token?.text(name) ?? undefined);
 }
 
-function headerValue(head: Head | null, name: string, request: boolean): Property {
-  if (head === null) return undefined;
+function headerValue(name: string, request: boolean): (head: Head) => Property {
   const lower = name.toLowerCase();
   if (lower.charCodeAt(0) !== 58) {
-    return request && lower === 'host' ? head.authority : head.joined(new FieldName(lower));
+    if (request && lower === 'host') return (head) => head.authority;
+    const field = new FieldName(lower);
+    return (head) => head.joined(field);
   }
-  if (!request) return lower === ':status' && head.status !== 0 ? String(head.status) : undefined;
-  if (lower === ':path') return head.path;
-  if (lower === ':method') return head.method;
-  if (lower === ':authority') return head.authority;
-  return lower === ':scheme' ? head.scheme : undefined;
+  if (!request) {
+    return (head) => (lower === ':status' && head.status !== 0 ? String(head.status) : undefined);
+  }
+  switch (lower) {
+    case ':path':
+      return (head) => head.path;
+    case ':method':
+      return (head) => head.method;
+    case ':authority':
+      return (head) => head.authority;
+    case ':scheme':
+      return (head) => head.scheme;
+    default:
+      return () => undefined;
+  }
 }
 
 function nodeMetadata(key: string, node: Node): Property {
