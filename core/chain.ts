@@ -4,11 +4,11 @@
 
 import { BodyBuffer } from './body.ts';
 import { BY_FILTERS } from './brakes.ts';
+import type { ChainSpec } from './chain-spec.ts';
 import type { Exchange } from './exchange.ts';
 import type { Direction, LocalReply, Verdict } from './filter.ts';
 import type { Head } from './head.ts';
 import type { ExchangeRecord } from './record.ts';
-import type { ChainSpec } from './router/route.ts';
 import { Seat } from './seat.ts';
 import type { Timers } from './timers.ts';
 import type { VerifiedToken } from './tokens/verified.ts';
@@ -83,7 +83,8 @@ export class Passage {
 
   responseHead(head: Head, end: boolean): void {
     this.answered = true;
-    this.responseHeadFrom(this.entered.length - 1, head, end);
+    if (this.spec.wantsResponseHead) this.responseHeadFrom(this.entered.length - 1, head, end);
+    else this.exchange.sendHead(head, end);
   }
 
   responseBody(chunk: Buffer, end: boolean): void {
@@ -149,11 +150,9 @@ export class Passage {
 
   /** No filter looks at this direction's body, and none holds what comes before or with it. */
   private nobodyWants(direction: Direction): boolean {
-    const request = direction === 'request';
-    for (const seat of this.entered) {
-      const { wants } = this.spec.filters[seat.index];
-      if (!seat.flows(direction) || (request ? wants.requestBody : wants.responseBody)) return false;
-    }
+    const { wantsRequestBody, wantsResponseBody } = this.spec;
+    if (direction === 'request' ? wantsRequestBody : wantsResponseBody) return false;
+    for (const seat of this.entered) if (!seat.flows(direction)) return false;
     return true;
   }
 

@@ -4,6 +4,7 @@
 
 import { BlockList, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { EMPTY_CHAIN } from './chain-spec.ts';
 import { Cluster, DEFAULT_POLICY } from './cluster/cluster.ts';
 import type { Endpoint } from './cluster/endpoint.ts';
 import type { Resolver } from './cluster/resolver.ts';
@@ -12,7 +13,7 @@ import type { Plane } from './plane.ts';
 import { PASSTHROUGH_RETRIES } from './retry/policy.ts';
 import { splitAuthority } from './router/hosts.ts';
 import { plainRoute } from './router/plain-route.ts';
-import { EMPTY_CHAIN, type VirtualHost } from './router/route.ts';
+import type { VirtualHost } from './router/route.ts';
 
 const MAX_HOSTS = 1024;
 /** Istio's ports of a proxy, where a mesh of another version may listen. */

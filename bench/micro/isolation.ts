@@ -3,9 +3,9 @@
 
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-
 import { compileFilter, type FilterSource } from '../../asbuild/compile.ts';
 import { Passage, type Traveller } from '../../core/chain.ts';
+import { ChainSpec } from '../../core/chain-spec.ts';
 import type { FilterFactory } from '../../core/filter.ts';
 import { Head } from '../../core/head.ts';
 import { Isolation } from '../../core/isolation/isolation.ts';
@@ -106,7 +106,7 @@ function request(filter: FilterFactory, body: Buffer | null): Promise<void> {
       forward: (end: boolean) => passed(null, end),
       forwardData: passed,
     };
-    const passage = new Passage(exchange as unknown as Traveller, { filters: [filter], configurations: [null] });
+    const passage = new Passage(exchange as unknown as Traveller, new ChainSpec([filter]));
     passage.enter(body === null);
     if (body !== null) passage.requestBody(body, true);
   });

@@ -1,5 +1,6 @@
 // Between the codec and the upstream: choosing a route, picking an endpoint, counting what was answered.
 
+import { EMPTY_CHAIN } from '../../core/chain-spec.ts';
 import { Cluster, DEFAULT_POLICY } from '../../core/cluster/cluster.ts';
 import { Endpoint } from '../../core/cluster/endpoint.ts';
 import { Head } from '../../core/head.ts';
@@ -8,7 +9,7 @@ import { PASSTHROUGH_RETRIES } from '../../core/retry/policy.ts';
 import { findRoute } from '../../core/router/hosts.ts';
 import { compileMatch } from '../../core/router/match.ts';
 import { plainRoute } from '../../core/router/plain-route.ts';
-import { EMPTY_CHAIN, type VirtualHost } from '../../core/router/route.ts';
+import type { VirtualHost } from '../../core/router/route.ts';
 import { Metrics } from '../../core/telemetry/metrics.ts';
 import { STATISTICS_BYTES } from '../../core/telemetry/statistics.ts';
 import { Timers } from '../../core/timers.ts';

@@ -1,8 +1,9 @@
 // The route that no rule has shaped: every request, as it is, to one cluster.
 
+import type { ChainSpec } from '../chain-spec.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { RetryPolicy } from '../retry/policy.ts';
-import type { ChainSpec, Route } from './route.ts';
+import type { Route } from './route.ts';
 
 export interface PlainRoute {
   readonly name: string;

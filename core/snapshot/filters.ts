@@ -1,10 +1,10 @@
 // Which filters a request passes, in which order, with which configuration. A chain that needs nothing is empty.
 
 import type { BuiltinName } from '../builtins/builtin.ts';
+import { ChainSpec, EMPTY_CHAIN } from '../chain-spec.ts';
 import type { HTTPRoute } from '../config/kinds/virtual-service.ts';
 import type { FilterFactory, ServicePlugin } from '../filter.ts';
 import type { NetworkFilterFactory } from '../network-filter.ts';
-import { type ChainSpec, EMPTY_CHAIN } from '../router/route.ts';
 import type { PluginConfig, PluginType } from '../wasm/spec.ts';
 
 /** Gives filters their instances: equal configurations are the same filter. */
@@ -68,10 +68,10 @@ export class ChainBuilder {
   private chain(http: HTTPRoute | null): ChainSpec {
     const placed = this.stations.flatMap((station) => station.place(http) ?? []);
     if (placed.length === 0) return EMPTY_CHAIN;
-    return {
-      filters: placed.map(({ filter }) => filter),
-      configurations: placed.map(({ configuration }) => configuration),
-    };
+    return new ChainSpec(
+      placed.map(({ filter }) => filter),
+      placed.map(({ configuration }) => configuration),
+    );
   }
 }
 

@@ -16,6 +16,7 @@ export class VerifiedToken {
   /** Claims whose text is a list of words. */
   readonly spaceDelimited: readonly string[];
   private readonly remembered = new Map<string, Uint8Array | null>();
+  private readonly rememberedTexts = new Map<string, string | null>();
 
   constructor(token: Pick<DecodedToken, 'claims' | 'issuer' | 'payload'>, spaceDelimited: readonly string[]) {
     const { claims, issuer, payload } = token;
@@ -29,8 +30,12 @@ export class VerifiedToken {
 
   /** A text, number or boolean as text, a list of them joined by ','. `path`: names joined by NUL. Null: no such claim. */
   text(path: string): string | null {
+    const known = this.rememberedTexts.get(path);
+    if (known !== undefined) return known;
     const value = this.find(path.split('\0'));
-    return Array.isArray(value) ? listed(value) : scalar(value);
+    const text = Array.isArray(value) ? listed(value) : scalar(value);
+    if (this.rememberedTexts.size < MAX_REMEMBERED) this.rememberedTexts.set(path, text);
+    return text;
   }
 
   /** What a header says of a claim: no lists. `claim` is a name, or names joined by dots. */

@@ -2,6 +2,7 @@
 // and what would have been sent is kept.
 
 import { Passage, type Traveller } from '../chain.ts';
+import { ChainSpec } from '../chain-spec.ts';
 import { FAILURES, type FailureCode, flagBit } from '../errors.ts';
 import type { FilterFactory, LocalReply } from '../filter.ts';
 import { Head } from '../head.ts';
@@ -94,7 +95,7 @@ export class TrialExchange implements Traveller {
     head.scheme = request.scheme;
     head.contentLength = request.body.length;
     this.requestHead = head;
-    this.passage = new Passage(this, { filters: [filter], configurations: [null] });
+    this.passage = new Passage(this, new ChainSpec([filter]));
   }
 
   begin(): void {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { BodyBuffer } from '../../core/body.ts';
 import { Passage } from '../../core/chain.ts';
+import { ChainSpec } from '../../core/chain-spec.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import type { FilterFactory, FilterStream, HttpFilter, LocalReply, Verdict } from '../../core/filter.ts';
 import { Head } from '../../core/head.ts';
@@ -100,7 +101,7 @@ function through(...filters: FilterFactory[]) {
   let now = 0;
   const timers = new Timers(10, () => now);
   const outside = new Outside(timers);
-  const passage = new Passage(outside as unknown as Exchange, { filters, configurations: filters.map(() => null) });
+  const passage = new Passage(outside as unknown as Exchange, new ChainSpec(filters));
   outside.passage = passage;
   return {
     outside,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Attempt } from '../../core/attempt.ts';
+import { ChainSpec } from '../../core/chain-spec.ts';
 import type { DownstreamStream, UpstreamStream } from '../../core/codec.ts';
 import { flagNames } from '../../core/errors.ts';
 import { Exchange } from '../../core/exchange.ts';
@@ -87,7 +88,7 @@ function answering(factory: FilterFactory): Route {
     matches: [],
     requestChanges: null,
     responseChanges: null,
-    chain: { filters: [factory], configurations: [null] },
+    chain: new ChainSpec([factory]),
     action: { type: 'direct', status: 200, body: Buffer.from('the answer') },
   };
 }

@@ -2,9 +2,9 @@
 // write down what leaves their chain.
 
 import { join } from 'node:path';
-
 import { compileFilter } from '../../../asbuild/compile.ts';
 import { Passage } from '../../../core/chain.ts';
+import { ChainSpec } from '../../../core/chain-spec.ts';
 import { type FailureCode, flagBit } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange.ts';
 import type { FilterFactory, LocalReply } from '../../../core/filter.ts';
@@ -123,7 +123,7 @@ export class Visit {
     for (const [name, value] of Object.entries(record)) {
       if (!(name in this)) Object.defineProperty(this, name, { value });
     }
-    this.passage = new Passage(this as unknown as Exchange, { filters, configurations: filters.map(() => null) });
+    this.passage = new Passage(this as unknown as Exchange, new ChainSpec(filters));
     this.requestHead = requestHead;
   }
 

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { EMPTY_CHAIN } from '../../../core/chain-spec.ts';
 import type { HTTPMatchRequest } from '../../../core/config/kinds/virtual-service.ts';
 import { Head } from '../../../core/head.ts';
 import { PASSTHROUGH_RETRIES } from '../../../core/retry/policy.ts';
 import { findRoute } from '../../../core/router/hosts.ts';
 import { compileMatch } from '../../../core/router/match.ts';
 import { plainRoute } from '../../../core/router/plain-route.ts';
-import { EMPTY_CHAIN, type Route, type VirtualHost } from '../../../core/router/route.ts';
+import type { Route, VirtualHost } from '../../../core/router/route.ts';
 import { coveredBy, RouteIndex } from '../../../core/router/route-index.ts';
 
 function route(name: string, ...matches: HTTPMatchRequest[]): Route {
