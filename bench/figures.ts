@@ -6,6 +6,8 @@ export interface Round {
   readonly requestsPerSecond: number;
   readonly rssMiB: number;
   readonly errors: number;
+  /** What only this kind of scenario or peer has, such as the processor time of the applications behind it. */
+  readonly also?: Readonly<Record<string, number>>;
 }
 
 /** Of all requests that were sent at a fixed rate, in all rounds together. 0 where nothing was. */
@@ -22,7 +24,7 @@ export interface Latency {
 /** Medians over the rounds; errors are a sum. */
 export interface PeerFigures extends Round, Latency {
   readonly peer: string;
-  /** What only this kind of scenario measures, such as `readyMs`. */
+  /** Those of the rounds, and what is measured once, such as `readyMs`. */
   readonly also: Readonly<Record<string, number>>;
   readonly rounds: readonly Round[];
 }
@@ -52,9 +54,15 @@ export function figuresOf(
     rssMiB: middle((round) => round.rssMiB),
     errors: rounds.reduce((sum, round) => sum + round.errors, 0),
     ...latency,
-    also,
+    also: { ...mediansOf(rounds.map((round) => round.also ?? {})), ...also },
     rounds,
   };
+}
+
+function mediansOf(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  return Object.fromEntries(
+    Object.keys(all[0] ?? {}).map((name) => [name, rounded(median(all.map((one) => one[name])))]),
+  );
 }
 
 export function latencyOf(ratePerSecond: number, micros: readonly number[], lateP99Micros: number): Latency {
@@ -76,7 +84,8 @@ export function ratiosOf(peers: readonly PeerFigures[], to: readonly string[]): 
   const ratios: Ratio[] = [];
   for (const base of peers.filter(({ peer, cpuMicrosPerRequest }) => to.includes(peer) && cpuMicrosPerRequest > 0)) {
     for (const peer of peers) {
-      if (peer === base) continue;
+      // One without a process of its own, or that nobody asked.
+      if (peer === base || peer.cpuMicrosPerRequest === 0) continue;
       const values = peer.rounds.map((round, i) => round.cpuMicrosPerRequest / base.rounds[i].cpuMicrosPerRequest);
       ratios.push({
         peer: peer.peer,

@@ -153,7 +153,7 @@ function withToken(scenario: Scenario, token: string): Scenario {
 
 async function serves(stall: Stall, traffic: Traffic, proof: string | null, pauseMs?: number): Promise<void> {
   const { responseBodyBytes, headers, path } = traffic;
-  const small = responseBodyBytes <= ASKED_FOR;
+  const small = responseBodyBytes === null || responseBodyBytes <= ASKED_FOR;
   const bytes = small ? responseBodyBytes : 300;
   const url = `${stall.origin}${small ? path : '/300'}`;
   const waiting = { timeoutMs: 20_000, pauseMs, alive: () => stall.alive() };
@@ -165,5 +165,5 @@ async function serves(stall: Stall, traffic: Traffic, proof: string | null, paus
 /** What the upstream must have: 300 B are also what tells whether a peer is there. */
 function sizesOf(scenarios: readonly Scenario[]): readonly number[] {
   const sizes = scenarios.flatMap((scenario) => ('traffic' in scenario ? [scenario.traffic.responseBodyBytes] : []));
-  return [...new Set([300, ...sizes])];
+  return [...new Set([300, ...sizes.filter((size) => size !== null)])];
 }

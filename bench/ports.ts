@@ -7,7 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** What an answer has to be. */
 export interface Expected {
-  readonly bytes: number;
+  /** null: any number. */
+  readonly bytes: number | null;
   /** Of the request. */
   readonly headers?: Readonly<Record<string, string>>;
   /** 'name: value' that the answer must carry. */
@@ -35,11 +36,11 @@ export async function freePort(): Promise<number> {
 
 /** Resolves when `url` answers 200 as expected; rejects with the last answer after the time-out, or when nobody lives. */
 export async function answers(url: string, expected: Expected, waiting: Waiting): Promise<void> {
-  const { bytes, headers = {}, proof = null } = expected;
+  const { bytes, proof = null } = expected;
   const deadline = Date.now() + waiting.timeoutMs;
-  const wanted = `200 with ${bytes} B${proof === null ? '' : ` and ${proof}`}`;
+  const wanted = `200${bytes === null ? '' : ` with ${bytes} B`}${proof === null ? '' : ` and ${proof}`}`;
   for (;;) {
-    const said = await ask(url, headers, proof);
+    const said = await ask(url, expected);
     if (said === wanted) return;
     if (!waiting.alive()) throw new Error(`its process ended; ${url} last said: ${said}`);
     if (Date.now() > deadline) throw new Error(`${url} was to answer ${wanted}, last said: ${said}`);
@@ -47,7 +48,7 @@ export async function answers(url: string, expected: Expected, waiting: Waiting)
   }
 }
 
-function ask(url: string, headers: Readonly<Record<string, string>>, proof: string | null): Promise<string> {
+function ask(url: string, { bytes: wanted, headers = {}, proof = null }: Expected): Promise<string> {
   return new Promise((resolve) => {
     const request = get(url, { agent: false, timeout: 5000, headers }, (response) => {
       let bytes = 0;
@@ -56,7 +57,7 @@ function ask(url: string, headers: Readonly<Record<string, string>>, proof: stri
       response.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
       });
-      response.on('end', () => resolve(`${response.statusCode} with ${bytes} B${carries}`));
+      response.on('end', () => resolve(`${response.statusCode}${wanted === null ? '' : ` with ${bytes} B`}${carries}`));
       response.on('error', (error) => resolve(error.message));
     });
     request.on('timeout', () => request.destroy(new Error('no answer in 5 s')));

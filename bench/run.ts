@@ -15,7 +15,7 @@ import { writeResults } from './results.ts';
 import { scenarios } from './scenarios/all.ts';
 
 /** Of the whole, on two cores. */
-const MINUTES = 14;
+const MINUTES = 16;
 const USAGE = `npm run bench -- [--peers ${names(peers)}]
                  [--scenario NAME,...] [--seconds 1] [--rounds 5] [--json FILE] [--write]
 --seconds: of load for each peer in each round; every peer is warmed up as long. --json: the figures, for programs.

@@ -1,6 +1,8 @@
-// What a peer is configured to do with a request before it reaches the one upstream. The same for all peers of a scenario.
+// What a peer is configured to do with a request before it reaches whoever answers. The same for all peers of a scenario.
 
 export interface Setup {
+  /** Who answers behind it: the one upstream, or Bookinfo's four applications with a proxy beside each of them. */
+  readonly behind: 'upstream' | 'bookinfo';
   /**
    * `plain`: pass it on. `chain`: verify a JSON web token, ask for its principal by a rule, take a token from a bucket that
    * never is empty, draw for a fault of one in a million, count. `wasm-header`: run the benchmark's filter (`filter.ts`) on request and answer.
@@ -16,19 +18,19 @@ export interface Setup {
   readonly hops: number;
 }
 
-export const PLAIN: Setup = { filters: 'plain', routes: 1, services: 0, shards: 1, hops: 1 };
+export const PLAIN: Setup = { behind: 'upstream', filters: 'plain', routes: 1, services: 0, shards: 1, hops: 1 };
 
 /** Of the chain's limit, in each second: nobody is refused. */
 export const MOST_REQUESTS = 4_000_000_000;
 
 /** One name for equal setups. */
-export function setupKey({ filters, routes, services, shards, hops }: Setup): string {
-  return `${filters}-${routes}-${services}-${shards}-${hops}`;
+export function setupKey({ behind, filters, routes, services, shards, hops }: Setup): string {
+  return `${behind}-${filters}-${routes}-${services}-${shards}-${hops}`;
 }
 
 /** Nothing but passing on, with as many routes and services as you like: what every peer can be configured to. */
-export function isPlain({ filters, shards }: Setup): boolean {
-  return filters === 'plain' && shards === 1;
+export function isPlain({ behind, filters, shards }: Setup): boolean {
+  return behind === 'upstream' && filters === 'plain' && shards === 1;
 }
 
 export function routePrefixes({ routes }: Setup): readonly string[] {

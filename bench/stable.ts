@@ -7,11 +7,11 @@ import type { Credentials } from './credentials.ts';
 import type { Peer, RunningPeer } from './peers/peer.ts';
 import type { Entrant } from './scenarios/scenario.ts';
 import { setupKey } from './setups.ts';
-import { type Usage, usage } from './usage.ts';
+import { sumOf, type Usage, usage } from './usage.ts';
 
 export interface Stall extends RunningPeer {
   readonly entrant: Entrant;
-  /** Of all its processes. */
+  /** Of all that is the peer's. */
   usage(): Usage;
   alive(): boolean;
   /** What its processes printed last. */
@@ -75,9 +75,10 @@ export class Stable {
     return {
       origin: chain[hops - 1].origin,
       addRoute: hops === 1 ? chain[0].addRoute : undefined,
+      beside: hops === 1 ? chain[0].beside : undefined,
       entrant,
       processes,
-      usage: () => sum(processes.map(({ pid }) => usage(pid))),
+      usage: () => sumOf(chain.map((one) => one.usage?.() ?? sumOf(one.processes.map(({ pid }) => usage(pid))))),
       alive: () => processes.every((process) => process.alive()),
       said: () => processes.map((process) => process.output()).join('\n'),
     };
@@ -90,12 +91,4 @@ export class Stable {
 
 function keyOf({ peer, setup }: Entrant): string {
   return `${peer} ${setupKey(setup)}`;
-}
-
-function sum(all: readonly Usage[]): Usage {
-  return {
-    cpuMicros: all.reduce((total, one) => total + one.cpuMicros, 0),
-    rssMiB: all.reduce((total, one) => total + one.rssMiB, 0),
-    processes: all.reduce((total, one) => total + one.processes, 0),
-  };
 }

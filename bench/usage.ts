@@ -14,9 +14,30 @@ const MICROS_PER_TICK = 10_000;
 
 /** The process `root` and all that descend from it. */
 export function usage(root: number): Usage {
+  return usageOf(family(root));
+}
+
+/** The process alone, all its threads. */
+export function usageAlone(pid: number): Usage {
+  return usageOf([pid]);
+}
+
+/** What descends from the process, without it. */
+export function usageBelow(root: number): Usage {
+  return usageOf(family(root).slice(1));
+}
+
+export function sumOf(all: readonly Usage[]): Usage {
+  return {
+    cpuMicros: all.reduce((total, one) => total + one.cpuMicros, 0),
+    rssMiB: all.reduce((total, one) => total + one.rssMiB, 0),
+    processes: all.reduce((total, one) => total + one.processes, 0),
+  };
+}
+
+function usageOf(pids: readonly number[]): Usage {
   let ticks = 0;
   let kibibytes = 0;
-  const pids = family(root);
   for (const pid of pids) {
     const fields = stat(pid);
     if (fields === null) continue;

@@ -6,6 +6,8 @@ const LAST_CHUNK = '0\r\n\r\n';
 
 export class AnswerReader {
   status = 0;
+  /** Of the body, as announced; -1: in chunks. */
+  bodyBytes = -1;
   private head = '';
   /** Of a body of known length; -1: no head yet. */
   private left = -1;
@@ -41,7 +43,8 @@ export class AnswerReader {
     if (status === null) throw new Error('no answer in HTTP/1.1');
     this.status = Number(status[1]);
     const length = /\r\ncontent-length: *(\d+)/i.exec(head);
-    if (length !== null) this.left = Number(length[1]);
+    this.bodyBytes = length === null ? -1 : Number(length[1]);
+    if (length !== null) this.left = this.bodyBytes;
     else if (/\r\ntransfer-encoding: *chunked/i.test(head)) this.isChunked = true;
     else throw new Error('an answer whose end cannot be told');
   }

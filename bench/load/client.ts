@@ -5,8 +5,8 @@ import { AnswerReader } from './answer.ts';
 import type { Traffic } from './load.ts';
 
 export interface ClientOwner {
-  /** `due`: as it was given to `send`. */
-  onAnswered(client: Client, due: number, status: number): void;
+  /** `due`: as it was given to `send`. `answer`: its status and length, until the next one on this connection. */
+  onAnswered(client: Client, due: number, answer: AnswerReader): void;
   /** The connection is gone; `due` is null when no request was under way. */
   onFailed(client: Client, due: number | null): void;
 }
@@ -77,7 +77,7 @@ export class Client {
     const { due } = this;
     this.due = null;
     this.reader.reset();
-    this.owner.onAnswered(this, due, this.reader.status);
+    this.owner.onAnswered(this, due, this.reader);
     return true;
   }
 

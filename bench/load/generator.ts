@@ -3,6 +3,7 @@
 
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import type { AnswerReader } from './answer.ts';
 import { Client, type ClientOwner } from './client.ts';
 import type { Traffic } from './load.ts';
 
@@ -38,6 +39,8 @@ class Generator implements ClientOwner {
   private readonly late: number[] = [];
   private errors = 0;
   private answered = 0;
+  /** Of the first good answer; to the same question all are as long, and one that is not lacks something. */
+  private bodyBytes: number | null = null;
   private stopAt = 0;
   private expected = Number.POSITIVE_INFINITY;
   private finished: () => void = () => {};
@@ -115,10 +118,11 @@ class Generator implements ClientOwner {
     client.send(due);
   }
 
-  onAnswered(client: Client, due: number, status: number): void {
+  onAnswered(client: Client, due: number, { status, bodyBytes }: AnswerReader): void {
     this.underWay--;
     this.answered++;
-    if (status >= 400) this.errors++;
+    if (status < 400) this.bodyBytes ??= bodyBytes;
+    if (status >= 400 || bodyBytes !== this.bodyBytes) this.errors++;
     if (this.task.perSecond !== null) this.latencies.push(Math.round(now() - due));
     if (this.task.traffic.fresh) client.close();
     else this.onFree(client);

@@ -4,7 +4,8 @@ export interface Traffic {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly requestBodyBytes: number;
-  readonly responseBodyBytes: number;
+  /** null: as many as the first answer has. */
+  readonly responseBodyBytes: number | null;
   readonly connections: number;
   /** Beside Host. */
   readonly headers: Readonly<Record<string, string>>;
@@ -24,7 +25,7 @@ export interface ClosedLoop {
 export interface ClosedFigures {
   readonly requests: number;
   readonly seconds: number;
-  /** Failed connects, reads and writes, time-outs, and answers of 400 and above. */
+  /** Failed connects, reads and writes, time-outs, and answers of 400 and above; our own generator also counts answers that are not as long as the first. */
   readonly errors: number;
 }
 

@@ -6,11 +6,10 @@ import type { LoadScenario } from '../scenarios/scenario.ts';
 import type { Stall } from '../stable.ts';
 import type { Measure, MeasureSetting } from './setting.ts';
 
-const WARM_REQUESTS = 30_000;
 const MOST_WARM_UPS = 15;
 
 /** What is known of one entrant so far. */
-interface Record {
+interface Entry {
   readonly stall: Stall;
   readonly rounds: Round[];
   latenciesMicros: number[];
@@ -19,30 +18,30 @@ interface Record {
 }
 
 export const measureLoad: Measure<LoadScenario> = async (scenario, setting) => {
-  const records: Record[] = [];
+  const entries: Entry[] = [];
   for (const stall of await servingStalls(scenario, setting)) {
-    records.push({ stall, rounds: [], latenciesMicros: [], lateP99Micros: 0, lateErrors: 0 });
+    entries.push({ stall, rounds: [], latenciesMicros: [], lateP99Micros: 0, lateErrors: 0 });
   }
   const { loads, say, rounds } = setting;
   const seconds = setting.seconds * scenario.length;
   const closed = scenario.closed === 'wrk' ? loads.closed : loads.patient;
-  let lasting: readonly Record[] = records;
+  let lasting: readonly Entry[] = entries;
   // Who fails in the middle is left out; what the others have done stays.
-  const each = async (turn: (record: Record) => Promise<void>): Promise<void> => {
-    for (const record of lasting) {
+  const each = async (turn: (entry: Entry) => Promise<void>): Promise<void> => {
+    for (const entry of lasting) {
       try {
-        await turn(record);
+        await turn(entry);
       } catch (error) {
-        lasting = lasting.filter((other) => other !== record);
-        setting.leaveOut(record.stall.entrant.label, (error as Error).message);
+        lasting = lasting.filter((other) => other !== entry);
+        setting.leaveOut(entry.stall.entrant.label, (error as Error).message);
       }
     }
   };
   await each(({ stall }) => warmUp(stall, scenario, closed, setting.seconds));
   for (let round = 0; round < rounds; round++) {
-    await each(async (record) => {
-      record.rounds.push(await runClosed(record.stall, scenario, seconds, setting));
-      if (round % 2 === 0 && scenario.rate > 0) await runOpen(record, scenario, seconds, setting);
+    await each(async (entry) => {
+      entry.rounds.push(await runClosed(entry.stall, scenario, seconds, setting));
+      if (round % 2 === 0 && scenario.rate > 0) await runOpen(entry, scenario, seconds, setting);
     });
     const costs = lasting.map(({ stall, rounds: done }) => {
       return `${stall.entrant.label} ${done[round].cpuMicrosPerRequest.toFixed(1)}`;
@@ -56,16 +55,15 @@ export const measureLoad: Measure<LoadScenario> = async (scenario, setting) => {
   });
 };
 
-/** Unmeasured: connections are opened, and code that is compiled as it runs has run often enough also where time is scarce. */
+/** Unmeasured: connections are opened, and code that is compiled as it runs has run often enough, also where time is scarce. */
 async function warmUp(
   { origin }: Stall,
-  { traffic }: LoadScenario,
+  { traffic, warm }: LoadScenario,
   closed: ClosedLoop,
   seconds: number,
 ): Promise<void> {
-  const enough = closed.name === 'wrk' ? WARM_REQUESTS : 1;
   let requests = 0;
-  for (let i = 0; i < MOST_WARM_UPS && requests < enough; i++) {
+  for (let i = 0; i < MOST_WARM_UPS && requests < warm; i++) {
     requests += (await closed.run(origin, traffic, seconds)).requests;
   }
 }
@@ -92,6 +90,7 @@ async function runClosed(
   { loads }: MeasureSetting,
 ): Promise<Round> {
   const before = stall.usage();
+  const besides = besidesOf(stall);
   const figures = await (closed === 'wrk' ? loads.closed : loads.patient).run(stall.origin, traffic, seconds);
   const after = stall.usage();
   const { label } = stall.entrant;
@@ -102,17 +101,36 @@ async function runClosed(
     requestsPerSecond: figures.requests / figures.seconds,
     rssMiB: after.rssMiB,
     errors: figures.errors,
+    also: alsoOf(besides, besidesOf(stall), after.cpuMicros - before.cpuMicros, figures.requests),
   };
 }
 
+/** Processor time of what works beside a peer, so far. */
+function besidesOf({ beside = {} }: Stall): ReadonlyMap<string, number> {
+  return new Map(Object.entries(beside).map(([name, used]) => [name, used().cpuMicros]));
+}
+
+/** Per request, under the names of what worked, and all of it together with the peer. */
+function alsoOf(
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>,
+  own: number,
+  requests: number,
+): Record<string, number> {
+  const used = [...before].map(([name, micros]) => [name, after.get(name)! - micros] as const);
+  const all = used.reduce((sum, [, micros]) => sum + micros, own);
+  const named = [...used, ...(used.length === 0 ? [] : [['all', all] as const])];
+  return Object.fromEntries(named.map(([name, micros]) => [`${name}CpuMicrosPerRequest`, micros / requests]));
+}
+
 async function runOpen(
-  record: Record,
+  entry: Entry,
   { traffic, rate }: LoadScenario,
   seconds: number,
   { loads }: MeasureSetting,
 ): Promise<void> {
-  const figures = await loads.open.run(record.stall.origin, traffic, rate, seconds);
-  record.latenciesMicros = record.latenciesMicros.concat(figures.latenciesMicros);
-  record.lateP99Micros = Math.max(record.lateP99Micros, figures.lateP99Micros);
-  record.lateErrors += figures.errors;
+  const figures = await loads.open.run(entry.stall.origin, traffic, rate, seconds);
+  entry.latenciesMicros = entry.latenciesMicros.concat(figures.latenciesMicros);
+  entry.lateP99Micros = Math.max(entry.lateP99Micros, figures.lateP99Micros);
+  entry.lateErrors += figures.errors;
 }

@@ -1,6 +1,7 @@
 // The peers, in the order in which a round measures them.
 
 import { caddy } from './caddy.ts';
+import { direct } from './direct.ts';
 import { envoy } from './envoy.ts';
 import { haproxy } from './haproxy.ts';
 import { httpProxy } from './http-proxy.ts';
@@ -9,4 +10,4 @@ import type { Peer } from './peer.ts';
 import { replyFrom } from './reply-from.ts';
 import { weft } from './weft.ts';
 
-export const peers: readonly Peer[] = [nginx, haproxy, caddy, envoy, replyFrom, httpProxy, weft];
+export const peers: readonly Peer[] = [nginx, haproxy, caddy, envoy, replyFrom, httpProxy, weft, direct];

@@ -11,29 +11,48 @@ export async function envoyConfiguration(setting: PeerSetting, port: number): Pr
   const services = serviceHosts(setup);
   return {
     static_resources: {
-      listeners: [
-        {
-          name: 'in',
-          address: { socket_address: { address: '127.0.0.1', port_value: port } },
-          tcp_backlog_size: 4096,
-          filter_chains: [{ filters: [await connectionManager(setting)] }],
-        },
-      ],
+      listeners: [listener('in', port, virtualHosts(setup), await filters(setting))],
       clusters: ['application', ...services].map((name) => cluster(name, upstreamPort)),
     },
   };
 }
 
-async function connectionManager(setting: PeerSetting): Promise<object> {
+/** From a port of its own to another port of this machine. */
+export interface Way {
+  readonly name: string;
+  readonly port: number;
+  readonly to: number;
+}
+
+/** One that passes on, by as many ways as you like. */
+export function waysConfiguration(ways: readonly Way[]): object {
+  return {
+    static_resources: {
+      listeners: ways.map(({ name, port }) => listener(name, port, [virtualHost('any', ['*'], [to('/', name)])], [])),
+      clusters: ways.map((way) => cluster(way.name, way.to)),
+    },
+  };
+}
+
+function listener(name: string, port: number, hosts: readonly object[], httpFilters: readonly object[]): object {
+  return {
+    name,
+    address: { socket_address: { address: '127.0.0.1', port_value: port } },
+    tcp_backlog_size: 4096,
+    filter_chains: [{ filters: [connectionManager(hosts, httpFilters)] }],
+  };
+}
+
+function connectionManager(hosts: readonly object[], httpFilters: readonly object[]): object {
   return {
     name: 'envoy.filters.network.http_connection_manager',
     typed_config: {
       '@type': `${EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
       stat_prefix: 'in',
       use_remote_address: true,
-      route_config: { virtual_hosts: virtualHosts(setting.setup) },
+      route_config: { virtual_hosts: hosts },
       http_filters: [
-        ...(await filters(setting)),
+        ...httpFilters,
         { name: 'envoy.filters.http.router', typed_config: { '@type': `${EXTENSIONS}.filters.http.router.v3.Router` } },
       ],
     },
@@ -41,11 +60,19 @@ async function connectionManager(setting: PeerSetting): Promise<object> {
 }
 
 function virtualHosts(setup: Setup): object[] {
-  const to = (prefix: string, name: string): object => ({ match: { prefix }, route: { cluster: name, timeout: '0s' } });
+  const routes = routePrefixes(setup).map((prefix) => to(prefix, 'application'));
   return [
-    { name: 'any', domains: ['*'], routes: routePrefixes(setup).map((prefix) => to(prefix, 'application')) },
-    ...serviceHosts(setup).map((name) => ({ name, domains: [name], routes: [to('/', name)] })),
+    virtualHost('any', ['*'], routes),
+    ...serviceHosts(setup).map((name) => virtualHost(name, [name], [to('/', name)])),
   ];
+}
+
+function virtualHost(name: string, domains: readonly string[], routes: readonly object[]): object {
+  return { name, domains, routes };
+}
+
+function to(prefix: string, name: string): object {
+  return { match: { prefix }, route: { cluster: name, timeout: '0s' } };
 }
 
 function cluster(name: string, port: number): object {

@@ -2,6 +2,7 @@
 
 import { globSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { startEnvoyMesh } from '../bookinfo/envoy.ts';
 import { freePort } from '../ports.ts';
 import { find, versionOf } from '../programs.ts';
 import { envoyConfiguration } from './envoy-configuration.ts';
@@ -18,14 +19,18 @@ export const envoy: Peer = {
   version: () => `envoy ${/\/(\d+\.\d+\.\d+\S*)\//.exec(versionOf(program(), ['--version']))?.[1] ?? 'unknown'}`,
   lacks: (setup) => (setup.shards === 1 ? null : 'Envoy is measured with one worker'),
   async start(setting) {
+    if (setting.setup.behind === 'bookinfo') return startEnvoyMesh(setting, command);
     const port = await freePort();
     const file = join(setting.folder, 'envoy.json');
     writeFileSync(file, JSON.stringify(await envoyConfiguration(setting, port)));
-    const args = ['-c', file, '--concurrency', '1', '--disable-hot-restart', '-l', 'error'];
-    const child = setting.children.start(program(), args);
+    const child = setting.children.start(...command(file));
     return { origin: `http://127.0.0.1:${port}`, processes: [child] };
   },
 };
+
+function command(file: string): [program: string, args: readonly string[]] {
+  return [program(), ['-c', file, '--concurrency', '1', '--disable-hot-restart', '-l', 'error']];
+}
 
 /** The wheel's own command is Python and only finds the program beside it, which would count as time to start. */
 function program(): string {

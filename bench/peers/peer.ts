@@ -3,6 +3,7 @@
 import type { Child, Children } from '../children.ts';
 import type { Credentials } from '../credentials.ts';
 import type { Setup } from '../setups.ts';
+import type { Usage } from '../usage.ts';
 
 export interface Peer {
   readonly name: string;
@@ -32,8 +33,12 @@ export interface PeerSetting {
 export interface RunningPeer {
   /** 'http://127.0.0.1:PORT' */
   readonly origin: string;
-  /** Their time and memory, and those of the processes that descend from them, are the peer's. */
+  /** All must live as long as it serves, and are ended after that. */
   readonly processes: readonly Child[];
+  /** What of them counts as the peer. Default: they and all that descends from them. */
+  usage?(): Usage;
+  /** What its answers cost others: the applications, the control plane. By the name under which it is reported. */
+  readonly beside?: Readonly<Record<string, () => Usage>>;
   /** Changes its configuration: from soon on the path leads to the upstream's /300. */
   readonly addRoute?: (path: string) => Promise<void>;
 }

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startWeftMesh } from '../bookinfo/weft.ts';
 import { freePort } from '../ports.ts';
 import type { Peer, PeerSetting } from './peer.ts';
 import { weftConfiguration } from './weft-configuration.ts';
@@ -24,6 +25,7 @@ export const weft: Peer = {
   lacks: () => null,
   async start(setting) {
     const { children, folder, setup } = setting;
+    if (setup.behind === 'bookinfo') return startWeftMesh(setting, mesh);
     const port = await freePort();
     if (setup.filters === 'wasm-header') copyFileSync(await setting.filterFile(), join(folder, 'bench.wasm'));
     await write(setting, port, null);

@@ -36,6 +36,7 @@ export const bodies: readonly LoadScenario[] = [
     traffic: get(MIB, { connections: 8 }),
     rate: 50,
     closed: 'patient',
+    warm: 1,
   },
   {
     ...LOAD,
@@ -45,5 +46,6 @@ export const bodies: readonly LoadScenario[] = [
     traffic: get(1024 * MIB, { connections: 1 }),
     rate: 0,
     closed: 'patient',
+    warm: 1,
   },
 ];

@@ -17,6 +17,7 @@ export function entrant(label: string, peer: string, setup: Partial<Setup> = {})
   return { label, peer, setup: { ...PLAIN, ...setup } };
 }
 
+/** `responseBodyBytes` are those of the upstream's answer. */
 export function get(responseBodyBytes: number, other: Partial<Traffic> = {}): Traffic {
   return {
     method: 'GET',
@@ -31,4 +32,4 @@ export function get(responseBodyBytes: number, other: Partial<Traffic> = {}): Tr
 }
 
 /** What most load scenarios have in common. */
-export const LOAD = { kind: 'load', rate: 1000, closed: 'wrk', length: 1, proof: null } as const;
+export const LOAD = { kind: 'load', rate: 1000, closed: 'wrk', length: 1, warm: 30_000, proof: null } as const;

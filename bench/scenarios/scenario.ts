@@ -27,6 +27,8 @@ export interface LoadScenario extends Common {
   readonly closed: 'wrk' | 'patient';
   /** Multiplies the seconds of each round. */
   readonly length: number;
+  /** Requests that everybody answers, unmeasured, before the first round: code that is compiled as it runs has run often enough. */
+  readonly warm: number;
   /** What an answer must carry to prove that the filters ran. */
   readonly proof: string | null;
 }

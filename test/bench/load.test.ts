@@ -58,6 +58,17 @@ test('failures and answers of 400 and above are errors, and their waits are coun
   assert.equal(errors, 20);
 });
 
+test('an answer that lacks something is an error, whatever its status', async (t) => {
+  let asked = 0;
+  const origin = await serving(t, (_request, response) => {
+    const text = 'x'.repeat(asked++ % 4 === 3 ? 299 : 300);
+    response.setHeader('content-length', text.length).end(text);
+  });
+  const { latenciesMicros, errors } = await openLoop(children(t)).run(origin, get(300), 40, 1);
+  assert.equal(latenciesMicros.length, 40);
+  assert.equal(errors, 10);
+});
+
 test('a closed loop counts every answer that it asked for, also on connections of their own', async (t) => {
   let answered = 0;
   const origin = await serving(t, (_request, response) => {

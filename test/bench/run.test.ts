@@ -11,6 +11,7 @@ import type { Loads } from '../../bench/load/load.ts';
 import { openLoop, patientLoop } from '../../bench/load/own.ts';
 import { wrk } from '../../bench/load/wrk.ts';
 import { measure, type Plan, type Results } from '../../bench/measure.ts';
+import { direct } from '../../bench/peers/direct.ts';
 import { nginx } from '../../bench/peers/nginx.ts';
 import { replyFrom } from '../../bench/peers/reply-from.ts';
 import { plot } from '../../bench/plot.ts';
@@ -20,7 +21,11 @@ import { scenarios } from '../../bench/scenarios/all.ts';
 // The figures come from /proc; elsewhere the command says so.
 const skip = process.platform === 'linux' ? false : 'there is no /proc here';
 const command = fileURLToPath(new URL('../../bench/run.ts', import.meta.url));
-const named = (...names: string[]): Plan['scenarios'] => scenarios.filter(({ name }) => names.includes(name));
+const named = (...names: string[]): Plan['scenarios'] =>
+  // A short way to what it prints: nothing here depends on how warm anything is.
+  scenarios
+    .filter(({ name }) => names.includes(name))
+    .map((one) => (one.kind === 'load' ? { ...one, warm: 1, length: 1 } : one));
 
 test('two rounds of two scenarios give a figure of every kind for each peer that runs', { skip }, async (t) => {
   const results = await measured(t, {
@@ -44,6 +49,17 @@ test('a process that nobody asks anything is measured for its memory and its sta
   assert.ok(found.idle[0].rssMiB > 10);
   assert.equal(found.idle[0].requestsPerSecond, 0);
   assert.ok(found.start[0].also.readyMs > 10);
+});
+
+test("Bookinfo's page without a mesh: nothing for proxies, all for the applications", { skip }, async (t) => {
+  const plan = { peers: [direct], scenarios: named('bookinfo-page'), rounds: 1, seconds: 1 };
+  const results = await measured(t, plan);
+  const [page] = results.scenarios['bookinfo-page'];
+  assert.deepEqual([page.peer, page.cpuMicrosPerRequest, page.errors], ['direct', 0, 0]);
+  assert.ok(page.requestsPerSecond > 0 && page.p50Ms > 0);
+  const { appsCpuMicrosPerRequest, allCpuMicrosPerRequest } = page.also;
+  assert.ok(appsCpuMicrosPerRequest > 0, `${appsCpuMicrosPerRequest} µs`);
+  assert.equal(allCpuMicrosPerRequest, appsCpuMicrosPerRequest);
 });
 
 test('a peer that is not installed, and one that does not serve, are named with the reason', { skip }, async (t) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { usage } from '../../bench/usage.ts';
+import { sumOf, usage, usageAlone, usageBelow } from '../../bench/usage.ts';
 
 // Busy for 120 ms of its own thread's time, however long a crowded machine takes to give it that.
 const BUSY = 'while (process.threadCpuUsage().user < 120_000); console.log("done"); setInterval(() => {}, 1000)';
@@ -26,6 +26,12 @@ test('the time of a process contains that of its threads and of the processes be
     assert.equal(all.processes, 2);
     assert.ok(all.cpuMicros >= 200_000, `${all.cpuMicros} µs for two threads that were busy for 120 ms each`);
     assert.ok(all.rssMiB > 40, `${all.rssMiB} MiB for two Nodes`);
+    const parts = [usageAlone(child.pid!), usageBelow(child.pid!)];
+    for (const part of parts) {
+      assert.equal(part.processes, 1);
+      assert.ok(part.cpuMicros >= 100_000 && part.rssMiB > 20, JSON.stringify(part));
+    }
+    assert.equal(sumOf(parts).processes, 2);
   } finally {
     child.stdin.end();
     await once(child, 'exit');
