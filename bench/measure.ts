@@ -11,6 +11,7 @@ import { type Machine, machine } from './machine.ts';
 import { measureApply } from './measures/apply.ts';
 import { measureIdle } from './measures/idle.ts';
 import { measureLoad } from './measures/load.ts';
+import { measureScaling } from './measures/scaling.ts';
 import type { MeasureSetting } from './measures/setting.ts';
 import { measureSoak } from './measures/soak.ts';
 import { measureStart } from './measures/start.ts';
@@ -51,7 +52,16 @@ export interface Results {
 }
 
 /** Whom the others are compared with, where they take part. */
-export const BASES = ['nginx', 'haproxy', 'envoy', 'reply-from', 'envoy-plain', 'weft-plain', 'weft-1-shard'];
+export const BASES = [
+  'nginx',
+  'haproxy',
+  'envoy',
+  'reply-from',
+  'envoy-plain',
+  'weft-plain',
+  'weft-1-shard',
+  'nginx-1-worker',
+];
 /** Answers above this size are not read to see whether a peer serves. */
 const ASKED_FOR = 16 << 20;
 
@@ -134,6 +144,8 @@ function runScenario(scenario: Scenario, setting: MeasureSetting): Promise<reado
   switch (scenario.kind) {
     case 'load':
       return measureLoad(scenario, setting);
+    case 'scaling':
+      return measureScaling(scenario, setting);
     case 'idle':
       return measureIdle(scenario, setting);
     case 'start':
@@ -147,7 +159,8 @@ function runScenario(scenario: Scenario, setting: MeasureSetting): Promise<reado
 
 /** Everybody of a scenario gets the same requests, also those who do not look at the token. */
 function withToken(scenario: Scenario, token: string): Scenario {
-  if (scenario.kind !== 'load' || scenario.entrants.every(({ setup }) => setup.filters !== 'chain')) return scenario;
+  if (scenario.kind !== 'load' && scenario.kind !== 'scaling') return scenario;
+  if (scenario.entrants.every(({ setup }) => setup.filters !== 'chain')) return scenario;
   return { ...scenario, traffic: { ...scenario.traffic, headers: { authorization: `Bearer ${token}` } } };
 }
 

@@ -55,10 +55,15 @@ function tableOf(peers: readonly PeerFigures[], ratios: readonly Ratio[]): strin
     ...(paced ? [peer.p50Ms, peer.p90Ms, peer.p99Ms, peer.p999Ms].map((ms) => ms.toFixed(2)) : []),
     peer.rssMiB.toFixed(1),
     ...(asked ? [String(peer.errors)] : []),
-    ...extras.map((name) => (peer.also[name] === undefined ? '-' : String(Math.round(peer.also[name] * 10) / 10))),
+    ...extras.map((name) => (peer.also[name] === undefined ? '-' : plain(peer.also[name]))),
     ...bases.map((to) => cell(ratios.find((ratio) => ratio.peer === peer.peer && ratio.to === to))),
   ]);
   return [head, ...rows];
+}
+
+/** Ratios to a hundredth, milliseconds and MiB to a tenth. */
+function plain(value: number): string {
+  return String(value < 10 ? Math.round(value * 100) / 100 : Math.round(value * 10) / 10);
 }
 
 function cell(ratio: Ratio | undefined): string {

@@ -12,7 +12,7 @@ export interface Setup {
   readonly routes: number;
   /** Hosts with one route each that are there beside the one that is asked. */
   readonly services: number;
-  /** Threads that serve; peers other than weft have one. */
+  /** Threads or workers that serve; peers other than weft and nginx have one. */
   readonly shards: number;
   /** Proxies of this kind one behind the other. */
   readonly hops: number;

@@ -27,6 +27,18 @@ export function usageBelow(root: number): Usage {
   return usageOf(family(root).slice(1));
 }
 
+/** Processor time of each thread of the process and of those that descend from it, by an id of the thread, in microseconds. */
+export function threadsOf(root: number): ReadonlyMap<string, number> {
+  const threads = new Map<string, number>();
+  for (const pid of family(root)) {
+    for (const thread of list(`/proc/${pid}/task`)) {
+      const fields = stat(`${pid}/task/${thread}`);
+      if (fields !== null) threads.set(thread, microsOf(fields));
+    }
+  }
+  return threads;
+}
+
 export function sumOf(all: readonly Usage[]): Usage {
   return {
     cpuMicros: all.reduce((total, one) => total + one.cpuMicros, 0),
@@ -36,20 +48,24 @@ export function sumOf(all: readonly Usage[]): Usage {
 }
 
 function usageOf(pids: readonly number[]): Usage {
-  let ticks = 0;
+  let cpuMicros = 0;
   let kibibytes = 0;
   for (const pid of pids) {
     const fields = stat(pid);
     if (fields === null) continue;
-    ticks += Number(fields[11]) + Number(fields[12]);
+    cpuMicros += microsOf(fields);
     kibibytes += Number(/^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1] ?? 0);
   }
-  return { cpuMicros: ticks * MICROS_PER_TICK, rssMiB: kibibytes / 1024, processes: pids.length };
+  return { cpuMicros, rssMiB: kibibytes / 1024, processes: pids.length };
+}
+
+function microsOf(fields: readonly string[]): number {
+  return (Number(fields[11]) + Number(fields[12])) * MICROS_PER_TICK;
 }
 
 function family(root: number): readonly number[] {
   const children = new Map<number, number[]>();
-  for (const name of readdirSync('/proc')) {
+  for (const name of list('/proc')) {
     const pid = Number(name);
     if (!Number.isInteger(pid)) continue;
     const parent = Number(stat(pid)?.[1] ?? -1);
@@ -62,15 +78,24 @@ function family(root: number): readonly number[] {
   return found;
 }
 
-/** Fields of /proc/PID/stat from the state on (the name before it may hold anything); null: the process has gone. */
-function stat(pid: number): readonly string[] | null {
-  const line = read(`/proc/${pid}/stat`);
+/** Fields of /proc/WHO/stat from the state on (the name before it may hold anything); null: it has gone. */
+function stat(who: number | string): readonly string[] | null {
+  const line = read(`/proc/${who}/stat`);
   return line === null ? null : line.slice(line.lastIndexOf(')') + 2).split(' ');
 }
 
 function read(path: string): string | null {
+  return unlessGone(() => readFileSync(path, 'latin1'));
+}
+
+function list(folder: string): readonly string[] {
+  return unlessGone(() => readdirSync(folder)) ?? [];
+}
+
+/** null: the process has ended meanwhile. */
+function unlessGone<T>(look: () => T): T | null {
   try {
-    return readFileSync(path, 'latin1');
+    return look();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ESRCH') return null;

@@ -4,6 +4,7 @@ import { figuresOf, latencyOf, type Round } from '../figures.ts';
 import type { ClosedLoop } from '../load/load.ts';
 import type { LoadScenario } from '../scenarios/scenario.ts';
 import type { Stall } from '../stable.ts';
+import { threadsOf } from '../usage.ts';
 import type { Measure, MeasureSetting } from './setting.ts';
 
 const MOST_WARM_UPS = 15;
@@ -91,6 +92,7 @@ async function runClosed(
 ): Promise<Round> {
   const before = stall.usage();
   const besides = besidesOf(stall);
+  const threads = threadsIn(stall);
   const figures = await (closed === 'wrk' ? loads.closed : loads.patient).run(stall.origin, traffic, seconds);
   const after = stall.usage();
   const { label } = stall.entrant;
@@ -101,7 +103,10 @@ async function runClosed(
     requestsPerSecond: figures.requests / figures.seconds,
     rssMiB: after.rssMiB,
     errors: figures.errors,
-    also: alsoOf(besides, besidesOf(stall), after.cpuMicros - before.cpuMicros, figures.requests),
+    also: {
+      ...alsoOf(besides, besidesOf(stall), after.cpuMicros - before.cpuMicros, figures.requests),
+      ...(threads === null ? {} : { evenness: evenness(threads, threadsIn(stall)!, stall.entrant.setup.shards) }),
+    },
   };
 }
 
@@ -121,6 +126,22 @@ function alsoOf(
   const all = used.reduce((sum, [, micros]) => sum + micros, own);
   const named = [...used, ...(used.length === 0 ? [] : [['all', all] as const])];
   return Object.fromEntries(named.map(([name, micros]) => [`${name}CpuMicrosPerRequest`, micros / requests]));
+}
+
+/** null: only one of them serves. */
+function threadsIn({ entrant, processes }: Stall): ReadonlyMap<string, number> | null {
+  return entrant.setup.shards === 1 ? null : new Map(processes.flatMap(({ pid }) => [...threadsOf(pid)]));
+}
+
+/** Of the `shards` busiest threads: the least busy one's time for each second of the busiest, 1 when all did the same. */
+export function evenness(
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>,
+  shards: number,
+): number {
+  const worked = [...after].map(([thread, micros]) => micros - (before.get(thread) ?? 0));
+  const serving = worked.toSorted((a, b) => b - a).slice(0, shards);
+  return (serving[shards - 1] ?? 0) / Math.max(1, serving[0]);
 }
 
 async function runOpen(

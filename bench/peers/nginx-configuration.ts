@@ -1,10 +1,10 @@
-// An nginx that keeps to one folder, one worker and the foreground. Used as a peer and as the upstream of all peers.
+// An nginx that keeps to one folder and the foreground. Used as a peer and as the upstream of all peers.
 
 /** `http` is the content of the http block. */
-export function nginxConfiguration(folder: string, http: string): string {
+export function nginxConfiguration(folder: string, http: string, workers = 1): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   return `daemon off;
-worker_processes 1;
+worker_processes ${workers};
 worker_rlimit_nofile 20000;
 pid ${folder}/nginx.pid;
 error_log stderr crit;

@@ -1,4 +1,4 @@
-// Peer: Debian's nginx, one worker, upstream connections kept, no access log, and no header more than it must add.
+// Peer: Debian's nginx, a worker for each shard, upstream connections kept, no access log, and no header more than it must add.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export const nginx: Peer = {
   name: 'nginx',
   prepare: async () => whyAbsent('nginx'),
   version: () => versionOf('nginx', ['-v']),
-  lacks: (setup) => (isPlain(setup) ? null : 'nginx passes on and nothing else'),
+  lacks: (setup) => (isPlain({ ...setup, shards: 1 }) ? null : 'nginx passes on and nothing else'),
   async start({ children, folder, upstreamPort, setup }) {
     const port = await freePort();
     const file = join(folder, 'nginx.conf');
@@ -28,9 +28,9 @@ export const nginx: Peer = {
       const http = `upstream application { server 127.0.0.1:${upstreamPort}; keepalive 8192; keepalive_requests 1000000000; }
         client_max_body_size 0;
         server_names_hash_max_size 8192;
-        server { listen 127.0.0.1:${port} default_server backlog=4096; ${locations(first)} }
+        server { listen 127.0.0.1:${port} default_server reuseport backlog=4096; ${locations(first)} }
         ${services.join('\n')}`;
-      writeFileSync(file, nginxConfiguration(folder, http));
+      writeFileSync(file, nginxConfiguration(folder, http, setup.shards));
     };
     write('');
     const child = children.start(...nginxCommand(file, folder));

@@ -7,6 +7,7 @@ import { filters } from './filters.ts';
 import { paths } from './paths.ts';
 import { process } from './process.ts';
 import type { Scenario } from './scenario.ts';
+import { shards } from './shards.ts';
 
 export const scenarios: readonly Scenario[] = [
   ...bodies,
@@ -14,5 +15,6 @@ export const scenarios: readonly Scenario[] = [
   ...connections,
   ...paths,
   ...bookinfo,
+  ...shards,
   ...process,
 ];

@@ -1,18 +1,9 @@
-// The process rather than its requests: memory, start, change of configuration, threads.
+// The process rather than its requests: memory, start, change of configuration.
 
-import { EVERYONE, entrant, entrants, get, LOAD } from './entrants.ts';
+import { EVERYONE, entrants, get } from './entrants.ts';
 import type { Scenario } from './scenario.ts';
 
 export const process: readonly Scenario[] = [
-  {
-    ...LOAD,
-    name: 'shards-2',
-    about: 'GET, 300 B answer, 32 connections: two shards beside one',
-    entrants: [entrant('weft-1-shard', 'weft'), entrant('weft', 'weft', { shards: 2 })],
-    traffic: get(300),
-    rate: 0,
-    length: 2,
-  },
   { kind: 'idle', name: 'idle', about: 'memory before the first request', entrants: entrants(EVERYONE) },
   {
     kind: 'idle',

@@ -17,9 +17,7 @@ interface Common {
   readonly entrants: readonly Entrant[];
 }
 
-/** The same request again and again: in a closed loop for its cost, at a fixed rate for its latency. */
-export interface LoadScenario extends Common {
-  readonly kind: 'load';
+interface Load extends Common {
   readonly traffic: Traffic;
   /** Requests per second of the open loop; 0: none. */
   readonly rate: number;
@@ -31,6 +29,16 @@ export interface LoadScenario extends Common {
   readonly warm: number;
   /** What an answer must carry to prove that the filters ran. */
   readonly proof: string | null;
+}
+
+/** The same request again and again: in a closed loop for its cost, at a fixed rate for its latency. */
+export interface LoadScenario extends Load {
+  readonly kind: 'load';
+}
+
+/** The same of peers with one thread and with several. */
+export interface ScalingScenario extends Load {
+  readonly kind: 'scaling';
 }
 
 /** Memory and processor time while nobody asks anything. */
@@ -56,4 +64,4 @@ export interface SoakScenario extends Common {
   readonly length: number;
 }
 
-export type Scenario = LoadScenario | IdleScenario | StartScenario | ApplyScenario | SoakScenario;
+export type Scenario = LoadScenario | ScalingScenario | IdleScenario | StartScenario | ApplyScenario | SoakScenario;

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { figuresOf, latencyOf, median, type Round, ratiosOf } from '../../bench/figures.ts';
+import { evenness } from '../../bench/measures/load.ts';
+import { scalingOf } from '../../bench/measures/scaling.ts';
 
 function round(cpuMicrosPerRequest: number, errors = 0): Round {
   return { cpuMicrosPerRequest, requestsPerSecond: 1000, rssMiB: 80, errors };
@@ -23,6 +25,28 @@ test('a ratio compares two peers within each round, so that a slow round of both
   assert.deepEqual(ratiosOf([nginx, weft], ['nginx', 'reply-from']), [
     { peer: 'weft', to: 'nginx', median: 1.5, min: 1.5, max: 1.6 },
   ]);
+});
+
+test('scaling is what several threads answer with a core each, by the cost of a request in the same round', () => {
+  const single = figuresOf('weft-1-shard', [round(20), round(40), round(20)]);
+  const many = figuresOf('weft', [round(20), round(50), round(25)]);
+  assert.equal(scalingOf(many, single, 2), 1.6);
+});
+
+test('threads that share the work evenly have an evenness of 1, and those that only assist do not count', () => {
+  const before = new Map([
+    ['10', 1000],
+    ['11', 0],
+    ['12', 500],
+  ]);
+  const after = new Map([
+    ['10', 5000],
+    ['11', 3000],
+    ['12', 510],
+    ['13', 20],
+  ]);
+  assert.equal(evenness(before, after, 2), 0.75);
+  assert.equal(evenness(after, after, 2), 0);
 });
 
 test('latencies are those of all requests, the slowest included', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { sumOf, usage, usageAlone, usageBelow } from '../../bench/usage.ts';
+import { sumOf, threadsOf, usage, usageAlone, usageBelow } from '../../bench/usage.ts';
 
 // Busy for 120 ms of its own thread's time, however long a crowded machine takes to give it that.
 const BUSY = 'while (process.threadCpuUsage().user < 120_000); console.log("done"); setInterval(() => {}, 1000)';
@@ -32,6 +32,8 @@ test('the time of a process contains that of its threads and of the processes be
       assert.ok(part.cpuMicros >= 100_000 && part.rssMiB > 20, JSON.stringify(part));
     }
     assert.equal(sumOf(parts).processes, 2);
+    const busy = [...threadsOf(child.pid!).values()].filter((micros) => micros >= 100_000);
+    assert.ok(busy.length >= 2, 'one thread of each process was busy');
   } finally {
     child.stdin.end();
     await once(child, 'exit');
