@@ -6,6 +6,8 @@ export interface Round {
   readonly requestsPerSecond: number;
   readonly rssMiB: number;
   readonly errors: number;
+  /** End of the round, since the first began; where one watches something over time. */
+  readonly atSeconds?: number;
   /** What only this kind of scenario or peer has, such as the processor time of the applications behind it. */
   readonly also?: Readonly<Record<string, number>>;
 }
@@ -103,6 +105,14 @@ export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const half = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+/** Of the straight line that fits these points best: its rise for one more of the first coordinate. */
+export function slopeOf(points: readonly (readonly [x: number, y: number])[]): number {
+  const mean = (of: 0 | 1): number => points.reduce((sum, point) => sum + point[of], 0) / points.length;
+  const [x, y] = [mean(0), mean(1)];
+  const spread = points.reduce((sum, point) => sum + (point[0] - x) ** 2, 0);
+  return spread === 0 ? 0 : points.reduce((sum, point) => sum + (point[0] - x) * (point[1] - y), 0) / spread;
 }
 
 export function rounded(value: number): number {

@@ -27,6 +27,8 @@ export interface Plan {
   readonly rounds: number;
   /** Of load for each peer in each round; before the first round each peer gets the same once, unmeasured. */
   readonly seconds: number;
+  /** How long `soak` takes at its rate; null: as long as its share of a run, at full load. */
+  readonly soakSeconds: number | null;
 }
 
 export interface Setting {
@@ -109,7 +111,7 @@ export async function measure(plan: Plan, setting: Setting): Promise<Results> {
     say(`${scenario.name}: ${scenario.about}`);
     const failed: Entrant[] = [];
     const measuring: MeasureSetting = {
-      ...{ loads, stable, say, rounds: plan.rounds, seconds: plan.seconds },
+      ...{ loads, stable, say, rounds: plan.rounds, seconds: plan.seconds, soakSeconds: plan.soakSeconds },
       serves: (stall, traffic, proof, pauseMs) => serves(stall, traffic, proof, pauseMs),
       leaveOut(label, text) {
         const reason = text.split('\n')[0];

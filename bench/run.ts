@@ -17,10 +17,21 @@ import { scenarios } from './scenarios/all.ts';
 /** Of the whole, on two cores. */
 const MINUTES = 16;
 const USAGE = `npm run bench -- [--peers ${names(peers)}]
-                 [--scenario NAME,...] [--seconds 1] [--rounds 5] [--json FILE] [--write]
+                 [--scenario NAME,...] [--seconds 1] [--rounds 5] [--soak-seconds N] [--json FILE] [--write]
 --seconds: of load for each peer in each round; every peer is warmed up as long. --json: the figures, for programs.
+--soak-seconds: instead of everything else 'soak', that long, at 2,000 requests a second; 3600 is an hour.
 --write: bench/RESULTS.md and bench/results.svg. All peers and scenarios take about ${MINUTES} minutes at one second and five rounds.
 scenarios: ${names(scenarios)}`;
+
+interface Values {
+  readonly peers?: string;
+  readonly scenario?: string;
+  readonly seconds?: string;
+  readonly rounds?: string;
+  readonly 'soak-seconds'?: string;
+  readonly json?: string;
+  readonly write?: boolean;
+}
 
 interface Command extends Plan {
   readonly json: string | undefined;
@@ -75,7 +86,7 @@ async function run(command: Command): Promise<number> {
 
 /** The command, or what is wrong with it. */
 function parse(args: readonly string[]): Command | string {
-  let values: { peers?: string; scenario?: string; seconds?: string; rounds?: string; json?: string; write?: boolean };
+  let values: Values;
   try {
     const string = { type: 'string' } as const;
     const options = {
@@ -83,6 +94,7 @@ function parse(args: readonly string[]): Command | string {
       scenario: string,
       seconds: string,
       rounds: string,
+      'soak-seconds': string,
       json: string,
       write: { type: 'boolean' } as const,
     };
@@ -94,8 +106,12 @@ function parse(args: readonly string[]): Command | string {
   const rounds = Number(values.rounds ?? 5);
   if (!Number.isInteger(seconds) || seconds < 1 || seconds > 600) return '--seconds is a whole number from 1 to 600';
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) return '--rounds is a whole number from 1 to 100';
+  const soakSeconds = values['soak-seconds'] === undefined ? null : Number(values['soak-seconds']);
+  if (soakSeconds !== null && !(Number.isInteger(soakSeconds) && soakSeconds >= 20 && soakSeconds <= 1_000_000)) {
+    return '--soak-seconds is a whole number from 20 on';
+  }
   const chosenPeers = choose('peer', peers, values.peers);
-  const chosenScenarios = choose('scenario', scenarios, values.scenario);
+  const chosenScenarios = choose('scenario', scenarios, values.scenario ?? (soakSeconds === null ? undefined : 'soak'));
   if (typeof chosenPeers === 'string') return chosenPeers;
   if (typeof chosenScenarios === 'string') return chosenScenarios;
   return {
@@ -103,6 +119,7 @@ function parse(args: readonly string[]): Command | string {
     scenarios: chosenScenarios,
     seconds,
     rounds,
+    soakSeconds,
     json: values.json,
     write: values.write ?? false,
   };

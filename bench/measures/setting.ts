@@ -12,6 +12,8 @@ export interface MeasureSetting {
   readonly rounds: number;
   /** Of load for each in each round. */
   readonly seconds: number;
+  /** Of a long soak; null: a short one as part of the run. */
+  readonly soakSeconds: number | null;
   say(line: string): void;
   /** Waits until it serves this traffic as it should. Rejects with what it answers instead. */
   serves(stall: Stall, traffic: Traffic, proof: string | null, pauseMs?: number): Promise<void>;

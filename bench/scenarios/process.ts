@@ -30,5 +30,6 @@ export const process: readonly Scenario[] = [
     entrants: entrants(['weft']),
     traffic: get(1024),
     length: 30,
+    rate: 2000,
   },
 ];

@@ -60,8 +60,10 @@ export interface ApplyScenario extends Common {
 export interface SoakScenario extends Common {
   readonly kind: 'soak';
   readonly traffic: Traffic;
-  /** Seconds are this many times those of a round. */
+  /** Seconds are this many times those of a round, unless the run says how many. */
   readonly length: number;
+  /** Requests per second when the run says for how long; otherwise as many as go. */
+  readonly rate: number;
 }
 
 export type Scenario = LoadScenario | ScalingScenario | IdleScenario | StartScenario | ApplyScenario | SoakScenario;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { figuresOf, latencyOf, median, type Round, ratiosOf } from '../../bench/figures.ts';
+import { figuresOf, latencyOf, median, type Round, ratiosOf, slopeOf } from '../../bench/figures.ts';
 import { evenness } from '../../bench/measures/load.ts';
 import { scalingOf } from '../../bench/measures/scaling.ts';
 
@@ -47,6 +47,12 @@ test('threads that share the work evenly have an evenness of 1, and those that o
   ]);
   assert.equal(evenness(before, after, 2), 0.75);
   assert.equal(evenness(after, after, 2), 0);
+});
+
+test('a slope is that of the line through the points, whatever single points do', () => {
+  const rising = Array.from({ length: 60 }, (_, i) => [i, 100 + i / 2 + (i % 2 === 0 ? 3 : -3)] as const);
+  assert.ok(Math.abs(slopeOf(rising) - 0.5) < 0.02, String(slopeOf(rising)));
+  assert.equal(slopeOf([[7, 1]]), 0);
 });
 
 test('latencies are those of all requests, the slowest included', () => {

@@ -33,6 +33,7 @@ test('two rounds of two scenarios give a figure of every kind for each peer that
     scenarios: named('plain-get-1k', 'post-10k'),
     rounds: 2,
     seconds: 1,
+    soakSeconds: null,
   });
   assert.deepEqual(results.missing, []);
   assert.deepEqual(Object.keys(results.scenarios), ['plain-get-1k', 'post-10k']);
@@ -44,7 +45,7 @@ test('two rounds of two scenarios give a figure of every kind for each peer that
 });
 
 test('a process that nobody asks anything is measured for its memory and its start', { skip }, async (t) => {
-  const plan = { peers: [replyFrom], scenarios: named('idle', 'start'), rounds: 1, seconds: 1 };
+  const plan = { peers: [replyFrom], scenarios: named('idle', 'start'), rounds: 1, seconds: 1, soakSeconds: null };
   const { scenarios: found } = await measured(t, plan);
   assert.ok(found.idle[0].rssMiB > 10);
   assert.equal(found.idle[0].requestsPerSecond, 0);
@@ -52,7 +53,7 @@ test('a process that nobody asks anything is measured for its memory and its sta
 });
 
 test("Bookinfo's page without a mesh: nothing for proxies, all for the applications", { skip }, async (t) => {
-  const plan = { peers: [direct], scenarios: named('bookinfo-page'), rounds: 1, seconds: 1 };
+  const plan = { peers: [direct], scenarios: named('bookinfo-page'), rounds: 1, seconds: 1, soakSeconds: null };
   const results = await measured(t, plan);
   const [page] = results.scenarios['bookinfo-page'];
   assert.deepEqual([page.peer, page.cpuMicrosPerRequest, page.errors], ['direct', 0, 0]);
@@ -72,7 +73,7 @@ test('a peer that is not installed, and one that does not serve, are named with 
     },
   };
   const said: string[] = [];
-  const plan = { peers: [absent, broken], scenarios: named('plain-get'), rounds: 1, seconds: 1 };
+  const plan = { peers: [absent, broken], scenarios: named('plain-get'), rounds: 1, seconds: 1, soakSeconds: null };
   const results = await measured(t, plan, (line) => said.push(line));
   assert.deepEqual(results.missing[0], { peer: 'nginx', reason: 'absent is not on PATH', broken: false });
   assert.equal(results.missing[1].peer, 'reply-from');
@@ -111,6 +112,7 @@ test('an unknown peer, scenario or number is refused with what there is', async 
     ],
     [['--scenario', 'plain'], /no scenario is named 'plain'; there are plain-get,/],
     [['--seconds', 'soon'], /--seconds is a whole number/],
+    [['--soak-seconds', '1'], /--soak-seconds is a whole number from 20 on/],
     [['--sconds', '1'], /--sconds/],
   ];
   for (const [args, expected] of cases) {
