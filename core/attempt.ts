@@ -9,6 +9,7 @@ import type { ClientConnection, Receiver, UpstreamStream } from './codec.ts';
 import type { FailureCode } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { FieldName, type Head } from './head.ts';
+import { keepLent } from './lent.ts';
 import { ON_ANSWER, sendsTwice } from './retry/conditions.ts';
 import { backoff, isIdempotent, type RetryPolicy } from './retry/policy.ts';
 import { afterAnswer, afterFailure, type Verdict } from './retry/verdict.ts';
@@ -135,6 +136,7 @@ export class Attempt implements Receiver, Waiter, TimerOwner {
     if (end) this.ended = true;
     if (this.replay !== null) this.keep(chunk);
     if (this.stream === null) {
+      keepLent();
       this.pending ??= [];
       this.pending.push(chunk);
       this.pendingBytes += chunk.length;
@@ -156,7 +158,10 @@ export class Attempt implements Receiver, Waiter, TimerOwner {
   private keep(chunk: Buffer): void {
     this.replayBytes += chunk.length;
     if (this.replayBytes > this.policy.replayBytes) this.replay = null;
-    else this.replay!.push(chunk);
+    else {
+      keepLent();
+      this.replay!.push(chunk);
+    }
   }
 
   private write(chunk: Buffer, end: boolean): void {

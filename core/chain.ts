@@ -8,6 +8,7 @@ import type { ChainSpec } from './chain-spec.ts';
 import type { Exchange } from './exchange.ts';
 import type { Direction, LocalReply, Verdict } from './filter.ts';
 import type { Head } from './head.ts';
+import { keepLent } from './lent.ts';
 import type { ExchangeRecord } from './record.ts';
 import { Seat } from './seat.ts';
 import type { Timers } from './timers.ts';
@@ -217,6 +218,7 @@ export class Passage {
   /** Keeps bytes at a paused filter. False: over the limit, and the exchange was answered. */
   private hold(seat: Seat, direction: Direction, body: BodyBuffer, end: boolean): boolean {
     const flow = seat.flow(direction);
+    keepLent();
     flow.held ??= new BodyBuffer();
     if (body.length > 0 && body !== flow.held) flow.held.append(body.take());
     flow.end ||= end;

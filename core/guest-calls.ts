@@ -7,6 +7,7 @@ import type { Waiter } from './cluster/pool.ts';
 import type { ClientConnection, Receiver, UpstreamStream } from './codec.ts';
 import { FAILURES, type FailureCode } from './errors.ts';
 import type { Head } from './head.ts';
+import { keepLent } from './lent.ts';
 import { isIdempotent } from './retry/policy.ts';
 import { Timer, type TimerOwner, type Timers } from './timers.ts';
 import type {
@@ -122,7 +123,10 @@ class GuestCall implements Waiter, Receiver, TimerOwner {
       this.fail('too many large answers are on their way');
       return;
     }
-    if (chunk.length > 0) this.chunks.push(chunk);
+    if (chunk.length > 0) {
+      keepLent();
+      this.chunks.push(chunk);
+    }
     if (end) this.answered(null);
   }
 

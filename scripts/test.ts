@@ -22,6 +22,9 @@ if (files.length === 0) {
   process.exit(2);
 }
 
+// Whoever holds bytes that were only lent to him reads nonsense (core/lent.ts).
+process.env.WEFT_OVERWRITE_LENT = '1';
+
 let failed = false;
 const summary: string[] = [];
 const stream = run({

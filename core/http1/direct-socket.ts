@@ -1,22 +1,21 @@
 // Takes bytes off a socket without a new 64 KiB ArrayBuffer for every read (12 % of a small request's CPU): one read
-// buffer for the shard, small reads copied out of it, and a buffer of its own only for a socket that streams.
+// buffer for the shard, small reads copied out of it, larger ones lent, and a buffer of its own for a socket that streams.
 
 import { Socket } from 'node:net';
+import { type ByteReceiver, copyOf, LENT_ABOVE, lend } from '../lent.ts';
 import { handleOf, streamBase } from './stream-base.ts';
 
-export interface ByteReceiver {
-  /** `chunk` belongs to the receiver. */
-  receive(chunk: Buffer): void;
-}
-
 const READ = 64 * 1024;
-/** Reads up to this size go side by side into a slab; larger ones get memory of their own. */
-const SMALL = 4 * 1024;
+/** Read buffers kept for the next socket that streams. */
+const MOST_SPARE = 4;
 
 /** Overwritten by the next read of any socket of this shard. */
-const shared = Buffer.allocUnsafeSlow(READ);
-let slab = Buffer.allocUnsafeSlow(READ);
-let used = 0;
+const shared: Buffer = Buffer.allocUnsafeSlow(READ);
+/** Larger reads are copied here to be lent: the system cannot be told to leave `shared` alone while a write waits. */
+let loans = Buffer.allocUnsafeSlow(READ);
+let lentUpTo = 0;
+/** Read buffers of sockets that have stopped streaming. */
+const spare: Buffer[] = [];
 
 /** What Node's own socket has and its types do not say. */
 interface Accepted {
@@ -71,8 +70,8 @@ function readAhead(socket: Socket, reads: Reads): void {
 }
 
 class Reads {
-  /** Where the next read goes. */
-  next = shared;
+  /** Where the next read goes: `shared`, or a buffer that only this socket reads into. */
+  next: Buffer = shared;
   private readonly receiver: ByteReceiver;
 
   constructor(receiver: ByteReceiver) {
@@ -80,29 +79,33 @@ class Reads {
   }
 
   take(size: number, bytes: Buffer): boolean {
-    const streaming = size === READ;
-    const chunk = streaming && bytes !== shared ? bytes : kept(bytes, size);
-    // A full read means that more waits: the next one need not be copied. After a short one the shard's will do.
-    if (streaming) this.next = Buffer.allocUnsafeSlow(READ);
-    else if (this.next !== shared) this.next = shared;
-    this.receiver.receive(chunk);
+    const { receiver } = this;
+    if (size === READ) {
+      // A full read means that more waits: from the next one on nothing need be copied.
+      if (bytes === shared) {
+        this.next = spare.pop() ?? Buffer.allocUnsafeSlow(READ);
+        lendCopy(receiver, bytes, size);
+      } else if (!lend(receiver, bytes)) this.next = Buffer.allocUnsafeSlow(READ);
+      return true;
+    }
+    if (bytes !== shared) this.next = shared;
+    if (size > LENT_ABOVE) lendCopy(receiver, bytes, size);
+    else receiver.receive(copyOf(bytes, 0, size));
+    if (bytes !== shared && spare.length < MOST_SPARE) spare.push(bytes);
     return true;
   }
 }
 
-/** The first `size` bytes in memory that nobody will write to again. */
-function kept(bytes: Buffer, size: number): Buffer {
-  if (size > SMALL) {
-    const copy = Buffer.allocUnsafeSlow(size);
-    bytes.copy(copy, 0, 0, size);
-    return copy;
+function lendCopy(receiver: ByteReceiver, bytes: Buffer, size: number): void {
+  if (READ - lentUpTo < size) {
+    loans = Buffer.allocUnsafeSlow(READ);
+    lentUpTo = 0;
   }
-  if (READ - used < size) {
-    slab = Buffer.allocUnsafeSlow(READ);
-    used = 0;
-  }
-  const start = used;
-  used += size;
-  bytes.copy(slab, start, 0, size);
-  return slab.subarray(start, used);
+  const start = lentUpTo;
+  const end = start + size;
+  const memory = loans;
+  bytes.copy(memory, start, 0, size);
+  lentUpTo = end;
+  // Kept: what comes next is put behind it.
+  if (lend(receiver, memory.subarray(start, end)) && loans === memory && lentUpTo === end) lentUpTo = start;
 }

@@ -2,7 +2,8 @@
 // than the pieces in flight. The same for both ends of a connection.
 
 import type { Socket } from 'node:net';
-import { type ByteReceiver, readDirectly } from './direct-socket.ts';
+import type { ByteReceiver } from '../lent.ts';
+import { readDirectly } from './direct-socket.ts';
 import { enter, leave } from './outbox.ts';
 import { HOLD_BODY, HOLD_CLOSED, type MessageReader } from './reader.ts';
 

@@ -2,6 +2,7 @@
 // here and flushed when the callback that read from some socket ends. Counts what the peer has not taken yet.
 
 import type { Socket } from 'node:net';
+import { keepLent } from '../lent.ts';
 import { DirectWrites } from './direct-writes.ts';
 
 const SLAB = 64 * 1024;
@@ -115,7 +116,7 @@ export class Outbox {
     this.touch();
   }
 
-  /** Takes a piece of a body. Small ones are copied, large ones kept as they are. */
+  /** Takes a piece of a body. Small ones are copied; large ones leave with the callback that was lent them, or are kept. */
   append(chunk: Buffer): void {
     const size = chunk.length;
     if (size === 0) return;
@@ -165,9 +166,12 @@ export class Outbox {
 
   private write(pieces: Buffer | readonly Buffer[], size: number): void {
     const { socket, direct } = this;
-    if (direct === null) writePieces(socket, pieces, this.blocked ? this.onTaken : undefined);
+    if (direct === null) {
+      keepLent();
+      writePieces(socket, pieces, this.blocked ? this.onTaken : undefined);
+    } else if (!direct.write(pieces, size)) keepLent();
     // The owner is in the middle of something.
-    else if (direct.write(pieces, size) && this.blocked) process.nextTick(this.onTaken);
+    else if (this.blocked) process.nextTick(this.onTaken);
   }
 
   /** What was gathered, when it is more than one piece. */
@@ -188,10 +192,12 @@ export class Outbox {
     if (this.isDirty) return;
     this.isDirty = true;
     dirty[dirtyCount++] = this;
-    if (reading === 0 && !scheduled) {
-      scheduled = true;
-      process.nextTick(flushAll);
-    }
+    if (reading !== 0) return;
+    // Later than the callback that lent it.
+    keepLent();
+    if (scheduled) return;
+    scheduled = true;
+    process.nextTick(flushAll);
   }
 
   private taken(): void {

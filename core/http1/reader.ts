@@ -3,6 +3,7 @@
 
 import type { FailureCode } from '../errors.ts';
 import type { Head } from '../head.ts';
+import { copyOf, keepLent, LENT_ABOVE } from '../lent.ts';
 import { ChunkedDecoder } from './chunked.ts';
 import { CHUNKED, FIXED, type HeadLimits, NO_BODY, type Reading, UNTIL_CLOSE } from './strict.ts';
 
@@ -128,7 +129,10 @@ export class MessageReader {
     let at = 0;
     while (at < end) {
       if (this.holds !== 0) {
-        if ((this.holds & HOLD_CLOSED) === 0) this.tail = at === 0 ? bytes : bytes.subarray(at);
+        if ((this.holds & HOLD_CLOSED) === 0) {
+          this.tail = at === 0 ? bytes : bytes.subarray(at);
+          keepLent();
+        }
         return;
       }
       switch (this.mode) {
@@ -200,10 +204,14 @@ export class MessageReader {
       const empty = bytes.indexOf('\r\n\r\n', at, 'latin1');
       if (empty >= 0) stop = Math.min(stop, empty + 4);
     }
-    const reading = this.sink.parseHead(bytes, at, stop);
+    // A head outlives the bytes that it came in.
+    const lent = end > LENT_ABOVE;
+    const reading = lent
+      ? this.sink.parseHead(copyOf(bytes, at, stop), 0, stop - at)
+      : this.sink.parseHead(bytes, at, stop);
     if (reading === 'complete') {
       this.blank = 0;
-      return this.sink.onHeadRead();
+      return lent ? at + this.sink.onHeadRead() : this.sink.onHeadRead();
     }
     if (reading !== 'incomplete') {
       this.violate(reading);

@@ -3,6 +3,7 @@
 
 import type { DownstreamStream, Receiver } from '../codec.ts';
 import type { Head } from '../head.ts';
+import { keepLent } from '../lent.ts';
 import { CLOSE, KEEP_ALIVE, SILENT, writeChunk, writeLastChunk, writeLine, writeResponseHead } from './encoder.ts';
 import type { Outbox } from './outbox.ts';
 import type { Http1ServerConnection } from './server.ts';
@@ -188,6 +189,7 @@ class EarlyAnswer {
   trailers: Head | null = null;
 
   add(chunk: Buffer, end: boolean): boolean {
+    keepLent();
     this.chunks.push(chunk);
     this.ended = end;
     return end;

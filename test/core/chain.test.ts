@@ -6,6 +6,7 @@ import { ChainSpec } from '../../core/chain-spec.ts';
 import type { Exchange } from '../../core/exchange.ts';
 import type { FilterFactory, FilterStream, HttpFilter, LocalReply, Verdict } from '../../core/filter.ts';
 import { Head } from '../../core/head.ts';
+import { lend } from '../../core/lent.ts';
 import { answerReply } from '../../core/rescue.ts';
 import { Timers } from '../../core/timers.ts';
 
@@ -135,6 +136,16 @@ test('a request passes the filters in order and its response comes back in rever
     'a.done',
   ]);
   assert.deepEqual(out, ['forward head', 'forward x end', 'send 200', 'send y end']);
+  stop();
+});
+
+test('what a filter holds of a body that was lent stays as it was', () => {
+  const { passage, out, stop } = through(filter('a'), filter('b', { requestBody: () => 'pause' }));
+  passage.enter(false);
+  lend({ receive: (piece) => passage.requestBody(piece, false) }, Buffer.from('x'));
+  lend({ receive: (piece) => passage.requestBody(piece, true) }, Buffer.from('y'));
+  streams.get('b')!.resume('request');
+  assert.deepEqual(out, ['forward head', 'forward xy end']);
   stop();
 });
 

@@ -86,6 +86,16 @@ describe('a request of a filter', () => {
     await app.close();
   });
 
+  test('brings back a body of many large pieces as it was', async () => {
+    const sent = Buffer.alloc(500_000, 'piece by piece ');
+    const app = await startApp((_request, response) => void response.end(sent));
+    const { send, close } = callsTo(app.port);
+    const outcome = await send().outcome;
+    assert.ok('head' in outcome && outcome.body.equals(sent));
+    close();
+    await app.close();
+  });
+
   test('uses the pool’s connection again', async () => {
     const ports = new Set<number>();
     const app = await startApp((request, response) => {

@@ -101,6 +101,13 @@ function send(options: {
   });
 }
 
+test('a large body that comes with its head, before there is a connection to the application, arrives as it was', async () => {
+  const body = Buffer.alloc(40_000, 'comes with its head');
+  const head = `POST / HTTP/1.1\r\nHost: 127.0.0.1:${appPort}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`;
+  const received = await exchangeBytes(mesh.ports.outbound, Buffer.concat([Buffer.from(head), body]));
+  assert.match(received, new RegExp(`${body.length} ${createHash('sha256').update(body).digest('hex')}`));
+});
+
 for (const size of [0, 1, 1000, 65_535, 65_536, 1_000_000, 5 * MiB]) {
   test(`a body of ${size} bytes arrives whole, with its length and chunked`, async () => {
     const body = Buffer.alloc(size, 'abcdefghij');

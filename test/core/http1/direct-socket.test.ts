@@ -6,6 +6,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
 import { readDirectly } from '../../../core/http1/direct-socket.ts';
+import { keepLent } from '../../../core/lent.ts';
 import { type Cleanup, listen } from './rig.ts';
 
 async function pair(t: Cleanup, server: Server): Promise<{ near: Socket; accepted: Socket }> {
@@ -29,6 +30,7 @@ class Kept {
   onChunk: (() => void) | null = null;
 
   receive(chunk: Buffer): void {
+    keepLent();
     this.chunks.push(chunk);
     this.size += chunk.length;
     this.onChunk?.();
