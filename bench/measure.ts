@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Children } from './children.ts';
 import { createCredentials } from './credentials.ts';
 import { type PeerFigures, type Ratio, ratiosOf } from './figures.ts';
-import { filterIn } from './filter.ts';
+import { filtersIn } from './filter-files.ts';
 import type { Loads, Traffic } from './load/load.ts';
 import { type Machine, machine } from './machine.ts';
 import { measureApply } from './measures/apply.ts';
@@ -96,7 +96,7 @@ export async function measure(plan: Plan, setting: Setting): Promise<Results> {
     folder,
     upstreamPort: upstream.port,
     credentials,
-    filterFile: filterIn(folder),
+    filterFile: filtersIn(folder),
   });
 
   for (const scenario of plan.scenarios) {

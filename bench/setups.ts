@@ -1,13 +1,16 @@
 // What a peer is configured to do with a request before it reaches whoever answers. The same for all peers of a scenario.
 
+/** The benchmark's modules, by what they were built with: our SDK, the public one of Rust, that of Go (`filter-files.ts`). */
+export type WasmFilter = 'wasm-header' | 'wasm-rust' | 'wasm-go';
+
 export interface Setup {
   /** Who answers behind it: the one upstream, or Bookinfo's four applications with a proxy beside each of them. */
   readonly behind: 'upstream' | 'bookinfo';
   /**
    * `plain`: pass it on. `chain`: verify a JSON web token, ask for its principal by a rule, take a token from a bucket that
-   * never is empty, draw for a fault of one in a million, count. `wasm-header`: run the benchmark's filter (`filter.ts`) on request and answer.
+   * never is empty, draw for a fault of one in a million, count. Others: run that module on request and answer.
    */
-  readonly filters: 'plain' | 'chain' | 'wasm-header';
+  readonly filters: 'plain' | 'chain' | WasmFilter;
   /** Above 1: path prefixes /route-0/, /route-1/, ... that are compared in this order, each leading to the upstream. */
   readonly routes: number;
   /** Hosts with one route each that are there beside the one that is asked. */
@@ -26,6 +29,11 @@ export const MOST_REQUESTS = 4_000_000_000;
 /** One name for equal setups. */
 export function setupKey({ behind, filters, routes, services, shards, hops }: Setup): string {
   return `${behind}-${filters}-${routes}-${services}-${shards}-${hops}`;
+}
+
+/** The module that it runs, or null. */
+export function wasmFilterOf({ filters }: Setup): WasmFilter | null {
+  return filters === 'plain' || filters === 'chain' ? null : filters;
 }
 
 /** Nothing but passing on, with as many routes and services as you like: what every peer can be configured to. */

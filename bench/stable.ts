@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Children } from './children.ts';
 import type { Credentials } from './credentials.ts';
+import type { FilterFile } from './filter-files.ts';
 import type { Peer, RunningPeer } from './peers/peer.ts';
 import type { Entrant } from './scenarios/scenario.ts';
 import { setupKey } from './setups.ts';
@@ -24,7 +25,7 @@ export interface StableSetting {
   readonly folder: string;
   readonly upstreamPort: number;
   readonly credentials: Credentials;
-  filterFile(): Promise<string>;
+  readonly filterFile: FilterFile;
 }
 
 export class Stable {

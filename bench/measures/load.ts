@@ -3,6 +3,7 @@
 import { figuresOf, latencyOf, type Round } from '../figures.ts';
 import type { ClosedLoop } from '../load/load.ts';
 import type { LoadScenario } from '../scenarios/scenario.ts';
+import { wasmFilterOf } from '../setups.ts';
 import type { Stall } from '../stable.ts';
 import { threadsOf } from '../usage.ts';
 import type { Measure, MeasureSetting } from './setting.ts';
@@ -75,7 +76,7 @@ export async function servingStalls(scenario: LoadScenario, setting: MeasureSett
   for (const entrant of scenario.entrants) {
     try {
       const stall = await setting.stable.get(entrant);
-      await setting.serves(stall, scenario.traffic, entrant.setup.filters === 'wasm-header' ? scenario.proof : null);
+      await setting.serves(stall, scenario.traffic, wasmFilterOf(entrant.setup) !== null ? scenario.proof : null);
       serving.push(stall);
     } catch (error) {
       setting.leaveOut(entrant.label, (error as Error).message);

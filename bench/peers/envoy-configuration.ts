@@ -1,6 +1,6 @@
 // Envoy's configuration for a setup: one listener, one cluster, and the native filters that do what weft's chain does.
 
-import { MOST_REQUESTS, routePrefixes, type Setup, serviceHosts } from '../setups.ts';
+import { MOST_REQUESTS, routePrefixes, type Setup, serviceHosts, wasmFilterOf } from '../setups.ts';
 import type { PeerSetting } from './peer.ts';
 
 const NO_LIMIT = 1_000_000;
@@ -94,7 +94,8 @@ function cluster(name: string, port: number): object {
 
 async function filters(setting: PeerSetting): Promise<object[]> {
   if (setting.setup.filters === 'chain') return chain(setting);
-  return setting.setup.filters === 'wasm-header' ? [wasm(await setting.filterFile())] : [];
+  const filter = wasmFilterOf(setting.setup);
+  return filter === null ? [] : [wasm(await setting.filterFile(filter))];
 }
 
 /** The filters that Istio configures for RequestAuthentication, AuthorizationPolicy, a local rate limit and an HTTPFaultInjection. */

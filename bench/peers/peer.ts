@@ -2,6 +2,7 @@
 
 import type { Child, Children } from '../children.ts';
 import type { Credentials } from '../credentials.ts';
+import type { FilterFile } from '../filter-files.ts';
 import type { Setup } from '../setups.ts';
 import type { Usage } from '../usage.ts';
 
@@ -26,8 +27,7 @@ export interface PeerSetting {
   readonly setup: Setup;
   /** Whose tokens the chain accepts. */
   readonly credentials: Credentials;
-  /** The filter of `wasm-header`, compiled. */
-  filterFile(): Promise<string>;
+  readonly filterFile: FilterFile;
 }
 
 export interface RunningPeer {

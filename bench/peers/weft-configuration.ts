@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { MOST_REQUESTS, routePrefixes, type Setup, serviceHosts } from '../setups.ts';
+import { MOST_REQUESTS, routePrefixes, type Setup, serviceHosts, wasmFilterOf } from '../setups.ts';
 import type { PeerSetting } from './peer.ts';
 
 const GATEWAY_NAMESPACE = 'istio-system';
@@ -37,10 +37,11 @@ function otherServices(setup: Setup, port: number): object[] {
 
 async function policies({ setup, credentials, filterFile }: PeerSetting): Promise<object[]> {
   if (setup.filters === 'plain') return [];
-  if (setup.filters === 'wasm-header') {
+  const filter = wasmFilterOf(setup);
+  if (filter !== null) {
     // Its bytes lie beside the configuration.
     const hex = createHash('sha256')
-      .update(readFileSync(await filterFile()))
+      .update(readFileSync(await filterFile(filter)))
       .digest('hex');
     return [resource('weft.dev/v1', 'Plugin', 'bench', { digest: `sha256:${hex}` })];
   }

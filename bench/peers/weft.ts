@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startWeftMesh } from '../bookinfo/weft.ts';
 import { freePort } from '../ports.ts';
+import { wasmFilterOf } from '../setups.ts';
 import type { Peer, PeerSetting } from './peer.ts';
 import { weftConfiguration } from './weft-configuration.ts';
 
@@ -27,7 +28,8 @@ export const weft: Peer = {
     const { children, folder, setup } = setting;
     if (setup.behind === 'bookinfo') return startWeftMesh(setting, mesh);
     const port = await freePort();
-    if (setup.filters === 'wasm-header') copyFileSync(await setting.filterFile(), join(folder, 'bench.wasm'));
+    const filter = wasmFilterOf(setup);
+    if (filter !== null) copyFileSync(await setting.filterFile(filter), join(folder, 'bench.wasm'));
     await write(setting, port, null);
     const args = [mesh, 'proxy', '--config', folder, '--shards', String(setup.shards), '--access-log', 'off'];
     const child = children.start(process.execPath, args, { MESH_HOME: join(folder, '.mesh') });

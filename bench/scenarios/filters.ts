@@ -1,6 +1,7 @@
 // What filters cost: the default chain beside Envoy's native filters, and one WebAssembly filter, the same file in both.
 // The credentials of the chain are added to its requests by the run.
 
+import type { WasmFilter } from '../setups.ts';
 import { entrant, get, LOAD } from './entrants.ts';
 import type { LoadScenario } from './scenario.ts';
 
@@ -21,18 +22,24 @@ export const filters: readonly LoadScenario[] = [
     traffic: get(300),
     length: 2,
   },
-  {
+  oneModule('wasm-header', 'of our SDK'),
+  oneModule('wasm-rust', 'of the public Rust SDK'),
+  oneModule('wasm-go', 'of the public Go SDK'),
+];
+
+function oneModule(filters: WasmFilter, made: string): LoadScenario {
+  return {
     ...LOAD,
-    name: 'wasm-header',
-    about: 'GET, 300 B answer, one WebAssembly filter that reads three headers and writes two, the same file in both',
+    name: filters,
+    about: `GET, 300 B answer, one WebAssembly filter ${made} that reads three headers and writes two, the same file in both`,
     entrants: [
       entrant('envoy-plain', 'envoy'),
-      entrant('envoy', 'envoy', { filters: 'wasm-header' }),
+      entrant('envoy', 'envoy', { filters }),
       entrant('weft-plain', 'weft'),
-      entrant('weft', 'weft', { filters: 'wasm-header' }),
+      entrant('weft', 'weft', { filters }),
     ],
     traffic: get(300),
     length: 2,
     proof: FILTER_PROOF,
-  },
-];
+  };
+}

@@ -5,6 +5,7 @@ import type { BodyBuffer } from '../body.ts';
 import type { ClosedBy, ConnectionOwner, NetworkFilter, Side } from '../network-filter.ts';
 import type { Callback, Context, Instance } from './instance.ts';
 import type { Plugin } from './plugin.ts';
+import { DONE_DEADLINE_MS } from './stream.ts';
 
 type Wishes = Record<'resume' | 'close', Set<Side>>;
 
@@ -20,6 +21,10 @@ export class WasmConnection implements Context, NetworkFilter {
   private readonly instance: Instance;
   private wishes: Wishes | null = null;
   private created = false;
+  /** The connection has ended. */
+  private over = false;
+  /** The guest asked for time when it ended. */
+  private waits = false;
 
   constructor(plugin: Plugin, instance: Instance, owner: ConnectionOwner) {
     this.plugin = plugin;
@@ -54,16 +59,40 @@ export class WasmConnection implements Context, NetworkFilter {
     this.run(name, callback, this.id, PEERS[by]);
   }
 
-  /** done, log, delete. */
+  /** done, log, delete. A guest that is not done yet keeps its context, without the connection, until it says so. */
   done(): void {
     const { instance } = this;
-    if (this.created && !instance.dead) {
-      const { callbacks } = instance;
-      this.run('proxy_on_done', callbacks.done, this.id);
-      this.run('proxy_on_log', callbacks.log, this.id);
-      this.run('proxy_on_delete', callbacks.delete, this.id);
+    const { callbacks } = instance;
+    this.over = true;
+    if (!this.created || instance.dead) {
+      this.release();
+      return;
     }
-    instance.contexts.delete(this.id);
+    this.waits = callbacks.done !== null && this.run('proxy_on_done', callbacks.done, this.id) === 0;
+    this.run('proxy_on_log', callbacks.log, this.id);
+    if (this.waits && !instance.dead) setTimeout(() => this.finished(), DONE_DEADLINE_MS).unref();
+    else this.delete();
+  }
+
+  /** The guest is done with this connection (proxy_done, or its time is over). False: nothing waited for that. */
+  finished(): boolean {
+    if (!this.waits) return false;
+    this.waits = false;
+    // After the callback in progress: the guest may still speak of this context.
+    setImmediate(() => this.delete());
+    return true;
+  }
+
+  private delete(): void {
+    if (!this.instance.dead) this.run('proxy_on_delete', this.instance.callbacks.delete, this.id);
+    this.release();
+  }
+
+  private release(): void {
+    this.waits = false;
+    this.data.downstream = null;
+    this.data.upstream = null;
+    this.instance.contexts.delete(this.id);
     this.plugin.streamEnded();
   }
 
@@ -79,7 +108,7 @@ export class WasmConnection implements Context, NetworkFilter {
   settle(): void {
     const { wishes, owner } = this;
     this.wishes = null;
-    if (wishes === null) return;
+    if (wishes === null || this.over) return;
     for (const side of wishes.close) owner.close(side);
     if (wishes.close.size > 0) return;
     for (const side of wishes.resume) owner.resume(side);
@@ -88,6 +117,7 @@ export class WasmConnection implements Context, NetworkFilter {
   /** The guest has died: bytes that it has not seen may not pass, unless the filter may be missing. */
   abandon(): void {
     this.wishes = null;
+    if (this.over) return;
     if (this.plugin.failsOpen) for (const side of SIDES) this.owner.resume(side);
     else this.owner.close('downstream');
   }

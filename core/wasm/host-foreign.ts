@@ -73,6 +73,9 @@ const FUNCTIONS: ReadonlyMap<string, Foreign> = new Map<string, Foreign>([
   ],
 ]);
 
+/** What may be called by name. */
+export const FOREIGN_NAMES: readonly string[] = [...FUNCTIONS.keys()];
+
 export function foreignFunctions(vm: Instance): Record<string, HostFunction> {
   const { memory } = vm;
   const functions = new Interned((name) => FUNCTIONS.get(name));

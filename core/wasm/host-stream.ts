@@ -108,8 +108,8 @@ export function streamFunctions(vm: Instance): Record<string, HostFunction> {
       if (vm.stage !== 'running') vm.forbid('proxy_done');
       const context = vm.effective;
       if (context === null) return Status.NotFound;
-      if (context instanceof WasmStream) return context.finished() ? Status.Ok : Status.NotFound;
-      return context.plugin.finished() ? Status.Ok : Status.NotFound;
+      const waits = context instanceof WasmStream || context instanceof WasmConnection ? context : context.plugin;
+      return waits.finished() ? Status.Ok : Status.NotFound;
     },
   };
 }

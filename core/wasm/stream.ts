@@ -28,7 +28,8 @@ const BITS: Readonly<Record<Wish, number>> = {
   'close response': CLOSE_RESPONSE,
 };
 
-const DONE_DEADLINE_MS = 10_000;
+/** A guest that is not done when a stream, a connection or its plugin ends is waited for no longer. */
+export const DONE_DEADLINE_MS = 10_000;
 
 export class WasmStream implements HttpFilter, Context, TimerOwner {
   readonly id: number;

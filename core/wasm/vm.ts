@@ -7,7 +7,7 @@ import type { Host } from './host.ts';
 import { type Callback, type Callbacks, type Context, Instance } from './instance.ts';
 import { Plugin } from './plugin.ts';
 import type { PluginSpec } from './spec.ts';
-import { WasmStream } from './stream.ts';
+import { DONE_DEADLINE_MS, WasmStream } from './stream.ts';
 import { PluginRefused, type RestartReason, restartReason, trapText } from './traps.ts';
 
 const BACKOFF_MS = 1000;
@@ -16,7 +16,6 @@ const MAX_BACKOFF_MS = 60_000;
 const HEALTHY_MS = 60_000;
 /** So many deaths in a row, none of them after a healthy life, open the breaker: it is tried once in MAX_BACKOFF_MS. */
 const CRASH_LOOP = 5;
-const DONE_DEADLINE_MS = 10_000;
 const PAGE_BYTES = 64 * 1024;
 
 export class Vm {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { deflateSync, inflateSync } from 'node:zlib';
 import { Queues } from '../../../core/wasm/queues.ts';
 import { createSharedMemory } from '../../../core/wasm/shared-memory.ts';
 import { CONFIGURE, filter } from '../../plugins/wat.ts';
@@ -12,7 +11,6 @@ import { runtimeFor, specFor, TestStream } from './harness.ts';
 const OK = 0;
 const NOT_FOUND = 1;
 const BAD_ARGUMENT = 2;
-const SERIALIZATION_FAILURE = 3;
 const INVALID_MEMORY_ACCESS = 6;
 const EMPTY = 7;
 const CAS_MISMATCH = 8;
@@ -171,59 +169,7 @@ describe('a plugin that registers a queue', () => {
   });
 });
 
-describe('foreign functions', () => {
-  const call = (calls: Calls, name: string, parameters: string | Uint8Array = '') =>
-    calls.env('proxy_call_foreign_function', ...calls.put(name), ...calls.put(parameters), ...calls.out);
-
-  test('unknown ones are NOT_FOUND', () => {
-    const calls = new Calls();
-    assert.equal(call(calls, 'nope'), NOT_FOUND);
-    assert.equal(call(calls, 'expr_create'), NOT_FOUND);
-    assert.equal(call(calls, 'x'.repeat(200)), NOT_FOUND);
-    assert.equal(calls.env('proxy_call_foreign_function', FAR, 4, 0, 0, 64, 68), INVALID_MEMORY_ACCESS);
-    assert.equal(
-      calls.env('proxy_call_foreign_function', ...calls.put('compress'), FAR, 4, 64, 68),
-      INVALID_MEMORY_ACCESS,
-    );
-  });
-
-  test('compress and uncompress are inverse, bounded, and refuse what is not compressed', () => {
-    const calls = new Calls(guest({ pages: '40' }));
-    assert.equal(call(calls, 'compress', 'hello hello hello'), OK);
-    const compressed = calls.givenBytes();
-    assert.equal(inflateSync(compressed).toString(), 'hello hello hello');
-    assert.equal(call(calls, 'uncompress', compressed), OK);
-    assert.equal(calls.given(), 'hello hello hello');
-    assert.equal(call(calls, 'uncompress', 'garbage'), SERIALIZATION_FAILURE);
-    const bomb = deflateSync(Buffer.alloc(8 * 1024 * 1024));
-    assert.equal(call(calls, 'uncompress', bomb), SERIALIZATION_FAILURE);
-  });
-
-  test('results may be unwanted', () => {
-    const calls = new Calls();
-    assert.equal(calls.env('proxy_call_foreign_function', ...calls.put('compress'), ...calls.put('abc'), 0, 0), OK);
-    assert.equal(
-      calls.env('proxy_call_foreign_function', ...calls.put('declare_property'), ...calls.put('x'), 0, 0),
-      OK,
-    );
-  });
-
-  test('ours: the route cache, flags, and resuming later', () => {
-    const calls = new Calls();
-    assert.equal(call(calls, 'clear_route_cache'), OK);
-    assert.equal(calls.stream.routeCacheCleared, 1);
-    assert.equal(call(calls, 'weft_flag', 'RL'), OK);
-    assert.equal(call(calls, 'weft_flag', 'NOPE'), BAD_ARGUMENT);
-    assert.deepEqual(calls.stream.flags, ['RL']);
-    assert.equal(call(calls, 'weft_resume_after', Uint8Array.of(0x10, 0x27, 0, 0)), OK);
-    assert.equal(call(calls, 'weft_resume_after', Uint8Array.of(1, 2)), BAD_ARGUMENT);
-    assert.deepEqual(calls.stream.delays, [10_000]);
-    assert.equal(call(calls, 'weft_wake_after', Uint8Array.of(1, 0, 0, 0)), NOT_FOUND, 'no callback to wake it by');
-    assert.equal(call(calls.as(calls.plugin.root), 'weft_resume_after', Uint8Array.of(1, 0, 0, 0)), BAD_ARGUMENT);
-  });
-});
-
-describe('logging, time and WASI', () => {
+describe('logging and time', () => {
   test('messages below the level are not looked at, others are logged with the plugin’s name', () => {
     const calls = new Calls();
     calls.runtime.logLevel = 'warning';
@@ -244,56 +190,5 @@ describe('logging, time and WASI', () => {
     const ms = Number(calls.u64() / 1_000_000n);
     assert.ok(ms >= before && ms <= Date.now());
     assert.equal(calls.env('proxy_get_current_time_nanoseconds', FAR), INVALID_MEMORY_ACCESS);
-  });
-
-  test('fd_write goes to the log, without its newline; other descriptors are bad', () => {
-    const calls = new Calls();
-    const [first, firstLength] = calls.put('hello ');
-    const [second, secondLength] = calls.put('world\n');
-    const vectors = Buffer.alloc(16);
-    [first, firstLength, second, secondLength].forEach((word, i) => void vectors.writeUInt32LE(word, i * 4));
-    const [at] = calls.put(vectors);
-    assert.equal(calls.wasi('fd_write', 2, at, 2, 64), 0);
-    assert.equal(calls.u32(), 12);
-    assert.deepEqual(calls.lines, [{ level: 'error', message: 'test: hello world' }]);
-    assert.equal(calls.wasi('fd_write', 3, at, 2, 64), 8);
-    assert.equal(calls.wasi('fd_write', 1, FAR, 2, 64), 21);
-    assert.equal(calls.wasi('fd_write', 1, at, -1, 64), 21);
-  });
-
-  test('environment: the configured variables and no others; no arguments', () => {
-    const calls = new Calls(guest(), new TestStream(), { env: { A: '1', LONG: 'x y' } });
-    assert.equal(calls.wasi('environ_sizes_get', 64, 68), 0);
-    assert.deepEqual([calls.u32(64), calls.u32(68)], [2, 4 + 9]);
-    assert.equal(calls.wasi('environ_get', 64, 100), 0);
-    assert.equal(calls.instance.memory.latin1(100, 13), 'A=1\0LONG=x y\0');
-    assert.deepEqual([calls.u32(64), calls.u32(68)], [100, 104]);
-    assert.equal(calls.wasi('environ_get', FAR, 100), 21);
-    assert.equal(calls.wasi('args_sizes_get', 64, 68), 0);
-    assert.deepEqual([calls.u32(64), calls.u32(68)], [0, 0]);
-  });
-
-  test('clocks and randomness', () => {
-    const calls = new Calls();
-    assert.equal(calls.wasi('clock_time_get', 0, 0n, 64), 0);
-    assert.ok(calls.u64() > 1_600_000_000_000_000_000n);
-    assert.equal(calls.wasi('clock_time_get', 1, 0n, 64), 0);
-    assert.equal(calls.wasi('clock_time_get', 2, 0n, 64), 58);
-    assert.equal(calls.wasi('clock_time_get', 0, 0n, FAR), 21);
-    assert.equal(calls.wasi('random_get', 64, 32), 0);
-    assert.notEqual(calls.instance.memory.latin1(64, 32), '\0'.repeat(32));
-    assert.equal(calls.wasi('random_get', 64, 70_000), 28);
-    assert.equal(calls.wasi('random_get', FAR, 8), 21);
-  });
-
-  test('what toolchains probe is answered as they expect', () => {
-    const calls = new Calls();
-    assert.equal(calls.wasi('fd_prestat_get', 3, 64), 8);
-    assert.equal(calls.wasi('sched_yield'), 0);
-    assert.equal(calls.wasi('poll_oneoff', 0, 0, 1, 64), 0);
-    assert.equal(calls.wasi('fd_fdstat_get', 1, 64), 0);
-    assert.equal(calls.wasi('fd_fdstat_get', 5, 64), 8);
-    assert.equal(calls.wasi('path_open', 3, 0, 0, 0, 0, 0n, 0n, 0, 64), 44);
-    assert.equal(calls.wasi('fd_readdir', 3, 0, 0, 0n, 64), 58);
   });
 });

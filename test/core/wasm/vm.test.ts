@@ -106,31 +106,6 @@ describe('the order of callbacks', () => {
     assert.equal(told(lines), '');
     runtime.stop();
   });
-
-  test('a stream that is not done yet is deleted once it says so', async () => {
-    const notYet = ALL.map((one) =>
-      one[0] === 'proxy_on_done' ? ([...one.slice(0, 3), '(i32.const 0)'] as const) : one,
-    );
-    const body = `(func (export "proxy_on_tick") (param i32))
-      (func (export "proxy_on_foreign_function") (param i32 i32 i32) (drop (call $proxy_done)))`;
-    const { runtime, lines } = runtimeFor();
-    const factory = runtime.configure(specFor(diary(body, notYet as typeof ALL)));
-    lines.length = 0;
-    const stream = new TestStream();
-    const filter = factory.open(stream, null);
-    filter.requestHead(stream.requestHead, true);
-    filter.done();
-    assert.equal(told(lines), 'c2 H2 d2 l2');
-    assert.equal(runtime.dump()[0].streams, 1);
-    // As the guest would, in some later callback of this context.
-    assert.ok('finished' in filter && typeof filter.finished === 'function');
-    assert.equal(filter.finished(), true);
-    await turn();
-    assert.equal(told(lines), 'c2 H2 d2 l2 x2');
-    assert.equal(runtime.dump()[0].streams, 0);
-    assert.equal(filter.finished(), false);
-    runtime.stop();
-  });
 });
 
 describe('several plugins in one machine', () => {
