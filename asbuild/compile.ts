@@ -93,11 +93,19 @@ function entryFor(file: string, sdk: string): string {
     `export * from '${sdk}/callbacks/plugin';`,
   ];
   for (const [method, callback] of Object.entries(CALLBACKS)) {
-    if (new RegExp(`^\\s*(?:(?:public|override)\\s+)*${method}\\s*\\(`, 'm').test(text)) {
+    if (overrides(method, text)) {
       lines.push(`export * from '${sdk}/callbacks/${callback}';`);
     }
   }
+  if (overrides('onRequestHeaders', text) || overrides('onResponseHeaders', text)) {
+    lines.push(`export * from '${sdk}/callbacks/frame';`);
+  }
+  if (!overrides('forStream', text)) lines.push(`export * from '${sdk}/callbacks/shared';`);
   return `${lines.join('\n')}\n`;
+}
+
+function overrides(method: string, text: string): boolean {
+  return new RegExp(`^\\s*(?:(?:public|override)\\s+)*${method}\\s*\\(`, 'm').test(text);
 }
 
 /** The texts of a filter's own files: the entry, and what it imports from beside it. */

@@ -23,7 +23,15 @@ const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** True if a field of this name and value may be written on the wire: a token, and no control characters. */
 export function fieldAllowed(name: string, value: string): boolean {
-  return TOKEN.test(name) && VALUE.test(value);
+  return nameAllowed(name) && valueAllowed(value);
+}
+
+export function nameAllowed(name: string): boolean {
+  return TOKEN.test(name);
+}
+
+export function valueAllowed(value: string): boolean {
+  return VALUE.test(value);
 }
 
 export class Head {

@@ -2,14 +2,18 @@
 
 import { codecSubjects } from './http1.ts';
 import { planeSubjects } from './plane.ts';
+import { sixFilters } from './six-filters.ts';
 import { timings } from './subject.ts';
 import { filterSubjects } from './wasm.ts';
 
 const word = process.argv[2] ?? '';
-const { subjects, stop } = await filterSubjects();
-const all = [...codecSubjects(), ...planeSubjects(), ...subjects].filter(({ name }) => name.includes(word));
+const [builtins, six] = [await filterSubjects(), await sixFilters()];
+const all = [...codecSubjects(), ...planeSubjects(), ...builtins.subjects, ...six.subjects].filter(({ name }) =>
+  name.includes(word),
+);
 for (const { name, nanoseconds, ratio, budget } of timings(all)) {
   const [ns, times, most] = [nanoseconds.toFixed(0).padStart(7), ratio.toFixed(2).padStart(6), budget.toFixed(2)];
   process.stdout.write(`${name.padEnd(52)} ${ns} ns  ${times} of the calibration loop, budget ${most}\n`);
 }
-stop();
+builtins.stop();
+six.stop();

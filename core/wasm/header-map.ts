@@ -3,7 +3,7 @@
 // passed by a second); cookie is joined with "; " as RFC 9113 8.2.3 says, and set-cookie reads its first value.
 // Framing and hop-by-hop fields are the codec's: they are not in the map, and writing them has no effect.
 
-import { fieldAllowed, type Head } from '../head.ts';
+import { fieldAllowed, type Head, nameAllowed } from '../head.ts';
 import type { Pair } from './pairs.ts';
 
 export type HeadKind = 'request' | 'response' | 'trailers';
@@ -36,7 +36,7 @@ export function findField(head: Head, source: Uint8Array, at: number, length: nu
     for (; k < length; k++, p++) {
       const a = bytes[p];
       const b = source[at + k];
-      if (a !== b && lower(a) !== lower(b)) break;
+      if (a !== b && foldCase(a) !== foldCase(b)) break;
     }
     if (k === length) return i;
   }
@@ -44,13 +44,14 @@ export function findField(head: Head, source: Uint8Array, at: number, length: nu
     const name = added[i];
     if (name.length !== length) continue;
     let k = 0;
-    while (k < length && lower(name.charCodeAt(k)) === lower(source[at + k])) k++;
+    while (k < length && foldCase(name.charCodeAt(k)) === foldCase(source[at + k])) k++;
     if (k === length && length > 0) return received + (i >> 1);
   }
   return -1;
 }
 
-function lower(code: number): number {
+/** An ASCII letter in lower case; other codes as they are. */
+export function foldCase(code: number): number {
   return code >= 65 && code <= 90 ? code | 32 : code;
 }
 
@@ -120,6 +121,11 @@ export function joinedValue(head: Head, source: Uint8Array, at: number, length: 
     value += separator + head.valueAt(i);
   }
   return value;
+}
+
+/** True for the lower-case names of fields that are neither framing nor a pseudo-header under another name. */
+export function isPlainField(name: string): boolean {
+  return name !== 'host' && !FRAMING.has(name) && nameAllowed(name);
 }
 
 /**

@@ -1,7 +1,7 @@
 // Host functions: header maps. A name is compared where it lies in the guest; a received value is copied from the buffer
 // it arrived in. Strings are made only for what filters write.
 
-import type { Head } from '../head.ts';
+import { type Head, valueAllowed } from '../head.ts';
 import { MapType, Status } from './abi.ts';
 import {
   addField,
@@ -9,6 +9,7 @@ import {
   findField,
   forgetLength,
   type HeadKind,
+  isPlainField,
   joinedValue,
   mapPairs,
   maybeSynthetic,
@@ -23,7 +24,9 @@ import { decodePairs, encodePairs, pairsSize } from './pairs.ts';
 
 export function headerFunctions(vm: Instance): Record<string, HostFunction> {
   const { memory } = vm;
-  const names = new Interned((name) => name.toLowerCase());
+  const names = new Interned(writableName);
+  /** Filters write the same few values; null: it may not be on the wire. */
+  const values = new Interned((value) => (valueAllowed(value) ? value : null));
 
   /** Adds or replaces; what may not be on the wire is dropped and logged, because guests do not survive a refusal. */
   function write(map: number, key: number, keyLength: number, value: number, length: number, replace: boolean): number {
@@ -33,7 +36,12 @@ export function headerFunctions(vm: Instance): Record<string, HostFunction> {
     if (head === null || keyLength === 0) return Status.BadArgument;
     const { bytes } = memory;
     if (replace && bytes[key] !== 58) removeField(head, bytes, key, keyLength);
-    const name = names.get(memory, key, keyLength);
+    const { name, plain } = names.get(memory, key, keyLength);
+    const text = plain ? values.get(memory, value, length) : null;
+    if (text !== null) {
+      head.added.push(name, text);
+      return Status.Ok;
+    }
     const written = addField(head, kindOf(map), name, memory.latin1(value, length));
     if (written === 'done' || written === 'ignored') return Status.Ok;
     if (written === 'malformed') return Status.BadArgument;
@@ -58,7 +66,7 @@ export function headerFunctions(vm: Instance): Record<string, HostFunction> {
       const index = findField(head, bytes, at, length, 0);
       if (index < 0) {
         if (!maybeSynthetic(bytes[at], length)) return missing(vm, pointerAt, lengthAt);
-        const value = syntheticValue(head, kindOf(map), names.get(memory, at, length));
+        const value = syntheticValue(head, kindOf(map), names.get(memory, at, length).name);
         if (value === null) return missing(vm, pointerAt, lengthAt);
         return vm.giveText(value, pointerAt >>> 0, lengthAt >>> 0);
       }
@@ -86,7 +94,7 @@ export function headerFunctions(vm: Instance): Record<string, HostFunction> {
       if (!memory.holds(at, length)) return Status.InvalidMemoryAccess;
       const head = writableHeadOf(vm, map);
       if (head === null) return Status.BadArgument;
-      if (length === 14 && names.get(memory, at, length) === 'content-length') forgetLength(head, kindOf(map));
+      if (length === 14 && names.get(memory, at, length).name === 'content-length') forgetLength(head, kindOf(map));
       else removeField(head, memory.bytes, at, length);
       return Status.Ok;
     },
@@ -123,6 +131,18 @@ export function headerFunctions(vm: Instance): Record<string, HostFunction> {
 /** What the headers callbacks tell the guest. */
 export function headerCount(head: Head, kind: HeadKind): number {
   return fieldCount(head, kind);
+}
+
+interface WritableName {
+  /** Lower case. */
+  readonly name: string;
+  /** A field like any other, whose name may be on the wire. */
+  readonly plain: boolean;
+}
+
+function writableName(text: string): WritableName {
+  const name = text.toLowerCase();
+  return { name, plain: isPlainField(name) };
 }
 
 /** A name that is not there, or a map that this phase has not: NOT_FOUND, and in 0.1.0 an empty value. */

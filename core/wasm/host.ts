@@ -41,6 +41,8 @@ export interface Host {
   coarse(): number;
   /** A dead guest has been replaced. */
   restarted(plugin: string, reason: RestartReason): void;
+  /** Guests that were built for it are spared calls that they do not need; false: all are called as the ABI says. */
+  readonly frames: boolean;
   /** Watches every guest, or null. */
   readonly observer: Observer | null;
   log(level: LogLevel, plugin: string, message: string): void;

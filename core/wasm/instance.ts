@@ -3,6 +3,7 @@
 
 import type { FilterStream } from '../filter.ts';
 import { ABI_MARKERS, type AbiVersion, Status } from './abi.ts';
+import { FRAME_EXPORT, Frame } from './frame.ts';
 import { FUEL_GLOBAL, type FuelBudget, FuelGauge, type FuelPayer, START_EXPORT } from './fuel.ts';
 import type { Host } from './host.ts';
 import { hostFunctions } from './host-table.ts';
@@ -11,6 +12,7 @@ import { GuestMemory } from './memory.ts';
 import { checkArity } from './module.ts';
 import { observedCallback, observedFunctions, observedMalloc } from './observed.ts';
 import type { Plugin } from './plugin.ts';
+import type { WasmStream } from './stream.ts';
 import { CallForbidden, GuestExit, trapText } from './traps.ts';
 
 /** Whose behalf a host function acts on: a plugin's root, or one stream of it. */
@@ -19,6 +21,17 @@ export interface Context extends FuelPayer {
   readonly plugin: Plugin;
   readonly stream: FilterStream | null;
 }
+
+const SHARED_STREAMS_EXPORT = 'weft_shared_streams';
+/** Host functions by which a guest is called back for a stream, or speaks for one, by its number. */
+const NUMBERED: ReadonlySet<string> = new Set([
+  'proxy_http_call',
+  'proxy_dispatch_http_call',
+  'proxy_grpc_call',
+  'proxy_grpc_stream',
+  'proxy_set_effective_context',
+  'proxy_done',
+]);
 
 export type Callback = (...args: number[]) => number | undefined;
 
@@ -85,6 +98,15 @@ export class Instance {
   readonly waiting: { settle(): void }[] = [];
   /** Null for a guest that is not metered. */
   readonly fuel: FuelGauge | null;
+  /** Where headers are put before they are asked for; null: this guest asks. */
+  readonly frame: Frame | null;
+  /**
+   * One object of the guest serves all streams, and nothing that it can ask for is answered to a stream by its number: the
+   * guest hears of no stream's creation and end, and streams go under the number of their plugin.
+   */
+  readonly sharesStreams: boolean;
+  /** Streams of such a guest that it holds. */
+  readonly held = new Set<WasmStream>();
   private readonly malloc: Callback;
   /** When the running callback began, if it is one that is timed; else 0. */
   private timed = 0;
@@ -104,6 +126,7 @@ export class Instance {
     const fuel = exports[FUEL_GLOBAL];
     this.fuel = fuel instanceof WebAssembly.Global ? new FuelGauge(fuel, budgetOf(host.fuel, fuelPerCallback)) : null;
     this.memory.open(exports.memory as WebAssembly.Memory);
+    this.frame = host.frames && observer === null ? frameOf(exports, this.memory) : null;
     this.abi = ABI_MARKERS[Object.keys(exports).find((name) => Object.hasOwn(ABI_MARKERS, name))!];
     const callback = (name: string): Callback | null => {
       const run = exports[name] as Callback | undefined;
@@ -135,6 +158,7 @@ export class Instance {
       log: callback('proxy_on_log'),
       delete: callback('proxy_on_delete'),
     };
+    this.sharesStreams = host.frames && observer === null && sharesStreams(exports, module);
     this.fuel?.fillToStart();
     try {
       start(exports);
@@ -234,6 +258,18 @@ export class Instance {
     const streams = this.waiting.splice(0);
     for (const stream of streams) stream.settle();
   }
+}
+
+function frameOf(exports: Record<string, unknown>, memory: GuestMemory): Frame | null {
+  const at = exports[FRAME_EXPORT];
+  return at instanceof WebAssembly.Global ? new Frame(memory, Number(at.value)) : null;
+}
+
+/** By what the SDK says of a filter, unless the filter looks at its end, or may be answered later by a stream's number. */
+function sharesStreams(exports: Record<string, unknown>, module: WebAssembly.Module): boolean {
+  if (!(exports[SHARED_STREAMS_EXPORT] instanceof WebAssembly.Global)) return false;
+  if ('proxy_on_done' in exports || 'proxy_on_log' in exports) return false;
+  return !WebAssembly.Module.imports(module).some(({ name }) => NUMBERED.has(name));
 }
 
 function budgetOf(budget: FuelBudget, callback: number | null): FuelBudget {

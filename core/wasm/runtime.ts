@@ -51,6 +51,8 @@ export interface RuntimeOptions {
   readonly observer?: Observer;
   /** Only tries plugins out: what they ask of others is not done. */
   readonly rehearsal?: boolean;
+  /** False: every guest is called as every host would, also where it was built for less. */
+  readonly frames?: boolean;
 }
 
 /** One plugin with one configuration in one shard, as `mesh proxy-config filters` shows it. */
@@ -112,6 +114,7 @@ export class WasmRuntime {
       },
       restarted: options.restarted ?? (() => undefined),
       observer: options.observer ?? null,
+      frames: options.frames ?? true,
       logThreshold: options.observer === undefined ? THRESHOLDS[options.logLevel ?? 'info'] : GuestLog.Trace,
       log: (level, plugin, message) => options.log(level, 'wasm', `${plugin}: ${message}`),
       random: options.random ?? ((bytes) => void webcrypto.getRandomValues(bytes)),

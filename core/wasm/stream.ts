@@ -59,6 +59,11 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
     this.instance = instance;
     this.stream = stream;
     this.config = config;
+    if (instance.sharesStreams) {
+      this.id = plugin.contextId;
+      this.created = true;
+      return;
+    }
     this.id = instance.newId();
     instance.contexts.set(this.id, this);
   }
@@ -72,6 +77,7 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
     let action = 0;
     try {
       if (!this.created) this.create();
+      if (instance.frame !== null) instance.frame.offer(head, true);
       if (callback !== null) action = callback(this.id, fieldCount(head, 'request'), end ? 1 : 0) ?? 0;
     } catch (error) {
       return this.trapped('request', 'proxy_on_request_headers', error);
@@ -123,6 +129,7 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
     let action = 0;
     try {
       if (!this.created) this.create();
+      if (instance.frame !== null) instance.frame.offer(head, false);
       if (callback !== null) action = callback(this.id, fieldCount(head, 'response'), end ? 1 : 0) ?? 0;
     } catch (error) {
       return this.trapped('response', 'proxy_on_response_headers', error);
@@ -170,7 +177,7 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
     this.cancelWake();
     this.fault?.end();
     const { instance } = this;
-    if (!this.created || instance.dead) {
+    if (!this.created || instance.sharesStreams || instance.dead) {
       this.release();
       return;
     }
@@ -303,6 +310,7 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
     const answered = this.answer !== null;
     // Set before wishes are granted: "pause, and by the way continue" continues.
     const paused = action !== 0;
+    if (paused && this.instance.sharesStreams) this.instance.held.add(this);
     if (direction === 'request') this.requestPaused = paused;
     else this.responsePaused = paused;
     this.instance.end(outer);
@@ -327,7 +335,9 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
   private release(): void {
     this.stream = null;
     this.ending = 'over';
-    this.instance.contexts.delete(this.id);
+    const { instance } = this;
+    if (!instance.sharesStreams) instance.contexts.delete(this.id);
+    else if (instance.held.size > 0) instance.held.delete(this);
     this.plugin.streamEnded();
   }
 }

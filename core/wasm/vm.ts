@@ -111,7 +111,7 @@ export class Vm {
     instance.die();
     this.host.log('error', plugin.name, `trapped in ${callback}: ${trapText(error, instance)}`);
     running?.abandon(true);
-    const open = [...instance.contexts.values()].filter(
+    const open = [...instance.contexts.values(), ...instance.held].filter(
       (context) => context instanceof WasmStream || context instanceof WasmConnection,
     );
     // Later: this is somewhere inside another exchange's turn.

@@ -2,7 +2,20 @@
 // that is not valid refuses the request, none lets it pass. What the rules write is taken from the request first, so that no
 // client writes it. The configuration's bytes are drawn in core/builtins/authn.ts.
 
-import { Action, bytes, Head, HttpFilter, Level, log, pairs, register, replyWith, Slice, slice } from '../sdk/index';
+import {
+  Action,
+  bytes,
+  Head,
+  HttpFilter,
+  Level,
+  log,
+  NOTHING,
+  pairs,
+  register,
+  replyWith,
+  Slice,
+  slice,
+} from '../sdk/index';
 import { temporary } from '../sdk/arena';
 import { Cursor, cursor } from '../sdk/cursor';
 import { askForeign, callForeign } from '../sdk/stream';
@@ -29,7 +42,7 @@ class Accepted {
 }
 
 class Authn extends HttpFilter {
-  private configuration: Slice = slice(0, 0);
+  private configuration: Slice = NOTHING;
   /** Place behind the rules that the host reads. */
   private body: usize = 0;
 

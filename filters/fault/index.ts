@@ -11,13 +11,13 @@ import {
   HttpFilter,
   Level,
   log,
+  NOTHING,
   randomBelow,
   register,
   reply,
   resumeAfter,
   routeConfiguration,
   Slice,
-  slice,
   wakeAfter,
 } from '../sdk/index';
 import { codeOf, grpcStatusOf, httpStatusOf, NO_GRPC } from './statuses';
@@ -49,7 +49,7 @@ const REQUEST = new Head(0);
 
 class Fault extends HttpFilter {
   /** Of the FilterChain that inserted this filter; empty: routes have their own. */
-  private own: Slice = slice(0, 0);
+  private own: Slice = NOTHING;
 
   onConfigure(configuration: Slice): bool {
     if (configuration.length == 0) return true;

@@ -1,7 +1,7 @@
 // headers: removes, sets and adds headers of requests and responses, always the same ones. The configuration is interpreted
 // where it lies; core/builtins/headers.ts draws its bytes.
 
-import { Action, Head, HttpFilter, Level, log, register, Slice, slice } from '../sdk/index';
+import { Action, Head, HttpFilter, Level, log, NOTHING, register, Slice } from '../sdk/index';
 import { Cursor, cursor } from '../sdk/cursor';
 
 const VERSION: u8 = 1;
@@ -9,7 +9,7 @@ const VERSION: u8 = 1;
 const SMALLEST: i32 = 13;
 
 class Headers extends HttpFilter {
-  private changes: Slice = slice(0, 0);
+  private changes: Slice = NOTHING;
   /** Where the changes of responses begin. */
   private response: usize = 0;
 

@@ -15,13 +15,13 @@ import {
   Level,
   log,
   METHOD,
-  PATH,
+  NOTHING,
   pairs,
+  PATH,
   property,
   register,
   replyWith,
   Slice,
-  slice,
 } from '../sdk/index';
 import { temporary } from '../sdk/arena';
 import { Cursor, cursor } from '../sdk/cursor';
@@ -50,7 +50,7 @@ const RATELIMITED = bytes('x-envoy-ratelimited');
 const TRUE = bytes('true');
 
 class RateLimit extends HttpFilter {
-  private configuration: Slice = slice(0, 0);
+  private configuration: Slice = NOTHING;
   private limits: usize = 0;
   private count: i32 = 0;
   private gateway: bool = false;

@@ -2,7 +2,7 @@
 // them has to match. Dry runs and audits are counted and told, and decide nothing. Facts of the request are fetched when a
 // condition first asks for them. A fact that is not there satisfies no condition but a negated one.
 
-import { Action, bytes, Head, HttpFilter, Level, log, register, reply, Slice, slice } from '../sdk/index';
+import { Action, bytes, Head, HttpFilter, Level, log, NOTHING, register, reply, Slice } from '../sdk/index';
 import { beginRequest } from './facts';
 import { Observations } from './observations';
 import { anyMatches, behind, isEmpty, matchedRule } from './rules';
@@ -18,7 +18,7 @@ const NONE = bytes('rbac_access_denied_matched_policy[none]');
 const PERMISSION_DENIED: i32 = 7;
 
 class Rbac extends HttpFilter {
-  private policies: Slice = slice(0, 0);
+  private policies: Slice = NOTHING;
   // Places of the lists in it.
   private deny: usize = 0;
   private allow: usize = 0;

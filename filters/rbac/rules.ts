@@ -3,14 +3,14 @@
 
 import { Cursor, cursor } from '../sdk/cursor';
 import { decimal } from '../sdk/number';
-import { bytes, concat, Slice, slice } from '../sdk/slice';
+import { bytes, concat, NOTHING, Slice, slice } from '../sdk/slice';
 import { Attribute, valueOf } from './facts';
 import { matchesPart, matchesValue } from './values';
 
 const RULE = bytes('-rule[');
 
 /** Of the policy that matched last: `ns[a]-policy[b]`, and the index of its rule. */
-let policy: Slice = slice(0, 0);
+let policy: Slice = NOTHING;
 let index: i32 = -1;
 
 /** The list that is evaluated speaks against the request: what is in doubt counts as a match. */

@@ -1,8 +1,7 @@
 // A body as a filter sees it: the part that passes, or after a pause all that was held.
 
 import { OK, proxy_get_buffer_bytes, proxy_set_buffer_bytes } from './abi';
-import { temporary } from './arena';
-import { Slice } from './slice';
+import { Slice, slice } from './slice';
 
 @unmanaged
 export class Body {
@@ -37,9 +36,7 @@ export class Body {
 
 /** Bytes of one of the ABI's buffers; does not exist when there is no such buffer. */
 export function readBuffer(buffer: u32, start: i32, length: i32): Slice {
-  const value = changetype<Slice>(temporary(offsetof<Slice>()));
-  value.ptr = 0;
-  value.length = 0;
+  const value = slice(0, 0);
   const at = changetype<usize>(value);
   value.exists = proxy_get_buffer_bytes(buffer, start, length, at, at + offsetof<Slice>('length')) == OK;
   return value;

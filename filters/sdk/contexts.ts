@@ -6,6 +6,8 @@
 import { proxy_set_effective_context } from './abi';
 import { beginCallback } from './arena';
 import { Plugin } from './filter';
+import { closeFrame } from './frame';
+import { refreshLevel } from './log';
 
 const ENTRY: usize = 8;
 
@@ -13,13 +15,19 @@ let capacity: u32 = 64;
 let table: usize = cleared(capacity);
 let used: u32 = 0;
 
+/** Callbacks between two looks at the log level and at the garbage. */
+const EVERY: u32 = 512;
+let callbacks: u32 = 0;
+
 /** The context whose callback runs. */
 export let current: u32 = 0;
 
 /** A callback of this context begins. Returns its object, or null. */
 export function enter(id: u32): Plugin | null {
   beginCallback();
+  closeFrame();
   current = id;
+  if (++callbacks % EVERY == 0) tidy();
   return objectOf(id);
 }
 
@@ -30,12 +38,19 @@ export function currentContext(): u32 {
 
 /** Until this callback ends, what is asked and done concerns this stream or connection. False: it has ended. */
 export function actFor(context: u32): bool {
+  closeFrame();
   return proxy_set_effective_context(context) == 0;
 }
 
 /** The object of this context, or null. */
 export function objectOf(id: u32): Plugin | null {
   return changetype<Plugin | null>(load<usize>(entryOf(id), 4));
+}
+
+/** Nothing of ours is on the stack when a callback begins, so whatever is not reachable is garbage. */
+function tidy(): void {
+  refreshLevel();
+  __collect();
 }
 
 export function addContext(id: u32, object: Plugin): void {

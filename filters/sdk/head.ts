@@ -8,7 +8,7 @@ import {
   proxy_remove_header_map_value,
   proxy_replace_header_map_value,
 } from './abi';
-import { temporary } from './arena';
+import { framed, outdated, wish } from './frame';
 import { PairReader, readPairs } from './pairs';
 import { bytes, Slice, slice } from './slice';
 
@@ -23,10 +23,17 @@ export class Head {
 
   /** The value, or one that does not exist. Values of a repeated name are joined with ", ". */
   get(name: Slice): Slice {
-    const value = changetype<Slice>(temporary(offsetof<Slice>()));
-    value.ptr = 0;
-    value.length = 0;
+    const value = slice(0, 0);
     const at = changetype<usize>(value);
+    if (name.slot != 0) {
+      const given = framed(name.slot, this.map);
+      if (given != 0) {
+        store<u64>(at, load<u64>(given));
+        value.exists = load<bool>(given, offsetof<Slice>('exists'));
+        return value;
+      }
+      wish(name, this.map);
+    }
     value.exists =
       proxy_get_header_map_value(this.map, name.ptr, name.length, at, at + offsetof<Slice>('length')) == OK;
     return value;
@@ -46,14 +53,17 @@ export class Head {
 
   /** One value in place of all that there are. */
   set(name: Slice, value: Slice): void {
+    outdated();
     proxy_replace_header_map_value(this.map, name.ptr, name.length, value.ptr, value.length);
   }
 
   add(name: Slice, value: Slice): void {
+    outdated();
     proxy_add_header_map_value(this.map, name.ptr, name.length, value.ptr, value.length);
   }
 
   remove(name: Slice): void {
+    outdated();
     proxy_remove_header_map_value(this.map, name.ptr, name.length);
   }
 }

@@ -14,7 +14,7 @@ export { PairReader, Pairs, pairs } from './pairs';
 export { dequeue, enqueue, findQueue, registerQueue } from './queue';
 export { randomBelow } from './random';
 export { getShared, setShared, SharedValue } from './shared';
-export { bytes, concat, Slice, slice, utf8 } from './slice';
+export { bytes, concat, NOTHING, Slice, slice, utf8 } from './slice';
 export {
   askForeign,
   booleanProperty,

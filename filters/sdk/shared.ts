@@ -2,7 +2,7 @@
 
 import { CAS_MISMATCH, OK, proxy_get_shared_data, proxy_set_shared_data } from './abi';
 import { temporary } from './arena';
-import { Slice } from './slice';
+import { Slice, slice } from './slice';
 
 /** A shared value and the number that setShared() compares. Lasts for this callback. */
 @unmanaged
@@ -12,10 +12,8 @@ export class SharedValue {
 }
 
 export function getShared(key: Slice): SharedValue {
-  const value = changetype<Slice>(temporary(offsetof<Slice>()));
+  const value = slice(0, 0);
   const found = changetype<SharedValue>(temporary(offsetof<SharedValue>()));
-  value.ptr = 0;
-  value.length = 0;
   found.value = value;
   found.cas = 0;
   const at = changetype<usize>(value);

@@ -9,6 +9,8 @@ export class Slice {
   length: i32;
   /** False: there is no such value (an empty value exists). */
   exists: bool;
+  /** Of a constant: its place in the frame, from 1. The SDK's. */
+  slot: u8;
 
   equals(other: Slice): bool {
     return this.length == other.length && this.exists == other.exists && memory.compare(this.ptr, other.ptr, this.length) == 0;
@@ -64,6 +66,7 @@ export class Slice {
     copy.ptr = changetype<usize>(copy) + offsetof<Slice>();
     copy.length = this.length;
     copy.exists = this.exists;
+    copy.slot = 0;
     memory.copy(copy.ptr, this.ptr, this.length);
     return copy;
   }
@@ -74,12 +77,16 @@ export class Slice {
   }
 }
 
+/** There is no such value, and it lasts: for fields until they are given one that was kept. */
+export const NOTHING: Slice = changetype<Slice>(memory.data(offsetof<Slice>(), 4));
+
 /** A slice over bytes that lie somewhere already; lasts for this callback. */
 export function slice(ptr: usize, length: i32, exists: bool = true): Slice {
   const made = changetype<Slice>(temporary(offsetof<Slice>()));
   made.ptr = ptr;
   made.length = length;
   made.exists = exists;
+  made.slot = 0;
   return made;
 }
 
@@ -97,6 +104,8 @@ export function bytes(text: string): Slice {
   made.ptr = heap.alloc(text.length * 3);
   made.length = encode(text, made.ptr);
   made.exists = true;
+  // NEW in frame.ts, which is not there yet when the first constants are made.
+  made.slot = 0xff;
   return made;
 }
 

@@ -63,9 +63,7 @@ export function clearRouteCache(): void {
 
 /** A property by its path, segments joined by \0: `bytes('source\0address')`. */
 export function property(path: Slice): Slice {
-  const value = changetype<Slice>(temporary(offsetof<Slice>()));
-  value.ptr = 0;
-  value.length = 0;
+  const value = slice(0, 0);
   const at = changetype<usize>(value);
   value.exists = proxy_get_property(path.ptr, path.length, at, at + offsetof<Slice>('length')) == OK;
   return value;

@@ -7,10 +7,6 @@ import { factory } from '../filter';
 import { refreshLevel } from '../log';
 
 const PLUGIN_CONFIGURATION: u32 = 7;
-/** Streams between two looks at the log level and at the garbage. */
-const EVERY: u32 = 256;
-
-let streams: u32 = 0;
 
 export function proxy_abi_version_0_2_1(): void {}
 
@@ -44,8 +40,4 @@ export function proxy_on_delete(id: u32): void {
   if (filter == null) return;
   if (filter.root == id) filter.onRetired();
   removeContext(id);
-  if (++streams % EVERY != 0) return;
-  refreshLevel();
-  // Nothing of ours is on the stack here, so whatever is not reachable is garbage.
-  __collect();
 }

@@ -2,6 +2,7 @@
 
 import { enter } from '../contexts';
 import { HttpFilter } from '../filter';
+import { openFrame } from '../frame';
 import { Head } from '../head';
 
 const head = new Head(0);
@@ -9,6 +10,7 @@ const head = new Head(0);
 export function proxy_on_request_headers(id: u32, count: u32, end: u32): u32 {
   const filter = enter(id);
   if (filter == null) return 0;
+  openFrame(0);
   head.count = count;
   head.end = end != 0;
   return changetype<HttpFilter>(filter).onRequestHeaders(head);

@@ -1,0 +1,79 @@
+// The frame: headers that the host puts here before a callback, so that reading them is no call. Filters declare nothing:
+// what a filter reads of one head by a constant name (bytes()) it finds here with the next one. Where the host knows of no
+// frame, nothing is ever put here, and every header is asked for.
+//
+//   u32 slots that the host has filled for the callback it is about to make, as bits
+//   u32 names in use | u32 wanted of a request, as bits | u32 wanted of a response
+//   names: (u32 pointer | u32 length) * 16
+//   values, laid out as slices: (u32 pointer | u32 length | u8 exists | u8 0 | u16 0) * 16
+//   room for values
+
+import { Slice } from './slice';
+
+const SLOTS: u32 = 16;
+const COUNT: usize = 4;
+const WANTED: usize = 8;
+const NAMES: usize = 16;
+const VALUES: usize = NAMES + 16 * 8;
+const VALUE: usize = 12;
+const ROOM: usize = VALUES + 16 * VALUE;
+
+export const FRAME: usize = memory.data(4432, 8);
+
+/** The slot of a constant that was not asked for yet. */
+const NEW: u8 = 0xff;
+const NO_HEAD: u32 = 1;
+
+/** Slots whose value still is the head's. */
+let filled: u32 = 0;
+/** The map that the running callback is about, if it is a head's. */
+let about: u32 = NO_HEAD;
+
+/** A callback begins: what the frame holds is of another. */
+// @ts-ignore: decorator
+@inline
+export function closeFrame(): void {
+  filled = 0;
+  about = NO_HEAD;
+}
+
+/** The callback is about the head in this map (0 or 2), which the host may have read into the frame. */
+// @ts-ignore: decorator
+@inline
+export function openFrame(map: u32): void {
+  about = map;
+  filled = load<u32>(FRAME);
+  store<u32>(FRAME, 0);
+}
+
+/** Where the value of this slot lies, as a Slice; 0: it has to be asked for. */
+// @ts-ignore: decorator
+@inline
+export function framed(slot: u8, map: u32): usize {
+  return about == map && ((filled >> (slot - 1)) & 1) != 0 ? FRAME + VALUES + <usize>(slot - 1) * VALUE : 0;
+}
+
+/** This constant was read of this map: the host shall put it here the next time. */
+export function wish(name: Slice, map: u32): void {
+  if (about != map) return;
+  if (name.slot == NEW) {
+    const count = load<u32>(FRAME, COUNT);
+    if (count == SLOTS) {
+      name.slot = 0;
+      return;
+    }
+    store<u32>(FRAME + NAMES + (<usize>count << 3), <u32>name.ptr);
+    store<u32>(FRAME + NAMES + (<usize>count << 3), name.length, 4);
+    store<u32>(FRAME, count + 1, COUNT);
+    name.slot = <u8>(count + 1);
+  }
+  const wanted = FRAME + WANTED + (map << 1);
+  store<u32>(wanted, load<u32>(wanted) | (1 << (name.slot - 1)));
+}
+
+/** The filter writes to the head: what it reads afterwards is asked for. */
+// @ts-ignore: decorator
+@inline
+export function outdated(): void {
+  filled = 0;
+}
