@@ -11,6 +11,8 @@ const COPY_UP_TO = 4 * 1024;
 
 let slab = Buffer.allocUnsafeSlow(SLAB);
 let slabUsed = 0;
+/** Something of `slab` waits for a peer: it may be filled to its end, and no more. */
+let slabKept = false;
 
 /** Where the next bytes of this shard go. Valid until the next call; `commit` says how many were used. */
 export function reserve(size: number): Buffer {
@@ -18,6 +20,7 @@ export function reserve(size: number): Buffer {
     if (size > SLAB) return Buffer.allocUnsafeSlow(size);
     slab = Buffer.allocUnsafeSlow(SLAB);
     slabUsed = 0;
+    slabKept = false;
   }
   return slab;
 }
@@ -51,6 +54,8 @@ function flushAll(): void {
     outbox?.flush();
   }
   dirtyCount = 0;
+  // The system has its own copy of all that was written.
+  if (!slabKept) slabUsed = 0;
 }
 
 export interface OutboxOwner {
@@ -167,9 +172,9 @@ export class Outbox {
   private write(pieces: Buffer | readonly Buffer[], size: number): void {
     const { socket, direct } = this;
     if (direct === null) {
-      keepLent();
+      stays();
       writePieces(socket, pieces, this.blocked ? this.onTaken : undefined);
-    } else if (!direct.write(pieces, size)) keepLent();
+    } else if (!direct.write(pieces, size)) stays();
     // The owner is in the middle of something.
     else if (this.blocked) process.nextTick(this.onTaken);
   }
@@ -208,6 +213,12 @@ export class Outbox {
     this.owner.onOutboxDrained();
     leave();
   }
+}
+
+/** What was given to a socket just now is not with the system yet. */
+function stays(): void {
+  keepLent();
+  slabKept = true;
 }
 
 function writePieces(socket: Socket, pieces: Buffer | readonly Buffer[], taken: (() => void) | undefined): void {
