@@ -43,7 +43,7 @@ export async function sixFilters(): Promise<{ subjects: readonly Subject[]; stop
   return {
     subjects: [
       passage('six filters, called as every host would', 16, asAnyHost),
-      passage('six filters, spared what the frame spares', 8, framed),
+      passage('six filters, spared what the frame spares', 9.5, framed),
     ],
     stop() {
       for (const runtime of runtimes) runtime.stop();
