@@ -19,16 +19,17 @@ export const envoy: Peer = {
   version: () => `envoy ${/\/(\d+\.\d+\.\d+\S*)\//.exec(versionOf(program(), ['--version']))?.[1] ?? 'unknown'}`,
   lacks: (setup) => (setup.shards === 1 ? null : 'Envoy is measured with one worker'),
   async start(setting) {
-    if (setting.setup.behind === 'bookinfo') return startEnvoyMesh(setting, command);
+    if (setting.setup.behind === 'bookinfo') return startEnvoyMesh(setting, envoyCommand);
     const port = await freePort();
     const file = join(setting.folder, 'envoy.json');
     writeFileSync(file, JSON.stringify(await envoyConfiguration(setting, port)));
-    const child = setting.children.start(...command(file));
+    const child = setting.children.start(...envoyCommand(file));
     return { origin: `http://127.0.0.1:${port}`, processes: [child] };
   },
 };
 
-function command(file: string): [program: string, args: readonly string[]] {
+/** With its static configuration in a file. */
+export function envoyCommand(file: string): [program: string, args: readonly string[]] {
   return [program(), ['-c', file, '--concurrency', '1', '--disable-hot-restart', '-l', 'error']];
 }
 

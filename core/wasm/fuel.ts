@@ -7,9 +7,10 @@ export const FUEL_GLOBAL = '__fuel';
 export const START_EXPORT = '_mesh_start';
 
 /**
- * Units, each about one instruction; a thousand million of them keep a core busy for about a second. Starting includes the
- * set-up of a language's runtime. `stream`: all callbacks of one exchange or connection. `second`: all of a plugin's in one
- * second on one shard, so that many small callbacks cannot do together what none may do alone.
+ * Units, each about one instruction; a thousand million of them keep a core busy for a quarter of a second (runtimes of Go) to
+ * a second (loops over memory). Starting includes the set-up of a language's runtime. `stream`: all callbacks of one exchange or
+ * connection. `second`: all of a plugin's in one second on one shard, so that many small callbacks cannot do together what none
+ * may do alone; more than an honest plugin spends on all requests that a shard can serve (a Go filter 25,000 each).
  */
 export interface FuelBudget {
   readonly start: number;
@@ -22,7 +23,7 @@ export const DEFAULT_FUEL: FuelBudget = {
   start: 1_000_000_000,
   callback: 100_000_000,
   stream: 1_000_000_000,
-  second: 500_000_000,
+  second: 2_000_000_000,
 };
 
 /** Which of them a guest ran into. */
