@@ -1,5 +1,6 @@
 // Nanoseconds of every hot function, beside its budget: `node bench/micro/run.ts [WORD]`, of those whose names contain WORD.
 
+import { chainSubjects } from './chain.ts';
 import { codecSubjects } from './http1.ts';
 import { planeSubjects } from './plane.ts';
 import { sixFilters } from './six-filters.ts';
@@ -7,13 +8,13 @@ import { timings } from './subject.ts';
 import { filterSubjects } from './wasm.ts';
 
 const word = process.argv[2] ?? '';
-const [builtins, six] = [await filterSubjects(), await sixFilters()];
-const all = [...codecSubjects(), ...planeSubjects(), ...builtins.subjects, ...six.subjects].filter(({ name }) =>
+const [builtins, six, chain] = [await filterSubjects(), await sixFilters(), await chainSubjects()];
+const guests = [builtins, six, chain];
+const all = [...codecSubjects(), ...planeSubjects(), ...guests.flatMap(({ subjects }) => subjects)].filter(({ name }) =>
   name.includes(word),
 );
 for (const { name, nanoseconds, ratio, budget } of timings(all)) {
   const [ns, times, most] = [nanoseconds.toFixed(0).padStart(7), ratio.toFixed(2).padStart(6), budget.toFixed(2)];
   process.stdout.write(`${name.padEnd(52)} ${ns} ns  ${times} of the calibration loop, budget ${most}\n`);
 }
-builtins.stop();
-six.stop();
+for (const { stop } of guests) stop();

@@ -15,7 +15,7 @@ import type { Subject } from './subject.ts';
 
 const EMPTY = new Uint8Array(0);
 
-const REQUEST = [
+export const REQUEST: readonly string[] = [
   'Host: reviews:9080',
   'User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0)',
   'Accept: text/html,application/xhtml+xml',
@@ -58,10 +58,15 @@ export const NODE: Node = {
 
 /** The head as spans over the bytes that were received. */
 export function received(): Head {
-  const text = REQUEST.join('\r\n');
+  return headOf(REQUEST);
+}
+
+/** Of lines of which the first is Host's. */
+export function headOf(lines: readonly string[]): Head {
+  const text = lines.join('\r\n');
   const spans: number[] = [];
   let at = 0;
-  for (const line of REQUEST) {
+  for (const line of lines) {
     const colon = line.indexOf(':');
     spans.push(at, colon, at + colon + 2, line.length - colon - 2);
     at += line.length + 2;

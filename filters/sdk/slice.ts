@@ -3,6 +3,9 @@
 
 import { temporary } from './arena';
 
+const ONES: u64 = 0x0101010101010101;
+const HIGH_BITS: u64 = 0x8080808080808080;
+
 @unmanaged
 export class Slice {
   ptr: usize;
@@ -27,7 +30,15 @@ export class Slice {
 
   /** Place of the first such byte at or after `from`, or -1. */
   indexOf(byte: u8, from: i32 = 0): i32 {
-    for (let i = from; i < this.length; i++) if (load<u8>(this.ptr + i) == byte) return i;
+    let i = from;
+    // Eight at a time: the lowest byte that is equal turns its highest bit on, and what differs below it none.
+    const eight = <u64>byte * ONES;
+    for (; i + 8 <= this.length; i += 8) {
+      const different = load<u64>(this.ptr + i) ^ eight;
+      const zero = (different - ONES) & ~different & HIGH_BITS;
+      if (zero != 0) return i + <i32>(ctz(zero) >> 3);
+    }
+    for (; i < this.length; i++) if (load<u8>(this.ptr + i) == byte) return i;
     return -1;
   }
 
