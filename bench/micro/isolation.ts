@@ -13,8 +13,8 @@ import { Isolates } from '../../core/main/isolates.ts';
 import { Timers } from '../../core/timers.ts';
 import { WasmRuntime } from '../../core/wasm/runtime.ts';
 import { createSharedMemory } from '../../core/wasm/shared-memory.ts';
-import { DEFAULT_LIMITS, type PluginSpec } from '../../core/wasm/spec.ts';
-import type { Node } from '../../core/workload.ts';
+import type { PluginSpec } from '../../core/wasm/spec.ts';
+import { CONNECTION, NODE, plainSpec } from './request.ts';
 
 const FIXTURES = join(import.meta.dirname, '../../filters/sdk/fixtures');
 const REPEATS = 3;
@@ -30,33 +30,12 @@ const FIELDS: readonly (readonly [string, string])[] = [
   ['x-do', 'redact'],
   ['traceparent', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'],
 ];
-const NODE: Node = {
-  id: 'sidecar~bench',
-  role: 'sidecar',
-  name: 'bench',
-  workload: 'bench',
-  namespace: 'default',
-  serviceAccount: 'bench',
-  trustDomain: 'cluster.local',
-  labels: {},
-  address: '127.0.0.1',
-  app: null,
-  services: [],
-};
-
 const timers = new Timers();
 
 /** What of an exchange's record a filter may read, and nothing that leaves the chain. */
 const OUTSIDE = {
   direction: 'inbound',
-  connection: {
-    id: 1,
-    remoteAddress: '127.1.0.2',
-    remotePort: 4000,
-    localAddress: '127.1.0.3',
-    localPort: 9080,
-    memo: null,
-  },
+  connection: { ...CONNECTION },
   protocol: 'HTTP/1.1',
   startTime: 0,
   requestEndMs: 0,
@@ -143,22 +122,9 @@ async function run(
 
 async function specOf(source: FilterSource, isolation: PluginSpec['isolation']): Promise<PluginSpec> {
   const bytes = await compileFilter(source);
-  return {
-    name: 'bench',
-    digest: createHash('sha256').update(bytes).digest('hex'),
-    module: new WebAssembly.Module(bytes),
-    builtin: false,
-    rootId: '',
-    vmId: '',
-    vmConfiguration: EMPTY,
-    configuration: EMPTY,
-    env: {},
-    failStrategy: 'FAIL_CLOSE',
-    isolation,
-    limits: DEFAULT_LIMITS,
-    mayCall: null,
-    proven: true,
-  };
+  const digest = createHash('sha256').update(bytes).digest('hex');
+  const module = new WebAssembly.Module(bytes);
+  return { ...plainSpec({ name: 'bench', digest, module, configuration: EMPTY }), builtin: false, isolation };
 }
 
 const shared = createSharedMemory(1 + THREADS);

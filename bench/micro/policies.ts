@@ -9,35 +9,14 @@ import { compileFilter } from '../../asbuild/compile.ts';
 import { authenticationConfig } from '../../core/builtins/authn.ts';
 import { authorizationConfig } from '../../core/builtins/rbac.ts';
 import type { JWTRule } from '../../core/config/kinds/request-authentication.ts';
-import type { FilterFactory, FilterStream } from '../../core/filter.ts';
-import { Head } from '../../core/head.ts';
-import type { ExchangeRecord } from '../../core/record.ts';
-import type { VerifiedToken } from '../../core/tokens/verified.ts';
-import { WasmRuntime } from '../../core/wasm/runtime.ts';
-import { createSharedMemory } from '../../core/wasm/shared-memory.ts';
-import { DEFAULT_LIMITS } from '../../core/wasm/spec.ts';
-import type { Node } from '../../core/workload.ts';
+import type { FilterFactory } from '../../core/filter.ts';
+import { FIELDS, NODE, PRODUCTPAGE, plainSpec, received, startRuntime, streamOf } from './request.ts';
 
 const FILTERS = join(import.meta.dirname, '../../filters');
 const REPEATS = 5;
 const ISSUER = 'https://issuer.example';
-const PRODUCTPAGE = 'cluster.local/ns/default/sa/bookinfo-productpage';
 
-const NODE: Node = {
-  id: 'sidecar~bench',
-  role: 'sidecar',
-  name: 'bench',
-  workload: 'bench',
-  namespace: 'default',
-  serviceAccount: 'bench',
-  trustDomain: 'cluster.local',
-  labels: {},
-  address: '127.0.0.1',
-  app: null,
-  services: [],
-};
-
-const runtime = new WasmRuntime({ node: NODE, shared: createSharedMemory(1), shard: 0, log: () => undefined });
+const runtime = startRuntime();
 
 async function builtin(name: string): Promise<(configuration: Uint8Array | null) => FilterFactory> {
   const bytes = await compileFilter({ name, entry: join(FILTERS, name, 'index.ts'), runtime: 'minimal' });
@@ -45,65 +24,7 @@ async function builtin(name: string): Promise<(configuration: Uint8Array | null)
   const digest = createHash('sha256').update(bytes).digest('hex');
   return (configuration) => {
     if (configuration === null) throw new Error('no policy applies');
-    return runtime.configure({
-      ...{ name, digest, module, configuration, builtin: true, rootId: '', vmId: '', env: {} },
-      ...{ vmConfiguration: new Uint8Array(0), failStrategy: 'FAIL_CLOSE', limits: DEFAULT_LIMITS },
-      ...{ mayCall: null, proven: true, isolation: 'inline' },
-    });
-  };
-}
-
-/** The head as spans over the bytes that were received. */
-function received(fields: readonly string[]): Head {
-  const spans: number[] = [];
-  let at = 0;
-  for (const line of fields) {
-    const colon = line.indexOf(':');
-    spans.push(at, colon, at + colon + 2, line.length - colon - 2);
-    at += line.length + 2;
-  }
-  const head = new Head(Buffer.from(fields.join('\r\n'), 'latin1'), spans);
-  head.method = 'GET';
-  head.newPath = '/reviews/0';
-  head.newAuthority = 'reviews:9080';
-  return head;
-}
-
-function streamOf(head: Head): FilterStream & { token: VerifiedToken | null } {
-  const connection = {
-    id: 1,
-    remoteAddress: '127.1.0.2',
-    remotePort: 4000,
-    localAddress: '127.1.0.3',
-    localPort: 9080,
-  };
-  const record = {
-    direction: 'inbound',
-    connection: { ...connection, memo: null },
-    requestHead: head,
-    destinationPort: 9080,
-    sourcePrincipal: PRODUCTPAGE,
-  } as unknown as ExchangeRecord;
-  return {
-    record,
-    requestHead: head,
-    responseHead: null,
-    requestTrailers: null,
-    responseTrailers: null,
-    state: new Map(),
-    token: null,
-    body: () => null,
-    resume: () => undefined,
-    pass: () => undefined,
-    pauseReading: () => undefined,
-    resumeReading: () => undefined,
-    close: () => undefined,
-    localReply: () => {
-      throw new Error('the request is refused');
-    },
-    resumeAfter: () => undefined,
-    clearRouteCache: () => undefined,
-    addFlag: () => undefined,
+    return runtime.configure(plainSpec({ name, digest, module, configuration }));
   };
 }
 
@@ -132,21 +53,12 @@ function measure(name: string, chain: readonly FilterFactory[], fields: readonly
   process.stdout.write(`${name.padEnd(64)} ${best.toFixed(0).padStart(6)} ns\n`);
 }
 
-const FIELDS = [
-  'user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0)',
-  'accept: text/html,application/xhtml+xml',
-  'accept-encoding: gzip, deflate, br',
-  'x-request-id: 3a3bbd40-7d3e-4c1f-8f34-5ad4b0b4a1c8',
-  'x-forwarded-for: 127.0.0.1',
-  'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
-];
-
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const token = await new SignJWT({ iss: ISSUER, sub: 'jason', groups: ['readers', 'writers'], name: 'Jason' })
   .setProtectedHeader({ alg: 'RS256', kid: 'k' })
   .setExpirationTime('1h')
   .sign(privateKey);
-const withToken = [...FIELDS, `authorization: Bearer ${token}`];
+const withToken = [...FIELDS, `Authorization: Bearer ${token}`];
 const jwks = JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k' }] });
 
 const metadata = { name: 'bench', namespace: 'default' };

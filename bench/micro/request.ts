@@ -1,0 +1,122 @@
+// The request that filters are timed with: who the proxy is, the head as the codec leaves it, and a stream that lets pass.
+
+import type { FilterStream } from '../../core/filter.ts';
+import { Head } from '../../core/head.ts';
+import type { ExchangeRecord } from '../../core/record.ts';
+import type { VerifiedToken } from '../../core/tokens/verified.ts';
+import { WasmRuntime } from '../../core/wasm/runtime.ts';
+import { createSharedMemory } from '../../core/wasm/shared-memory.ts';
+import { DEFAULT_LIMITS, type PluginSpec } from '../../core/wasm/spec.ts';
+import type { Node } from '../../core/workload.ts';
+
+const EMPTY = new Uint8Array(0);
+
+export const NODE: Node = {
+  id: 'sidecar~bench',
+  role: 'sidecar',
+  name: 'bench',
+  workload: 'bench',
+  namespace: 'default',
+  serviceAccount: 'bench',
+  trustDomain: 'cluster.local',
+  labels: {},
+  address: '127.0.0.1',
+  app: null,
+  services: [],
+};
+
+export const PRODUCTPAGE = 'cluster.local/ns/default/sa/bookinfo-productpage';
+
+export const CONNECTION = {
+  id: 1,
+  remoteAddress: '127.1.0.2',
+  remotePort: 4000,
+  localAddress: '127.1.0.3',
+  localPort: 9080,
+  memo: null,
+} as const;
+
+export const FIELDS: readonly string[] = [
+  'User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0)',
+  'Accept: text/html,application/xhtml+xml',
+  'Accept-Encoding: gzip, deflate, br',
+  'Cookie: session=abcdef0123456789',
+  'X-Request-Id: 3a3bbd40-7d3e-4c1f-8f34-5ad4b0b4a1c8',
+  'X-Forwarded-For: 127.0.0.1',
+  'Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+];
+
+/** A GET of /reviews/0: spans over the bytes of these lines, as they were received. */
+export function received(lines: readonly string[]): Head {
+  const spans: number[] = [];
+  let at = 0;
+  for (const line of lines) {
+    const colon = line.indexOf(':');
+    spans.push(at, colon, at + colon + 2, line.length - colon - 2);
+    at += line.length + 2;
+  }
+  const head = new Head(Buffer.from(lines.join('\r\n'), 'latin1'), spans);
+  head.method = 'GET';
+  head.newPath = '/reviews/0';
+  head.newAuthority = 'reviews:9080';
+  return head;
+}
+
+/** Of a request that productpage sends to reviews: what filters read. */
+export function streamOf(head: Head): FilterStream & { token: VerifiedToken | null } {
+  const record = {
+    direction: 'inbound',
+    connection: { ...CONNECTION },
+    requestHead: head,
+    destinationPort: 9080,
+    sourcePrincipal: PRODUCTPAGE,
+  } as unknown as ExchangeRecord;
+  return {
+    record,
+    requestHead: head,
+    responseHead: null,
+    requestTrailers: null,
+    responseTrailers: null,
+    state: new Map(),
+    token: null,
+    body: () => null,
+    resume: () => undefined,
+    pass: () => undefined,
+    pauseReading: () => undefined,
+    resumeReading: () => undefined,
+    close: () => undefined,
+    localReply: () => {
+      throw new Error('the request is refused');
+    },
+    resumeAfter: () => undefined,
+    clearRouteCache: () => undefined,
+    addFlag: () => undefined,
+  };
+}
+
+/** A plugin as built-in filters run: in the shard, with nothing but its module and its configuration. */
+export function plainSpec(module: {
+  readonly name: string;
+  readonly digest: string;
+  readonly module: WebAssembly.Module;
+  readonly configuration: Uint8Array;
+}): PluginSpec {
+  return {
+    ...module,
+    builtin: true,
+    rootId: '',
+    vmId: '',
+    vmConfiguration: EMPTY,
+    env: {},
+    failStrategy: 'FAIL_CLOSE',
+    isolation: 'inline',
+    limits: DEFAULT_LIMITS,
+    mayCall: null,
+    proven: true,
+  };
+}
+
+/** One shard's. */
+export function startRuntime(): WasmRuntime {
+  return new WasmRuntime({ node: NODE, shared: createSharedMemory(1), shard: 0, log: () => undefined });
+}
