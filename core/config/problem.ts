@@ -42,5 +42,5 @@ export function oneLine(text: string): string {
   return line.length > 600 ? `${line.slice(0, 600)}...` : line;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal would act on is taken out
-const UNPRINTABLE = /[\s\x00-\x1f\x7f-\x9f]+/g;
+/** What a terminal would act on, and what would make two lines of one. */
+const UNPRINTABLE = /[\s\p{Cc}]+/gu;

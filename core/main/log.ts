@@ -5,8 +5,8 @@ import type { Log } from './options.ts';
 
 export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warning', 'error'];
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: what a peer sent may end up in a message
-const CONTROL = /[\x00-\x1f\x7f-\x9f\u2028\u2029]+/g;
+/** What a peer sent may end up in a message. */
+const CONTROL = /[\p{Cc}\u2028\u2029]+/gu;
 
 export class ProxyLog {
   level: LogLevel;
