@@ -10,6 +10,8 @@ import { text } from 'node:stream/consumers';
 import { after, before, suite, test } from 'node:test';
 import { promisify } from 'node:util';
 
+import { edgeBefore } from './cli/edge.ts';
+
 const ROOT = dirname(import.meta.dirname);
 const execute = promisify(execFile);
 
@@ -83,10 +85,10 @@ suite('the published package', { timeout: 200_000 }, () => {
     await once(upstream, 'listening');
     const rules = join(user, 'rules');
     mkdirSync(rules);
-    writeFileSync(join(rules, 'edge.yaml'), edge((upstream.address() as AddressInfo).port));
+    writeFileSync(join(rules, 'edge.yaml'), edgeBefore((upstream.address() as AddressInfo).port, TEAPOT));
     const proxy = spawn(
       mesh,
-      ['proxy', '--config', rules, '--shards', '2', '--gateway-port', '8080=0', '--access-log', 'off'],
+      ['proxy', '--config', rules, '--shards', '2', '--gateway-port', '80=0', '--access-log', 'off'],
       { cwd: user, env: cleanEnv(), stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
     );
     try {
@@ -105,43 +107,9 @@ suite('the published package', { timeout: 200_000 }, () => {
   });
 });
 
-const edge = (port: number) => `
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: edge }
-spec:
-  selector: { istio: ingressgateway }
-  servers:
-    - port: { number: 8080, name: http, protocol: HTTP }
-      hosts: ['*']
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: edge }
-spec:
-  hosts: ['*']
-  gateways: [edge]
-  http:
-    - match:
-        - uri: { exact: /teapot }
-      fault:
-        abort: { percentage: { value: 100 }, httpStatus: 418 }
-      route:
-        - destination: { host: upstream.example }
-    - route:
-        - destination: { host: upstream.example }
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: { name: upstream }
-spec:
-  hosts: [upstream.example]
-  ports:
-    - { number: 80, name: http, protocol: HTTP }
-  resolution: STATIC
-  endpoints:
-    - { address: 127.0.0.1, ports: { http: ${port} } }
-`;
+const TEAPOT = `match: [{ uri: { exact: /teapot } }]
+      fault: { abort: { percentage: { value: 100 }, httpStatus: 418 } }
+      route: [{ destination: { host: upstream.example } }]`;
 
 /** What npm tells its scripts would lead another npm to this project; whom it asks for packages stays. */
 function cleanEnv(): NodeJS.ProcessEnv {

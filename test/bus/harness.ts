@@ -103,12 +103,3 @@ export async function watch(
 export function resources(count: number, value: unknown, prefix = 'r'): StoredResource[] {
   return Array.from({ length: count }, (_, n) => ({ key: `Thing/default/${prefix}${n}`, body: { value } }));
 }
-
-/** Waits until a condition holds, looking again whenever the event loop is free. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 15_000): Promise<void> {
-  const deadline = performance.now() + ms;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type Clock, LeaseSet } from '../../bus/leases.ts';
 import { type Bus, type Lease, TooLargeError } from '../../bus/types.ts';
-import { type Mesh, startMesh, until } from './harness.ts';
+import { until } from '../until.ts';
+import { type Mesh, startMesh } from './harness.ts';
 
 function lease(proxy: string, more: Partial<Lease> = {}): Lease {
   const startedAt = '2026-01-01T00:00:00Z';
@@ -174,16 +175,16 @@ describe('leases on the bus', () => {
     assert.equal(seen.length === 1 && seen[0].length === 0, true, 'told at first, though empty');
     const ids = Array.from({ length: 100 }, (_, n) => `proxy.${n}`);
     const held = await Promise.all(ids.map((id) => proxy.leases.hold(lease(id, { ttlMs: 60_000 }))));
-    await until(() => seen.at(-1)?.length === 100, 'all are seen');
+    await until('all are seen', () => seen.at(-1)?.length === 100);
     const first: string[][] = [];
     const following = await late.leases.follow((leases) => first.push([...leases.keys()].sort()));
     assert.deepEqual(first[0], ids.sort(), 'the first set is complete');
     await held[0].withdraw();
-    await until(() => seen.at(-1)?.length === 99 && first.at(-1)?.length === 99, 'the withdrawal is seen');
+    await until('the withdrawal is seen', () => seen.at(-1)?.length === 99 && first.at(-1)?.length === 99);
     assert.equal(seen.at(-1)?.includes('proxy.0'), false);
     await following.close();
     await Promise.all(held.map((each) => each.withdraw()));
-    await until(() => seen.at(-1)?.length === 0, 'all withdrawals are seen');
+    await until('all withdrawals are seen', () => seen.at(-1)?.length === 0);
     assert.equal(first.at(-1)?.length, 99, 'who closed is told nothing more');
   });
 
@@ -195,9 +196,9 @@ describe('leases on the bus', () => {
     });
     await dying.leases.hold(lease('dying', { ttlMs: 600 }));
     const kept = await living.leases.hold(lease('living', { ttlMs: 600 }));
-    await until(() => seen.length === 2, 'both are seen');
+    await until('both are seen', () => seen.length === 2);
     await dying.close();
-    await until(() => seen.length === 1, 'the dead one expires');
+    await until('the dead one expires', () => seen.length === 1);
     assert.deepEqual(seen, ['living']);
     await kept.withdraw();
     await following.close();

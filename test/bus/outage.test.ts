@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { applyCommit } from '../../bus/commit-format.ts';
 import { type Bus, BusUnavailableError, type ConfigState, ConflictError, type ProxyStatus } from '../../bus/types.ts';
-import { type Mesh, resources, startMesh, until, watch } from './harness.ts';
+import { until } from '../until.ts';
+import { type Mesh, resources, startMesh, watch } from './harness.ts';
 
 /** Commits until it stands, as a user who is told "try again" would. Returns what was really committed, by revision. */
 async function commitStubbornly(bus: Bus, key: string, values: readonly number[]): Promise<Map<number, number>> {
@@ -78,14 +79,14 @@ describe('while nats-server is killed and started again', () => {
     const { revision } = await control.config.load();
     const change = { parent: revision, author: '', message: '', upserts: resources(1, 'away'), removals: [] };
     await mesh.kill();
-    await until(() => !control.connected, 'the connection is seen to be lost');
+    await until('the connection is seen to be lost', () => !control.connected);
     await assert.rejects(
       control.config.commit(change),
       (error) =>
         error instanceof BusUnavailableError && error.outcome === 'nothing' && /not connected/.test(error.message),
     );
     await mesh.start();
-    await until(() => control.connected, 'the connection is back');
+    await until('the connection is back', () => control.connected);
     assert.equal((await control.config.commit(change)).revision, revision + 1);
   });
 
@@ -105,24 +106,24 @@ describe('while nats-server is killed and started again', () => {
       startedAt: '',
     });
     const held = await proxy.leases.hold(lease('before'));
-    await until(() => sets.at(-1)?.[0] === 'before', 'the lease is seen');
+    await until('the lease is seen', () => sets.at(-1)?.[0] === 'before');
     await mesh.kill();
-    await until(() => !proxy.connected, 'the connection is seen to be lost');
+    await until('the connection is seen to be lost', () => !proxy.connected);
     held.update(lease('after'));
     const status = { proxy: 'p1', revision: 7, ok: true, problems: [], shards: 1, ms: 1, time: '' };
     proxy.statuses.report(status);
     assert.deepEqual(sets.at(-1), ['before'], 'the last set stays');
     await mesh.start();
-    await until(() => sets.at(-1)?.[0] === 'after', 'the lease is renewed with what changed');
-    await until(() => statuses.at(-1)?.revision === 7, 'the status is said again');
+    await until('the lease is renewed with what changed', () => sets.at(-1)?.[0] === 'after');
+    await until('the status is said again', () => statuses.at(-1)?.revision === 7);
     await held.withdraw();
-    await until(() => sets.at(-1)?.length === 0, 'the lease is withdrawn');
+    await until('the lease is withdrawn', () => sets.at(-1)?.length === 0);
   });
 
   it('a follower that begins while nobody is there gets everything when it comes', async () => {
     const [control, proxy] = [await mesh.open('control'), await mesh.open('proxy')];
     await mesh.kill();
-    await until(() => !proxy.connected, 'the connection is seen to be lost');
+    await until('the connection is seen to be lost', () => !proxy.connected);
     let state: ConfigState | null = null;
     const following = proxy.config.follow(0, {
       commit: () => {},
@@ -132,7 +133,7 @@ describe('while nats-server is killed and started again', () => {
     });
     await mesh.start();
     await following;
-    await until(() => control.connected, 'the connection is back');
+    await until('the connection is back', () => control.connected);
     assert.deepEqual(state, await control.config.load());
   });
 
@@ -143,19 +144,17 @@ describe('while nats-server is killed and started again', () => {
     await mesh.kill();
     await rm(join(mesh.stateDir, 'data'), { recursive: true });
     await mesh.start();
-    await until(
-      () =>
-        control.config.load().then(
-          () => true,
-          () => false,
-        ),
-      'the control plane has made the streams again',
+    await until('the control plane has made the streams again', () =>
+      control.config.load().then(
+        () => true,
+        () => false,
+      ),
     );
     for (const parent of [0, 1]) {
       const upserts = resources(1, parent, 'young');
       await control.config.commit({ parent, author: '', message: '', upserts, removals: [] });
     }
-    await until(() => follower.state.revision === 2, 'the younger log is followed');
+    await until('the younger log is followed', () => follower.state.revision === 2);
     assert.deepEqual(follower.state, await control.config.load());
   });
 });

@@ -5,7 +5,8 @@ import { type Link, openLink } from '../../bus/link.ts';
 import type { Credentials } from '../../bus/server-conf.ts';
 import { inboxPrefix, type Role, subjectToken, tokenId } from '../../bus/subjects.ts';
 import type { Bus } from '../../bus/types.ts';
-import { type Mesh, resources, startMesh, until, watch } from './harness.ts';
+import { until } from '../until.ts';
+import { type Mesh, resources, startMesh, watch } from './harness.ts';
 
 /** A bare connection, to do with a user's rights what the bus never would. */
 async function connect(mesh: Mesh, role: Role, { user, password }: Credentials): Promise<Link['nc']> {
@@ -60,7 +61,7 @@ describe("a proxy's user", () => {
     it(`may not publish to ${subject}`, async () => {
       intruder.publish(subject, '{}');
       await intruder.flush();
-      await until(() => refused.includes(`publish ${subject}`), 'NATS refuses it');
+      await until('NATS refuses it', () => refused.includes(`publish ${subject}`));
     });
   }
 
@@ -68,7 +69,7 @@ describe("a proxy's user", () => {
     it(`may not subscribe to ${subject}`, async () => {
       const subscription = intruder.subscribe(subject, { callback: () => {} });
       await intruder.flush();
-      await until(() => refused.includes(`subscription ${subject}`), 'NATS refuses it');
+      await until('NATS refuses it', () => refused.includes(`subscription ${subject}`));
       subscription.unsubscribe();
     });
   }
@@ -119,7 +120,7 @@ describe("a proxy's user", () => {
     intruder.publish('weft.status.me', 'null');
     intruder.publish('weft.status.me', JSON.stringify({ proxy: 'me', ...status }));
     intruder.publish('weft.lease.me', JSON.stringify({ proxy: 'me', ...lease }));
-    await until(() => heard.includes('me') && leases.includes('me'), 'what it says of itself arrives');
+    await until('what it says of itself arrives', () => heard.includes('me') && leases.includes('me'));
     assert.deepEqual([heard, leases], [['me'], ['me']]);
   });
 });
@@ -147,10 +148,10 @@ describe('a proxy with a user of its own', () => {
     for (const [n, id] of ids.entries()) {
       for (const proxy of ids) await buses[n].leases.hold({ ...lease, proxy, admin: id });
     }
-    await until(() => leases.length === 3, 'their leases are seen');
+    await until('their leases are seen', () => leases.length === 3);
     await until(
-      () => refused.filter((detail) => detail.includes('PERMISSIONS_VIOLATION')).length === 6,
       'the others are refused',
+      () => refused.filter((detail) => detail.includes('PERMISSIONS_VIOLATION')).length === 6,
     );
     const seen: string[][] = [];
     await shared.leases.follow((set) =>
@@ -166,7 +167,7 @@ describe('a proxy with a user of its own', () => {
     for (const inbox of ['_INBOX_proxy_c.>', '_INBOX_proxy.>']) {
       nosy.subscribe(inbox, { callback: (error) => denied.push(String(error?.code)) });
     }
-    await until(() => denied.length === 2, 'the replies to others are out of reach');
+    await until('the replies to others are out of reach', () => denied.length === 2);
     assert.deepEqual(denied, ['PERMISSIONS_VIOLATION', 'PERMISSIONS_VIOLATION']);
     assert.deepEqual(events, ['connected', 'connected']);
     await assert.rejects(mesh.server.addProxy(''), RangeError);
@@ -174,7 +175,7 @@ describe('a proxy with a user of its own', () => {
     await mesh.kill();
     await mesh.start();
     assert.deepEqual(await mesh.server.addProxy('c'), users[1], 'kept over restarts');
-    await until(() => buses[1].connected, 'and let in again');
+    await until('and let in again', () => buses[1].connected);
   });
 });
 

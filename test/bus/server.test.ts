@@ -11,7 +11,7 @@ import { openBus } from '../../bus/connect.ts';
 import { findNatsServer } from '../../bus/nats-binary.ts';
 import { startNatsServer } from '../../bus/server.ts';
 import { BusUnavailableError } from '../../bus/types.ts';
-import { until } from './harness.ts';
+import { until } from '../until.ts';
 
 let folder: string;
 before(async () => {
@@ -128,7 +128,7 @@ describe('the embedded nats-server', () => {
     const pid = Number(line);
     assert.equal(isAlive(pid), true);
     parent.kill('SIGKILL');
-    await until(() => !isAlive(pid), 'nats-server is gone');
+    await until('nats-server is gone', () => !isAlive(pid));
   });
 
   it('lets a bus that waits for it be given up', async () => {

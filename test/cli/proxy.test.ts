@@ -6,40 +6,14 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, suite, test } from 'node:test';
+import { eventually } from '../until.ts';
+import { edgeBefore } from './edge.ts';
 import { mesh, Running, temporaryHome } from './mesh.ts';
 
 const { home, remove } = temporaryHome();
 
-const edge = (port: number, status: number) => `
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: edge }
-spec:
-  selector: { istio: ingressgateway }
-  servers:
-    - port: { number: 80, name: http, protocol: HTTP }
-      hosts: ['*']
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: edge }
-spec:
-  hosts: ['*']
-  gateways: [edge]
-  http:
-    - match: [{ uri: { exact: /direct } }]
-      directResponse: { status: ${status} }
-    - route: [{ destination: { host: upstream.example } }]
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: { name: upstream }
-spec:
-  hosts: [upstream.example]
-  ports: [{ number: 80, name: http, protocol: HTTP }]
-  resolution: STATIC
-  endpoints: [{ address: 127.0.0.1, ports: { http: ${port} } }]
-`;
+const edge = (port: number, status: number): string =>
+  edgeBefore(port, `match: [{ uri: { exact: /direct } }]\n      directResponse: { status: ${status} }`);
 
 suite('mesh proxy', { timeout: 90_000 }, () => {
   const upstream = createServer((request, response) => response.end(`upstream saw ${request.url}`));
@@ -71,7 +45,7 @@ suite('mesh proxy', { timeout: 90_000 }, () => {
     assert.equal(await body(port, '/direct'), '418 ');
     const table = await mesh(['proxy-config', 'listeners', admin]);
     assert.match(table.out, new RegExp(`^127\\.0\\.0\\.1 +${port} +Gateway port 80 +gateway: by Gateway$`, 'm'));
-    assert.match((await mesh(['pc', 'routes', admin])).out, /^80 .* edge\.default +/m);
+    assert.match((await mesh(['pc', 'routes', admin])).out, /^80 .* edge\.istio-system +/m);
 
     write(edge(upstreamPort, 451));
     await eventually(async () => assert.equal(await body(port, '/direct'), '451 '));
@@ -112,17 +86,4 @@ async function body(port: number, path: string): Promise<string> {
     IncomingMessage,
   ];
   return `${response.statusCode} ${await text(response)}`;
-}
-
-async function eventually(check: () => Promise<void>): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  for (;;) {
-    try {
-      await check();
-      return;
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-    }
-    await new Promise((again) => setTimeout(again, 30));
-  }
 }

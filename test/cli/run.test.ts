@@ -6,6 +6,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, suite, test } from 'node:test';
+import { freePort } from '../../bench/ports.ts';
+import { eventually } from '../until.ts';
 import { mesh, Running, temporaryHome } from './mesh.ts';
 
 const { home, remove } = temporaryHome();
@@ -179,26 +181,4 @@ async function through(running: Running, path: string): Promise<{ status: number
   call.end();
   const [response] = (await once(call, 'response')) as [IncomingMessage];
   return { status: response.statusCode!, text: await text(response) };
-}
-
-async function eventually(check: () => Promise<void>): Promise<void> {
-  const deadline = performance.now() + 15_000;
-  for (;;) {
-    try {
-      await check();
-      return;
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-    }
-    await new Promise((again) => setTimeout(again, 50));
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

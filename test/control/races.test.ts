@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { applyCommit } from '../../bus/commit-format.ts';
 import type { ChangeResult } from '../../control/apply.ts';
-import { resources, until, watch } from '../bus/harness.ts';
+import { resources, watch } from '../bus/harness.ts';
+import { until } from '../until.ts';
 import { type ErrorBody, files, type Plane, startPlane, virtualService } from './harness.ts';
 
 let plane: Plane;
@@ -40,7 +41,7 @@ describe('applies that race', () => {
         return body.items.map(({ metadata }) => metadata.name).sort();
       };
       // What one control plane committed, the other hears of a moment later.
-      await until(async () => (await kept()).length === names.length, 'every change is known everywhere');
+      await until('every change is known everywhere', async () => (await kept()).length === names.length);
       assert.deepEqual(await kept(), [...names].sort());
     }
   });
@@ -114,10 +115,10 @@ describe('while something is killed', () => {
     const state = await reader.config.load();
     await Promise.all(followers.map((follower) => follower.reached(state.revision)));
     for (const follower of followers) assert.deepEqual(follower.state, state);
-    await until(async () => {
+    await until('the control plane has the state of the log', async () => {
       const { body } = await plane.call<{ revision: number; items: unknown[] }>('GET', '/v1/resources');
       return body.revision === state.revision && body.items.length === state.resources.size;
-    }, 'the control plane has the state of the log');
+    });
     return state;
   };
 
@@ -137,7 +138,7 @@ describe('while something is killed', () => {
     for (const step of [8, 24]) {
       await followers[0].reached(start + step);
       await plane.mesh.kill();
-      await until(async () => (await plane.call('GET', '/ready')).status === 503, 'the API says it is not ready');
+      await until('the API says it is not ready', async () => (await plane.call('GET', '/ready')).status === 503);
       const { status, body, headers } = await plane.call<ErrorBody>(
         'POST',
         '/v1/apply',
@@ -148,7 +149,7 @@ describe('while something is killed', () => {
       assert.equal((await plane.call('GET', '/v1/resources')).status, 200, 'what is known is still told');
       assert.equal((await plane.call('GET', '/v1/revisions')).status, 503);
       await plane.mesh.start();
-      await until(async () => (await plane.call('GET', '/ready')).status === 200, 'the API is ready again');
+      await until('the API is ready again', async () => (await plane.call('GET', '/ready')).status === 200);
     }
     await applying;
     for (const { error } of refused) assert.match(error, /^[^\n]*(NATS|revision)[^\n]*$/);

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Bus, Lease, ProxyStatus } from '../../bus/types.ts';
 import type { ChangeResult } from '../../control/apply.ts';
 import { type ProxyReport, type RolloutReport, Rollouts } from '../../control/rollout.ts';
-import { until } from '../bus/harness.ts';
+import { until } from '../until.ts';
 import { files, type Plane, startPlane, virtualService } from './harness.ts';
 
 function lease(proxy: string): Lease {
@@ -119,7 +119,7 @@ describe('proxies seen through the API', () => {
   it('answer a long poll that ends when the last of them has answered', async () => {
     const held = await Promise.all(['p1', 'p2', 'p3'].map((id) => proxy.leases.hold(lease(id))));
     const proxies = async () => (await plane.call<ProxyReport[]>('GET', '/v1/proxies')).body;
-    await until(async () => (await proxies()).length === 3, 'all leases are seen');
+    await until('all leases are seen', async () => (await proxies()).length === 3);
     assert.deepEqual(
       (await proxies()).map(({ state }) => state),
       ['SYNCED', 'SYNCED', 'SYNCED'],
@@ -146,13 +146,13 @@ describe('proxies seen through the API', () => {
 
     await plane.call('POST', '/v1/apply', files(virtualService('b')));
     proxy.statuses.report(answer('p3', body.revision + 1));
-    await until(async () => (await proxies())[2].state === 'SYNCED', 'the answer is seen');
+    await until('the answer is seen', async () => (await proxies())[2].state === 'SYNCED');
     const [p1, p2] = await proxies();
     assert.deepEqual([p1.state, p1.revision, p2.state], ['STALE', 1, 'NACK']);
     assert.deepEqual([p1.id, p1.version, p1.admin, p1.shards, p1.ms], ['p1', '9', 'http://127.0.0.1:1/p1', 2, 3]);
     assert.deepEqual([p1.node, p1.endpoints, p1.lastAck], [{ id: 'p1' }, [{ id: 'p1' }], '2026-01-01T00:00:00Z']);
     await Promise.all(held.map((each) => each.withdraw()));
-    await until(async () => (await proxies()).length === 0, 'who withdrew is gone');
+    await until('who withdrew is gone', async () => (await proxies()).length === 0);
   });
 
   it('are known to a control plane that starts later, with what they answered', async () => {

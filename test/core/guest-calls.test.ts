@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, describe, test } from 'node:test';
-
+import { freePort } from '../../bench/ports.ts';
 import { Cluster, type ClusterPolicy, DEFAULT_POLICY } from '../../core/cluster/cluster.ts';
 import { Endpoint } from '../../core/cluster/endpoint.ts';
 import type { PoolEnvironment } from '../../core/cluster/pool.ts';
@@ -11,7 +11,7 @@ import { Head } from '../../core/head.ts';
 import { connectHttp1 } from '../../core/http1/client.ts';
 import { Timers } from '../../core/timers.ts';
 import type { UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../../core/wasm/upstreams.ts';
-import { freePort, startApp, startTcp } from '../path/plane.ts';
+import { startApp, startTcp } from '../path/plane.ts';
 
 const timers = new Timers();
 after(() => timers.stop());

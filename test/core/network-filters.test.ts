@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, afterEach, suite, test } from 'node:test';
-
+import { freePort } from '../../bench/ports.ts';
 import type { ServerHandler } from '../../core/codec.ts';
 import { Head } from '../../core/head.ts';
 import { Listener } from '../../core/listener.ts';
@@ -11,7 +11,7 @@ import type { ListenerContext, Plane } from '../../core/plane.ts';
 import type { ListenerSpec } from '../../core/protocol.ts';
 import { Timers } from '../../core/timers.ts';
 import type { PluginSpec } from '../../core/wasm/spec.ts';
-import { exchangeBytes, freePort } from '../path/plane.ts';
+import { exchangeBytes } from '../path/plane.ts';
 import { filter } from '../plugins/wat.ts';
 import { type LogLine, runtimeFor, specFor } from './wasm/harness.ts';
 

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { freePort } from '../../bench/ports.ts';
 
 const APPS = join(import.meta.dirname, '..', '..', 'examples', 'bookinfo', 'apps');
 
@@ -151,14 +152,4 @@ const STARS = { id: 0, ratings: { Reviewer1: 3, Reviewer2: 2 } };
 
 async function json(url: string, init?: RequestInit): Promise<unknown> {
   return (await fetch(url, init)).json();
-}
-
-async function freePort(): Promise<number> {
-  const server = createTcpServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
+import { freePort } from '../../bench/ports.ts';
 import { flagNames } from '../../core/errors.ts';
-import { exchangeBytes, freePort, type RunningPlane, serviceEntry, startApp, startPlane, startTcp } from './plane.ts';
+import { exchangeBytes, type RunningPlane, serviceEntry, startApp, startPlane, startTcp } from './plane.ts';
 
 let mesh: RunningPlane;
 const closers: (() => unknown)[] = [];

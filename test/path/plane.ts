@@ -11,6 +11,7 @@ import {
   type Socket,
   type Server as TcpServer,
 } from 'node:net';
+import { freePort } from '../../bench/ports.ts';
 import { decodeYaml } from '../../core/config/decode.ts';
 import type { Problem } from '../../core/config/resource.ts';
 import { Isolates } from '../../core/main/isolates.ts';
@@ -207,15 +208,6 @@ function builtinModules(instead: Readonly<Record<string, Uint8Array>>): ModuleSp
     builtin: true,
     module: new WebAssembly.Module(instead[name] ?? readFileSync(new URL(`${name}.wasm`, folder))),
   }));
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(address = '127.0.0.1'): Promise<number> {
-  const server = createTcpServer();
-  await new Promise<void>((resolve) => server.listen(0, address, resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
 }
 
 /** An HTTP application; closes with its connections. */

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { after, before, beforeEach, test } from 'node:test';
+import { freePort } from '../../bench/ports.ts';
 import { flagNames } from '../../core/errors.ts';
-import { freePort, type RunningPlane, serviceEntry, startApp, startPlane } from './plane.ts';
+import { type RunningPlane, serviceEntry, startApp, startPlane } from './plane.ts';
 import { type Act, failing, hang, OK, type Received, reset, type Scripted, startScripted } from './scripted.ts';
 
 let mesh: RunningPlane;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { get, type IncomingHttpHeaders } from 'node:http';
 import { after, before, test } from 'node:test';
-import { freePort, type RunningPlane, serviceEntry, startApp, startPlane } from './plane.ts';
+import { freePort } from '../../bench/ports.ts';
+import { type RunningPlane, serviceEntry, startApp, startPlane } from './plane.ts';
 
 interface Seen {
   readonly version: string;

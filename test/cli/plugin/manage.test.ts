@@ -5,6 +5,7 @@ import { after, before, suite, test } from 'node:test';
 import { Api } from '../../../cli/api.ts';
 import { readContext } from '../../../cli/context.ts';
 import type { PluginSpec } from '../../../core/config/kinds/plugin.ts';
+import { edge } from '../edge.ts';
 import { mesh, type Outcome, Running, temporaryHome } from '../mesh.ts';
 import { adding, calling, packageFolder, SCHEMA } from './packages.ts';
 import { Registry } from './registry.ts';
@@ -37,25 +38,6 @@ async function spec(name = 'adder'): Promise<PluginSpec | undefined> {
 const locked = (name = 'adder') =>
   JSON.parse(readFileSync(join(work, 'mesh-plugins.lock'), 'utf8')).plugins[`istio-system/${name}`];
 
-const GATEWAY = `apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: edge }
-spec:
-  selector: { istio: ingressgateway }
-  servers:
-    - port: { number: 80, name: http, protocol: HTTP }
-      hosts: ['*']
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: edge }
-spec:
-  hosts: ['*']
-  gateways: [edge]
-  http:
-    - directResponse: { status: 200 }
-`;
-
 suite('installed plugins', { timeout: 220_000 }, () => {
   before(async () => {
     mkdirSync(work);
@@ -69,7 +51,7 @@ suite('installed plugins', { timeout: 220_000 }, () => {
     api = new Api(await readContext(home));
     proxy = new Running(['proxy', '--name', 'edge', '--shards', '1', '--gateway-port', '80=0'], { home });
     await proxy.ready;
-    await api.apply([{ name: 'gateway', text: GATEWAY }]);
+    await api.apply([{ name: 'gateway', text: edge('directResponse: { status: 200 }') }]);
     await done('install', 'mesh-plugin-adder@^1', '--yes');
     await registry.publish({ ...common, version: '1.1.0', module: adding('two') });
     await registry.publish({ ...common, version: '2.0.0', module: calling() });

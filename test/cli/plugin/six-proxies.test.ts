@@ -5,6 +5,7 @@ import { after, before, suite, test } from 'node:test';
 import { Api } from '../../../cli/api.ts';
 import { readContext } from '../../../cli/context.ts';
 import { filter, RESPONSE_HEADERS } from '../../plugins/wat.ts';
+import { edge } from '../edge.ts';
 import { mesh, Running, temporaryHome } from '../mesh.ts';
 import { Registry } from './registry.ts';
 
@@ -12,25 +13,6 @@ const { home, remove } = temporaryHome();
 const work = join(home, 'work');
 const registry = new Registry();
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f'];
-
-const GATEWAY = `apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: edge, namespace: istio-system }
-spec:
-  selector: { istio: ingressgateway }
-  servers:
-    - port: { number: 80, name: http, protocol: HTTP }
-      hosts: ['*']
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: edge, namespace: istio-system }
-spec:
-  hosts: ['*']
-  gateways: [edge]
-  http:
-    - directResponse: { status: 200, body: { string: hello } }
-`;
 
 /** Adds a header to each answer. */
 function stamping(value: string): Uint8Array {
@@ -57,7 +39,7 @@ suite('a plugin by name onto six proxies', { timeout: 220_000 }, () => {
     up = new Running(['up', '--port', '0'], { home });
     await up.ready;
     const api = new Api(await readContext(home));
-    await api.apply([{ name: 'edge.yaml', text: GATEWAY }]);
+    await api.apply([{ name: 'edge.yaml', text: edge('directResponse: { status: 200, body: { string: hello } }') }]);
     proxies = NAMES.map(
       (name) =>
         new Running(

@@ -11,7 +11,8 @@ import { resourceKey } from '../../../core/config/resource.ts';
 import type { Node, WorkloadEndpoint } from '../../../core/workload.ts';
 import { type Mesh, startMesh } from '../../bus/harness.ts';
 import { denying } from '../../plugins/wat.ts';
-import { type Bench, bench, GATEWAY, get, listen, portOf, reverseProxy, until, virtualService } from './harness.ts';
+import { until } from '../../until.ts';
+import { type Bench, bench, GATEWAY, get, listen, portOf, reverseProxy, virtualService } from './harness.ts';
 
 suite('a proxy on the bus', () => {
   test('runs each commit on every shard and acknowledges it with the time that took', async (t) => {

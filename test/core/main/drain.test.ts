@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { suite, type TestContext, test } from 'node:test';
-import { bench, get, listen, portOf, reverseProxy, until } from './harness.ts';
+import { until } from '../../until.ts';
+import { bench, get, listen, portOf, reverseProxy } from './harness.ts';
 
 suite('the end of a proxy', () => {
   test('a drain finishes what has begun, takes nothing new, and then the proxy is gone', async (t) => {

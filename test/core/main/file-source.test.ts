@@ -3,7 +3,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { reservePort } from '../../../core/main/ports.ts';
-import { bench, get, portOf, reverseProxy, until, virtualService } from './harness.ts';
+import { until } from '../../until.ts';
+import { bench, get, portOf, reverseProxy, virtualService } from './harness.ts';
 
 suite('a proxy that is configured from a folder', () => {
   test('serves what the folder says and is ready then', async (t) => {

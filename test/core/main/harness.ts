@@ -157,15 +157,6 @@ export async function figure(proxy: MeshProxy, name: string): Promise<number> {
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }
 
-/** Asks again and again until it is so. */
-export async function until(what: string, check: () => Promise<boolean> | boolean): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS;
-  while (!(await check())) {
-    if (performance.now() > deadline) throw new Error(`not so in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
 export function lines(): Lines {
   const all: string[] = [];
   const waiting: { readonly pattern: RegExp; readonly resolve: (line: string) => void }[] = [];

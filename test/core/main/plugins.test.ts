@@ -4,7 +4,8 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { CONFIGURE, filter, REQUEST_HEADERS } from '../../plugins/wat.ts';
-import { bench, get, portOf, reverseProxy, until } from './harness.ts';
+import { until } from '../../until.ts';
+import { bench, get, portOf, reverseProxy } from './harness.ts';
 
 /** Answers every request with its configuration, behind `mark`. Refuses the configuration {}. */
 function answering(mark: string): Uint8Array {

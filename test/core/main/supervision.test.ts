@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { suite, test } from 'node:test';
 import { BroadcastChannel } from 'node:worker_threads';
+import { until } from '../../until.ts';
 import { CHANNEL, type Doom } from './doomed-shard.ts';
-import { bench, figure, GATEWAY, get, portOf, reverseProxy, until } from './harness.ts';
+import { bench, figure, GATEWAY, get, portOf, reverseProxy } from './harness.ts';
 
 /** Long enough that a busy machine does not make a shard look stuck that is only waiting for its turn. */
 const STUCK_AFTER_MS = 3_000;

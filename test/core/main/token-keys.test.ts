@@ -5,7 +5,8 @@ import { suite, type TestContext, test } from 'node:test';
 import { KeySource, type KeySourceEnvironment } from '../../../core/main/key-source.ts';
 import type { ProxyOptions } from '../../../core/main.ts';
 import { ISSUER, jwks, token } from '../../filters/tokens.ts';
-import { bench, figure, type Got, get, listen, portOf, reverseProxy, until } from './harness.ts';
+import { until } from '../../until.ts';
+import { bench, figure, type Got, get, listen, portOf, reverseProxy } from './harness.ts';
 
 const HOUR_S = 3600;
 const good = (algorithm?: string, claims: Record<string, unknown> = {}): Promise<string> =>

@@ -1,0 +1,31 @@
+// Waiting for what is told by no event: asked again and again until it is so.
+
+const PATIENCE_MS = 20_000;
+const PAUSE_MS = 10;
+
+/** Rejects with `what` when it is not so in time. */
+export async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
+  while (!(await check())) {
+    if (performance.now() > deadline) throw new Error(`not so within ${PATIENCE_MS} ms: ${what}`);
+    await pause();
+  }
+}
+
+/** Until it no longer throws; in the end what it throws. */
+export async function eventually(check: () => void | Promise<void>): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      await check();
+      return;
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+    }
+    await pause();
+  }
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+}
