@@ -1,5 +1,6 @@
 // What there is to refer to: hosts, their ports and subsets, gateways and other resources by name. Built once per check.
 
+import { ROOT_NAMESPACE } from '../builtins/attachment.ts';
 import { fqdn, hostCovers, hostForms } from './hosts.ts';
 import type { DestinationRuleSpec } from './kinds/destination-rule.ts';
 import { isKind } from './kinds.ts';
@@ -41,6 +42,17 @@ export class Index {
   /** Is there a resource of this key? */
   has(name: string, namespace: string, resource: string): boolean {
     return this.#keys.has(`${name}/${namespace}/${resource}`);
+  }
+
+  /** Does a FilterChain that may be there for workloads of this namespace insert a filter of this name? */
+  inserts(filter: string, direction: string, namespace: string): boolean {
+    return this.all.some(
+      (resource) =>
+        isKind(resource, 'FilterChain') &&
+        (resource.spec.direction ?? 'inbound') === direction &&
+        (namespace === ROOT_NAMESPACE || [namespace, ROOT_NAMESPACE].includes(resource.metadata.namespace)) &&
+        resource.spec.insert?.some((insertion) => insertion.filter === filter),
+    );
   }
 
   /** The full name under which a host of a rule is known; where it is not, the one that it would have. */

@@ -64,8 +64,15 @@ function filterChain({ metadata, spec }: Resource<FilterChainSpec>, index: Index
   spec.disable?.forEach((name, i) => {
     filter(name, ['spec', 'disable', i]);
   });
-  spec.routes?.forEach(({ filter: name }, i) => {
+  spec.routes?.forEach(({ filter: name, config }, i) => {
     filter(name, ['spec', 'routes', i, 'filter']);
+    if (config === undefined || isPlugin(name) || !stands(name)) return;
+    const path = ['spec', 'routes', i, 'config'];
+    if (!configurable(name)) {
+      warn('no_effect', path, `${name} takes no configuration: its policies say what it does; this has no effect`);
+    } else if (!index.inserts(name, direction, metadata.namespace)) {
+      warn('no_effect', path, `no FilterChain inserts ${name} into ${direction} chains: this has no effect`);
+    }
   });
 }
 

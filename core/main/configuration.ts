@@ -5,6 +5,7 @@ import type { Problem, Resource } from '../config/resource.ts';
 import { listenersOf } from '../listeners.ts';
 import type { ConfigUpdate, ListenerSpec, ToShard } from '../protocol.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
+import type { Isolates } from './isolates.ts';
 import type { Address, Log } from './options.ts';
 import type { PluginModules } from './plugin-modules.ts';
 import { PortUnavailable, reservePort } from './ports.ts';
@@ -34,6 +35,8 @@ export interface ConfigurationOptions {
   readonly gatewayPorts: Readonly<Record<number, number>>;
   readonly log: Log;
   readonly plugins: Pick<PluginModules, 'prepare' | 'adopted' | 'modules'>;
+  /** Threads for slow filters. */
+  readonly isolates: Pick<Isolates, 'start'>;
   /** A proposal has become the running configuration. */
   onAdopted(): void;
 }
@@ -113,6 +116,8 @@ export class Configuration {
     const prepared = await this.options.plugins.prepare(resources, this.running === null);
     const found = [...proposal.problems, ...prepared.problems];
     if (found.some(isError)) return { ok: false, problems: found.filter(isError) };
+    // The first request shall not wait for them.
+    if (prepared.isolated) await this.options.isolates.start();
     const shards = this.shards();
     if (prepared.modules.length > 0) shards.post({ type: 'modules', modules: prepared.modules });
     const before = shards.born;

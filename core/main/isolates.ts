@@ -1,4 +1,4 @@
-// The threads for slow filters: a second Piscina pool, one long task a thread, begun when a shard first asks for it. A thread
+// The threads for slow filters: a second Piscina pool, one long task a thread, begun before shards run such filters. A thread
 // that works on one thing for longer than the deadline is terminated, and another takes its place at once; a plugin that does
 // so again and again is barred for a while, and a thread that ends for another reason is started with growing pauses.
 
@@ -35,6 +35,8 @@ const FIRST_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 10_000;
 const FORGIVEN_AFTER_MS = 60_000;
 const DYING_MS = 20;
+/** A configuration does not wait for longer than this for threads. */
+const READY_MS = 10_000;
 /** So many deaths of threads by one plugin, none of them long after the one before, bar it for a while; then one is enough. */
 const OFFENCES = 5;
 const BARRED_MS = 60_000;
@@ -46,6 +48,9 @@ interface Life {
   readonly abort: AbortController;
   readonly bornAt: number;
   alive: boolean;
+  /** It serves, or is dead already. */
+  readonly ready: PromiseWithResolvers<void>;
+  serves: boolean;
   /** By their numbers. */
   readonly plugins: Map<number, string>;
 }
@@ -78,6 +83,19 @@ export class Isolates {
   /** Threads that run. */
   get running(): number {
     return this.lives.filter((life) => life !== null).length;
+  }
+
+  /**
+   * Begins the threads and resolves when they serve, so that no request waits for one to start. A thread that does not start is
+   * no reason to hold up the rest: resolves before long in any case.
+   */
+  async start(): Promise<void> {
+    if (this.stopping.signal.aborted || this.lives.every((life) => life?.serves === true)) return;
+    for (const [index, life] of this.lives.entries()) if (life === null && !this.pausing[index]) this.begin(index);
+    const late = new AbortController();
+    const all = Promise.all(this.lives.map((life) => life?.ready.promise));
+    await Promise.race([all, delay(READY_MS, undefined, { ref: false, signal: late.signal })]);
+    late.abort();
   }
 
   /** A shard wants this thread at the other end of its channel. */
@@ -123,6 +141,8 @@ export class Isolates {
       abort: new AbortController(),
       bornAt: performance.now(),
       alive: true,
+      ready: Promise.withResolvers(),
+      serves: false,
       plugins: new Map(),
     };
     this.lives[index] = life;
@@ -151,7 +171,10 @@ export class Isolates {
     const { log, restarted } = this.environment;
     switch (news.type) {
       case 'ready':
-        if (life.alive) this.watch?.started(life.index);
+        if (!life.alive) return;
+        this.watch?.started(life.index);
+        life.serves = true;
+        life.ready.resolve();
         return;
       case 'plugin':
         life.plugins.set(news.number, news.name);
@@ -230,6 +253,8 @@ export class Isolates {
 
   private bury(life: Life): void {
     life.alive = false;
+    life.serves = false;
+    life.ready.resolve();
     this.watch?.end(life.index);
     life.abort.abort();
     life.control.close();

@@ -31,6 +31,8 @@ export interface Prepared {
   readonly problems: readonly Problem[];
   /** Plugins that do not run: their place is as their fail strategy says. */
   readonly missing: readonly Missing[];
+  /** Some run on threads of their own. */
+  readonly isolated: boolean;
 }
 
 interface Missing {
@@ -81,7 +83,8 @@ export class PluginModules {
     const missing = failures.map(({ problem, wanted: { config } }) => {
       return { plugin: config.name, reason: problem.message, key: configKey(config) };
     });
-    return { modules: this.modules, problems, missing };
+    const isolated = wanted.some(({ config }) => config.isolation === 'pool');
+    return { modules: this.modules, problems, missing, isolated };
   }
 
   /** The prepared configuration runs in every shard: what it does not need is forgotten. */

@@ -128,6 +128,7 @@ export class RunningProxy implements WeftProxy {
           this.becameReady();
         },
         plugins: this.plugins,
+        isolates: this.isolates,
       },
       () => this.shards!,
     );

@@ -132,8 +132,9 @@ function rework(slots: Slot[], { metadata, spec }: Resource<FilterChainSpec>, po
     if (at >= 0) slots.splice(at, 1);
   }
   for (const { route, filter, config } of spec.routes ?? []) {
-    const at = slots.findIndex(({ name }) => name === filter);
-    if (at >= 0) slots[at] = otherwise(slots[at], route, config ?? null);
+    for (const [at, slot] of slots.entries()) {
+      if (slot.name === filter) slots[at] = otherwise(slot, route, config ?? null);
+    }
   }
 }
 

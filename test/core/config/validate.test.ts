@@ -96,6 +96,28 @@ test('hosts that workloads registered by themselves exist', () => {
   assert.deepEqual(check(text, { hosts: ['ratings.default.svc.cluster.local'] }), []);
 });
 
+test('a configuration of a route for a built-in filter that takes none here is warned of by name', () => {
+  const chain = (name: string, spec: string, namespace = 'default'): string => `apiVersion: weft.dev/v1
+kind: FilterChain
+metadata: {name: ${name}, namespace: ${namespace}}
+spec: {direction: outbound, ${spec}}
+---
+`;
+  const routes =
+    'routes: [{route: r, filter: cors, config: {}}, {route: r, filter: headers, config: {}}, {route: r, filter: fault, disable: true}]';
+  const noEffect = (text: string): string[] => check(text).filter((line) => line.includes('this has no effect'));
+  const cors =
+    'FilterChain/default/a: warning: cors takes no configuration: its policies say what it does; this has no effect (/spec/routes/0/config)';
+  assert.deepEqual(noEffect(chain('a', routes)), [
+    cors,
+    'FilterChain/default/a: warning: no FilterChain inserts headers into outbound chains: this has no effect (/spec/routes/1/config)',
+  ]);
+  const insert = 'insert: [{filter: headers, after: fault, config: {request: {set: {a: b}}}}]';
+  assert.deepEqual(noEffect(chain('a', `${insert}, ${routes}`)), [cors]);
+  assert.deepEqual(noEffect(chain('a', routes) + chain('b', insert, 'istio-system')), [cors]);
+  assert.equal(noEffect(chain('a', routes) + chain('b', insert, 'other')).length, 2);
+});
+
 test('a gateway, a delegate, a role and a plugin that do not exist are warnings', () => {
   const text = `${routes('a', 'a.test', '[{delegate: {name: b}}]', '\n  gateways: [edge, other/edge, mesh]')}---
 apiVersion: rbac.istio.io/v1alpha1

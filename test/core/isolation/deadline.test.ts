@@ -5,6 +5,20 @@ import { startRig, Visit } from './rig.ts';
 
 const DEADLINE_MS = 300;
 
+test('threads serve before anybody asks for them, once they were started', async (t) => {
+  const own = startRig({ threads: 2 });
+  t.after(() => own.stop());
+  await own.isolates.start();
+  assert.equal(own.isolates.running, 2);
+  await own.isolates.start();
+  assert.deepEqual([own.isolates.running, own.isolates.restarts], [2, 0]);
+  // The very threads that shards are then connected to.
+  const visit = new Visit([own.plugin()], { 'x-do': 'reply' }).begin();
+  await visit.leaves('answer 418');
+  visit.end();
+  assert.deepEqual([own.isolates.running, own.isolates.restarts], [2, 0]);
+});
+
 test('a loop costs the requests on its thread, by their strategy, and nobody else', async () => {
   const rig = startRig({ threads: 2, deadlineMs: DEADLINE_MS });
   const closed = rig.plugin({ name: 'closed' });

@@ -105,6 +105,21 @@ suite('the configuration of a proxy', () => {
     );
   });
 
+  test('threads for slow filters serve before a shard hears of these', async () => {
+    const begun = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    const { configuration, sent } = made(() => {
+      asked.resolve();
+      return begun.promise;
+    });
+    const outcome = configuration.propose(proposal(1, virtualService('/')));
+    await asked.promise;
+    assert.deepEqual(sent, []);
+    begun.resolve();
+    assert.equal((await outcome).ok, true);
+    assert.equal(sent.length, 1);
+  });
+
   test('a newborn shard is greeted with endpoints first, then everything that runs', async () => {
     const { configuration } = made();
     assert.deepEqual(
@@ -118,8 +133,8 @@ suite('the configuration of a proxy', () => {
   });
 });
 
-/** Two shards that accept everything, unless the next of `answers` says otherwise. */
-function made() {
+/** Two shards that accept everything, unless the next of `answers` says otherwise. `begin`: the threads for slow filters; null: nothing asks for them. */
+function made(begin: (() => Promise<void>) | null = null) {
   const sent: ConfigMessage[] = [];
   const answers: Applied[][] = [];
   const shards = {
@@ -140,9 +155,10 @@ function made() {
       log: lines().log,
       plugins: {
         modules: [],
-        prepare: async () => ({ modules: [], problems: [], missing: [] }),
+        prepare: async () => ({ modules: [], problems: [], missing: [], isolated: begin !== null }),
         adopted: async () => {},
       },
+      isolates: { start: begin ?? (() => assert.fail('nothing is to run there')) },
       onAdopted() {},
     },
     () => shards as unknown as Shards,

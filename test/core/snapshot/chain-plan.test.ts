@@ -114,6 +114,25 @@ suite('the order of a chain', () => {
     assert.deepEqual(texts, ['{"n":1}', '{"n":2}', '{"n":3}']);
   });
 
+  test('a route is heeded by every filter of the name that it gives, and a configuration by those that take one', () => {
+    const docs = [
+      chain(
+        'direction: outbound, insert: [{filter: fault, after: cors, config: {}}], routes: [{route: r, filter: fault, config: {abort: {httpStatus: 503}}}, {route: s, filter: fault, disable: true}]',
+      ),
+    ];
+    const slots = planChain('outbound', policiesIn(resourcesOf(docs)), NODE).filter(({ name }) => name === 'fault');
+    assert.deepEqual(
+      slots.map((slot) => ('builtin' in slot ? [...slot.skippedBy] : [...slot.routes])),
+      [
+        ['s'],
+        [
+          ['r', { abort: { httpStatus: 503 } }],
+          ['s', null],
+        ],
+      ],
+    );
+  });
+
   test('what a built-in filter would refuse is refused before it is committed, at its place', () => {
     const docs = [
       chain(
