@@ -6,7 +6,7 @@
 
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -17,6 +17,7 @@ import { compileFilter } from '../../asbuild/compile.ts';
 import { type Child, Children } from '../children.ts';
 import { freePort } from '../ports.ts';
 import { usage } from '../usage.ts';
+import { collecting, heldMiB } from './collected.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 /** Different codes that do the same; a plugin gets the next one every few revisions. */
@@ -29,9 +30,11 @@ const SLOW_MS = 1_500;
 const SLOW_CLIENTS = 4;
 const PATIENCE_MS = 60_000;
 const SAMPLES = 50;
-/** Growth of resident memory, from the second fifth of the swaps to the last, that is no leak. */
-const FLAT = 1.1;
-const FLAT_MIB = 16;
+/** Growth of what heaps hold after a collection, from the second fifth of the swaps to the last, that is no leak. */
+const HELD_MIB = 4;
+/** Growth of resident memory from the fourth fifth to the last: young generations are as large as they get by then. */
+const RESIDENT = 1.1;
+const RESIDENT_MIB = 32;
 
 export interface SoakOptions {
   readonly swaps: number;
@@ -49,8 +52,9 @@ export interface SoakResult {
   readonly slowRequests: number;
   /** What went wrong, a line each. */
   readonly failures: readonly string[];
-  /** Resident memory, in MiB, evenly over the run. */
+  /** Resident memory, and what the heaps of all threads hold after a collection, in MiB, evenly over the run. */
   readonly rssMiB: readonly number[];
+  readonly heldMiB: readonly number[];
   readonly flat: boolean;
   /** Rows of the proxy's list of filters, over all shards, when all was over. */
   readonly filters: number;
@@ -77,16 +81,29 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     const port = await freePort();
     writeJson(folder, 'edge', edge(port, (upstream.address() as AddressInfo).port));
     writeRevision(folder, options, digests, 1);
+    const figures = join(folder, '.figures');
+    mkdirSync(figures);
+    const { args, env } = collecting(figures);
     const proxy = children.start(
       process.execPath,
-      [join(ROOT, 'cli/mesh.ts'), 'proxy', '--config', folder, '--shards', `${options.shards}`, '--access-log', 'off'],
-      { MESH_HOME: join(folder, '.mesh') },
+      [
+        ...args,
+        join(ROOT, 'cli/mesh.ts'),
+        'proxy',
+        '--config',
+        folder,
+        '--shards',
+        `${options.shards}`,
+        '--access-log',
+        'off',
+      ],
+      { MESH_HOME: join(folder, '.mesh'), ...env },
       32 << 10,
     );
     await says(proxy, 'revision 1 runs');
     await says(proxy, '(admin ');
     const admin = /admin (http:\/\/[^\s)]+)/.exec(proxy.output())?.[1] ?? '';
-    return await swap(options, { folder, digests, port, proxy, admin });
+    return await swap(options, { folder, figures, digests, port, proxy, admin });
   } finally {
     await children.stop();
     upstream.closeAllConnections();
@@ -97,13 +114,17 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
 
 interface Setting {
   readonly folder: string;
+  readonly figures: string;
   readonly digests: readonly string[];
   readonly port: number;
   readonly proxy: Child;
   readonly admin: string;
 }
 
-async function swap(options: SoakOptions, { folder, digests, port, proxy, admin }: Setting): Promise<SoakResult> {
+async function swap(
+  options: SoakOptions,
+  { folder, figures, digests, port, proxy, admin }: Setting,
+): Promise<SoakResult> {
   const { swaps, plugins, say } = options;
   const revisions = Math.ceil(swaps / plugins);
   const window: Window = {
@@ -121,6 +142,7 @@ async function swap(options: SoakOptions, { folder, digests, port, proxy, admin 
   ];
   const started = performance.now();
   const rssMiB: number[] = [];
+  const held: number[] = [];
   for (let revision = 2; revision <= revisions + 1; revision++) {
     window.written = revision;
     writeRevision(folder, options, digests, revision);
@@ -128,9 +150,10 @@ async function swap(options: SoakOptions, { folder, digests, port, proxy, admin 
     window.acknowledged = revision;
     if (rssMiB.length >= ((revision - 1) / revisions) * SAMPLES) continue;
     rssMiB.push(usage(proxy.pid).rssMiB);
+    held.push(heldMiB(figures));
     const done = (revision - 1) * plugins;
     say(
-      `${done} swaps, ${window.requests} requests, ${window.failures.length} failures, ${rssMiB.at(-1)?.toFixed(0)} MiB`,
+      `${done} swaps, ${window.requests} requests, ${window.failures.length} failures, ${rssMiB.at(-1)?.toFixed(0)} MiB, heaps hold ${held.at(-1)?.toFixed(1)}`,
     );
     if (window.failures.length > 0) break;
   }
@@ -148,16 +171,18 @@ async function swap(options: SoakOptions, { folder, digests, port, proxy, admin 
     slowRequests,
     failures,
     rssMiB,
-    flat: isFlat(rssMiB),
+    heldMiB: held,
+    flat: isFlat(rssMiB, held),
     filters,
   };
 }
 
-function isFlat(samples: readonly number[]): boolean {
-  const fifth = Math.max(1, Math.floor(samples.length / 5));
+function isFlat(resident: readonly number[], held: readonly number[]): boolean {
+  const fifth = Math.max(1, Math.floor(resident.length / 5));
   const median = (list: readonly number[]): number => list.toSorted((a, b) => a - b)[list.length >> 1] ?? 0;
-  const early = median(samples.slice(fifth, 2 * fifth));
-  return median(samples.slice(-fifth)) <= Math.max(early * FLAT, early + FLAT_MIB);
+  if (median(held.slice(-fifth)) > median(held.slice(fifth, 2 * fifth)) + HELD_MIB) return false;
+  const before = median(resident.slice(-2 * fifth, -fifth));
+  return median(resident.slice(-fifth)) <= Math.max(before * RESIDENT, before + RESIDENT_MIB);
 }
 
 async function says(proxy: Child, wanted: string): Promise<void> {
@@ -328,8 +353,9 @@ async function main(): Promise<number> {
     isolation,
     say: (line) => console.error(line),
   });
-  const { rssMiB, failures, ...figures } = result;
-  console.log(JSON.stringify({ ...figures, rssMiB: rssMiB.map(Math.round), failures: failures.length }, null, 2));
+  const { rssMiB, heldMiB: held, failures, ...figures } = result;
+  const memory = { rssMiB: rssMiB.map(Math.round), heldMiB: held.map((mib) => Number(mib.toFixed(1))) };
+  console.log(JSON.stringify({ ...figures, ...memory, failures: failures.length }, null, 2));
   for (const failure of failures.slice(0, 10)) console.error(failure);
   return failures.length === 0 && result.flat ? 0 : 1;
 }

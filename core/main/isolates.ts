@@ -37,6 +37,8 @@ const FORGIVEN_AFTER_MS = 60_000;
 const DYING_MS = 20;
 /** A configuration does not wait for longer than this for threads. */
 const READY_MS = 10_000;
+/** Left alone, V8 gives a thread that copies messages more than 100 MiB for its youngest objects. */
+const YOUNG_MIB = 24;
 /** So many deaths of threads by one plugin, none of them long after the one before, bar it for a while; then one is enough. */
 const OFFENCES = 5;
 const BARRED_MS = 60_000;
@@ -130,6 +132,7 @@ export class Isolates {
         maxThreads: threads,
         concurrentTasksPerWorker: 1,
         atomics: 'disabled',
+        resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
       });
       this.pool.on('error', (error: Error) => log('error', 'main', `pool of slow filters: ${error.message}`));
     }
