@@ -24,17 +24,24 @@ const BUILTINS: readonly { name: string; entry: string; runtime: 'minimal' | 'st
 export async function buildFilters(out = OUT): Promise<Manifest> {
   const source = sourceDigest();
   const before = readManifest(out);
-  if (before !== null && before.source === source && before.filters.every((filter) => intact(out, filter)))
-    return before;
-  const built: { filter: BuiltFilter; wasm: Uint8Array }[] = [];
+  const kept = before?.source === source ? before.filters.filter((filter) => intact(out, filter)) : [];
+  if (before !== null && kept.length === BUILTINS.length) return before;
+  const filters: BuiltFilter[] = [];
+  const built = new Map<string, Uint8Array>();
   for (const builtin of BUILTINS) {
+    const known = kept.find(({ name }) => name === builtin.name);
+    if (known !== undefined) {
+      filters.push(known);
+      continue;
+    }
     const wasm = await compileFilter(builtin);
+    built.set(builtin.name, wasm);
     const digest = createHash('sha256').update(wasm).digest('hex');
-    built.push({ filter: { name: builtin.name, digest, bytes: wasm.length }, wasm });
+    filters.push({ name: builtin.name, digest, bytes: wasm.length });
   }
   mkdirSync(out, { recursive: true });
-  for (const { filter, wasm } of built) replace(join(out, `${filter.name}.wasm`), wasm);
-  const manifest: Manifest = { source, filters: built.map(({ filter }) => filter) };
+  for (const [name, wasm] of built) replace(join(out, `${name}.wasm`), wasm);
+  const manifest: Manifest = { source, filters };
   replace(join(out, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   return manifest;
 }

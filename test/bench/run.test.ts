@@ -32,7 +32,7 @@ test('two rounds of two scenarios give a figure of every kind for each peer that
     peers: [replyFrom],
     scenarios: named('plain-get-1k', 'post-10k'),
     rounds: 2,
-    seconds: 1,
+    seconds: 0.25,
     soakSeconds: null,
   });
   assert.deepEqual(results.missing, []);
@@ -45,7 +45,7 @@ test('two rounds of two scenarios give a figure of every kind for each peer that
 });
 
 test('a process that nobody asks anything is measured for its memory and its start', { skip }, async (t) => {
-  const plan = { peers: [replyFrom], scenarios: named('idle', 'start'), rounds: 1, seconds: 1, soakSeconds: null };
+  const plan = { peers: [replyFrom], scenarios: named('idle', 'start'), rounds: 1, seconds: 0.25, soakSeconds: null };
   const { scenarios: found } = await measured(t, plan);
   assert.ok(found.idle[0].rssMiB > 10);
   assert.equal(found.idle[0].requestsPerSecond, 0);
@@ -53,7 +53,7 @@ test('a process that nobody asks anything is measured for its memory and its sta
 });
 
 test("Bookinfo's page without a mesh: nothing for proxies, all for the applications", { skip }, async (t) => {
-  const plan = { peers: [direct], scenarios: named('bookinfo-page'), rounds: 1, seconds: 1, soakSeconds: null };
+  const plan = { peers: [direct], scenarios: named('bookinfo-page'), rounds: 1, seconds: 0.25, soakSeconds: null };
   const results = await measured(t, plan);
   const [page] = results.scenarios['bookinfo-page'];
   assert.deepEqual([page.peer, page.cpuMicrosPerRequest, page.errors], ['direct', 0, 0]);
@@ -73,7 +73,7 @@ test('a peer that is not installed, and one that does not serve, are named with 
     },
   };
   const said: string[] = [];
-  const plan = { peers: [absent, broken], scenarios: named('plain-get'), rounds: 1, seconds: 1, soakSeconds: null };
+  const plan = { peers: [absent, broken], scenarios: named('plain-get'), rounds: 1, seconds: 0.25, soakSeconds: null };
   const results = await measured(t, plan, (line) => said.push(line));
   assert.deepEqual(results.missing[0], { peer: 'nginx', reason: 'absent is not on PATH', broken: false });
   assert.equal(results.missing[1].peer, 'reply-from');
@@ -87,7 +87,18 @@ test('the command writes the figures as JSON, or says which tool it lacks', asyn
   const folder = mkdtempSync(join(tmpdir(), 'weft-bench-test-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const json = join(folder, 'figures.json');
-  const args = ['--peers', 'reply-from', '--scenario', 'plain-get', '--seconds', '1', '--rounds', '1', '--json', json];
+  const args = [
+    '--peers',
+    'reply-from',
+    '--scenario',
+    'plain-get-1k',
+    '--seconds',
+    '1',
+    '--rounds',
+    '1',
+    '--json',
+    json,
+  ];
   const { code, output } = await finished(bench(args));
   if (wrk(new Children()).missing() !== null) {
     assert.match(output, /nothing can be measured: wrk is not on PATH \(Debian: apt-get install wrk\)/);
@@ -95,7 +106,7 @@ test('the command writes the figures as JSON, or says which tool it lacks', asyn
     return;
   }
   assert.equal(code, 0, output);
-  assertFigures(JSON.parse(readFileSync(json, 'utf8')), 'plain-get', 'reply-from', 1);
+  assertFigures(JSON.parse(readFileSync(json, 'utf8')), 'plain-get-1k', 'reply-from', 1);
 });
 
 test('without a load generator the command says so, measures nothing and fails', async () => {
@@ -115,11 +126,12 @@ test('an unknown peer, scenario or number is refused with what there is', async 
     [['--soak-seconds', '1'], /--soak-seconds is a whole number from 20 on/],
     [['--sconds', '1'], /--sconds/],
   ];
-  for (const [args, expected] of cases) {
+  const refusals = cases.map(async ([args, expected]) => {
     const { code, output } = await finished(bench(args));
     assert.match(output, expected);
     assert.equal(code, 2);
-  }
+  });
+  await Promise.all(refusals);
 });
 
 test('stopped in the middle of a run, the command leaves no process behind', async () => {
