@@ -1,22 +1,30 @@
-// The frame of a guest that was built with our SDK (filters/sdk/frame.ts has its layout): headers that the guest reads of
-// every message are written here before its callback, in one pass over the head, so that reading them is no call out of the
+// The frame of a guest that was built with our SDK (filters/sdk/frame.ts has its layout): headers and properties that the guest
+// reads with every message are written here before its callback, in one pass over the head, so that reading them is no call out of the
 // guest. A name that occurs twice, a value that does not fit and everything else that is not plain is left to be asked for.
 
 import type { Head } from '../head.ts';
+import type { Node } from '../workload.ts';
 import { foldCase } from './header-map.ts';
+import { readerOf } from './host-properties.ts';
+import type { Context } from './instance.ts';
 import type { GuestMemory } from './memory.ts';
+import { isSteady, type Property } from './properties.ts';
 
-export const FRAME_EXPORT = 'weft_frame_1';
+type PropertyOf = (context: Context, node: Node) => Property;
+
+export const FRAME_EXPORT = 'weft_frame_2';
 
 const SLOTS = 16;
 const COUNT = 4;
 const WANTED_REQUEST = 8;
 const WANTED_RESPONSE = 12;
-const NAMES = 16;
+const WANTED_PROPERTIES = 16;
+const TOLD = 20;
+const NAMES = 24;
 const VALUES = NAMES + SLOTS * 8;
 const VALUE = 12;
 const ROOM = VALUES + SLOTS * VALUE;
-const SIZE = 4432;
+const SIZE = 4440;
 /** Longer names are asked for. */
 const LONGEST = 64;
 const NOTHING = new Uint8Array(0);
@@ -39,6 +47,9 @@ export class Frame {
   private path = 0;
   private method = 0;
   private authority = 0;
+  /** Of properties; who reads them, by slot. */
+  private properties = 0;
+  private readonly readers: (PropertyOf | null)[] = new Array(SLOTS).fill(null);
   /** First slot whose name has this length, and the next one of the same length; -1: none. */
   private readonly first = new Int8Array(LONGEST + 1).fill(-1);
   private readonly next = new Int8Array(SLOTS).fill(-1);
@@ -54,13 +65,14 @@ export class Frame {
     this.at = at >>> 0;
   }
 
-  /** Puts what the guest wants of this head where it finds it. */
-  offer(head: Head, request: boolean): void {
+  /** Puts what the guest wants of this head, and to know of its stream, where it finds it. */
+  offer(head: Head, request: boolean, context: Context, node: Node): void {
     const { memory, at } = this;
     memory.attach();
     if (!memory.holds(at, SIZE)) return;
     const wanted = memory.u32(at + (request ? WANTED_REQUEST : WANTED_RESPONSE));
-    if (wanted === 0) return;
+    const properties = memory.u32(at + WANTED_PROPERTIES);
+    if ((wanted | properties) === 0) return;
     const count = memory.u32(at + COUNT);
     if (count !== this.known) this.learn(Math.min(count, SLOTS));
     this.room = at + ROOM;
@@ -70,6 +82,7 @@ export class Frame {
     if (fields !== 0) this.readFields(head, fields);
     if (request) this.readPseudo(head, wanted);
     memory.setU32(at, this.filled & ~this.left);
+    if ((properties & this.properties) !== 0) this.readProperties(properties & this.properties, context, node);
   }
 
   private readFields(head: Head, wanted: number): void {
@@ -107,6 +120,17 @@ export class Frame {
       if (head.newAuthority !== null) this.putAll(wanted & this.authority, head.newAuthority);
       else this.putSpan(wanted & this.authority, head, head.authorityStart, head.authorityLength);
     }
+  }
+
+  private readProperties(wanted: number, context: Context, node: Node): void {
+    for (let slot = 0; slot < this.known; slot++) {
+      if (((wanted >> slot) & 1) === 0) continue;
+      const value = this.readers[slot]!(context, node);
+      if (value === undefined) this.put(slot, 0, false);
+      else if (typeof value === 'string') this.putText(slot, value);
+      else this.putBytes(slot, value, 0, value.length);
+    }
+    this.memory.setU32(this.at + TOLD, wanted & ~this.left);
   }
 
   private putAll(slots: number, text: string): void {
@@ -161,12 +185,20 @@ export class Frame {
     this.path = 0;
     this.method = 0;
     this.authority = 0;
+    this.properties = 0;
     for (let slot = 0; slot < count; slot++) {
       const pointer = memory.u32(at + NAMES + slot * 8);
       const length = memory.u32(at + NAMES + slot * 8 + 4);
       const readable = length > 0 && length <= LONGEST && memory.holds(pointer, length);
-      const name = readable ? memory.latin1(pointer, length).toLowerCase() : '';
+      const path = readable ? memory.latin1(pointer, length) : '';
+      const name = path.toLowerCase();
       this.names[slot] = Uint8Array.from(name, (character) => character.charCodeAt(0));
+      // No header is called like one of these.
+      if (isSteady(path)) {
+        this.properties |= 1 << slot;
+        this.readers[slot] = readerOf(path);
+        continue;
+      }
       if (name === PATH) this.path |= 1 << slot;
       else if (name === METHOD) this.method |= 1 << slot;
       else if (name === AUTHORITY || name === HOST) this.authority |= 1 << slot;

@@ -57,7 +57,7 @@ export function propertyFunctions(vm: Instance): Record<string, HostFunction> {
 }
 
 /** Of everything that a context may be asked for, also where it is no HTTP stream. */
-function readerOf(path: string): (context: Context, node: Node) => Property {
+export function readerOf(path: string): (context: Context, node: Node) => Property {
   if (path === FILTER_CONFIG)
     return (context) => (context instanceof WasmStream ? (context.config ?? undefined) : undefined);
   const read = propertyReader(path);

@@ -110,6 +110,27 @@ function stateReader(path: string): PropertyReader {
   return (stream) => stream?.state.get(path);
 }
 
+const STEADY = new Set(
+  [
+    'source.address',
+    'source.port',
+    'destination.address',
+    'destination.port',
+    'connection.id',
+    'connection.mtls',
+    'connection.uri_san_peer_certificate',
+    'weft.source_principal',
+    'weft.source_namespace',
+    'weft.jwt.principal',
+    'weft.filter_config',
+  ].map((name) => name.replaceAll('.', SEPARATOR)),
+);
+
+/** True for what nothing changes during a filter's callback about a head but a call of weft_verify_token. */
+export function isSteady(path: string): boolean {
+  return STEADY.has(path) || path.startsWith(CLAIM) || path.startsWith(CLAIM_VALUES);
+}
+
 /** What a connection without requests has: who is at either end. */
 export function connectionProperty(path: string, record: ConnectionRecord): Property {
   switch (path) {

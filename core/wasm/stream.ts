@@ -77,7 +77,7 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
     let action = 0;
     try {
       if (!this.created) this.create();
-      if (instance.frame !== null) instance.frame.offer(head, true);
+      if (instance.frame !== null) instance.frame.offer(head, true, this, instance.host.node);
       if (callback !== null) action = callback(this.id, fieldCount(head, 'request'), end ? 1 : 0) ?? 0;
     } catch (error) {
       return this.trapped('request', 'proxy_on_request_headers', error);
@@ -129,7 +129,7 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
     let action = 0;
     try {
       if (!this.created) this.create();
-      if (instance.frame !== null) instance.frame.offer(head, false);
+      if (instance.frame !== null) instance.frame.offer(head, false, this, instance.host.node);
       if (callback !== null) action = callback(this.id, fieldCount(head, 'response'), end ? 1 : 0) ?? 0;
     } catch (error) {
       return this.trapped('response', 'proxy_on_response_headers', error);

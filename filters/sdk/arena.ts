@@ -16,13 +16,10 @@ let outgrown: usize = 0;
 /** `size` bytes, 8-aligned, until the next callback; 0 when there is no such room. */
 export function temporary(size: usize): usize {
   const at = top;
-  const next = at + ((size + 7) & ~7);
-  // The second test is for a size so large that the sum wraps around.
-  if (next <= end && next >= at) {
-    top = next;
-    return at;
-  }
-  return grow(size);
+  // Both ends are aligned: what fits, fits with the bytes that align the next.
+  if (size > end - at) return grow(size);
+  top = at + ((size + 7) & ~7);
+  return at;
 }
 
 /** Every callback but memory allocation begins with this. */
@@ -34,9 +31,8 @@ export function beginCallback(): void {
 }
 
 function grow(size: usize): usize {
-  let capacity = (end - block) << 1;
-  while (capacity < size + 2 * LINK && capacity < LARGEST) capacity <<= 1;
-  if (size > LARGEST || capacity < size + 2 * LINK) return 0;
+  if (size > LARGEST) return 0;
+  const capacity = max((end - block) << 1, (size + 3 * LINK) & ~7);
   const larger = heap.alloc(capacity);
   store<usize>(block, outgrown);
   outgrown = block;

@@ -63,20 +63,18 @@ export function addContext(id: u32, object: Plugin): void {
 }
 
 export function removeContext(id: u32): void {
-  let hole = entryOf(id);
-  if (load<u32>(hole) == 0) return;
-  const object = changetype<Plugin>(load<usize>(hole, 4));
+  let at = entryOf(id);
+  if (load<u32>(at) == 0) return;
+  const object = changetype<Plugin>(load<usize>(at, 4));
   if (--object.contexts == 0) __unpin(changetype<usize>(object));
   used--;
-  const mask = (<usize>capacity - 1) * ENTRY;
-  // What lies behind moves forward unless it would pass its own place.
-  for (let at = following(hole); load<u32>(at) != 0; at = following(at)) {
-    const home = <usize>load<u32>(at) * ENTRY;
-    if (((at - table - home) & mask) < ((at - hole) & mask)) continue;
-    store<u64>(hole, load<u64>(at));
-    hole = at;
+  store<u64>(at, 0);
+  // What lies behind may have a place before itself now.
+  while (load<u32>((at = following(at))) != 0) {
+    const moved = load<u64>(at);
+    store<u64>(at, 0);
+    store<u64>(entryOf(<u32>moved), moved);
   }
-  store<u64>(hole, 0);
 }
 
 /** The entry of this context, or the free one where it belongs. */

@@ -1,9 +1,10 @@
-// The frame: headers that the host puts here before a callback, so that reading them is no call. Filters declare nothing:
-// what a filter reads of one head by a constant name (bytes()) it finds here with the next one. Where the host knows of no
+// The frame: headers and properties that the host puts here before a callback, so that reading them is no call. Filters
+// declare nothing: what a filter reads with one head by a constant name (bytes()) it finds here with the next one. Where the host knows of no
 // frame, nothing is ever put here, and every header is asked for.
 //
-//   u32 slots that the host has filled for the callback it is about to make, as bits
-//   u32 names in use | u32 wanted of a request, as bits | u32 wanted of a response
+//   u32 slots that the host has filled with headers for the callback it is about to make, as bits
+//   u32 names in use | u32 wanted of a request, as bits | u32 wanted of a response | u32 wanted of properties
+//   u32 slots that it has filled with properties
 //   names: (u32 pointer | u32 length) * 16
 //   values, laid out as slices: (u32 pointer | u32 length | u8 exists | u8 0 | u16 0) * 16
 //   room for values
@@ -13,19 +14,24 @@ import { Slice } from './slice';
 const SLOTS: u32 = 16;
 const COUNT: usize = 4;
 const WANTED: usize = 8;
-const NAMES: usize = 16;
+const TOLD: usize = 20;
+const NAMES: usize = 24;
 const VALUES: usize = NAMES + 16 * 8;
 const VALUE: usize = 12;
 const ROOM: usize = VALUES + 16 * VALUE;
 
-export const FRAME: usize = memory.data(4432, 8);
+export const FRAME: usize = memory.data(4440, 8);
 
 /** The slot of a constant that was not asked for yet. */
 const NEW: u8 = 0xff;
 const NO_HEAD: u32 = 1;
+/** In place of a map. */
+const PROPERTIES: u32 = 4;
 
 /** Slots whose value still is the head's. */
 let filled: u32 = 0;
+/** Slots whose property still is the stream's. */
+let told: u32 = 0;
 /** The map that the running callback is about, if it is a head's. */
 let about: u32 = NO_HEAD;
 
@@ -34,6 +40,7 @@ let about: u32 = NO_HEAD;
 @inline
 export function closeFrame(): void {
   filled = 0;
+  told = 0;
   about = NO_HEAD;
 }
 
@@ -43,7 +50,9 @@ export function closeFrame(): void {
 export function openFrame(map: u32): void {
   about = map;
   filled = load<u32>(FRAME);
+  told = load<u32>(FRAME, TOLD);
   store<u32>(FRAME, 0);
+  store<u32>(FRAME, 0, TOLD);
 }
 
 /** Where the value of this slot lies, as a Slice; 0: it has to be asked for. */
@@ -53,9 +62,26 @@ export function framed(slot: u8, map: u32): usize {
   return about == map && ((filled >> (slot - 1)) & 1) != 0 ? FRAME + VALUES + <usize>(slot - 1) * VALUE : 0;
 }
 
+/** Where the value of this property lies, as a Slice; 0: it has to be asked for. */
+export function offered(path: Slice): usize {
+  const slot = path.slot;
+  if (slot == 0 || about == NO_HEAD) return 0;
+  if (((told >> (slot - 1)) & 1) != 0) return FRAME + VALUES + <usize>(slot - 1) * VALUE;
+  want(path, PROPERTIES);
+  return 0;
+}
+
+/** A function of the host may have changed what properties say. */
+export function forgetProperties(): void {
+  told = 0;
+}
+
 /** This constant was read of this map: the host shall put it here the next time. */
 export function wish(name: Slice, map: u32): void {
-  if (about != map) return;
+  if (about == map) want(name, map);
+}
+
+function want(name: Slice, map: u32): void {
   if (name.slot == NEW) {
     const count = load<u32>(FRAME, COUNT);
     if (count == SLOTS) {

@@ -10,6 +10,7 @@ import {
   proxy_set_property,
 } from './abi';
 import { temporary } from './arena';
+import { forgetProperties, offered } from './frame';
 import { Pairs } from './pairs';
 import { bytes, Slice, slice } from './slice';
 
@@ -65,6 +66,12 @@ export function clearRouteCache(): void {
 export function property(path: Slice): Slice {
   const value = slice(0, 0);
   const at = changetype<usize>(value);
+  const given = offered(path);
+  if (given != 0) {
+    store<u64>(at, load<u64>(given));
+    value.exists = load<bool>(given, offsetof<Slice>('exists'));
+    return value;
+  }
   value.exists = proxy_get_property(path.ptr, path.length, at, at + offsetof<Slice>('length')) == OK;
   return value;
 }
@@ -88,11 +95,13 @@ export function setProperty(path: Slice, value: Slice): void {
 
 /** Calls a function that the host has beside the standard's. False: it has none of this name, or refused. */
 export function callForeign(name: Slice, parameters: usize, length: i32): bool {
+  forgetProperties();
   return proxy_call_foreign_function(name.ptr, name.length, parameters, length, 0, 0) == OK;
 }
 
 /** As `callForeign`, for what it answers; does not exist when the host has no such function, or refused. */
 export function askForeign(name: Slice, parameters: usize, length: i32): Slice {
+  forgetProperties();
   const value = slice(0, 0, false);
   const at = changetype<usize>(value);
   value.exists =

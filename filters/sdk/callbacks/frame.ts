@@ -2,4 +2,4 @@
 
 import { FRAME } from '../frame';
 
-export const weft_frame_1: usize = FRAME;
+export const weft_frame_2: usize = FRAME;
