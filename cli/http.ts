@@ -1,7 +1,7 @@
 // HTTP calls to our own parts, the API and proxies' admin: straight to their address, whatever HTTP_PROXY says, because a
 // shell may itself run behind a sidecar.
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+import { nodeHttp, nodeHttps } from '../core/fetch/node-http.ts';
 import { CliError, EXIT } from './exit.ts';
 
 export interface Call {
@@ -23,7 +23,7 @@ export interface Answer {
 
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 /** One call, one connection, and no proxy from the environment. */
-const DIRECT = new Agent({ keepAlive: false });
+const DIRECT = new nodeHttp.Agent({ keepAlive: false });
 
 /** Throws CliError (unreachable) when nobody answers. */
 export function call(url: string, { method = 'GET', headers, body, timeoutMs = 30_000, who }: Call): Promise<Answer> {
@@ -62,8 +62,8 @@ export function call(url: string, { method = 'GET', headers, body, timeoutMs = 3
     };
     const request =
       target.protocol === 'https:'
-        ? httpsRequest(target, options, onAnswer)
-        : httpRequest(target, { ...options, agent: DIRECT }, onAnswer);
+        ? nodeHttps().request(target, options, onAnswer)
+        : nodeHttp.request(target, { ...options, agent: DIRECT }, onAnswer);
     request.once('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
     request.once('error', (error: NodeJS.ErrnoException) => unreachable(error.message || error.code || 'failed'));
     request.end(payload);

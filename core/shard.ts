@@ -4,6 +4,7 @@
 import type { Problem } from './config/resource.ts';
 import type { FromShard, ListenerSpec, ShardStart, ToShard } from './protocol.ts';
 import { createDataPlane, type DataPlane } from './proxy.ts';
+import { giveBackSpareHeap } from './spare-heap.ts';
 import { ShardTelemetry } from './telemetry/shard-telemetry.ts';
 import { FetchedKeys } from './tokens/fetched-keys.ts';
 
@@ -50,8 +51,10 @@ class ServingShard {
     port.on('message', (message: ToShard) => {
       this.work = this.work.then(() => this.receive(message));
     });
+    const stopGivingBack = giveBackSpareHeap();
     port.on('close', () => {
       clearInterval(this.heartbeat);
+      stopGivingBack();
       this.plane.close();
       this.telemetry.close();
       ended();

@@ -107,6 +107,8 @@ async function proxy(options: Options): Promise<number> {
     const refused = source.kind === 'files' && error.message.startsWith(`${source.dir} is refused: `);
     throw refused ? new CliError(error.message, EXIT.refused) : error;
   });
+  const { giveBackSpareHeap } = await import('../../core/spare-heap.ts');
+  giveBackSpareHeap();
   try {
     if ((await Promise.race([running.ready, stopped])) === undefined) {
       const { admin, outbound, inbound } = running;

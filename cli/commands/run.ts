@@ -117,6 +117,8 @@ async function run(command: readonly string[], options: Options): Promise<number
     logLevel: options.logLevel,
     register: false,
   });
+  const { giveBackSpareHeap } = await import('../../core/spare-heap.ts');
+  giveBackSpareHeap();
   let app: App | null = null;
   try {
     const early = await Promise.race([proxy.ready, stopped]);

@@ -1,6 +1,7 @@
 // The admin server of a proxy, on the main thread: Envoy's endpoints over node:http. It never sees a request of the mesh.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { nodeHttp } from '../fetch/node-http.ts';
 import { NoAnswer } from './dumps.ts';
 import { type Answer, BadQuery, ENDPOINTS, type Endpoint } from './endpoints.ts';
 import { refusalOf } from './guard.ts';
@@ -28,7 +29,8 @@ const REQUEST_MS = 10_000;
 
 /** Rejects with the system's error when the address cannot be had. */
 export async function startAdmin({ address, port, host }: AdminOptions): Promise<Admin> {
-  const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS }, (request, response) => {
+  const limits = { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS };
+  const server = nodeHttp.createServer(limits, (request, response) => {
     void serve(request, response, host, address);
   });
   server.maxConnections = MAX_CONNECTIONS;

@@ -5,6 +5,7 @@ import { lookup } from 'node:dns/promises';
 import type { IncomingMessage } from 'node:http';
 import { isIP, type LookupFunction } from 'node:net';
 import { reach } from './addresses.ts';
+import { nodeHttp, nodeHttps } from './node-http.ts';
 
 export interface FetchOptions {
   /** Of the whole, redirects and name look-ups included. */
@@ -90,13 +91,8 @@ async function reachable(url: URL, options: FetchOptions, deadline: AbortSignal)
   return addresses;
 }
 
-async function get(
-  url: URL,
-  addresses: readonly Address[],
-  options: FetchOptions,
-  signal: AbortSignal,
-): Promise<Fetched> {
-  const { request } = url.protocol === 'https:' ? await import('node:https') : await import('node:http');
+function get(url: URL, addresses: readonly Address[], options: FetchOptions, signal: AbortSignal): Promise<Fetched> {
+  const { request } = url.protocol === 'https:' ? nodeHttps() : nodeHttp;
   const headers = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'weft', ...options.headers };
   return new Promise((resolve, reject) => {
     const fail = (why: string): void => reject(failed(url, why));
