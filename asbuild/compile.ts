@@ -105,7 +105,7 @@ function entryFor(file: string, sdk: string): string {
 }
 
 function overrides(method: string, text: string): boolean {
-  return new RegExp(`^\\s*(?:(?:public|override)\\s+)*${method}\\s*\\(`, 'm').test(text);
+  return new RegExp(`(?:^|[{};])\\s*(?:(?:public|override)\\s+)*${method}\\s*\\(`, 'm').test(text);
 }
 
 /** The texts of a filter's own files: the entry, and what it imports from beside it. */

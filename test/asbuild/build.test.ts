@@ -125,6 +125,20 @@ export class Mark extends HttpFilter {
     assert.ok(wasm.length < 3 * 1024, `${wasm.length} bytes`);
   });
 
+  test('exports a callback also where all of it stands in one line', async () => {
+    const line = join(own, 'src', 'line.ts');
+    writeFileSync(
+      line,
+      `import { Action, Head, HttpFilter, register } from '@weft-mesh/weft/sdk';
+class Line extends HttpFilter { onRequestHeaders(head: Head): Action { return Action.Continue; } onLog(): void {} }
+register(() => new Line());
+`,
+    );
+    const wasm = await compileFilter({ entry: line, runtime: 'stub' });
+    const names = WebAssembly.Module.exports(new WebAssembly.Module(Buffer.from(wasm))).map(({ name }) => name);
+    assert.ok(names.includes('proxy_on_request_headers') && names.includes('proxy_on_log'), names.join());
+  });
+
   test('is written with a source map that knows its files, and with names when it is to be debugged', async () => {
     const to = join(own, 'plugin.wasm');
     const wasm = await compileFilter({ entry, out: to, mode: 'debug', sourceMap: true });
