@@ -1,6 +1,10 @@
-// The request that filters are timed with: who the proxy is, the head as the codec leaves it, and a stream that lets pass.
+// What filters are timed with: who the proxy is, a request's head as the codec leaves it, a stream that lets pass, and the
+// built-in filters as they were built.
 
-import type { FilterStream } from '../../core/filter.ts';
+import { generateKeyPairSync } from 'node:crypto';
+import { type JWTPayload, SignJWT } from 'jose';
+import { loadBuiltins } from '../../asbuild/manifest.ts';
+import type { FilterFactory, FilterStream } from '../../core/filter.ts';
 import { Head } from '../../core/head.ts';
 import type { ExchangeRecord } from '../../core/record.ts';
 import type { VerifiedToken } from '../../core/tokens/verified.ts';
@@ -37,6 +41,7 @@ export const CONNECTION = {
 } as const;
 
 export const FIELDS: readonly string[] = [
+  'Host: reviews:9080',
   'User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0)',
   'Accept: text/html,application/xhtml+xml',
   'Accept-Encoding: gzip, deflate, br',
@@ -52,7 +57,8 @@ export function received(lines: readonly string[]): Head {
   let at = 0;
   for (const line of lines) {
     const colon = line.indexOf(':');
-    spans.push(at, colon, at + colon + 2, line.length - colon - 2);
+    // Host is the authority, no field.
+    spans.push(line.startsWith('Host:') ? -1 : at, colon, at + colon + 2, line.length - colon - 2);
     at += line.length + 2;
   }
   const head = new Head(Buffer.from(lines.join('\r\n'), 'latin1'), spans);
@@ -63,16 +69,20 @@ export function received(lines: readonly string[]): Head {
 }
 
 /** Of a request that productpage sends to reviews: what filters read. */
-export function streamOf(head: Head): FilterStream & { token: VerifiedToken | null } {
-  const record = {
+export function recordOf(head: Head): ExchangeRecord {
+  return {
     direction: 'inbound',
     connection: { ...CONNECTION },
     requestHead: head,
     destinationPort: 9080,
     sourcePrincipal: PRODUCTPAGE,
   } as unknown as ExchangeRecord;
+}
+
+/** One whose filters may do as they like. */
+export function streamOf(head: Head): FilterStream & { token: VerifiedToken | null } {
   return {
-    record,
+    record: recordOf(head),
     requestHead: head,
     responseHead: null,
     requestTrailers: null,
@@ -85,9 +95,7 @@ export function streamOf(head: Head): FilterStream & { token: VerifiedToken | nu
     pauseReading: () => undefined,
     resumeReading: () => undefined,
     close: () => undefined,
-    localReply: () => {
-      throw new Error('the request is refused');
-    },
+    localReply: () => undefined,
     resumeAfter: () => undefined,
     clearRouteCache: () => undefined,
     addFlag: () => undefined,
@@ -116,7 +124,29 @@ export function plainSpec(module: {
   };
 }
 
-/** One shard's. */
-export function startRuntime(): WasmRuntime {
-  return new WasmRuntime({ node: NODE, shared: createSharedMemory(1), shard: 0, log: () => undefined });
+/** One shard's. `frames`: whether guests are spared the calls that the SDK's frame makes needless, as a shard's are. */
+export function startRuntime(frames = true): WasmRuntime {
+  return new WasmRuntime({ node: NODE, shared: createSharedMemory(1), shard: 0, log: () => undefined, frames });
+}
+
+/** What configures a built-in filter in this runtime, by its name. */
+export function builtinsIn(
+  runtime: WasmRuntime,
+): (name: string, configuration: Uint8Array | null) => Promise<FilterFactory> {
+  const modules = new Map(loadBuiltins().map((module) => [module.name, module]));
+  return async (name, configuration) => {
+    const { digest, bytes } = modules.get(name)!;
+    const module = await WebAssembly.compile(bytes);
+    return runtime.configure(plainSpec({ name, digest, module, configuration: configuration ?? EMPTY }));
+  };
+}
+
+/** A token, and the key set that verifies it. */
+export async function signed(claims: JWTPayload): Promise<{ readonly token: string; readonly jwks: string }> {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const token = await new SignJWT(claims)
+    .setProtectedHeader({ alg: 'RS256', kid: 'k' })
+    .setExpirationTime('1h')
+    .sign(privateKey);
+  return { token, jwks: JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k' }] }) };
 }

@@ -6,11 +6,8 @@ import { join } from 'node:path';
 import { compileFilter } from '../../asbuild/compile.ts';
 import { Passage, type Traveller } from '../../core/chain.ts';
 import { ChainSpec } from '../../core/chain-spec.ts';
-import { WasmRuntime } from '../../core/wasm/runtime.ts';
-import { createSharedMemory } from '../../core/wasm/shared-memory.ts';
-import { DEFAULT_LIMITS } from '../../core/wasm/spec.ts';
+import { FIELDS, plainSpec, received, recordOf, startRuntime } from './request.ts';
 import type { Subject } from './subject.ts';
-import { NODE, received, record } from './wasm.ts';
 
 const ENTRY = join(import.meta.dirname, '../../filters/sdk/fixtures/three-headers.ts');
 const FILTERS = 6;
@@ -21,21 +18,12 @@ export async function sixFilters(): Promise<{ subjects: readonly Subject[]; stop
   const bytes = await compileFilter({ entry: ENTRY });
   const digest = createHash('sha256').update(bytes).digest('hex');
   const module = await WebAssembly.compile(bytes);
-  const runtimes = [false, true].map((frames) => {
-    return new WasmRuntime({ node: NODE, shared: createSharedMemory(1), shard: 0, log: () => undefined, frames });
-  });
+  const runtimes = [false, true].map((frames) => startRuntime(frames));
   const [asAnyHost, framed] = runtimes.map((runtime) => {
     const filters = Array.from({ length: FILTERS }, (_, i) =>
       runtime.configure({
-        ...{ name: `filter-${i}`, digest, module, builtin: true, rootId: '', vmId: String(i) },
-        ...{
-          vmConfiguration: EMPTY,
-          configuration: EMPTY,
-          env: {},
-          failStrategy: 'FAIL_CLOSE',
-          limits: DEFAULT_LIMITS,
-        },
-        ...{ mayCall: null, proven: true, isolation: 'inline' },
+        ...plainSpec({ name: `filter-${i}`, digest, module, configuration: EMPTY }),
+        vmId: String(i),
       }),
     );
     return new ChainSpec(filters);
@@ -53,9 +41,9 @@ export async function sixFilters(): Promise<{ subjects: readonly Subject[]; stop
 
 /** A request enters all of them, and ends. */
 function passage(name: string, budget: number, chain: ChainSpec): Subject {
-  const head = received();
+  const head = received(FIELDS);
   let passed = 0;
-  const exchange = { ...record, requestHead: head, forward: () => void passed++ } as unknown as Traveller;
+  const exchange = { ...recordOf(head), forward: () => void passed++ } as unknown as Traveller;
   return {
     name,
     budget,
