@@ -1,6 +1,8 @@
 // Life signs of proxies. A holder renews; each reader expires by its own clock, and only while the bus evidently delivers: an
 // interruption of the connection, of NATS or of everybody's renewals takes nobody out.
+
 import { followBoard } from './board.ts';
+import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
 import { LEASE_PREFIX, LEASE_STREAM, PULSE_SUBJECT, type Role, subjectToken } from './subjects.ts';
 import { type Lease, type LeaseBoard, type Subscription, TooLargeError } from './types.ts';
@@ -221,15 +223,9 @@ function encode(lease: Lease): Uint8Array {
 }
 
 function decode(data: Uint8Array): Lease | { readonly withdrawn: true; readonly startedAt: string } | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(data).toString());
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
-  if (typeof value !== 'object' || value === null) return null;
-  const { proxy, ttlMs, endpoints, admin, version, startedAt, node, withdrawn } = value as Record<string, unknown>;
+  const value = jsonObject(data);
+  if (value === null) return null;
+  const { proxy, ttlMs, endpoints, admin, version, startedAt, node, withdrawn } = value;
   if (typeof startedAt !== 'string') return null;
   if (withdrawn === true) return { withdrawn, startedAt };
   const whole =

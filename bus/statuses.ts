@@ -1,6 +1,8 @@
 // What each proxy says about the newest revision it was given. Only the latest word counts, so that is all that is kept, here
 // while NATS is away and there for who comes later.
+
 import { followBoard } from './board.ts';
+import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
 import { STATUS_PREFIX, STATUS_STREAM, subjectToken } from './subjects.ts';
 import type { ProxyStatus, StatusBoard, Subscription } from './types.ts';
@@ -48,15 +50,9 @@ function encode(status: ProxyStatus): Uint8Array {
 }
 
 function decode(data: Uint8Array): ProxyStatus | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(data).toString());
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
-  if (typeof value !== 'object' || value === null) return null;
-  const { proxy, revision, ok, problems, shards, ms, time } = value as Record<string, unknown>;
+  const value = jsonObject(data);
+  if (value === null) return null;
+  const { proxy, revision, ok, problems, shards, ms, time } = value;
   const whole =
     typeof proxy === 'string' &&
     Number.isSafeInteger(revision) &&

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { request } from 'node:http';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import { freePort } from '../../bench/ports.ts';
 import { flagNames } from '../../core/errors.ts';
-import { exchangeBytes, type RunningPlane, serviceEntry, startApp, startPlane, startTcp } from './plane.ts';
+import { call, exchangeBytes, type RunningPlane, serviceEntry, startApp, startPlane, startTcp } from './plane.ts';
 
 let mesh: RunningPlane;
 const closers: (() => unknown)[] = [];
@@ -54,21 +53,7 @@ interface Answer {
 
 async function ask(method = 'GET', body = ''): Promise<Answer> {
   const before = mesh.records.length;
-  const answer = await new Promise<{ status: number; body: string }>((resolve, reject) => {
-    const sent = request(
-      { port: mesh.ports.gateway, host: '127.0.0.1', method, path: '/x', agent: false },
-      (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (chunk: string) => {
-          text += chunk;
-        });
-        response.on('end', () => resolve({ status: response.statusCode!, body: text }));
-        response.on('error', reject);
-      },
-    );
-    sent.on('error', reject);
-    sent.end(body);
-  });
+  const answer = await call({ port: mesh.ports.gateway, method, path: '/x' }, body);
   await mesh.ended(before + 1);
   const { flags, details, attempts } = mesh.records[before];
   return { ...answer, flags: flagNames(flags), details, attempts };

@@ -3,7 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestOptions,
+  request,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import {
   type AddressInfo,
   connect,
@@ -11,6 +18,7 @@ import {
   type Socket,
   type Server as TcpServer,
 } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { freePort } from '../../bench/ports.ts';
 import { decodeYaml } from '../../core/config/decode.ts';
 import type { Problem } from '../../core/config/resource.ts';
@@ -208,6 +216,17 @@ function builtinModules(instead: Readonly<Record<string, Uint8Array>>): ModuleSp
     builtin: true,
     module: new WebAssembly.Module(instead[name] ?? readFileSync(new URL(`${name}.wasm`, folder))),
   }));
+}
+
+/** One request on a connection of its own, and all of its answer. */
+export function call(options: RequestOptions, body: string | Buffer = ''): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: '127.0.0.1', agent: false, ...options }, (response) => {
+      text(response).then((all) => resolve({ status: response.statusCode!, body: all }), reject);
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
 }
 
 /** An HTTP application; closes with its connections. */

@@ -1,10 +1,11 @@
 // What is sent again, to whom, how often and how soon: a sidecar's outbound port in front of upstreams that do as scripted.
+
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { after, before, beforeEach, test } from 'node:test';
 import { freePort } from '../../bench/ports.ts';
 import { flagNames } from '../../core/errors.ts';
-import { type RunningPlane, serviceEntry, startApp, startPlane } from './plane.ts';
+import { call, type RunningPlane, serviceEntry, startApp, startPlane } from './plane.ts';
 import { type Act, failing, hang, OK, type Received, reset, type Scripted, startScripted } from './scripted.ts';
 
 let mesh: RunningPlane;
@@ -67,28 +68,10 @@ let asked = 0;
 async function ask({ method = 'GET', body = '', headers = {} }: Asked = {}): Promise<Answer> {
   // By its own route in the record: several may be under way.
   const path = `/${++asked}`;
-  const answer = await new Promise<{ status: number; body: string }>((resolve, reject) => {
-    const sent = request(
-      {
-        port: mesh.ports.outbound,
-        host: '127.0.0.1',
-        method,
-        path,
-        agent: false,
-        headers: { host: 'up.example', ...headers },
-      },
-      (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (chunk: string) => {
-          text += chunk;
-        });
-        response.on('end', () => resolve({ status: response.statusCode!, body: text }));
-        response.on('error', reject);
-      },
-    );
-    sent.on('error', reject);
-    sent.end(body);
-  });
+  const answer = await call(
+    { port: mesh.ports.outbound, method, path, headers: { host: 'up.example', ...headers } },
+    body,
+  );
   const ended = (): RunningPlane['records'][number] | undefined => mesh.records.find((record) => record.path === path);
   while (ended() === undefined) await mesh.ended(mesh.records.length + 1);
   const { flags, details, attempts, upstream } = ended()!;

@@ -11,21 +11,7 @@ import {
 } from '../../../core/config/decode.ts';
 import type { VirtualServiceSpec } from '../../../core/config/kinds/virtual-service.ts';
 import type { Resource } from '../../../core/config/resource.ts';
-
-const VIRTUAL_SERVICE = `apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata:
-  name: reviews
-spec:
-  hosts: [reviews]
-  http:
-`;
-
-function route(text: string): string {
-  return `${VIRTUAL_SERVICE}${text}`;
-}
-
-const TO = 'route: [{destination: {host: reviews}}]';
+import { route, TO } from './reviews.ts';
 
 test('tells every problem of every document, and keeps the documents that are sound', () => {
   const text = [

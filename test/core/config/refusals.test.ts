@@ -3,25 +3,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeYaml, formatProblem } from '../../../core/config/decode.ts';
-
-const VIRTUAL_SERVICE = `apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata:
-  name: reviews
-spec:
-  hosts: [reviews]
-  http:
-`;
-
-function route(text: string): string {
-  return `${VIRTUAL_SERVICE}${text}`;
-}
+import { route, TO } from './reviews.ts';
 
 function spec(apiVersion: string, kind: string, text: string): string {
   return `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: x}\nspec:\n${text}`;
 }
-
-const TO = 'route: [{destination: {host: reviews}}]';
 
 const CASES: readonly (readonly [what: string, text: string, lines: readonly string[]])[] = [
   [
