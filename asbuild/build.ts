@@ -16,6 +16,7 @@ const BUILTINS: readonly { name: string; entry: string; runtime: 'minimal' | 'st
   { name: 'authn', entry: join(FILTERS, 'authn', 'index.ts'), runtime: 'minimal' },
   { name: 'rbac', entry: join(FILTERS, 'rbac', 'index.ts'), runtime: 'minimal' },
   { name: 'ratelimit', entry: join(FILTERS, 'ratelimit', 'index.ts'), runtime: 'minimal' },
+  { name: 'ratelimit-answers', entry: join(FILTERS, 'ratelimit-answers', 'index.ts'), runtime: 'minimal' },
   { name: 'cors', entry: join(FILTERS, 'cors', 'index.ts'), runtime: 'stub' },
   { name: 'headers', entry: join(FILTERS, 'headers', 'index.ts'), runtime: 'minimal' },
 ];

@@ -69,8 +69,8 @@ export class WasmFilters implements FilterSource {
     this.modules = new Map(modules.map((one) => [one.key, one]));
   }
 
-  builtin(name: BuiltinName, configuration: Uint8Array): FilterFactory {
-    const spec = this.builtins.get(name);
+  builtin(name: BuiltinName, configuration: Uint8Array, code: string = name): FilterFactory {
+    const spec = this.builtins.get(code);
     if (spec === undefined) throw new Error(`the ${name} filter is not built: what it enforces cannot be`);
     const { digest, module } = spec;
     const config: PluginConfig = { ...BUILTIN, name, digest, configuration };

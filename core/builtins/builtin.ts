@@ -20,6 +20,8 @@ export interface WorkloadBuiltin {
   readonly name: BuiltinName;
   /** What `configure` reads: it is asked again only when a resource of these kinds has changed. */
   readonly kinds: readonly KindName[];
+  /** The name of the module that such a configuration is for. Left out: the filter's own. */
+  module?(configuration: Uint8Array): string;
   /** The filter's configuration at this workload, or null: nothing asks for it here. Throws what cannot be enforced. */
   configure(policies: Policies, node: Node): Uint8Array | null;
 }

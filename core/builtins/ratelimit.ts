@@ -1,7 +1,7 @@
 // RateLimitPolicy -> the configuration of the ratelimit filter: which limits apply to this workload, to which requests, and by
 // what each counts. Little-endian (encoding.ts has lists and texts):
 //
-//   u8 version (1) | u8 1 at a gateway | u32 length | limits for the host, in JSON (wasm/foreign-limit.ts) | list of limits
+//   u8 version (2) | u8 1 at a gateway | u8 who is told (TOLD) | u32 length | limits for the host, in JSON (wasm/foreign-limit.ts) | list of limits
 //   limit   u32 size | u64 identity | list of methods | u8 0 no path, 1 exact, 2 prefix, 3 pattern (u16 and its text) | text path | list of keys
 //   key     u8 attribute (rbac-encoding.ts) | text name of a header or claim
 
@@ -19,7 +19,7 @@ import type { WorkloadBuiltin } from './builtin.ts';
 import { list, sized, text, u8, u16 } from './encoding.ts';
 import { ATTRIBUTE } from './rbac-encoding.ts';
 
-const VERSION = 1;
+const VERSION = 2;
 const PATH = { none: 0, exact: 1, prefix: 2, pattern: 3 } as const;
 
 const SOURCES = {
@@ -30,6 +30,10 @@ const SOURCES = {
   remoteIp: ATTRIBUTE.remoteIp,
 } as const;
 
+/** Which answers have x-ratelimit headers. */
+const TOLD = { nobody: 0, refused: 1, everybody: 2 } as const;
+const TOLD_AT = 2;
+
 type Policy = Resource<RateLimitPolicySpec>;
 type Key = NonNullable<RateLimit['by']>[number];
 
@@ -38,24 +42,32 @@ export const ratelimit: WorkloadBuiltin = {
   name: 'ratelimit',
   kinds: ['RateLimitPolicy'],
   configure: (policies, node) => rateLimitConfig(policies('RateLimitPolicy'), node),
+  module: (configuration) => (configuration[TOLD_AT] === TOLD.everybody ? 'ratelimit-answers' : 'ratelimit'),
 };
 
 /** The filter's configuration at this workload; null when no policy applies. */
 export function rateLimitConfig(policies: readonly Policy[], node: Node): Uint8Array | null {
-  const limits = policies
-    .filter((policy) => appliesTo(policy, node))
-    .flatMap((policy) => policy.spec.limits.map((limit) => ({ policy, limit })));
+  const applying = policies.filter((policy) => appliesTo(policy, node));
+  const limits = applying.flatMap((policy) => policy.spec.limits.map((limit) => ({ policy, limit })));
   if (limits.length === 0) return null;
   const json = Buffer.from(JSON.stringify(limits.map(({ policy, limit }) => forHost(policy, limit))));
   const patterns: Pattern[] = [];
   const configuration = Buffer.concat([
     u8(VERSION),
     u8(node.role === 'gateway' ? 1 : 0),
+    u8(told(applying)),
     sized(json),
     list(limits, ({ policy, limit }) => encode(policy, limit, patterns)),
   ]);
   attachPatterns(configuration, patterns);
   return configuration;
+}
+
+/** One policy that wants every answer to tell is enough; nobody is told when all say so. */
+function told(policies: readonly Policy[]): number {
+  const wishes = policies.map(({ spec }) => spec.enableXRatelimitHeaders);
+  if (wishes.includes('DRAFT_VERSION_03')) return TOLD.everybody;
+  return wishes.every((wish) => wish === 'OFF') ? TOLD.nobody : TOLD.refused;
 }
 
 function forHost({ metadata, spec }: Policy, limit: RateLimit): LimitSpec {

@@ -258,6 +258,7 @@ const ENFORCED: { readonly [Name in KindName]?: Enforced<Specs[Name]> } = {
     selector: true,
     limits: true,
     scope: (value) => (value === 'mesh' ? 'counting together with other proxies (each counts for itself)' : null),
+    enableXRatelimitHeaders: true,
     failOpen: true,
   },
   Telemetry: {

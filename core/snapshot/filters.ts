@@ -9,8 +9,8 @@ import type { PluginConfig, PluginType } from '../wasm/spec.ts';
 
 /** Gives filters their instances: equal configurations are the same filter. */
 export interface FilterSource {
-  /** Throws when there is no such module on this proxy: what it should enforce cannot be. */
-  builtin(name: BuiltinName, configuration: Uint8Array): FilterFactory;
+  /** `code`: the module's name, if not the filter's. Throws when this proxy has none: what it should enforce cannot be. */
+  builtin(name: BuiltinName, configuration: Uint8Array, code?: string): FilterFactory;
   /** Throws PluginRefused. Without its module it is what its fail strategy says. */
   plugin(config: PluginConfig): FilterFactory;
   network(config: PluginConfig): NetworkFilterFactory;

@@ -123,7 +123,7 @@ function workloadStation(builtin: WorkloadBuiltin, { node, source, policies, mem
   const configuration = memo.of(`configuration ${name}`, resources, () => builtin.configure(policies, node));
   if (configuration === null) return null;
   // Asked for at every compile: a filter that no snapshot refers to is let go meanwhile.
-  const filter = source.builtin(name, configuration);
+  const filter = source.builtin(name, configuration, builtin.module?.(configuration));
   return memo.of(`station ${name}`, [filter], () => {
     const placed = { filter, configuration: null };
     return { name, ports: null, place: () => placed };

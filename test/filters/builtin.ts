@@ -8,7 +8,7 @@ import { specFor } from '../core/wasm/harness.ts';
 
 /** Builds it when its sources have changed, and returns what configures it in a runtime. */
 export async function builtin(
-  name: 'authn' | 'cors' | 'fault' | 'headers' | 'ratelimit' | 'rbac',
+  name: 'authn' | 'cors' | 'fault' | 'headers' | 'ratelimit' | 'ratelimit-answers' | 'rbac',
 ): Promise<(runtime: WasmRuntime, configuration?: Uint8Array) => FilterFactory> {
   await buildFilters();
   const { bytes } = loadBuiltins().find((one) => one.name === name)!;

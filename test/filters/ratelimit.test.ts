@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { rateLimitConfig } from '../../core/builtins/ratelimit.ts';
+import { rateLimitConfig, ratelimit } from '../../core/builtins/ratelimit.ts';
 import type { RateLimit, RateLimitPolicySpec } from '../../core/config/kinds/rate-limit-policy.ts';
 import type { Resource } from '../../core/config/resource.ts';
 import type { LocalReply } from '../../core/filter.ts';
-import { Head } from '../../core/head.ts';
+import { FieldName, Head } from '../../core/head.ts';
 import { Timers } from '../../core/timers.ts';
 import { decodeToken } from '../../core/tokens/decode.ts';
 import { VerifiedToken } from '../../core/tokens/verified.ts';
@@ -14,7 +14,10 @@ import { NODE, runtimeFor, TestStream } from '../core/wasm/harness.ts';
 import { builtin } from './builtin.ts';
 import { compact } from './tokens.ts';
 
-const ratelimit = await builtin('ratelimit');
+const codes: Readonly<Record<string, Awaited<ReturnType<typeof builtin>>>> = {
+  ratelimit: await builtin('ratelimit'),
+  'ratelimit-answers': await builtin('ratelimit-answers'),
+};
 
 interface Request {
   readonly method?: string;
@@ -44,7 +47,7 @@ function shard(
   const spec = Array.isArray(limits) ? { limits } : limits;
   const configuration = rateLimitConfig([policy(spec)], node);
   assert.ok(configuration);
-  const factory = ratelimit(runtime, configuration);
+  const factory = codes[ratelimit.module!(configuration)](runtime, configuration);
   timers.stop();
   const open = (request: Request = {}): TestStream => {
     const head = Head.request(request.method ?? 'GET', 'reviews', request.path ?? '/reviews/0', request.fields);
@@ -66,6 +69,10 @@ function shard(
     }
     const filter = factory.open(stream, null);
     assert.equal(filter.requestHead(head, true), stream.replies.length === 0 ? 'continue' : 'pause');
+    if (factory.wants.responseHead && stream.replies.length === 0) {
+      stream.responseHead = Head.response(200);
+      filter.responseHead(stream.responseHead, true);
+    }
     filter.done();
     return stream;
   };
@@ -108,6 +115,43 @@ test('a refused request is answered as Envoy does, with what is left and when to
   pass(100);
   assert.equal(stream().replies.length, 0);
   assert.equal(stream().replies.length, 1);
+});
+
+const told = (head: Head | null): (string | undefined)[] =>
+  ['limit', 'remaining', 'reset'].map((what) => head?.get(new FieldName(`x-ratelimit-${what}`)));
+
+test('every answer tells what is left where a policy wants that, of the limit that is nearest to refusing', () => {
+  const limits = [
+    { name: 'all', requests: 100, ...HOUR },
+    { name: 'few', requests: 2, per: '10s', match: { methods: ['GET'] } },
+    { name: 'none', requests: 1, ...HOUR, shadow: true },
+  ];
+  const { stream } = shard({ limits, enableXRatelimitHeaders: 'DRAFT_VERSION_03' });
+  assert.deepEqual(told(stream({ method: 'PUT' }).responseHead), ['100', '99', '0']);
+  assert.deepEqual(told(stream().responseHead), ['2', '1', '0']);
+  assert.deepEqual(told(stream().responseHead), ['2', '0', '5']);
+  const refused = stream();
+  assert.equal(refused.responseHead, null);
+  assert.deepEqual(
+    refused.replies[0].fields.map(([name]) => name),
+    ['x-envoy-ratelimited', 'x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset', 'retry-after'],
+  );
+});
+
+test('an answer to a request that no limit is for tells nothing', () => {
+  const limits = [{ name: 'posts', requests: 2, ...HOUR, match: { methods: ['POST'] } }];
+  const { stream } = shard({ limits, enableXRatelimitHeaders: 'DRAFT_VERSION_03' });
+  assert.deepEqual(told(stream({ method: 'POST' }).responseHead), ['2', '1', '0']);
+  assert.deepEqual(told(stream().responseHead), [undefined, undefined, undefined]);
+});
+
+test('nobody is told where the policy says so, but for when to come back; answers do not come by the filter at all', () => {
+  const { stream } = shard({ limits: [{ name: 'all', requests: 1, per: '10s' }], enableXRatelimitHeaders: 'OFF' });
+  assert.equal(stream().responseHead, null);
+  assert.deepEqual(stream().replies[0].fields, [
+    ['x-envoy-ratelimited', 'true'],
+    ['retry-after', '10'],
+  ]);
 });
 
 test('a gRPC client is told UNAVAILABLE', () => {
@@ -290,5 +334,5 @@ test('policies apply by their selector, and none is no filter', () => {
 
 test('only a built-in filter is counted for', () => {
   const { runtime } = runtimeFor();
-  assert.throws(() => ratelimit(runtime, Buffer.alloc(32)), /another version/);
+  assert.throws(() => codes.ratelimit(runtime, Buffer.alloc(32)), /another version/);
 });

@@ -94,3 +94,19 @@ test('a changed expression takes effect, though nothing else has changed', async
   plane.apply(policy('/'));
   assert.deepEqual([await status(), await status()], ['200', '429']);
 });
+
+test('answers that pass tell what is left, where the policy wants it', async () => {
+  const yaml = [
+    POLICY.replace('requests: 1,', 'requests: 3,').replace(
+      'spec:',
+      'spec:\n  enableXRatelimitHeaders: DRAFT_VERSION_03',
+    ),
+  ];
+  const plane = await startPlane({ appPort: await app(), yaml });
+  closers.push(plane.close);
+  const left = async (user: string): Promise<string | undefined> =>
+    /^x-ratelimit-limit: 3\r\nx-ratelimit-remaining: (\d)\r\nx-ratelimit-reset: 0\r$/m.exec(
+      await get(plane.ports.inbound, user),
+    )?.[1];
+  assert.deepEqual([await left('eve'), await left('eve'), await left('dan')], ['2', '1', '2']);
+});

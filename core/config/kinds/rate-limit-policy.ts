@@ -43,6 +43,8 @@ export const RateLimitPolicySpec = object(
     limits: array(RateLimit, 1),
     /** `proxy`: each proxy counts for itself. `mesh`: all proxies share the count. Left out: proxy. */
     scope: optional(oneOf('proxy', 'mesh')),
+    /** x-ratelimit-limit, -remaining and -reset: DRAFT_VERSION_03 on every answer, OFF on none. Left out: on refusals. */
+    enableXRatelimitHeaders: optional(oneOf('OFF', 'DRAFT_VERSION_03')),
     /** What happens when the shared count cannot be reached. Left out: true. */
     failOpen: optional(boolean),
   },

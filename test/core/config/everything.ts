@@ -254,7 +254,7 @@ spec: {selector: {matchLabels: {app: a}}, direction: inbound, insert: [{filter: 
 apiVersion: weft.dev/v1
 kind: RateLimitPolicy
 metadata: {name: everything}
-spec: {limits: [{name: a, requests: 10, per: 1s, burst: 20, by: [{header: x-user}, {source: principal}, {claim: sub}, {path: true}], match: {methods: [GET], path: {prefix: /a}}, shadow: true}], scope: mesh, failOpen: false}
+spec: {limits: [{name: a, requests: 10, per: 1s, burst: 20, by: [{header: x-user}, {source: principal}, {claim: sub}, {path: true}], match: {methods: [GET], path: {prefix: /a}}, shadow: true}], scope: mesh, enableXRatelimitHeaders: DRAFT_VERSION_03, failOpen: false}
 ---
 apiVersion: weft.dev/v1
 kind: Plugin
