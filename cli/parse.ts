@@ -79,6 +79,18 @@ export function durationOption(flag: string, description: string, preset: string
   return new Option(`${flag} <duration>`, description).argParser(duration).default(duration(preset), preset);
 }
 
+/** `--metrics-expiry`, in ms: not so short that what is scraped once a minute is missed, not so long that nothing is ever freed. */
+export function seriesExpiryOption(): Option {
+  const flag = '--metrics-expiry <duration>';
+  return new Option(flag, 'metrics no longer show what counted nothing for so long, from 1m to 24h')
+    .argParser((text) => {
+      const ms = duration(text);
+      if (ms < 60_000 || ms > 86_400_000) throw new InvalidArgumentError('it is at least 1m and at most 24h.');
+      return ms;
+    })
+    .default(3_600_000, '1h');
+}
+
 /** `--timeout` beside `--wait`, in ms. */
 export function timeoutOption(): Option {
   return durationOption('--timeout', 'how long --wait waits', '10s');

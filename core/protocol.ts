@@ -82,6 +82,8 @@ export interface ShardOptions {
   /** Requests under way on one shard, above which it sheds with 503 and Retry-After. */
   readonly maxActiveRequests: number;
   readonly drainTimeoutMs: number;
+  /** A label set that counted nothing for so long is given up. */
+  readonly seriesExpiryMs: number;
 }
 
 export type LogLevel = 'debug' | 'info' | 'warning' | 'error';

@@ -35,7 +35,7 @@ async function main(): Promise<number> {
       by(children, join(folder, String(started++)), port, subject);
     const [plainEnvoy, plainWeft] = await Promise.all([start(startEnvoy, null), start(startWeft, null)]);
     let differences = 0;
-    for (const subject of await subjects()) {
+    for (const subject of await subjects(folder, (line) => console.error(line))) {
       const [inEnvoy, inWeft] = await Promise.all([start(startEnvoy, subject), start(startWeft, subject)]);
       const found: Difference[] = [];
       for (const [number, one] of subject.cases.entries()) {

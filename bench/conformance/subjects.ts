@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileFilter } from '../../asbuild/compile.ts';
+import { filtersIn } from '../filter-files.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -40,6 +41,8 @@ const JSON_TYPE = ['content-type', 'application/json'] as const;
 const TEXT_TYPE = ['content-type', 'text/plain'] as const;
 const SAY = (what: string): Pick<Case, 'headers'> => ({ headers: [['x-do', what]] });
 
+const BEYOND_ASCII = 'bytes beyond ASCII';
+
 /** For every filter: what any HTTP traffic may bring. */
 const ANY: readonly Case[] = [
   { name: 'GET', headers: [['user-agent', 'conformance']] },
@@ -67,7 +70,7 @@ const ANY: readonly Case[] = [
     },
   },
   {
-    name: 'bytes beyond ASCII',
+    name: BEYOND_ASCII,
     headers: [['user-agent', 'gr\u00fcn']],
     answer: { headers: [['x-name', '\u00e9t\u00e9']] },
   },
@@ -170,8 +173,28 @@ const STANDARD: readonly Case[] = [
   { name: 'properties', ...SAY('properties') },
 ];
 
-/** All, compiled. */
-export function subjects(): Promise<Subject[]> {
+/**
+ * All, compiled. With the toolchains at hand also the benchmark's filters of the public Rust and Go SDKs; `say` is told of those that
+ * are not. `folder` is the run's own.
+ */
+export async function subjects(folder: string, say: (line: string) => void): Promise<Subject[]> {
+  const file = filtersIn(folder);
+  const foreign = ['wasm-rust', 'wasm-go'] as const;
+  // At a header that is no UTF-8 the Rust SDK panics, in every host.
+  const casesOf = { 'wasm-rust': ANY.filter(({ name }) => name !== BEYOND_ASCII), 'wasm-go': ANY };
+  const built = await Promise.allSettled(foreign.map(file));
+  const others = built.flatMap((result, i): Subject[] => {
+    if (result.status === 'fulfilled') {
+      const [name, bytes] = [foreign[i], readFileSync(result.value)];
+      return [{ name, bytes, configuration: null, cases: casesOf[name] }];
+    }
+    say(`${foreign[i]} is left out: ${(result.reason as Error).message}`);
+    return [];
+  });
+  return [...(await ours()), ...others];
+}
+
+function ours(): Promise<Subject[]> {
   return Promise.all([
     subject('example', 'filters/sdk/example/index.ts', null, ANY),
     subject('standard', 'filters/sdk/fixtures/standard.ts', null, [...ANY, ...STANDARD]),

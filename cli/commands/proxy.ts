@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander';
 import type { Address, ConfigSource } from '../../core/main/options.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { note, printJson } from '../output.ts';
-import { address, count, durationOption, label, name, portMapping } from '../parse.ts';
+import { address, count, durationOption, label, name, portMapping, seriesExpiryOption } from '../parse.ts';
 import { announce, untilStopped } from '../until-stopped.ts';
 import { weftVersion } from '../version.ts';
 
@@ -21,6 +21,7 @@ interface Options {
   readonly outbound?: Address;
   readonly address?: string;
   readonly drainTimeout: number;
+  readonly metricsExpiry: number;
   readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
   readonly allowPrivateFetch?: boolean;
   readonly accessLog: 'text' | 'json' | 'off';
@@ -48,6 +49,7 @@ export function proxyCommand(program: Command): void {
     .option('--outbound <address>', 'listen for clients that use it as their HTTP proxy, too', address)
     .option('--address <address>', 'its own loopback address, from which it dials (default: by the hash of who it is)')
     .addOption(durationOption('--drain-timeout', 'how long requests under way may take at the end', '5s'))
+    .addOption(seriesExpiryOption())
     .option('--allow-private-fetch', 'key sets may be fetched from private networks and this machine')
     .addOption(
       new Option('--outbound-policy <policy>', 'for hosts that the mesh does not know')
@@ -101,6 +103,7 @@ async function proxy(options: Options): Promise<number> {
     allowPrivateFetch: options.allowPrivateFetch,
     outboundPolicy: options.outboundPolicy,
     drainTimeoutMs: options.drainTimeout,
+    seriesExpiryMs: options.metricsExpiry,
     logLevel: options.logLevel,
   }).catch((error: Error) => {
     // As the folder's source words it.

@@ -5,7 +5,7 @@ import type { Proxy as SidecarProxy } from '../../core/main/options.ts';
 import type { App, AppEnd } from '../app.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { note, printJson } from '../output.ts';
-import { count, durationOption, label, name, port } from '../parse.ts';
+import { count, durationOption, label, name, port, seriesExpiryOption } from '../parse.ts';
 import { announce, type StopReason, untilStopped } from '../until-stopped.ts';
 import { weftVersion } from '../version.ts';
 
@@ -22,6 +22,7 @@ interface Options {
   readonly shards: number;
   readonly readyTimeout: number;
   readonly drainTimeout: number;
+  readonly metricsExpiry: number;
   readonly stopTimeout: number;
   readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
   readonly allowPrivateFetch?: boolean;
@@ -54,6 +55,7 @@ export function runCommand(program: Command): void {
     .option('--shards <number>', 'threads of the sidecar', count, 1)
     .addOption(durationOption('--ready-timeout', 'how long the application may take to listen', '60s'))
     .addOption(durationOption('--drain-timeout', 'how long requests under way may take at the end', '5s'))
+    .addOption(seriesExpiryOption())
     .addOption(durationOption('--stop-timeout', 'how long the application may take to stop', '10s'))
     .option('--allow-private-fetch', 'key sets may be fetched from private networks and this machine')
     .addOption(
@@ -114,6 +116,7 @@ async function run(command: readonly string[], options: Options): Promise<number
     allowPrivateFetch: options.allowPrivateFetch,
     outboundPolicy: options.outboundPolicy,
     drainTimeoutMs: options.drainTimeout,
+    seriesExpiryMs: options.metricsExpiry,
     logLevel: options.logLevel,
     register: false,
   });

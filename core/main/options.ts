@@ -42,6 +42,8 @@ export interface ProxyOptions {
   readonly allowPrivateFetch?: boolean;
   /** Default 5000. */
   readonly drainTimeoutMs?: number;
+  /** Metrics no longer show a series that counted nothing for so long, and its place is used again. Default: an hour. */
+  readonly seriesExpiryMs?: number;
   /** A shard that shows no sign of life for so long is replaced. Default 5000. */
   readonly stuckAfterMs?: number;
   readonly logLevel?: LogLevel;

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Admin, type AdminHost, type ServerInfo, startAdmin } from '../admin/server.ts';
 import type { ListenerDump } from '../dump.ts';
 import type { DumpKind, ListenerSpec, ModuleSpec } from '../protocol.ts';
-import { Exposition } from '../telemetry/prometheus.ts';
+import { Exposition, SERIES_EXPIRY_MS } from '../telemetry/prometheus.ts';
 import { StatisticsRegistry } from '../telemetry/registry.ts';
 import { Metrics } from '../wasm/metrics.ts';
 import { createSharedMemory, releaseDeadShard, type SharedMemory } from '../wasm/shared-memory.ts';
@@ -94,7 +94,8 @@ export class RunningProxy implements WeftProxy {
     this.statistics = new StatisticsRegistry(shards);
     this.shared = createSharedMemory(shards + ISOLATES);
     const filterMetrics = new Metrics(this.shared.metrics, 0);
-    this.exposition = new Exposition(this.statistics, { filterMetrics: () => filterMetrics.all() });
+    const figures = { filterMetrics: () => filterMetrics.all(), expireAfterMs: options.seriesExpiryMs };
+    this.exposition = new Exposition(this.statistics, figures);
     this.restarts = new PluginRestarts(this.exposition);
     const { stateDir } = options;
     this.plugins = new PluginModules({
@@ -282,6 +283,7 @@ export class RunningProxy implements WeftProxy {
         maxActiveRequests: MAX_ACTIVE_REQUESTS,
         outboundPolicy: options.outboundPolicy ?? 'ALLOW_ANY',
         drainTimeoutMs: options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS,
+        seriesExpiryMs: options.seriesExpiryMs ?? SERIES_EXPIRY_MS,
       }),
       modules,
       shared,

@@ -9,10 +9,13 @@ import { ALL_FAMILIES, BUCKETS, type Family, HTTP_FAMILIES, HTTP_LABELS, REQUEST
 
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
+/** An hour. */
+export const SERIES_EXPIRY_MS = 3_600_000;
+
 export interface ExpositionOptions {
   /** Milliseconds, any epoch. */
   now?(): number;
-  /** A series that has not changed for so long is not shown until it does. Default: an hour. */
+  /** A series that has not changed for so long is not shown until it does. Default: SERIES_EXPIRY_MS. */
   readonly expireAfterMs?: number;
   /** What filters count. */
   filterMetrics?(): readonly Metric[];
@@ -47,7 +50,7 @@ export class Exposition {
   constructor(statistics: StatisticsRegistry, options: ExpositionOptions = {}) {
     this.statistics = statistics;
     this.now = options.now ?? (() => performance.now());
-    this.expireAfterMs = options.expireAfterMs ?? 3_600_000;
+    this.expireAfterMs = options.expireAfterMs ?? SERIES_EXPIRY_MS;
     this.filterMetrics = options.filterMetrics ?? (() => []);
   }
 

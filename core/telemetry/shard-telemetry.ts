@@ -10,8 +10,6 @@ import { sideOf, type TelemetryPlan } from './plan.ts';
 import { MAX_SETS } from './statistics.ts';
 
 const SWEEP_MS = 60_000;
-/** A series that counted nothing for so long is given up. */
-const SERIES_IDLE_MS = 3_600_000;
 /** A filter or a peer can cause messages without end. */
 const MESSAGES_A_SECOND = 200;
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warning', 'error'];
@@ -45,7 +43,7 @@ export class ShardTelemetry implements RecordSink {
           `there are more label sets than a shard counts apart (${MAX_SETS}): what is new counts as "other"`,
         ),
     });
-    this.sweeping = setInterval(() => this.metrics.sweep(performance.now(), SERIES_IDLE_MS), SWEEP_MS);
+    this.sweeping = setInterval(() => this.metrics.sweep(performance.now(), options.seriesExpiryMs), SWEEP_MS);
     this.sweeping.unref();
     const backlog = new LogBacklog(statistics);
     backlog.reset();

@@ -34,6 +34,7 @@ test('wrong usage is one line and exit code 2', async () => {
     [['apply', '-f', 'x.yaml', '--parent', '-1'], /a revision is a number/],
     [['rollback', 'yesterday'], /a revision is a number/],
     [['get', '--output', 'xml'], /Allowed choices are table, yaml, json/],
+    [['proxy', '--config', '.', '--metrics-expiry', '1s'], /it is at least 1m and at most 24h/],
     [['up', '--port', '70000'], /a port is a number from 0 to 65535/],
     [['run', '--service', 'a', '--', 'true'], /required option '--port <port>' not specified/],
     [['run', '--service', 'No_Name', '--port', '1', '--', 'true'], /lower-case letters, digits and dashes/],

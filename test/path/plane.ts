@@ -126,6 +126,7 @@ export async function startPlane(options: PlaneOptions = {}): Promise<RunningPla
       accessLog: 'off',
       outboundPolicy: options.outboundPolicy ?? 'ALLOW_ANY',
       maxActiveRequests: options.maxActiveRequests ?? 1000,
+      seriesExpiryMs: 3_600_000,
       drainTimeoutMs: 5000,
     },
     modules: builtinModules(options.modules ?? {}),

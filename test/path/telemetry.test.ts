@@ -51,6 +51,7 @@ before(async () => {
         accessLog: 'off',
         outboundPolicy: 'ALLOW_ANY',
         maxActiveRequests: 100,
+        seriesExpiryMs: 3_600_000,
         drainTimeoutMs: 0,
       },
     },

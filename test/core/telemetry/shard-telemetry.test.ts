@@ -7,7 +7,7 @@ import { ShardTelemetry } from '../../../core/telemetry/shard-telemetry.ts';
 import { createSharedMemory } from '../../../core/wasm/shared-memory.ts';
 import { exchange, PRODUCTPAGE } from './exchange-record.ts';
 
-function rig(accessLog: ShardStart['options']['accessLog']) {
+function rig(accessLog: ShardStart['options']['accessLog'], seriesExpiryMs = 3_600_000) {
   const registry = new StatisticsRegistry(1);
   const posted: FromShard[] = [];
   const { port1, port2 } = new MessageChannel();
@@ -37,6 +37,7 @@ function rig(accessLog: ShardStart['options']['accessLog']) {
       accessLog,
       outboundPolicy: 'ALLOW_ANY',
       maxActiveRequests: 100,
+      seriesExpiryMs,
       drainTimeoutMs: 0,
     },
   });
@@ -51,6 +52,20 @@ function rig(accessLog: ShardStart['options']['accessLog']) {
 const types = (posted: readonly FromShard[]) => posted.map(({ type }) => type);
 
 describe("a shard's telemetry", () => {
+  it('gives up a label set that counted nothing for as long as it is told, and not before', (t) => {
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    const gone = (expiryMs: number): boolean => {
+      const { posted, telemetry } = rig('off', expiryMs);
+      const shard = telemetry();
+      shard.exchangeEnded(exchange(), null);
+      t.mock.timers.tick(120_000);
+      shard.close();
+      return types(posted).includes('series-gone');
+    };
+    // The clock itself stands still meanwhile.
+    assert.deepEqual([gone(0), gone(3_600_000)], [true, false]);
+  });
+
   it('announces a new label set, counts, and posts the access log when flushed', () => {
     const { registry, posted, telemetry } = rig('json');
     const shard = telemetry();
