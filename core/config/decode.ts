@@ -80,7 +80,7 @@ class Collector implements DecodedText {
   readonly problems: Problem[] = [];
   readonly origins = new Map<Resource, Origin>();
   /** Where each key was seen first, those with errors included. */
-  readonly #seen = new Map<string, string>();
+  readonly #seen = new Map<string, { readonly document: TextDocument | null; readonly path: Path }>();
 
   add(value: unknown, document: TextDocument | null): void {
     if (
@@ -119,13 +119,10 @@ class Collector implements DecodedText {
     const key = resourceKey(about);
     const first = this.#seen.get(key);
     if (first !== undefined) {
-      return { severity: 'error', code: 'duplicate', message: `${key} is defined twice, first ${first}`, path };
+      const message = `${key} is defined twice, first ${placeOf(first.document, first.path)}`;
+      return { severity: 'error', code: 'duplicate', message, path };
     }
-    const place = document?.find(path, 'value');
-    this.#seen.set(
-      key,
-      place === undefined ? 'before' : `at ${document?.file ?? 'line '}${document?.file ? ':' : ''}${place.line}`,
-    );
+    this.#seen.set(key, { document, path });
     return null;
   }
 
@@ -151,9 +148,25 @@ class Collector implements DecodedText {
   }
 }
 
+/** Places are looked for when a problem has one: for a text that is sound nobody asks. */
 function originOf(document: TextDocument, base: Path): Origin {
   const find = (pointer: string) => document.find([...base, ...parsePointer(pointer)], 'value');
-  return { ...(document.file !== undefined && { file: document.file }), ...find(''), find };
+  return {
+    ...(document.file !== undefined && { file: document.file }),
+    get line() {
+      return find('').line;
+    },
+    get column() {
+      return find('').column;
+    },
+    find,
+  };
+}
+
+function placeOf(document: TextDocument | null, path: Path): string {
+  if (document === null) return 'before';
+  const { line } = document.find(path, 'value');
+  return `at ${document.file === undefined ? 'line ' : `${document.file}:`}${line}`;
 }
 
 function parsePointer(pointer: string): string[] {

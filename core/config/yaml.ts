@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import type * as Yaml from 'yaml';
 import { quote } from './formats.ts';
+import { readJson } from './json.ts';
 import { oneLine } from './problem.ts';
 import type { Problem } from './resource.ts';
 import { type Path, pointer } from './walk.ts';
@@ -30,6 +31,24 @@ let library: typeof Yaml | null = null;
 
 /** Documents whose text is sound, and what is wrong with the others. */
 export function parseDocuments(text: string, file?: string): { documents: TextDocument[]; problems: Problem[] } {
+  const json = text.length > MAX_TEXT ? null : readJson(text, { depth: MAX_DEPTH, values: MAX_VALUES });
+  return json === null ? parseYaml(text, file) : { documents: [jsonDocument(text, file, json)], problems: [] };
+}
+
+/** Where something stands in it is found out when somebody asks, which takes the whole parser. */
+function jsonDocument(text: string, file: string | undefined, value: object): TextDocument {
+  let located: TextDocument | undefined;
+  return {
+    ...(file !== undefined && { file }),
+    value,
+    find(path, what) {
+      located ??= parseYaml(text, file).documents[0];
+      return located?.find(path, what) ?? { line: 1, column: 1 };
+    },
+  };
+}
+
+function parseYaml(text: string, file: string | undefined): { documents: TextDocument[]; problems: Problem[] } {
   // The parser makes an Error of everything that is wrong; their stacks would be most of its work on a broken text.
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
