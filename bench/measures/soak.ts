@@ -49,10 +49,11 @@ async function soaked(
   { loads, soakSeconds }: MeasureSetting,
 ): Promise<Round> {
   const before = stall.usage();
+  const paced = soakSeconds === null ? null : await loads.open.run(stall.origin, traffic, rate, seconds);
   const asked =
-    soakSeconds === null
+    paced === null
       ? await loads.closed.run(stall.origin, traffic, seconds)
-      : { requests: rate * seconds, seconds, ...(await loads.open.run(stall.origin, traffic, rate, seconds)) };
+      : { requests: rate * seconds, seconds, errors: paced.errors };
   const after = stall.usage();
   if (!stall.alive()) throw new Error(`it ended: ${stall.said()}`);
   return {
@@ -60,6 +61,8 @@ async function soaked(
     requestsPerSecond: asked.requests / asked.seconds,
     rssMiB: after.rssMiB,
     errors: asked.errors,
+    // Errors of a generator that was itself seconds late are its own.
+    ...(paced === null ? {} : { also: { lateP99Ms: rounded(paced.lateP99Micros / 1000) } }),
   };
 }
 
