@@ -1,6 +1,8 @@
 // Keeps N shards alive: one long Piscina task each. A shard that throws, exits or shows no sign of life is replaced while
 // the others serve; the newcomer is told everything that its predecessor knew. Knows nothing of what the messages mean.
 
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
@@ -103,6 +105,7 @@ export class Shards {
       concurrentTasksPerWorker: 1,
       // The default waits on shared memory between tasks, which would hold the shard's event loop.
       atomics: 'disabled',
+      env: environmentOfThreads(),
     });
     this.pool.on('error', (error: Error) => environment.log('error', 'main', `thread pool: ${error.message}`));
     this.watchdog = new Watchdog(count, stuckAfterMs, (index, silentMs) => this.stuck(index, silentMs));
@@ -314,6 +317,12 @@ export class Shards {
     life.drained?.();
     // Its port closes with its thread, after what it had said last.
   }
+}
+
+/** A thread keeps what it compiled beside what the main thread did, where that one does so. */
+function environmentOfThreads(): NodeJS.ProcessEnv {
+  const cache = getCompileCacheDir();
+  return cache === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(cache) };
 }
 
 function causeText(cause: unknown): string {
