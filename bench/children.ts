@@ -15,6 +15,7 @@ export interface Child {
 
 export class Children {
   private readonly running = new Map<number, Started>();
+  private stopping = false;
   // The last resort, for an exit that nobody awaited. SIGTERM, as nginx's master takes its worker along on that only.
   private readonly onExit = (): void => {
     for (const child of this.running.values()) child.process.kill('SIGTERM');
@@ -24,8 +25,12 @@ export class Children {
     process.on('exit', this.onExit);
   }
 
-  /** Starts in the harness's own process group, so that a terminal's Ctrl-C reaches it as well. */
+  /**
+   * Starts in the harness's own process group, so that a terminal's Ctrl-C reaches it as well. Throws once `stop` was
+   * called: whoever was about to start something when the run was stopped would leave it behind.
+   */
   start(command: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}, keep = 4096): Child {
+    if (this.stopping) throw new Error(`${command} is not started: everything is being stopped`);
     const child = new Started(command, args, environment, keep);
     this.running.set(child.pid, child);
     void child.ended.then(() => this.running.delete(child.pid));
@@ -37,8 +42,9 @@ export class Children {
     await this.running.get(pid)?.stop(graceMs);
   }
 
-  /** Ends all. */
+  /** Ends all, for good. */
   async stop(graceMs = 5000): Promise<void> {
+    this.stopping = true;
     await Promise.all([...this.running.values()].map((child) => child.stop(graceMs)));
     process.off('exit', this.onExit);
   }

@@ -148,6 +148,13 @@ test('stopped in the middle of a run, the command leaves no process behind', asy
   assert.throws(() => process.kill(-child.pid!, 0), { code: 'ESRCH' });
 });
 
+test('nothing is started any more once everything is being stopped', async () => {
+  const children = new Children();
+  const stopped = children.stop();
+  assert.throws(() => children.start('sleep', ['60']), /sleep is not started: everything is being stopped/);
+  await stopped;
+});
+
 /** Measured by our own generator alone, so that the machine needs no other. */
 async function measured(t: TestContext, plan: Plan, say: (line: string) => void = () => {}): Promise<Results> {
   const folder = mkdtempSync(join(tmpdir(), 'weft-bench-test-'));
