@@ -5,10 +5,10 @@ import { authenticationConfig } from '../../core/builtins/authn.ts';
 import { faultConfig } from '../../core/builtins/fault.ts';
 import { rateLimitConfig } from '../../core/builtins/ratelimit.ts';
 import { authorizationConfig } from '../../core/builtins/rbac.ts';
-import { Passage, type Traveller } from '../../core/chain.ts';
 import { ChainSpec } from '../../core/chain-spec.ts';
 import { MOST_REQUESTS } from '../setups.ts';
-import { builtinsIn, FIELDS, NODE, received, recordOf, signed, startRuntime } from './request.ts';
+import { passage } from './passage.ts';
+import { builtinsIn, FIELDS, NODE, signed, startRuntime } from './request.ts';
 import type { Subject } from './subject.ts';
 
 const ISSUER = 'https://bench.example';
@@ -50,30 +50,5 @@ export async function chainSubjects(): Promise<{ subjects: readonly Subject[]; s
       passage('chain: fault', 0.8, new ChainSpec([fault], [abort]), lines),
     ],
     stop: () => runtime.stop(),
-  };
-}
-
-/** A request enters all of them, and ends. */
-function passage(name: string, budget: number, chain: ChainSpec, lines: readonly string[]): Subject {
-  const head = received(lines);
-  let passed = 0;
-  const exchange = {
-    ...recordOf(head),
-    forward: () => void passed++,
-    reply: () => undefined,
-  } as unknown as Traveller;
-  return {
-    name,
-    budget,
-    run(times) {
-      passed = 0;
-      for (let i = 0; i < times; i++) {
-        const through = new Passage(exchange, chain);
-        through.enter(true);
-        through.end();
-      }
-      // One in a million is by chance.
-      if (times - passed > 1 + times / 1000) throw new Error(`${name}: ${times - passed} of ${times} did not pass`);
-    },
   };
 }

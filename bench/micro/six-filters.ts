@@ -4,9 +4,9 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { compileFilter } from '../../asbuild/compile.ts';
-import { Passage, type Traveller } from '../../core/chain.ts';
 import { ChainSpec } from '../../core/chain-spec.ts';
-import { FIELDS, plainSpec, received, recordOf, startRuntime } from './request.ts';
+import { passage } from './passage.ts';
+import { FIELDS, plainSpec, startRuntime } from './request.ts';
 import type { Subject } from './subject.ts';
 
 const ENTRY = join(import.meta.dirname, '../../filters/sdk/fixtures/three-headers.ts');
@@ -30,32 +30,11 @@ export async function sixFilters(): Promise<{ subjects: readonly Subject[]; stop
   });
   return {
     subjects: [
-      passage('six filters, called as every host would', 16, asAnyHost),
-      passage('six filters, spared what the frame spares', 9.5, framed),
+      passage('six filters, called as every host would', 16, asAnyHost, FIELDS),
+      passage('six filters, spared what the frame spares', 9.5, framed, FIELDS),
     ],
     stop() {
       for (const runtime of runtimes) runtime.stop();
-    },
-  };
-}
-
-/** A request enters all of them, and ends. */
-function passage(name: string, budget: number, chain: ChainSpec): Subject {
-  const head = received(FIELDS);
-  let passed = 0;
-  const exchange = { ...recordOf(head), forward: () => void passed++ } as unknown as Traveller;
-  return {
-    name,
-    budget,
-    run(times) {
-      passed = 0;
-      for (let i = 0; i < times; i++) {
-        const through = new Passage(exchange, chain);
-        through.enter(true);
-        through.end();
-        head.added.length = 0;
-      }
-      if (passed !== times) throw new Error(`${name}: ${times - passed} of ${times} did not pass`);
     },
   };
 }

@@ -5,7 +5,6 @@ import { type Head, valueAllowed } from '../head.ts';
 import { MapType, Status } from './abi.ts';
 import {
   addField,
-  fieldCount,
   findField,
   forgetLength,
   type HeadKind,
@@ -126,11 +125,6 @@ export function headerFunctions(vm: Instance): Record<string, HostFunction> {
       return Status.Ok;
     },
   };
-}
-
-/** What the headers callbacks tell the guest. */
-export function headerCount(head: Head, kind: HeadKind): number {
-  return fieldCount(head, kind);
 }
 
 interface WritableName {

@@ -1,0 +1,31 @@
+// What a request costs that enters the filters of a chain and ends, on a head as the codec leaves it.
+
+import { Passage, type Traveller } from '../../core/chain.ts';
+import type { ChainSpec } from '../../core/chain-spec.ts';
+import { received, recordOf } from './request.ts';
+import type { Subject } from './subject.ts';
+
+/** `lines`: the request's fields. Throws when more than chance stops requests: an abort of one in a million does. */
+export function passage(name: string, budget: number, chain: ChainSpec, lines: readonly string[]): Subject {
+  const head = received(lines);
+  let passed = 0;
+  const exchange = {
+    ...recordOf(head),
+    forward: () => void passed++,
+    reply: () => undefined,
+  } as unknown as Traveller;
+  return {
+    name,
+    budget,
+    run(times) {
+      passed = 0;
+      for (let i = 0; i < times; i++) {
+        const through = new Passage(exchange, chain);
+        through.enter(true);
+        through.end();
+        head.added.length = 0;
+      }
+      if (times - passed > 1 + times / 1000) throw new Error(`${name}: ${times - passed} of ${times} did not pass`);
+    },
+  };
+}
