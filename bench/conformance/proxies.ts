@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Child, Children } from '../children.ts';
+import { edge, resource } from '../edge.ts';
 import { envoyCommand } from '../peers/envoy.ts';
 import { answers, freePort } from '../ports.ts';
 import type { Subject } from './subjects.ts';
@@ -136,24 +137,8 @@ function envoyFilter(folder: string, { bytes, configuration }: Subject): object 
 }
 
 function weftConfiguration(folder: string, port: number, upstream: number, subject: Subject | null): object {
-  const host = 'upstream.example.com';
-  const items = [
-    resource('networking.istio.io/v1', 'Gateway', 'edge', {
-      servers: [{ port: { number: port, name: 'http', protocol: 'HTTP' }, hosts: ['*'] }],
-    }),
-    resource('networking.istio.io/v1', 'ServiceEntry', 'upstream', {
-      hosts: [host],
-      ports: [{ number: 80, name: 'http', protocol: 'HTTP' }],
-      resolution: 'STATIC',
-      endpoints: [{ address: '127.0.0.1', ports: { http: upstream } }],
-    }),
-    resource('networking.istio.io/v1', 'VirtualService', 'all', {
-      hosts: ['*'],
-      gateways: ['edge'],
-      // As the other host does, which repeats nothing by itself.
-      http: [{ retries: { attempts: 0 }, route: [{ destination: { host, port: { number: 80 } } }] }],
-    }),
-  ];
+  // As the other host does, which repeats nothing by itself.
+  const items = edge(port, upstream, { retries: { attempts: 0 } });
   if (subject !== null) {
     writeFileSync(join(folder, 'filter.wasm'), subject.bytes);
     items.push(
@@ -164,8 +149,4 @@ function weftConfiguration(folder: string, port: number, upstream: number, subje
     );
   }
   return { apiVersion: 'v1', kind: 'List', items };
-}
-
-function resource(apiVersion: string, kind: string, name: string, spec: object): object {
-  return { apiVersion, kind, metadata: { name, namespace: 'istio-system' }, spec };
 }

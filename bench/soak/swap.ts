@@ -15,6 +15,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { compileFilter } from '../../asbuild/compile.ts';
 import { type Child, Children } from '../children.ts';
+import { edge, resource } from '../edge.ts';
 import { freePort } from '../ports.ts';
 import { usage } from '../usage.ts';
 import { collecting, heldMiB } from './collected.ts';
@@ -302,30 +303,6 @@ function writeRevision(folder: string, options: SoakOptions, digests: readonly s
     }),
   );
   writeJson(folder, 'plugins', items);
-}
-
-function edge(port: number, upstream: number): object[] {
-  const host = 'upstream.example.com';
-  return [
-    resource('networking.istio.io/v1', 'Gateway', 'edge', {
-      servers: [{ port: { number: port, name: 'http', protocol: 'HTTP' }, hosts: ['*'] }],
-    }),
-    resource('networking.istio.io/v1', 'ServiceEntry', 'upstream', {
-      hosts: [host],
-      ports: [{ number: 80, name: 'http', protocol: 'HTTP' }],
-      resolution: 'STATIC',
-      endpoints: [{ address: '127.0.0.1', ports: { http: upstream } }],
-    }),
-    resource('networking.istio.io/v1', 'VirtualService', 'all', {
-      hosts: ['*'],
-      gateways: ['edge'],
-      http: [{ route: [{ destination: { host, port: { number: 80 } } }] }],
-    }),
-  ];
-}
-
-function resource(apiVersion: string, kind: string, name: string, spec: object): object {
-  return { apiVersion, kind, metadata: { name, namespace: 'istio-system' }, spec };
 }
 
 /** In one step: the proxy reads the folder whenever it changes. */
