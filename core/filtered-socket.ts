@@ -4,8 +4,8 @@
 
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { BodyBuffer } from './body.ts';
 import type { Connection } from './codec.ts';
+import { BodyBuffer } from './exchange/body-buffer.ts';
 import { nextConnectionId } from './http1/connection-id.ts';
 import type {
   ClosedBy,

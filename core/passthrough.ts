@@ -4,11 +4,11 @@
 
 import { BlockList, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { EMPTY_CHAIN } from './chain-spec.ts';
 import { Cluster, DEFAULT_POLICY } from './cluster/cluster.ts';
 import type { Endpoint } from './cluster/endpoint.ts';
 import type { Resolver } from './cluster/resolver.ts';
 import type { FailureCode } from './errors.ts';
+import { EMPTY_CHAIN } from './exchange/filter-chain.ts';
 import type { Plane } from './plane.ts';
 import { PASSTHROUGH_RETRIES } from './retry/policy.ts';
 import { splitAuthority } from './router/hosts.ts';

@@ -3,9 +3,9 @@
 import type { MessagePort } from 'node:worker_threads';
 
 import type { FailureCode } from './errors.ts';
+import type { RecordSink } from './exchange/record.ts';
 import type { NetworkFilterFactory } from './network-filter.ts';
 import type { ListenerSpec, LogLevel, ModuleSpec, ShardOptions } from './protocol.ts';
-import type { RecordSink } from './record.ts';
 import type { VirtualHost } from './router/route.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
 import type { Timers } from './timers.ts';

@@ -2,7 +2,7 @@
 // makes no new instance, and a filter that no route refers to any more is retired.
 
 import type { BuiltinName } from './builtins/builtin.ts';
-import type { FilterFactory, ServicePlugin } from './filter.ts';
+import type { FilterFactory, ServicePlugin } from './exchange/filter.ts';
 import { Isolation } from './isolation/isolation.ts';
 import type { NetworkFilterFactory } from './network-filter.ts';
 import type { DataPlaneEnvironment } from './plane.ts';

@@ -44,7 +44,8 @@ const TYPES_ANYWHERE = ['core/workload.ts', 'bus/types.ts'];
 const RUNNING = ['core/', 'plugins/', 'control/', 'bus/', 'cli/'];
 /** Packages with one place. */
 const ONLY_IN: Readonly<Record<string, string>> = { nats: 'bus/', assemblyscript: 'asbuild/' };
-const HOMELESS = /^(utils?|helpers?|common|misc|managers?|.*[-.](utils?|helpers?|manager)|base|ctx)$/;
+/** The filter manager is Envoy's name for a thing, and no manager of anything else. */
+const HOMELESS = /^(utils?|helpers?|common|misc|managers?|.*[-.](utils?|helpers?)|(?!filter-).*[-.]manager|base|ctx)$/;
 const MOST_LINES = 400;
 
 interface Import {

@@ -5,7 +5,7 @@ import { authenticationConfig } from '../../core/builtins/authn.ts';
 import { faultConfig } from '../../core/builtins/fault.ts';
 import { rateLimitConfig } from '../../core/builtins/ratelimit.ts';
 import { authorizationConfig } from '../../core/builtins/rbac.ts';
-import { ChainSpec } from '../../core/chain-spec.ts';
+import { ChainSpec } from '../../core/exchange/filter-chain.ts';
 import { MOST_REQUESTS } from '../setups.ts';
 import { passage } from './passage.ts';
 import { builtinsIn, FIELDS, NODE, signed, startRuntime } from './request.ts';

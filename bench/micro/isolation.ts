@@ -4,9 +4,9 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { compileFilter, type FilterSource } from '../../asbuild/compile.ts';
-import { Passage, type Traveller } from '../../core/chain.ts';
-import { ChainSpec } from '../../core/chain-spec.ts';
-import type { FilterFactory } from '../../core/filter.ts';
+import type { FilterFactory } from '../../core/exchange/filter.ts';
+import { ChainSpec } from '../../core/exchange/filter-chain.ts';
+import { Passage, type Traveller } from '../../core/exchange/filter-manager.ts';
 import { Head } from '../../core/head.ts';
 import { Isolation } from '../../core/isolation/isolation.ts';
 import { Isolates } from '../../core/main/isolates.ts';

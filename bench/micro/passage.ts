@@ -1,7 +1,7 @@
 // What a request costs that enters the filters of a chain and ends, on a head as the codec leaves it.
 
-import { Passage, type Traveller } from '../../core/chain.ts';
-import type { ChainSpec } from '../../core/chain-spec.ts';
+import type { ChainSpec } from '../../core/exchange/filter-chain.ts';
+import { Passage, type Traveller } from '../../core/exchange/filter-manager.ts';
 import { received, recordOf } from './request.ts';
 import type { Subject } from './subject.ts';
 

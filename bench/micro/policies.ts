@@ -4,7 +4,7 @@
 import { authenticationConfig } from '../../core/builtins/authn.ts';
 import { authorizationConfig } from '../../core/builtins/rbac.ts';
 import type { JWTRule } from '../../core/config/kinds/request-authentication.ts';
-import type { FilterFactory } from '../../core/filter.ts';
+import type { FilterFactory } from '../../core/exchange/filter.ts';
 import { builtinsIn, FIELDS, NODE, PRODUCTPAGE, received, signed, startRuntime, streamOf } from './request.ts';
 
 const REPEATS = 5;

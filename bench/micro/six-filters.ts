@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { compileFilter } from '../../asbuild/compile.ts';
-import { ChainSpec } from '../../core/chain-spec.ts';
+import { ChainSpec } from '../../core/exchange/filter-chain.ts';
 import { passage } from './passage.ts';
 import { FIELDS, plainSpec, startRuntime } from './request.ts';
 import type { Subject } from './subject.ts';

@@ -3,7 +3,7 @@
 
 import { faultConfig } from '../../core/builtins/fault.ts';
 import { authorizationConfig } from '../../core/builtins/rbac.ts';
-import type { FilterFactory } from '../../core/filter.ts';
+import type { FilterFactory } from '../../core/exchange/filter.ts';
 import { builtinsIn, FIELDS, NODE, PRODUCTPAGE, received, startRuntime, streamOf } from './request.ts';
 import type { Subject } from './subject.ts';
 

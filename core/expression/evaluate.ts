@@ -1,7 +1,7 @@
 // A checked expression -> a closure over an exchange's record, made once for a snapshot. As in CEL, what asks for something
 // that is not there has no value (undefined here), and `&&` and `||` do without it when the other side decides.
 
-import type { ExchangeRecord } from '../record.ts';
+import type { ExchangeRecord } from '../exchange/record.ts';
 import { entryOf, FACTS } from './facts.ts';
 import type { Constant, Expression } from './tree.ts';
 

@@ -1,8 +1,8 @@
 // Where an expression's names are read from when an exchange has ended. Undefined: there is no such thing here.
 
 import { FLAGS } from '../errors.ts';
+import type { ExchangeRecord } from '../exchange/record.ts';
 import { FieldName, type Head } from '../head.ts';
-import type { ExchangeRecord } from '../record.ts';
 import type { Workload } from '../workload.ts';
 import type { MapName, Name } from './names.ts';
 import type { Constant } from './tree.ts';

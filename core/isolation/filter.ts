@@ -1,7 +1,7 @@
 // In a shard: a plugin whose filter runs on a thread of the pool, as snapshots hold it. It exists on every thread; a stream
 // is on the one where fewest of this shard's streams are when it comes.
 
-import type { FilterFactory, FilterStream, HttpFilter } from '../filter.ts';
+import type { FilterFactory, FilterStream, HttpFilter } from '../exchange/filter.ts';
 import type { PluginSpec } from '../wasm/spec.ts';
 import { wantsOf } from '../wasm/vm.ts';
 import type { Link } from './link.ts';

@@ -1,7 +1,7 @@
 // The Piscina task that is one thread for slow filters: the same host as in a shard, but its streams are copies that shards
 // send and get back changed. It serves every shard over a channel of its own, and never settles while it serves.
 
-import type { FilterFactory } from '../filter.ts';
+import type { FilterFactory } from '../exchange/filter.ts';
 import { Timers } from '../timers.ts';
 import type { FuelBudget } from '../wasm/fuel.ts';
 import { WasmRuntime } from '../wasm/runtime.ts';

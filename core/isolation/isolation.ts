@@ -1,7 +1,7 @@
 // In a shard: filters that run on threads of the pool. The threads are asked for when the first such filter is configured;
 // a shard without any has nothing of this.
 
-import type { FilterFactory } from '../filter.ts';
+import type { FilterFactory } from '../exchange/filter.ts';
 import { fingerprint, type PluginStatus } from '../wasm/runtime.ts';
 import type { PluginSpec } from '../wasm/spec.ts';
 import { IsolatedFilter } from './filter.ts';

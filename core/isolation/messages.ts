@@ -4,7 +4,7 @@
 import type { MessagePort } from 'node:worker_threads';
 
 import type { Flag } from '../errors.ts';
-import type { Direction, LocalReply } from '../filter.ts';
+import type { Direction, LocalReply } from '../exchange/filter.ts';
 import type { LogLevel } from '../protocol.ts';
 import type { PluginStatus } from '../wasm/runtime.ts';
 import type { SharedMemory } from '../wasm/shared-memory.ts';

@@ -1,8 +1,8 @@
 // Exchanges as plain data, for a thread that shares nothing with the shard: heads as lists of their fields, what was done
 // to a copy as a difference that the original can follow, and the record's facts.
 
+import type { ExchangeRecord } from '../exchange/record.ts';
 import { Head } from '../head.ts';
-import type { ExchangeRecord } from '../record.ts';
 import { strictObject } from '../tokens/strict-json.ts';
 import { VerifiedToken } from '../tokens/verified.ts';
 

@@ -3,7 +3,7 @@
 
 import type { MessagePort } from 'node:worker_threads';
 
-import type { FilterFactory } from '../filter.ts';
+import type { FilterFactory } from '../exchange/filter.ts';
 import type { Timers } from '../timers.ts';
 import { stopgap } from '../wasm/missing.ts';
 import type { PluginSpec } from '../wasm/spec.ts';

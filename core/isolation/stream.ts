@@ -4,8 +4,8 @@
 //
 //   held:  | seen: the filter has it, and pauses | sent: it is looking at it | not shown yet |
 
-import type { BodyBuffer } from '../body.ts';
-import type { Direction, FilterStream, HttpFilter, Verdict } from '../filter.ts';
+import type { BodyBuffer } from '../exchange/body-buffer.ts';
+import type { Direction, FilterStream, HttpFilter, Verdict } from '../exchange/filter.ts';
 import type { Head } from '../head.ts';
 import { failStream } from '../wasm/missing.ts';
 import { lengthMayChange } from '../wasm/stream.ts';

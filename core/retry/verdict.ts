@@ -1,9 +1,9 @@
 // Whether an attempt that failed, or whose answer is a failure, is followed by another. Nothing is sent twice that may have
 // reached the upstream, unless its method may be repeated or somebody asked for exactly that.
 
-import type { Attempt } from '../attempt.ts';
 import { FAILURES, type FailureCode, flagBit } from '../errors.ts';
-import type { Exchange } from '../exchange.ts';
+import type { Attempt } from '../exchange/attempt.ts';
+import type { Exchange } from '../exchange/exchange.ts';
 import { FieldName, type Head } from '../head.ts';
 import {
   ANY_GRPC,

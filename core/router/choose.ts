@@ -1,8 +1,8 @@
 // The stage that gives an exchange its virtual host and its route.
 
 import type { FailureCode } from '../errors.ts';
-import type { Exchange } from '../exchange.ts';
-import { type ConnectionMemo, memoOf } from '../identify.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import { type ConnectionMemo, memoOf } from '../exchange/identify.ts';
 import type { Plane } from '../plane.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { findRoute } from './hosts.ts';

@@ -1,7 +1,7 @@
 // The answer of a route that redirects.
 
-import type { Exchange } from '../exchange.ts';
-import type { LocalReply } from '../filter.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import type { LocalReply } from '../exchange/filter.ts';
 import { splitAuthority } from './hosts.ts';
 import type { RedirectAction } from './route.ts';
 

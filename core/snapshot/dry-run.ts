@@ -4,7 +4,7 @@
 import { Endpoint } from '../cluster/endpoint.ts';
 import { isKind } from '../config/kinds.ts';
 import type { Problem, Resource } from '../config/resource.ts';
-import type { FilterFactory } from '../filter.ts';
+import type { FilterFactory } from '../exchange/filter.ts';
 import { Timers } from '../timers.ts';
 import type { Node } from '../workload.ts';
 import { configFaults } from './chain-plan.ts';

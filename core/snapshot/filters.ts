@@ -1,9 +1,9 @@
 // Which filters a request passes, in which order, with which configuration. A chain that needs nothing is empty.
 
 import type { BuiltinName } from '../builtins/builtin.ts';
-import { ChainSpec, EMPTY_CHAIN } from '../chain-spec.ts';
 import type { HTTPRoute } from '../config/kinds/virtual-service.ts';
-import type { FilterFactory, ServicePlugin } from '../filter.ts';
+import type { FilterFactory, ServicePlugin } from '../exchange/filter.ts';
+import { ChainSpec, EMPTY_CHAIN } from '../exchange/filter-chain.ts';
 import type { NetworkFilterFactory } from '../network-filter.ts';
 import type { PluginConfig, PluginType } from '../wasm/spec.ts';
 

@@ -2,7 +2,7 @@
 // began with; a change swaps one reference. Types only.
 
 import type { Cluster } from '../cluster/cluster.ts';
-import type { ServicePlugin } from '../filter.ts';
+import type { ServicePlugin } from '../exchange/filter.ts';
 import type { NetworkPlacement } from '../network-filter.ts';
 import type { HostTable } from '../router/hosts.ts';
 import type { VirtualHost } from '../router/route.ts';

@@ -1,7 +1,7 @@
 // Istio's label values of one exchange, as the metrics name it. Runs once for a label set, never per request.
 
 import { flagNames } from '../errors.ts';
-import type { ExchangeRecord } from '../record.ts';
+import type { ExchangeRecord } from '../exchange/record.ts';
 import type { Workload } from '../workload.ts';
 import { HTTP_LABELS } from './statistics.ts';
 

@@ -2,7 +2,7 @@
 // can forge a line or a column: what would end either is written as \xHH in text, and by JSON's own rules in JSON.
 
 import { isUtf8 } from 'node:buffer';
-import type { ExchangeRecord } from '../record.ts';
+import type { ExchangeRecord } from '../exchange/record.ts';
 import { type Operator, OWN_WORDS, operator, UnknownOperator, type Value } from './operators.ts';
 import { BadTimeFormat } from './start-time.ts';
 

@@ -3,8 +3,8 @@
 
 import { hostname } from 'node:os';
 import { FLAGS, flagNames } from '../errors.ts';
+import type { ExchangeRecord } from '../exchange/record.ts';
 import { FieldName, type Head } from '../head.ts';
-import type { ExchangeRecord } from '../record.ts';
 import { timeFormat } from './start-time.ts';
 
 export type Value = string | number | null;

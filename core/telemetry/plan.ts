@@ -1,7 +1,7 @@
 // What the configuration says of an exchange's telemetry, compiled: which metrics with which labels, and whether there is a
 // line in the access log. Without a Telemetry resource there is no plan.
 
-import type { ExchangeRecord } from '../record.ts';
+import type { ExchangeRecord } from '../exchange/record.ts';
 
 export interface TelemetryPlan {
   /** Of exchanges that this proxy sends for its application, or takes in at the edge. */

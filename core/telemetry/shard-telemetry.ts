@@ -1,8 +1,8 @@
 // All that a shard tells of its exchanges: access log, metrics, its own log. Everything leaves as messages to the main
 // thread or as numbers in shared memory.
 
+import type { ExchangeRecord, RecordSink } from '../exchange/record.ts';
 import type { FromShard, LogLevel, ShardStart } from '../protocol.ts';
-import type { ExchangeRecord, RecordSink } from '../record.ts';
 import { AccessLog } from './access-log.ts';
 import { LogBacklog } from './log-backlog.ts';
 import { Metrics } from './metrics.ts';

@@ -1,7 +1,7 @@
 // One connection's passage through one network plugin: the stream context that the guest knows by its number. Whoever
 // moves the bytes calls it in the ABI's order; a trap in any callback is the virtual machine's affair.
 
-import type { BodyBuffer } from '../body.ts';
+import type { BodyBuffer } from '../exchange/body-buffer.ts';
 import type { ClosedBy, ConnectionOwner, NetworkFilter, Side } from '../network-filter.ts';
 import type { Callback, Context, Instance } from './instance.ts';
 import type { Plugin } from './plugin.ts';

@@ -1,6 +1,6 @@
 // Host functions: buffers (bodies, configurations, arguments of a foreign call).
 
-import type { BodyBuffer } from '../body.ts';
+import type { BodyBuffer } from '../exchange/body-buffer.ts';
 import { BufferType, Status } from './abi.ts';
 import { WasmConnection } from './connection.ts';
 import type { HostFunction } from './host-table.ts';

@@ -1,6 +1,6 @@
 // Host functions: the course of a stream. What they ask for begins after the callback has returned.
 
-import type { LocalReply } from '../filter.ts';
+import type { LocalReply } from '../exchange/filter.ts';
 import { fieldAllowed } from '../head.ts';
 import type { Side } from '../network-filter.ts';
 import { Status, StreamType } from './abi.ts';

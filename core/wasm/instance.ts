@@ -1,7 +1,7 @@
 // One running guest: its memory, its callbacks, and whose turn it is. Host functions ask it for the current context and
 // for room in the guest. It knows nothing of plugins' strategies: what a trap means is vm.ts's decision.
 
-import type { FilterStream } from '../filter.ts';
+import type { FilterStream } from '../exchange/filter.ts';
 import { ABI_MARKERS, type AbiVersion, Status } from './abi.ts';
 import { FRAME_EXPORT, Frame } from './frame.ts';
 import { FUEL_GLOBAL, type FuelBudget, FuelGauge, type FuelPayer, START_EXPORT } from './fuel.ts';

@@ -2,7 +2,7 @@
 // strategy says what becomes of requests.
 
 import { FAILURES } from '../errors.ts';
-import type { FilterFactory, FilterStream, HttpFilter, Verdict } from '../filter.ts';
+import type { FilterFactory, FilterStream, HttpFilter, Verdict } from '../exchange/filter.ts';
 import type { FailStrategy } from './spec.ts';
 
 /** In the place of a plugin whose module is not there. */

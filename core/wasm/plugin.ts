@@ -1,7 +1,7 @@
 // A configured plugin in one shard: the FilterFactory that snapshots hold, and the root context that the guest knows.
 // It outlives its guest: after a trap the same plugin gets a root in the fresh instance.
 
-import type { FilterFactory, FilterStream, HttpFilter } from '../filter.ts';
+import type { FilterFactory, FilterStream, HttpFilter } from '../exchange/filter.ts';
 import type { ConnectionOwner, NetworkFilterFactory } from '../network-filter.ts';
 import { CallTimes } from './call-times.ts';
 import { WasmConnection } from './connection.ts';

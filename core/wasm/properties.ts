@@ -2,10 +2,10 @@
 // durations 8 bytes little-endian, booleans one byte. What is not known is undefined, which guests see as NOT_FOUND.
 // Read from the record; headers prove nothing about who called.
 
-import type { FilterStream } from '../filter.ts';
+import type { FilterStream } from '../exchange/filter.ts';
+import type { ExchangeRecord } from '../exchange/record.ts';
 import { FieldName, type Head } from '../head.ts';
 import type { ConnectionRecord } from '../network-filter.ts';
-import type { ExchangeRecord } from '../record.ts';
 import type { Node, Workload } from '../workload.ts';
 import type { Plugin } from './plugin.ts';
 

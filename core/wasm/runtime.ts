@@ -3,7 +3,7 @@
 
 import { createHash, webcrypto } from 'node:crypto';
 
-import type { FilterFactory, ServicePlugin } from '../filter.ts';
+import type { FilterFactory, ServicePlugin } from '../exchange/filter.ts';
 import type { NetworkFilterFactory } from '../network-filter.ts';
 import type { LogLevel } from '../protocol.ts';
 import { Timers } from '../timers.ts';

@@ -1,8 +1,8 @@
 // One exchange's passage through one plugin: the HttpFilter that the chain drives, and the stream context that the guest
 // knows by its number. Callbacks in the ABI's order; a trap in any of them is the virtual machine's affair.
 
-import type { BodyBuffer } from '../body.ts';
-import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from '../filter.ts';
+import type { BodyBuffer } from '../exchange/body-buffer.ts';
+import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from '../exchange/filter.ts';
 import type { Head } from '../head.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
 import { fieldCount } from './header-map.ts';

@@ -1,7 +1,7 @@
 // A connection without sockets, through one network plugin: what the client and the upstream say is given beforehand, and
 // what would have reached the other side is kept.
 
-import { BodyBuffer } from '../body.ts';
+import { BodyBuffer } from '../exchange/body-buffer.ts';
 import type { ConnectionOwner, ConnectionRecord, NetworkFilter, Side } from '../network-filter.ts';
 import type { Plugin } from './plugin.ts';
 

@@ -1,12 +1,12 @@
 // An exchange without sockets: the chain drives its one filter as in a proxy, the upstream's answer is given beforehand,
 // and what would have been sent is kept.
 
-import { Passage, type Traveller } from '../chain.ts';
-import { ChainSpec } from '../chain-spec.ts';
 import { FAILURES, type FailureCode, flagBit } from '../errors.ts';
-import type { FilterFactory, LocalReply } from '../filter.ts';
+import type { FilterFactory, LocalReply } from '../exchange/filter.ts';
+import { ChainSpec } from '../exchange/filter-chain.ts';
+import { Passage, type Traveller } from '../exchange/filter-manager.ts';
+import { type Answer, answerFailure, answerReply } from '../exchange/local-reply.ts';
 import { Head } from '../head.ts';
-import { type Answer, answerFailure, answerReply } from '../rescue.ts';
 import type { Timers } from '../timers.ts';
 import type { Workload } from '../workload.ts';
 import { mapPairs } from './header-map.ts';

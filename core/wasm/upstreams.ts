@@ -1,4 +1,4 @@
-// What a guest's calls to other services need of whoever runs it. Types only: core/guest-calls.ts sends them through the
+// What a guest's calls to other services need of whoever runs it. Types only: core/exchange/async-client.ts sends them through the
 // shard's clusters, a trial answers them from what it was given.
 
 import type { Head } from '../head.ts';

@@ -2,7 +2,7 @@
 
 import { buildFilters } from '../../asbuild/build.ts';
 import { loadBuiltins } from '../../asbuild/manifest.ts';
-import type { FilterFactory } from '../../core/filter.ts';
+import type { FilterFactory } from '../../core/exchange/filter.ts';
 import type { WasmRuntime } from '../../core/wasm/runtime.ts';
 import { specFor } from '../core/wasm/harness.ts';
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { flagBit } from '../../../core/errors.ts';
+import type { ExchangeRecord } from '../../../core/exchange/record.ts';
 import { conditionOf, printed, programOf } from '../../../core/expression/evaluate.ts';
 import { FACTS } from '../../../core/expression/facts.ts';
 import { NAMES } from '../../../core/expression/names.ts';
 import { conditionFault, parse, parseCondition, parseValue, valueFault } from '../../../core/expression/parse.ts';
 import { Head } from '../../../core/head.ts';
-import type { ExchangeRecord } from '../../../core/record.ts';
 import { exchange } from '../telemetry/exchange-record.ts';
 
 const RECORD: Partial<ExchangeRecord> = {

@@ -3,15 +3,15 @@
 
 import { join } from 'node:path';
 import { compileFilter } from '../../../asbuild/compile.ts';
-import { Passage } from '../../../core/chain.ts';
-import { ChainSpec } from '../../../core/chain-spec.ts';
 import { type FailureCode, flagBit } from '../../../core/errors.ts';
-import type { Exchange } from '../../../core/exchange.ts';
-import type { FilterFactory, LocalReply } from '../../../core/filter.ts';
+import type { Exchange } from '../../../core/exchange/exchange.ts';
+import type { FilterFactory, LocalReply } from '../../../core/exchange/filter.ts';
+import { ChainSpec } from '../../../core/exchange/filter-chain.ts';
+import { Passage } from '../../../core/exchange/filter-manager.ts';
+import { type Answer, answerReply } from '../../../core/exchange/local-reply.ts';
 import { FieldName, Head } from '../../../core/head.ts';
 import { Isolation } from '../../../core/isolation/isolation.ts';
 import { Isolates } from '../../../core/main/isolates.ts';
-import { type Answer, answerReply } from '../../../core/rescue.ts';
 import { Timers } from '../../../core/timers.ts';
 import { createSharedMemory, releaseDeadShard } from '../../../core/wasm/shared-memory.ts';
 import type { PluginSpec } from '../../../core/wasm/spec.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Endpoint } from '../../../core/cluster/endpoint.ts';
 import { decodeYaml } from '../../../core/config/decode.ts';
 import { type Resource, resourceKey } from '../../../core/config/resource.ts';
-import type { FilterFactory } from '../../../core/filter.ts';
+import type { FilterFactory } from '../../../core/exchange/filter.ts';
 import type { VirtualHost } from '../../../core/router/route.ts';
 import { Compiler } from '../../../core/snapshot/compile.ts';
 import { dryRun } from '../../../core/snapshot/dry-run.ts';

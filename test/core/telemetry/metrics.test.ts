@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { flagBit } from '../../../core/errors.ts';
+import type { ExchangeRecord } from '../../../core/exchange/record.ts';
 import { Head } from '../../../core/head.ts';
 import type { Series } from '../../../core/protocol.ts';
-import type { ExchangeRecord } from '../../../core/record.ts';
 import { Metrics } from '../../../core/telemetry/metrics.ts';
 import {
   BUCKETS,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { compileFilter } from '../../../asbuild/compile.ts';
-import type { FilterFactory } from '../../../core/filter.ts';
+import type { FilterFactory } from '../../../core/exchange/filter.ts';
 import { Head } from '../../../core/head.ts';
 import { mapPairs } from '../../../core/wasm/header-map.ts';
 import type { PluginSpec } from '../../../core/wasm/spec.ts';

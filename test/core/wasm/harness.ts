@@ -1,12 +1,11 @@
 // What the tests of the host have in common: a node, a runtime, and a small FilterStream that remembers what was asked.
 
 import { createHash } from 'node:crypto';
-
-import type { BodyBuffer } from '../../../core/body.ts';
 import type { Flag } from '../../../core/errors.ts';
-import type { Direction, FilterStream, LocalReply } from '../../../core/filter.ts';
+import type { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
+import type { Direction, FilterStream, LocalReply } from '../../../core/exchange/filter.ts';
+import type { ExchangeRecord } from '../../../core/exchange/record.ts';
 import { Head } from '../../../core/head.ts';
-import type { ExchangeRecord } from '../../../core/record.ts';
 import type { VerifiedToken } from '../../../core/tokens/verified.ts';
 import { type RuntimeOptions, WasmRuntime } from '../../../core/wasm/runtime.ts';
 import { createSharedMemory } from '../../../core/wasm/shared-memory.ts';

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
 import { compileFilter } from '../../../asbuild/compile.ts';
-import { BodyBuffer } from '../../../core/body.ts';
-import type { FilterFactory } from '../../../core/filter.ts';
+import { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
+import type { FilterFactory } from '../../../core/exchange/filter.ts';
 import { FieldName, Head } from '../../../core/head.ts';
 import { Timers } from '../../../core/timers.ts';
 import { runtimeFor, specFor, TestStream } from './harness.ts';

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 
-import { BodyBuffer } from '../../../core/body.ts';
-import type { FilterFactory } from '../../../core/filter.ts';
+import { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
+import type { FilterFactory } from '../../../core/exchange/filter.ts';
 import { Head } from '../../../core/head.ts';
 import { env, guest } from './guests.ts';
 import { type LogLine, runtimeFor, specFor, TestStream } from './harness.ts';

@@ -1,15 +1,15 @@
 // Requests that filters send of their own (proxy_http_call): through the shard's clusters and pools as any request goes,
 // but through no filter, and with the whole answer collected. Bounded in size and time; a plugin's count is core/wasm's.
 
-import type { Cluster } from './cluster/cluster.ts';
-import type { Endpoint } from './cluster/endpoint.ts';
-import type { Waiter } from './cluster/pool.ts';
-import type { ClientConnection, Receiver, UpstreamStream } from './codec.ts';
-import { FAILURES, type FailureCode } from './errors.ts';
-import type { Head } from './head.ts';
-import { keepLent } from './lent.ts';
-import { isIdempotent } from './retry/policy.ts';
-import { Timer, type TimerOwner, type Timers } from './timers.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Endpoint } from '../cluster/endpoint.ts';
+import type { Waiter } from '../cluster/pool.ts';
+import type { ClientConnection, Receiver, UpstreamStream } from '../codec.ts';
+import { FAILURES, type FailureCode } from '../errors.ts';
+import type { Head } from '../head.ts';
+import { keepLent } from '../lent.ts';
+import { isIdempotent } from '../retry/policy.ts';
+import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import type {
   GiveUp,
   Upstream,
@@ -17,7 +17,7 @@ import type {
   UpstreamRequest,
   UpstreamResponse,
   Upstreams,
-} from './wasm/upstreams.ts';
+} from '../wasm/upstreams.ts';
 
 /** Bytes of one answer, and of all that are being collected on this shard. */
 const MAX_ANSWER_BYTES = 4 << 20;

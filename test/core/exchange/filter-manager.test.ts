@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { BodyBuffer } from '../../core/body.ts';
-import { Passage } from '../../core/chain.ts';
-import { ChainSpec } from '../../core/chain-spec.ts';
-import type { Exchange } from '../../core/exchange.ts';
-import type { FilterFactory, FilterStream, HttpFilter, LocalReply, Verdict } from '../../core/filter.ts';
-import { Head } from '../../core/head.ts';
-import { lend } from '../../core/lent.ts';
-import { answerReply } from '../../core/rescue.ts';
-import { Timers } from '../../core/timers.ts';
+import type { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
+import type { Exchange } from '../../../core/exchange/exchange.ts';
+import type { FilterFactory, FilterStream, HttpFilter, LocalReply, Verdict } from '../../../core/exchange/filter.ts';
+import { ChainSpec } from '../../../core/exchange/filter-chain.ts';
+import { Passage } from '../../../core/exchange/filter-manager.ts';
+import { answerReply } from '../../../core/exchange/local-reply.ts';
+import { Head } from '../../../core/head.ts';
+import { lend } from '../../../core/lent.ts';
+import { Timers } from '../../../core/timers.ts';
 
 /** The exchange's side of the chain: what leaves the chain is written down. */
 class Outside {

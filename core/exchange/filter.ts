@@ -1,12 +1,12 @@
 // What a filter is to the chain. Two objects: the configured filter (a FilterFactory, frozen, one per snapshot and shard)
-// and its stream (an HttpFilter, one per exchange that entered it). Types only; core/chain.ts drives them,
+// and its stream (an HttpFilter, one per exchange that entered it). Types only; core/exchange/filter-manager.ts drives them,
 // core/wasm implements them for proxy-wasm modules.
 
-import type { BodyBuffer } from './body.ts';
-import type { Flag } from './errors.ts';
-import type { Head } from './head.ts';
+import type { Flag } from '../errors.ts';
+import type { Head } from '../head.ts';
+import type { VerifiedToken } from '../tokens/verified.ts';
+import type { BodyBuffer } from './body-buffer.ts';
 import type { ExchangeRecord } from './record.ts';
-import type { VerifiedToken } from './tokens/verified.ts';
 
 /** Continue with the next filter, or hold the message until `FilterStream.resume`. A filter never holds `next`. */
 export type Verdict = 'continue' | 'pause';

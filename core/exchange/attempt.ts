@@ -1,19 +1,19 @@
 // One try to get an answer from one endpoint: takes a connection from its pool, sends the request as it comes, and
 // passes the answer on. When it fails, or its answer is a failure, the retry policy says whether another one takes over.
 
-import { BY_PEER } from './brakes.ts';
-import type { Cluster } from './cluster/cluster.ts';
-import type { Endpoint } from './cluster/endpoint.ts';
-import type { Waiter } from './cluster/pool.ts';
-import type { ClientConnection, Receiver, UpstreamStream } from './codec.ts';
-import type { FailureCode } from './errors.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Endpoint } from '../cluster/endpoint.ts';
+import type { Waiter } from '../cluster/pool.ts';
+import type { ClientConnection, Receiver, UpstreamStream } from '../codec.ts';
+import type { FailureCode } from '../errors.ts';
+import { FieldName, type Head } from '../head.ts';
+import { keepLent } from '../lent.ts';
+import { ON_ANSWER, sendsTwice } from '../retry/conditions.ts';
+import { backoff, isIdempotent, type RetryPolicy } from '../retry/policy.ts';
+import { afterAnswer, afterFailure, type Verdict } from '../retry/verdict.ts';
+import { Timer, type TimerOwner } from '../timers.ts';
 import type { Exchange } from './exchange.ts';
-import { FieldName, type Head } from './head.ts';
-import { keepLent } from './lent.ts';
-import { ON_ANSWER, sendsTwice } from './retry/conditions.ts';
-import { backoff, isIdempotent, type RetryPolicy } from './retry/policy.ts';
-import { afterAnswer, afterFailure, type Verdict } from './retry/verdict.ts';
-import { Timer, type TimerOwner } from './timers.ts';
+import { BY_PEER } from './read-disable.ts';
 
 export const ATTEMPT_COUNT = new FieldName('x-envoy-attempt-count');
 

@@ -1,5 +1,5 @@
 // The filters of a route in the order of a request, each with this route's configuration, and what they want to see
-// between them. Compiled once per snapshot; core/chain.ts takes requests through it.
+// between them. Compiled once per snapshot; core/exchange/filter-manager.ts takes requests through it.
 
 import type { FilterFactory } from './filter.ts';
 

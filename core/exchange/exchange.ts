@@ -3,23 +3,23 @@
 // about where a request goes (router/, forward.ts) nor what a local answer says (rescue.ts).
 
 import { performance } from 'node:perf_hooks';
+import { type Endpoint, endpointKey } from '../cluster/endpoint.ts';
+import type { Connection, DownstreamStream, Receiver } from '../codec.ts';
+import { FAILURES, type FailureCode, flagBit } from '../errors.ts';
+import { Head } from '../head.ts';
+import type { ListenerContext, Plane } from '../plane.ts';
+import { chooseRoute } from '../router/choose.ts';
+import type { Route, Target, VirtualHost } from '../router/route.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import { Timer, type TimerOwner } from '../timers.ts';
+import type { Workload } from '../workload.ts';
 import type { Attempt } from './attempt.ts';
-import { type Brake, BY_PEER } from './brakes.ts';
-import { Passage } from './chain.ts';
-import { type Endpoint, endpointKey } from './cluster/endpoint.ts';
-import type { Connection, DownstreamStream, Receiver } from './codec.ts';
-import { FAILURES, type FailureCode, flagBit } from './errors.ts';
 import type { LocalReply } from './filter.ts';
+import { Passage } from './filter-manager.ts';
 import { changeAnswer, forwardAttempt } from './forward.ts';
-import { Head } from './head.ts';
-import type { ListenerContext, Plane } from './plane.ts';
+import { type Answer, answerFailure, answerReply } from './local-reply.ts';
+import { type Brake, BY_PEER } from './read-disable.ts';
 import type { ExchangeRecord } from './record.ts';
-import { type Answer, answerFailure, answerReply } from './rescue.ts';
-import { chooseRoute } from './router/choose.ts';
-import type { Route, Target, VirtualHost } from './router/route.ts';
-import type { Snapshot } from './snapshot/snapshot.ts';
-import { Timer, type TimerOwner } from './timers.ts';
-import type { Workload } from './workload.ts';
 
 /** As Envoy's stream_idle_timeout. */
 const IDLE_MS = 300_000;

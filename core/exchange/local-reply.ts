@@ -1,9 +1,9 @@
 // The only place that answers locally: failures of errors.ts, filters' local replies, direct responses and redirects
 // become heads and bodies here, in one form.
 
-import { FAILURES, type Failure, type FailureCode } from './errors.ts';
+import { FAILURES, type Failure, type FailureCode } from '../errors.ts';
+import { Head } from '../head.ts';
 import type { LocalReply } from './filter.ts';
-import { Head } from './head.ts';
 
 export interface Answer {
   readonly head: Head;

@@ -2,17 +2,17 @@
 // A filter that pauses holds its direction there; what arrives meanwhile waits before it, within a limit.
 // An exchange without filters has no passage.
 
-import { BodyBuffer } from './body.ts';
-import { BY_FILTERS } from './brakes.ts';
-import type { ChainSpec } from './chain-spec.ts';
+import type { Head } from '../head.ts';
+import { keepLent } from '../lent.ts';
+import type { Timers } from '../timers.ts';
+import type { VerifiedToken } from '../tokens/verified.ts';
+import { Seat } from './active-filter.ts';
+import { BodyBuffer } from './body-buffer.ts';
 import type { Exchange } from './exchange.ts';
 import type { Direction, LocalReply, Verdict } from './filter.ts';
-import type { Head } from './head.ts';
-import { keepLent } from './lent.ts';
+import type { ChainSpec } from './filter-chain.ts';
+import { BY_FILTERS } from './read-disable.ts';
 import type { ExchangeRecord } from './record.ts';
-import { Seat } from './seat.ts';
-import type { Timers } from './timers.ts';
-import type { VerifiedToken } from './tokens/verified.ts';
 
 /** As Envoy's default per-connection buffer limit. */
 const MAX_HELD_BYTES = 1 << 20;

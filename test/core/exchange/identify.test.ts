@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Exchange } from '../../core/exchange.ts';
-import { Head } from '../../core/head.ts';
-import { identify } from '../../core/identify.ts';
-import type { Workload } from '../../core/workload.ts';
+import type { Exchange } from '../../../core/exchange/exchange.ts';
+import { identify } from '../../../core/exchange/identify.ts';
+import { Head } from '../../../core/head.ts';
+import type { Workload } from '../../../core/workload.ts';
 
 /** The source of an inbound request from an address that nobody has. */
 function sourceOf(nodeId: string): Workload | null {

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Attempt } from '../../core/attempt.ts';
-import { ChainSpec } from '../../core/chain-spec.ts';
-import type { DownstreamStream, UpstreamStream } from '../../core/codec.ts';
-import { flagNames } from '../../core/errors.ts';
-import { Exchange } from '../../core/exchange.ts';
-import type { FilterFactory, FilterStream, HttpFilter } from '../../core/filter.ts';
-import { Head } from '../../core/head.ts';
-import type { ListenerContext } from '../../core/plane.ts';
-import type { ExchangeRecord } from '../../core/record.ts';
-import { DEFAULT_RETRIES, type RetryPolicy, retryPolicy } from '../../core/retry/policy.ts';
-import type { Route } from '../../core/router/route.ts';
-import { Timers } from '../../core/timers.ts';
+import type { DownstreamStream, UpstreamStream } from '../../../core/codec.ts';
+import { flagNames } from '../../../core/errors.ts';
+import { Attempt } from '../../../core/exchange/attempt.ts';
+import { Exchange } from '../../../core/exchange/exchange.ts';
+import type { FilterFactory, FilterStream, HttpFilter } from '../../../core/exchange/filter.ts';
+import { ChainSpec } from '../../../core/exchange/filter-chain.ts';
+import type { ExchangeRecord } from '../../../core/exchange/record.ts';
+import { Head } from '../../../core/head.ts';
+import type { ListenerContext } from '../../../core/plane.ts';
+import { DEFAULT_RETRIES, type RetryPolicy, retryPolicy } from '../../../core/retry/policy.ts';
+import type { Route } from '../../../core/router/route.ts';
+import { Timers } from '../../../core/timers.ts';
 
 /** An exchange between a client that is written down and no upstream. */
 function bench() {

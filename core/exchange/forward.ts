@@ -1,12 +1,12 @@
 // The router's end of a request: what its route does to it, to which cluster it goes, and its first attempt. Whether a
 // failed one is followed by another is the retry policy's (retry/).
 
+import { FieldName, type Head } from '../head.ts';
+import { takeOverrides } from '../retry/overrides.ts';
+import { redirectReply } from '../router/redirect.ts';
+import type { FieldChanges, ForwardAction, Target } from '../router/route.ts';
 import { ATTEMPT_COUNT, Attempt } from './attempt.ts';
 import type { Exchange } from './exchange.ts';
-import { FieldName, type Head } from './head.ts';
-import { takeOverrides } from './retry/overrides.ts';
-import { redirectReply } from './router/redirect.ts';
-import type { FieldChanges, ForwardAction, Target } from './router/route.ts';
 
 const SERVICE_TIME = new FieldName('x-envoy-upstream-service-time');
 const ORIGINAL_PATH = new FieldName('x-envoy-original-path');

@@ -1,13 +1,13 @@
 // The first stage of a request: who is calling, under which request id, and which of the fields that the mesh itself
 // writes are dropped because they came from somebody who may not set them.
 
-import type { Connection } from './codec.ts';
+import type { Connection } from '../codec.ts';
+import { FieldName, type Head } from '../head.ts';
+import type { Plane } from '../plane.ts';
+import { newRequestId } from '../request-id.ts';
+import type { VirtualHost } from '../router/route.ts';
+import type { Workload } from '../workload.ts';
 import type { Exchange } from './exchange.ts';
-import { FieldName, type Head } from './head.ts';
-import type { Plane } from './plane.ts';
-import { newRequestId } from './request-id.ts';
-import type { VirtualHost } from './router/route.ts';
-import type { Workload } from './workload.ts';
 
 const REQUEST_ID = new FieldName('x-request-id');
 const FORWARDED_FOR = new FieldName('x-forwarded-for');

@@ -1,14 +1,14 @@
 // One filter's place in one exchange: the FilterStream that the filter is given, and what is held before it in either
-// direction. core/chain.ts moves what it holds.
+// direction. core/exchange/filter-manager.ts moves what it holds.
 
-import type { BodyBuffer } from './body.ts';
-import type { Passage } from './chain.ts';
-import { type Flag, flagBit } from './errors.ts';
+import { type Flag, flagBit } from '../errors.ts';
+import type { Head } from '../head.ts';
+import { Timer, type TimerOwner } from '../timers.ts';
+import type { VerifiedToken } from '../tokens/verified.ts';
+import type { BodyBuffer } from './body-buffer.ts';
 import type { Direction, FilterStream, HttpFilter, LocalReply } from './filter.ts';
-import type { Head } from './head.ts';
+import type { Passage } from './filter-manager.ts';
 import type { ExchangeRecord } from './record.ts';
-import { Timer, type TimerOwner } from './timers.ts';
-import type { VerifiedToken } from './tokens/verified.ts';
 
 /** What of a message has reached a filter that holds it; 'flowing': it holds nothing. */
 export type Phase = 'flowing' | 'head' | 'body' | 'trailers';
