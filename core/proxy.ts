@@ -21,8 +21,6 @@ import { identify } from './exchange/identify.ts';
 import type { RecordSink } from './exchange/record.ts';
 import type { Head } from './head.ts';
 import { connectHttp1 } from './http1/client.ts';
-import { Listener } from './listener.ts';
-import { type NetworkFilterFactory, networkFiltersFor } from './network-filter.ts';
 import { Passthrough } from './passthrough.ts';
 import { normalizePath } from './path.ts';
 import type { DataPlaneEnvironment, ListenerContext, Plane } from './plane.ts';
@@ -34,6 +32,8 @@ import { Compiler } from './snapshot/compile.ts';
 import { policiesIn } from './snapshot/policies.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
 import { Timers } from './timers.ts';
+import { Listener } from './transport/listener.ts';
+import { type NetworkFilterFactory, networkFiltersFor } from './transport/network-filter.ts';
 import { WasmFilters } from './wasm-filters.ts';
 import type { Node, WorkloadEndpoint } from './workload.ts';
 

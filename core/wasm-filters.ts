@@ -4,13 +4,13 @@
 import type { BuiltinName } from './builtins/builtin.ts';
 import type { FilterFactory, ServicePlugin } from './exchange/filter.ts';
 import { Isolation } from './isolation/isolation.ts';
-import type { NetworkFilterFactory } from './network-filter.ts';
 import type { DataPlaneEnvironment } from './plane.ts';
 import type { LogLevel, ModuleSpec, PluginModule } from './protocol.ts';
 import type { VirtualHost } from './router/route.ts';
 import type { FilterSource } from './snapshot/filters.ts';
 import type { Snapshot } from './snapshot/snapshot.ts';
 import type { Timers } from './timers.ts';
+import type { NetworkFilterFactory } from './transport/network-filter.ts';
 import { missingFilter } from './wasm/missing.ts';
 import { type PluginStatus, WasmRuntime } from './wasm/runtime.ts';
 import {

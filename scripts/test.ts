@@ -25,7 +25,7 @@ if (files.length === 0) {
   process.exit(2);
 }
 
-// Whoever holds bytes that were only lent to him reads nonsense (core/lent.ts).
+// Whoever holds bytes that were only lent to him reads nonsense (core/transport/read-buffer.ts).
 process.env.WEFT_OVERWRITE_LENT = '1';
 
 let failed = false;

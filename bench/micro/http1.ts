@@ -3,7 +3,6 @@
 import type { Socket } from 'node:net';
 import { FieldName, type Head } from '../../core/head.ts';
 import { SILENT, writeRequestHead, writeResponseHead } from '../../core/http1/encoder.ts';
-import { Outbox } from '../../core/http1/outbox.ts';
 import {
   FIXED,
   NO_BODY,
@@ -12,6 +11,7 @@ import {
   requestFacts,
   responseFacts,
 } from '../../core/http1/strict.ts';
+import { Outbox } from '../../core/transport/outbox.ts';
 import type { Subject } from './subject.ts';
 
 const LIMITS = { maxHeadBytes: 60 << 10, maxFields: 100 };

@@ -7,9 +7,9 @@ import type { Waiter } from '../cluster/pool.ts';
 import type { ClientConnection, Receiver, UpstreamStream } from '../codec.ts';
 import { FAILURES, type FailureCode } from '../errors.ts';
 import type { Head } from '../head.ts';
-import { keepLent } from '../lent.ts';
 import { isIdempotent } from '../retry/policy.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
+import { keepLent } from '../transport/read-buffer.ts';
 import type {
   GiveUp,
   Upstream,

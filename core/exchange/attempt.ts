@@ -7,11 +7,11 @@ import type { Waiter } from '../cluster/pool.ts';
 import type { ClientConnection, Receiver, UpstreamStream } from '../codec.ts';
 import type { FailureCode } from '../errors.ts';
 import { FieldName, type Head } from '../head.ts';
-import { keepLent } from '../lent.ts';
 import { ON_ANSWER, sendsTwice } from '../retry/conditions.ts';
 import { backoff, isIdempotent, type RetryPolicy } from '../retry/policy.ts';
 import { afterAnswer, afterFailure, type Verdict } from '../retry/verdict.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
+import { keepLent } from '../transport/read-buffer.ts';
 import type { Exchange } from './exchange.ts';
 import { BY_PEER } from './read-disable.ts';
 

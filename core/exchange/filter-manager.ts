@@ -3,9 +3,9 @@
 // An exchange without filters has no passage.
 
 import type { Head } from '../head.ts';
-import { keepLent } from '../lent.ts';
 import type { Timers } from '../timers.ts';
 import type { VerifiedToken } from '../tokens/verified.ts';
+import { keepLent } from '../transport/read-buffer.ts';
 import { Seat } from './active-filter.ts';
 import { BodyBuffer } from './body-buffer.ts';
 import type { Exchange } from './exchange.ts';

@@ -2,7 +2,7 @@
 // dropped, every line ends in CRLF and has a limit. Data is handed on as views; only trailers are collected.
 
 import type { Head } from '../head.ts';
-import { keepLent } from '../lent.ts';
+import { keepLent } from '../transport/read-buffer.ts';
 import { readTrailers } from './trailers.ts';
 
 export interface ChunkedSink {

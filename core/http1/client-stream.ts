@@ -3,9 +3,9 @@
 import type { Receiver, UpstreamStream } from '../codec.ts';
 import type { FailureCode } from '../errors.ts';
 import type { Head } from '../head.ts';
+import type { Outbox } from '../transport/outbox.ts';
 import type { Http1ClientConnection } from './client.ts';
 import { writeChunk, writeLastChunk, writeRequestHead } from './encoder.ts';
-import type { Outbox } from './outbox.ts';
 import { CHUNKED, FIXED, NO_BODY } from './strict.ts';
 
 export class ClientStream implements UpstreamStream {

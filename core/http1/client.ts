@@ -5,12 +5,12 @@ import type { Socket } from 'node:net';
 import type { ClientConnection, Receiver, UpstreamStream } from '../codec.ts';
 import type { FailureCode } from '../errors.ts';
 import type { Head } from '../head.ts';
-import type { ByteReceiver } from '../lent.ts';
 import type { Timers } from '../timers.ts';
+import { nextConnectionId } from '../transport/connection-id.ts';
+import { enter, leave, Outbox, type OutboxOwner } from '../transport/outbox.ts';
+import type { ByteReceiver } from '../transport/read-buffer.ts';
 import { ClientStream } from './client-stream.ts';
-import { nextConnectionId } from './connection-id.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
-import { enter, leave, Outbox, type OutboxOwner } from './outbox.ts';
 import { HOLD_BODY, HOLD_CLOSED, HOLD_PIPELINE, MessageReader, type ReaderSink } from './reader.ts';
 import { type HeadLimits, NO_BODY, type Reading, readResponseHead, responseFacts } from './strict.ts';
 

@@ -2,8 +2,8 @@
 // that could break out of its line, whoever added it. Nothing else in this folder puts a header on the wire.
 
 import type { Head } from '../head.ts';
+import { type Outbox, reserve, reservedAt } from '../transport/outbox.ts';
 import { classify, OTHER, TE, TOKEN_BYTE } from './fields.ts';
-import { type Outbox, reserve, reservedAt } from './outbox.ts';
 import { statusLine } from './reasons.ts';
 import { CHUNKED, FIXED, NO_BODY, UNTIL_CLOSE } from './strict.ts';
 

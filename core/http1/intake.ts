@@ -2,9 +2,9 @@
 // than the pieces in flight. The same for both ends of a connection.
 
 import type { Socket } from 'node:net';
-import type { ByteReceiver } from '../lent.ts';
-import { readDirectly } from './direct-socket.ts';
-import { enter, leave } from './outbox.ts';
+import { readDirectly } from '../transport/direct-socket.ts';
+import { enter, leave } from '../transport/outbox.ts';
+import type { ByteReceiver } from '../transport/read-buffer.ts';
 import { HOLD_BODY, HOLD_CLOSED, type MessageReader } from './reader.ts';
 
 export interface IntakeOwner {

@@ -3,7 +3,7 @@
 
 import type { FailureCode } from '../errors.ts';
 import type { Head } from '../head.ts';
-import { copyOf, keepLent, LENT_ABOVE } from '../lent.ts';
+import { copyOf, keepLent, LENT_ABOVE } from '../transport/read-buffer.ts';
 import { ChunkedDecoder } from './chunked.ts';
 import { CHUNKED, FIXED, type HeadLimits, NO_BODY, type Reading, UNTIL_CLOSE } from './strict.ts';
 

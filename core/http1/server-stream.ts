@@ -3,9 +3,9 @@
 
 import type { DownstreamStream, Receiver } from '../codec.ts';
 import type { Head } from '../head.ts';
-import { keepLent } from '../lent.ts';
+import type { Outbox } from '../transport/outbox.ts';
+import { keepLent } from '../transport/read-buffer.ts';
 import { CLOSE, KEEP_ALIVE, SILENT, writeChunk, writeLastChunk, writeLine, writeResponseHead } from './encoder.ts';
-import type { Outbox } from './outbox.ts';
 import type { Http1ServerConnection } from './server.ts';
 import { CHUNKED, FIXED, NO_BODY, UNTIL_CLOSE } from './strict.ts';
 

@@ -6,9 +6,9 @@ import type { ServerConnection, ServerHandler, ServerOptions } from '../codec.ts
 import type { FailureCode } from '../errors.ts';
 import type { Head } from '../head.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
-import { nextConnectionId } from './connection-id.ts';
+import { nextConnectionId } from '../transport/connection-id.ts';
+import { enter, leave, Outbox, type OutboxOwner } from '../transport/outbox.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
-import { enter, leave, Outbox, type OutboxOwner } from './outbox.ts';
 import { isSafe, Pipeline } from './pipeline.ts';
 import { HOLD_BODY, HOLD_CLOSED, HOLD_PIPELINE, MessageReader, type ReaderSink } from './reader.ts';
 import { ServerStream } from './server-stream.ts';

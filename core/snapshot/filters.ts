@@ -4,7 +4,7 @@ import type { BuiltinName } from '../builtins/builtin.ts';
 import type { HTTPRoute } from '../config/kinds/virtual-service.ts';
 import type { FilterFactory, ServicePlugin } from '../exchange/filter.ts';
 import { ChainSpec, EMPTY_CHAIN } from '../exchange/filter-chain.ts';
-import type { NetworkFilterFactory } from '../network-filter.ts';
+import type { NetworkFilterFactory } from '../transport/network-filter.ts';
 import type { PluginConfig, PluginType } from '../wasm/spec.ts';
 
 /** Gives filters their instances: equal configurations are the same filter. */

@@ -3,10 +3,10 @@
 
 import type { Cluster } from '../cluster/cluster.ts';
 import type { ServicePlugin } from '../exchange/filter.ts';
-import type { NetworkPlacement } from '../network-filter.ts';
 import type { HostTable } from '../router/hosts.ts';
 import type { VirtualHost } from '../router/route.ts';
 import type { TelemetryPlan } from '../telemetry/plan.ts';
+import type { NetworkPlacement } from '../transport/network-filter.ts';
 
 export interface Snapshot {
   readonly revision: number;

@@ -2,7 +2,7 @@
 
 import type { LocalReply } from '../exchange/filter.ts';
 import { fieldAllowed } from '../head.ts';
-import type { Side } from '../network-filter.ts';
+import type { Side } from '../transport/network-filter.ts';
 import { Status, StreamType } from './abi.ts';
 import { WasmConnection } from './connection.ts';
 import type { HostFunction } from './host-table.ts';

@@ -4,10 +4,10 @@
 import { createHash, webcrypto } from 'node:crypto';
 
 import type { FilterFactory, ServicePlugin } from '../exchange/filter.ts';
-import type { NetworkFilterFactory } from '../network-filter.ts';
 import type { LogLevel } from '../protocol.ts';
 import { Timers } from '../timers.ts';
 import type { RemoteKeys } from '../tokens/rules.ts';
+import type { NetworkFilterFactory } from '../transport/network-filter.ts';
 import type { Node } from '../workload.ts';
 import { GuestLog } from './abi.ts';
 import { NO_REMOTE_KEYS } from './foreign-token.ts';

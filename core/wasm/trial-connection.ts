@@ -2,7 +2,7 @@
 // what would have reached the other side is kept.
 
 import { BodyBuffer } from '../exchange/body-buffer.ts';
-import type { ConnectionOwner, ConnectionRecord, NetworkFilter, Side } from '../network-filter.ts';
+import type { ConnectionOwner, ConnectionRecord, NetworkFilter, Side } from '../transport/network-filter.ts';
 import type { Plugin } from './plugin.ts';
 
 export class TrialConnection implements ConnectionOwner {

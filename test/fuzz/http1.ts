@@ -9,10 +9,10 @@ import { FAILURES } from '../../core/errors.ts';
 import type { Head } from '../../core/head.ts';
 import { connectHttp1 } from '../../core/http1/client.ts';
 import { writeRequestHead } from '../../core/http1/encoder.ts';
-import { Outbox } from '../../core/http1/outbox.ts';
 import { serveHttp1 } from '../../core/http1/server.ts';
 import { FIXED, NO_BODY, readRequestHead, requestFacts } from '../../core/http1/strict.ts';
 import { Timers } from '../../core/timers.ts';
+import { Outbox } from '../../core/transport/outbox.ts';
 import { answer, answerWhenRead, fieldsOf, get, Request } from '../core/http1/rig.ts';
 import { cut, pick, requests, responses, seeded } from './http1-grammar.ts';
 

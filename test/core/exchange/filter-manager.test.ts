@@ -7,8 +7,8 @@ import { ChainSpec } from '../../../core/exchange/filter-chain.ts';
 import { Passage } from '../../../core/exchange/filter-manager.ts';
 import { answerReply } from '../../../core/exchange/local-reply.ts';
 import { Head } from '../../../core/head.ts';
-import { lend } from '../../../core/lent.ts';
 import { Timers } from '../../../core/timers.ts';
+import { lend } from '../../../core/transport/read-buffer.ts';
 
 /** The exchange's side of the chain: what leaves the chain is written down. */
 class Outside {

@@ -12,8 +12,8 @@ import {
   writeRequestHead,
   writeResponseHead,
 } from '../../../core/http1/encoder.ts';
-import { Outbox } from '../../../core/http1/outbox.ts';
 import { CHUNKED, FIXED, NO_BODY, readRequestHead, requestFacts, UNTIL_CLOSE } from '../../../core/http1/strict.ts';
+import { Outbox } from '../../../core/transport/outbox.ts';
 
 /** What the writer wrote, and in how many pieces it was handed to the socket. */
 function written(write: (out: Outbox) => void): { text: string; writes: number } {

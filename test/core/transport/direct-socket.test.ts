@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
-import { readDirectly } from '../../../core/http1/direct-socket.ts';
-import { keepLent } from '../../../core/lent.ts';
-import { type Cleanup, listen } from './rig.ts';
+import { readDirectly } from '../../../core/transport/direct-socket.ts';
+import { keepLent } from '../../../core/transport/read-buffer.ts';
+import { type Cleanup, listen } from '../http1/rig.ts';
 
 async function pair(t: Cleanup, server: Server): Promise<{ near: Socket; accepted: Socket }> {
   const waiting = once(server, 'connection');

@@ -2,10 +2,10 @@
 // goes to the codec with this listener's context.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import type { ServerConnection, ServerHandler, ServerOptions } from './codec.ts';
+import type { ServerConnection, ServerHandler, ServerOptions } from '../codec.ts';
+import { serveHttp1 } from '../http1/server.ts';
+import type { ListenerContext } from '../plane.ts';
 import { filterConnection } from './filtered-socket.ts';
-import { serveHttp1 } from './http1/server.ts';
-import type { ListenerContext } from './plane.ts';
 
 /** Connections of one shard on one listener, above which new ones are refused at once. */
 const MAX_CONNECTIONS = 50_000;

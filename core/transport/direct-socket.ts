@@ -2,7 +2,7 @@
 // buffer for the shard, small reads copied out of it, larger ones lent, and a buffer of its own for a socket that streams.
 
 import { Socket } from 'node:net';
-import { type ByteReceiver, copyOf, LENT_ABOVE, lend } from '../lent.ts';
+import { type ByteReceiver, copyOf, LENT_ABOVE, lend } from './read-buffer.ts';
 import { handleOf, streamBase } from './stream-base.ts';
 
 const READ = 64 * 1024;

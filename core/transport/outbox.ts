@@ -2,8 +2,8 @@
 // here and flushed when the callback that read from some socket ends. Counts what the peer has not taken yet.
 
 import type { Socket } from 'node:net';
-import { keepLent } from '../lent.ts';
 import { DirectWrites } from './direct-writes.ts';
+import { keepLent } from './read-buffer.ts';
 
 const SLAB = 64 * 1024;
 /** Pieces up to this size are copied beside each other; a copy this small costs less than another iovec. */

@@ -6,11 +6,11 @@ import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
 import type { DownstreamStream, ServerConnection } from '../../../core/codec.ts';
 import { Head } from '../../../core/head.ts';
-import { enter, leave } from '../../../core/http1/outbox.ts';
 import { serveHttp1 } from '../../../core/http1/server.ts';
-import { keepLent, lend } from '../../../core/lent.ts';
 import { Timers } from '../../../core/timers.ts';
-import { answer, answerWhenRead, bodies, Peer, Recorded, startServer } from './rig.ts';
+import { enter, leave } from '../../../core/transport/outbox.ts';
+import { keepLent, lend } from '../../../core/transport/read-buffer.ts';
+import { answer, answerWhenRead, bodies, Peer, Recorded, startServer } from '../http1/rig.ts';
 
 const LARGE = 20_000;
 const BODY = 'b'.repeat(LARGE);

@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { test } from 'node:test';
-import { enter, leave, Outbox } from '../../../core/http1/outbox.ts';
-import { type Cleanup, listen } from './rig.ts';
+import { enter, leave, Outbox } from '../../../core/transport/outbox.ts';
+import { type Cleanup, listen } from '../http1/rig.ts';
 
 const OWNER = { onOutboxDrained: () => {} };
 const PIECE = 3000;

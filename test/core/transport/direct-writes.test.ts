@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
-import { DirectWrites } from '../../../core/http1/direct-writes.ts';
-import { handleOf, streamBase } from '../../../core/http1/stream-base.ts';
+import { DirectWrites } from '../../../core/transport/direct-writes.ts';
+import { handleOf, streamBase } from '../../../core/transport/stream-base.ts';
 
 test('the Node that the project pins has the stream below its sockets', async (t) => {
   assert.notEqual(streamBase, null);

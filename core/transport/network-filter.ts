@@ -1,9 +1,9 @@
 // What a network filter is to a listener: it sees a connection's bytes before the HTTP codec does, and the codec's before
-// the client does. core/filtered-socket.ts drives it, core/wasm implements it for proxy-wasm modules.
+// the client does. core/transport/filtered-socket.ts drives it, core/wasm implements it for proxy-wasm modules.
 
-import type { BodyBuffer } from './exchange/body-buffer.ts';
-import type { ExchangeRecord } from './exchange/record.ts';
-import type { ListenerSpec } from './protocol.ts';
+import type { BodyBuffer } from '../exchange/body-buffer.ts';
+import type { ExchangeRecord } from '../exchange/record.ts';
+import type { ListenerSpec } from '../protocol.ts';
 
 /** Bytes from the client, or from the codec that stands for the upstream. */
 export type Side = 'downstream' | 'upstream';

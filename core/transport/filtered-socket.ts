@@ -4,9 +4,10 @@
 
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import type { Connection } from './codec.ts';
-import { BodyBuffer } from './exchange/body-buffer.ts';
-import { nextConnectionId } from './http1/connection-id.ts';
+import type { Connection } from '../codec.ts';
+import { BodyBuffer } from '../exchange/body-buffer.ts';
+import type { ListenerSpec } from '../protocol.ts';
+import { nextConnectionId } from './connection-id.ts';
 import type {
   ClosedBy,
   ConnectionOwner,
@@ -15,7 +16,6 @@ import type {
   NetworkFilterFactory,
   Side,
 } from './network-filter.ts';
-import type { ListenerSpec } from './protocol.ts';
 
 /** Bytes that one filter may hold of one side; then nothing more is taken until it lets go. */
 const MAX_HELD_BYTES = 1 << 20;
