@@ -1,7 +1,7 @@
 // The HTTP/1.1 codec's hot functions: parsing a head, writing it on, and both with a field changed.
 
 import type { Socket } from 'node:net';
-import { FieldName, type Head } from '../../core/head.ts';
+import { FieldName, type Head } from '../../core/http/head.ts';
 import { SILENT, writeRequestHead, writeResponseHead } from '../../core/http1/encoder.ts';
 import {
   FIXED,

@@ -7,7 +7,7 @@ import { compileFilter, type FilterSource } from '../../asbuild/compile.ts';
 import type { FilterFactory } from '../../core/exchange/filter.ts';
 import { ChainSpec } from '../../core/exchange/filter-chain.ts';
 import { Passage, type Traveller } from '../../core/exchange/filter-manager.ts';
-import { Head } from '../../core/head.ts';
+import { Head } from '../../core/http/head.ts';
 import { Isolation } from '../../core/isolation/isolation.ts';
 import { Isolates } from '../../core/main/isolates.ts';
 import { Timers } from '../../core/timers.ts';

@@ -6,7 +6,7 @@ import { type JWTPayload, SignJWT } from 'jose';
 import { loadBuiltins } from '../../asbuild/manifest.ts';
 import type { FilterFactory, FilterStream } from '../../core/exchange/filter.ts';
 import type { ExchangeRecord } from '../../core/exchange/record.ts';
-import { Head } from '../../core/head.ts';
+import { Head } from '../../core/http/head.ts';
 import type { VerifiedToken } from '../../core/tokens/verified.ts';
 import { WasmRuntime } from '../../core/wasm/runtime.ts';
 import { createSharedMemory } from '../../core/wasm/shared-memory.ts';

@@ -5,7 +5,7 @@
 import { isIP } from 'node:net';
 
 import type { Condition, Operation, Source } from '../config/kinds/authorization-policy.ts';
-import { normalEscape } from '../path.ts';
+import { normalEscape } from '../http/path.ts';
 import type { Node } from '../workload.ts';
 import { ATTRIBUTE, type Conjunction, type Match, VALUE, type Value } from './rbac-encoding.ts';
 

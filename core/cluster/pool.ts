@@ -1,8 +1,8 @@
 // The connections of one shard to one endpoint: idle ones are reused last-in first-out, new ones are opened for who
 // waits, both within the cluster's limits. Knows nothing of HTTP: a codec says when a connection is available.
 
-import type { ClientConnection } from '../codec.ts';
 import type { FailureCode } from '../errors.ts';
+import type { ClientConnection } from '../http/codec.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import type { Cluster } from './cluster.ts';
 import type { Endpoint } from './endpoint.ts';

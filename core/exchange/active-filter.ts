@@ -2,7 +2,7 @@
 // direction. core/exchange/filter-manager.ts moves what it holds.
 
 import { type Flag, flagBit } from '../errors.ts';
-import type { Head } from '../head.ts';
+import type { Head } from '../http/head.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
 import type { VerifiedToken } from '../tokens/verified.ts';
 import type { BodyBuffer } from './body-buffer.ts';

@@ -4,9 +4,9 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Waiter } from '../cluster/pool.ts';
-import type { ClientConnection, Receiver, UpstreamStream } from '../codec.ts';
 import { FAILURES, type FailureCode } from '../errors.ts';
-import type { Head } from '../head.ts';
+import type { ClientConnection, Receiver, UpstreamStream } from '../http/codec.ts';
+import type { Head } from '../http/head.ts';
 import { isIdempotent } from '../retry/policy.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import { keepLent } from '../transport/read-buffer.ts';

@@ -4,9 +4,9 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Waiter } from '../cluster/pool.ts';
-import type { ClientConnection, Receiver, UpstreamStream } from '../codec.ts';
 import type { FailureCode } from '../errors.ts';
-import { FieldName, type Head } from '../head.ts';
+import type { ClientConnection, Receiver, UpstreamStream } from '../http/codec.ts';
+import { FieldName, type Head } from '../http/head.ts';
 import { ON_ANSWER, sendsTwice } from '../retry/conditions.ts';
 import { backoff, isIdempotent, type RetryPolicy } from '../retry/policy.ts';
 import { afterAnswer, afterFailure, type Verdict } from '../retry/verdict.ts';

@@ -4,9 +4,9 @@
 
 import { performance } from 'node:perf_hooks';
 import { type Endpoint, endpointKey } from '../cluster/endpoint.ts';
-import type { Connection, DownstreamStream, Receiver } from '../codec.ts';
 import { FAILURES, type FailureCode, flagBit } from '../errors.ts';
-import { Head } from '../head.ts';
+import type { Connection, DownstreamStream, Receiver } from '../http/codec.ts';
+import { Head } from '../http/head.ts';
 import type { ListenerContext, Plane } from '../plane.ts';
 import { chooseRoute } from '../router/choose.ts';
 import type { Route, Target, VirtualHost } from '../router/route.ts';

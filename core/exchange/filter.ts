@@ -3,7 +3,7 @@
 // core/wasm implements them for proxy-wasm modules.
 
 import type { Flag } from '../errors.ts';
-import type { Head } from '../head.ts';
+import type { Head } from '../http/head.ts';
 import type { VerifiedToken } from '../tokens/verified.ts';
 import type { BodyBuffer } from './body-buffer.ts';
 import type { ExchangeRecord } from './record.ts';

@@ -1,7 +1,7 @@
 // The router's end of a request: what its route does to it, to which cluster it goes, and its first attempt. Whether a
 // failed one is followed by another is the retry policy's (retry/).
 
-import { FieldName, type Head } from '../head.ts';
+import { FieldName, type Head } from '../http/head.ts';
 import { takeOverrides } from '../retry/overrides.ts';
 import { redirectReply } from '../router/redirect.ts';
 import type { FieldChanges, ForwardAction, Target } from '../router/route.ts';

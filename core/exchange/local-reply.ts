@@ -2,7 +2,7 @@
 // become heads and bodies here, in one form.
 
 import { FAILURES, type Failure, type FailureCode } from '../errors.ts';
-import { Head } from '../head.ts';
+import { Head } from '../http/head.ts';
 import type { LocalReply } from './filter.ts';
 
 export interface Answer {

@@ -1,8 +1,8 @@
 // The facts of one exchange that access log, metrics, properties and explanations read. The exchange implements it;
 // nobody but the exchange writes it. Types only.
 
-import type { Connection } from '../codec.ts';
-import type { Head } from '../head.ts';
+import type { Connection } from '../http/codec.ts';
+import type { Head } from '../http/head.ts';
 import type { TelemetryPlan } from '../telemetry/plan.ts';
 import type { Workload } from '../workload.ts';
 

@@ -2,7 +2,7 @@
 
 import { FLAGS } from '../errors.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
-import { FieldName, type Head } from '../head.ts';
+import { FieldName, type Head } from '../http/head.ts';
 import type { Workload } from '../workload.ts';
 import type { MapName, Name } from './names.ts';
 import type { Constant } from './tree.ts';

@@ -1,7 +1,7 @@
 // The chunked transfer coding (RFC 9112 7.1), decoded strictly and piece by piece. Sizes are plain hex, extensions are
 // dropped, every line ends in CRLF and has a limit. Data is handed on as views; only trailers are collected.
 
-import type { Head } from '../head.ts';
+import type { Head } from '../http/head.ts';
 import { keepLent } from '../transport/read-buffer.ts';
 import { readTrailers } from './trailers.ts';
 

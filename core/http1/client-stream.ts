@@ -1,8 +1,8 @@
 // One request on a client connection: writes it, remembers how far it got, and passes the answer to its receiver.
 
-import type { Receiver, UpstreamStream } from '../codec.ts';
 import type { FailureCode } from '../errors.ts';
-import type { Head } from '../head.ts';
+import type { Receiver, UpstreamStream } from '../http/codec.ts';
+import type { Head } from '../http/head.ts';
 import type { Outbox } from '../transport/outbox.ts';
 import type { Http1ClientConnection } from './client.ts';
 import { writeChunk, writeLastChunk, writeRequestHead } from './encoder.ts';

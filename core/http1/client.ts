@@ -2,9 +2,9 @@
 // only when both directions ended cleanly. Chooses no endpoint and retries nothing: that is the pool's and the router's.
 
 import type { Socket } from 'node:net';
-import type { ClientConnection, Receiver, UpstreamStream } from '../codec.ts';
 import type { FailureCode } from '../errors.ts';
-import type { Head } from '../head.ts';
+import type { ClientConnection, Receiver, UpstreamStream } from '../http/codec.ts';
+import type { Head } from '../http/head.ts';
 import type { Timers } from '../timers.ts';
 import { nextConnectionId } from '../transport/connection-id.ts';
 import { enter, leave, Outbox, type OutboxOwner } from '../transport/outbox.ts';

@@ -1,7 +1,7 @@
 // The one writer of heads, chunks and trailers. Copies byte ranges, writes all framing itself, and refuses every field
 // that could break out of its line, whoever added it. Nothing else in this folder puts a header on the wire.
 
-import type { Head } from '../head.ts';
+import type { Head } from '../http/head.ts';
 import { type Outbox, reserve, reservedAt } from '../transport/outbox.ts';
 import { classify, OTHER, TE, TOKEN_BYTE } from './fields.ts';
 import { statusLine } from './reasons.ts';

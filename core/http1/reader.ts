@@ -2,7 +2,7 @@
 // Knows framing only; what a head means is its sink's business. Never copies a body.
 
 import type { FailureCode } from '../errors.ts';
-import type { Head } from '../head.ts';
+import type { Head } from '../http/head.ts';
 import { copyOf, keepLent, LENT_ABOVE } from '../transport/read-buffer.ts';
 import { ChunkedDecoder } from './chunked.ts';
 import { CHUNKED, FIXED, type HeadLimits, NO_BODY, type Reading, UNTIL_CLOSE } from './strict.ts';

@@ -1,8 +1,8 @@
 // One request on a server connection, and its answer. Writes to the connection's outbox when it is this stream's turn;
 // a pipelined stream whose turn has not come keeps what its owner wrote.
 
-import type { DownstreamStream, Receiver } from '../codec.ts';
-import type { Head } from '../head.ts';
+import type { DownstreamStream, Receiver } from '../http/codec.ts';
+import type { Head } from '../http/head.ts';
 import type { Outbox } from '../transport/outbox.ts';
 import { keepLent } from '../transport/read-buffer.ts';
 import { CLOSE, KEEP_ALIVE, SILENT, writeChunk, writeLastChunk, writeLine, writeResponseHead } from './encoder.ts';

@@ -2,9 +2,9 @@
 // connection may be used again and when only closing it is safe. Routes nothing and answers nothing by itself.
 
 import type { Socket } from 'node:net';
-import type { ServerConnection, ServerHandler, ServerOptions } from '../codec.ts';
 import type { FailureCode } from '../errors.ts';
-import type { Head } from '../head.ts';
+import type { ServerConnection, ServerHandler, ServerOptions } from '../http/codec.ts';
+import type { Head } from '../http/head.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import { nextConnectionId } from '../transport/connection-id.ts';
 import { enter, leave, Outbox, type OutboxOwner } from '../transport/outbox.ts';

@@ -2,7 +2,7 @@
 // message and an attack is drawn here; a refusal is a FailureCode, and no byte of a refused message is forwarded.
 
 import type { FailureCode } from '../errors.ts';
-import { Head } from '../head.ts';
+import { Head } from '../http/head.ts';
 import {
   CONNECTION,
   CONTENT_LENGTH,

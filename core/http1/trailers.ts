@@ -1,7 +1,7 @@
 // Reads a trailer section into a Head. Fields that steer framing, routing or identity must not come after the body
 // (RFC 9110 6.5.1): they are dropped, so that no next hop that merges trailers into the head can be misled.
 
-import { Head } from '../head.ts';
+import { Head } from '../http/head.ts';
 import { classify, OTHER, TOKEN_BYTE } from './fields.ts';
 
 const FORBIDDEN = new Set(

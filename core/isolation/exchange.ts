@@ -5,7 +5,7 @@ import { type Flag, flagBit } from '../errors.ts';
 import { BodyBuffer } from '../exchange/body-buffer.ts';
 import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from '../exchange/filter.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
-import type { Head } from '../head.ts';
+import type { Head } from '../http/head.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import type { VerifiedToken } from '../tokens/verified.ts';
 import type { Changes, ToIsolate } from './messages.ts';

@@ -2,7 +2,7 @@
 // to a copy as a difference that the original can follow, and the record's facts.
 
 import type { ExchangeRecord } from '../exchange/record.ts';
-import { Head } from '../head.ts';
+import { Head } from '../http/head.ts';
 import { strictObject } from '../tokens/strict-json.ts';
 import { VerifiedToken } from '../tokens/verified.ts';
 

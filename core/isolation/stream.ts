@@ -6,7 +6,7 @@
 
 import type { BodyBuffer } from '../exchange/body-buffer.ts';
 import type { Direction, FilterStream, HttpFilter, Verdict } from '../exchange/filter.ts';
-import type { Head } from '../head.ts';
+import type { Head } from '../http/head.ts';
 import { failStream } from '../wasm/missing.ts';
 import { lengthMayChange } from '../wasm/stream.ts';
 import type { IsolatedFilter } from './filter.ts';

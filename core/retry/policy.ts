@@ -3,7 +3,7 @@
 
 import { parseDuration } from '../config/duration.ts';
 import type { HTTPRetry } from '../config/kinds/virtual-service.ts';
-import type { FieldName } from '../head.ts';
+import type { FieldName } from '../http/head.ts';
 import {
   CONNECT_FAILURE,
   conditionsOf,

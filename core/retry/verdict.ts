@@ -4,7 +4,7 @@
 import { FAILURES, type FailureCode, flagBit } from '../errors.ts';
 import type { Attempt } from '../exchange/attempt.ts';
 import type { Exchange } from '../exchange/exchange.ts';
-import { FieldName, type Head } from '../head.ts';
+import { FieldName, type Head } from '../http/head.ts';
 import {
   ANY_GRPC,
   CONNECT_FAILURE,

@@ -1,7 +1,7 @@
 // From an authority to a virtual host: exact names by port first, then the longest wildcard, then '*'. Built per
 // snapshot, read per request; a connection remembers its last answer, as clients rarely change their authority.
 
-import type { Head } from '../head.ts';
+import type { Head } from '../http/head.ts';
 import type { Route, VirtualHost } from './route.ts';
 import { coveredBy, RouteIndex, WORTH_AN_INDEX } from './route-index.ts';
 

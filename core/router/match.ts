@@ -3,7 +3,7 @@
 
 import type { HTTPMatchRequest, StringMatch } from '../config/kinds/virtual-service.ts';
 import { compileRegex } from '../config/regex.ts';
-import { FieldName, type Head } from '../head.ts';
+import { FieldName, type Head } from '../http/head.ts';
 
 export interface Matcher {
   /** Bytes of the path that the match covered, for rewrites: the prefix, or all but the query; -1: no match. */

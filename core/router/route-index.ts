@@ -1,7 +1,7 @@
 // Finds the first of many routes that match without asking all of them: by the literal with which their paths begin. Only
 // for hosts with many routes; routes that any path may match are asked in any case.
 
-import type { Head } from '../head.ts';
+import type { Head } from '../http/head.ts';
 import type { Route } from './route.ts';
 
 /** Below this it takes longer to look up than to compare. */

@@ -3,7 +3,7 @@
 
 import type { Cluster } from '../cluster/cluster.ts';
 import type { ChainSpec } from '../exchange/filter-chain.ts';
-import type { FieldName } from '../head.ts';
+import type { FieldName } from '../http/head.ts';
 import type { RetryPolicy } from '../retry/policy.ts';
 import type { Matcher } from './match.ts';
 

@@ -15,7 +15,7 @@ import type {
 } from '../config/kinds/virtual-service.ts';
 import { compileRegex } from '../config/regex.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
-import { FieldName } from '../head.ts';
+import { FieldName } from '../http/head.ts';
 import { retryPolicy } from '../retry/policy.ts';
 import { compileMatch } from '../router/match.ts';
 import type { FieldChanges, RedirectAction, Rewrite, Route, Target } from '../router/route.ts';

@@ -2,7 +2,7 @@
 // maps keyed by what does not change between requests, so that counting makes no string.
 
 import type { ExchangeRecord, RecordSink } from '../exchange/record.ts';
-import { FieldName } from '../head.ts';
+import { FieldName } from '../http/head.ts';
 import type { Series } from '../protocol.ts';
 import type { Workload } from '../workload.ts';
 import { httpLabels, labelValue, OTHER, PASSTHROUGH, UNKNOWN } from './labels.ts';

@@ -4,7 +4,7 @@
 import { hostname } from 'node:os';
 import { FLAGS, flagNames } from '../errors.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
-import { FieldName, type Head } from '../head.ts';
+import { FieldName, type Head } from '../http/head.ts';
 import { timeFormat } from './start-time.ts';
 
 export type Value = string | number | null;

@@ -4,8 +4,8 @@
 
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import type { Connection } from '../codec.ts';
 import { BodyBuffer } from '../exchange/body-buffer.ts';
+import type { Connection } from '../http/codec.ts';
 import type { ListenerSpec } from '../protocol.ts';
 import { nextConnectionId } from './connection-id.ts';
 import type {

@@ -2,7 +2,7 @@
 // goes to the codec with this listener's context.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import type { ServerConnection, ServerHandler, ServerOptions } from '../codec.ts';
+import type { ServerConnection, ServerHandler, ServerOptions } from '../http/codec.ts';
 import { serveHttp1 } from '../http1/server.ts';
 import type { ListenerContext } from '../plane.ts';
 import { filterConnection } from './filtered-socket.ts';

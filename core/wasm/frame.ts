@@ -2,7 +2,7 @@
 // reads with every message are written here before its callback, in one pass over the head, so that reading them is no call out of the
 // guest. A name that occurs twice, a value that does not fit and everything else that is not plain is left to be asked for.
 
-import type { Head } from '../head.ts';
+import type { Head } from '../http/head.ts';
 import type { Node } from '../workload.ts';
 import { foldCase } from './header-map.ts';
 import { readerOf } from './host-properties.ts';

@@ -1,7 +1,7 @@
 // Host functions: calls of a guest to other services. What a guest may not do is answered by a status that the public SDKs
 // hand to their author as an error, with one line in the log that says why.
 
-import { Head } from '../head.ts';
+import { Head } from '../http/head.ts';
 import { Status } from './abi.ts';
 import { grpcClusterName } from './grpc-service.ts';
 import { replaceAll } from './header-map.ts';

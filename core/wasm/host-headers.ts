@@ -1,7 +1,7 @@
 // Host functions: header maps. A name is compared where it lies in the guest; a received value is copied from the buffer
 // it arrived in. Strings are made only for what filters write.
 
-import { type Head, valueAllowed } from '../head.ts';
+import { type Head, valueAllowed } from '../http/head.ts';
 import { MapType, Status } from './abi.ts';
 import {
   addField,

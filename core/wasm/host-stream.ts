@@ -1,7 +1,7 @@
 // Host functions: the course of a stream. What they ask for begins after the callback has returned.
 
 import type { LocalReply } from '../exchange/filter.ts';
-import { fieldAllowed } from '../head.ts';
+import { fieldAllowed } from '../http/head.ts';
 import type { Side } from '../transport/network-filter.ts';
 import { Status, StreamType } from './abi.ts';
 import { WasmConnection } from './connection.ts';

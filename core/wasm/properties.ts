@@ -4,7 +4,7 @@
 
 import type { FilterStream } from '../exchange/filter.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
-import { FieldName, type Head } from '../head.ts';
+import { FieldName, type Head } from '../http/head.ts';
 import type { ConnectionRecord } from '../transport/network-filter.ts';
 import type { Node, Workload } from '../workload.ts';
 import type { Plugin } from './plugin.ts';

@@ -3,7 +3,7 @@
 
 import type { BodyBuffer } from '../exchange/body-buffer.ts';
 import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from '../exchange/filter.ts';
-import type { Head } from '../head.ts';
+import type { Head } from '../http/head.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
 import { fieldCount } from './header-map.ts';
 import type { Context, Instance } from './instance.ts';

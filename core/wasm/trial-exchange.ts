@@ -6,7 +6,7 @@ import type { FilterFactory, LocalReply } from '../exchange/filter.ts';
 import { ChainSpec } from '../exchange/filter-chain.ts';
 import { Passage, type Traveller } from '../exchange/filter-manager.ts';
 import { type Answer, answerFailure, answerReply } from '../exchange/local-reply.ts';
-import { Head } from '../head.ts';
+import { Head } from '../http/head.ts';
 import type { Timers } from '../timers.ts';
 import type { Workload } from '../workload.ts';
 import { mapPairs } from './header-map.ts';

@@ -6,7 +6,7 @@ import { authenticationConfig } from '../../core/builtins/authn.ts';
 import type { JWTRule, RequestAuthenticationSpec } from '../../core/config/kinds/request-authentication.ts';
 import type { Metadata, Resource } from '../../core/config/resource.ts';
 import type { LocalReply } from '../../core/exchange/filter.ts';
-import { FieldName, Head } from '../../core/head.ts';
+import { FieldName, Head } from '../../core/http/head.ts';
 import type { RemoteKeys } from '../../core/tokens/rules.ts';
 import type { VerifiedToken } from '../../core/tokens/verified.ts';
 import { NO_REMOTE_KEYS } from '../../core/wasm/foreign-token.ts';

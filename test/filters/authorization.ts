@@ -9,7 +9,7 @@ import type { AuthorizationPolicySpec } from '../../core/config/kinds/authorizat
 import { isKind } from '../../core/config/kinds.ts';
 import type { Metadata, Resource } from '../../core/config/resource.ts';
 import type { ExchangeRecord } from '../../core/exchange/record.ts';
-import { Head } from '../../core/head.ts';
+import { Head } from '../../core/http/head.ts';
 import { decodeToken } from '../../core/tokens/decode.ts';
 import { VerifiedToken } from '../../core/tokens/verified.ts';
 import type { Node } from '../../core/workload.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { corsConfig } from '../../core/builtins/cors.ts';
 import type { CorsPolicy } from '../../core/config/kinds/http-actions.ts';
 import type { LocalReply } from '../../core/exchange/filter.ts';
-import { Head } from '../../core/head.ts';
+import { Head } from '../../core/http/head.ts';
 import { runtimeFor, TestStream } from '../core/wasm/harness.ts';
 import { builtin } from './builtin.ts';
 

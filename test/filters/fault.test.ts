@@ -4,7 +4,7 @@ import type { JsonObject } from '../../core/builtins/builtin.ts';
 import { faultConfig, insertedFault } from '../../core/builtins/fault.ts';
 import type { HTTPFaultInjection } from '../../core/config/kinds/http-actions.ts';
 import type { HttpFilter, Verdict } from '../../core/exchange/filter.ts';
-import { Head } from '../../core/head.ts';
+import { Head } from '../../core/http/head.ts';
 import { Timers } from '../../core/timers.ts';
 import { createSharedMemory } from '../../core/wasm/shared-memory.ts';
 import { runtimeFor, TestStream } from '../core/wasm/harness.ts';

@@ -4,7 +4,7 @@ import { rateLimitConfig, ratelimit } from '../../core/builtins/ratelimit.ts';
 import type { RateLimit, RateLimitPolicySpec } from '../../core/config/kinds/rate-limit-policy.ts';
 import type { Resource } from '../../core/config/resource.ts';
 import type { LocalReply } from '../../core/exchange/filter.ts';
-import { FieldName, Head } from '../../core/head.ts';
+import { FieldName, Head } from '../../core/http/head.ts';
 import { Timers } from '../../core/timers.ts';
 import { decodeToken } from '../../core/tokens/decode.ts';
 import { VerifiedToken } from '../../core/tokens/verified.ts';

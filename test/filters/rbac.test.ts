@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 
 import { authorizationConfig } from '../../core/builtins/rbac.ts';
 import type { AuthorizationPolicySpec } from '../../core/config/kinds/authorization-policy.ts';
-import { Head } from '../../core/head.ts';
+import { Head } from '../../core/http/head.ts';
 import type { Node } from '../../core/workload.ts';
 import { NODE, TestStream } from '../core/wasm/harness.ts';
 import { decide, matched, NONE, type Policy, policy, rbac, runtime } from './authorization.ts';

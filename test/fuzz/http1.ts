@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import type { ServerHandler } from '../../core/codec.ts';
 import { FAILURES } from '../../core/errors.ts';
-import type { Head } from '../../core/head.ts';
+import type { ServerHandler } from '../../core/http/codec.ts';
+import type { Head } from '../../core/http/head.ts';
 import { connectHttp1 } from '../../core/http1/client.ts';
 import { writeRequestHead } from '../../core/http1/encoder.ts';
 import { serveHttp1 } from '../../core/http1/server.ts';

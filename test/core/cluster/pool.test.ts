@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Cluster, type ClusterPolicy, DEFAULT_POLICY } from '../../../core/cluster/cluster.ts';
 import { Endpoint } from '../../../core/cluster/endpoint.ts';
 import type { Waiter } from '../../../core/cluster/pool.ts';
-import type { ClientConnection } from '../../../core/codec.ts';
+import type { ClientConnection } from '../../../core/http/codec.ts';
 import { Timers } from '../../../core/timers.ts';
 
 /** A connection without a socket: the pool is about when, not about bytes. */

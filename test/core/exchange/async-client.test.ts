@@ -7,7 +7,7 @@ import { Cluster, type ClusterPolicy, DEFAULT_POLICY } from '../../../core/clust
 import { Endpoint } from '../../../core/cluster/endpoint.ts';
 import type { PoolEnvironment } from '../../../core/cluster/pool.ts';
 import { GuestCalls } from '../../../core/exchange/async-client.ts';
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import { connectHttp1 } from '../../../core/http1/client.ts';
 import { Timers } from '../../../core/timers.ts';
 import type { UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../../../core/wasm/upstreams.ts';

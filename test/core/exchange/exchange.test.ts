@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DownstreamStream, UpstreamStream } from '../../../core/codec.ts';
 import { flagNames } from '../../../core/errors.ts';
 import { Attempt } from '../../../core/exchange/attempt.ts';
 import { Exchange } from '../../../core/exchange/exchange.ts';
 import type { FilterFactory, FilterStream, HttpFilter } from '../../../core/exchange/filter.ts';
 import { ChainSpec } from '../../../core/exchange/filter-chain.ts';
 import type { ExchangeRecord } from '../../../core/exchange/record.ts';
-import { Head } from '../../../core/head.ts';
+import type { DownstreamStream, UpstreamStream } from '../../../core/http/codec.ts';
+import { Head } from '../../../core/http/head.ts';
 import type { ListenerContext } from '../../../core/plane.ts';
 import { DEFAULT_RETRIES, type RetryPolicy, retryPolicy } from '../../../core/retry/policy.ts';
 import type { Route } from '../../../core/router/route.ts';

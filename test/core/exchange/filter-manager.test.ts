@@ -6,7 +6,7 @@ import type { FilterFactory, FilterStream, HttpFilter, LocalReply, Verdict } fro
 import { ChainSpec } from '../../../core/exchange/filter-chain.ts';
 import { Passage } from '../../../core/exchange/filter-manager.ts';
 import { answerReply } from '../../../core/exchange/local-reply.ts';
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import { Timers } from '../../../core/timers.ts';
 import { lend } from '../../../core/transport/read-buffer.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { identify } from '../../../core/exchange/identify.ts';
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import type { Workload } from '../../../core/workload.ts';
 
 /** The source of an inbound request from an address that nobody has. */

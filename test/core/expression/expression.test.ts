@@ -6,7 +6,7 @@ import { conditionOf, printed, programOf } from '../../../core/expression/evalua
 import { FACTS } from '../../../core/expression/facts.ts';
 import { NAMES } from '../../../core/expression/names.ts';
 import { conditionFault, parse, parseCondition, parseValue, valueFault } from '../../../core/expression/parse.ts';
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import { exchange } from '../telemetry/exchange-record.ts';
 
 const RECORD: Partial<ExchangeRecord> = {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { test } from 'node:test';
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import { connectHttp1 } from '../../../core/http1/client.ts';
 import { Timers } from '../../../core/timers.ts';
 import { get, listen, Recorded, settled, startClient } from './rig.ts';

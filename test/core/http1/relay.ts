@@ -2,6 +2,7 @@
 // end-to-end benchmark of the codec run.
 
 import { connect, createServer, type Server } from 'node:net';
+import { FAILURES, type FailureCode } from '../../../core/errors.ts';
 import type {
   ClientConnection,
   DownstreamStream,
@@ -9,9 +10,8 @@ import type {
   ServerConnection,
   ServerHandler,
   UpstreamStream,
-} from '../../../core/codec.ts';
-import { FAILURES, type FailureCode } from '../../../core/errors.ts';
-import { Head } from '../../../core/head.ts';
+} from '../../../core/http/codec.ts';
+import { Head } from '../../../core/http/head.ts';
 import { connectHttp1 } from '../../../core/http1/client.ts';
 import { type Http1ServerOptions, serveHttp1 } from '../../../core/http1/server.ts';
 import type { Timers } from '../../../core/timers.ts';

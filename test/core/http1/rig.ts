@@ -1,6 +1,7 @@
 // What the codec's tests share: a real socket on either side of the codec, and owners that write down what they are told.
 
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { FAILURES, type FailureCode } from '../../../core/errors.ts';
 import type {
   ClientConnection,
   Connection,
@@ -8,9 +9,8 @@ import type {
   Receiver,
   ServerConnection,
   ServerHandler,
-} from '../../../core/codec.ts';
-import { FAILURES, type FailureCode } from '../../../core/errors.ts';
-import { Head } from '../../../core/head.ts';
+} from '../../../core/http/codec.ts';
+import { Head } from '../../../core/http/head.ts';
 import { connectHttp1, type Http1ClientOptions } from '../../../core/http1/client.ts';
 import { type Http1ServerOptions, serveHttp1 } from '../../../core/http1/server.ts';
 import { Timers } from '../../../core/timers.ts';

@@ -1,7 +1,7 @@
 // How a server connection ends: time-outs, FIN and RST, early and broken answers, draining.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import { Timers } from '../../../core/timers.ts';
 import { answer, bodies, Peer, type Request, roundTrip, startServer } from './rig.ts';
 

@@ -1,7 +1,7 @@
 // Requests and answers on one connection: order, pipelining, framing, what the codec drops and adds.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import { answer, answerWhenRead, bodies, Peer, type Request, roundTrip, startServer } from './rig.ts';
 
 const HOST = 'Host: a\r\n';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import { asking, CHECK } from '../wasm/asking.ts';
 import { DELAYED, startRig, Visit } from './rig.ts';
 

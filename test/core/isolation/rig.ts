@@ -9,7 +9,7 @@ import type { FilterFactory, LocalReply } from '../../../core/exchange/filter.ts
 import { ChainSpec } from '../../../core/exchange/filter-chain.ts';
 import { Passage } from '../../../core/exchange/filter-manager.ts';
 import { type Answer, answerReply } from '../../../core/exchange/local-reply.ts';
-import { FieldName, Head } from '../../../core/head.ts';
+import { FieldName, Head } from '../../../core/http/head.ts';
 import { Isolation } from '../../../core/isolation/isolation.ts';
 import { Isolates } from '../../../core/main/isolates.ts';
 import { Timers } from '../../../core/timers.ts';

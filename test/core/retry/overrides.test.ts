@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FieldName, Head } from '../../../core/head.ts';
+import { FieldName, Head } from '../../../core/http/head.ts';
 import {
   CONNECT_FAILURE,
   FIVE_XX,

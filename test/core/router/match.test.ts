@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HTTPMatchRequest } from '../../../core/config/kinds/virtual-service.ts';
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import { compileMatch } from '../../../core/router/match.ts';
 
 /** A head as the codec makes it: path and fields as spans over bytes. */

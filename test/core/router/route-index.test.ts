@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HTTPMatchRequest } from '../../../core/config/kinds/virtual-service.ts';
 import { EMPTY_CHAIN } from '../../../core/exchange/filter-chain.ts';
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import { PASSTHROUGH_RETRIES } from '../../../core/retry/policy.ts';
 import { findRoute } from '../../../core/router/hosts.ts';
 import { compileMatch } from '../../../core/router/match.ts';

@@ -1,7 +1,7 @@
 // An exchange as telemetry sees it, for tests: productpage asked reviews, and all went well.
 
 import type { ExchangeRecord } from '../../../core/exchange/record.ts';
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import type { Workload } from '../../../core/workload.ts';
 
 export function workload(name: string, over: Partial<Workload> = {}): Workload {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import { Metrics } from '../../../core/telemetry/metrics.ts';
 import type { MetricsView, TelemetryPlan } from '../../../core/telemetry/plan.ts';
 import { Exposition } from '../../../core/telemetry/prometheus.ts';

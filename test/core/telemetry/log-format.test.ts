@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { flagBit } from '../../../core/errors.ts';
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import {
   BadFormat,
   compileFormat,

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { decodeYaml } from '../../../core/config/decode.ts';
 import { isKind } from '../../../core/config/kinds.ts';
 import type { ExchangeRecord } from '../../../core/exchange/record.ts';
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import { telemetryAt } from '../../../core/snapshot/telemetry.ts';
 import { Metrics } from '../../../core/telemetry/metrics.ts';
 import { sideOf, type TelemetryPlan } from '../../../core/telemetry/plan.ts';

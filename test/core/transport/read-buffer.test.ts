@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
-import type { DownstreamStream, ServerConnection } from '../../../core/codec.ts';
-import { Head } from '../../../core/head.ts';
+import type { DownstreamStream, ServerConnection } from '../../../core/http/codec.ts';
+import { Head } from '../../../core/http/head.ts';
 import { serveHttp1 } from '../../../core/http1/server.ts';
 import { Timers } from '../../../core/timers.ts';
 import { enter, leave } from '../../../core/transport/outbox.ts';

@@ -5,7 +5,7 @@ import type { Flag } from '../../../core/errors.ts';
 import type { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
 import type { Direction, FilterStream, LocalReply } from '../../../core/exchange/filter.ts';
 import type { ExchangeRecord } from '../../../core/exchange/record.ts';
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import type { VerifiedToken } from '../../../core/tokens/verified.ts';
 import { type RuntimeOptions, WasmRuntime } from '../../../core/wasm/runtime.ts';
 import { createSharedMemory } from '../../../core/wasm/shared-memory.ts';

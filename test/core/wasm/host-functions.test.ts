@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import { encodePairs } from '../../../core/wasm/pairs.ts';
 import { Calls, FAR, WRAPPING } from './calls.ts';
 import { guest } from './guests.ts';

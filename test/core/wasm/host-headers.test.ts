@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { FieldName, Head } from '../../../core/head.ts';
+import { FieldName, Head } from '../../../core/http/head.ts';
 import { decodePairs, encodePairs, pairsSize } from '../../../core/wasm/pairs.ts';
 import { Calls, FAR, WRAPPING } from './calls.ts';
 import { guest } from './guests.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import { Calls, FAR, WRAPPING } from './calls.ts';
 import { guest } from './guests.ts';
 import { TestStream } from './harness.ts';

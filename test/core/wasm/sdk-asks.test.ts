@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 
 import { compileFilter } from '../../../asbuild/compile.ts';
 import { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
-import { FieldName, Head } from '../../../core/head.ts';
+import { FieldName, Head } from '../../../core/http/head.ts';
 import type { Side } from '../../../core/transport/network-filter.ts';
 import type { UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../../../core/wasm/upstreams.ts';
 import { recordFor, runtimeFor, specFor, TestStream } from './harness.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
 import { compileFilter } from '../../../asbuild/compile.ts';
-import { FieldName, Head } from '../../../core/head.ts';
+import { FieldName, Head } from '../../../core/http/head.ts';
 import { runtimeFor, specFor, TestStream } from './harness.ts';
 
 const FOUND = new FieldName('x-found');

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { compileFilter } from '../../../asbuild/compile.ts';
 import { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
 import type { FilterFactory } from '../../../core/exchange/filter.ts';
-import { FieldName, Head } from '../../../core/head.ts';
+import { FieldName, Head } from '../../../core/http/head.ts';
 import { Timers } from '../../../core/timers.ts';
 import { runtimeFor, specFor, TestStream } from './harness.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import { env, guest } from './guests.ts';
 import { runtimeFor, specFor, TestStream } from './harness.ts';
 

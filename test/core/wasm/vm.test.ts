@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 
 import { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
 import type { FilterFactory } from '../../../core/exchange/filter.ts';
-import { Head } from '../../../core/head.ts';
+import { Head } from '../../../core/http/head.ts';
 import { env, guest } from './guests.ts';
 import { type LogLine, runtimeFor, specFor, TestStream } from './harness.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Head } from '../../core/head.ts';
-import { normalizePath } from '../../core/path.ts';
+import { Head } from '../../../core/http/head.ts';
+import { normalizePath } from '../../../core/http/path.ts';
 
 function received(path: string, method = 'GET'): Head {
   const head = new Head(Buffer.from(path, 'latin1'));

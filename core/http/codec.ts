@@ -1,7 +1,7 @@
 // The seam between bytes and exchanges. A codec (http1/, later http2/) turns a socket into streams, one per request;
 // everything above this file is version-neutral. Types only.
 
-import type { FailureCode } from './errors.ts';
+import type { FailureCode } from '../errors.ts';
 import type { Head } from './head.ts';
 
 /** One side of one request on one connection: what can be written to it. Reading arrives at its receiver. */
