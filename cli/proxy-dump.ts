@@ -1,7 +1,7 @@
 // What a proxy's admin tells of its data plane, in the columns of `istioctl proxy-config`.
 
 import type { ProxyFilterDump } from '../core/admin/dumps.ts';
-import type { ClusterDump, EndpointDump, ListenerDump, RouteDump } from '../core/dump.ts';
+import type { ClusterDump, EndpointDump, ListenerDump, RouteDump } from '../core/shard/dump.ts';
 import { type AdminAddress, askAdmin } from './admin.ts';
 import { CliError } from './exit.ts';
 import { table } from './output.ts';

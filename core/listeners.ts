@@ -2,7 +2,7 @@
 
 import { isKind } from './config/kinds.ts';
 import type { Resource } from './config/resource.ts';
-import type { ListenerSpec } from './protocol.ts';
+import type { ListenerSpec } from './shard/protocol.ts';
 import { hasLabels } from './snapshot/services.ts';
 import { speaksHttp } from './snapshot/virtual-hosts.ts';
 import type { Node } from './workload.ts';

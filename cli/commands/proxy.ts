@@ -110,7 +110,7 @@ async function proxy(options: Options): Promise<number> {
     const refused = source.kind === 'files' && error.message.startsWith(`${source.dir} is refused: `);
     throw refused ? new CliError(error.message, EXIT.refused) : error;
   });
-  const { giveBackSpareHeap } = await import('../../core/spare-heap.ts');
+  const { giveBackSpareHeap } = await import('../../core/shard/spare-heap.ts');
   giveBackSpareHeap();
   try {
     if ((await Promise.race([running.ready, stopped])) === undefined) {

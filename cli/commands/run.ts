@@ -120,7 +120,7 @@ async function run(command: readonly string[], options: Options): Promise<number
     logLevel: options.logLevel,
     register: false,
   });
-  const { giveBackSpareHeap } = await import('../../core/spare-heap.ts');
+  const { giveBackSpareHeap } = await import('../../core/shard/spare-heap.ts');
   giveBackSpareHeap();
   let app: App | null = null;
   try {

@@ -1,8 +1,8 @@
 // What the shards answer, joined: rows that mean the same are one row, with the sums of what each shard counts for itself.
 
-import type { ClusterDump, EndpointDump, ListenerDump, RouteDump } from '../dump.ts';
-import type { DumpKind } from '../protocol.ts';
-import type { FilterDump } from '../wasm-filters.ts';
+import type { ClusterDump, EndpointDump, ListenerDump, RouteDump } from '../shard/dump.ts';
+import type { DumpKind } from '../shard/protocol.ts';
+import type { FilterDump } from '../shard/wasm-filters.ts';
 import type { AdminHost } from './host.ts';
 import { redact } from './redact.ts';
 

@@ -2,7 +2,7 @@
 // of them change something is said here; that only POST may do so is the server's to see to.
 
 import { compileRegex, regexFault } from '../config/regex.ts';
-import type { DumpKind, LogLevel } from '../protocol.ts';
+import type { DumpKind, LogLevel } from '../shard/protocol.ts';
 import { CONTENT_TYPE } from '../telemetry/prometheus.ts';
 import { dumpOf } from './dumps.ts';
 import type { AdminHost } from './host.ts';

@@ -1,6 +1,6 @@
 // What the admin endpoints ask of the proxy they belong to. Types only; the main thread implements it.
 
-import type { DumpKind, LogLevel } from '../protocol.ts';
+import type { DumpKind, LogLevel } from '../shard/protocol.ts';
 import type { Node } from '../workload.ts';
 
 export type ServerState = 'LIVE' | 'PRE_INITIALIZING' | 'DRAINING';
@@ -20,7 +20,7 @@ export interface ServerInfo {
 export interface AdminHost {
   /** Ready when LIVE; `reason` says in a clause why it is anything else, or what is missing all the same, or is ''. */
   state(): { readonly state: ServerState; readonly reason: string };
-  /** The answers of the shards that live, see core/dump.ts for their shapes. Empty when none answers in time. */
+  /** The answers of the shards that live, see core/shard/dump.ts for their shapes. Empty when none answers in time. */
   dump(kind: DumpKind): Promise<readonly unknown[]>;
   serverInfo(): ServerInfo;
   /** In Prometheus' text exposition format. */

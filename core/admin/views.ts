@@ -1,6 +1,6 @@
 // The dumps and figures in the shapes of Envoy's admin, as text for people and as JSON for tools.
 
-import type { ClusterDump, EndpointDump, ListenerDump } from '../dump.ts';
+import type { ClusterDump, EndpointDump, ListenerDump } from '../shard/dump.ts';
 import type { ServerInfo, ServerState } from './host.ts';
 
 export function listenersText(listeners: readonly ListenerDump[]): string {

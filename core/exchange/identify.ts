@@ -4,8 +4,8 @@
 import type { Connection } from '../http/codec.ts';
 import { FieldName, type Head } from '../http/head.ts';
 import { newRequestId } from '../http/request-id.ts';
-import type { Plane } from '../plane.ts';
 import type { VirtualHost } from '../router/route.ts';
+import type { Plane } from '../shard/context.ts';
 import type { Workload } from '../workload.ts';
 import type { Exchange } from './exchange.ts';
 

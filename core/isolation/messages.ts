@@ -5,7 +5,7 @@ import type { MessagePort } from 'node:worker_threads';
 
 import type { Flag } from '../errors.ts';
 import type { Direction, LocalReply } from '../exchange/filter.ts';
-import type { LogLevel } from '../protocol.ts';
+import type { LogLevel } from '../shard/protocol.ts';
 import type { PluginStatus } from '../wasm/runtime.ts';
 import type { SharedMemory } from '../wasm/shared-memory.ts';
 import type { PluginSpec } from '../wasm/spec.ts';

@@ -3,7 +3,7 @@
 
 import type { Problem, Resource } from '../config/resource.ts';
 import { listenersOf } from '../listeners.ts';
-import type { ConfigUpdate, ListenerSpec, ToShard } from '../protocol.ts';
+import type { ConfigUpdate, ListenerSpec, ToShard } from '../shard/protocol.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
 import type { Isolates } from './isolates.ts';
 import type { Address, Log } from './options.ts';

@@ -8,7 +8,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { BusyWatch, createBusy } from '../isolation/busy.ts';
 import type { IsolateNews, IsolateOrder, IsolateStart } from '../isolation/messages.ts';
-import type { LogLevel } from '../protocol.ts';
+import type { LogLevel } from '../shard/protocol.ts';
 import type { SharedMemory } from '../wasm/shared-memory.ts';
 import type { RestartReason } from '../wasm/traps.ts';
 import type { Node } from '../workload.ts';

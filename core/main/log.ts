@@ -1,6 +1,6 @@
 // The proxy's own words: one line each to standard error, at or above a level that can change while it runs.
 
-import type { LogLevel } from '../protocol.ts';
+import type { LogLevel } from '../shard/protocol.ts';
 import type { Log } from './options.ts';
 
 export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warning', 'error'];

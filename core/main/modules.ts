@@ -1,7 +1,7 @@
 // The built-in filters, compiled once on the main thread: shards get WebAssembly.Modules, never bytes.
 
 import { readFile } from 'node:fs/promises';
-import type { ModuleSpec } from '../protocol.ts';
+import type { ModuleSpec } from '../shard/protocol.ts';
 
 interface Manifest {
   readonly filters: readonly { readonly name: string; readonly digest: string }[];

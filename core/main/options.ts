@@ -1,7 +1,7 @@
 // What a proxy is started with, and what its starter holds afterwards. Types only.
 
 import type { BusOptions } from '../../bus/types.ts';
-import type { ListenerSpec, LogLevel, ShardOptions } from '../protocol.ts';
+import type { ListenerSpec, LogLevel, ShardOptions } from '../shard/protocol.ts';
 import type { Node } from '../workload.ts';
 
 export interface Address {

@@ -2,7 +2,7 @@
 // hears of it. What is new and does not run refuses its revision; at a proxy's start its fail strategy decides instead.
 
 import type { Problem, Resource } from '../config/resource.ts';
-import type { PluginModule } from '../protocol.ts';
+import type { PluginModule } from '../shard/protocol.ts';
 import { type WantedPlugin, wantedPlugins } from '../snapshot/chain-plan.ts';
 import { chainKinds } from '../snapshot/compile.ts';
 import { policiesIn } from '../snapshot/policies.ts';

@@ -4,8 +4,8 @@
 import { extname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Admin, type AdminHost, type ServerInfo, startAdmin } from '../admin/server.ts';
-import type { ListenerDump } from '../dump.ts';
-import type { DumpKind, ListenerSpec, ModuleSpec } from '../protocol.ts';
+import type { ListenerDump } from '../shard/dump.ts';
+import type { DumpKind, ListenerSpec, ModuleSpec } from '../shard/protocol.ts';
 import { Exposition, SERIES_EXPIRY_MS } from '../telemetry/prometheus.ts';
 import { StatisticsRegistry } from '../telemetry/registry.ts';
 import { Metrics } from '../wasm/metrics.ts';
@@ -37,7 +37,7 @@ export interface Parts {
   readonly accessLog: LogOutput;
 }
 
-const SHARD = new URL(`../shard${extname(import.meta.filename)}`, import.meta.url);
+const SHARD = new URL(`../shard/shard${extname(import.meta.filename)}`, import.meta.url);
 const DRAIN_TIMEOUT_MS = 5_000;
 const MAX_ACTIVE_REQUESTS = 20_000;
 const STUCK_AFTER_MS = 5_000;

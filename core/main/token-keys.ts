@@ -6,7 +6,7 @@ import { remoteKeySources } from '../builtins/authn.ts';
 import type { RequestAuthenticationSpec } from '../config/kinds/request-authentication.ts';
 import { isKind } from '../config/kinds.ts';
 import type { Resource } from '../config/resource.ts';
-import type { ToShard } from '../protocol.ts';
+import type { ToShard } from '../shard/protocol.ts';
 import type { Node } from '../workload.ts';
 import { KeptFile } from './kept-file.ts';
 import { KeySource, type KeySourceEnvironment } from './key-source.ts';

@@ -3,7 +3,7 @@
 import type { FailureCode } from '../errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { type ConnectionMemo, memoOf } from '../exchange/identify.ts';
-import type { Plane } from '../plane.ts';
+import type { Plane } from '../shard/context.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { findRoute } from './hosts.ts';
 import type { VirtualHost } from './route.ts';

@@ -3,7 +3,7 @@
 
 import type { ExchangeRecord, RecordSink } from '../exchange/record.ts';
 import { FieldName } from '../http/head.ts';
-import type { Series } from '../protocol.ts';
+import type { Series } from '../shard/protocol.ts';
 import type { Workload } from '../workload.ts';
 import { httpLabels, labelValue, OTHER, PASSTHROUGH, UNKNOWN } from './labels.ts';
 import { type MetricsView, sideOf, type TelemetryPlan } from './plan.ts';

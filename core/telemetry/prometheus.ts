@@ -1,7 +1,7 @@
 // What Prometheus is told: the sums of all shards' statistics, and the proxy's own figures, in the text exposition format
 // 0.0.4. Runs on the main thread; reads shared memory and never asks a shard.
 
-import type { Series } from '../protocol.ts';
+import type { Series } from '../shard/protocol.ts';
 import type { Metric } from '../wasm/metrics.ts';
 import { filterMetricLines } from './filter-metrics.ts';
 import type { StatisticsRegistry } from './registry.ts';

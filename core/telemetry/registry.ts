@@ -1,7 +1,7 @@
 // The main thread's side of the statistics: the memory of every shard index, and which series lie where in it. It outlives
 // the shards.
 
-import type { Series } from '../protocol.ts';
+import type { Series } from '../shard/protocol.ts';
 import { LogBacklog } from './log-backlog.ts';
 import { isHttpSeries, STATISTICS_BYTES } from './statistics.ts';
 

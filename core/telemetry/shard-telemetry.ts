@@ -2,7 +2,7 @@
 // thread or as numbers in shared memory.
 
 import type { ExchangeRecord, RecordSink } from '../exchange/record.ts';
-import type { FromShard, LogLevel, ShardStart } from '../protocol.ts';
+import type { FromShard, LogLevel, ShardStart } from '../shard/protocol.ts';
 import { AccessLog } from './access-log.ts';
 import { LogBacklog } from './log-backlog.ts';
 import { Metrics } from './metrics.ts';

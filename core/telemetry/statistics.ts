@@ -6,7 +6,7 @@
 //   +0              requests
 //   +1  +22  +43    request duration, request bytes, response bytes: 20 buckets (not cumulative, the last is +Inf), sum
 
-import type { Series } from '../protocol.ts';
+import type { Series } from '../shard/protocol.ts';
 
 /** Envoy's, for milliseconds as for bytes. */
 export const BUCKETS: readonly number[] = [

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { BodyBuffer } from '../exchange/body-buffer.ts';
 import type { Connection } from '../http/codec.ts';
-import type { ListenerSpec } from '../protocol.ts';
+import type { ListenerSpec } from '../shard/protocol.ts';
 import { nextConnectionId } from './connection-id.ts';
 import type {
   ClosedBy,

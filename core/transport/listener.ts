@@ -4,7 +4,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { ServerConnection, ServerHandler, ServerOptions } from '../http/codec.ts';
 import { serveHttp1 } from '../http1/server.ts';
-import type { ListenerContext } from '../plane.ts';
+import type { ListenerContext } from '../shard/context.ts';
 import { filterConnection } from './filtered-socket.ts';
 
 /** Connections of one shard on one listener, above which new ones are refused at once. */

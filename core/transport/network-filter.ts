@@ -3,7 +3,7 @@
 
 import type { BodyBuffer } from '../exchange/body-buffer.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
-import type { ListenerSpec } from '../protocol.ts';
+import type { ListenerSpec } from '../shard/protocol.ts';
 
 /** Bytes from the client, or from the codec that stands for the upstream. */
 export type Side = 'downstream' | 'upstream';

@@ -1,6 +1,6 @@
 // Host functions: logging and time. The only ones that a guest may call while it starts or allocates.
 
-import type { LogLevel } from '../protocol.ts';
+import type { LogLevel } from '../shard/protocol.ts';
 import { GuestLog, Status } from './abi.ts';
 import type { HostFunction } from './host-table.ts';
 import type { Instance } from './instance.ts';

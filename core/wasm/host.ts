@@ -1,6 +1,6 @@
 // What one shard gives to all its guests: log, clock, randomness, shared state. Types, and nothing of the request path.
 
-import type { LogLevel } from '../protocol.ts';
+import type { LogLevel } from '../shard/protocol.ts';
 import type { Timers } from '../timers.ts';
 import type { RemoteKeys } from '../tokens/rules.ts';
 import type { Node } from '../workload.ts';

@@ -4,7 +4,7 @@
 import { createHash, webcrypto } from 'node:crypto';
 
 import type { FilterFactory, ServicePlugin } from '../exchange/filter.ts';
-import type { LogLevel } from '../protocol.ts';
+import type { LogLevel } from '../shard/protocol.ts';
 import { Timers } from '../timers.ts';
 import type { RemoteKeys } from '../tokens/rules.ts';
 import type { NetworkFilterFactory } from '../transport/network-filter.ts';

@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import { MessageChannel } from 'node:worker_threads';
 import { decodeYaml } from '../../core/config/decode.ts';
 import { unenforced } from '../../core/config/enforced.ts';
-import type { FromShard } from '../../core/protocol.ts';
+import type { FromShard } from '../../core/shard/protocol.ts';
 import { Exposition } from '../../core/telemetry/prometheus.ts';
 import { StatisticsRegistry } from '../../core/telemetry/registry.ts';
 import { ShardTelemetry } from '../../core/telemetry/shard-telemetry.ts';

@@ -4,8 +4,8 @@ import { type IncomingHttpHeaders, request } from 'node:http';
 import type { TestContext } from 'node:test';
 import type { AdminHost, ServerState } from '../../../core/admin/server.ts';
 import { startAdmin } from '../../../core/admin/server.ts';
-import type { ClusterDump, EndpointDump, ListenerDump, RouteDump } from '../../../core/dump.ts';
-import type { DumpKind, LogLevel } from '../../../core/protocol.ts';
+import type { ClusterDump, EndpointDump, ListenerDump, RouteDump } from '../../../core/shard/dump.ts';
+import type { DumpKind, LogLevel } from '../../../core/shard/protocol.ts';
 
 export const CLUSTER = 'outbound|9080||reviews.default.svc.cluster.local';
 

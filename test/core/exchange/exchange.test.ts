@@ -8,9 +8,9 @@ import { ChainSpec } from '../../../core/exchange/filter-chain.ts';
 import type { ExchangeRecord } from '../../../core/exchange/record.ts';
 import type { DownstreamStream, UpstreamStream } from '../../../core/http/codec.ts';
 import { Head } from '../../../core/http/head.ts';
-import type { ListenerContext } from '../../../core/plane.ts';
 import { DEFAULT_RETRIES, type RetryPolicy, retryPolicy } from '../../../core/retry/policy.ts';
 import type { Route } from '../../../core/router/route.ts';
+import type { ListenerContext } from '../../../core/shard/context.ts';
 import { Timers } from '../../../core/timers.ts';
 
 /** An exchange between a client that is written down and no upstream. */

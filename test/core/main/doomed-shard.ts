@@ -1,8 +1,8 @@
 // The real shard, with one more ear: a channel on which a test tells one shard how to die.
 
 import { BroadcastChannel } from 'node:worker_threads';
-import type { ShardStart } from '../../../core/protocol.ts';
-import shard from '../../../core/shard.ts';
+import type { ShardStart } from '../../../core/shard/protocol.ts';
+import shard from '../../../core/shard/shard.ts';
 
 export const CHANNEL = 'weft-doomed-shards';
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { flagBit } from '../../../core/errors.ts';
 import type { ExchangeRecord } from '../../../core/exchange/record.ts';
 import { Head } from '../../../core/http/head.ts';
-import type { Series } from '../../../core/protocol.ts';
+import type { Series } from '../../../core/shard/protocol.ts';
 import { Metrics } from '../../../core/telemetry/metrics.ts';
 import {
   BUCKETS,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MessageChannel } from 'node:worker_threads';
-import type { FromShard, ShardStart } from '../../../core/protocol.ts';
+import type { FromShard, ShardStart } from '../../../core/shard/protocol.ts';
 import { StatisticsRegistry } from '../../../core/telemetry/registry.ts';
 import { ShardTelemetry } from '../../../core/telemetry/shard-telemetry.ts';
 import { createSharedMemory } from '../../../core/wasm/shared-memory.ts';

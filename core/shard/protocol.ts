@@ -2,11 +2,11 @@
 
 import type { MessagePort } from 'node:worker_threads';
 
-import type { Problem, Resource } from './config/resource.ts';
-import type { SharedMemory } from './wasm/shared-memory.ts';
-import type { PluginType } from './wasm/spec.ts';
-import type { RestartReason } from './wasm/traps.ts';
-import type { Node, WorkloadEndpoint } from './workload.ts';
+import type { Problem, Resource } from '../config/resource.ts';
+import type { SharedMemory } from '../wasm/shared-memory.ts';
+import type { PluginType } from '../wasm/spec.ts';
+import type { RestartReason } from '../wasm/traps.ts';
+import type { Node, WorkloadEndpoint } from '../workload.ts';
 
 /** A listener with its real port: the main thread has bound it once, alone, to prove that the port is free. */
 export interface ListenerSpec {

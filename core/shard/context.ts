@@ -2,17 +2,17 @@
 
 import type { MessagePort } from 'node:worker_threads';
 
-import type { FailureCode } from './errors.ts';
-import type { RecordSink } from './exchange/record.ts';
+import type { FailureCode } from '../errors.ts';
+import type { RecordSink } from '../exchange/record.ts';
+import type { VirtualHost } from '../router/route.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Timers } from '../timers.ts';
+import type { RemoteKeys } from '../tokens/rules.ts';
+import type { NetworkFilterFactory } from '../transport/network-filter.ts';
+import type { SharedMemory } from '../wasm/shared-memory.ts';
+import type { RestartReason } from '../wasm/traps.ts';
+import type { Node, WorkloadEndpoint } from '../workload.ts';
 import type { ListenerSpec, LogLevel, ModuleSpec, ShardOptions } from './protocol.ts';
-import type { VirtualHost } from './router/route.ts';
-import type { Snapshot } from './snapshot/snapshot.ts';
-import type { Timers } from './timers.ts';
-import type { RemoteKeys } from './tokens/rules.ts';
-import type { NetworkFilterFactory } from './transport/network-filter.ts';
-import type { SharedMemory } from './wasm/shared-memory.ts';
-import type { RestartReason } from './wasm/traps.ts';
-import type { Node, WorkloadEndpoint } from './workload.ts';
 
 export interface Plane {
   readonly node: Node;

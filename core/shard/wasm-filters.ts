@@ -1,18 +1,16 @@
 // The filters of one shard by their configuration: the same configuration is the same filter, so a change of routes
 // makes no new instance, and a filter that no route refers to any more is retired.
 
-import type { BuiltinName } from './builtins/builtin.ts';
-import type { FilterFactory, ServicePlugin } from './exchange/filter.ts';
-import { Isolation } from './isolation/isolation.ts';
-import type { DataPlaneEnvironment } from './plane.ts';
-import type { LogLevel, ModuleSpec, PluginModule } from './protocol.ts';
-import type { VirtualHost } from './router/route.ts';
-import type { FilterSource } from './snapshot/filters.ts';
-import type { Snapshot } from './snapshot/snapshot.ts';
-import type { Timers } from './timers.ts';
-import type { NetworkFilterFactory } from './transport/network-filter.ts';
-import { missingFilter } from './wasm/missing.ts';
-import { type PluginStatus, WasmRuntime } from './wasm/runtime.ts';
+import type { BuiltinName } from '../builtins/builtin.ts';
+import type { FilterFactory, ServicePlugin } from '../exchange/filter.ts';
+import { Isolation } from '../isolation/isolation.ts';
+import type { VirtualHost } from '../router/route.ts';
+import type { FilterSource } from '../snapshot/filters.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Timers } from '../timers.ts';
+import type { NetworkFilterFactory } from '../transport/network-filter.ts';
+import { missingFilter } from '../wasm/missing.ts';
+import { type PluginStatus, WasmRuntime } from '../wasm/runtime.ts';
 import {
   configKey,
   DEFAULT_LIMITS,
@@ -20,8 +18,10 @@ import {
   type PluginConfig,
   type PluginSpec,
   type PluginType,
-} from './wasm/spec.ts';
-import type { Upstreams } from './wasm/upstreams.ts';
+} from '../wasm/spec.ts';
+import type { Upstreams } from '../wasm/upstreams.ts';
+import type { DataPlaneEnvironment } from './context.ts';
+import type { LogLevel, ModuleSpec, PluginModule } from './protocol.ts';
 
 /** A filter as `mesh proxy-config filters` shows it. */
 export interface FilterDump extends PluginStatus {

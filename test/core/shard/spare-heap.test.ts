@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { getHeapStatistics } from 'node:v8';
-import { giveBackSpareHeap } from '../../core/spare-heap.ts';
+import { giveBackSpareHeap } from '../../../core/shard/spare-heap.ts';
 
 test('a thread that has become idle gives back what its heap had grown to', async () => {
   let rows: number[][] | null = Array.from({ length: 200_000 }, (_, i) => [i, i + 1, i + 2, i + 3]);

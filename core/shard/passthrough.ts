@@ -4,16 +4,16 @@
 
 import { BlockList, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { Cluster, DEFAULT_POLICY } from './cluster/cluster.ts';
-import type { Endpoint } from './cluster/endpoint.ts';
-import type { Resolver } from './cluster/resolver.ts';
-import type { FailureCode } from './errors.ts';
-import { EMPTY_CHAIN } from './exchange/filter-chain.ts';
-import type { Plane } from './plane.ts';
-import { PASSTHROUGH_RETRIES } from './retry/policy.ts';
-import { splitAuthority } from './router/hosts.ts';
-import { plainRoute } from './router/plain-route.ts';
-import type { VirtualHost } from './router/route.ts';
+import { Cluster, DEFAULT_POLICY } from '../cluster/cluster.ts';
+import type { Endpoint } from '../cluster/endpoint.ts';
+import type { Resolver } from '../cluster/resolver.ts';
+import type { FailureCode } from '../errors.ts';
+import { EMPTY_CHAIN } from '../exchange/filter-chain.ts';
+import { PASSTHROUGH_RETRIES } from '../retry/policy.ts';
+import { splitAuthority } from '../router/hosts.ts';
+import { plainRoute } from '../router/plain-route.ts';
+import type { VirtualHost } from '../router/route.ts';
+import type { Plane } from './context.ts';
 
 const MAX_HOSTS = 1024;
 /** Istio's ports of a proxy, where a mesh of another version may listen. */

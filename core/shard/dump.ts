@@ -1,10 +1,10 @@
 // What a shard has, as plain data for the admin endpoints and `mesh proxy-config`.
 
-import type { Cluster } from './cluster/cluster.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Route, VirtualHost } from '../router/route.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Listener } from '../transport/listener.ts';
 import type { DumpKind } from './protocol.ts';
-import type { Route, VirtualHost } from './router/route.ts';
-import type { Snapshot } from './snapshot/snapshot.ts';
-import type { Listener } from './transport/listener.ts';
 import type { WasmFilters } from './wasm-filters.ts';
 
 export interface ListenerDump {
