@@ -9,7 +9,7 @@ import { ChainSpec } from '../../core/exchange/filter-chain.ts';
 import { Passage, type Traveller } from '../../core/exchange/filter-manager.ts';
 import { Head } from '../../core/http/head.ts';
 import { Isolation } from '../../core/isolation/isolation.ts';
-import { Isolates } from '../../core/main/isolates.ts';
+import { Isolates } from '../../core/threads/filter-threads.ts';
 import { Timers } from '../../core/timers.ts';
 import { WasmRuntime } from '../../core/wasm/runtime.ts';
 import { createSharedMemory } from '../../core/wasm/shared-memory.ts';

@@ -4,12 +4,12 @@
 import type { Problem, Resource } from '../config/resource.ts';
 import { listenersOf } from '../listeners.ts';
 import type { ConfigUpdate, ListenerSpec, ToShard } from '../shard/protocol.ts';
+import type { Isolates } from '../threads/filter-threads.ts';
+import type { Applied, Shards } from '../threads/shards.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
-import type { Isolates } from './isolates.ts';
 import type { Address, Log } from './options.ts';
 import type { PluginModules } from './plugin-modules.ts';
 import { PortUnavailable, reservePort } from './ports.ts';
-import type { Applied, Shards } from './shards.ts';
 
 /** A whole configuration. Resources that did not change since the one before are the same objects. */
 export interface Proposal {

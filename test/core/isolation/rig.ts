@@ -11,7 +11,7 @@ import { Passage } from '../../../core/exchange/filter-manager.ts';
 import { type Answer, answerReply } from '../../../core/exchange/local-reply.ts';
 import { FieldName, Head } from '../../../core/http/head.ts';
 import { Isolation } from '../../../core/isolation/isolation.ts';
-import { Isolates } from '../../../core/main/isolates.ts';
+import { Isolates } from '../../../core/threads/filter-threads.ts';
 import { Timers } from '../../../core/timers.ts';
 import { createSharedMemory, releaseDeadShard } from '../../../core/wasm/shared-memory.ts';
 import type { PluginSpec } from '../../../core/wasm/spec.ts';

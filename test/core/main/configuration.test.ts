@@ -3,8 +3,8 @@ import { suite, test } from 'node:test';
 import { decodeYaml } from '../../../core/config/decode.ts';
 import { type Resource, resourceKey } from '../../../core/config/resource.ts';
 import { Configuration, type Proposal } from '../../../core/main/configuration.ts';
-import type { Applied, Shards } from '../../../core/main/shards.ts';
 import type { ToShard } from '../../../core/shard/protocol.ts';
+import type { Applied, Shards } from '../../../core/threads/shards.ts';
 import { GATEWAY, lines, reverseProxy, virtualService } from './harness.ts';
 
 type ConfigMessage = ToShard & { type: 'config' };

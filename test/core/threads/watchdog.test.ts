@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, type TestContext, test } from 'node:test';
-import { Watchdog } from '../../../core/main/watchdog.ts';
+import { Watchdog } from '../../../core/threads/watchdog.ts';
 
 suite('the watchdog of shards', () => {
   test('reports a shard whose heart stands still for longer than the threshold, and no other', (t) => {

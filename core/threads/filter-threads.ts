@@ -8,11 +8,11 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { BusyWatch, createBusy } from '../isolation/busy.ts';
 import type { IsolateNews, IsolateOrder, IsolateStart } from '../isolation/messages.ts';
+import type { Log } from '../main/options.ts';
 import type { LogLevel } from '../shard/protocol.ts';
 import type { SharedMemory } from '../wasm/shared-memory.ts';
 import type { RestartReason } from '../wasm/traps.ts';
 import type { Node } from '../workload.ts';
-import type { Log } from './options.ts';
 
 export interface IsolatesEnvironment {
   readonly threads: number;

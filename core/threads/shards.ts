@@ -8,10 +8,10 @@ import { setFlagsFromString } from 'node:v8';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { Problem } from '../config/resource.ts';
+import type { Log } from '../main/options.ts';
 import type { DumpKind, FromShard, ModuleSpec, ShardOptions, ShardStart, ToShard } from '../shard/protocol.ts';
 import type { SharedMemory } from '../wasm/shared-memory.ts';
 import type { Node } from '../workload.ts';
-import type { Log } from './options.ts';
 import { Watchdog } from './watchdog.ts';
 
 export interface ShardsEnvironment {
