@@ -2,8 +2,8 @@
 // running configuration of every shard or of none.
 
 import type { Problem, Resource } from '../config/resource.ts';
-import { listenersOf } from '../listeners.ts';
 import type { ConfigUpdate, ListenerSpec, ToShard } from '../shard/protocol.ts';
+import { listenersOf } from '../snapshot/listeners.ts';
 import type { Isolates } from '../threads/filter-threads.ts';
 import type { Applied, Shards } from '../threads/shards.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';

@@ -2,8 +2,8 @@
 // who uses it.
 
 import { join } from 'node:path';
-import { KeptFile } from './kept-file.ts';
 import type { Log } from './options.ts';
+import { KeptFile } from './state-file.ts';
 
 export interface KeptState {
   readonly revision: number;

@@ -8,9 +8,9 @@ import { isKind } from '../config/kinds.ts';
 import type { Resource } from '../config/resource.ts';
 import type { ToShard } from '../shard/protocol.ts';
 import type { Node } from '../workload.ts';
-import { KeptFile } from './kept-file.ts';
 import { KeySource, type KeySourceEnvironment } from './key-source.ts';
 import type { Log } from './options.ts';
+import { KeptFile } from './state-file.ts';
 
 export interface TokenKeysOptions {
   readonly node: Node;

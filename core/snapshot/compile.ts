@@ -12,15 +12,15 @@ import { HostTable } from '../router/hosts.ts';
 import { plainRoute } from '../router/plain-route.ts';
 import type { VirtualHost } from '../router/route.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
-import { CalledClusters, type Registry } from './called.ts';
 import { ClusterTable, clusterSpec, collectDestinationRules, type EndpointSource } from './clusters.ts';
+import { CalledClusters, type Registry } from './filter-upstreams.ts';
 import type { ChainBuilder, FilterSource } from './filters.ts';
+import { chainsOf, networkPlacements, type StationScope, servicePlugins } from './listener-filters.ts';
 import { Memo } from './memo.ts';
 import { policiesIn } from './policies.ts';
 import { fullHost } from './routes.ts';
 import { collectServices, type MeshState, type Service, workloadEntries } from './services.ts';
 import type { Snapshot } from './snapshot.ts';
-import { chainsOf, networkPlacements, type StationScope, servicePlugins } from './stations.ts';
 import { telemetryAt } from './telemetry.ts';
 import { gatewayHosts, type HostCompiler, outboundHosts } from './virtual-hosts.ts';
 

@@ -1,11 +1,11 @@
 // Which gateway listeners the configuration asks of this proxy. The main thread reserves their ports before shards bind.
 
-import { isKind } from './config/kinds.ts';
-import type { Resource } from './config/resource.ts';
-import type { ListenerSpec } from './shard/protocol.ts';
-import { hasLabels } from './snapshot/services.ts';
-import { speaksHttp } from './snapshot/virtual-hosts.ts';
-import type { Node } from './workload.ts';
+import { isKind } from '../config/kinds.ts';
+import type { Resource } from '../config/resource.ts';
+import type { ListenerSpec } from '../shard/protocol.ts';
+import type { Node } from '../workload.ts';
+import { hasLabels } from './services.ts';
+import { speaksHttp } from './virtual-hosts.ts';
 
 /** One per port number; `port` is the configured one, still to be mapped and bound. `defaultAddress`: for servers without `bind`. */
 export function listenersOf(node: Node, resources: Iterable<Resource>, defaultAddress: string): ListenerSpec[] {
