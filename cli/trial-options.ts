@@ -1,6 +1,6 @@
 // Values of `mesh plugin try`'s options: headers, methods, properties. What does not parse is wrong usage.
 import { InvalidArgumentError } from 'commander';
-import { FRAMING } from '../core/wasm/header-map.ts';
+import { FRAMING } from '../core/wasm/abi/header-map.ts';
 import type { TrialResponse } from '../core/wasm/trial-exchange.ts';
 import { propertyValue } from '../plugins/property-value.ts';
 

@@ -5,7 +5,7 @@
 
 import { headerName, headerNameRule, headerValue } from '../config/formats.ts';
 import { array, map, object, optional, type Static } from '../config/schema.ts';
-import { FRAMING } from '../wasm/header-map.ts';
+import { FRAMING } from '../wasm/abi/header-map.ts';
 import type { ConfigurableBuiltin } from './builtin.ts';
 import { decodeConfig } from './configurable.ts';
 import { list, text, u8 } from './encoding.ts';

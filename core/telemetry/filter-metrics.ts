@@ -2,7 +2,7 @@
 // pass for a figure of the mesh. Names are the filters'; tags that they hide in names stay there. What the host counts for
 // built-in filters comes with its own name and labels.
 
-import { MetricType } from '../wasm/abi.ts';
+import { MetricType } from '../wasm/abi/abi.ts';
 import { METRIC_BUCKETS, type Metric } from '../wasm/metrics.ts';
 
 const PREFIX = 'wasmcustom_';

@@ -1,7 +1,7 @@
 // Host function of the fault filter: whether one more fault may be under way in this proxy. Only built-in filters have it.
 //   weft_begin_fault(u32 most)  Ok: it counts until the stream ends
 
-import { MetricType, Status } from './abi.ts';
+import { MetricType, Status } from './abi/abi.ts';
 import type { Instance } from './instance.ts';
 import { HOST } from './metrics.ts';
 import { WasmStream } from './stream.ts';

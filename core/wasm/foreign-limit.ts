@@ -6,7 +6,7 @@
 //   block, in    u32 count | 20 bytes | (u32 limit | u32 of the host | u64 fingerprint)...
 //   block, out   u32 1 if limited | u32 tokens of the bucket that decided | u32 remaining | u32 seconds until there is one
 
-import { Status } from './abi.ts';
+import { Status } from './abi/abi.ts';
 import type { Instance } from './instance.ts';
 import { LimitMetrics } from './limit-metrics.ts';
 import type { Plugin } from './plugin.ts';

@@ -2,7 +2,7 @@
 //   weft_matches(u16 pattern | text)  Ok: it does
 
 import { patternOf } from '../patterns.ts';
-import { Status } from './abi.ts';
+import { Status } from './abi/abi.ts';
 import type { Instance } from './instance.ts';
 import { WasmStream } from './stream.ts';
 

@@ -5,7 +5,7 @@
 
 import type { RemoteKeys } from '../tokens/rules.ts';
 import { TokenRules } from '../tokens/rules.ts';
-import { Status } from './abi.ts';
+import { Status } from './abi/abi.ts';
 import type { Instance } from './instance.ts';
 import type { Plugin } from './plugin.ts';
 

@@ -4,11 +4,11 @@
 
 import type { Head } from '../http/head.ts';
 import type { Node } from '../workload.ts';
-import { foldCase } from './header-map.ts';
-import { readerOf } from './host-properties.ts';
+import { foldCase } from './abi/header-map.ts';
+import { readerOf } from './abi/host-properties.ts';
+import { isSteady, type Property } from './abi/properties.ts';
 import type { Context } from './instance.ts';
 import type { GuestMemory } from './memory.ts';
-import { isSteady, type Property } from './properties.ts';
 
 type PropertyOf = (context: Context, node: Node) => Property;
 

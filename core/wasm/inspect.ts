@@ -1,5 +1,5 @@
 // What a module is and what it will be able to do, told before any of it runs. One line says why it is refused.
-import { ABI_MARKERS } from './abi.ts';
+import { ABI_MARKERS } from './abi/abi.ts';
 import { type Capability, capabilitiesOf } from './capabilities.ts';
 import { type Metered, type MeterOptions, meter } from './meter/meter.ts';
 import { wrongImport } from './meter/signatures.ts';

@@ -2,11 +2,11 @@
 // for room in the guest. It knows nothing of plugins' strategies: what a trap means is vm.ts's decision.
 
 import type { FilterStream } from '../exchange/filter.ts';
-import { ABI_MARKERS, type AbiVersion, Status } from './abi.ts';
+import { ABI_MARKERS, type AbiVersion, Status } from './abi/abi.ts';
+import { hostFunctions } from './abi/host-table.ts';
 import { FRAME_EXPORT, Frame } from './frame.ts';
 import { FUEL_GLOBAL, type FuelBudget, FuelGauge, type FuelPayer, START_EXPORT } from './fuel.ts';
 import type { Host } from './host.ts';
-import { hostFunctions } from './host-table.ts';
 import { HttpCalls } from './http-calls.ts';
 import { GuestMemory } from './memory.ts';
 import { checkArity } from './module.ts';

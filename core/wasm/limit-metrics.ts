@@ -1,6 +1,6 @@
 // What a rate limit counts, by policy and limit. A series begins with its first count.
 
-import { MetricType } from './abi.ts';
+import { MetricType } from './abi/abi.ts';
 import { HOST, type Metrics } from './metrics.ts';
 
 const REQUESTS = 'weft_rate_limit_requests_total';

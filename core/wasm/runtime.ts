@@ -9,7 +9,7 @@ import { Timers } from '../timers.ts';
 import type { RemoteKeys } from '../tokens/rules.ts';
 import type { NetworkFilterFactory } from '../transport/network-filter.ts';
 import type { Node } from '../workload.ts';
-import { GuestLog } from './abi.ts';
+import { GuestLog } from './abi/abi.ts';
 import { NO_REMOTE_KEYS } from './foreign-token.ts';
 import { DEFAULT_FUEL, type FuelBudget } from './fuel.ts';
 import type { Host } from './host.ts';

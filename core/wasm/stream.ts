@@ -5,7 +5,7 @@ import type { BodyBuffer } from '../exchange/body-buffer.ts';
 import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from '../exchange/filter.ts';
 import type { Head } from '../http/head.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
-import { fieldCount } from './header-map.ts';
+import { fieldCount } from './abi/header-map.ts';
 import type { Context, Instance } from './instance.ts';
 import { failStream } from './missing.ts';
 import type { Plugin } from './plugin.ts';

@@ -9,8 +9,8 @@ import { type Answer, answerFailure, answerReply } from '../exchange/local-reply
 import { Head } from '../http/head.ts';
 import type { Timers } from '../timers.ts';
 import type { Workload } from '../workload.ts';
-import { mapPairs } from './header-map.ts';
-import type { Pair } from './pairs.ts';
+import { mapPairs } from './abi/header-map.ts';
+import type { Pair } from './abi/pairs.ts';
 
 /** Headers are latin1, one char a byte. */
 export interface TrialRequest {

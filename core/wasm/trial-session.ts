@@ -4,11 +4,11 @@
 import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises';
 import { type Timer, Timers } from '../timers.ts';
 import type { Node } from '../workload.ts';
-import { MetricType } from './abi.ts';
+import { MetricType } from './abi/abi.ts';
+import { mapPairs } from './abi/header-map.ts';
+import type { Pair } from './abi/pairs.ts';
 import type { FuelBudget } from './fuel.ts';
-import { mapPairs } from './header-map.ts';
 import type { Observer } from './observer.ts';
-import type { Pair } from './pairs.ts';
 import type { Plugin } from './plugin.ts';
 import { WasmRuntime } from './runtime.ts';
 import { createSharedMemory } from './shared-memory.ts';

@@ -5,8 +5,8 @@
 //   request: { path: /, headers: { accept: '*/*' } } steps: [...] several of request/response/.../expect on one instance
 //   response: { status: 200, body: hello }           properties, answers, time: also for all steps
 //   expect: { response: { status: 400 } }
-import { FRAMING } from '../../core/wasm/header-map.ts';
-import type { Pair } from '../../core/wasm/pairs.ts';
+import { FRAMING } from '../../core/wasm/abi/header-map.ts';
+import type { Pair } from '../../core/wasm/abi/pairs.ts';
 import type { TrialRequest, TrialResponse } from '../../core/wasm/trial-exchange.ts';
 import type { TrialAnswer } from '../../core/wasm/trial-upstreams.ts';
 import { propertyValue } from '../property-value.ts';

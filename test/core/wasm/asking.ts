@@ -1,7 +1,7 @@
 // A guest that asks another service whether a request may pass, the way the public SDKs do it: it pauses, calls, and in the
 // answer's callback, which is the root's, speaks for the stream.
 
-import { encodePairs, type Pair } from '../../../core/wasm/pairs.ts';
+import { encodePairs, type Pair } from '../../../core/wasm/abi/pairs.ts';
 import { filter, REQUEST_HEADERS } from '../../plugins/wat.ts';
 
 export interface Question {

@@ -1,6 +1,6 @@
 // A guest's side of host functions, driven from a test: pointers into its memory, and what it would find there.
 
-import { hostFunctions } from '../../../core/wasm/host-table.ts';
+import { hostFunctions } from '../../../core/wasm/abi/host-table.ts';
 import type { Context, Instance } from '../../../core/wasm/instance.ts';
 import { Plugin } from '../../../core/wasm/plugin.ts';
 import type { RuntimeOptions, WasmRuntime } from '../../../core/wasm/runtime.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { Head } from '../../../core/http/head.ts';
-import { encodePairs } from '../../../core/wasm/pairs.ts';
+import { encodePairs } from '../../../core/wasm/abi/pairs.ts';
 import type { PluginSpec } from '../../../core/wasm/spec.ts';
 import type { UpstreamFailure, UpstreamRequest, UpstreamResponse, Upstreams } from '../../../core/wasm/upstreams.ts';
 import { asking, CHECK, type Question } from './asking.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 
-import { Status } from '../../../core/wasm/abi.ts';
+import { Status } from '../../../core/wasm/abi/abi.ts';
 import { NO_QUEUE, Queues } from '../../../core/wasm/queues.ts';
 import { createSharedMemory, releaseDeadShard, type SharedMemory } from '../../../core/wasm/shared-memory.ts';
 import type { SharingTask } from './sharing.worker.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 
-import { Status } from '../../../core/wasm/abi.ts';
+import { Status } from '../../../core/wasm/abi/abi.ts';
 import { Queues } from '../../../core/wasm/queues.ts';
 import { releaseDeadOwner } from '../../../core/wasm/shared-arena.ts';
 import { createSharedData, SharedData } from '../../../core/wasm/shared-data.ts';

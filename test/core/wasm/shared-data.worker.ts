@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 
-import { Status } from '../../../core/wasm/abi.ts';
+import { Status } from '../../../core/wasm/abi/abi.ts';
 import { SharedData } from '../../../core/wasm/shared-data.ts';
 
 interface Task {

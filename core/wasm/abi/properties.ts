@@ -2,12 +2,12 @@
 // durations 8 bytes little-endian, booleans one byte. What is not known is undefined, which guests see as NOT_FOUND.
 // Read from the record; headers prove nothing about who called.
 
-import type { FilterStream } from '../exchange/filter.ts';
-import type { ExchangeRecord } from '../exchange/record.ts';
-import { FieldName, type Head } from '../http/head.ts';
-import type { ConnectionRecord } from '../transport/network-filter.ts';
-import type { Node, Workload } from '../workload.ts';
-import type { Plugin } from './plugin.ts';
+import type { FilterStream } from '../../exchange/filter.ts';
+import type { ExchangeRecord } from '../../exchange/record.ts';
+import { FieldName, type Head } from '../../http/head.ts';
+import type { ConnectionRecord } from '../../transport/network-filter.ts';
+import type { Node, Workload } from '../../workload.ts';
+import type { Plugin } from '../plugin.ts';
 
 /** A latin1 string, bytes, or undefined: not there. */
 export type Property = string | Uint8Array | undefined;

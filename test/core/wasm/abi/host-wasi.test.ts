@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { GuestExit } from '../../../core/wasm/traps.ts';
-import { WASI_FUNCTIONS } from '../../../core/wasm/wasi.ts';
-import { Calls, FAR, WRAPPING } from './calls.ts';
-import { guest } from './guests.ts';
-import { runtimeFor, specFor, TestStream } from './harness.ts';
+import { WASI_FUNCTIONS } from '../../../../core/wasm/abi/wasi.ts';
+import { GuestExit } from '../../../../core/wasm/traps.ts';
+import { Calls, FAR, WRAPPING } from '../calls.ts';
+import { guest } from '../guests.ts';
+import { runtimeFor, specFor, TestStream } from '../harness.ts';
 
 const SUCCESS = 0;
 const BAD = 8;

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Head } from '../../../core/http/head.ts';
-import { Calls } from './calls.ts';
-import { guest } from './guests.ts';
-import { TestStream } from './harness.ts';
+import { Head } from '../../../../core/http/head.ts';
+import { Calls } from '../calls.ts';
+import { guest } from '../guests.ts';
+import { TestStream } from '../harness.ts';
 
 const NOT_FOUND = 1;
 

@@ -1,7 +1,8 @@
 // Host functions: header maps. A name is compared where it lies in the guest; a received value is copied from the buffer
 // it arrived in. Strings are made only for what filters write.
 
-import { type Head, valueAllowed } from '../http/head.ts';
+import { type Head, valueAllowed } from '../../http/head.ts';
+import type { Instance } from '../instance.ts';
 import { MapType, Status } from './abi.ts';
 import {
   addField,
@@ -17,8 +18,7 @@ import {
   syntheticValue,
 } from './header-map.ts';
 import type { HostFunction } from './host-table.ts';
-import type { Instance } from './instance.ts';
-import { Interned } from './interned.ts';
+import { Interned } from './name-cache.ts';
 import { decodePairs, encodePairs, pairsSize } from './pairs.ts';
 
 export function headerFunctions(vm: Instance): Record<string, HostFunction> {

@@ -1,15 +1,15 @@
 // Host functions: calls of a guest to other services. What a guest may not do is answered by a status that the public SDKs
 // hand to their author as an error, with one line in the log that says why.
 
-import { Head } from '../http/head.ts';
+import { Head } from '../../http/head.ts';
+import type { Instance } from '../instance.ts';
+import type { PluginConfig } from '../spec.ts';
+import type { Upstream } from '../upstreams.ts';
 import { Status } from './abi.ts';
 import { grpcClusterName } from './grpc-service.ts';
 import { replaceAll } from './header-map.ts';
 import type { HostFunction } from './host-table.ts';
-import type { Instance } from './instance.ts';
 import { decodePairs, type Pair } from './pairs.ts';
-import type { PluginConfig } from './spec.ts';
-import type { Upstream } from './upstreams.ts';
 
 /** Bytes of a request that a guest may send. */
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024;

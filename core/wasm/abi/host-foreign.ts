@@ -9,16 +9,16 @@
 
 import { deflateSync, inflateSync } from 'node:zlib';
 
-import { FLAGS, type Flag } from '../errors.ts';
+import { FLAGS, type Flag } from '../../errors.ts';
+import { beginFault } from '../foreign-fault.ts';
+import { setRateLimits, takeTokens } from '../foreign-limit.ts';
+import { matchesPattern } from '../foreign-pattern.ts';
+import { setTokenRules, verifyToken } from '../foreign-token.ts';
+import type { Instance } from '../instance.ts';
+import { WasmStream } from '../stream.ts';
 import { Status } from './abi.ts';
-import { beginFault } from './foreign-fault.ts';
-import { setRateLimits, takeTokens } from './foreign-limit.ts';
-import { matchesPattern } from './foreign-pattern.ts';
-import { setTokenRules, verifyToken } from './foreign-token.ts';
 import type { HostFunction } from './host-table.ts';
-import type { Instance } from './instance.ts';
-import { Interned } from './interned.ts';
-import { WasmStream } from './stream.ts';
+import { Interned } from './name-cache.ts';
 
 const MAX_BYTES = 1024 * 1024;
 const FLAG_NAMES: ReadonlyMap<string, Flag> = new Map(FLAGS.map(([flag]) => [flag, flag]));

@@ -3,7 +3,7 @@
 // passed by a second); cookie is joined with "; " as RFC 9113 8.2.3 says, and set-cookie reads its first value.
 // Framing and hop-by-hop fields are the codec's: they are not in the map, and writing them has no effect.
 
-import { fieldAllowed, type Head, nameAllowed } from '../http/head.ts';
+import { fieldAllowed, type Head, nameAllowed } from '../../http/head.ts';
 import type { Pair } from './pairs.ts';
 
 export type HeadKind = 'request' | 'response' | 'trailers';

@@ -1,14 +1,14 @@
 // Host functions: the course of a stream. What they ask for begins after the callback has returned.
 
-import type { LocalReply } from '../exchange/filter.ts';
-import { fieldAllowed } from '../http/head.ts';
-import type { Side } from '../transport/network-filter.ts';
+import type { LocalReply } from '../../exchange/filter.ts';
+import { fieldAllowed } from '../../http/head.ts';
+import type { Side } from '../../transport/network-filter.ts';
+import { WasmConnection } from '../connection.ts';
+import type { Instance } from '../instance.ts';
+import { WasmStream } from '../stream.ts';
 import { Status, StreamType } from './abi.ts';
-import { WasmConnection } from './connection.ts';
 import type { HostFunction } from './host-table.ts';
-import type { Instance } from './instance.ts';
 import { decodePairs } from './pairs.ts';
-import { WasmStream } from './stream.ts';
 
 const NOT_OURS = new Set([
   'connection',

@@ -1,11 +1,11 @@
 // The part of WASI that filters' toolchains import: output to the log, clocks, randomness, configured environment. No
 // files, no sockets; the answers are those of Envoy's host, which toolchains are known to survive.
 
+import type { Instance } from '../instance.ts';
+import { GuestExit } from '../traps.ts';
 import { GuestLog } from './abi.ts';
 import { logOf, nanoseconds } from './host-log.ts';
 import type { HostFunction } from './host-table.ts';
-import type { Instance } from './instance.ts';
-import { GuestExit } from './traps.ts';
 
 /** Parameters ('i' = i32, 'I' = i64) of what we provide. All return i32, but proc_exit. */
 export const WASI_FUNCTIONS: Readonly<Record<string, string>> = {

@@ -1,13 +1,13 @@
 // Host functions: properties. `weft.filter_config` is this route's configuration of the current filter.
 
-import type { Node } from '../workload.ts';
+import type { Node } from '../../workload.ts';
+import { WasmConnection } from '../connection.ts';
+import type { Context, Instance } from '../instance.ts';
+import { WasmStream } from '../stream.ts';
 import { Status } from './abi.ts';
-import { WasmConnection } from './connection.ts';
 import type { HostFunction } from './host-table.ts';
-import type { Context, Instance } from './instance.ts';
-import { Interned } from './interned.ts';
+import { Interned } from './name-cache.ts';
 import { connectionProperty, type Property, propertyReader } from './properties.ts';
-import { WasmStream } from './stream.ts';
 
 const MAX_PATH = 1024;
 const MAX_VALUE = 64 * 1024;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
-import { Head } from '../../../core/http/head.ts';
-import { encodePairs } from '../../../core/wasm/pairs.ts';
-import { Calls, FAR, WRAPPING } from './calls.ts';
-import { guest } from './guests.ts';
-import { TestStream } from './harness.ts';
+import { BodyBuffer } from '../../../../core/exchange/body-buffer.ts';
+import { Head } from '../../../../core/http/head.ts';
+import { encodePairs } from '../../../../core/wasm/abi/pairs.ts';
+import { Calls, FAR, WRAPPING } from '../calls.ts';
+import { guest } from '../guests.ts';
+import { TestStream } from '../harness.ts';
 
 const OK = 0;
 const NOT_FOUND = 1;

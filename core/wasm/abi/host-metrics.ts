@@ -1,9 +1,9 @@
 // Host functions: metrics.
 
+import type { Instance } from '../instance.ts';
+import { NO_METRIC } from '../metrics.ts';
 import { MetricType, Status } from './abi.ts';
 import type { HostFunction } from './host-table.ts';
-import type { Instance } from './instance.ts';
-import { NO_METRIC } from './metrics.ts';
 
 export function metricFunctions(vm: Instance): Record<string, HostFunction> {
   const { memory, host } = vm;

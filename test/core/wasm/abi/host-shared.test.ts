@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Queues } from '../../../core/wasm/queues.ts';
-import { createSharedMemory } from '../../../core/wasm/shared-memory.ts';
-import { CONFIGURE, filter } from '../../plugins/wat.ts';
-import { Calls, FAR, WRAPPING } from './calls.ts';
-import { guest } from './guests.ts';
-import { runtimeFor, specFor, TestStream } from './harness.ts';
+import { Queues } from '../../../../core/wasm/queues.ts';
+import { createSharedMemory } from '../../../../core/wasm/shared-memory.ts';
+import { CONFIGURE, filter } from '../../../plugins/wat.ts';
+import { Calls, FAR, WRAPPING } from '../calls.ts';
+import { guest } from '../guests.ts';
+import { runtimeFor, specFor, TestStream } from '../harness.ts';
 
 const OK = 0;
 const NOT_FOUND = 1;

@@ -1,10 +1,10 @@
 // Host functions: buffers (bodies, configurations, arguments of a foreign call).
 
-import type { BodyBuffer } from '../exchange/body-buffer.ts';
+import type { BodyBuffer } from '../../exchange/body-buffer.ts';
+import { WasmConnection } from '../connection.ts';
+import type { Instance } from '../instance.ts';
 import { BufferType, Status } from './abi.ts';
-import { WasmConnection } from './connection.ts';
 import type { HostFunction } from './host-table.ts';
-import type { Instance } from './instance.ts';
 
 const MAX_U32 = 0xffffffff;
 

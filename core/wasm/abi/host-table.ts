@@ -1,5 +1,6 @@
 // Every function that a guest may import, bound to one instance. A topic a file; the list here is the whole ABI.
 
+import type { Instance } from '../instance.ts';
 import { HOST_FUNCTIONS, WASI_MODULES } from './abi.ts';
 import { bufferFunctions } from './host-buffers.ts';
 import { callFunctions } from './host-calls.ts';
@@ -10,7 +11,6 @@ import { metricFunctions } from './host-metrics.ts';
 import { propertyFunctions } from './host-properties.ts';
 import { sharedFunctions } from './host-shared.ts';
 import { streamFunctions } from './host-stream.ts';
-import type { Instance } from './instance.ts';
 import { WASI_FUNCTIONS, wasiFunctions } from './wasi.ts';
 
 /** All parameters are i32 (a number, signed) or i64 (a bigint); the result is an i32, or nothing. */

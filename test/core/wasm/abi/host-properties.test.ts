@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Head } from '../../../core/http/head.ts';
-import { Calls, FAR, WRAPPING } from './calls.ts';
-import { guest } from './guests.ts';
-import { TestStream } from './harness.ts';
+import { Head } from '../../../../core/http/head.ts';
+import { Calls, FAR, WRAPPING } from '../calls.ts';
+import { guest } from '../guests.ts';
+import { TestStream } from '../harness.ts';
 
 const OK = 0;
 const NOT_FOUND = 1;

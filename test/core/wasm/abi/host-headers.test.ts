@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { FieldName, Head } from '../../../core/http/head.ts';
-import { decodePairs, encodePairs, pairsSize } from '../../../core/wasm/pairs.ts';
-import { Calls, FAR, WRAPPING } from './calls.ts';
-import { guest } from './guests.ts';
-import { TestStream } from './harness.ts';
+import { FieldName, Head } from '../../../../core/http/head.ts';
+import { decodePairs, encodePairs, pairsSize } from '../../../../core/wasm/abi/pairs.ts';
+import { Calls, FAR, WRAPPING } from '../calls.ts';
+import { guest } from '../guests.ts';
+import { TestStream } from '../harness.ts';
 
 const REQUEST = 0;
 const REQUEST_TRAILERS = 1;

@@ -1,9 +1,9 @@
 // Host functions: logging and time. The only ones that a guest may call while it starts or allocates.
 
-import type { LogLevel } from '../shard/protocol.ts';
+import type { LogLevel } from '../../shard/protocol.ts';
+import type { Instance } from '../instance.ts';
 import { GuestLog, Status } from './abi.ts';
 import type { HostFunction } from './host-table.ts';
-import type { Instance } from './instance.ts';
 
 const MAX_MESSAGE = 4096;
 const LEVELS: readonly LogLevel[] = ['debug', 'debug', 'info', 'warning', 'error', 'error'];

@@ -1,9 +1,9 @@
 // Host functions: shared data and shared queues, scoped by the plugin's vm id.
 
+import type { Instance } from '../instance.ts';
+import { NO_QUEUE } from '../queues.ts';
 import { Status } from './abi.ts';
 import type { HostFunction } from './host-table.ts';
-import type { Instance } from './instance.ts';
-import { NO_QUEUE } from './queues.ts';
 
 export function sharedFunctions(vm: Instance): Record<string, HostFunction> {
   const { memory, host } = vm;

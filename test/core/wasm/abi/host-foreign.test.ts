@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { deflateSync, inflateSync } from 'node:zlib';
-import { FOREIGN_NAMES } from '../../../core/wasm/host-foreign.ts';
-import { Calls, FAR, WRAPPING } from './calls.ts';
-import { guest } from './guests.ts';
+import { FOREIGN_NAMES } from '../../../../core/wasm/abi/host-foreign.ts';
+import { Calls, FAR, WRAPPING } from '../calls.ts';
+import { guest } from '../guests.ts';
 
 const OK = 0;
 const NOT_FOUND = 1;
