@@ -12,7 +12,7 @@ import { Isolation } from '../../core/isolation/isolation.ts';
 import { Isolates } from '../../core/threads/filter-threads.ts';
 import { Timers } from '../../core/timers.ts';
 import { WasmRuntime } from '../../core/wasm/runtime.ts';
-import { createSharedMemory } from '../../core/wasm/shared-memory.ts';
+import { createSharedMemory } from '../../core/wasm/shared/shared-memory.ts';
 import type { PluginSpec } from '../../core/wasm/spec.ts';
 import { CONNECTION, NODE, plainSpec } from './request.ts';
 

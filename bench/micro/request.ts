@@ -9,7 +9,7 @@ import type { ExchangeRecord } from '../../core/exchange/record.ts';
 import { Head } from '../../core/http/head.ts';
 import type { VerifiedToken } from '../../core/tokens/verified.ts';
 import { WasmRuntime } from '../../core/wasm/runtime.ts';
-import { createSharedMemory } from '../../core/wasm/shared-memory.ts';
+import { createSharedMemory } from '../../core/wasm/shared/shared-memory.ts';
 import { DEFAULT_LIMITS, type PluginSpec } from '../../core/wasm/spec.ts';
 import type { Node } from '../../core/workload.ts';
 

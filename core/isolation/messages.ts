@@ -7,7 +7,7 @@ import type { Flag } from '../errors.ts';
 import type { Direction, LocalReply } from '../exchange/filter.ts';
 import type { LogLevel } from '../shard/protocol.ts';
 import type { PluginStatus } from '../wasm/runtime.ts';
-import type { SharedMemory } from '../wasm/shared-memory.ts';
+import type { SharedMemory } from '../wasm/shared/shared-memory.ts';
 import type { PluginSpec } from '../wasm/spec.ts';
 import type { RestartReason } from '../wasm/traps.ts';
 import type { Node } from '../workload.ts';

@@ -3,7 +3,7 @@
 import type { MessagePort } from 'node:worker_threads';
 
 import type { Problem, Resource } from '../config/resource.ts';
-import type { SharedMemory } from '../wasm/shared-memory.ts';
+import type { SharedMemory } from '../wasm/shared/shared-memory.ts';
 import type { PluginType } from '../wasm/spec.ts';
 import type { RestartReason } from '../wasm/traps.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';

@@ -3,7 +3,7 @@
 // built-in filters comes with its own name and labels.
 
 import { MetricType } from '../wasm/abi/abi.ts';
-import { METRIC_BUCKETS, type Metric } from '../wasm/metrics.ts';
+import { METRIC_BUCKETS, type Metric } from '../wasm/shared/metrics.ts';
 
 const PREFIX = 'wasmcustom_';
 const TYPES = ['counter', 'gauge', 'histogram'] as const;

@@ -2,7 +2,7 @@
 // 0.0.4. Runs on the main thread; reads shared memory and never asks a shard.
 
 import type { Series } from '../shard/protocol.ts';
-import type { Metric } from '../wasm/metrics.ts';
+import type { Metric } from '../wasm/shared/metrics.ts';
 import { filterMetricLines } from './filter-metrics.ts';
 import type { StatisticsRegistry } from './registry.ts';
 import { ALL_FAMILIES, BUCKETS, type Family, HTTP_FAMILIES, HTTP_LABELS, REQUESTS } from './statistics.ts';

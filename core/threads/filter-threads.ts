@@ -10,7 +10,7 @@ import { BusyWatch, createBusy } from '../isolation/busy.ts';
 import type { IsolateNews, IsolateOrder, IsolateStart } from '../isolation/messages.ts';
 import type { Log } from '../main/options.ts';
 import type { LogLevel } from '../shard/protocol.ts';
-import type { SharedMemory } from '../wasm/shared-memory.ts';
+import type { SharedMemory } from '../wasm/shared/shared-memory.ts';
 import type { RestartReason } from '../wasm/traps.ts';
 import type { Node } from '../workload.ts';
 

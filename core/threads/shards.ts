@@ -10,7 +10,7 @@ import { Piscina } from 'piscina';
 import type { Problem } from '../config/resource.ts';
 import type { Log } from '../main/options.ts';
 import type { DumpKind, FromShard, ModuleSpec, ShardOptions, ShardStart, ToShard } from '../shard/protocol.ts';
-import type { SharedMemory } from '../wasm/shared-memory.ts';
+import type { SharedMemory } from '../wasm/shared/shared-memory.ts';
 import type { Node } from '../workload.ts';
 import { Watchdog } from './watchdog.ts';
 

@@ -5,7 +5,7 @@ import { Timers } from '../timers.ts';
 import type { Node } from '../workload.ts';
 import { inspectPlugin } from './inspect.ts';
 import { WasmRuntime } from './runtime.ts';
-import { createSharedMemory, emptySharedMemory, type SharedMemory } from './shared-memory.ts';
+import { createSharedMemory, emptySharedMemory, type SharedMemory } from './shared/shared-memory.ts';
 import type { PluginConfig, PluginType } from './spec.ts';
 import { PluginRefused } from './traps.ts';
 import type { Upstream } from './upstreams.ts';

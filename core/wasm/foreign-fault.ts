@@ -3,7 +3,7 @@
 
 import { MetricType, Status } from './abi/abi.ts';
 import type { Instance } from './instance.ts';
-import { HOST } from './metrics.ts';
+import { HOST } from './shared/metrics.ts';
 import { WasmStream } from './stream.ts';
 
 const OVERFLOWS = 'weft_fault_overflows_total';

@@ -11,7 +11,7 @@ import type { FuelBudget } from './fuel.ts';
 import type { Observer } from './observer.ts';
 import type { Plugin } from './plugin.ts';
 import { WasmRuntime } from './runtime.ts';
-import { createSharedMemory } from './shared-memory.ts';
+import { createSharedMemory } from './shared/shared-memory.ts';
 import type { PluginSpec } from './spec.ts';
 import { PluginRefused } from './traps.ts';
 import { TrialConnection } from './trial-connection.ts';

@@ -6,7 +6,7 @@ import type { HTTPFaultInjection } from '../../core/config/kinds/http-actions.ts
 import type { HttpFilter, Verdict } from '../../core/exchange/filter.ts';
 import { Head } from '../../core/http/head.ts';
 import { Timers } from '../../core/timers.ts';
-import { createSharedMemory } from '../../core/wasm/shared-memory.ts';
+import { createSharedMemory } from '../../core/wasm/shared/shared-memory.ts';
 import { runtimeFor, TestStream } from '../core/wasm/harness.ts';
 import { builtin } from './builtin.ts';
 

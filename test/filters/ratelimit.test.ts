@@ -8,7 +8,7 @@ import { FieldName, Head } from '../../core/http/head.ts';
 import { Timers } from '../../core/timers.ts';
 import { decodeToken } from '../../core/tokens/decode.ts';
 import { VerifiedToken } from '../../core/tokens/verified.ts';
-import { createSharedMemory } from '../../core/wasm/shared-memory.ts';
+import { createSharedMemory } from '../../core/wasm/shared/shared-memory.ts';
 import type { Node } from '../../core/workload.ts';
 import { NODE, runtimeFor, TestStream } from '../core/wasm/harness.ts';
 import { builtin } from './builtin.ts';

@@ -28,7 +28,7 @@ import type { ListenerSpec, ModuleSpec } from '../../core/shard/protocol.ts';
 import { Isolates } from '../../core/threads/filter-threads.ts';
 import type { RemoteKeys } from '../../core/tokens/rules.ts';
 import { NO_REMOTE_KEYS } from '../../core/wasm/foreign-token.ts';
-import { createSharedMemory, releaseDeadShard } from '../../core/wasm/shared-memory.ts';
+import { createSharedMemory, releaseDeadShard } from '../../core/wasm/shared/shared-memory.ts';
 import type { Node, WorkloadEndpoint } from '../../core/workload.ts';
 
 export interface Logged {

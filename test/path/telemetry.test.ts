@@ -7,7 +7,7 @@ import type { FromShard } from '../../core/shard/protocol.ts';
 import { Exposition } from '../../core/telemetry/prometheus.ts';
 import { StatisticsRegistry } from '../../core/telemetry/registry.ts';
 import { ShardTelemetry } from '../../core/telemetry/shard-telemetry.ts';
-import { createSharedMemory } from '../../core/wasm/shared-memory.ts';
+import { createSharedMemory } from '../../core/wasm/shared/shared-memory.ts';
 import { exchangeBytes, type RunningPlane, serviceEntry, startApp, startPlane } from './plane.ts';
 
 const registry = new StatisticsRegistry(1);

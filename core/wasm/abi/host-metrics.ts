@@ -1,7 +1,7 @@
 // Host functions: metrics.
 
 import type { Instance } from '../instance.ts';
-import { NO_METRIC } from '../metrics.ts';
+import { NO_METRIC } from '../shared/metrics.ts';
 import { MetricType, Status } from './abi.ts';
 import type { HostFunction } from './host-table.ts';
 

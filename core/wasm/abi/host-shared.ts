@@ -1,7 +1,7 @@
 // Host functions: shared data and shared queues, scoped by the plugin's vm id.
 
 import type { Instance } from '../instance.ts';
-import { NO_QUEUE } from '../queues.ts';
+import { NO_QUEUE } from '../shared/queues.ts';
 import { Status } from './abi.ts';
 import type { HostFunction } from './host-table.ts';
 

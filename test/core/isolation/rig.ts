@@ -13,7 +13,7 @@ import { FieldName, Head } from '../../../core/http/head.ts';
 import { Isolation } from '../../../core/isolation/isolation.ts';
 import { Isolates } from '../../../core/threads/filter-threads.ts';
 import { Timers } from '../../../core/timers.ts';
-import { createSharedMemory, releaseDeadShard } from '../../../core/wasm/shared-memory.ts';
+import { createSharedMemory, releaseDeadShard } from '../../../core/wasm/shared/shared-memory.ts';
 import type { PluginSpec } from '../../../core/wasm/spec.ts';
 import type { Upstreams } from '../../../core/wasm/upstreams.ts';
 import { NODE, recordFor, specFor } from '../wasm/harness.ts';

@@ -4,7 +4,7 @@ import { MessageChannel } from 'node:worker_threads';
 import type { FromShard, ShardStart } from '../../../core/shard/protocol.ts';
 import { StatisticsRegistry } from '../../../core/telemetry/registry.ts';
 import { ShardTelemetry } from '../../../core/telemetry/shard-telemetry.ts';
-import { createSharedMemory } from '../../../core/wasm/shared-memory.ts';
+import { createSharedMemory } from '../../../core/wasm/shared/shared-memory.ts';
 import { exchange, PRODUCTPAGE } from './exchange-record.ts';
 
 function rig(accessLog: ShardStart['options']['accessLog'], seriesExpiryMs = 3_600_000) {

@@ -2,9 +2,9 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 
-import { Metrics } from '../../../core/wasm/metrics.ts';
-import { Queues } from '../../../core/wasm/queues.ts';
-import type { SharedMemory } from '../../../core/wasm/shared-memory.ts';
+import { Metrics } from '../../../core/wasm/shared/metrics.ts';
+import { Queues } from '../../../core/wasm/shared/queues.ts';
+import type { SharedMemory } from '../../../core/wasm/shared/shared-memory.ts';
 
 export interface SharingTask {
   readonly memory: SharedMemory;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { Queues } from '../../../../core/wasm/queues.ts';
-import { createSharedMemory } from '../../../../core/wasm/shared-memory.ts';
+import { Queues } from '../../../../core/wasm/shared/queues.ts';
+import { createSharedMemory } from '../../../../core/wasm/shared/shared-memory.ts';
 import { CONFIGURE, filter } from '../../../plugins/wat.ts';
 import { Calls, FAR, WRAPPING } from '../calls.ts';
 import { guest } from '../guests.ts';

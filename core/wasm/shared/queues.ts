@@ -9,7 +9,7 @@
 // Whoever registered a queue last owns it, as in Envoy: its plugin is told of each value by proxy_on_queue_ready. The owner
 // waits for its shard's signal without a thread (Atomics.waitAsync); a shard that registers no queue waits for nothing.
 
-import { Status } from './abi/abi.ts';
+import { Status } from '../abi/abi.ts';
 import { createArena, SharedArena, TABLE } from './shared-arena.ts';
 
 const QUEUES = 4;

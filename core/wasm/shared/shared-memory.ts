@@ -1,11 +1,11 @@
 // What the filters of all shards of a proxy share: made by the main thread, handed to every shard, and outliving each.
 
+import { createBuckets, releaseDeadBuckets } from '../shared-buckets.ts';
+import { createActiveFaults, forgetFaults } from '../shared-faults.ts';
 import { createMetrics, type MetricsMemory } from './metrics.ts';
 import { createQueues } from './queues.ts';
 import { emptyArena, releaseDeadOwner } from './shared-arena.ts';
-import { createBuckets, releaseDeadBuckets } from './shared-buckets.ts';
 import { createSharedData } from './shared-data.ts';
-import { createActiveFaults, forgetFaults } from './shared-faults.ts';
 
 export interface SharedMemory {
   readonly data: SharedArrayBuffer;

@@ -4,7 +4,7 @@
 //   word 4 entries | table: BUCKETS words, the offset of the first block of that hash, 0 = none
 //   block: next | class | hash | cas | scopeLength | keyLength | valueLength | scope key value bytes
 
-import { Status } from './abi/abi.ts';
+import { Status } from '../abi/abi.ts';
 import { createArena, SharedArena, TABLE } from './shared-arena.ts';
 
 const ENTRIES = 4;

@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 
-import { Status } from '../../../core/wasm/abi/abi.ts';
-import { NO_QUEUE, Queues } from '../../../core/wasm/queues.ts';
-import { createSharedMemory, releaseDeadShard, type SharedMemory } from '../../../core/wasm/shared-memory.ts';
-import type { SharingTask } from './sharing.worker.ts';
+import { Status } from '../../../../core/wasm/abi/abi.ts';
+import { NO_QUEUE, Queues } from '../../../../core/wasm/shared/queues.ts';
+import { createSharedMemory, releaseDeadShard, type SharedMemory } from '../../../../core/wasm/shared/shared-memory.ts';
+import type { SharingTask } from '../sharing.worker.ts';
 
 function thread(task: SharingTask): Worker {
-  return new Worker(new URL('./sharing.worker.ts', import.meta.url), { workerData: task });
+  return new Worker(new URL('../sharing.worker.ts', import.meta.url), { workerData: task });
 }
 
 const text = (value: Uint8Array | number): string | number =>

@@ -8,7 +8,7 @@
 //   then, 64 bits each, SLOTS for the gauges and SLOTS for each shard index
 //     a histogram's slots: one for each bucket (not cumulative), one for what is above them, the sum
 
-import { MetricType, Status } from './abi/abi.ts';
+import { MetricType, Status } from '../abi/abi.ts';
 import { createArena, SharedArena, TABLE } from './shared-arena.ts';
 
 const METRICS = 4;

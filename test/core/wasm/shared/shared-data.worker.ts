@@ -2,8 +2,8 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 
-import { Status } from '../../../core/wasm/abi/abi.ts';
-import { SharedData } from '../../../core/wasm/shared-data.ts';
+import { Status } from '../../../../core/wasm/abi/abi.ts';
+import { SharedData } from '../../../../core/wasm/shared/shared-data.ts';
 
 interface Task {
   readonly arena: SharedArrayBuffer;

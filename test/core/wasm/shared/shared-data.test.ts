@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 
-import { Status } from '../../../core/wasm/abi/abi.ts';
-import { Queues } from '../../../core/wasm/queues.ts';
-import { releaseDeadOwner } from '../../../core/wasm/shared-arena.ts';
-import { createSharedData, SharedData } from '../../../core/wasm/shared-data.ts';
-import { createSharedMemory, emptySharedMemory } from '../../../core/wasm/shared-memory.ts';
+import { Status } from '../../../../core/wasm/abi/abi.ts';
+import { Queues } from '../../../../core/wasm/shared/queues.ts';
+import { releaseDeadOwner } from '../../../../core/wasm/shared/shared-arena.ts';
+import { createSharedData, SharedData } from '../../../../core/wasm/shared/shared-data.ts';
+import { createSharedMemory, emptySharedMemory } from '../../../../core/wasm/shared/shared-memory.ts';
 
 const SCOPE = Buffer.from('vm');
 const NOBODY = Buffer.alloc(0);
