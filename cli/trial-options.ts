@@ -1,7 +1,7 @@
 // Values of `mesh plugin try`'s options: headers, methods, properties. What does not parse is wrong usage.
 import { InvalidArgumentError } from 'commander';
 import { FRAMING } from '../core/wasm/abi/header-map.ts';
-import type { TrialResponse } from '../core/wasm/trial-exchange.ts';
+import type { TrialResponse } from '../core/wasm/trial/trial-exchange.ts';
 import { propertyValue } from '../plugins/property-value.ts';
 
 type Fields = readonly (readonly [string, string])[];

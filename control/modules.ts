@@ -4,7 +4,7 @@ import { digestOf } from '../bus/objects.ts';
 import type { Bus, Subscription } from '../bus/types.ts';
 import { moduleDigest } from '../core/config/modules.ts';
 import { type Problem, type Resource, resourceKey } from '../core/config/resource.ts';
-import { describePlugin } from '../core/wasm/inspect.ts';
+import { describePlugin } from '../core/wasm/trial/check.ts';
 import { ApiError } from './api-error.ts';
 import { resourcesOf, type Store } from './store.ts';
 

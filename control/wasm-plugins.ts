@@ -7,7 +7,7 @@ import type { ConfigState } from '../bus/types.ts';
 import type { WasmPluginSpec } from '../core/config/kinds/wasm-plugin.ts';
 import { MODULE_DIGEST } from '../core/config/modules.ts';
 import { type Problem, type Resource, resourceKey } from '../core/config/resource.ts';
-import { describePlugin } from '../core/wasm/inspect.ts';
+import { describePlugin } from '../core/wasm/trial/check.ts';
 import { type Logins, NO_LOGINS, parseLogins } from '../plugins/oci/credentials.ts';
 import { pullImage } from '../plugins/oci/image.ts';
 import { parseReference } from '../plugins/oci/reference.ts';

@@ -1,5 +1,5 @@
 // What a plugin may do: what its module imports has to be declared by its manifest and agreed to by whoever installs it.
-import { type Capability, capabilityNames } from '../core/wasm/capabilities.ts';
+import { type Capability, capabilityNames } from '../core/wasm/trial/capabilities.ts';
 import { StepFailed } from './step.ts';
 
 /**

@@ -1,13 +1,13 @@
 // Tries any proxy-wasm module: checks and meters it, sends one exchange through it in the proxies' own host, and reports
 // what it did. Needs no mesh.
 import { createHash } from 'node:crypto';
-import { inspectPlugin, type PluginDescription } from '../core/wasm/inspect.ts';
-import type { RecordedAction, RecordedCall, RecordedLog } from '../core/wasm/recording.ts';
 import { DEFAULT_LIMITS } from '../core/wasm/spec.ts';
-import { type PluginKind, type TrialOutcome, tryPlugin } from '../core/wasm/trial.ts';
-import type { TrialRequest, TrialResponse } from '../core/wasm/trial-exchange.ts';
-import type { TrialMessage } from '../core/wasm/trial-session.ts';
-import type { TrialAnswer } from '../core/wasm/trial-upstreams.ts';
+import { inspectPlugin, type PluginDescription } from '../core/wasm/trial/check.ts';
+import type { RecordedAction, RecordedCall, RecordedLog } from '../core/wasm/trial/recording.ts';
+import { type PluginKind, type TrialOutcome, tryPlugin } from '../core/wasm/trial/trial.ts';
+import type { TrialRequest, TrialResponse } from '../core/wasm/trial/trial-exchange.ts';
+import type { TrialMessage } from '../core/wasm/trial/trial-session.ts';
+import type { TrialAnswer } from '../core/wasm/trial/trial-upstreams.ts';
 
 export interface TryOptions {
   /** As logs and properties name it. */

@@ -1,6 +1,6 @@
 // Asks whether a plugin may do what it wants to do: by a question on a terminal, by --allow in scripts.
 import { createInterface } from 'node:readline/promises';
-import type { Capability } from '../../core/wasm/capabilities.ts';
+import type { Capability } from '../../core/wasm/trial/capabilities.ts';
 import { checkAllowed, unsettled } from '../../plugins/allow.ts';
 import { StepFailed } from '../../plugins/step.ts';
 import { note } from '../output.ts';

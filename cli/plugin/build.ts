@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Problem } from '../../core/config/resource.ts';
-import type { PluginDescription } from '../../core/wasm/inspect.ts';
+import type { PluginDescription } from '../../core/wasm/trial/check.ts';
 import type { Project } from '../../plugins/project.ts';
 import { CliError, EXIT } from '../exit.ts';
 
@@ -51,7 +51,7 @@ export async function buildProject(project: Project, which: Which): Promise<Buil
   else
     throw new CliError(`${folder} has neither ${ENTRIES[0]} nor Cargo.toml nor go.mod: nothing to build`, EXIT.usage);
   const [{ inspectPlugin }, { createHash }] = await Promise.all([
-    import('../../core/wasm/inspect.ts'),
+    import('../../core/wasm/trial/check.ts'),
     import('node:crypto'),
   ]);
   const bytes = await readFile(wasm);

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { inspectPlugin } from '../../core/wasm/inspect.ts';
+import { inspectPlugin } from '../../core/wasm/trial/check.ts';
 import { canary } from '../../plugins/canary.ts';
 import { type Configuration, compileSchema } from '../../plugins/configuration.ts';
 import type { Project } from '../../plugins/project.ts';

@@ -1,7 +1,7 @@
 // One transaction from where a plugin is to its filter on every proxy. Each step is told; the first that fails says which it is
 // and why, and leaves the mesh and the lockfile as they were.
 import { digestOf } from '../../bus/objects.ts';
-import { inspectPlugin } from '../../core/wasm/inspect.ts';
+import { inspectPlugin } from '../../core/wasm/trial/check.ts';
 import { checkDeclared } from '../../plugins/allow.ts';
 import { canary } from '../../plugins/canary.ts';
 import { compileSchema } from '../../plugins/configuration.ts';

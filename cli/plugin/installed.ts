@@ -1,7 +1,7 @@
 // Plugins that the mesh has, and changing one of them: the configuration is checked against its schema and tried out before
 // anything is stored.
 import type { PluginSpec } from '../../core/config/kinds/plugin.ts';
-import { inspectPlugin } from '../../core/wasm/inspect.ts';
+import { inspectPlugin } from '../../core/wasm/trial/check.ts';
 import { canary } from '../../plugins/canary.ts';
 import { compileSchema } from '../../plugins/configuration.ts';
 import { StepFailed } from '../../plugins/step.ts';

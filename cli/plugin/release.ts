@@ -1,6 +1,6 @@
 // A plugin's folder on its way to others: everything that an installation would check is checked before it is packed.
 import { digestOf } from '../../bus/objects.ts';
-import { inspectPlugin } from '../../core/wasm/inspect.ts';
+import { inspectPlugin } from '../../core/wasm/trial/check.ts';
 import { checkDeclared } from '../../plugins/allow.ts';
 import { canary } from '../../plugins/canary.ts';
 import { compileSchema } from '../../plugins/configuration.ts';

@@ -2,7 +2,7 @@
 // mesh, with what it runs with there.
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { PluginKind } from '../../core/wasm/trial.ts';
+import type { PluginKind } from '../../core/wasm/trial/trial.ts';
 import { Api } from '../api.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { readWasm } from '../wasm-file.ts';

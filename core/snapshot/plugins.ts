@@ -27,7 +27,7 @@ export interface PluginUse {
   readonly phase: Phase;
   /** Higher comes first within a phase. */
   readonly priority: number;
-  /** What its module may import, by the names of core/wasm/capabilities.ts; null: whatever it does. */
+  /** What its module may import, by the names of core/wasm/trial/capabilities.ts; null: whatever it does. */
   readonly capabilities: readonly string[] | null;
   /** Where it stands by itself; null: in no chain of this kind. */
   stands(kind: ChainKind): Standing | null;

@@ -3,9 +3,9 @@
 
 import { extname } from 'node:path';
 import { Piscina } from 'piscina';
-import type { Examination, Findings } from '../wasm/examination.ts';
+import type { Examination, Findings } from '../wasm/trial/trial-task.ts';
 
-const TASK = new URL(`../wasm/examination${extname(import.meta.filename)}`, import.meta.url);
+const TASK = new URL(`../wasm/trial/trial-task${extname(import.meta.filename)}`, import.meta.url);
 /** Starting has its own fuel; this is for what fuel does not see, such as compiling a huge module. */
 const DEADLINE_MS = 20_000;
 const IDLE_MS = 2_000;

@@ -5,13 +5,13 @@ import type { Timers } from '../timers.ts';
 import type { RemoteKeys } from '../tokens/rules.ts';
 import type { Node } from '../workload.ts';
 import type { FuelBudget } from './fuel.ts';
-import type { Observer } from './observer.ts';
 import type { Metrics } from './shared/metrics.ts';
 import type { Queues } from './shared/queues.ts';
 import type { SharedData } from './shared/shared-data.ts';
 import type { Buckets } from './shared-buckets.ts';
 import type { ActiveFaults } from './shared-faults.ts';
 import type { RestartReason } from './traps.ts';
+import type { Observer } from './trial/observer.ts';
 import type { Upstreams } from './upstreams.ts';
 
 export interface Host {

@@ -10,10 +10,10 @@ import type { Host } from './host.ts';
 import { HttpCalls } from './http-calls.ts';
 import { GuestMemory } from './memory.ts';
 import { checkArity } from './module.ts';
-import { observedCallback, observedFunctions, observedMalloc } from './observed.ts';
 import type { Plugin } from './plugin.ts';
 import type { WasmStream } from './stream.ts';
 import { CallForbidden, GuestExit, trapText } from './traps.ts';
+import { observedCallback, observedFunctions, observedMalloc } from './trial/observed.ts';
 
 /** Whose behalf a host function acts on: a plugin's root, or one stream of it. */
 export interface Context extends FuelPayer {

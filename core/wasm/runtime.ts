@@ -14,7 +14,6 @@ import { NO_REMOTE_KEYS } from './foreign-token.ts';
 import { DEFAULT_FUEL, type FuelBudget } from './fuel.ts';
 import type { Host } from './host.ts';
 import { checkModule } from './module.ts';
-import type { Observer } from './observer.ts';
 import { Plugin } from './plugin.ts';
 import { type Metric, Metrics } from './shared/metrics.ts';
 import { Queues } from './shared/queues.ts';
@@ -24,6 +23,7 @@ import { TokenBuckets } from './shared-buckets.ts';
 import { ActiveFaults } from './shared-faults.ts';
 import type { PluginSpec } from './spec.ts';
 import { PluginRefused, type RestartReason } from './traps.ts';
+import type { Observer } from './trial/observer.ts';
 import type { Upstreams } from './upstreams.ts';
 import { Vm } from './vm.ts';
 

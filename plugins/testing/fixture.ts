@@ -7,8 +7,8 @@
 //   expect: { response: { status: 400 } }
 import { FRAMING } from '../../core/wasm/abi/header-map.ts';
 import type { Pair } from '../../core/wasm/abi/pairs.ts';
-import type { TrialRequest, TrialResponse } from '../../core/wasm/trial-exchange.ts';
-import type { TrialAnswer } from '../../core/wasm/trial-upstreams.ts';
+import type { TrialRequest, TrialResponse } from '../../core/wasm/trial/trial-exchange.ts';
+import type { TrialAnswer } from '../../core/wasm/trial/trial-upstreams.ts';
 import { propertyValue } from '../property-value.ts';
 import { type Check, checksOf, startChecks } from './expectation.ts';
 import { type Matcher, matcher } from './matcher.ts';

@@ -3,10 +3,10 @@
 import { createHash } from 'node:crypto';
 
 import type { FuelBudget } from '../../core/wasm/fuel.ts';
-import { inspectPlugin } from '../../core/wasm/inspect.ts';
-import { Recording } from '../../core/wasm/recording.ts';
 import { DEFAULT_LIMITS, type PluginSpec } from '../../core/wasm/spec.ts';
-import { NOTHING, type Passed, TrialSession } from '../../core/wasm/trial-session.ts';
+import { inspectPlugin } from '../../core/wasm/trial/check.ts';
+import { Recording } from '../../core/wasm/trial/recording.ts';
+import { NOTHING, type Passed, TrialSession } from '../../core/wasm/trial/trial-session.ts';
 import { asText, TRIAL_FUEL } from '../try.ts';
 import type { Happened, Mismatch } from './expectation.ts';
 import type { Step, TestCase } from './fixture.ts';

@@ -1,6 +1,6 @@
 // `mesh plugin check`: what a module is, whether proxies would run it, and what it will be able to do, in words.
 import type { Command } from 'commander';
-import type { PluginDescription } from '../../../core/wasm/inspect.ts';
+import type { PluginDescription } from '../../../core/wasm/trial/check.ts';
 import { EXIT } from '../../exit.ts';
 import { note, paint, print, printJson } from '../../output.ts';
 
@@ -23,7 +23,7 @@ Examples:
     )
     .action(async (file: string, options: { json?: boolean }) => {
       const [{ describePlugin }, { readWasm }] = await Promise.all([
-        import('../../../core/wasm/inspect.ts'),
+        import('../../../core/wasm/trial/check.ts'),
         import('../../wasm-file.ts'),
       ]);
       const { bytes, size } = await readWasm(file);

@@ -1,7 +1,7 @@
 // `mesh plugin info`: all there is to know of a plugin, installed or not, before anything of it runs.
 import type { Command } from 'commander';
 import { ROOT_NAMESPACE } from '../../../core/builtins/attachment.ts';
-import type { Capability } from '../../../core/wasm/capabilities.ts';
+import type { Capability } from '../../../core/wasm/trial/capabilities.ts';
 import type { FoundPlugin } from '../../../plugins/source/package.ts';
 import type { Api } from '../../api.ts';
 import { print, printJson } from '../../output.ts';
@@ -62,7 +62,7 @@ export function addInfoCommand(group: Command): void {
 
 async function ofInstalled(api: Api, plugin: PluginResource): Promise<Facts> {
   const [{ describePlugin }, { schemaOf }, { label }, { surveyProxies }] = await Promise.all([
-    import('../../../core/wasm/inspect.ts'),
+    import('../../../core/wasm/trial/check.ts'),
     import('../../plugin/resource.ts'),
     import('../../plugin/installed.ts'),
     import('../../plugin/running.ts'),
@@ -81,7 +81,7 @@ async function ofInstalled(api: Api, plugin: PluginResource): Promise<Facts> {
 async function ofSpec(spec: string, options: Options): Promise<Facts> {
   const [{ findPlugin }, { describePlugin }, { digestOf }, { inSteps, tell }] = await Promise.all([
     import('../../../plugins/source/find.ts'),
-    import('../../../core/wasm/inspect.ts'),
+    import('../../../core/wasm/trial/check.ts'),
     import('../../../bus/objects.ts'),
     import('../../plugin/progress.ts'),
   ]);

@@ -1,6 +1,6 @@
 // The observer that writes down what a guest did, within limits.
 
-import { GuestLog } from './abi/abi.ts';
+import { GuestLog } from '../abi/abi.ts';
 import type { HostArgument, Observer } from './observer.ts';
 
 export interface RecordedAction {

@@ -1,8 +1,8 @@
 // The services that a trial pretends to have: each answers every call with what was given beforehand, on a later turn.
 
-import { Head } from '../http/head.ts';
+import { Head } from '../../http/head.ts';
+import type { GiveUp, Upstream, UpstreamFailure, UpstreamRequest, UpstreamResponse, Upstreams } from '../upstreams.ts';
 import type { TrialResponse } from './trial-exchange.ts';
-import type { GiveUp, Upstream, UpstreamFailure, UpstreamRequest, UpstreamResponse, Upstreams } from './upstreams.ts';
 
 /** What a service answers, or why it does not. */
 export type TrialAnswer = TrialResponse | UpstreamFailure;

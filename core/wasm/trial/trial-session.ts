@@ -2,18 +2,18 @@
 // instance, with the other ends given beforehand and everything that the guest does written down. Opens no socket.
 
 import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises';
-import { type Timer, Timers } from '../timers.ts';
-import type { Node } from '../workload.ts';
-import { MetricType } from './abi/abi.ts';
-import { mapPairs } from './abi/header-map.ts';
-import type { Pair } from './abi/pairs.ts';
-import type { FuelBudget } from './fuel.ts';
+import { type Timer, Timers } from '../../timers.ts';
+import type { Node } from '../../workload.ts';
+import { MetricType } from '../abi/abi.ts';
+import { mapPairs } from '../abi/header-map.ts';
+import type { Pair } from '../abi/pairs.ts';
+import type { FuelBudget } from '../fuel.ts';
+import type { Plugin } from '../plugin.ts';
+import { WasmRuntime } from '../runtime.ts';
+import { createSharedMemory } from '../shared/shared-memory.ts';
+import type { PluginSpec } from '../spec.ts';
+import { PluginRefused } from '../traps.ts';
 import type { Observer } from './observer.ts';
-import type { Plugin } from './plugin.ts';
-import { WasmRuntime } from './runtime.ts';
-import { createSharedMemory } from './shared/shared-memory.ts';
-import type { PluginSpec } from './spec.ts';
-import { PluginRefused } from './traps.ts';
 import { TrialConnection } from './trial-connection.ts';
 import { TrialExchange, type TrialRequest, type TrialResponse } from './trial-exchange.ts';
 import { TrialUpstreams } from './trial-upstreams.ts';

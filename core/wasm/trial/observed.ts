@@ -1,13 +1,13 @@
 // An instance under observation: its host functions and callbacks tell the observer before and after they run. The
 // functions themselves are the ones that every instance has.
 
-import { HOST_FUNCTIONS } from './abi/abi.ts';
-import type { HostFunction } from './abi/host-table.ts';
-import { decodePairs } from './abi/pairs.ts';
-import type { Callback, Instance } from './instance.ts';
-import type { GuestMemory } from './memory.ts';
+import { HOST_FUNCTIONS } from '../abi/abi.ts';
+import type { HostFunction } from '../abi/host-table.ts';
+import { decodePairs } from '../abi/pairs.ts';
+import type { Callback, Instance } from '../instance.ts';
+import type { GuestMemory } from '../memory.ts';
+import { trapText } from '../traps.ts';
 import type { HostArgument, Observer } from './observer.ts';
-import { trapText } from './traps.ts';
 
 /** n a number, s a signed one, t a text (pointer, length), p pairs (same), q a property's path (same), - room for a result. */
 const PARAMETERS: Readonly<Record<string, string>> = {

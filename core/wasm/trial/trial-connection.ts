@@ -1,9 +1,9 @@
 // A connection without sockets, through one network plugin: what the client and the upstream say is given beforehand, and
 // what would have reached the other side is kept.
 
-import { BodyBuffer } from '../exchange/body-buffer.ts';
-import type { ConnectionOwner, ConnectionRecord, NetworkFilter, Side } from '../transport/network-filter.ts';
-import type { Plugin } from './plugin.ts';
+import { BodyBuffer } from '../../exchange/body-buffer.ts';
+import type { ConnectionOwner, ConnectionRecord, NetworkFilter, Side } from '../../transport/network-filter.ts';
+import type { Plugin } from '../plugin.ts';
 
 export class TrialConnection implements ConnectionOwner {
   readonly record: ConnectionRecord;

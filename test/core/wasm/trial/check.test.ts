@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 
-import { describePlugin } from '../../../core/wasm/inspect.ts';
-import { busy, denying, filter, REQUEST_HEADERS } from '../../plugins/wat.ts';
-import { env, guest } from './guests.ts';
+import { describePlugin } from '../../../../core/wasm/trial/check.ts';
+import { busy, denying, filter, REQUEST_HEADERS } from '../../../plugins/wat.ts';
+import { env, guest } from '../guests.ts';
 
 test('what a module will be able to do follows from what it imports and exports', () => {
   const { accepted, refusal, abi, kind, capabilities, memoryPages, memoryLimitPages, imports } = describePlugin(busy());

@@ -1,16 +1,16 @@
 // An exchange without sockets: the chain drives its one filter as in a proxy, the upstream's answer is given beforehand,
 // and what would have been sent is kept.
 
-import { FAILURES, type FailureCode, flagBit } from '../errors.ts';
-import type { FilterFactory, LocalReply } from '../exchange/filter.ts';
-import { ChainSpec } from '../exchange/filter-chain.ts';
-import { Passage, type Traveller } from '../exchange/filter-manager.ts';
-import { type Answer, answerFailure, answerReply } from '../exchange/local-reply.ts';
-import { Head } from '../http/head.ts';
-import type { Timers } from '../timers.ts';
-import type { Workload } from '../workload.ts';
-import { mapPairs } from './abi/header-map.ts';
-import type { Pair } from './abi/pairs.ts';
+import { FAILURES, type FailureCode, flagBit } from '../../errors.ts';
+import type { FilterFactory, LocalReply } from '../../exchange/filter.ts';
+import { ChainSpec } from '../../exchange/filter-chain.ts';
+import { Passage, type Traveller } from '../../exchange/filter-manager.ts';
+import { type Answer, answerFailure, answerReply } from '../../exchange/local-reply.ts';
+import { Head } from '../../http/head.ts';
+import type { Timers } from '../../timers.ts';
+import type { Workload } from '../../workload.ts';
+import { mapPairs } from '../abi/header-map.ts';
+import type { Pair } from '../abi/pairs.ts';
 
 /** Headers are latin1, one char a byte. */
 export interface TrialRequest {

@@ -1,14 +1,14 @@
 // A thread's task: what a module is, whether it may run, and whether it accepts configurations, tried on instances that
 // see no traffic. Modules are rewritten and compiled here, away from the shards and from the main thread.
 
-import { Timers } from '../timers.ts';
-import type { Node } from '../workload.ts';
-import { inspectPlugin } from './inspect.ts';
-import { WasmRuntime } from './runtime.ts';
-import { createSharedMemory, emptySharedMemory, type SharedMemory } from './shared/shared-memory.ts';
-import type { PluginConfig, PluginType } from './spec.ts';
-import { PluginRefused } from './traps.ts';
-import type { Upstream } from './upstreams.ts';
+import { Timers } from '../../timers.ts';
+import type { Node } from '../../workload.ts';
+import { WasmRuntime } from '../runtime.ts';
+import { createSharedMemory, emptySharedMemory, type SharedMemory } from '../shared/shared-memory.ts';
+import type { PluginConfig, PluginType } from '../spec.ts';
+import { PluginRefused } from '../traps.ts';
+import type { Upstream } from '../upstreams.ts';
+import { inspectPlugin } from './check.ts';
 
 /** Plain data and a compiled module. */
 export interface Examination {
