@@ -1,7 +1,7 @@
 // Whether a module takes a configuration: it is started, in the proxies' own host and with their budgets, before any proxy runs it.
 
-import { DEFAULT_FUEL } from '../core/wasm/fuel.ts';
-import { DEFAULT_LIMITS } from '../core/wasm/spec.ts';
+import { DEFAULT_FUEL } from '../core/wasm/guest/fuel.ts';
+import { DEFAULT_LIMITS } from '../core/wasm/guest/spec.ts';
 import type { Inspection } from '../core/wasm/trial/check.ts';
 import { type PluginKind, tryPlugin } from '../core/wasm/trial/trial.ts';
 import type { Configuration } from './configuration.ts';

@@ -1,7 +1,7 @@
 // Tries any proxy-wasm module: checks and meters it, sends one exchange through it in the proxies' own host, and reports
 // what it did. Needs no mesh.
 import { createHash } from 'node:crypto';
-import { DEFAULT_LIMITS } from '../core/wasm/spec.ts';
+import { DEFAULT_LIMITS } from '../core/wasm/guest/spec.ts';
 import { inspectPlugin, type PluginDescription } from '../core/wasm/trial/check.ts';
 import type { RecordedAction, RecordedCall, RecordedLog } from '../core/wasm/trial/recording.ts';
 import { type PluginKind, type TrialOutcome, tryPlugin } from '../core/wasm/trial/trial.ts';

@@ -11,9 +11,9 @@ import { Head } from '../../core/http/head.ts';
 import { Isolation } from '../../core/isolation/isolation.ts';
 import { Isolates } from '../../core/threads/filter-threads.ts';
 import { Timers } from '../../core/timers.ts';
-import { WasmRuntime } from '../../core/wasm/runtime.ts';
+import { WasmRuntime } from '../../core/wasm/guest/runtime.ts';
+import type { PluginSpec } from '../../core/wasm/guest/spec.ts';
 import { createSharedMemory } from '../../core/wasm/shared/shared-memory.ts';
-import type { PluginSpec } from '../../core/wasm/spec.ts';
 import { CONNECTION, NODE, plainSpec } from './request.ts';
 
 const FIXTURES = join(import.meta.dirname, '../../filters/sdk/fixtures');

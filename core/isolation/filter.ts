@@ -2,8 +2,8 @@
 // is on the one where fewest of this shard's streams are when it comes.
 
 import type { FilterFactory, FilterStream, HttpFilter } from '../exchange/filter.ts';
-import type { PluginSpec } from '../wasm/spec.ts';
-import { wantsOf } from '../wasm/vm.ts';
+import type { PluginSpec } from '../wasm/guest/spec.ts';
+import { wantsOf } from '../wasm/guest/vm.ts';
 import type { Link } from './link.ts';
 import type { ThreadStatus } from './messages.ts';
 import { IsolatedStream } from './stream.ts';

@@ -3,10 +3,10 @@
 
 import type { FilterFactory } from '../exchange/filter.ts';
 import { Timers } from '../timers.ts';
-import type { FuelBudget } from '../wasm/fuel.ts';
-import { WasmRuntime } from '../wasm/runtime.ts';
-import { configKey, type PluginSpec } from '../wasm/spec.ts';
-import { PluginRefused } from '../wasm/traps.ts';
+import type { FuelBudget } from '../wasm/guest/fuel.ts';
+import { WasmRuntime } from '../wasm/guest/runtime.ts';
+import { configKey, type PluginSpec } from '../wasm/guest/spec.ts';
+import { PluginRefused } from '../wasm/guest/traps.ts';
 import { Busy, HEARTBEAT_MS } from './busy.ts';
 import type { IsolateNews, IsolateOrder, IsolateStart, ThreadStatus } from './messages.ts';
 import { type Host, type Resident, ShardLink } from './shard-link.ts';

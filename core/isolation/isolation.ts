@@ -2,8 +2,8 @@
 // a shard without any has nothing of this.
 
 import type { FilterFactory } from '../exchange/filter.ts';
-import { fingerprint, type PluginStatus } from '../wasm/runtime.ts';
-import type { PluginSpec } from '../wasm/spec.ts';
+import { fingerprint, type PluginStatus } from '../wasm/guest/runtime.ts';
+import type { PluginSpec } from '../wasm/guest/spec.ts';
 import { IsolatedFilter } from './filter.ts';
 import { Link, type LinkEnvironment } from './link.ts';
 import type { ThreadStatus } from './messages.ts';

@@ -6,10 +6,10 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Flag } from '../errors.ts';
 import type { Direction, LocalReply } from '../exchange/filter.ts';
 import type { LogLevel } from '../shard/protocol.ts';
-import type { PluginStatus } from '../wasm/runtime.ts';
+import type { PluginStatus } from '../wasm/guest/runtime.ts';
+import type { PluginSpec } from '../wasm/guest/spec.ts';
+import type { RestartReason } from '../wasm/guest/traps.ts';
 import type { SharedMemory } from '../wasm/shared/shared-memory.ts';
-import type { PluginSpec } from '../wasm/spec.ts';
-import type { RestartReason } from '../wasm/traps.ts';
 import type { Node } from '../workload.ts';
 import type { Facts, HeadChanges, LaterFacts, PackedHead, PackedToken } from './packing.ts';
 
@@ -113,7 +113,7 @@ export type FromIsolate =
       readonly call: number;
       readonly plugin: string;
       readonly upstream: string;
-      /** Of the plugin that calls: core/wasm/spec.ts. */
+      /** Of the plugin that calls: core/wasm/guest/spec.ts. */
       readonly mayCall: readonly string[] | null;
       readonly head: PackedHead;
       readonly body: Uint8Array;

@@ -5,9 +5,9 @@ import type { MessagePort } from 'node:worker_threads';
 
 import type { FilterFactory } from '../exchange/filter.ts';
 import type { Timers } from '../timers.ts';
-import { stopgap } from '../wasm/missing.ts';
-import type { PluginSpec } from '../wasm/spec.ts';
-import type { GiveUp, UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../wasm/upstreams.ts';
+import type { PluginSpec } from '../wasm/guest/spec.ts';
+import { stopgap } from '../wasm/guest/unavailable-filter.ts';
+import type { GiveUp, UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../wasm/guest/upstreams.ts';
 import type { Busy } from './busy.ts';
 import { ExchangeCopy, type Outward } from './exchange.ts';
 import type { CallOutcome, FromIsolate, StreamEvent, ThreadStatus, ToIsolate } from './messages.ts';

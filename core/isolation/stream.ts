@@ -7,8 +7,8 @@
 import type { BodyBuffer } from '../exchange/body-buffer.ts';
 import type { Direction, FilterStream, HttpFilter, Verdict } from '../exchange/filter.ts';
 import type { Head } from '../http/head.ts';
-import { failStream } from '../wasm/missing.ts';
-import { lengthMayChange } from '../wasm/stream.ts';
+import { lengthMayChange } from '../wasm/guest/stream.ts';
+import { failStream } from '../wasm/guest/unavailable-filter.ts';
 import type { IsolatedFilter } from './filter.ts';
 import type { Link } from './link.ts';
 import type { Changes, Properties, StreamEvent } from './messages.ts';

@@ -7,7 +7,7 @@ import { type WantedPlugin, wantedPlugins } from '../snapshot/chain-plan.ts';
 import { chainKinds } from '../snapshot/compile.ts';
 import { policiesIn } from '../snapshot/policies.ts';
 import type { Examiner } from '../threads/trial-thread.ts';
-import { configKey, moduleKey } from '../wasm/spec.ts';
+import { configKey, moduleKey } from '../wasm/guest/spec.ts';
 import type { ExaminedCode, Findings } from '../wasm/trial/trial-task.ts';
 import type { Node } from '../workload.ts';
 import { digestOf, type ModuleFolder } from './module-folder.ts';

@@ -2,7 +2,7 @@
 // be gone since.
 
 import type { Exposition } from '../telemetry/prometheus.ts';
-import type { RestartReason } from '../wasm/traps.ts';
+import type { RestartReason } from '../wasm/guest/traps.ts';
 
 /** Plugins come and go by name; what is more than this is counted as `other`. */
 const MAX_PLUGINS = 500;

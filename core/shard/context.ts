@@ -9,8 +9,8 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Timers } from '../timers.ts';
 import type { RemoteKeys } from '../tokens/rules.ts';
 import type { NetworkFilterFactory } from '../transport/network-filter.ts';
+import type { RestartReason } from '../wasm/guest/traps.ts';
 import type { SharedMemory } from '../wasm/shared/shared-memory.ts';
-import type { RestartReason } from '../wasm/traps.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
 import type { ListenerSpec, LogLevel, ModuleSpec, ShardOptions } from './protocol.ts';
 

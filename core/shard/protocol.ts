@@ -3,9 +3,9 @@
 import type { MessagePort } from 'node:worker_threads';
 
 import type { Problem, Resource } from '../config/resource.ts';
+import type { PluginType } from '../wasm/guest/spec.ts';
+import type { RestartReason } from '../wasm/guest/traps.ts';
 import type { SharedMemory } from '../wasm/shared/shared-memory.ts';
-import type { PluginType } from '../wasm/spec.ts';
-import type { RestartReason } from '../wasm/traps.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
 
 /** A listener with its real port: the main thread has bound it once, alone, to prove that the port is free. */

@@ -9,8 +9,7 @@ import type { FilterSource } from '../snapshot/filters.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Timers } from '../timers.ts';
 import type { NetworkFilterFactory } from '../transport/network-filter.ts';
-import { missingFilter } from '../wasm/missing.ts';
-import { type PluginStatus, WasmRuntime } from '../wasm/runtime.ts';
+import { type PluginStatus, WasmRuntime } from '../wasm/guest/runtime.ts';
 import {
   configKey,
   DEFAULT_LIMITS,
@@ -18,8 +17,9 @@ import {
   type PluginConfig,
   type PluginSpec,
   type PluginType,
-} from '../wasm/spec.ts';
-import type { Upstreams } from '../wasm/upstreams.ts';
+} from '../wasm/guest/spec.ts';
+import { missingFilter } from '../wasm/guest/unavailable-filter.ts';
+import type { Upstreams } from '../wasm/guest/upstreams.ts';
 import type { DataPlaneEnvironment } from './context.ts';
 import type { LogLevel, ModuleSpec, PluginModule } from './protocol.ts';
 

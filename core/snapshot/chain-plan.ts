@@ -6,7 +6,7 @@ import type { Builtin, ConfigurableBuiltin, JsonObject, Policies } from '../buil
 import { CHAIN_ORDER, type ChainKind, CONFIGURABLE } from '../builtins/order.ts';
 import type { FilterChainSpec } from '../config/kinds/filter-chain.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
-import { configKey, type PluginConfig } from '../wasm/spec.ts';
+import { configKey, type PluginConfig } from '../wasm/guest/spec.ts';
 import type { Node } from '../workload.ts';
 import { type Phase, type PluginUse, pluginNamed, pluginsOf, withConfig } from './plugins.ts';
 

@@ -5,7 +5,7 @@ import type { HTTPRoute } from '../config/kinds/virtual-service.ts';
 import type { FilterFactory, ServicePlugin } from '../exchange/filter.ts';
 import { ChainSpec, EMPTY_CHAIN } from '../exchange/filter-chain.ts';
 import type { NetworkFilterFactory } from '../transport/network-filter.ts';
-import type { PluginConfig, PluginType } from '../wasm/spec.ts';
+import type { PluginConfig, PluginType } from '../wasm/guest/spec.ts';
 
 /** Gives filters their instances: equal configurations are the same filter. */
 export interface FilterSource {

@@ -6,7 +6,7 @@ import type { JsonObject, Policies, RouteBuiltin, WorkloadBuiltin } from '../bui
 import type { ChainKind } from '../builtins/order.ts';
 import type { ServicePlugin } from '../exchange/filter.ts';
 import type { NetworkPlacement } from '../transport/network-filter.ts';
-import type { PluginConfig } from '../wasm/spec.ts';
+import type { PluginConfig } from '../wasm/guest/spec.ts';
 import type { Node } from '../workload.ts';
 import { type BuiltinSlot, type ConfiguredSlot, type PluginSlot, planChain } from './chain-plan.ts';
 import { ChainBuilder, type FilterSource, type Placed, type Station } from './filters.ts';

@@ -8,7 +8,7 @@ import type { PluginSpec } from '../config/kinds/plugin.ts';
 import type { WasmPluginSpec } from '../config/kinds/wasm-plugin.ts';
 import { moduleDigest } from '../config/modules.ts';
 import { type Resource, resourceKey } from '../config/resource.ts';
-import { DEFAULT_LIMITS, type PluginConfig, type PluginLimits, type PluginType } from '../wasm/spec.ts';
+import { DEFAULT_LIMITS, type PluginConfig, type PluginLimits, type PluginType } from '../wasm/guest/spec.ts';
 import type { Node } from '../workload.ts';
 import { hostVariable } from './host-environment.ts';
 

@@ -10,8 +10,8 @@ import { BusyWatch, createBusy } from '../isolation/busy.ts';
 import type { IsolateNews, IsolateOrder, IsolateStart } from '../isolation/messages.ts';
 import type { Log } from '../main/options.ts';
 import type { LogLevel } from '../shard/protocol.ts';
+import type { RestartReason } from '../wasm/guest/traps.ts';
 import type { SharedMemory } from '../wasm/shared/shared-memory.ts';
-import type { RestartReason } from '../wasm/traps.ts';
 import type { Node } from '../workload.ts';
 
 export interface IsolatesEnvironment {

@@ -2,9 +2,9 @@
 //   weft_begin_fault(u32 most)  Ok: it counts until the stream ends
 
 import { MetricType, Status } from './abi/abi.ts';
-import type { Instance } from './instance.ts';
+import type { Instance } from './guest/instance.ts';
+import { WasmStream } from './guest/stream.ts';
 import { HOST } from './shared/metrics.ts';
-import { WasmStream } from './stream.ts';
 
 const OVERFLOWS = 'weft_fault_overflows_total';
 

@@ -7,9 +7,9 @@
 //   block, out   u32 1 if limited | u32 tokens of the bucket that decided | u32 remaining | u32 seconds until there is one
 
 import { Status } from './abi/abi.ts';
-import type { Instance } from './instance.ts';
+import type { Instance } from './guest/instance.ts';
+import type { Plugin } from './guest/plugin.ts';
 import { LimitMetrics } from './limit-metrics.ts';
-import type { Plugin } from './plugin.ts';
 import type { Rate } from './shared-buckets.ts';
 
 /** One limit, as core/builtins/ratelimit.ts describes it. */

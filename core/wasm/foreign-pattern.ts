@@ -3,8 +3,8 @@
 
 import { patternOf } from '../patterns.ts';
 import { Status } from './abi/abi.ts';
-import type { Instance } from './instance.ts';
-import { WasmStream } from './stream.ts';
+import type { Instance } from './guest/instance.ts';
+import { WasmStream } from './guest/stream.ts';
 
 /** Of the route's configuration where the stream has one, else of the filter's. */
 export function matchesPattern({ effective, memory }: Instance, at: number, length: number): number {

@@ -6,8 +6,8 @@
 import type { RemoteKeys } from '../tokens/rules.ts';
 import { TokenRules } from '../tokens/rules.ts';
 import { Status } from './abi/abi.ts';
-import type { Instance } from './instance.ts';
-import type { Plugin } from './plugin.ts';
+import type { Instance } from './guest/instance.ts';
+import type { Plugin } from './guest/plugin.ts';
 
 /** Where nobody fetches keys. */
 export const NO_REMOTE_KEYS: RemoteKeys = { current: () => null, missing: () => undefined };

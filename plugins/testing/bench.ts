@@ -1,6 +1,6 @@
 // What a plugin's callbacks cost: the exchanges of its fixtures again and again through one instance, with a watch on each
 // callback, the fuel that it uses, and what the host allocates in the guest. Says nothing about the host's own work.
-import type { FuelBudget } from '../../core/wasm/fuel.ts';
+import type { FuelBudget } from '../../core/wasm/guest/fuel.ts';
 import type { Observer } from '../../core/wasm/trial/observer.ts';
 import { TrialSession } from '../../core/wasm/trial/trial-session.ts';
 import type { Step, TestCase } from './fixture.ts';

@@ -2,8 +2,8 @@
 // what is different from what is expected is told. Opens no socket.
 import { createHash } from 'node:crypto';
 
-import type { FuelBudget } from '../../core/wasm/fuel.ts';
-import { DEFAULT_LIMITS, type PluginSpec } from '../../core/wasm/spec.ts';
+import type { FuelBudget } from '../../core/wasm/guest/fuel.ts';
+import { DEFAULT_LIMITS, type PluginSpec } from '../../core/wasm/guest/spec.ts';
 import { inspectPlugin } from '../../core/wasm/trial/check.ts';
 import { Recording } from '../../core/wasm/trial/recording.ts';
 import { NOTHING, type Passed, TrialSession } from '../../core/wasm/trial/trial-session.ts';

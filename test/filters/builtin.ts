@@ -3,7 +3,7 @@
 import { buildFilters } from '../../asbuild/build.ts';
 import { loadBuiltins } from '../../asbuild/manifest.ts';
 import type { FilterFactory } from '../../core/exchange/filter.ts';
-import type { WasmRuntime } from '../../core/wasm/runtime.ts';
+import type { WasmRuntime } from '../../core/wasm/guest/runtime.ts';
 import { specFor } from '../core/wasm/harness.ts';
 
 /** Builds it when its sources have changed, and returns what configures it in a runtime. */

@@ -1,8 +1,8 @@
 // Host functions: buffers (bodies, configurations, arguments of a foreign call).
 
 import type { BodyBuffer } from '../../exchange/body-buffer.ts';
-import { WasmConnection } from '../connection.ts';
-import type { Instance } from '../instance.ts';
+import { WasmConnection } from '../guest/connection.ts';
+import type { Instance } from '../guest/instance.ts';
 import { BufferType, Status } from './abi.ts';
 import type { HostFunction } from './host-table.ts';
 

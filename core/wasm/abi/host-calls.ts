@@ -2,9 +2,9 @@
 // hand to their author as an error, with one line in the log that says why.
 
 import { Head } from '../../http/head.ts';
-import type { Instance } from '../instance.ts';
-import type { PluginConfig } from '../spec.ts';
-import type { Upstream } from '../upstreams.ts';
+import type { Instance } from '../guest/instance.ts';
+import type { PluginConfig } from '../guest/spec.ts';
+import type { Upstream } from '../guest/upstreams.ts';
 import { Status } from './abi.ts';
 import { grpcClusterName } from './grpc-service.ts';
 import { replaceAll } from './header-map.ts';

@@ -2,7 +2,7 @@
 // it arrived in. Strings are made only for what filters write.
 
 import { type Head, valueAllowed } from '../../http/head.ts';
-import type { Instance } from '../instance.ts';
+import type { Instance } from '../guest/instance.ts';
 import { MapType, Status } from './abi.ts';
 import {
   addField,

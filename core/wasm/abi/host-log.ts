@@ -1,7 +1,7 @@
 // Host functions: logging and time. The only ones that a guest may call while it starts or allocates.
 
 import type { LogLevel } from '../../shard/protocol.ts';
-import type { Instance } from '../instance.ts';
+import type { Instance } from '../guest/instance.ts';
 import { GuestLog, Status } from './abi.ts';
 import type { HostFunction } from './host-table.ts';
 

@@ -1,6 +1,6 @@
 // Host functions: metrics.
 
-import type { Instance } from '../instance.ts';
+import type { Instance } from '../guest/instance.ts';
 import { NO_METRIC } from '../shared/metrics.ts';
 import { MetricType, Status } from './abi.ts';
 import type { HostFunction } from './host-table.ts';

@@ -1,9 +1,9 @@
 // Host functions: properties. `weft.filter_config` is this route's configuration of the current filter.
 
 import type { Node } from '../../workload.ts';
-import { WasmConnection } from '../connection.ts';
-import type { Context, Instance } from '../instance.ts';
-import { WasmStream } from '../stream.ts';
+import { WasmConnection } from '../guest/connection.ts';
+import type { Context, Instance } from '../guest/instance.ts';
+import { WasmStream } from '../guest/stream.ts';
 import { Status } from './abi.ts';
 import type { HostFunction } from './host-table.ts';
 import { Interned } from './name-cache.ts';

@@ -1,6 +1,6 @@
 // Host functions: shared data and shared queues, scoped by the plugin's vm id.
 
-import type { Instance } from '../instance.ts';
+import type { Instance } from '../guest/instance.ts';
 import { NO_QUEUE } from '../shared/queues.ts';
 import { Status } from './abi.ts';
 import type { HostFunction } from './host-table.ts';

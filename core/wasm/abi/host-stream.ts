@@ -3,9 +3,9 @@
 import type { LocalReply } from '../../exchange/filter.ts';
 import { fieldAllowed } from '../../http/head.ts';
 import type { Side } from '../../transport/network-filter.ts';
-import { WasmConnection } from '../connection.ts';
-import type { Instance } from '../instance.ts';
-import { WasmStream } from '../stream.ts';
+import { WasmConnection } from '../guest/connection.ts';
+import type { Instance } from '../guest/instance.ts';
+import { WasmStream } from '../guest/stream.ts';
 import { Status, StreamType } from './abi.ts';
 import type { HostFunction } from './host-table.ts';
 import { decodePairs } from './pairs.ts';

@@ -1,6 +1,6 @@
 // Every function that a guest may import, bound to one instance. A topic a file; the list here is the whole ABI.
 
-import type { Instance } from '../instance.ts';
+import type { Instance } from '../guest/instance.ts';
 import { HOST_FUNCTIONS, WASI_MODULES } from './abi.ts';
 import { bufferFunctions } from './host-buffers.ts';
 import { callFunctions } from './host-calls.ts';

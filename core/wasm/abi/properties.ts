@@ -7,7 +7,7 @@ import type { ExchangeRecord } from '../../exchange/record.ts';
 import { FieldName, type Head } from '../../http/head.ts';
 import type { ConnectionRecord } from '../../transport/network-filter.ts';
 import type { Node, Workload } from '../../workload.ts';
-import type { Plugin } from '../plugin.ts';
+import type { Plugin } from '../guest/plugin.ts';
 
 /** A latin1 string, bytes, or undefined: not there. */
 export type Property = string | Uint8Array | undefined;

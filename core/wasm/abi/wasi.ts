@@ -1,8 +1,8 @@
 // The part of WASI that filters' toolchains import: output to the log, clocks, randomness, configured environment. No
 // files, no sockets; the answers are those of Envoy's host, which toolchains are known to survive.
 
-import type { Instance } from '../instance.ts';
-import { GuestExit } from '../traps.ts';
+import type { Instance } from '../guest/instance.ts';
+import { GuestExit } from '../guest/traps.ts';
 import { GuestLog } from './abi.ts';
 import { logOf, nanoseconds } from './host-log.ts';
 import type { HostFunction } from './host-table.ts';

@@ -1,8 +1,8 @@
 // Rewrites a third-party module so that it can be stopped: it pays fuel as it runs and traps when that is spent, its memory
 // is capped, and its start section becomes an export. In one pass over the bytes, section by section; no index of the
 // module changes, because what is added comes last in its section. The same input gives the same output.
-import { FUEL_GLOBAL, START_EXPORT } from '../fuel.ts';
-import { PluginRefused } from '../traps.ts';
+import { FUEL_GLOBAL, START_EXPORT } from '../guest/fuel.ts';
+import { PluginRefused } from '../guest/traps.ts';
 import { meterBody, type Surroundings } from './body.ts';
 import { valueType } from './instructions.ts';
 import { Reader } from './reader.ts';

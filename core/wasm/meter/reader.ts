@@ -1,5 +1,5 @@
 // Reads the pieces of a WebAssembly binary, strictly: whatever is cut off or malformed is refused with its offset.
-import { PluginRefused } from '../traps.ts';
+import { PluginRefused } from '../guest/traps.ts';
 
 export class Reader {
   readonly bytes: Uint8Array;

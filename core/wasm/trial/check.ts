@@ -1,9 +1,9 @@
 // What a module is and what it will be able to do, told before any of it runs. One line says why it is refused.
 import { ABI_MARKERS } from '../abi/abi.ts';
+import { checkArity, checkModule } from '../guest/module.ts';
+import { PluginRefused } from '../guest/traps.ts';
 import { type Metered, type MeterOptions, meter } from '../meter/meter.ts';
 import { wrongImport } from '../meter/signatures.ts';
-import { checkArity, checkModule } from '../module.ts';
-import { PluginRefused } from '../traps.ts';
 import { type Capability, capabilitiesOf } from './capabilities.ts';
 import type { PluginKind } from './trial.ts';
 

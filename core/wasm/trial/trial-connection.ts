@@ -3,7 +3,7 @@
 
 import { BodyBuffer } from '../../exchange/body-buffer.ts';
 import type { ConnectionOwner, ConnectionRecord, NetworkFilter, Side } from '../../transport/network-filter.ts';
-import type { Plugin } from '../plugin.ts';
+import type { Plugin } from '../guest/plugin.ts';
 
 export class TrialConnection implements ConnectionOwner {
   readonly record: ConnectionRecord;

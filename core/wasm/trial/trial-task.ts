@@ -3,11 +3,11 @@
 
 import { Timers } from '../../timers.ts';
 import type { Node } from '../../workload.ts';
-import { WasmRuntime } from '../runtime.ts';
+import { WasmRuntime } from '../guest/runtime.ts';
+import type { PluginConfig, PluginType } from '../guest/spec.ts';
+import { PluginRefused } from '../guest/traps.ts';
+import type { Upstream } from '../guest/upstreams.ts';
 import { createSharedMemory, emptySharedMemory, type SharedMemory } from '../shared/shared-memory.ts';
-import type { PluginConfig, PluginType } from '../spec.ts';
-import { PluginRefused } from '../traps.ts';
-import type { Upstream } from '../upstreams.ts';
 import { inspectPlugin } from './check.ts';
 
 /** Plain data and a compiled module. */

@@ -1,7 +1,14 @@
 // The services that a trial pretends to have: each answers every call with what was given beforehand, on a later turn.
 
 import { Head } from '../../http/head.ts';
-import type { GiveUp, Upstream, UpstreamFailure, UpstreamRequest, UpstreamResponse, Upstreams } from '../upstreams.ts';
+import type {
+  GiveUp,
+  Upstream,
+  UpstreamFailure,
+  UpstreamRequest,
+  UpstreamResponse,
+  Upstreams,
+} from '../guest/upstreams.ts';
 import type { TrialResponse } from './trial-exchange.ts';
 
 /** What a service answers, or why it does not. */

@@ -1,8 +1,8 @@
 // Tries a plugin out: one exchange, connection or start through the host and the chain that proxies have, with the other
 // ends given beforehand and everything that the guest does written down. Needs no mesh and opens no socket.
 
-import type { FuelBudget } from '../fuel.ts';
-import type { PluginSpec } from '../spec.ts';
+import type { FuelBudget } from '../guest/fuel.ts';
+import type { PluginSpec } from '../guest/spec.ts';
 import { type RecordedAction, type RecordedCall, type RecordedLog, Recording } from './recording.ts';
 import type { TrialRequest, TrialResponse } from './trial-exchange.ts';
 import { NOTHING, type Passed, type TrialMetric, TrialSession } from './trial-session.ts';

@@ -10,7 +10,7 @@ import { GuestCalls } from '../../../core/exchange/async-client.ts';
 import { Head } from '../../../core/http/head.ts';
 import { connectHttp1 } from '../../../core/http1/client.ts';
 import { Timers } from '../../../core/timers.ts';
-import type { UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../../../core/wasm/upstreams.ts';
+import type { UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../../../core/wasm/guest/upstreams.ts';
 import { startApp, startTcp } from '../../path/plane.ts';
 
 const timers = new Timers();

@@ -10,7 +10,7 @@ import type { ListenerSpec } from '../../../core/shard/protocol.ts';
 import { Timers } from '../../../core/timers.ts';
 import { Listener } from '../../../core/transport/listener.ts';
 import { type NetworkFilterFactory, networkFiltersFor } from '../../../core/transport/network-filter.ts';
-import type { PluginSpec } from '../../../core/wasm/spec.ts';
+import type { PluginSpec } from '../../../core/wasm/guest/spec.ts';
 import { exchangeBytes } from '../../path/plane.ts';
 import { filter } from '../../plugins/wat.ts';
 import { type LogLine, runtimeFor, specFor } from '../wasm/harness.ts';

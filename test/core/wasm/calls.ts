@@ -1,11 +1,11 @@
 // A guest's side of host functions, driven from a test: pointers into its memory, and what it would find there.
 
 import { hostFunctions } from '../../../core/wasm/abi/host-table.ts';
-import type { Context, Instance } from '../../../core/wasm/instance.ts';
-import { Plugin } from '../../../core/wasm/plugin.ts';
-import type { RuntimeOptions, WasmRuntime } from '../../../core/wasm/runtime.ts';
-import type { PluginSpec } from '../../../core/wasm/spec.ts';
-import { WasmStream } from '../../../core/wasm/stream.ts';
+import type { Context, Instance } from '../../../core/wasm/guest/instance.ts';
+import { Plugin } from '../../../core/wasm/guest/plugin.ts';
+import type { RuntimeOptions, WasmRuntime } from '../../../core/wasm/guest/runtime.ts';
+import type { PluginSpec } from '../../../core/wasm/guest/spec.ts';
+import { WasmStream } from '../../../core/wasm/guest/stream.ts';
 import { guest } from './guests.ts';
 import { type LogLine, runtimeFor, specFor, TestStream } from './harness.ts';
 

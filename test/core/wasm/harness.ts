@@ -7,9 +7,9 @@ import type { Direction, FilterStream, LocalReply } from '../../../core/exchange
 import type { ExchangeRecord } from '../../../core/exchange/record.ts';
 import { Head } from '../../../core/http/head.ts';
 import type { VerifiedToken } from '../../../core/tokens/verified.ts';
-import { type RuntimeOptions, WasmRuntime } from '../../../core/wasm/runtime.ts';
+import { type RuntimeOptions, WasmRuntime } from '../../../core/wasm/guest/runtime.ts';
+import { DEFAULT_LIMITS, type PluginSpec } from '../../../core/wasm/guest/spec.ts';
 import { createSharedMemory } from '../../../core/wasm/shared/shared-memory.ts';
-import { DEFAULT_LIMITS, type PluginSpec } from '../../../core/wasm/spec.ts';
 import type { Node } from '../../../core/workload.ts';
 
 export const NODE: Node = {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { PluginRefused } from '../../../core/wasm/traps.ts';
-import { env, type GuestParts, guest } from './guests.ts';
-import { runtimeFor, specFor } from './harness.ts';
+import { PluginRefused } from '../../../../core/wasm/guest/traps.ts';
+import { env, type GuestParts, guest } from '../guests.ts';
+import { runtimeFor, specFor } from '../harness.ts';
 
 /** Why a module is refused; fails when it is not. */
 function refusal(parts: GuestParts): string {

@@ -1,7 +1,7 @@
 // A virtual machine: the plugins that share one instance of one module, and what happens when that instance dies:
 // its open streams go the way of their plugin's strategy, and a fresh instance is started with growing pauses.
 
-import type { FilterFactory } from '../exchange/filter.ts';
+import type { FilterFactory } from '../../exchange/filter.ts';
 import { WasmConnection } from './connection.ts';
 import type { Host } from './host.ts';
 import { type Callback, type Callbacks, type Context, Instance } from './instance.ts';

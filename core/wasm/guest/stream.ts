@@ -1,15 +1,15 @@
 // One exchange's passage through one plugin: the HttpFilter that the chain drives, and the stream context that the guest
 // knows by its number. Callbacks in the ABI's order; a trap in any of them is the virtual machine's affair.
 
-import type { BodyBuffer } from '../exchange/body-buffer.ts';
-import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from '../exchange/filter.ts';
-import type { Head } from '../http/head.ts';
-import { Timer, type TimerOwner } from '../timers.ts';
-import { fieldCount } from './abi/header-map.ts';
+import type { BodyBuffer } from '../../exchange/body-buffer.ts';
+import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from '../../exchange/filter.ts';
+import type { Head } from '../../http/head.ts';
+import { Timer, type TimerOwner } from '../../timers.ts';
+import { fieldCount } from '../abi/header-map.ts';
+import type { ActiveFaults } from '../shared-faults.ts';
 import type { Context, Instance } from './instance.ts';
-import { failStream } from './missing.ts';
 import type { Plugin } from './plugin.ts';
-import type { ActiveFaults } from './shared-faults.ts';
+import { failStream } from './unavailable-filter.ts';
 
 /** What a guest may ask for during a callback; it happens after the callback. */
 export type Wish = Direction | 'close request' | 'close response';

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 
-import { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
-import type { FilterFactory } from '../../../core/exchange/filter.ts';
-import { Head } from '../../../core/http/head.ts';
-import { env, guest } from './guests.ts';
-import { type LogLine, runtimeFor, specFor, TestStream } from './harness.ts';
+import { BodyBuffer } from '../../../../core/exchange/body-buffer.ts';
+import type { FilterFactory } from '../../../../core/exchange/filter.ts';
+import { Head } from '../../../../core/http/head.ts';
+import { env, guest } from '../guests.ts';
+import { type LogLine, runtimeFor, specFor, TestStream } from '../harness.ts';
 
 /** A guest that logs a letter, and the context's number as a digit, for every callback. */
 function diary(extra = '', exported = ALL): Uint8Array {

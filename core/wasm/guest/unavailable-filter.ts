@@ -1,8 +1,8 @@
 // What stands in a chain where a plugin should and cannot: its module is not there, or its guest is down. The plugin's
 // strategy says what becomes of requests.
 
-import { FAILURES } from '../errors.ts';
-import type { FilterFactory, FilterStream, HttpFilter, Verdict } from '../exchange/filter.ts';
+import { FAILURES } from '../../errors.ts';
+import type { FilterFactory, FilterStream, HttpFilter, Verdict } from '../../exchange/filter.ts';
 import type { FailStrategy } from './spec.ts';
 
 /** In the place of a plugin whose module is not there. */

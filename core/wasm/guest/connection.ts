@@ -1,8 +1,8 @@
 // One connection's passage through one network plugin: the stream context that the guest knows by its number. Whoever
 // moves the bytes calls it in the ABI's order; a trap in any callback is the virtual machine's affair.
 
-import type { BodyBuffer } from '../exchange/body-buffer.ts';
-import type { ClosedBy, ConnectionOwner, NetworkFilter, Side } from '../transport/network-filter.ts';
+import type { BodyBuffer } from '../../exchange/body-buffer.ts';
+import type { ClosedBy, ConnectionOwner, NetworkFilter, Side } from '../../transport/network-filter.ts';
 import type { Callback, Context, Instance } from './instance.ts';
 import type { Plugin } from './plugin.ts';
 import { DONE_DEADLINE_MS } from './stream.ts';

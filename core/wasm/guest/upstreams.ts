@@ -1,7 +1,7 @@
 // What a guest's calls to other services need of whoever runs it. Types only: core/exchange/async-client.ts sends them through the
 // shard's clusters, a trial answers them from what it was given.
 
-import type { Head } from '../http/head.ts';
+import type { Head } from '../../http/head.ts';
 import type { PluginConfig } from './spec.ts';
 
 export interface Upstreams {

@@ -3,16 +3,16 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 
-import { buildFilters } from '../../../asbuild/build.ts';
-import { compileFilter } from '../../../asbuild/compile.ts';
-import { OUT } from '../../../asbuild/manifest.ts';
-import { faultConfig } from '../../../core/builtins/fault.ts';
-import { Head } from '../../../core/http/head.ts';
-import { mapPairs } from '../../../core/wasm/abi/header-map.ts';
-import { meter } from '../../../core/wasm/meter/meter.ts';
-import { PluginRefused } from '../../../core/wasm/traps.ts';
-import { guest } from './guests.ts';
-import { runtimeFor, specFor, TestStream } from './harness.ts';
+import { buildFilters } from '../../../../asbuild/build.ts';
+import { compileFilter } from '../../../../asbuild/compile.ts';
+import { OUT } from '../../../../asbuild/manifest.ts';
+import { faultConfig } from '../../../../core/builtins/fault.ts';
+import { Head } from '../../../../core/http/head.ts';
+import { mapPairs } from '../../../../core/wasm/abi/header-map.ts';
+import { PluginRefused } from '../../../../core/wasm/guest/traps.ts';
+import { meter } from '../../../../core/wasm/meter/meter.ts';
+import { guest } from '../guests.ts';
+import { runtimeFor, specFor, TestStream } from '../harness.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const FUEL = { start: 1_000_000, callback: 100_000, stream: 1_000_000, second: 10_000_000 };

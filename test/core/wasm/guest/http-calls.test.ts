@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { Head } from '../../../core/http/head.ts';
-import { encodePairs } from '../../../core/wasm/abi/pairs.ts';
-import type { PluginSpec } from '../../../core/wasm/spec.ts';
-import type { UpstreamFailure, UpstreamRequest, UpstreamResponse, Upstreams } from '../../../core/wasm/upstreams.ts';
-import { asking, CHECK, type Question } from './asking.ts';
-import { Calls, FAR, WRAPPING } from './calls.ts';
-import { guest } from './guests.ts';
-import { runtimeFor, specFor, TestStream } from './harness.ts';
+import { Head } from '../../../../core/http/head.ts';
+import { encodePairs } from '../../../../core/wasm/abi/pairs.ts';
+import type { PluginSpec } from '../../../../core/wasm/guest/spec.ts';
+import type {
+  UpstreamFailure,
+  UpstreamRequest,
+  UpstreamResponse,
+  Upstreams,
+} from '../../../../core/wasm/guest/upstreams.ts';
+import { asking, CHECK, type Question } from '../asking.ts';
+import { Calls, FAR, WRAPPING } from '../calls.ts';
+import { guest } from '../guests.ts';
+import { runtimeFor, specFor, TestStream } from '../harness.ts';
 
 const OK = 0;
 const NOT_FOUND = 1;

@@ -1,9 +1,10 @@
 // One running guest: its memory, its callbacks, and whose turn it is. Host functions ask it for the current context and
 // for room in the guest. It knows nothing of plugins' strategies: what a trap means is vm.ts's decision.
 
-import type { FilterStream } from '../exchange/filter.ts';
-import { ABI_MARKERS, type AbiVersion, Status } from './abi/abi.ts';
-import { hostFunctions } from './abi/host-table.ts';
+import type { FilterStream } from '../../exchange/filter.ts';
+import { ABI_MARKERS, type AbiVersion, Status } from '../abi/abi.ts';
+import { hostFunctions } from '../abi/host-table.ts';
+import { observedCallback, observedFunctions, observedMalloc } from '../trial/observed.ts';
 import { FRAME_EXPORT, Frame } from './frame.ts';
 import { FUEL_GLOBAL, type FuelBudget, FuelGauge, type FuelPayer, START_EXPORT } from './fuel.ts';
 import type { Host } from './host.ts';
@@ -13,7 +14,6 @@ import { checkArity } from './module.ts';
 import type { Plugin } from './plugin.ts';
 import type { WasmStream } from './stream.ts';
 import { CallForbidden, GuestExit, trapText } from './traps.ts';
-import { observedCallback, observedFunctions, observedMalloc } from './trial/observed.ts';
 
 /** Whose behalf a host function acts on: a plugin's root, or one stream of it. */
 export interface Context extends FuelPayer {

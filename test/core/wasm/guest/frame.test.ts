@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { compileFilter } from '../../../asbuild/compile.ts';
-import type { FilterFactory } from '../../../core/exchange/filter.ts';
-import { Head } from '../../../core/http/head.ts';
-import { mapPairs } from '../../../core/wasm/abi/header-map.ts';
-import type { PluginSpec } from '../../../core/wasm/spec.ts';
-import { type LogLine, runtimeFor, specFor, TestStream } from './harness.ts';
+import { compileFilter } from '../../../../asbuild/compile.ts';
+import type { FilterFactory } from '../../../../core/exchange/filter.ts';
+import { Head } from '../../../../core/http/head.ts';
+import { mapPairs } from '../../../../core/wasm/abi/header-map.ts';
+import type { PluginSpec } from '../../../../core/wasm/guest/spec.ts';
+import { type LogLine, runtimeFor, specFor, TestStream } from '../harness.ts';
 
-const FIXTURE = join(import.meta.dirname, '../../../filters/sdk/fixtures/program.ts');
+const FIXTURE = join(import.meta.dirname, '../../../../filters/sdk/fixtures/program.ts');
 const NAMES = ['cookie', 'Accept', 'accept', 'x-a', 'X-A', 'x-b', 'x-long', 'x-empty', 'set-cookie', 'user-agent'];
 const STEPS = 'ggggggggddhhsarqqqqqqufpx';
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 
-import { Timers } from '../../../core/timers.ts';
-import { meter } from '../../../core/wasm/meter/meter.ts';
-import { DEFAULT_LIMITS } from '../../../core/wasm/spec.ts';
-import { guest } from './guests.ts';
-import { runtimeFor, specFor, TestStream } from './harness.ts';
+import { Timers } from '../../../../core/timers.ts';
+import { DEFAULT_LIMITS } from '../../../../core/wasm/guest/spec.ts';
+import { meter } from '../../../../core/wasm/meter/meter.ts';
+import { guest } from '../guests.ts';
+import { runtimeFor, specFor, TestStream } from '../harness.ts';
 
 /** Each callback turns 10,000 times. */
 const WORK = guest({

@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 
-import { assemble } from '../../../asbuild/assemble.ts';
-import { buildFilters } from '../../../asbuild/build.ts';
-import { OUT } from '../../../asbuild/manifest.ts';
-import { meter } from '../../../core/wasm/meter/meter.ts';
-import { PluginRefused } from '../../../core/wasm/traps.ts';
+import { assemble } from '../../../../asbuild/assemble.ts';
+import { buildFilters } from '../../../../asbuild/build.ts';
+import { OUT } from '../../../../asbuild/manifest.ts';
+import { PluginRefused } from '../../../../core/wasm/guest/traps.ts';
+import { meter } from '../../../../core/wasm/meter/meter.ts';
 
 type Run = (...args: number[]) => number;
 

@@ -2,11 +2,11 @@
 // reads with every message are written here before its callback, in one pass over the head, so that reading them is no call out of the
 // guest. A name that occurs twice, a value that does not fit and everything else that is not plain is left to be asked for.
 
-import type { Head } from '../http/head.ts';
-import type { Node } from '../workload.ts';
-import { foldCase } from './abi/header-map.ts';
-import { readerOf } from './abi/host-properties.ts';
-import { isSteady, type Property } from './abi/properties.ts';
+import type { Head } from '../../http/head.ts';
+import type { Node } from '../../workload.ts';
+import { foldCase } from '../abi/header-map.ts';
+import { readerOf } from '../abi/host-properties.ts';
+import { isSteady, type Property } from '../abi/properties.ts';
 import type { Context } from './instance.ts';
 import type { GuestMemory } from './memory.ts';
 

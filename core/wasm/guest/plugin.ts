@@ -1,14 +1,14 @@
 // A configured plugin in one shard: the FilterFactory that snapshots hold, and the root context that the guest knows.
 // It outlives its guest: after a trap the same plugin gets a root in the fresh instance.
 
-import type { FilterFactory, FilterStream, HttpFilter } from '../exchange/filter.ts';
-import type { ConnectionOwner, NetworkFilterFactory } from '../transport/network-filter.ts';
+import type { FilterFactory, FilterStream, HttpFilter } from '../../exchange/filter.ts';
+import type { ConnectionOwner, NetworkFilterFactory } from '../../transport/network-filter.ts';
 import { CallTimes } from './call-times.ts';
 import { WasmConnection } from './connection.ts';
 import { FuelRation } from './fuel.ts';
-import { stopgap } from './missing.ts';
 import type { PluginSpec } from './spec.ts';
 import { WasmStream } from './stream.ts';
+import { stopgap } from './unavailable-filter.ts';
 import type { Vm } from './vm.ts';
 
 export class Plugin implements FilterFactory, NetworkFilterFactory {

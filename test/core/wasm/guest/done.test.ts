@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { ConnectionOwner } from '../../../core/transport/network-filter.ts';
-import type { WasmConnection } from '../../../core/wasm/connection.ts';
-import { Calls } from './calls.ts';
-import { env, guest } from './guests.ts';
-import { recordFor } from './harness.ts';
+import type { ConnectionOwner } from '../../../../core/transport/network-filter.ts';
+import type { WasmConnection } from '../../../../core/wasm/guest/connection.ts';
+import { Calls } from '../calls.ts';
+import { env, guest } from '../guests.ts';
+import { recordFor } from '../harness.ts';
 
 const OK = 0;
 const NOT_FOUND = 1;

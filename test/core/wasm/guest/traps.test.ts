@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 
-import { Head } from '../../../core/http/head.ts';
-import { env, guest } from './guests.ts';
-import { runtimeFor, specFor, TestStream } from './harness.ts';
+import { Head } from '../../../../core/http/head.ts';
+import { env, guest } from '../guests.ts';
+import { runtimeFor, specFor, TestStream } from '../harness.ts';
 
 /** Request headers: 'GET' of fewer than six fields continue, one with six traps, one with more pauses. */
 const BOMB = guest({
