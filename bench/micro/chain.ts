@@ -1,10 +1,10 @@
 // What the chain of the benchmark costs a request: a token that was verified before, a rule on its principal, a limit, a fault of
 // one in a million; all of them, and each alone.
 
-import { authenticationConfig } from '../../core/builtins/authn.ts';
-import { faultConfig } from '../../core/builtins/fault.ts';
-import { rateLimitConfig } from '../../core/builtins/ratelimit.ts';
-import { authorizationConfig } from '../../core/builtins/rbac.ts';
+import { authenticationConfig } from '../../core/builtins/authn/authn.ts';
+import { faultConfig } from '../../core/builtins/fault/fault.ts';
+import { rateLimitConfig } from '../../core/builtins/ratelimit/ratelimit.ts';
+import { authorizationConfig } from '../../core/builtins/rbac/rbac.ts';
 import { ChainSpec } from '../../core/exchange/filter-chain.ts';
 import { MOST_REQUESTS } from '../setups.ts';
 import { passage } from './passage.ts';

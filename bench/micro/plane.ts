@@ -1,11 +1,11 @@
 // Between the codec and the upstream: choosing a route, picking an endpoint, counting what was answered.
 
+import { PASSTHROUGH_RETRIES } from '../../core/builtins/retry/policy.ts';
 import { Cluster, DEFAULT_POLICY } from '../../core/cluster/cluster.ts';
 import { Endpoint } from '../../core/cluster/endpoint.ts';
 import { EMPTY_CHAIN } from '../../core/exchange/filter-chain.ts';
 import type { ExchangeRecord } from '../../core/exchange/record.ts';
 import { Head } from '../../core/http/head.ts';
-import { PASSTHROUGH_RETRIES } from '../../core/retry/policy.ts';
 import { findRoute } from '../../core/router/hosts.ts';
 import { compileMatch } from '../../core/router/match.ts';
 import { plainRoute } from '../../core/router/plain-route.ts';

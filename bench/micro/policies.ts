@@ -1,8 +1,8 @@
 // What authn and rbac cost a request: with a token that was verified before, and with many rules of which the last one
 // matches. Run it alone: `node bench/micro/policies.ts`.
 
-import { authenticationConfig } from '../../core/builtins/authn.ts';
-import { authorizationConfig } from '../../core/builtins/rbac.ts';
+import { authenticationConfig } from '../../core/builtins/authn/authn.ts';
+import { authorizationConfig } from '../../core/builtins/rbac/rbac.ts';
 import type { JWTRule } from '../../core/config/kinds/request-authentication.ts';
 import type { FilterFactory } from '../../core/exchange/filter.ts';
 import { builtinsIn, FIELDS, NODE, PRODUCTPAGE, received, signed, startRuntime, streamOf } from './request.ts';

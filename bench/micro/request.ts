@@ -4,10 +4,10 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { type JWTPayload, SignJWT } from 'jose';
 import { loadBuiltins } from '../../asbuild/manifest.ts';
+import type { VerifiedToken } from '../../core/builtins/authn/verified.ts';
 import type { FilterFactory, FilterStream } from '../../core/exchange/filter.ts';
 import type { ExchangeRecord } from '../../core/exchange/record.ts';
 import { Head } from '../../core/http/head.ts';
-import type { VerifiedToken } from '../../core/tokens/verified.ts';
 import { WasmRuntime } from '../../core/wasm/guest/runtime.ts';
 import { DEFAULT_LIMITS, type PluginSpec } from '../../core/wasm/guest/spec.ts';
 import { createSharedMemory } from '../../core/wasm/shared/shared-memory.ts';

@@ -1,8 +1,8 @@
 // What one passage through a filter costs: open, the request's head, done, through the real host, on a head as the codec
 // leaves it.
 
-import { faultConfig } from '../../core/builtins/fault.ts';
-import { authorizationConfig } from '../../core/builtins/rbac.ts';
+import { faultConfig } from '../../core/builtins/fault/fault.ts';
+import { authorizationConfig } from '../../core/builtins/rbac/rbac.ts';
 import type { FilterFactory } from '../../core/exchange/filter.ts';
 import { builtinsIn, FIELDS, NODE, PRODUCTPAGE, received, startRuntime, streamOf } from './request.ts';
 import type { Subject } from './subject.ts';

@@ -1,10 +1,10 @@
 // One filter's place in one exchange: the FilterStream that the filter is given, and what is held before it in either
 // direction. core/exchange/filter-manager.ts moves what it holds.
 
+import type { VerifiedToken } from '../builtins/authn/verified.ts';
 import { type Flag, flagBit } from '../errors.ts';
 import type { Head } from '../http/head.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
-import type { VerifiedToken } from '../tokens/verified.ts';
 import type { BodyBuffer } from './body-buffer.ts';
 import type { Direction, FilterStream, HttpFilter, LocalReply } from './filter.ts';
 import type { Passage } from './filter-manager.ts';

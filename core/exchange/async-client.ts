@@ -1,13 +1,13 @@
 // Requests that filters send of their own (proxy_http_call): through the shard's clusters and pools as any request goes,
 // but through no filter, and with the whole answer collected. Bounded in size and time; a plugin's count is core/wasm's.
 
+import { isIdempotent } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Waiter } from '../cluster/pool.ts';
 import { FAILURES, type FailureCode } from '../errors.ts';
 import type { ClientConnection, Receiver, UpstreamStream } from '../http/codec.ts';
 import type { Head } from '../http/head.ts';
-import { isIdempotent } from '../retry/policy.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import { keepLent } from '../transport/read-buffer.ts';
 import type {

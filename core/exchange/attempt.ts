@@ -1,15 +1,15 @@
 // One try to get an answer from one endpoint: takes a connection from its pool, sends the request as it comes, and
 // passes the answer on. When it fails, or its answer is a failure, the retry policy says whether another one takes over.
 
+import { ON_ANSWER, sendsTwice } from '../builtins/retry/conditions.ts';
+import { backoff, isIdempotent, type RetryPolicy } from '../builtins/retry/policy.ts';
+import { afterAnswer, afterFailure, type Verdict } from '../builtins/retry/verdict.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Waiter } from '../cluster/pool.ts';
 import type { FailureCode } from '../errors.ts';
 import type { ClientConnection, Receiver, UpstreamStream } from '../http/codec.ts';
 import { FieldName, type Head } from '../http/head.ts';
-import { ON_ANSWER, sendsTwice } from '../retry/conditions.ts';
-import { backoff, isIdempotent, type RetryPolicy } from '../retry/policy.ts';
-import { afterAnswer, afterFailure, type Verdict } from '../retry/verdict.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
 import { keepLent } from '../transport/read-buffer.ts';
 import type { Exchange } from './exchange.ts';

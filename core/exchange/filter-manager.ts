@@ -2,9 +2,9 @@
 // A filter that pauses holds its direction there; what arrives meanwhile waits before it, within a limit.
 // An exchange without filters has no passage.
 
+import type { VerifiedToken } from '../builtins/authn/verified.ts';
 import type { Head } from '../http/head.ts';
 import type { Timers } from '../timers.ts';
-import type { VerifiedToken } from '../tokens/verified.ts';
 import { keepLent } from '../transport/read-buffer.ts';
 import { Seat } from './active-filter.ts';
 import { BodyBuffer } from './body-buffer.ts';

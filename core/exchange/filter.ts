@@ -2,9 +2,9 @@
 // and its stream (an HttpFilter, one per exchange that entered it). Types only; core/exchange/filter-manager.ts drives them,
 // core/wasm implements them for proxy-wasm modules.
 
+import type { VerifiedToken } from '../builtins/authn/verified.ts';
 import type { Flag } from '../errors.ts';
 import type { Head } from '../http/head.ts';
-import type { VerifiedToken } from '../tokens/verified.ts';
 import type { BodyBuffer } from './body-buffer.ts';
 import type { ExchangeRecord } from './record.ts';
 

@@ -1,8 +1,8 @@
 // The router's end of a request: what its route does to it, to which cluster it goes, and its first attempt. Whether a
 // failed one is followed by another is the retry policy's (retry/).
 
+import { takeOverrides } from '../builtins/retry/overrides.ts';
 import { FieldName, type Head } from '../http/head.ts';
-import { takeOverrides } from '../retry/overrides.ts';
 import { redirectReply } from '../router/redirect.ts';
 import type { FieldChanges, ForwardAction, Target } from '../router/route.ts';
 import { ATTEMPT_COUNT, Attempt } from './attempt.ts';

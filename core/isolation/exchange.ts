@@ -1,13 +1,13 @@
 // In the thread: a copy of one exchange, as the FilterStream of the one filter that sees it here. What the filter does to it
 // is kept until the next message to the shard, which does the same to the exchange itself.
 
+import type { VerifiedToken } from '../builtins/authn/verified.ts';
 import { type Flag, flagBit } from '../errors.ts';
 import { BodyBuffer } from '../exchange/body-buffer.ts';
 import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from '../exchange/filter.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
 import type { Head } from '../http/head.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
-import type { VerifiedToken } from '../tokens/verified.ts';
 import type { Changes, ToIsolate } from './messages.ts';
 import { type Facts, HeadCopy, type LaterFacts, ownBytes, unpackToken } from './packing.ts';
 

@@ -1,10 +1,10 @@
 // Exchanges as plain data, for a thread that shares nothing with the shard: heads as lists of their fields, what was done
 // to a copy as a difference that the original can follow, and the record's facts.
 
+import { strictObject } from '../builtins/authn/strict-json.ts';
+import { VerifiedToken } from '../builtins/authn/verified.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
 import { Head } from '../http/head.ts';
-import { strictObject } from '../tokens/strict-json.ts';
-import { VerifiedToken } from '../tokens/verified.ts';
 
 export interface PackedHead {
   /** name, value, name, value, ... in the order of the head's indexes; name '' = removed. */

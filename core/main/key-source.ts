@@ -1,9 +1,9 @@
 // One place on the web where an issuer publishes its keys: fetched again and again, and sooner after a failure or when a
 // token names a key that the set does not have. What was fetched last stays while the issuer cannot be reached.
 
+import { KeySet } from '../builtins/authn/key-set.ts';
+import { member, strictObject } from '../builtins/authn/strict-json.ts';
 import { guardedFetch } from '../fetch/guarded-fetch.ts';
-import { KeySet } from '../tokens/key-set.ts';
-import { member, strictObject } from '../tokens/strict-json.ts';
 
 /** Istio's, give or take a tenth. */
 const REFRESH_MS = 20 * 60_000;

@@ -2,7 +2,7 @@
 // each with the last good set, which is also kept on disk, so that tokens are verified while the issuer is down.
 
 import { join } from 'node:path';
-import { remoteKeySources } from '../builtins/authn.ts';
+import { remoteKeySources } from '../builtins/authn/authn.ts';
 import type { RequestAuthenticationSpec } from '../config/kinds/request-authentication.ts';
 import { isKind } from '../config/kinds.ts';
 import type { Resource } from '../config/resource.ts';

@@ -1,8 +1,8 @@
 // The route that no rule has shaped: every request, as it is, to one cluster.
 
+import type { RetryPolicy } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { ChainSpec } from '../exchange/filter-chain.ts';
-import type { RetryPolicy } from '../retry/policy.ts';
 import type { Route } from './route.ts';
 
 export interface PlainRoute {

@@ -1,10 +1,10 @@
 // What a request can be sent to, compiled from configuration once per snapshot: virtual hosts, routes, their matches and
 // what is done to a request that matched. Frozen; shared by all requests and by snapshots that did not change them.
 
+import type { RetryPolicy } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { ChainSpec } from '../exchange/filter-chain.ts';
 import type { FieldName } from '../http/head.ts';
-import type { RetryPolicy } from '../retry/policy.ts';
 import type { Matcher } from './match.ts';
 
 export interface VirtualHost {

@@ -1,13 +1,12 @@
 // What an exchange may ask of the shard it runs on, and what a shard is born with. Types only; core/proxy.ts provides it.
 
 import type { MessagePort } from 'node:worker_threads';
-
+import type { RemoteKeys } from '../builtins/authn/rules.ts';
 import type { FailureCode } from '../errors.ts';
 import type { RecordSink } from '../exchange/record.ts';
 import type { VirtualHost } from '../router/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Timers } from '../timers.ts';
-import type { RemoteKeys } from '../tokens/rules.ts';
 import type { NetworkFilterFactory } from '../transport/network-filter.ts';
 import type { RestartReason } from '../wasm/guest/traps.ts';
 import type { SharedMemory } from '../wasm/shared/shared-memory.ts';

@@ -4,12 +4,12 @@
 
 import { BlockList, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { PASSTHROUGH_RETRIES } from '../builtins/retry/policy.ts';
 import { Cluster, DEFAULT_POLICY } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Resolver } from '../cluster/resolver.ts';
 import type { FailureCode } from '../errors.ts';
 import { EMPTY_CHAIN } from '../exchange/filter-chain.ts';
-import { PASSTHROUGH_RETRIES } from '../retry/policy.ts';
 import { splitAuthority } from '../router/hosts.ts';
 import { plainRoute } from '../router/plain-route.ts';
 import type { VirtualHost } from '../router/route.ts';

@@ -1,10 +1,10 @@
 // One shard: the Piscina task that is a whole data plane on its own event loop. It answers its port, beats its heart into
 // shared memory and never settles while it serves; whatever it throws ends it, and the main thread starts it again.
 
+import { FetchedKeys } from '../builtins/authn/fetched-keys.ts';
 import type { Problem } from '../config/resource.ts';
 import { createDataPlane, type DataPlane } from '../proxy.ts';
 import { ShardTelemetry } from '../telemetry/shard-telemetry.ts';
-import { FetchedKeys } from '../tokens/fetched-keys.ts';
 import type { FromShard, ListenerSpec, ShardStart, ToShard } from './protocol.ts';
 import { giveBackSpareHeap } from './spare-heap.ts';
 

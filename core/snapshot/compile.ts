@@ -3,11 +3,11 @@
 // dry, to validate.
 
 import type { ChainKind } from '../builtins/order.ts';
+import { INBOUND_RETRIES } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { DEFAULT_POLICY } from '../cluster/cluster.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import type { Problem, Resource } from '../config/resource.ts';
-import { INBOUND_RETRIES } from '../retry/policy.ts';
 import { HostTable } from '../router/hosts.ts';
 import { plainRoute } from '../router/plain-route.ts';
 import type { VirtualHost } from '../router/route.ts';

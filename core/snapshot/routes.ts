@@ -1,6 +1,7 @@
 // One VirtualService's http section compiled to routes. Destinations that do not exist leave a target without a cluster
 // and a problem that says so.
 
+import { retryPolicy } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { parseDuration } from '../config/duration.ts';
 import { hostForms } from '../config/hosts.ts';
@@ -16,7 +17,6 @@ import type {
 import { compileRegex } from '../config/regex.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import { FieldName } from '../http/head.ts';
-import { retryPolicy } from '../retry/policy.ts';
 import { compileMatch } from '../router/match.ts';
 import type { FieldChanges, RedirectAction, Rewrite, Route, Target } from '../router/route.ts';
 import type { Node } from '../workload.ts';

@@ -1,12 +1,12 @@
 // Virtual hosts of the outbound port and of gateways: every service's own default route, with the VirtualServices that
 // name its host in front.
 
+import { DEFAULT_RETRIES } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { hostCovers } from '../config/hosts.ts';
 import type { GatewaySpec } from '../config/kinds/gateway.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import type { Problem, Resource } from '../config/resource.ts';
-import { DEFAULT_RETRIES } from '../retry/policy.ts';
 import { plainRoute } from '../router/plain-route.ts';
 import type { Route, VirtualHost } from '../router/route.ts';
 import type { Node } from '../workload.ts';

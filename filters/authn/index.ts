@@ -1,6 +1,6 @@
 // authn: RequestAuthentication at a workload. Finds tokens where the rules look for them and has the host judge each; one
 // that is not valid refuses the request, none lets it pass. What the rules write is taken from the request first, so that no
-// client writes it. The configuration's bytes are drawn in core/builtins/authn.ts.
+// client writes it. The configuration's bytes are drawn in core/builtins/authn/authn.ts.
 
 import {
   Action,

@@ -1,5 +1,5 @@
 // cors: cross-origin requests, as the route's corsPolicy says. A preflight from an allowed origin is answered here; other
-// requests from one go on, and their responses say that the origin may read them. core/builtins/cors.ts draws the
+// requests from one go on, and their responses say that the origin may read them. core/builtins/cors/cors.ts draws the
 // configuration's bytes. The origin is remembered by the stream: routes may change the request's headers.
 
 import {

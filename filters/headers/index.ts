@@ -1,5 +1,5 @@
 // headers: removes, sets and adds headers of requests and responses, always the same ones. The configuration is interpreted
-// where it lies; core/builtins/headers.ts draws its bytes.
+// where it lies; core/builtins/headers/headers.ts draws its bytes.
 
 import { Action, Head, HttpFilter, Level, log, NOTHING, register, Slice } from '../sdk/index';
 import { Cursor, cursor } from '../sdk/cursor';

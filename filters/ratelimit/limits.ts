@@ -1,6 +1,6 @@
 // What ratelimit does with a request: it builds the fingerprint of each limit's key from bytes, and asks the host, which
 // counts for all shards, for a token of each; all are there, or the request is answered with 429. The configuration is
-// interpreted where it lies; core/builtins/ratelimit.ts draws its bytes.
+// interpreted where it lies; core/builtins/ratelimit/ratelimit.ts draws its bytes.
 
 import {
   Action,

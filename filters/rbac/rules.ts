@@ -1,5 +1,5 @@
 // Whether policies match a request: the configuration is interpreted where it lies. Its bytes are drawn in
-// core/builtins/rbac-encoding.ts.
+// core/builtins/rbac/encoding.ts.
 
 import { Cursor, cursor } from '../sdk/cursor';
 import { decimal } from '../sdk/number';

@@ -2,14 +2,14 @@
 
 import assert from 'node:assert/strict';
 
-import { authenticationConfig } from '../../core/builtins/authn.ts';
+import { authenticationConfig } from '../../core/builtins/authn/authn.ts';
+import { NO_REMOTE_KEYS } from '../../core/builtins/authn/foreign-token.ts';
+import type { RemoteKeys } from '../../core/builtins/authn/rules.ts';
+import type { VerifiedToken } from '../../core/builtins/authn/verified.ts';
 import type { JWTRule, RequestAuthenticationSpec } from '../../core/config/kinds/request-authentication.ts';
 import type { Metadata, Resource } from '../../core/config/resource.ts';
 import type { LocalReply } from '../../core/exchange/filter.ts';
 import { FieldName, Head } from '../../core/http/head.ts';
-import type { RemoteKeys } from '../../core/tokens/rules.ts';
-import type { VerifiedToken } from '../../core/tokens/verified.ts';
-import { NO_REMOTE_KEYS } from '../../core/wasm/foreign-token.ts';
 import type { Node } from '../../core/workload.ts';
 import { NODE, runtimeFor, TestStream } from '../core/wasm/harness.ts';
 import { builtin } from './builtin.ts';

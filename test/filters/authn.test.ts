@@ -3,7 +3,7 @@ import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { afterEach, describe, test } from 'node:test';
 
 import { SignJWT } from 'jose';
-import { authenticationConfig } from '../../core/builtins/authn.ts';
+import { authenticationConfig } from '../../core/builtins/authn/authn.ts';
 import { NODE } from '../core/wasm/harness.ts';
 import { authentication, bearer, clock, filterOf, refusal, rule, through, value } from './authentication.ts';
 import { ALGORITHMS, compact, ISSUER, jwks, NOW_S, publicJwk, publicKey, token } from './tokens.ts';

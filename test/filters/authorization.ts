@@ -1,17 +1,16 @@
 // Policies through the real rbac filter: what is decided about a request.
 
 import assert from 'node:assert/strict';
-
+import { decodeToken } from '../../core/builtins/authn/decode.ts';
+import { VerifiedToken } from '../../core/builtins/authn/verified.ts';
 import type { Policies } from '../../core/builtins/builtin.ts';
-import { authorizationConfig, rbac as builtinRbac } from '../../core/builtins/rbac.ts';
+import { authorizationConfig, rbac as builtinRbac } from '../../core/builtins/rbac/rbac.ts';
 import { decodeYaml, formatProblem } from '../../core/config/decode.ts';
 import type { AuthorizationPolicySpec } from '../../core/config/kinds/authorization-policy.ts';
 import { isKind } from '../../core/config/kinds.ts';
 import type { Metadata, Resource } from '../../core/config/resource.ts';
 import type { ExchangeRecord } from '../../core/exchange/record.ts';
 import { Head } from '../../core/http/head.ts';
-import { decodeToken } from '../../core/tokens/decode.ts';
-import { VerifiedToken } from '../../core/tokens/verified.ts';
 import type { Node } from '../../core/workload.ts';
 import { NODE, runtimeFor, TestStream } from '../core/wasm/harness.ts';
 import { builtin } from './builtin.ts';

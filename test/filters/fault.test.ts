@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '../../core/builtins/builtin.ts';
-import { faultConfig, insertedFault } from '../../core/builtins/fault.ts';
+import { faultConfig, insertedFault } from '../../core/builtins/fault/fault.ts';
 import type { HTTPFaultInjection } from '../../core/config/kinds/http-actions.ts';
 import type { HttpFilter, Verdict } from '../../core/exchange/filter.ts';
 import { Head } from '../../core/http/head.ts';

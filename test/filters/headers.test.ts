@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '../../core/builtins/builtin.ts';
-import { headers as configurable } from '../../core/builtins/headers.ts';
+import { headers as configurable } from '../../core/builtins/headers/headers.ts';
 import { Head } from '../../core/http/head.ts';
 import { runtimeFor, TestStream } from '../core/wasm/harness.ts';
 import { builtin } from './builtin.ts';

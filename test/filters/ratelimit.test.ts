@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { rateLimitConfig, ratelimit } from '../../core/builtins/ratelimit.ts';
+import { decodeToken } from '../../core/builtins/authn/decode.ts';
+import { VerifiedToken } from '../../core/builtins/authn/verified.ts';
+import { rateLimitConfig, ratelimit } from '../../core/builtins/ratelimit/ratelimit.ts';
 import type { RateLimit, RateLimitPolicySpec } from '../../core/config/kinds/rate-limit-policy.ts';
 import type { Resource } from '../../core/config/resource.ts';
 import type { LocalReply } from '../../core/exchange/filter.ts';
 import { FieldName, Head } from '../../core/http/head.ts';
 import { Timers } from '../../core/timers.ts';
-import { decodeToken } from '../../core/tokens/decode.ts';
-import { VerifiedToken } from '../../core/tokens/verified.ts';
 import { createSharedMemory } from '../../core/wasm/shared/shared-memory.ts';
 import type { Node } from '../../core/workload.ts';
 import { NODE, runtimeFor, TestStream } from '../core/wasm/harness.ts';

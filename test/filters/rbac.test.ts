@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { authorizationConfig } from '../../core/builtins/rbac.ts';
+import { authorizationConfig } from '../../core/builtins/rbac/rbac.ts';
 import type { AuthorizationPolicySpec } from '../../core/config/kinds/authorization-policy.ts';
 import { Head } from '../../core/http/head.ts';
 import type { Node } from '../../core/workload.ts';

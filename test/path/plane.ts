@@ -20,14 +20,14 @@ import {
 } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { freePort } from '../../bench/ports.ts';
+import { NO_REMOTE_KEYS } from '../../core/builtins/authn/foreign-token.ts';
+import type { RemoteKeys } from '../../core/builtins/authn/rules.ts';
 import { decodeYaml } from '../../core/config/decode.ts';
 import type { Problem } from '../../core/config/resource.ts';
 import type { ExchangeRecord, RecordSink } from '../../core/exchange/record.ts';
 import { createDataPlane, type DataPlane } from '../../core/proxy.ts';
 import type { ListenerSpec, ModuleSpec } from '../../core/shard/protocol.ts';
 import { Isolates } from '../../core/threads/filter-threads.ts';
-import type { RemoteKeys } from '../../core/tokens/rules.ts';
-import { NO_REMOTE_KEYS } from '../../core/wasm/foreign-token.ts';
 import { createSharedMemory, releaseDeadShard } from '../../core/wasm/shared/shared-memory.ts';
 import type { Node, WorkloadEndpoint } from '../../core/workload.ts';
 

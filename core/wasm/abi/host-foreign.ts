@@ -8,12 +8,11 @@
 //   weft_matches                          foreign-pattern.ts
 
 import { deflateSync, inflateSync } from 'node:zlib';
-
+import { setTokenRules, verifyToken } from '../../builtins/authn/foreign-token.ts';
+import { beginFault } from '../../builtins/fault/foreign-fault.ts';
+import { matchesPattern } from '../../builtins/foreign-pattern.ts';
+import { setRateLimits, takeTokens } from '../../builtins/ratelimit/foreign-limit.ts';
 import { FLAGS, type Flag } from '../../errors.ts';
-import { beginFault } from '../foreign-fault.ts';
-import { setRateLimits, takeTokens } from '../foreign-limit.ts';
-import { matchesPattern } from '../foreign-pattern.ts';
-import { setTokenRules, verifyToken } from '../foreign-token.ts';
 import type { Instance } from '../guest/instance.ts';
 import { WasmStream } from '../guest/stream.ts';
 import { Status } from './abi.ts';

@@ -1,14 +1,14 @@
 // What one shard gives to all its guests: log, clock, randomness, shared state. Types, and nothing of the request path.
 
+import type { RemoteKeys } from '../../builtins/authn/rules.ts';
+import type { ActiveFaults } from '../../builtins/fault/shared-faults.ts';
+import type { Buckets } from '../../builtins/ratelimit/shared-buckets.ts';
 import type { LogLevel } from '../../shard/protocol.ts';
 import type { Timers } from '../../timers.ts';
-import type { RemoteKeys } from '../../tokens/rules.ts';
 import type { Node } from '../../workload.ts';
 import type { Metrics } from '../shared/metrics.ts';
 import type { Queues } from '../shared/queues.ts';
 import type { SharedData } from '../shared/shared-data.ts';
-import type { Buckets } from '../shared-buckets.ts';
-import type { ActiveFaults } from '../shared-faults.ts';
 import type { Observer } from '../trial/observer.ts';
 import type { FuelBudget } from './fuel.ts';
 import type { RestartReason } from './traps.ts';

@@ -2,21 +2,20 @@
 // A changed configuration of the same code becomes a new root in the instance that runs already.
 
 import { createHash, webcrypto } from 'node:crypto';
-
+import { NO_REMOTE_KEYS } from '../../builtins/authn/foreign-token.ts';
+import type { RemoteKeys } from '../../builtins/authn/rules.ts';
+import { ActiveFaults } from '../../builtins/fault/shared-faults.ts';
+import { TokenBuckets } from '../../builtins/ratelimit/shared-buckets.ts';
 import type { FilterFactory, ServicePlugin } from '../../exchange/filter.ts';
 import type { LogLevel } from '../../shard/protocol.ts';
 import { Timers } from '../../timers.ts';
-import type { RemoteKeys } from '../../tokens/rules.ts';
 import type { NetworkFilterFactory } from '../../transport/network-filter.ts';
 import type { Node } from '../../workload.ts';
 import { GuestLog } from '../abi/abi.ts';
-import { NO_REMOTE_KEYS } from '../foreign-token.ts';
 import { type Metric, Metrics } from '../shared/metrics.ts';
 import { Queues } from '../shared/queues.ts';
 import { SharedData } from '../shared/shared-data.ts';
 import type { SharedMemory } from '../shared/shared-memory.ts';
-import { TokenBuckets } from '../shared-buckets.ts';
-import { ActiveFaults } from '../shared-faults.ts';
 import type { Observer } from '../trial/observer.ts';
 import { DEFAULT_FUEL, type FuelBudget } from './fuel.ts';
 import type { Host } from './host.ts';

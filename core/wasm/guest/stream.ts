@@ -1,12 +1,12 @@
 // One exchange's passage through one plugin: the HttpFilter that the chain drives, and the stream context that the guest
 // knows by its number. Callbacks in the ABI's order; a trap in any of them is the virtual machine's affair.
 
+import type { ActiveFaults } from '../../builtins/fault/shared-faults.ts';
 import type { BodyBuffer } from '../../exchange/body-buffer.ts';
 import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from '../../exchange/filter.ts';
 import type { Head } from '../../http/head.ts';
 import { Timer, type TimerOwner } from '../../timers.ts';
 import { fieldCount } from '../abi/header-map.ts';
-import type { ActiveFaults } from '../shared-faults.ts';
 import type { Context, Instance } from './instance.ts';
 import type { Plugin } from './plugin.ts';
 import { failStream } from './unavailable-filter.ts';

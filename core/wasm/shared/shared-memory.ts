@@ -1,7 +1,7 @@
 // What the filters of all shards of a proxy share: made by the main thread, handed to every shard, and outliving each.
 
-import { createBuckets, releaseDeadBuckets } from '../shared-buckets.ts';
-import { createActiveFaults, forgetFaults } from '../shared-faults.ts';
+import { createActiveFaults, forgetFaults } from '../../builtins/fault/shared-faults.ts';
+import { createBuckets, releaseDeadBuckets } from '../../builtins/ratelimit/shared-buckets.ts';
 import { createMetrics, type MetricsMemory } from './metrics.ts';
 import { createQueues } from './queues.ts';
 import { emptyArena, releaseDeadOwner } from './shared-arena.ts';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DEFAULT_RETRIES, type RetryPolicy, retryPolicy } from '../../../core/builtins/retry/policy.ts';
 import { flagNames } from '../../../core/errors.ts';
 import { Attempt } from '../../../core/exchange/attempt.ts';
 import { Exchange } from '../../../core/exchange/exchange.ts';
@@ -8,7 +9,6 @@ import { ChainSpec } from '../../../core/exchange/filter-chain.ts';
 import type { ExchangeRecord } from '../../../core/exchange/record.ts';
 import type { DownstreamStream, UpstreamStream } from '../../../core/http/codec.ts';
 import { Head } from '../../../core/http/head.ts';
-import { DEFAULT_RETRIES, type RetryPolicy, retryPolicy } from '../../../core/retry/policy.ts';
 import type { Route } from '../../../core/router/route.ts';
 import type { ListenerContext } from '../../../core/shard/context.ts';
 import { Timers } from '../../../core/timers.ts';

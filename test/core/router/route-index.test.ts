@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PASSTHROUGH_RETRIES } from '../../../core/builtins/retry/policy.ts';
 import type { HTTPMatchRequest } from '../../../core/config/kinds/virtual-service.ts';
 import { EMPTY_CHAIN } from '../../../core/exchange/filter-chain.ts';
 import { Head } from '../../../core/http/head.ts';
-import { PASSTHROUGH_RETRIES } from '../../../core/retry/policy.ts';
 import { findRoute } from '../../../core/router/hosts.ts';
 import { compileMatch } from '../../../core/router/match.ts';
 import { plainRoute } from '../../../core/router/plain-route.ts';

@@ -2,7 +2,7 @@
 
 import { workerData } from 'node:worker_threads';
 
-import { TokenBuckets } from '../../../core/wasm/shared-buckets.ts';
+import { TokenBuckets } from '../../../core/builtins/ratelimit/shared-buckets.ts';
 
 export interface BucketTask {
   readonly memory: SharedArrayBuffer;

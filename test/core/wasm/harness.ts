@@ -1,12 +1,12 @@
 // What the tests of the host have in common: a node, a runtime, and a small FilterStream that remembers what was asked.
 
 import { createHash } from 'node:crypto';
+import type { VerifiedToken } from '../../../core/builtins/authn/verified.ts';
 import type { Flag } from '../../../core/errors.ts';
 import type { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
 import type { Direction, FilterStream, LocalReply } from '../../../core/exchange/filter.ts';
 import type { ExchangeRecord } from '../../../core/exchange/record.ts';
 import { Head } from '../../../core/http/head.ts';
-import type { VerifiedToken } from '../../../core/tokens/verified.ts';
 import { type RuntimeOptions, WasmRuntime } from '../../../core/wasm/guest/runtime.ts';
 import { DEFAULT_LIMITS, type PluginSpec } from '../../../core/wasm/guest/spec.ts';
 import { createSharedMemory } from '../../../core/wasm/shared/shared-memory.ts';

@@ -6,7 +6,7 @@ import { after, suite, test } from 'node:test';
 import { buildFilters } from '../../../../asbuild/build.ts';
 import { compileFilter } from '../../../../asbuild/compile.ts';
 import { OUT } from '../../../../asbuild/manifest.ts';
-import { faultConfig } from '../../../../core/builtins/fault.ts';
+import { faultConfig } from '../../../../core/builtins/fault/fault.ts';
 import { Head } from '../../../../core/http/head.ts';
 import { mapPairs } from '../../../../core/wasm/abi/header-map.ts';
 import { PluginRefused } from '../../../../core/wasm/guest/traps.ts';

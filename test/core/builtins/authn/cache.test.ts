@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TokenCache } from '../../../core/tokens/cache.ts';
+import { TokenCache } from '../../../../core/builtins/authn/cache.ts';
 
 test('what was kept is found by the same bytes, and by no others', () => {
   const cache = new TokenCache<string>();

@@ -10,8 +10,14 @@ import {
   RESET_BEFORE_REQUEST,
   RETRIABLE_STATUS_CODES,
   STALE_CONNECTION,
-} from '../../../core/retry/conditions.ts';
-import { backoff, DEFAULT_RETRIES, INBOUND_RETRIES, isIdempotent, retryPolicy } from '../../../core/retry/policy.ts';
+} from '../../../../core/builtins/retry/conditions.ts';
+import {
+  backoff,
+  DEFAULT_RETRIES,
+  INBOUND_RETRIES,
+  isIdempotent,
+  retryPolicy,
+} from '../../../../core/builtins/retry/policy.ts';
 
 const SAFE = CONNECT_FAILURE | REFUSED_STREAM | RESET_BEFORE_REQUEST;
 

@@ -1,10 +1,10 @@
 // Host function of the built-in filters: whether a text matches one of the configuration's regular expressions, as a whole.
 //   weft_matches(u16 pattern | text)  Ok: it does
 
-import { patternOf } from '../patterns.ts';
-import { Status } from './abi/abi.ts';
-import type { Instance } from './guest/instance.ts';
-import { WasmStream } from './guest/stream.ts';
+import { Status } from '../wasm/abi/abi.ts';
+import type { Instance } from '../wasm/guest/instance.ts';
+import { WasmStream } from '../wasm/guest/stream.ts';
+import { patternOf } from './patterns.ts';
 
 /** Of the route's configuration where the stream has one, else of the filter's. */
 export function matchesPattern({ effective, memory }: Instance, at: number, length: number): number {

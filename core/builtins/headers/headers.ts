@@ -3,12 +3,12 @@
 //   u8 version (1) | changes of the request | changes of the response
 //   changes   list of names to remove | list of (name, value) to set | list of (name, value) to add
 
-import { headerName, headerNameRule, headerValue } from '../config/formats.ts';
-import { array, map, object, optional, type Static } from '../config/schema.ts';
-import { FRAMING } from '../wasm/abi/header-map.ts';
-import type { ConfigurableBuiltin } from './builtin.ts';
-import { decodeConfig } from './configurable.ts';
-import { list, text, u8 } from './encoding.ts';
+import { headerName, headerNameRule, headerValue } from '../../config/formats.ts';
+import { array, map, object, optional, type Static } from '../../config/schema.ts';
+import { FRAMING } from '../../wasm/abi/header-map.ts';
+import type { ConfigurableBuiltin } from '../builtin.ts';
+import { decodeConfig } from '../configurable.ts';
+import { list, text, u8 } from '../encoding.ts';
 
 const VERSION = 1;
 

@@ -1,10 +1,10 @@
 // Host function of the fault filter: whether one more fault may be under way in this proxy. Only built-in filters have it.
 //   weft_begin_fault(u32 most)  Ok: it counts until the stream ends
 
-import { MetricType, Status } from './abi/abi.ts';
-import type { Instance } from './guest/instance.ts';
-import { WasmStream } from './guest/stream.ts';
-import { HOST } from './shared/metrics.ts';
+import { MetricType, Status } from '../../wasm/abi/abi.ts';
+import type { Instance } from '../../wasm/guest/instance.ts';
+import { WasmStream } from '../../wasm/guest/stream.ts';
+import { HOST } from '../../wasm/shared/metrics.ts';
 
 const OVERFLOWS = 'weft_fault_overflows_total';
 

@@ -6,13 +6,13 @@
 //
 // A chance is in millionths (1/10,000 of a percent), 0 = never.
 
-import { parseDuration } from '../config/duration.ts';
-import { positiveDuration, quote, text } from '../config/formats.ts';
-import { Percent } from '../config/kinds/shared.ts';
-import type { HTTPFaultInjection } from '../config/kinds/virtual-service.ts';
-import { boolean, integer, object, optional } from '../config/schema.ts';
-import type { ConfigurableBuiltin, RouteBuiltin } from './builtin.ts';
-import { decodeConfig } from './configurable.ts';
+import { parseDuration } from '../../config/duration.ts';
+import { positiveDuration, quote, text } from '../../config/formats.ts';
+import { Percent } from '../../config/kinds/shared.ts';
+import type { HTTPFaultInjection } from '../../config/kinds/virtual-service.ts';
+import { boolean, integer, object, optional } from '../../config/schema.ts';
+import type { ConfigurableBuiltin, RouteBuiltin } from '../builtin.ts';
+import { decodeConfig } from '../configurable.ts';
 
 export const FAULT_CONFIG_BYTES = 21;
 

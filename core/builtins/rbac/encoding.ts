@@ -10,7 +10,7 @@
 //   value        u8 kind | text; of a request principal: u8 kind | text issuer | u8 kind | text subject, as that text
 //   text         u16 length | bytes
 
-import { list, sized, text, u16 } from './encoding.ts';
+import { list, sized, text, u16 } from '../encoding.ts';
 
 export const ATTRIBUTE = {
   principal: 1,

@@ -7,17 +7,17 @@
 
 import { createHash } from 'node:crypto';
 
-import { parseDuration } from '../config/duration.ts';
-import type { RateLimit, RateLimitPolicySpec } from '../config/kinds/rate-limit-policy.ts';
-import { compileRegex } from '../config/regex.ts';
-import type { Resource } from '../config/resource.ts';
+import { parseDuration } from '../../config/duration.ts';
+import type { RateLimit, RateLimitPolicySpec } from '../../config/kinds/rate-limit-policy.ts';
+import { compileRegex } from '../../config/regex.ts';
+import type { Resource } from '../../config/resource.ts';
+import type { Node } from '../../workload.ts';
+import { appliesTo } from '../attachment.ts';
+import type { WorkloadBuiltin } from '../builtin.ts';
+import { list, sized, text, u8, u16 } from '../encoding.ts';
 import { attachPatterns, type Pattern } from '../patterns.ts';
-import type { LimitSpec } from '../wasm/foreign-limit.ts';
-import type { Node } from '../workload.ts';
-import { appliesTo } from './attachment.ts';
-import type { WorkloadBuiltin } from './builtin.ts';
-import { list, sized, text, u8, u16 } from './encoding.ts';
-import { ATTRIBUTE } from './rbac-encoding.ts';
+import { ATTRIBUTE } from '../rbac/encoding.ts';
+import type { LimitSpec } from './foreign-limit.ts';
 
 const VERSION = 2;
 const PATH = { none: 0, exact: 1, prefix: 2, pattern: 3 } as const;

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FieldName, Head } from '../../../core/http/head.ts';
 import {
   CONNECT_FAILURE,
   FIVE_XX,
   GRPC_INTERNAL,
   RETRIABLE_HEADERS,
   RETRIABLE_STATUS_CODES,
-} from '../../../core/retry/conditions.ts';
-import { takeOverrides } from '../../../core/retry/overrides.ts';
-import { DEFAULT_RETRIES, retryPolicy } from '../../../core/retry/policy.ts';
+} from '../../../../core/builtins/retry/conditions.ts';
+import { takeOverrides } from '../../../../core/builtins/retry/overrides.ts';
+import { DEFAULT_RETRIES, retryPolicy } from '../../../../core/builtins/retry/policy.ts';
+import { FieldName, Head } from '../../../../core/http/head.ts';
 
 /** A head as the codec leaves it, with these lines received. */
 function received(...lines: string[]): Head {

@@ -1,9 +1,9 @@
 // How often and after which failures a route tries again: VirtualService `http[].retries`, decoded once per snapshot.
 // Frozen, shared by all requests of the route.
 
-import { parseDuration } from '../config/duration.ts';
-import type { HTTPRetry } from '../config/kinds/virtual-service.ts';
-import type { FieldName } from '../http/head.ts';
+import { parseDuration } from '../../config/duration.ts';
+import type { HTTPRetry } from '../../config/kinds/virtual-service.ts';
+import type { FieldName } from '../../http/head.ts';
 import {
   CONNECT_FAILURE,
   conditionsOf,

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 
-import { createBuckets, releaseDeadBuckets, TokenBuckets } from '../../../core/wasm/shared-buckets.ts';
-import type { BucketTask } from './buckets.worker.ts';
+import { createBuckets, releaseDeadBuckets, TokenBuckets } from '../../../../core/builtins/ratelimit/shared-buckets.ts';
+import type { BucketTask } from '../../wasm/buckets.worker.ts';
 
 const SETS = 8192;
 const WAYS = 8;
@@ -93,7 +93,7 @@ test('shards that take at the same time never take one token twice', async () =>
   const task = { memory, keys: 64, rounds: 3000, tokens: 5000, taken };
   const threads = [0, 1, 2].map(
     (shard) =>
-      new Worker(new URL('./buckets.worker.ts', import.meta.url), {
+      new Worker(new URL('../../wasm/buckets.worker.ts', import.meta.url), {
         workerData: { ...task, shard } satisfies BucketTask,
       }),
   );

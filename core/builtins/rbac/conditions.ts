@@ -4,10 +4,10 @@
 
 import { isIP } from 'node:net';
 
-import type { Condition, Operation, Source } from '../config/kinds/authorization-policy.ts';
-import { normalEscape } from '../http/path.ts';
-import type { Node } from '../workload.ts';
-import { ATTRIBUTE, type Conjunction, type Match, VALUE, type Value } from './rbac-encoding.ts';
+import type { Condition, Operation, Source } from '../../config/kinds/authorization-policy.ts';
+import { normalEscape } from '../../http/path.ts';
+import type { Node } from '../../workload.ts';
+import { ATTRIBUTE, type Conjunction, type Match, VALUE, type Value } from './encoding.ts';
 
 export interface Scope {
   readonly allows: boolean;

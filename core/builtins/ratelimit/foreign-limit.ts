@@ -6,13 +6,13 @@
 //   block, in    u32 count | 20 bytes | (u32 limit | u32 of the host | u64 fingerprint)...
 //   block, out   u32 1 if limited | u32 tokens of the bucket that decided | u32 remaining | u32 seconds until there is one
 
-import { Status } from './abi/abi.ts';
-import type { Instance } from './guest/instance.ts';
-import type { Plugin } from './guest/plugin.ts';
+import { Status } from '../../wasm/abi/abi.ts';
+import type { Instance } from '../../wasm/guest/instance.ts';
+import type { Plugin } from '../../wasm/guest/plugin.ts';
 import { LimitMetrics } from './limit-metrics.ts';
 import type { Rate } from './shared-buckets.ts';
 
-/** One limit, as core/builtins/ratelimit.ts describes it. */
+/** One limit, as core/builtins/ratelimit/ratelimit.ts describes it. */
 export interface LimitSpec {
   /** 'namespace/name' */
   readonly policy: string;

@@ -1,7 +1,7 @@
 // What a rate limit counts, by policy and limit. A series begins with its first count.
 
-import { MetricType } from './abi/abi.ts';
-import { HOST, type Metrics } from './shared/metrics.ts';
+import { MetricType } from '../../wasm/abi/abi.ts';
+import { HOST, type Metrics } from '../../wasm/shared/metrics.ts';
 
 const REQUESTS = 'weft_rate_limit_requests_total';
 const EVICTIONS = 'weft_rate_limit_evictions_total';

@@ -1,10 +1,10 @@
 // Whether an attempt that failed, or whose answer is a failure, is followed by another. Nothing is sent twice that may have
 // reached the upstream, unless its method may be repeated or somebody asked for exactly that.
 
-import { FAILURES, type FailureCode, flagBit } from '../errors.ts';
-import type { Attempt } from '../exchange/attempt.ts';
-import type { Exchange } from '../exchange/exchange.ts';
-import { FieldName, type Head } from '../http/head.ts';
+import { FAILURES, type FailureCode, flagBit } from '../../errors.ts';
+import type { Attempt } from '../../exchange/attempt.ts';
+import type { Exchange } from '../../exchange/exchange.ts';
+import { FieldName, type Head } from '../../http/head.ts';
 import {
   ANY_GRPC,
   CONNECT_FAILURE,

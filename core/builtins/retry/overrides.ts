@@ -1,7 +1,7 @@
 // What one request says of its own attempts and time-outs: the x-envoy-* fields that Envoy's router consumes. They are read
 // after the route has written its own, and never reach the upstream. A gateway has dropped those of its callers by then.
 
-import { FieldName, type Head } from '../http/head.ts';
+import { FieldName, type Head } from '../../http/head.ts';
 import { conditionsOf, RETRIABLE_HEADERS, statusesOf } from './conditions.ts';
 import { ASKED_REPLAY_BYTES, perTryWithin, type RetryPolicy } from './policy.ts';
 

@@ -1,7 +1,7 @@
 // Regular expressions that a filter's configuration speaks of by number: compiled with the configuration, where no request
 // waits for it, and asked for by the filter through its host.
 
-import type { compileRegex } from './config/regex.ts';
+import type { compileRegex } from '../config/regex.ts';
 
 export type Pattern = ReturnType<typeof compileRegex>;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FetchedKeys } from '../../../core/tokens/fetched-keys.ts';
-import { jwks } from '../../filters/tokens.ts';
+import { FetchedKeys } from '../../../../core/builtins/authn/fetched-keys.ts';
+import { jwks } from '../../../filters/tokens.ts';
 
 const SOURCE = 'https://issuer.example/keys';
 

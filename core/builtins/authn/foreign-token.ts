@@ -3,11 +3,11 @@
 //   weft_token_rules(JSON)               the rules of the current plugin, see tokens/rules.ts
 //   weft_verify_token(u16 place, token)  its judgement; a token that holds stays with the stream
 
-import type { RemoteKeys } from '../tokens/rules.ts';
-import { TokenRules } from '../tokens/rules.ts';
-import { Status } from './abi/abi.ts';
-import type { Instance } from './guest/instance.ts';
-import type { Plugin } from './guest/plugin.ts';
+import { Status } from '../../wasm/abi/abi.ts';
+import type { Instance } from '../../wasm/guest/instance.ts';
+import type { Plugin } from '../../wasm/guest/plugin.ts';
+import type { RemoteKeys } from './rules.ts';
+import { TokenRules } from './rules.ts';
 
 /** Where nobody fetches keys. */
 export const NO_REMOTE_KEYS: RemoteKeys = { current: () => null, missing: () => undefined };
