@@ -13,7 +13,7 @@ import { Resolver } from './cluster/resolver.ts';
 import type { Problem, Resource } from './config/resource.ts';
 import { resourceKey } from './config/resource.ts';
 import type { FailureCode } from './errors.ts';
-import { GuestCalls } from './exchange/async-client.ts';
+import { AsyncClient } from './exchange/async-client.ts';
 import { Exchange } from './exchange/exchange.ts';
 import { identify } from './exchange/identify.ts';
 import type { RecordSink } from './exchange/record.ts';
@@ -23,7 +23,7 @@ import { normalizePath } from './http/path.ts';
 import { connectHttp1 } from './http1/client.ts';
 import { chooseRoute, outboundHost } from './router/choose.ts';
 import { splitAuthority } from './router/hosts.ts';
-import type { DataPlaneEnvironment, ListenerContext, Plane } from './shard/context.ts';
+import type { DataPlaneEnvironment, ListenerContext, ShardContext } from './shard/context.ts';
 import { dump } from './shard/dump.ts';
 import { Passthrough } from './shard/passthrough.ts';
 import type { ConfigUpdate, DumpKind, ListenerSpec, LogLevel, PluginModule, ShardOptions } from './shard/protocol.ts';
@@ -44,7 +44,7 @@ function requestPath(listener: ListenerContext): ServerHandler {
   return {
     onRequest(stream: DownstreamStream, head: Head, end: boolean): Receiver {
       const exchange = new Exchange(listener, stream, head, end);
-      if (listener.plane.active > listener.plane.options.maxActiveRequests) return refuse(exchange, 'overload');
+      if (listener.shard.active > listener.shard.options.maxActiveRequests) return refuse(exchange, 'overload');
       if (head.method === 'CONNECT') return openTunnel(exchange);
       if (head.scheme === 'https') return refuse(exchange, 'tls_unsupported');
       if (!normalizePath(head)) return refuse(exchange, 'bad_path');
@@ -69,10 +69,10 @@ function refuse(exchange: Exchange, reason: FailureCode): Exchange {
 /** A client that believes it speaks through a tunnel: its bytes are requests to the authority it named. */
 function openTunnel(exchange: Exchange): Exchange {
   const { authority } = exchange.requestHead;
-  const { snapshot, plane, stream } = exchange;
+  const { snapshot, shard, stream } = exchange;
   // What would come through it is TLS, which the codec behind it cannot read.
   if (splitAuthority(authority).port === HTTPS_PORT) return refuse(exchange, 'tls_unsupported');
-  const destination = outboundHost(snapshot, plane, authority);
+  const destination = outboundHost(snapshot, shard, authority);
   if (typeof destination === 'string') return refuse(exchange, destination);
   stream.acceptTunnel(authority);
   exchange.becameTunnel();
@@ -98,7 +98,7 @@ export function createDataPlane(environment: DataPlaneEnvironment): DataPlane {
   return new Shard(environment);
 }
 
-class Shard implements DataPlane, Plane {
+class Shard implements DataPlane, ShardContext {
   readonly node: Node;
   readonly options: ShardOptions;
   readonly timers = new Timers();
@@ -131,7 +131,7 @@ class Shard implements DataPlane, Plane {
     this.hosts = new Passthrough(this, () => this.ownPorts());
     const resolver = new Resolver(endpointOf, (address, port) => this.hosts.refuses(address, port));
     this.hosts.resolver = resolver;
-    const calls = new GuestCalls(this.timers, (name) => this.compiler.upstream(name));
+    const calls = new AsyncClient(this.timers, (name) => this.compiler.upstream(name));
     this.filters = new WasmFilters(environment, this.timers, calls);
     this.compiler = new Compiler(
       this.node,
@@ -193,7 +193,7 @@ class Shard implements DataPlane, Plane {
       const key = listenerKey(spec);
       if (this.listeners.has(key)) continue;
       const networkFilters = (): readonly NetworkFilterFactory[] => networkFiltersFor(this.snapshot.network, spec);
-      const context: ListenerContext = { plane: this, spec, networkFilters };
+      const context: ListenerContext = { shard: this, spec, networkFilters };
       const listener = new Listener(context, requestPath(context));
       await listener.open();
       this.listeners.set(key, listener);
@@ -223,7 +223,7 @@ class Shard implements DataPlane, Plane {
     return this.peers.get(address) ?? null;
   }
 
-  passthrough(authority: string, registered: boolean): ReturnType<Plane['passthrough']> {
+  passthrough(authority: string, registered: boolean): ReturnType<ShardContext['passthrough']> {
     return this.hosts.find(authority, registered);
   }
 

@@ -2,7 +2,7 @@
 
 import { DEFAULT_FUEL } from '../core/wasm/guest/fuel.ts';
 import { DEFAULT_LIMITS } from '../core/wasm/guest/spec.ts';
-import type { Inspection } from '../core/wasm/trial/check.ts';
+import type { CheckedModule } from '../core/wasm/trial/check.ts';
 import { type PluginKind, tryPlugin } from '../core/wasm/trial/trial.ts';
 import type { Configuration } from './configuration.ts';
 import { StepFailed } from './step.ts';
@@ -16,7 +16,7 @@ export interface CanaryOptions {
 }
 
 /** Throws StepFailed (canary, refused): the reason in one line. A request goes through it, too, but what it makes of it is its own affair. */
-export async function canary({ description, module }: Inspection, options: CanaryOptions): Promise<void> {
+export async function canary({ description, module }: CheckedModule, options: CanaryOptions): Promise<void> {
   if (module === null) throw new StepFailed('check', 'refused', description.refusal ?? 'it cannot run');
   const configuration = options.configuration === undefined ? '' : JSON.stringify(options.configuration);
   const { refusal, logs } = await tryPlugin({

@@ -2,7 +2,7 @@
 // what it did. Needs no mesh.
 import { createHash } from 'node:crypto';
 import { DEFAULT_LIMITS } from '../core/wasm/guest/spec.ts';
-import { inspectPlugin, type PluginDescription } from '../core/wasm/trial/check.ts';
+import { checkPlugin, type PluginDescription } from '../core/wasm/trial/check.ts';
 import type { RecordedAction, RecordedCall, RecordedLog } from '../core/wasm/trial/recording.ts';
 import { type PluginKind, type TrialOutcome, tryPlugin } from '../core/wasm/trial/trial.ts';
 import type { TrialRequest, TrialResponse } from '../core/wasm/trial/trial-exchange.ts';
@@ -63,7 +63,7 @@ export const TRIAL_FUEL = { start: 2_000_000_000, callback: 500_000_000, stream:
 
 /** Any bytes; rejects only when the host itself fails. */
 export async function tryModule(bytes: Uint8Array, options: TryOptions): Promise<Trial> {
-  const { description, module } = inspectPlugin(bytes);
+  const { description, module } = checkPlugin(bytes);
   if (module === null) return { report: refused(description), kind: null, held: false, notes: [] };
   const kind = options.kind ?? description.kind ?? 'http';
   const outcome = await tryPlugin({

@@ -26,7 +26,7 @@ if (files.length === 0) {
 }
 
 // Whoever holds bytes that were only lent to him reads nonsense (core/transport/read-buffer.ts).
-process.env.WEFT_OVERWRITE_LENT = '1';
+process.env.WEFT_OVERWRITE_BORROWED = '1';
 
 let failed = false;
 const summary: string[] = [];

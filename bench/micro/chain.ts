@@ -5,9 +5,9 @@ import { authenticationConfig } from '../../core/builtins/authn/authn.ts';
 import { faultConfig } from '../../core/builtins/fault/fault.ts';
 import { rateLimitConfig } from '../../core/builtins/ratelimit/ratelimit.ts';
 import { authorizationConfig } from '../../core/builtins/rbac/rbac.ts';
-import { ChainSpec } from '../../core/exchange/filter-chain.ts';
+import { FilterChain } from '../../core/exchange/filter-chain.ts';
 import { MOST_REQUESTS } from '../setups.ts';
-import { passage } from './passage.ts';
+import { chainSubject } from './filter-chain.ts';
 import { builtinsIn, FIELDS, NODE, signed, startRuntime } from './request.ts';
 import type { Subject } from './subject.ts';
 
@@ -40,14 +40,14 @@ export async function chainSubjects(): Promise<{ subjects: readonly Subject[]; s
   const fault = await configure('fault', null);
   const abort = faultConfig({ abort: { httpStatus: 500, percentage: { value: 0.0001 } } });
   const lines = [...FIELDS, `Authorization: Bearer ${token}`];
-  const all = new ChainSpec([authn, rbac, ratelimit, fault], [null, null, null, abort]);
+  const all = new FilterChain([authn, rbac, ratelimit, fault], [null, null, null, abort]);
   return {
     subjects: [
-      passage('chain: authn, rbac, ratelimit, fault', 9, all, lines),
-      passage('chain: authn', 3, new ChainSpec([authn]), lines),
-      passage('chain: authn, rbac', 6, new ChainSpec([authn, rbac]), lines),
-      passage('chain: ratelimit', 1.2, new ChainSpec([ratelimit]), lines),
-      passage('chain: fault', 0.8, new ChainSpec([fault], [abort]), lines),
+      chainSubject('chain: authn, rbac, ratelimit, fault', 9, all, lines),
+      chainSubject('chain: authn', 3, new FilterChain([authn]), lines),
+      chainSubject('chain: authn, rbac', 6, new FilterChain([authn, rbac]), lines),
+      chainSubject('chain: ratelimit', 1.2, new FilterChain([ratelimit]), lines),
+      chainSubject('chain: fault', 0.8, new FilterChain([fault], [abort]), lines),
     ],
     stop: () => runtime.stop(),
   };

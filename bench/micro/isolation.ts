@@ -5,8 +5,8 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { compileFilter, type FilterSource } from '../../asbuild/compile.ts';
 import type { FilterFactory } from '../../core/exchange/filter.ts';
-import { ChainSpec } from '../../core/exchange/filter-chain.ts';
-import { Passage, type Traveller } from '../../core/exchange/filter-manager.ts';
+import { FilterChain } from '../../core/exchange/filter-chain.ts';
+import { FilterManager, type FilterManagerCallbacks } from '../../core/exchange/filter-manager.ts';
 import { Head } from '../../core/http/head.ts';
 import { Isolation } from '../../core/isolation/isolation.ts';
 import { Isolates } from '../../core/threads/filter-threads.ts';
@@ -76,7 +76,7 @@ function request(filter: FilterFactory, body: Buffer | null): Promise<void> {
     head.contentLength = body?.length ?? 0;
     const passed = (_: unknown, end: boolean): void => {
       if (!end) return;
-      passage.end();
+      manager.end();
       resolve();
     };
     const exchange = {
@@ -85,9 +85,9 @@ function request(filter: FilterFactory, body: Buffer | null): Promise<void> {
       forward: (end: boolean) => passed(null, end),
       forwardData: passed,
     };
-    const passage = new Passage(exchange as unknown as Traveller, new ChainSpec([filter]));
-    passage.enter(body === null);
-    if (body !== null) passage.requestBody(body, true);
+    const manager = new FilterManager(exchange as unknown as FilterManagerCallbacks, new FilterChain([filter]));
+    manager.enter(body === null);
+    if (body !== null) manager.requestBody(body, true);
   });
 }
 

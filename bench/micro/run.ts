@@ -1,8 +1,8 @@
 // Nanoseconds of every hot function, beside its budget: `node bench/micro/run.ts [WORD]`, of those whose names contain WORD.
 
 import { chainSubjects } from './chain.ts';
+import { dataPlaneSubjects } from './data-plane.ts';
 import { codecSubjects } from './http1.ts';
-import { planeSubjects } from './plane.ts';
 import { sixFilters } from './six-filters.ts';
 import { timings } from './subject.ts';
 import { filterSubjects } from './wasm.ts';
@@ -10,8 +10,8 @@ import { filterSubjects } from './wasm.ts';
 const word = process.argv[2] ?? '';
 const [builtins, six, chain] = [await filterSubjects(), await sixFilters(), await chainSubjects()];
 const guests = [builtins, six, chain];
-const all = [...codecSubjects(), ...planeSubjects(), ...guests.flatMap(({ subjects }) => subjects)].filter(({ name }) =>
-  name.includes(word),
+const all = [...codecSubjects(), ...dataPlaneSubjects(), ...guests.flatMap(({ subjects }) => subjects)].filter(
+  ({ name }) => name.includes(word),
 );
 for (const { name, nanoseconds, ratio, budget } of timings(all)) {
   const [ns, times, most] = [nanoseconds.toFixed(0).padStart(7), ratio.toFixed(2).padStart(6), budget.toFixed(2)];

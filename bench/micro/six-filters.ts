@@ -4,8 +4,8 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { compileFilter } from '../../asbuild/compile.ts';
-import { ChainSpec } from '../../core/exchange/filter-chain.ts';
-import { passage } from './passage.ts';
+import { FilterChain } from '../../core/exchange/filter-chain.ts';
+import { chainSubject } from './filter-chain.ts';
 import { FIELDS, plainSpec, startRuntime } from './request.ts';
 import type { Subject } from './subject.ts';
 
@@ -26,12 +26,12 @@ export async function sixFilters(): Promise<{ subjects: readonly Subject[]; stop
         vmId: String(i),
       }),
     );
-    return new ChainSpec(filters);
+    return new FilterChain(filters);
   });
   return {
     subjects: [
-      passage('six filters, called as every host would', 16, asAnyHost, FIELDS),
-      passage('six filters, spared what the frame spares', 9.5, framed, FIELDS),
+      chainSubject('six filters, called as every host would', 16, asAnyHost, FIELDS),
+      chainSubject('six filters, spared what the frame spares', 9.5, framed, FIELDS),
     ],
     stop() {
       for (const runtime of runtimes) runtime.stop();

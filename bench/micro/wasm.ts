@@ -1,4 +1,4 @@
-// What one passage through a filter costs: open, the request's head, done, through the real host, on a head as the codec
+// What one call of a filter costs: open, the request's head, done, through the real host, on a head as the codec
 // leaves it.
 
 import { faultConfig } from '../../core/builtins/fault/fault.ts';
@@ -34,14 +34,14 @@ export async function filterSubjects(): Promise<{ subjects: readonly Subject[]; 
   const abort = faultConfig({ abort: { httpStatus: 500, percentage: { value: 0.0001 } } });
   const rbac = await configure('rbac', authorizationConfig(POLICIES, NODE));
   const subjects = [
-    passage('filter call: fault, one abort in a million', 1, fault, abort),
-    passage('filter call: rbac, principal, method and path', 2.8, rbac, null),
+    filterCall('filter call: fault, one abort in a million', 1, fault, abort),
+    filterCall('filter call: rbac, principal, method and path', 2.8, rbac, null),
   ];
   return { subjects, stop: () => runtime.stop() };
 }
 
 /** Opened, asked about a request, told of the end. */
-function passage(name: string, budget: number, factory: FilterFactory, config: Uint8Array | null): Subject {
+function filterCall(name: string, budget: number, factory: FilterFactory, config: Uint8Array | null): Subject {
   return {
     name,
     budget,

@@ -50,12 +50,12 @@ export async function buildProject(project: Project, which: Which): Promise<Buil
   else if (existsSync(join(folder, 'go.mod'))) await byGo(folder, wasm);
   else
     throw new CliError(`${folder} has neither ${ENTRIES[0]} nor Cargo.toml nor go.mod: nothing to build`, EXIT.usage);
-  const [{ inspectPlugin }, { createHash }] = await Promise.all([
+  const [{ checkPlugin }, { createHash }] = await Promise.all([
     import('../../core/wasm/trial/check.ts'),
     import('node:crypto'),
   ]);
   const bytes = await readFile(wasm);
-  const { description } = inspectPlugin(bytes);
+  const { description } = checkPlugin(bytes);
   if (description.refusal !== null) throw new CliError(`${wasm} cannot run: ${description.refusal}`, EXIT.refused);
   return { wasm, bytes, description, digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, debug };
 }

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { inspectPlugin } from '../../core/wasm/trial/check.ts';
+import { checkPlugin } from '../../core/wasm/trial/check.ts';
 import { canary } from '../../plugins/canary.ts';
 import { type Configuration, compileSchema } from '../../plugins/configuration.ts';
 import type { Project } from '../../plugins/project.ts';
@@ -144,7 +144,7 @@ class Session {
     if (problems.length > 0) {
       throw new StepFailed('canary', 'refused', `the configuration does not fit its schema: ${problems.join('; ')}`);
     }
-    await canary(inspectPlugin(built.bytes), {
+    await canary(checkPlugin(built.bytes), {
       name: this.key.name,
       digest: built.digest,
       rootId: spec.rootId ?? '',

@@ -1,7 +1,7 @@
 // One transaction from where a plugin is to its filter on every proxy. Each step is told; the first that fails says which it is
 // and why, and leaves the mesh and the lockfile as they were.
 import { digestOf } from '../../bus/objects.ts';
-import { inspectPlugin } from '../../core/wasm/trial/check.ts';
+import { checkPlugin } from '../../core/wasm/trial/check.ts';
 import { checkDeclared } from '../../plugins/allow.ts';
 import { canary } from '../../plugins/canary.ts';
 import { compileSchema } from '../../plugins/configuration.ts';
@@ -47,8 +47,8 @@ export async function installFound(
 ): Promise<Installed> {
   const { plugin, origin } = found;
   const { manifest, module } = plugin;
-  const inspection = inspectPlugin(module);
-  const { description } = inspection;
+  const checked = checkPlugin(module);
+  const { description } = checked;
   if (description.refusal !== null)
     throw new StepFailed('check', 'refused', `the module cannot run: ${description.refusal}`);
   checkDeclared(description.capabilities, manifest.capabilities);
@@ -82,7 +82,7 @@ export async function installFound(
     );
   }
   if (problems.length === 0) {
-    await canary(inspection, { name: key.name, digest, rootId, kind: type, configuration: config });
+    await canary(checked, { name: key.name, digest, rootId, kind: type, configuration: config });
     options.tell('canary', config === undefined ? 'it starts without configuration' : 'it takes its configuration');
   } else options.tell('canary', `not started: without configuration ${problems.join('; ')}`);
 

@@ -1,7 +1,7 @@
 // Plugins that the mesh has, and changing one of them: the configuration is checked against its schema and tried out before
 // anything is stored.
 import type { PluginSpec } from '../../core/config/kinds/plugin.ts';
-import { inspectPlugin } from '../../core/wasm/trial/check.ts';
+import { checkPlugin } from '../../core/wasm/trial/check.ts';
 import { canary } from '../../plugins/canary.ts';
 import { compileSchema } from '../../plugins/configuration.ts';
 import { StepFailed } from '../../plugins/step.ts';
@@ -48,7 +48,7 @@ export async function proveConfiguration(api: Api, plugin: PluginResource): Prom
   }
   const module = await api.module(digest);
   if (module === null) throw new StepFailed('store', 'missing', `the module ${digest} is not in the mesh any more`);
-  await canary(inspectPlugin(module), {
+  await canary(checkPlugin(module), {
     ...{ name: plugin.metadata.name, digest, rootId },
     kind: type,
     configuration: config as PluginSpec['config'],

@@ -1,6 +1,6 @@
 // A plugin's folder on its way to others: everything that an installation would check is checked before it is packed.
 import { digestOf } from '../../bus/objects.ts';
-import { inspectPlugin } from '../../core/wasm/trial/check.ts';
+import { checkPlugin } from '../../core/wasm/trial/check.ts';
 import { checkDeclared } from '../../plugins/allow.ts';
 import { canary } from '../../plugins/canary.ts';
 import { compileSchema } from '../../plugins/configuration.ts';
@@ -27,13 +27,13 @@ export async function packRelease(folder: string): Promise<Release> {
   const { name, version, manifest, module, schema } = plugin;
   const refuse = (why: string): StepFailed => new StepFailed('check', 'refused', `${folder}: ${why}`);
   if (version === undefined) throw refuse('a package needs a version');
-  const inspection = inspectPlugin(module);
-  if (inspection.description.refusal !== null) throw refuse(inspection.description.refusal);
+  const checked = checkPlugin(module);
+  if (checked.description.refusal !== null) throw refuse(checked.description.refusal);
   if (manifest.capabilities === undefined) {
-    const names = inspection.description.capabilities.map((capability) => capability.name);
+    const names = checked.description.capabilities.map((capability) => capability.name);
     throw refuse(`mesh.plugin.capabilities is missing: say what it may do, which is ${JSON.stringify(names)}`);
   }
-  checkDeclared(inspection.description.capabilities, manifest.capabilities);
+  checkDeclared(checked.description.capabilities, manifest.capabilities);
   const problems = compileSchema(schema)(manifest.defaultConfig ?? {});
   if (problems.length > 0 && manifest.defaultConfig !== undefined) {
     throw refuse(`its default configuration does not fit its schema: ${problems.join('; ')}`);
@@ -41,7 +41,7 @@ export async function packRelease(folder: string): Promise<Release> {
   const digest = digestOf(module);
   if (problems.length === 0) {
     const { rootId = '', type, defaultConfig } = manifest;
-    await canary(inspection, { name: resourceName(name), digest, rootId, kind: type, configuration: defaultConfig });
+    await canary(checked, { name: resourceName(name), digest, rootId, kind: type, configuration: defaultConfig });
   }
   const tarball = await packPlugin(folder, plugin);
   const file = `${name.replace(/^@/, '').replace('/', '-')}-${version}.tgz`;

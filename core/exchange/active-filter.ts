@@ -7,7 +7,7 @@ import type { Head } from '../http/head.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
 import type { BodyBuffer } from './body-buffer.ts';
 import type { Direction, FilterStream, HttpFilter, LocalReply } from './filter.ts';
-import type { Passage } from './filter-manager.ts';
+import type { FilterManager } from './filter-manager.ts';
 import type { ExchangeRecord } from './record.ts';
 
 /** What of a message has reached a filter that holds it; 'flowing': it holds nothing. */
@@ -24,8 +24,8 @@ export class Flow {
   stalled = false;
 }
 
-export class Seat implements FilterStream, TimerOwner {
-  readonly passage: Passage;
+export class ActiveFilter implements FilterStream, TimerOwner {
+  readonly manager: FilterManager;
   readonly index: number;
   filter!: HttpFilter;
   /** Null while nothing was ever held: nearly every message passes as it comes. */
@@ -36,19 +36,19 @@ export class Seat implements FilterStream, TimerOwner {
   closing = false;
   private timer: Timer | null = null;
 
-  constructor(passage: Passage, index: number) {
-    this.passage = passage;
+  constructor(passage: FilterManager, index: number) {
+    this.manager = passage;
     this.index = index;
   }
 
   get record(): ExchangeRecord {
-    return this.passage.exchange;
+    return this.manager.exchange;
   }
   get requestHead(): Head {
-    return this.passage.exchange.requestHead;
+    return this.manager.exchange.requestHead;
   }
   get responseHead(): Head | null {
-    return this.passage.exchange.responseHead;
+    return this.manager.exchange.responseHead;
   }
   get requestTrailers(): Head | null {
     return this.request?.trailers ?? null;
@@ -57,13 +57,13 @@ export class Seat implements FilterStream, TimerOwner {
     return this.response?.trailers ?? null;
   }
   get state(): Map<string, Uint8Array> {
-    return this.passage.state;
+    return this.manager.state;
   }
   get token(): VerifiedToken | null {
-    return this.passage.token;
+    return this.manager.token;
   }
   set token(token: VerifiedToken | null) {
-    this.passage.token = token;
+    this.manager.token = token;
   }
 
   flow(direction: Direction): Flow {
@@ -83,49 +83,49 @@ export class Seat implements FilterStream, TimerOwner {
   }
 
   resume(direction: Direction): void {
-    this.passage.resume(this, direction);
+    this.manager.resume(this, direction);
   }
 
   pass(direction: Direction, bytes: Buffer): void {
-    this.passage.pass(this, direction, bytes);
+    this.manager.pass(this, direction, bytes);
   }
 
   pauseReading(direction: Direction): void {
-    this.passage.stall(this, direction);
+    this.manager.stall(this, direction);
   }
 
   resumeReading(direction: Direction): void {
-    this.passage.unstall(this, direction);
+    this.manager.unstall(this, direction);
   }
 
   close(_direction: Direction): void {
-    this.passage.close(this);
+    this.manager.close(this);
   }
 
   localReply(reply: LocalReply): void {
-    this.passage.reply(this, reply);
+    this.manager.reply(this, reply);
   }
 
   resumeAfter(ms: number): void {
     this.timer ??= new Timer(this);
-    this.passage.exchange.plane.timers.arm(this.timer, ms);
+    this.manager.exchange.shard.timers.arm(this.timer, ms);
   }
 
   /** The time of resumeAfter has come. */
   expired(): void {
-    this.passage.resume(this, 'request');
+    this.manager.resume(this, 'request');
   }
 
   clearRouteCache(): void {
-    this.passage.exchange.chooseRouteAgain();
+    this.manager.exchange.chooseRouteAgain();
   }
 
   addFlag(flag: Flag): void {
-    this.passage.exchange.flags |= flagBit(flag);
+    this.manager.exchange.flags |= flagBit(flag);
   }
 
   finish(): void {
-    if (this.timer !== null) this.passage.exchange.plane.timers.cancel(this.timer);
+    if (this.timer !== null) this.manager.exchange.shard.timers.cancel(this.timer);
     this.filter.done();
   }
 }

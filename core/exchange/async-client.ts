@@ -9,7 +9,7 @@ import { FAILURES, type FailureCode } from '../errors.ts';
 import type { ClientConnection, Receiver, UpstreamStream } from '../http/codec.ts';
 import type { Head } from '../http/head.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
-import { keepLent } from '../transport/read-buffer.ts';
+import { retainBytes } from '../transport/read-buffer.ts';
 import type {
   GiveUp,
   Upstream,
@@ -33,7 +33,7 @@ interface Collection {
   bytes: number;
 }
 
-export class GuestCalls implements Upstreams {
+export class AsyncClient implements Upstreams {
   private readonly collection: Collection;
   private readonly cluster: (name: string) => Cluster | null;
 
@@ -50,7 +50,7 @@ export class GuestCalls implements Upstreams {
   }
 
   private call(cluster: Cluster, request: UpstreamRequest, done: Done): GiveUp {
-    const call = new GuestCall(this.collection, cluster, request, done);
+    const call = new AsyncRequest(this.collection, cluster, request, done);
     // Not now: the guest is in the middle of its callback, and a filter that is being configured may call into a cluster
     // whose endpoints are put into it a moment later.
     queueMicrotask(() => call.start());
@@ -58,7 +58,7 @@ export class GuestCalls implements Upstreams {
   }
 }
 
-class GuestCall implements Waiter, Receiver, TimerOwner {
+class AsyncRequest implements Waiter, Receiver, TimerOwner {
   private readonly collection: Collection;
   private readonly cluster: Cluster;
   private readonly request: UpstreamRequest;
@@ -124,7 +124,7 @@ class GuestCall implements Waiter, Receiver, TimerOwner {
       return;
     }
     if (chunk.length > 0) {
-      keepLent();
+      retainBytes();
       this.chunks.push(chunk);
     }
     if (end) this.answered(null);

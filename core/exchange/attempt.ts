@@ -11,7 +11,7 @@ import type { FailureCode } from '../errors.ts';
 import type { ClientConnection, Receiver, UpstreamStream } from '../http/codec.ts';
 import { FieldName, type Head } from '../http/head.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
-import { keepLent } from '../transport/read-buffer.ts';
+import { retainBytes } from '../transport/read-buffer.ts';
 import type { Exchange } from './exchange.ts';
 import { BY_PEER } from './read-disable.ts';
 
@@ -136,7 +136,7 @@ export class Attempt implements Receiver, Waiter, TimerOwner {
     if (end) this.ended = true;
     if (this.replay !== null) this.keep(chunk);
     if (this.stream === null) {
-      keepLent();
+      retainBytes();
       this.pending ??= [];
       this.pending.push(chunk);
       this.pendingBytes += chunk.length;
@@ -159,7 +159,7 @@ export class Attempt implements Receiver, Waiter, TimerOwner {
     this.replayBytes += chunk.length;
     if (this.replayBytes > this.policy.replayBytes) this.replay = null;
     else {
-      keepLent();
+      retainBytes();
       this.replay!.push(chunk);
     }
   }
@@ -170,7 +170,7 @@ export class Attempt implements Receiver, Waiter, TimerOwner {
 
   private arm(ms: number): void {
     this.timer ??= new Timer(this);
-    this.exchange.plane.timers.arm(this.timer, ms);
+    this.exchange.shard.timers.arm(this.timer, ms);
   }
 
   /** From the end of the request on, as the route's time-out. */
@@ -190,7 +190,7 @@ export class Attempt implements Receiver, Waiter, TimerOwner {
     }
     this.conditions = 0;
     this.replay = null;
-    if (this.timer !== null) this.exchange.plane.timers.cancel(this.timer);
+    if (this.timer !== null) this.exchange.shard.timers.cancel(this.timer);
     if (end) this.finish();
     this.exchange.onUpstreamHead(head, end);
   }
@@ -206,7 +206,7 @@ export class Attempt implements Receiver, Waiter, TimerOwner {
 
   onTrailers(trailers: Head): void {
     if (this.phase === 'draining') {
-      this.exchange.plane.timers.cancel(this.timer);
+      this.exchange.shard.timers.cancel(this.timer);
       return;
     }
     this.finish();
@@ -214,7 +214,7 @@ export class Attempt implements Receiver, Waiter, TimerOwner {
   }
 
   onReset(reason: FailureCode): void {
-    if (this.phase === 'draining') this.exchange.plane.timers.cancel(this.timer);
+    if (this.phase === 'draining') this.exchange.shard.timers.cancel(this.timer);
     if (this.finished) return;
     if (this.endpoint !== null) this.endpoint.failures++;
     this.fail(reason, '');
@@ -255,12 +255,12 @@ export class Attempt implements Receiver, Waiter, TimerOwner {
       cluster.retrying++;
     }
     if (policy.otherHosts && endpoint !== null) next.tried = [...(this.tried ?? []), endpoint];
-    next.arm(backoff(policy, retry, exchange.plane.random));
+    next.arm(backoff(policy, retry, exchange.shard.random));
   }
 
   /** The answer is a failure that is followed by another attempt: nobody gets it. */
   private discard(head: Head, end: boolean): void {
-    this.exchange.plane.timers.cancel(this.timer);
+    this.exchange.shard.timers.cancel(this.timer);
     this.finish();
     // With both of its sides over, the connection goes back to the pool by itself.
     if (end && this.ended) return;
@@ -275,7 +275,7 @@ export class Attempt implements Receiver, Waiter, TimerOwner {
   private drain(chunk: Buffer, end: boolean): void {
     this.drainedBytes += chunk.length;
     const tooMuch = this.drainedBytes > MAX_DRAINED_BYTES;
-    if (end || tooMuch) this.exchange.plane.timers.cancel(this.timer);
+    if (end || tooMuch) this.exchange.shard.timers.cancel(this.timer);
     if (!end && tooMuch) this.stream!.reset();
   }
 
@@ -287,7 +287,7 @@ export class Attempt implements Receiver, Waiter, TimerOwner {
   }
 
   private finish(): void {
-    if (this.timer !== null) this.exchange.plane.timers.cancel(this.timer);
+    if (this.timer !== null) this.exchange.shard.timers.cancel(this.timer);
     if (this.finished) return;
     this.finished = true;
     if (this.counted) this.cluster.retrying--;

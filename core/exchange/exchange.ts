@@ -1,5 +1,5 @@
 // One request and its answer, from the head's arrival to the one end where log, metrics and connections are settled.
-// It joins the downstream stream, the passage through the filters and the attempts at the upstream; it decides nothing
+// It joins the downstream stream, the filter manager and the attempts at the upstream; it decides nothing
 // about where a request goes (router/, forward.ts) nor what a local answer says (rescue.ts).
 
 import { performance } from 'node:perf_hooks';
@@ -9,16 +9,16 @@ import type { Connection, DownstreamStream, Receiver } from '../http/codec.ts';
 import { Head } from '../http/head.ts';
 import { chooseRoute } from '../router/choose.ts';
 import type { Route, Target, VirtualHost } from '../router/route.ts';
-import type { ListenerContext, Plane } from '../shard/context.ts';
+import type { ListenerContext, ShardContext } from '../shard/context.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
 import type { Workload } from '../workload.ts';
 import type { Attempt } from './attempt.ts';
 import type { LocalReply } from './filter.ts';
-import { Passage } from './filter-manager.ts';
+import { FilterManager } from './filter-manager.ts';
 import { changeAnswer, forwardAttempt } from './forward.ts';
-import { type Answer, answerFailure, answerReply } from './local-reply.ts';
-import { type Brake, BY_PEER } from './read-disable.ts';
+import { failureResponse, type LocalResponse, replyResponse } from './local-reply.ts';
+import { BY_PEER, type ReadDisable } from './read-disable.ts';
 import type { ExchangeRecord } from './record.ts';
 
 /** As Envoy's stream_idle_timeout. */
@@ -26,7 +26,7 @@ const IDLE_MS = 300_000;
 const NO_HEAD = new Head(Buffer.alloc(0));
 
 export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
-  readonly plane: Plane;
+  readonly shard: ShardContext;
   readonly listener: ListenerContext;
   readonly snapshot: Snapshot;
   readonly stream: DownstreamStream;
@@ -65,12 +65,12 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
   /** The last one that an attempt chose. */
   lastEndpoint: Endpoint | null = null;
 
-  private passage: Passage | null = null;
+  private filters: FilterManager | null = null;
   private forwarded = false;
   private forwardedMs = 0;
   requestEnded: boolean;
-  private requestBrakes: Brake = 0;
-  private responseBrakes: Brake = 0;
+  private requestReadDisabled: ReadDisable = 0;
+  private responseReadDisabled: ReadDisable = 0;
   private responseStarted = false;
   private responseEnded = false;
   private local = false;
@@ -80,18 +80,18 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
   private deadline = 0;
 
   constructor(listener: ListenerContext, stream: DownstreamStream, head: Head | null, end: boolean) {
-    const { plane } = listener;
-    this.plane = plane;
+    const { shard } = listener;
+    this.shard = shard;
     this.listener = listener;
-    this.snapshot = plane.snapshot;
+    this.snapshot = shard.snapshot;
     this.stream = stream;
     this.requestHead = head ?? NO_HEAD;
     this.requestEnded = end;
     this.started = performance.now();
-    this.lastActivity = plane.timers.tick;
+    this.lastActivity = shard.timers.tick;
     if (end) this.requestEndMs = 0;
-    plane.timers.arm(this.timer, IDLE_MS);
-    plane.active++;
+    shard.timers.arm(this.timer, IDLE_MS);
+    shard.active++;
   }
 
   get direction(): ExchangeRecord['direction'] {
@@ -105,7 +105,7 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
   }
   /** Since something of the request or of its answer last came. */
   get silentMs(): number {
-    const { timers } = this.plane;
+    const { timers } = this.shard;
     return (timers.tick - this.lastActivity) * timers.tickMs;
   }
   get startTime(): number {
@@ -131,7 +131,7 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
     return this.target?.cluster?.spec.port ?? this.host?.port ?? 0;
   }
   get destination(): Workload | null {
-    return this.direction === 'inbound' ? this.plane.node : (this.lastEndpoint?.workload ?? null);
+    return this.direction === 'inbound' ? this.shard.node : (this.lastEndpoint?.workload ?? null);
   }
 
   // The request, on its way in.
@@ -142,33 +142,33 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
       this.forward(this.requestEnded);
       return;
     }
-    this.passage = new Passage(this, route.chain);
-    this.passage.enter(this.requestEnded);
+    this.filters = new FilterManager(this, route.chain);
+    this.filters.enter(this.requestEnded);
   }
 
   /** The request has passed its filters. */
   forward(end: boolean): void {
     if (this.ended || this.responseStarted || this.local) return;
     this.forwarded = true;
-    if (this.passage !== null) this.forwardedMs = performance.now() - this.started;
+    if (this.filters !== null) this.forwardedMs = performance.now() - this.started;
     forwardAttempt(this, end);
   }
 
   onHead(): void {}
 
   onData(chunk: Buffer, end: boolean): void {
-    this.lastActivity = this.plane.timers.tick;
+    this.lastActivity = this.shard.timers.tick;
     this.bytesReceived += chunk.length;
     if (end) this.requestHasEnded();
-    if (this.passage === null) this.forwardData(chunk, end);
-    else this.passage.requestBody(chunk, end);
+    if (this.filters === null) this.forwardData(chunk, end);
+    else this.filters.requestBody(chunk, end);
     if (end) this.settle();
   }
 
   onTrailers(trailers: Head): void {
     this.requestHasEnded();
-    if (this.passage === null) this.forwardTrailers(trailers);
-    else this.passage.requestTrailers(trailers);
+    if (this.filters === null) this.forwardTrailers(trailers);
+    else this.filters.requestTrailers(trailers);
     this.settle();
   }
 
@@ -180,29 +180,29 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
     this.attempt?.endWith(trailers);
   }
 
-  pauseRequest(by: Brake): void {
-    this.requestBrakes |= by;
+  pauseRequest(by: ReadDisable): void {
+    this.requestReadDisabled |= by;
     if (!this.requestEnded) this.stream.pauseReading();
   }
 
-  resumeRequest(by: Brake): void {
-    this.requestBrakes &= ~by;
-    if (this.requestBrakes === 0 && !this.requestEnded) this.stream.resumeReading();
+  resumeRequest(by: ReadDisable): void {
+    this.requestReadDisabled &= ~by;
+    if (this.requestReadDisabled === 0 && !this.requestEnded) this.stream.resumeReading();
   }
 
-  pauseResponse(by: Brake): void {
-    this.responseBrakes |= by;
+  pauseResponse(by: ReadDisable): void {
+    this.responseReadDisabled |= by;
     this.attempt?.stream?.pauseReading();
   }
 
-  resumeResponse(by: Brake): void {
-    this.responseBrakes &= ~by;
-    if (this.responseBrakes === 0) this.attempt?.stream?.resumeReading();
+  resumeResponse(by: ReadDisable): void {
+    this.responseReadDisabled &= ~by;
+    if (this.responseReadDisabled === 0) this.attempt?.stream?.resumeReading();
   }
 
   /** The route's time-out runs from the end of the request, as in Envoy. */
   startDeadline(timeoutMs: number): void {
-    const { timers } = this.plane;
+    const { timers } = this.shard;
     this.deadline = timers.tick + Math.ceil(timeoutMs / timers.tickMs) + 1;
     timers.arm(this.timer, Math.min(timeoutMs, IDLE_MS));
   }
@@ -221,7 +221,7 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
 
   onUpstreamHead(head: Head, end: boolean): void {
     if (this.ended) return;
-    this.lastActivity = this.plane.timers.tick;
+    this.lastActivity = this.shard.timers.tick;
     this.responseStartMs = performance.now() - this.started;
     this.upstreamServiceMs = Math.floor(this.responseStartMs - this.forwardedMs);
     this.responseCode = head.status;
@@ -232,16 +232,16 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
 
   onUpstreamData(chunk: Buffer, end: boolean): void {
     if (this.ended || this.local) return;
-    this.lastActivity = this.plane.timers.tick;
-    if (this.passage === null) this.sendData(chunk, end);
-    else this.passage.responseBody(chunk, end);
+    this.lastActivity = this.shard.timers.tick;
+    if (this.filters === null) this.sendData(chunk, end);
+    else this.filters.responseBody(chunk, end);
   }
 
   onUpstreamTrailers(trailers: Head): void {
     if (this.ended || this.local) return;
     this.responseTrailers = trailers;
-    if (this.passage === null) this.sendTrailers(trailers);
-    else this.passage.responseTrailers(trailers);
+    if (this.filters === null) this.sendTrailers(trailers);
+    else this.filters.responseTrailers(trailers);
   }
 
   /** The last attempt ended without a whole answer. */
@@ -264,32 +264,32 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
       this.cut();
       return;
     }
-    this.answer(answerFailure(reason));
+    this.answer(failureResponse(reason));
   }
 
   /** A filter or a route answers. */
   reply(reply: LocalReply): void {
     if (this.ended) return;
     if (this.responseStarted) this.cut();
-    else this.answer(answerReply(reply));
+    else this.answer(replyResponse(reply));
   }
 
   /** A filter replaces the answer that it sees; null when its head is already on the wire (then it is cut off). */
-  replaceResponse(reply: LocalReply): Answer | null {
+  replaceResponse(reply: LocalReply): LocalResponse | null {
     if (this.responseStarted) {
       this.cut();
       return null;
     }
-    const answer = answerReply(reply);
+    const answer = replyResponse(reply);
     this.takeOver(answer);
     return answer;
   }
 
-  private answer(answer: Answer): void {
+  private answer(answer: LocalResponse): void {
     this.takeOver(answer);
     const bodyless = answer.body.length === 0;
     // Filters that have seen an answer see no other: it would wait behind what they hold of the first.
-    const passage = this.passage?.answered === false ? this.passage : null;
+    const passage = this.filters?.answered === false ? this.filters : null;
     if (passage === null) this.sendHead(answer.head, bodyless);
     else passage.responseHead(answer.head, bodyless);
     if (bodyless || this.ended) return;
@@ -298,7 +298,7 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
   }
 
   /** From here on the answer is ours. */
-  private takeOver(answer: Answer): void {
+  private takeOver(answer: LocalResponse): void {
     this.local = true;
     this.attempt?.cancel();
     this.responseCode = answer.head.status;
@@ -308,8 +308,8 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
 
   private returnHead(head: Head, end: boolean): void {
     this.responseHead = head;
-    if (this.passage === null) this.sendHead(head, end);
-    else this.passage.responseHead(head, end);
+    if (this.filters === null) this.sendHead(head, end);
+    else this.filters.responseHead(head, end);
   }
 
   /** The answer has passed its filters. */
@@ -354,8 +354,8 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
   /** CONNECT was answered: the requests that follow on the connection are exchanges of their own, and are what counts. */
   becameTunnel(): void {
     this.ended = true;
-    this.plane.active--;
-    this.plane.timers.cancel(this.timer);
+    this.shard.active--;
+    this.shard.timers.cancel(this.timer);
   }
 
   /** Too late to answer: the client sees that it did not get everything. */
@@ -367,7 +367,7 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
 
   /** The wheel: either the route's time is up, or nothing moved for too long. */
   expired(): void {
-    const { timers } = this.plane;
+    const { timers } = this.shard;
     const left = this.deadline === 0 ? IDLE_MS : (this.deadline - timers.tick) * timers.tickMs;
     const idle = this.silentMs;
     if (left <= 0) this.fail('request_timeout');
@@ -387,12 +387,12 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
 
   private finish(): void {
     this.ended = true;
-    const { plane } = this;
-    plane.active--;
-    plane.timers.cancel(this.timer);
+    const { shard } = this;
+    shard.active--;
+    shard.timers.cancel(this.timer);
     this.attempt?.cancel();
     this.durationMs = performance.now() - this.started;
-    this.passage?.end();
-    plane.sink.exchangeEnded(this, this.snapshot.telemetry);
+    this.filters?.end();
+    shard.sink.exchangeEnded(this, this.snapshot.telemetry);
   }
 }

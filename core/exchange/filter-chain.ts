@@ -3,7 +3,7 @@
 
 import type { FilterFactory } from './filter.ts';
 
-export class ChainSpec {
+export class FilterChain {
   readonly filters: readonly FilterFactory[];
   readonly configurations: readonly (Uint8Array | null)[];
   /** True where one of the filters looks: what nobody looks at passes without a turn through all of them. */
@@ -23,4 +23,4 @@ export class ChainSpec {
   }
 }
 
-export const EMPTY_CHAIN: ChainSpec = Object.freeze(new ChainSpec([]));
+export const EMPTY_CHAIN: FilterChain = Object.freeze(new FilterChain([]));

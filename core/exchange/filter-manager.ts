@@ -1,24 +1,24 @@
-// An exchange's passage through its filters: in order on the way in, and back in reverse through those it entered.
+// Takes an exchange through its filters: in order on the way in, and back in reverse through those it entered.
 // A filter that pauses holds its direction there; what arrives meanwhile waits before it, within a limit.
-// An exchange without filters has no passage.
+// An exchange without filters has no filter manager.
 
 import type { VerifiedToken } from '../builtins/authn/verified.ts';
 import type { Head } from '../http/head.ts';
 import type { Timers } from '../timers.ts';
-import { keepLent } from '../transport/read-buffer.ts';
-import { Seat } from './active-filter.ts';
+import { retainBytes } from '../transport/read-buffer.ts';
+import { ActiveFilter } from './active-filter.ts';
 import { BodyBuffer } from './body-buffer.ts';
 import type { Exchange } from './exchange.ts';
 import type { Direction, LocalReply, Verdict } from './filter.ts';
-import type { ChainSpec } from './filter-chain.ts';
+import type { FilterChain } from './filter-chain.ts';
 import { BY_FILTERS } from './read-disable.ts';
 import type { ExchangeRecord } from './record.ts';
 
 /** As Envoy's default per-connection buffer limit. */
 const MAX_HELD_BYTES = 1 << 20;
 
-/** What a passage asks of the exchange that it belongs to. */
-export type Traveller = Omit<ExchangeRecord, 'flags'> &
+/** What the filter manager asks of the exchange that it belongs to. */
+export type FilterManagerCallbacks = Omit<ExchangeRecord, 'flags'> &
   Pick<
     Exchange,
     | 'requestHead'
@@ -38,13 +38,13 @@ export type Traveller = Omit<ExchangeRecord, 'flags'> &
     | 'fail'
     | 'cut'
     | 'chooseRouteAgain'
-  > & { readonly plane: { readonly timers: Timers } };
+  > & { readonly shard: { readonly timers: Timers } };
 
-export class Passage {
-  readonly exchange: Traveller;
+export class FilterManager {
+  readonly exchange: FilterManagerCallbacks;
   token: VerifiedToken | null = null;
-  private readonly spec: ChainSpec;
-  private readonly entered: Seat[] = [];
+  private readonly spec: FilterChain;
+  private readonly entered: ActiveFilter[] = [];
   private shared: Map<string, Uint8Array> | null = null;
   /** Above 0 while a filter's callback runs: what it asks for takes effect afterwards. */
   private depth = 0;
@@ -52,7 +52,7 @@ export class Passage {
   answered = false;
   private ended = false;
 
-  constructor(exchange: Traveller, spec: ChainSpec) {
+  constructor(exchange: FilterManagerCallbacks, spec: FilterChain) {
     this.exchange = exchange;
     this.spec = spec;
   }
@@ -113,15 +113,15 @@ export class Passage {
     const { exchange, spec } = this;
     for (let i = index; i < spec.filters.length; i++) {
       const factory = spec.filters[i];
-      const seat = new Seat(this, i);
-      this.entered.push(seat);
-      seat.filter = factory.open(seat, spec.configurations[i]);
+      const active = new ActiveFilter(this, i);
+      this.entered.push(active);
+      active.filter = factory.open(active, spec.configurations[i]);
       if (!factory.wants.requestHead) continue;
       this.depth++;
-      const verdict = this.settle(seat, 'request', seat.filter.requestHead(exchange.requestHead, end));
+      const verdict = this.settle(active, 'request', active.filter.requestHead(exchange.requestHead, end));
       if (verdict === 'stop') return;
       if (verdict === 'pause') {
-        const flow = seat.flow('request');
+        const flow = active.flow('request');
         flow.phase = 'head';
         flow.end = end;
         exchange.pauseRequest(BY_FILTERS);
@@ -133,13 +133,13 @@ export class Passage {
 
   private responseHeadFrom(index: number, head: Head, end: boolean): void {
     for (let i = index; i >= 0; i--) {
-      const seat = this.entered[i];
-      if (!this.spec.filters[seat.index].wants.responseHead) continue;
+      const active = this.entered[i];
+      if (!this.spec.filters[active.index].wants.responseHead) continue;
       this.depth++;
-      const verdict = this.settle(seat, 'response', seat.filter.responseHead(head, end));
+      const verdict = this.settle(active, 'response', active.filter.responseHead(head, end));
       if (verdict === 'stop') return;
       if (verdict === 'pause') {
-        const flow = seat.flow('response');
+        const flow = active.flow('response');
         flow.phase = 'head';
         flow.end = end;
         this.exchange.pauseResponse(BY_FILTERS);
@@ -153,7 +153,7 @@ export class Passage {
   private nobodyWants(direction: Direction): boolean {
     const { wantsRequestBody, wantsResponseBody } = this.spec;
     if (direction === 'request' ? wantsRequestBody : wantsResponseBody) return false;
-    for (const seat of this.entered) if (!seat.flows(direction)) return false;
+    for (const active of this.entered) if (!active.flows(direction)) return false;
     return true;
   }
 
@@ -162,28 +162,28 @@ export class Passage {
     const request = direction === 'request';
     const step = request ? 1 : -1;
     for (let i = index; request ? i < this.entered.length : i >= 0; i += step) {
-      const seat = this.entered[i];
-      const flow = seat.flow(direction);
+      const active = this.entered[i];
+      const flow = active.flow(direction);
       if (flow.phase !== 'flowing') {
-        if (!this.hold(seat, direction, body, end)) return;
+        if (!this.hold(active, direction, body, end)) return;
         if (flow.phase === 'head') return;
         body = flow.held!;
         end = flow.end;
       }
-      const { wants } = this.spec.filters[seat.index];
+      const { wants } = this.spec.filters[active.index];
       if (!(request ? wants.requestBody : wants.responseBody)) continue;
       flow.passing = body;
       this.depth++;
-      const { filter } = seat;
+      const { filter } = active;
       const asked = request ? filter.requestBody(body, end) : filter.responseBody(body, end);
-      const verdict = this.settle(seat, direction, asked);
+      const verdict = this.settle(active, direction, asked);
       flow.passing = null;
       if (verdict === 'stop') return;
       if (verdict === 'pause') {
         flow.phase = 'body';
         flow.held = body;
         flow.end = end;
-        this.hold(seat, direction, new BodyBuffer(), end);
+        this.hold(active, direction, new BodyBuffer(), end);
         return;
       }
       flow.phase = 'flowing';
@@ -197,14 +197,14 @@ export class Passage {
     const request = direction === 'request';
     const step = request ? 1 : -1;
     for (let i = index; request ? i < this.entered.length : i >= 0; i += step) {
-      const seat = this.entered[i];
-      const flow = seat.flow(direction);
+      const active = this.entered[i];
+      const flow = active.flow(direction);
       flow.trailers = trailers;
       if (flow.phase !== 'flowing') return;
       this.depth++;
-      const { filter } = seat;
+      const { filter } = active;
       const asked = request ? filter.requestTrailers(trailers) : filter.responseTrailers(trailers);
-      const verdict = this.settle(seat, direction, asked);
+      const verdict = this.settle(active, direction, asked);
       if (verdict === 'stop') return;
       if (verdict === 'pause') {
         flow.phase = 'trailers';
@@ -216,9 +216,9 @@ export class Passage {
   }
 
   /** Keeps bytes at a paused filter. False: over the limit, and the exchange was answered. */
-  private hold(seat: Seat, direction: Direction, body: BodyBuffer, end: boolean): boolean {
-    const flow = seat.flow(direction);
-    keepLent();
+  private hold(active: ActiveFilter, direction: Direction, body: BodyBuffer, end: boolean): boolean {
+    const flow = active.flow(direction);
+    retainBytes();
     flow.held ??= new BodyBuffer();
     if (body.length > 0 && body !== flow.held) flow.held.append(body.take());
     flow.end ||= end;
@@ -228,32 +228,32 @@ export class Passage {
   }
 
   /** After a callback: what it asked for takes effect now. 'stop': the exchange is no longer the chain's to continue. */
-  private settle(seat: Seat, direction: Direction, verdict: Verdict): Verdict | 'stop' {
+  private settle(active: ActiveFilter, direction: Direction, verdict: Verdict): Verdict | 'stop' {
     this.depth--;
-    const resumed = seat.resumed;
-    seat.resumed = null;
+    const resumed = active.resumed;
+    active.resumed = null;
     if (this.ended) return 'stop';
-    if (seat.reply !== null) {
-      const { reply } = seat;
-      seat.reply = null;
-      this.reply(seat, reply);
+    if (active.reply !== null) {
+      const { reply } = active;
+      active.reply = null;
+      this.reply(active, reply);
       return 'stop';
     }
-    if (seat.closing) {
+    if (active.closing) {
       this.exchange.cut();
       return 'stop';
     }
     // Asked to continue within the very callback that paused.
     if (resumed === direction) return 'continue';
-    if (resumed !== null) this.resume(seat, resumed);
+    if (resumed !== null) this.resume(active, resumed);
     return this.ended ? 'stop' : verdict;
   }
 
   /** A filter answers here: the filters that the request entered see it on its way back. */
-  reply(seat: Seat, reply: LocalReply): void {
+  reply(active: ActiveFilter, reply: LocalReply): void {
     if (this.ended) return;
     if (this.depth > 0) {
-      seat.reply = reply;
+      active.reply = reply;
       return;
     }
     const { exchange } = this;
@@ -264,7 +264,7 @@ export class Passage {
     // In place of a response that is on its way back: only the filters that it has not passed yet see the new one.
     const answer = exchange.replaceResponse(reply);
     if (answer === null) return;
-    const before = seat.index - 1;
+    const before = active.index - 1;
     const bodyless = answer.body.length === 0;
     this.responseHeadFrom(before, answer.head, bodyless);
     if (bodyless || this.ended) return;
@@ -273,23 +273,23 @@ export class Passage {
     this.bodyFrom('response', before, body, true);
   }
 
-  close(seat: Seat): void {
-    if (this.depth > 0) seat.closing = true;
+  close(active: ActiveFilter): void {
+    if (this.depth > 0) active.closing = true;
     else if (!this.ended) this.exchange.cut();
   }
 
-  resume(seat: Seat, direction: Direction): void {
+  resume(active: ActiveFilter, direction: Direction): void {
     if (this.ended) return;
     if (this.depth > 0) {
-      seat.resumed = direction;
+      active.resumed = direction;
       return;
     }
-    const flow = seat[direction];
+    const flow = active[direction];
     if (flow === null || flow.phase === 'flowing') return;
     const { phase } = flow;
     flow.phase = 'flowing';
     const request = direction === 'request';
-    const at = seat.index;
+    const at = active.index;
     const next = request ? at + 1 : at - 1;
     const { held, trailers, end } = flow;
     flow.held = null;
@@ -307,22 +307,22 @@ export class Passage {
   }
 
   /** Bytes pass a filter that goes on holding what comes after them. */
-  pass(seat: Seat, direction: Direction, bytes: Buffer): void {
-    if (this.ended || seat[direction]?.phase !== 'body') return;
+  pass(active: ActiveFilter, direction: Direction, bytes: Buffer): void {
+    if (this.ended || active[direction]?.phase !== 'body') return;
     const body = new BodyBuffer();
     body.append(bytes);
-    this.bodyFrom(direction, direction === 'request' ? seat.index + 1 : seat.index - 1, body, false);
+    this.bodyFrom(direction, direction === 'request' ? active.index + 1 : active.index - 1, body, false);
   }
 
-  stall(seat: Seat, direction: Direction): void {
-    if (this.ended || seat[direction]?.stalled === true) return;
-    seat.flow(direction).stalled = true;
+  stall(active: ActiveFilter, direction: Direction): void {
+    if (this.ended || active[direction]?.stalled === true) return;
+    active.flow(direction).stalled = true;
     if (direction === 'request') this.exchange.pauseRequest(BY_FILTERS);
     else this.exchange.pauseResponse(BY_FILTERS);
   }
 
-  unstall(seat: Seat, direction: Direction): void {
-    const flow = seat[direction];
+  unstall(active: ActiveFilter, direction: Direction): void {
+    const flow = active[direction];
     if (flow?.stalled !== true) return;
     flow.stalled = false;
     this.readOn(direction);
@@ -331,8 +331,8 @@ export class Passage {
   /** Unless a filter still wants nothing more to come. */
   private readOn(direction: Direction): void {
     if (this.ended) return;
-    for (const seat of this.entered) {
-      const flow = seat[direction];
+    for (const active of this.entered) {
+      const flow = active[direction];
       if (flow !== null && (flow.phase === 'head' || flow.stalled)) return;
     }
     if (direction === 'request') this.exchange.resumeRequest(BY_FILTERS);

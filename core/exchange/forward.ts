@@ -57,7 +57,7 @@ export function forwardAttempt(exchange: Exchange, end: boolean): void {
 function chooseTarget(action: ForwardAction, exchange: Exchange): Target {
   const { targets } = action;
   if (targets.length === 1) return targets[0];
-  let point = exchange.plane.random() * action.totalWeight;
+  let point = exchange.shard.random() * action.totalWeight;
   for (const target of targets) {
     point -= target.weight;
     if (point < 0) return target;

@@ -5,7 +5,7 @@ import type { Connection } from '../http/codec.ts';
 import { FieldName, type Head } from '../http/head.ts';
 import { newRequestId } from '../http/request-id.ts';
 import type { VirtualHost } from '../router/route.ts';
-import type { Plane } from '../shard/context.ts';
+import type { ShardContext } from '../shard/context.ts';
 import type { Workload } from '../workload.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -37,20 +37,20 @@ export function memoOf(connection: Connection): ConnectionMemo {
 }
 
 export function identify(exchange: Exchange): void {
-  const { plane, requestHead: head, direction } = exchange;
+  const { shard, requestHead: head, direction } = exchange;
   const memo = memoOf(exchange.connection);
   // It says whose certificate somebody saw, and no connection has shown one.
   head.remove(CLIENT_CERT);
   if (direction === 'outbound') {
-    if (memo.workload === null) memo.principal = principalOf(plane.node);
-    memo.workload = plane.node;
-    exchange.source = plane.node;
+    if (memo.workload === null) memo.principal = principalOf(shard.node);
+    memo.workload = shard.node;
+    exchange.source = shard.node;
     exchange.sourcePrincipal = memo.principal;
     head.remove(PEER_METADATA);
-    if (plane.node.id !== '') head.put(PEER_METADATA_ID, plane.node.id);
+    if (shard.node.id !== '') head.put(PEER_METADATA_ID, shard.node.id);
     if (!head.has(FORWARDED_PROTO)) head.add('x-forwarded-proto', head.scheme);
   } else {
-    if (memo.peersVersion !== plane.peersVersion) recognise(memo, plane, exchange.connection.remoteAddress);
+    if (memo.peersVersion !== shard.peersVersion) recognise(memo, shard, exchange.connection.remoteAddress);
     exchange.source = memo.workload;
     exchange.sourcePrincipal = memo.principal;
     if (direction === 'gateway') {
@@ -70,9 +70,9 @@ export function identify(exchange: Exchange): void {
 }
 
 /** An identity is the workload's own loopback address, and nothing that a header says. */
-function recognise(memo: ConnectionMemo, plane: Plane, address: string): void {
-  const peer = plane.peer(address);
-  memo.peersVersion = plane.peersVersion;
+function recognise(memo: ConnectionMemo, shard: ShardContext, address: string): void {
+  const peer = shard.peer(address);
+  memo.peersVersion = shard.peersVersion;
   memo.workload = peer;
   memo.principal = peer === null ? '' : principalOf(peer);
 }

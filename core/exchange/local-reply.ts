@@ -5,14 +5,14 @@ import { FAILURES, type Failure, type FailureCode } from '../errors.ts';
 import { Head } from '../http/head.ts';
 import type { LocalReply } from './filter.ts';
 
-export interface Answer {
+export interface LocalResponse {
   readonly head: Head;
   readonly body: Buffer;
   readonly details: string;
 }
 
 /** The answer to a failure. `retryAfter`: seconds, for overload. */
-export function answerFailure(code: FailureCode): Answer {
+export function failureResponse(code: FailureCode): LocalResponse {
   const failure: Failure = FAILURES[code];
   const answer = compose(failure.status, failure.body, failure.details, []);
   if (code === 'overload' || code === 'overflow') {
@@ -23,7 +23,7 @@ export function answerFailure(code: FailureCode): Answer {
 }
 
 /** The answer a filter or a route asked for. Details have no spaces, as in Envoy's access log. */
-export function answerReply(reply: LocalReply): Answer {
+export function replyResponse(reply: LocalReply): LocalResponse {
   const fields = reply.fields.filter(([name]) => !name.startsWith(':'));
   const details = reply.details.replaceAll(' ', '_');
   if (reply.grpcStatus < 0) return compose(reply.status, reply.body, details, fields);
@@ -41,7 +41,7 @@ function compose(
   body: Uint8Array | string,
   details: string,
   fields: readonly (readonly [string, string])[],
-): Answer {
+): LocalResponse {
   const bytes =
     typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   const head = Head.response(status, fields);

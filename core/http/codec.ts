@@ -9,7 +9,7 @@ export interface Stream {
   readonly connection: Connection;
   /** Downstream: a response head. Upstream: a request head. `end`: no body follows. Framing is the codec's business. */
   writeHead(head: Head, end: boolean): void;
-  /** Takes lent bytes too. False when the peer is slow: stop reading the other side until `onWritable`. An empty chunk with `end` is allowed. */
+  /** Takes borrowed bytes too. False when the peer is slow: stop reading the other side until `onWritable`. An empty chunk with `end` is allowed. */
   writeData(chunk: Buffer, end: boolean): boolean;
   /** Ends the message with trailers. */
   writeTrailers(trailers: Head): void;
@@ -50,7 +50,7 @@ export interface UpstreamStream extends Stream {
 /** What a stream tells its owner, in this order: head, data*, trailers?; or a reset at any point. Called synchronously. */
 export interface Receiver {
   onHead(head: Head, end: boolean): void;
-  /** The bytes are lent (lent.ts): who holds them after this call says so. */
+  /** The bytes are borrowed (transport/read-buffer.ts): a receiver that holds them after this call retains them. */
   onData(chunk: Buffer, end: boolean): void;
   /** Ends the message. */
   onTrailers(trailers: Head): void;

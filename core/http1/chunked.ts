@@ -2,7 +2,7 @@
 // dropped, every line ends in CRLF and has a limit. Data is handed on as views; only trailers are collected.
 
 import type { Head } from '../http/head.ts';
-import { keepLent } from '../transport/read-buffer.ts';
+import { retainBytes } from '../transport/read-buffer.ts';
 import { readTrailers } from './trailers.ts';
 
 export interface ChunkedSink {
@@ -157,7 +157,7 @@ export class ChunkedDecoder {
     const length = sectionLength(section, Math.max(0, had - 3));
     if (length < 0) {
       this.trailer = section;
-      keepLent();
+      retainBytes();
       if (section.length > this.maxTrailerBytes || !linesSound(section, Math.max(0, had - 1))) this.state = VIOLATED;
       return room;
     }

@@ -3,7 +3,7 @@
 
 import type { FailureCode } from '../errors.ts';
 import type { Head } from '../http/head.ts';
-import { copyOf, keepLent, LENT_ABOVE } from '../transport/read-buffer.ts';
+import { BORROWED_ABOVE, copyOf, retainBytes } from '../transport/read-buffer.ts';
 import { ChunkedDecoder } from './chunked.ts';
 import { CHUNKED, FIXED, type HeadLimits, NO_BODY, type Reading, UNTIL_CLOSE } from './strict.ts';
 
@@ -131,7 +131,7 @@ export class MessageReader {
       if (this.holds !== 0) {
         if ((this.holds & HOLD_CLOSED) === 0) {
           this.tail = at === 0 ? bytes : bytes.subarray(at);
-          keepLent();
+          retainBytes();
         }
         return;
       }
@@ -205,13 +205,13 @@ export class MessageReader {
       if (empty >= 0) stop = Math.min(stop, empty + 4);
     }
     // A head outlives the bytes that it came in.
-    const lent = end > LENT_ABOVE;
-    const reading = lent
+    const borrowed = end > BORROWED_ABOVE;
+    const reading = borrowed
       ? this.sink.parseHead(copyOf(bytes, at, stop), 0, stop - at)
       : this.sink.parseHead(bytes, at, stop);
     if (reading === 'complete') {
       this.blank = 0;
-      return lent ? at + this.sink.onHeadRead() : this.sink.onHeadRead();
+      return borrowed ? at + this.sink.onHeadRead() : this.sink.onHeadRead();
     }
     if (reading !== 'incomplete') {
       this.violate(reading);

@@ -4,7 +4,7 @@
 import type { DownstreamStream, Receiver } from '../http/codec.ts';
 import type { Head } from '../http/head.ts';
 import type { Outbox } from '../transport/outbox.ts';
-import { keepLent } from '../transport/read-buffer.ts';
+import { retainBytes } from '../transport/read-buffer.ts';
 import { CLOSE, KEEP_ALIVE, SILENT, writeChunk, writeLastChunk, writeLine, writeResponseHead } from './encoder.ts';
 import type { Http1ServerConnection } from './server.ts';
 import { CHUNKED, FIXED, NO_BODY, UNTIL_CLOSE } from './strict.ts';
@@ -189,7 +189,7 @@ class EarlyAnswer {
   trailers: Head | null = null;
 
   add(chunk: Buffer, end: boolean): boolean {
-    keepLent();
+    retainBytes();
     this.chunks.push(chunk);
     this.ended = end;
     return end;

@@ -6,7 +6,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { FilterFactory } from '../exchange/filter.ts';
 import type { Timers } from '../timers.ts';
 import type { PluginSpec } from '../wasm/guest/spec.ts';
-import { stopgap } from '../wasm/guest/unavailable-filter.ts';
+import { standIn } from '../wasm/guest/unavailable-filter.ts';
 import type { GiveUp, UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../wasm/guest/upstreams.ts';
 import type { Busy } from './busy.ts';
 import { ExchangeCopy, type Outward } from './exchange.ts';
@@ -159,7 +159,7 @@ export class ShardLink implements Outward {
         const { number, filter, spec } = this.plugins.get(message.plugin)!;
         const exchange = new ExchangeCopy(message, this);
         const runs = filter !== null && !host.barred.has(spec.name);
-        exchange.filter = runs ? filter.open(exchange, message.config) : stopgap(exchange, spec.failStrategy);
+        exchange.filter = runs ? filter.open(exchange, message.config) : standIn(exchange, spec.failStrategy);
         this.streams.set(message.stream, { exchange, number });
         return;
       }

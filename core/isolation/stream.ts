@@ -1,4 +1,4 @@
-// In a shard: one exchange's passage through a filter that runs on another thread. It shows each event to the thread and
+// In a shard: one exchange in a filter that runs on another thread. It shows each event to the thread and
 // holds the message until the verdict is there, so that the shard goes on with other exchanges meanwhile. What was shown is
 // kept: a filter that is lost on the way takes nothing with it.
 //

@@ -26,9 +26,9 @@ export function registerFigures(exposition: Exposition, facts: Facts): void {
   exposition.gauge('weft_live', '1 when requests are served.', {}, () => (facts.live() ? 1 : 0));
   exposition.gauge('weft_config_revision', 'Revision of the running configuration.', {}, facts.revision);
   exposition.counter('weft_config_rejected_total', 'Configurations that were refused.', {}, facts.rejected);
-  exposition.gauge('weft_shards', 'Data-plane threads.', {}, () => facts.shards().count);
-  exposition.gauge('weft_shards_serving', 'Data-plane threads that serve.', {}, () => facts.shards().serving);
-  exposition.counter('weft_shard_restarts_total', 'Data-plane threads replaced.', {}, () => facts.shards().restarts);
+  exposition.gauge('weft_shards', 'Data-shard threads.', {}, () => facts.shards().count);
+  exposition.gauge('weft_shards_serving', 'Data-shard threads that serve.', {}, () => facts.shards().serving);
+  exposition.counter('weft_shard_restarts_total', 'Data-shard threads replaced.', {}, () => facts.shards().restarts);
   exposition.gauge('weft_downstream_connections', 'Open client connections.', {}, facts.connections);
   exposition.counter('weft_jwks_fetches_total', 'Fetches of key sets.', {}, () => facts.keys().fetches);
   exposition.counter('weft_jwks_fetch_failures_total', 'Those that failed.', {}, () => facts.keys().failures);

@@ -21,7 +21,7 @@ export type Log = (level: LogLevel, component: string, message: string) => void;
 export interface ProxyOptions {
   readonly node: Node;
   readonly source: ConfigSource;
-  /** Data-plane threads. Default: one a core. One where the system cannot share a port. */
+  /** Data-shard threads. Default: one a core. One where the system cannot share a port. */
   readonly shards?: number;
   /** null: no admin endpoint. Default: 127.0.0.1, any free port. */
   readonly admin?: Address | null;

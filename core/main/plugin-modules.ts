@@ -6,9 +6,9 @@ import type { PluginModule } from '../shard/protocol.ts';
 import { type WantedPlugin, wantedPlugins } from '../snapshot/chain-plan.ts';
 import { chainKinds } from '../snapshot/compile.ts';
 import { policiesIn } from '../snapshot/policies.ts';
-import type { Examiner } from '../threads/trial-thread.ts';
+import type { TrialThread } from '../threads/trial-thread.ts';
 import { configKey, moduleKey } from '../wasm/guest/spec.ts';
-import type { ExaminedCode, Findings } from '../wasm/trial/trial-task.ts';
+import type { CheckedCode, Findings } from '../wasm/trial/trial-task.ts';
 import type { Node } from '../workload.ts';
 import { digestOf, type ModuleFolder } from './module-folder.ts';
 import type { Log } from './options.ts';
@@ -19,7 +19,7 @@ export interface PluginModulesParts {
   /** Where bytes come from that are not on this disk; null: nowhere yet. */
   source(): Pick<Source, 'module'> | null;
   readonly folder: ModuleFolder | null;
-  readonly examiner: Examiner;
+  readonly examiner: TrialThread;
   readonly log: Log;
 }
 
@@ -42,7 +42,7 @@ interface Missing {
 }
 
 /** A module in the making, or made. */
-interface Code extends ExaminedCode {
+interface Code extends CheckedCode {
   readonly digest: string;
   /** Configurations that a canary has accepted. */
   readonly proven: Set<string>;
@@ -132,7 +132,7 @@ export class PluginModules {
     const { digest, limits } = plugins[0].config;
     const started = performance.now();
     const configs = plugins.map(({ config }) => config);
-    const findings = await examiner.examine({ node, code, memoryPages: limits.memoryPages, configs });
+    const findings = await examiner.run({ node, code, memoryPages: limits.memoryPages, configs });
     const ms = (performance.now() - started).toFixed(1);
     log('debug', 'plugins', `${digest} was tried with ${configs.length} configurations, ${ms} ms`);
     return findings;
@@ -171,7 +171,7 @@ function failure({ use, config }: WantedPlugin, code: string, reason: string): F
 }
 
 /** Those that may not do what their module can. */
-function notAllowed(plugins: readonly WantedPlugin[], { capabilities }: ExaminedCode): Failure[] {
+function notAllowed(plugins: readonly WantedPlugin[], { capabilities }: CheckedCode): Failure[] {
   return plugins.flatMap((wanted) => {
     const allowed = wanted.use.capabilities;
     const beyond = allowed === null ? [] : capabilities.filter((name) => !allowed.includes(name));

@@ -10,7 +10,7 @@ import { Exposition, SERIES_EXPIRY_MS } from '../telemetry/prometheus.ts';
 import { StatisticsRegistry } from '../telemetry/registry.ts';
 import { Isolates } from '../threads/filter-threads.ts';
 import { type News, Shards } from '../threads/shards.ts';
-import { Examiner } from '../threads/trial-thread.ts';
+import { TrialThread } from '../threads/trial-thread.ts';
 import { Metrics } from '../wasm/shared/metrics.ts';
 import { createSharedMemory, releaseDeadShard, type SharedMemory } from '../wasm/shared/shared-memory.ts';
 import type { Node } from '../workload.ts';
@@ -56,7 +56,7 @@ export class RunningProxy implements WeftProxy {
   readonly exited: Promise<void>;
   private readonly parts: Parts;
   private readonly configuration: Configuration;
-  private readonly examiner = new Examiner();
+  private readonly examiner = new TrialThread();
   private readonly plugins: PluginModules;
   private readonly statistics: StatisticsRegistry;
   private readonly shared: SharedMemory;

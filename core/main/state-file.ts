@@ -7,7 +7,7 @@ import type { Log } from './options.ts';
 
 const SETTLE_MS = 200;
 
-export class KeptFile {
+export class StateFile {
   readonly path: string;
   private readonly what: string;
   private readonly log: Log;

@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 import type { Log } from './options.ts';
-import { KeptFile } from './state-file.ts';
+import { StateFile } from './state-file.ts';
 
 export interface KeptState {
   readonly revision: number;
@@ -14,10 +14,10 @@ export interface KeptState {
 const FORMAT = 1;
 
 export class StateFolder {
-  private readonly file: KeptFile;
+  private readonly file: StateFile;
 
   constructor(dir: string, log: Log) {
-    this.file = new KeptFile(join(dir, 'last-good.json'), 'the last good configuration', log);
+    this.file = new StateFile(join(dir, 'last-good.json'), 'the last good configuration', log);
   }
 
   /** Null: there is none, or it cannot be used. */

@@ -10,7 +10,7 @@ import type { ToShard } from '../shard/protocol.ts';
 import type { Node } from '../workload.ts';
 import { KeySource, type KeySourceEnvironment } from './key-source.ts';
 import type { Log } from './options.ts';
-import { KeptFile } from './state-file.ts';
+import { StateFile } from './state-file.ts';
 
 export interface TokenKeysOptions {
   readonly node: Node;
@@ -29,7 +29,7 @@ export class TokenKeys {
   failures = 0;
   private readonly options: TokenKeysOptions;
   private readonly environment: KeySourceEnvironment;
-  private readonly file: KeptFile | null;
+  private readonly file: StateFile | null;
   private readonly sources = new Map<string, KeySource>();
   /** As they were on disk, for sources that come. */
   private kept: ReadonlyMap<string, string> = new Map();
@@ -38,7 +38,7 @@ export class TokenKeys {
   constructor(options: TokenKeysOptions) {
     const { allowPrivate, stateDir, log } = options;
     this.options = options;
-    this.file = stateDir === null ? null : new KeptFile(join(stateDir, 'token-keys.json'), 'keys of issuers', log);
+    this.file = stateDir === null ? null : new StateFile(join(stateDir, 'token-keys.json'), 'keys of issuers', log);
     this.environment = {
       allowPrivate,
       now: () => performance.now(),

@@ -3,7 +3,7 @@
 import type { FailureCode } from '../errors.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import { type ConnectionMemo, memoOf } from '../exchange/identify.ts';
-import type { Plane } from '../shard/context.ts';
+import type { ShardContext } from '../shard/context.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { findRoute } from './hosts.ts';
 import type { VirtualHost } from './route.ts';
@@ -49,13 +49,13 @@ function sameAuthority(exchange: Exchange, memo: ConnectionMemo): boolean {
 }
 
 function lookUp(exchange: Exchange, authority: string): VirtualHost | FailureCode {
-  const { snapshot, direction, plane } = exchange;
-  if (direction === 'outbound') return outboundHost(snapshot, plane, authority);
+  const { snapshot, direction, shard } = exchange;
+  if (direction === 'outbound') return outboundHost(snapshot, shard, authority);
   return snapshot.gateways.get(exchange.listener.spec.configuredPort)?.find(authority) ?? 'no_route';
 }
 
 /** The mesh's own host of this name, or a way past the mesh where that is allowed. */
-export function outboundHost(snapshot: Snapshot, plane: Plane, authority: string): VirtualHost | FailureCode {
+export function outboundHost(snapshot: Snapshot, shard: ShardContext, authority: string): VirtualHost | FailureCode {
   const host = snapshot.outbound.find(authority);
-  return host === null || host.asNamed ? plane.passthrough(authority, host !== null) : host;
+  return host === null || host.asNamed ? shard.passthrough(authority, host !== null) : host;
 }

@@ -2,7 +2,7 @@
 
 import type { RetryPolicy } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import type { ChainSpec } from '../exchange/filter-chain.ts';
+import type { FilterChain } from '../exchange/filter-chain.ts';
 import type { Route } from './route.ts';
 
 export interface PlainRoute {
@@ -10,7 +10,7 @@ export interface PlainRoute {
   /** Null: there is no such cluster; 503 NC. */
   readonly cluster: Cluster | null;
   readonly clusterName: string;
-  readonly chain: ChainSpec;
+  readonly chain: FilterChain;
   readonly retry: RetryPolicy;
 }
 

@@ -3,7 +3,7 @@
 
 import type { RetryPolicy } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import type { ChainSpec } from '../exchange/filter-chain.ts';
+import type { FilterChain } from '../exchange/filter-chain.ts';
 import type { FieldName } from '../http/head.ts';
 import type { Matcher } from './match.ts';
 
@@ -28,7 +28,7 @@ export interface Route {
   readonly action: ForwardAction | RedirectAction | DirectAction;
   readonly requestChanges: FieldChanges | null;
   readonly responseChanges: FieldChanges | null;
-  readonly chain: ChainSpec;
+  readonly chain: FilterChain;
 }
 
 export interface ForwardAction {

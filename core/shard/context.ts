@@ -13,7 +13,7 @@ import type { SharedMemory } from '../wasm/shared/shared-memory.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
 import type { ListenerSpec, LogLevel, ModuleSpec, ShardOptions } from './protocol.ts';
 
-export interface Plane {
+export interface ShardContext {
   readonly node: Node;
   readonly options: ShardOptions;
   readonly timers: Timers;
@@ -56,7 +56,7 @@ export interface DataPlaneEnvironment {
 
 /** What a listener's connections have in common. */
 export interface ListenerContext {
-  readonly plane: Plane;
+  readonly shard: ShardContext;
   readonly spec: ListenerSpec;
   /** What a connection passes before the codec, in the order of what a client sends. Asked once a connection. */
   networkFilters(): readonly NetworkFilterFactory[];

@@ -13,7 +13,7 @@ import { EMPTY_CHAIN } from '../exchange/filter-chain.ts';
 import { splitAuthority } from '../router/hosts.ts';
 import { plainRoute } from '../router/plain-route.ts';
 import type { VirtualHost } from '../router/route.ts';
-import type { Plane } from './context.ts';
+import type { ShardContext } from './context.ts';
 
 const MAX_HOSTS = 1024;
 /** Istio's ports of a proxy, where a mesh of another version may listen. */
@@ -31,12 +31,12 @@ NEVER.addAddress('fd00:ec2::254', 'ipv6');
 export class Passthrough {
   /** Given after construction: the resolver asks this table which addresses are refused. */
   resolver: Resolver | null = null;
-  private readonly plane: Plane;
+  private readonly shard: ShardContext;
   private readonly ownPorts: () => readonly number[];
   private readonly hosts = new Map<string, { host: VirtualHost; cluster: Cluster }>();
 
-  constructor(plane: Plane, ownPorts: () => readonly number[]) {
-    this.plane = plane;
+  constructor(shard: ShardContext, ownPorts: () => readonly number[]) {
+    this.shard = shard;
     this.ownPorts = ownPorts;
   }
 
@@ -45,7 +45,7 @@ export class Passthrough {
     const port = named || 80;
     const key = `${host}:${port}`;
     const known = this.hosts.get(key);
-    if (this.plane.options.outboundPolicy === 'REGISTRY_ONLY' && !registered) return 'no_route';
+    if (this.shard.options.outboundPolicy === 'REGISTRY_ONLY' && !registered) return 'no_route';
     if (known !== undefined) {
       this.hosts.delete(key);
       this.hosts.set(key, known);

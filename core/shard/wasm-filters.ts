@@ -18,7 +18,7 @@ import {
   type PluginSpec,
   type PluginType,
 } from '../wasm/guest/spec.ts';
-import { missingFilter } from '../wasm/guest/unavailable-filter.ts';
+import { unavailableFilter } from '../wasm/guest/unavailable-filter.ts';
 import type { Upstreams } from '../wasm/guest/upstreams.ts';
 import type { DataPlaneEnvironment } from './context.ts';
 import type { LogLevel, ModuleSpec, PluginModule } from './protocol.ts';
@@ -81,7 +81,7 @@ export class WasmFilters implements FilterSource {
     const code = this.modules.get(moduleKey(config));
     if (code === undefined) {
       const { name, failStrategy } = config;
-      return this.of('missing http', config, () => missingFilter(name, failStrategy));
+      return this.of('missing http', config, () => unavailableFilter(name, failStrategy));
     }
     return this.of('http', config, () => {
       const spec = specOf(config, code);

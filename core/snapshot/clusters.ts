@@ -1,4 +1,4 @@
-// Clusters by name and who is in them. Clusters are interned: a change of endpoints or policy swaps a reference inside
+// Clusters by name and who is in them. A cluster is one object for its name: a change of endpoints or policy swaps a reference inside
 // the same cluster, so routes need not be compiled again and requests in flight keep what they have.
 
 import { Cluster, type ClusterPolicy, type ClusterSpec, DEFAULT_POLICY, type RetryBudget } from '../cluster/cluster.ts';
@@ -70,7 +70,7 @@ export class ClusterTable {
     for (const cluster of this.clusters.values()) this.populateOne(cluster);
   }
 
-  /** As `populate`, for a cluster that was interned since. */
+  /** As `populate`, for a cluster that was made since. */
   populateOne(cluster: Cluster): void {
     const { spec } = cluster;
     if (spec.kind !== 'outbound' || spec.dns.length > 0) return;

@@ -13,9 +13,9 @@ import { plainRoute } from '../router/plain-route.ts';
 import type { VirtualHost } from '../router/route.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
 import { ClusterTable, clusterSpec, collectDestinationRules, type EndpointSource } from './clusters.ts';
-import { CalledClusters, type Registry } from './filter-upstreams.ts';
+import { FilterUpstreams, type Registry } from './filter-upstreams.ts';
 import type { ChainBuilder, FilterSource } from './filters.ts';
-import { chainsOf, networkPlacements, type StationScope, servicePlugins } from './listener-filters.ts';
+import { chainsOf, type ListenerFilterScope, networkPlacements, servicePlugins } from './listener-filters.ts';
 import { Memo } from './memo.ts';
 import { policiesIn } from './policies.ts';
 import { fullHost } from './routes.ts';
@@ -36,7 +36,7 @@ export class Compiler {
   private readonly filters: FilterSource;
   private readonly memo = new Memo();
   private readonly table: ClusterTable;
-  private readonly called: CalledClusters;
+  private readonly called: FilterUpstreams;
   /** Of the last compile, or of the one in progress: filters that it configures may call at once. */
   private registry: Registry = { services: new Map(), cluster: () => null };
   /** Of the last snapshot. */
@@ -47,7 +47,7 @@ export class Compiler {
     this.node = node;
     this.filters = filters;
     this.table = new ClusterTable(endpoints);
-    this.called = new CalledClusters(node);
+    this.called = new FilterUpstreams(node);
   }
 
   /** Throws when the configuration cannot be compiled; the previous snapshot and its clusters are then untouched. */
@@ -95,7 +95,7 @@ export class Compiler {
     const rules = collectDestinationRules(state.resources.values());
     const policies = policiesIn(state.resources);
     const virtualServices = policies('VirtualService');
-    const scope: StationScope = { node, memo, source: this.filters, policies };
+    const scope: ListenerFilterScope = { node, memo, source: this.filters, policies };
     const kinds = chainKinds(node);
     const cluster = (host: string, port: number, subset: string): Cluster | null => {
       const service = services.get(host);

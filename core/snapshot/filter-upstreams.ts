@@ -22,7 +22,7 @@ interface Place {
   readonly subset: string;
 }
 
-export class CalledClusters {
+export class FilterUpstreams {
   private readonly node: Node;
   private readonly kept = new Map<string, Place>();
   private aliases: ReadonlyMap<string, string> = new Map();

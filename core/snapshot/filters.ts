@@ -3,7 +3,7 @@
 import type { BuiltinName } from '../builtins/builtin.ts';
 import type { HTTPRoute } from '../config/kinds/virtual-service.ts';
 import type { FilterFactory, ServicePlugin } from '../exchange/filter.ts';
-import { ChainSpec, EMPTY_CHAIN } from '../exchange/filter-chain.ts';
+import { EMPTY_CHAIN, FilterChain } from '../exchange/filter-chain.ts';
 import type { NetworkFilterFactory } from '../transport/network-filter.ts';
 import type { PluginConfig, PluginType } from '../wasm/guest/spec.ts';
 
@@ -21,61 +21,61 @@ export interface FilterSource {
 }
 
 /** One filter's place in the chains of a listener. */
-export interface Station {
+export interface ListenerFilter {
   readonly name: string;
   /** Ports of requests that come to it; null: all. */
   readonly ports: readonly number[] | null;
   /** The filter for a route's requests and the route's own configuration for it, or null: they do not pass it. */
-  place(http: HTTPRoute | null): Placed | null;
+  place(http: HTTPRoute | null): PlacedFilter | null;
 }
 
-export interface Placed {
+export interface PlacedFilter {
   readonly filter: FilterFactory;
   readonly configuration: Uint8Array | null;
 }
 
 /** Builds the chains of one kind of listener. */
 export class ChainBuilder {
-  private readonly stations: readonly Station[];
-  private readonly plain: ChainSpec;
+  private readonly filters: readonly ListenerFilter[];
+  private readonly plain: FilterChain;
   private readonly byPort = new Map<string, ChainBuilder>();
 
   /** In the order of a request. */
-  constructor(stations: readonly Station[]) {
-    this.stations = stations;
+  constructor(filters: readonly ListenerFilter[]) {
+    this.filters = filters;
     this.plain = this.chain(null);
   }
 
   /** What builds the chains of requests for this port. */
   at(port: number): ChainBuilder {
-    if (this.stations.every(({ ports }) => ports === null)) return this;
-    const here = this.stations.filter(({ ports }) => ports === null || ports.includes(port));
-    const key = here.map((station) => this.stations.indexOf(station)).join(' ');
+    if (this.filters.every(({ ports }) => ports === null)) return this;
+    const here = this.filters.filter(({ ports }) => ports === null || ports.includes(port));
+    const key = here.map((filter) => this.filters.indexOf(filter)).join(' ');
     let builder = this.byPort.get(key);
     if (builder === undefined) {
-      builder = new ChainBuilder(here.map((station) => ({ ...station, ports: null })));
+      builder = new ChainBuilder(here.map((filter) => ({ ...filter, ports: null })));
       this.byPort.set(key, builder);
     }
     return builder;
   }
 
   /** The chain of one route; null: of a route that no VirtualService made. */
-  route(http: HTTPRoute | null): ChainSpec {
+  route(http: HTTPRoute | null): FilterChain {
     const chain = http === null ? this.plain : this.chain(http);
     return same(chain, this.plain) ? this.plain : chain;
   }
 
-  private chain(http: HTTPRoute | null): ChainSpec {
-    const placed = this.stations.flatMap((station) => station.place(http) ?? []);
+  private chain(http: HTTPRoute | null): FilterChain {
+    const placed = this.filters.flatMap((filter) => filter.place(http) ?? []);
     if (placed.length === 0) return EMPTY_CHAIN;
-    return new ChainSpec(
+    return new FilterChain(
       placed.map(({ filter }) => filter),
       placed.map(({ configuration }) => configuration),
     );
   }
 }
 
-function same(a: ChainSpec, b: ChainSpec): boolean {
+function same(a: FilterChain, b: FilterChain): boolean {
   return (
     a.filters.length === b.filters.length &&
     a.filters.every((filter, i) => filter === b.filters[i] && a.configurations[i] === b.configurations[i])

@@ -1,5 +1,5 @@
-// The stations of each kind of listener: the planned filters in their order, as far as the configuration asks for them, and
-// what stands beside the chains of requests. A station is the same object as before while what it was made of has not
+// The filters of each kind of listener: the planned filters in their order, as far as the configuration asks for them, and
+// what stands beside the chains of requests. A filter is the same object as before while what it was made of has not
 // changed.
 
 import type { JsonObject, Policies, RouteBuiltin, WorkloadBuiltin } from '../builtins/builtin.ts';
@@ -9,11 +9,11 @@ import type { NetworkPlacement } from '../transport/network-filter.ts';
 import type { PluginConfig } from '../wasm/guest/spec.ts';
 import type { Node } from '../workload.ts';
 import { type BuiltinSlot, type ConfiguredSlot, type PluginSlot, planChain } from './chain-plan.ts';
-import { ChainBuilder, type FilterSource, type Placed, type Station } from './filters.ts';
+import { ChainBuilder, type FilterSource, type ListenerFilter, type PlacedFilter } from './filters.ts';
 import type { Memo } from './memo.ts';
 import { type PluginUse, pluginsOf } from './plugins.ts';
 
-export interface StationScope {
+export interface ListenerFilterScope {
   readonly node: Node;
   readonly source: FilterSource;
   readonly policies: Policies;
@@ -21,18 +21,18 @@ export interface StationScope {
 }
 
 /** What builds the chains of this kind of listener. Throws what cannot be enforced. */
-export function chainsOf(kind: ChainKind, scope: StationScope): ChainBuilder {
+export function chainsOf(kind: ChainKind, scope: ListenerFilterScope): ChainBuilder {
   const { memo, policies, node } = scope;
-  const stations = planChain(kind, policies, node).flatMap((slot) => {
-    if ('builtin' in slot) return builtinStation(slot, scope) ?? [];
-    if ('configured' in slot) return configuredStation(slot, scope);
-    return typeOf(slot.use, scope) === 'http' ? pluginStation(kind, slot, scope) : [];
+  const filters = planChain(kind, policies, node).flatMap((slot) => {
+    if ('builtin' in slot) return builtinFilter(slot, scope) ?? [];
+    if ('configured' in slot) return configuredFilter(slot, scope);
+    return typeOf(slot.use, scope) === 'http' ? pluginFilter(kind, slot, scope) : [];
   });
-  return memo.of(`chains ${kind}`, stations, () => new ChainBuilder(stations));
+  return memo.of(`chains ${kind}`, filters, () => new ChainBuilder(filters));
 }
 
 /** Plugins in front of these listeners' codecs. */
-export function networkPlacements(kinds: readonly ChainKind[], scope: StationScope): NetworkPlacement[] {
+export function networkPlacements(kinds: readonly ChainKind[], scope: ListenerFilterScope): NetworkPlacement[] {
   const uses = pluginsOf(scope.policies, scope.node).filter((use) => typeOf(use, scope) === 'network');
   return uses.flatMap((use) =>
     kinds.flatMap((kind) => {
@@ -43,34 +43,39 @@ export function networkPlacements(kinds: readonly ChainKind[], scope: StationSco
 }
 
 /** Plugins that see no traffic. */
-export function servicePlugins(scope: StationScope): ServicePlugin[] {
+export function servicePlugins(scope: ListenerFilterScope): ServicePlugin[] {
   const uses = pluginsOf(scope.policies, scope.node).filter((use) => typeOf(use, scope) === 'service');
   return uses.map(({ config }) => scope.source.service(config));
 }
 
-function typeOf({ type, config }: PluginUse, { source }: StationScope): 'http' | 'network' | 'service' {
+function typeOf({ type, config }: PluginUse, { source }: ListenerFilterScope): 'http' | 'network' | 'service' {
   return type ?? source.typeOf(config);
 }
 
-function pluginStation(
+function pluginFilter(
   kind: ChainKind,
   { name, use, config, ports, routes }: PluginSlot,
-  scope: StationScope,
-): Station {
+  scope: ListenerFilterScope,
+): ListenerFilter {
   const { source, memo } = scope;
   const place = (wanted: PluginConfig) => ({ filter: source.plugin(wanted), configuration: null });
   // Asked for at every compile: a filter that no snapshot refers to is let go meanwhile.
   const own = place(config);
   const others = new Map([...routes].map(([route, other]) => [route, other === null ? null : place(other)]));
-  return stationOf(memo, `station ${kind} ${use.resource}`, { name, ports, own, others });
+  return listenerFilter(memo, `filter ${kind} ${use.resource}`, { name, ports, own, others });
 }
 
 /** A filter for all requests, with others for those of single routes. */
-function stationOf(
+function listenerFilter(
   memo: Memo,
   key: string,
-  { name, ports, own, others }: Pick<Station, 'name' | 'ports'> & { own: Placed; others: Map<string, Placed | null> },
-): Station {
+  {
+    name,
+    ports,
+    own,
+    others,
+  }: Pick<ListenerFilter, 'name' | 'ports'> & { own: PlacedFilter; others: Map<string, PlacedFilter | null> },
+): ListenerFilter {
   const madeOf = [own.filter, ...(ports ?? []), ...[...others].flatMap(([route, other]) => [route, other?.filter])];
   return memo.of(key, madeOf, () => ({
     name,
@@ -82,32 +87,32 @@ function stationOf(
   }));
 }
 
-function configuredStation(
+function configuredFilter(
   { name, configured, config, routes }: ConfiguredSlot,
-  { source, memo }: StationScope,
-): Station {
+  { source, memo }: ListenerFilterScope,
+): ListenerFilter {
   const place = (wanted: JsonObject) => ({
     filter: source.builtin(configured.name, configured.configure(wanted)),
     configuration: null,
   });
   const own = place(config);
   const others = new Map([...routes].map(([route, other]) => [route, other === null ? null : place(other)]));
-  return stationOf(memo, `station ${name} ${JSON.stringify(config)}`, { name, ports: null, own, others });
+  return listenerFilter(memo, `filter ${name} ${JSON.stringify(config)}`, { name, ports: null, own, others });
 }
 
-function builtinStation(slot: BuiltinSlot, scope: StationScope): Station | null {
+function builtinFilter(slot: BuiltinSlot, scope: ListenerFilterScope): ListenerFilter | null {
   const { builtin } = slot;
-  const station = builtin.scope === 'workload' ? workloadStation(builtin, scope) : routeStation(builtin, scope);
+  const filter = builtin.scope === 'workload' ? workloadFilter(builtin, scope) : routeFilter(builtin, scope);
   const { skippedBy } = slot;
-  if (station === null || skippedBy.size === 0) return station;
-  return scope.memo.of(`station ${builtin.name} but ${[...skippedBy]}`, [station], () => ({
-    ...station,
-    place: (http) => (http?.name !== undefined && skippedBy.has(http.name) ? null : station.place(http)),
+  if (filter === null || skippedBy.size === 0) return filter;
+  return scope.memo.of(`filter ${builtin.name} but ${[...skippedBy]}`, [filter], () => ({
+    ...filter,
+    place: (http) => (http?.name !== undefined && skippedBy.has(http.name) ? null : filter.place(http)),
   }));
 }
 
-function routeStation(builtin: RouteBuiltin, { source, memo }: StationScope): Station {
-  return memo.of(`station ${builtin.name}`, [source], () => ({
+function routeFilter(builtin: RouteBuiltin, { source, memo }: ListenerFilterScope): ListenerFilter {
+  return memo.of(`filter ${builtin.name}`, [source], () => ({
     name: builtin.name,
     ports: null,
     place(http) {
@@ -117,14 +122,17 @@ function routeStation(builtin: RouteBuiltin, { source, memo }: StationScope): St
   }));
 }
 
-function workloadStation(builtin: WorkloadBuiltin, { node, source, policies, memo }: StationScope): Station | null {
+function workloadFilter(
+  builtin: WorkloadBuiltin,
+  { node, source, policies, memo }: ListenerFilterScope,
+): ListenerFilter | null {
   const { name, kinds } = builtin;
   const resources = kinds.flatMap((kind) => policies(kind));
   const configuration = memo.of(`configuration ${name}`, resources, () => builtin.configure(policies, node));
   if (configuration === null) return null;
   // Asked for at every compile: a filter that no snapshot refers to is let go meanwhile.
   const filter = source.builtin(name, configuration, builtin.module?.(configuration));
-  return memo.of(`station ${name}`, [filter], () => {
+  return memo.of(`filter ${name}`, [filter], () => {
     const placed = { filter, configuration: null };
     return { name, ports: null, place: () => placed };
   });

@@ -3,14 +3,14 @@
 
 import { extname } from 'node:path';
 import { Piscina } from 'piscina';
-import type { Examination, Findings } from '../wasm/trial/trial-task.ts';
+import type { Findings, TrialTask } from '../wasm/trial/trial-task.ts';
 
 const TASK = new URL(`../wasm/trial/trial-task${extname(import.meta.filename)}`, import.meta.url);
 /** Starting has its own fuel; this is for what fuel does not see, such as compiling a huge module. */
 const DEADLINE_MS = 20_000;
 const IDLE_MS = 2_000;
 
-export class Examiner {
+export class TrialThread {
   private pool: Piscina | null = null;
   private readonly deadlineMs: number;
 
@@ -19,7 +19,7 @@ export class Examiner {
   }
 
   /** Never rejects for what the module is or does. */
-  async examine(examination: Examination): Promise<Findings> {
+  async run(examination: TrialTask): Promise<Findings> {
     this.pool ??= this.open();
     const signal = AbortSignal.timeout(this.deadlineMs);
     try {

@@ -2,7 +2,7 @@
 // buffer for the shard, small reads copied out of it, larger ones lent, and a buffer of its own for a socket that streams.
 
 import { Socket } from 'node:net';
-import { type ByteReceiver, copyOf, LENT_ABOVE, lend } from './read-buffer.ts';
+import { BORROWED_ABOVE, type ByteReceiver, copyOf, passBorrowed } from './read-buffer.ts';
 import { handleOf, streamBase } from './stream-base.ts';
 
 const READ = 64 * 1024;
@@ -85,11 +85,11 @@ class Reads {
       if (bytes === shared) {
         this.next = spare.pop() ?? Buffer.allocUnsafeSlow(READ);
         lendCopy(receiver, bytes, size);
-      } else if (!lend(receiver, bytes)) this.next = Buffer.allocUnsafeSlow(READ);
+      } else if (!passBorrowed(receiver, bytes)) this.next = Buffer.allocUnsafeSlow(READ);
       return true;
     }
     if (bytes !== shared) this.next = shared;
-    if (size > LENT_ABOVE) lendCopy(receiver, bytes, size);
+    if (size > BORROWED_ABOVE) lendCopy(receiver, bytes, size);
     else receiver.receive(copyOf(bytes, 0, size));
     if (bytes !== shared && spare.length < MOST_SPARE) spare.push(bytes);
     return true;
@@ -107,5 +107,5 @@ function lendCopy(receiver: ByteReceiver, bytes: Buffer, size: number): void {
   bytes.copy(memory, start, 0, size);
   lentUpTo = end;
   // Kept: what comes next is put behind it.
-  if (lend(receiver, memory.subarray(start, end)) && loans === memory && lentUpTo === end) lentUpTo = start;
+  if (passBorrowed(receiver, memory.subarray(start, end)) && loans === memory && lentUpTo === end) lentUpTo = start;
 }

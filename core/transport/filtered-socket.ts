@@ -89,35 +89,35 @@ class FilteredSocket extends Duplex implements Connection {
   /** False: it is refused. */
   enter(filters: readonly NetworkFilterFactory[]): boolean {
     for (const factory of filters) {
-      const seat = new Seat(this, this.seats.length);
-      const filter = factory.connect(seat);
+      const active = new Seat(this, this.seats.length);
+      const filter = factory.connect(active);
       if (filter === null) {
         if (factory.failsOpen) continue;
         return false;
       }
-      seat.filter = filter;
-      this.seats.push(seat);
+      active.filter = filter;
+      this.seats.push(active);
     }
     this.open(0);
     return true;
   }
 
-  letGo(seat: Seat, side: Side): void {
+  letGo(active: Seat, side: Side): void {
     if (this.destroyed) return;
-    const flow = seat[side];
+    const flow = active[side];
     if (flow.running) {
       flow.resumed = true;
       return;
     }
-    if (side === 'downstream' && seat.opening) {
-      seat.opening = false;
-      this.open(seat.index + 1);
+    if (side === 'downstream' && active.opening) {
+      active.opening = false;
+      this.open(active.index + 1);
       return;
     }
     if (!flow.paused) return;
     flow.paused = false;
     const bytes = flow.held.take();
-    this.goOn(side, seat.index, bytes, flow.end);
+    this.goOn(side, active.index, bytes, flow.end);
     this.takeMore();
   }
 
@@ -169,14 +169,14 @@ class FilteredSocket extends Duplex implements Connection {
 
   private open(from: number): void {
     for (let index = from; index < this.seats.length; index++) {
-      const seat = this.seats[index];
-      seat.downstream.running = true;
-      const goesOn = seat.filter.opened() || seat.downstream.resumed;
-      seat.downstream.running = false;
-      seat.downstream.resumed = false;
+      const active = this.seats[index];
+      active.downstream.running = true;
+      const goesOn = active.filter.opened() || active.downstream.resumed;
+      active.downstream.running = false;
+      active.downstream.resumed = false;
       if (this.destroyed) return;
       if (!goesOn) {
-        seat.opening = true;
+        active.opening = true;
         return;
       }
     }
@@ -188,12 +188,12 @@ class FilteredSocket extends Duplex implements Connection {
   private pass(side: Side, from: number, bytes: Buffer, end: boolean): void {
     const step = side === 'downstream' ? 1 : -1;
     for (let index = from; index >= 0 && index < this.seats.length; index += step) {
-      const seat = this.seats[index];
-      const flow = seat[side];
+      const active = this.seats[index];
+      const flow = active[side];
       flow.held.append(bytes);
       flow.end ||= end;
       flow.running = true;
-      const goesOn = seat.filter.received(side, flow.held, flow.end) || flow.resumed;
+      const goesOn = active.filter.received(side, flow.held, flow.end) || flow.resumed;
       flow.running = false;
       flow.resumed = false;
       if (this.destroyed) return;

@@ -32,7 +32,7 @@ export class Listener {
       this.accept(socket),
     );
     this.server.on('error', (error) =>
-      context.plane.log('error', 'listener', `${context.spec.name}: ${error.message}`),
+      context.shard.log('error', 'listener', `${context.spec.name}: ${error.message}`),
     );
   }
 
@@ -42,11 +42,11 @@ export class Listener {
 
   /** Resolves when connections are accepted; rejects when the address cannot be bound. */
   open(): Promise<void> {
-    const { spec, plane } = this.context;
+    const { spec, shard } = this.context;
     const { address: host, port } = spec;
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
-      this.server.listen({ host, port, reusePort: plane.options.reusePort, backlog: 4096 }, () => {
+      this.server.listen({ host, port, reusePort: shard.options.reusePort, backlog: 4096 }, () => {
         this.server.off('error', reject);
         resolve();
       });
@@ -82,9 +82,9 @@ export class Listener {
     if (served !== null) this.connections.add(serveHttp1(served, this.handler, this.options()));
   }
 
-  private options(): ServerOptions & { timers: ListenerContext['plane']['timers'] } {
-    const { plane, spec } = this.context;
-    return spec.kind === 'outbound' ? { ...FORWARD, timers: plane.timers } : { ...REVERSE, timers: plane.timers };
+  private options(): ServerOptions & { timers: ListenerContext['shard']['timers'] } {
+    const { shard, spec } = this.context;
+    return spec.kind === 'outbound' ? { ...FORWARD, timers: shard.timers } : { ...REVERSE, timers: shard.timers };
   }
 }
 

@@ -3,7 +3,7 @@
 
 import type { Socket } from 'node:net';
 import { DirectWrites } from './direct-writes.ts';
-import { keepLent } from './read-buffer.ts';
+import { retainBytes } from './read-buffer.ts';
 
 const SLAB = 64 * 1024;
 /** Pieces up to this size are copied beside each other; a copy this small costs less than another iovec. */
@@ -199,7 +199,7 @@ export class Outbox {
     dirty[dirtyCount++] = this;
     if (reading !== 0) return;
     // Later than the callback that lent it.
-    keepLent();
+    retainBytes();
     if (scheduled) return;
     scheduled = true;
     process.nextTick(flushAll);
@@ -217,7 +217,7 @@ export class Outbox {
 
 /** What was given to a socket just now is not with the system yet. */
 function stays(): void {
-  keepLent();
+  retainBytes();
   slabKept = true;
 }
 

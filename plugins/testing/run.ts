@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 
 import type { FuelBudget } from '../../core/wasm/guest/fuel.ts';
 import { DEFAULT_LIMITS, type PluginSpec } from '../../core/wasm/guest/spec.ts';
-import { inspectPlugin } from '../../core/wasm/trial/check.ts';
+import { checkPlugin } from '../../core/wasm/trial/check.ts';
 import { Recording } from '../../core/wasm/trial/recording.ts';
 import { NOTHING, type Passed, TrialSession } from '../../core/wasm/trial/trial-session.ts';
 import { asText, TRIAL_FUEL } from '../try.ts';
@@ -48,7 +48,7 @@ const NO_TIMER = { what: 'tick', expected: 'a timer', actual: 'the filter has se
 
 /** Checks and compiles a module. A string is why it is refused, in one line. */
 export function loadModule(bytes: Uint8Array, subject: Subject): Loaded | string {
-  const { description, module } = inspectPlugin(bytes);
+  const { description, module } = checkPlugin(bytes);
   if (module === null) return description.refusal ?? 'it cannot run';
   return {
     ...subject,

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chainSubjects } from '../../bench/micro/chain.ts';
+import { dataPlaneSubjects } from '../../bench/micro/data-plane.ts';
 import { codecSubjects } from '../../bench/micro/http1.ts';
-import { planeSubjects } from '../../bench/micro/plane.ts';
 import { sixFilters } from '../../bench/micro/six-filters.ts';
 import { type Subject, timings } from '../../bench/micro/subject.ts';
 import { filterSubjects } from '../../bench/micro/wasm.ts';
@@ -29,7 +29,7 @@ test('a function that does its work three times costs three times as much', () =
 
 test('every hot function keeps within its budget', async () => {
   const guests = [await filterSubjects(), await sixFilters(), await chainSubjects()];
-  let dear = [...codecSubjects(), ...planeSubjects(), ...guests.flatMap(({ subjects }) => subjects.slice(0, 2))];
+  let dear = [...codecSubjects(), ...dataPlaneSubjects(), ...guests.flatMap(({ subjects }) => subjects.slice(0, 2))];
   // Who is beyond it is asked again: a machine may be busy for longer than one measurement.
   for (let attempt = 0; attempt < 3 && dear.length > 0; attempt++) {
     const over = timings(dear).filter(({ ratio, budget }) => ratio > budget);

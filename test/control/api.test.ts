@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { ChangeResult, Difference } from '../../control/apply.ts';
 import type { Resource } from '../../core/config/resource.ts';
-import { type ErrorBody, files, type Plane, startPlane, virtualService } from './harness.ts';
+import { type ErrorBody, files, type Plane, startDataPlane, virtualService } from './harness.ts';
 
 interface Resources {
   readonly revision: number;
@@ -13,7 +13,7 @@ interface Resources {
 
 let plane: Plane;
 before(async () => {
-  plane = await startPlane();
+  plane = await startDataPlane();
 });
 after(() => plane.stop());
 

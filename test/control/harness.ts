@@ -35,7 +35,7 @@ export interface Plane {
 }
 
 /** Whoever starts it registers `stop` to run afterwards. */
-export async function startPlane(options: Partial<ControlOptions> = {}): Promise<Plane> {
+export async function startDataPlane(options: Partial<ControlOptions> = {}): Promise<Plane> {
   const mesh = await startMesh();
   const log: string[] = [];
   const others: Control[] = [];

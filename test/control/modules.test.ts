@@ -4,7 +4,7 @@ import { digestOf } from '../../bus/objects.ts';
 import { Modules, type StoredModule } from '../../control/modules.ts';
 import { Store } from '../../control/store.ts';
 import { busy, denying, filter, REQUEST_HEADERS } from '../plugins/wat.ts';
-import { type ErrorBody, files, type Plane, startPlane } from './harness.ts';
+import { type ErrorBody, files, type Plane, startDataPlane } from './harness.ts';
 
 const WASM = { headers: { 'content-type': 'application/wasm' } };
 /** Filters that differ in their bytes. */
@@ -17,7 +17,7 @@ function plugin(name: string, bytes: Uint8Array): string {
 suite('modules', () => {
   let plane: Plane;
   before(async () => {
-    plane = await startPlane();
+    plane = await startDataPlane();
   });
   after(() => plane.stop());
 

@@ -4,11 +4,11 @@ import { applyCommit } from '../../bus/commit-format.ts';
 import type { ChangeResult } from '../../control/apply.ts';
 import { resources, watch } from '../bus/harness.ts';
 import { until } from '../until.ts';
-import { type ErrorBody, files, type Plane, startPlane, virtualService } from './harness.ts';
+import { type ErrorBody, files, type Plane, startDataPlane, virtualService } from './harness.ts';
 
 let plane: Plane;
 before(async () => {
-  plane = await startPlane();
+  plane = await startDataPlane();
 });
 after(() => plane.stop());
 

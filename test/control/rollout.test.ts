@@ -4,7 +4,7 @@ import type { Bus, Lease, ProxyStatus } from '../../bus/types.ts';
 import type { ChangeResult } from '../../control/apply.ts';
 import { type ProxyReport, type RolloutReport, Rollouts } from '../../control/rollout.ts';
 import { until } from '../until.ts';
-import { files, type Plane, startPlane, virtualService } from './harness.ts';
+import { files, type Plane, startDataPlane, virtualService } from './harness.ts';
 
 function lease(proxy: string): Lease {
   const admin = `http://127.0.0.1:1/${proxy}`;
@@ -111,7 +111,7 @@ describe('proxies seen through the API', () => {
   let plane: Plane;
   let proxy: Bus;
   before(async () => {
-    plane = await startPlane();
+    plane = await startDataPlane();
     proxy = await plane.mesh.open('proxy');
   });
   after(() => plane.stop());

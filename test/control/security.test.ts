@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { type ErrorBody, files, type Plane, startPlane, virtualService } from './harness.ts';
+import { type ErrorBody, files, type Plane, startDataPlane, virtualService } from './harness.ts';
 
 let plane: Plane;
 let host: string;
 before(async () => {
-  plane = await startPlane({ hosts: ['Mesh.Example'] });
+  plane = await startDataPlane({ hosts: ['Mesh.Example'] });
   host = new URL(plane.control.url).host;
 });
 after(() => plane.stop());

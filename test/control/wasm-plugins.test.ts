@@ -9,7 +9,7 @@ import { MODULE_DIGEST } from '../../core/config/modules.ts';
 import type { Resource } from '../../core/config/resource.ts';
 import { ImageRegistry } from '../plugins/oci/image-registry.ts';
 import { busy, denying } from '../plugins/wat.ts';
-import { type ErrorBody, type Plane, type Reply, startPlane } from './harness.ts';
+import { type ErrorBody, type Plane, type Reply, startDataPlane } from './harness.ts';
 
 const images = new ImageRegistry();
 const stateDir = mkdtempSync(join(tmpdir(), 'mesh-control-'));
@@ -62,7 +62,7 @@ suite('WasmPlugins as they are applied', { timeout: 120_000 }, () => {
     });
     origin = await web.listen({ host: '127.0.0.1', port: 0 });
     await images.start();
-    plane = await startPlane({ allowPrivateFetch: true, stateDir });
+    plane = await startDataPlane({ allowPrivateFetch: true, stateDir });
   });
   after(async () => {
     await plane?.stop();

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 
 import { ISSUER, KEYS, token } from '../filters/tokens.ts';
-import { exchangeBytes, type RunningPlane, startApp, startPlane } from './plane.ts';
+import { exchangeBytes, type RunningDataPlane, startApp, startDataPlane } from './data-plane.ts';
 
 const HOUR_S = 3600;
 
-let server: RunningPlane;
+let server: RunningDataPlane;
 let seen: Record<string, string | string[] | undefined> = {};
 let seenPath: string | undefined;
 let good: string;
@@ -23,7 +23,7 @@ before(async () => {
     response.end('details');
   });
   closers.push(app.close);
-  server = await startPlane({ labels: { app: 'details' }, appPort: app.port });
+  server = await startDataPlane({ labels: { app: 'details' }, appPort: app.port });
   closers.push(server.close);
 });
 

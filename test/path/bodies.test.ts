@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { request } from 'node:http';
 import { after, before, test } from 'node:test';
-import { exchangeBytes, type RunningPlane, startApp, startPlane } from './plane.ts';
+import { exchangeBytes, type RunningDataPlane, startApp, startDataPlane } from './data-plane.ts';
 
 const MiB = 1 << 20;
 
-let mesh: RunningPlane;
+let mesh: RunningDataPlane;
 let appPort: number;
 /** Bytes of answers that the application has handed to its socket. */
 let produced = 0;
@@ -56,7 +56,7 @@ before(async () => {
   });
   appPort = app.port;
   closers.push(app.close);
-  mesh = await startPlane();
+  mesh = await startDataPlane();
   closers.push(mesh.close);
 });
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { exchangeBytes, type RunningPlane, serviceEntry, startApp, startPlane } from './plane.ts';
+import { exchangeBytes, type RunningDataPlane, serviceEntry, startApp, startDataPlane } from './data-plane.ts';
 
 const closers: (() => unknown)[] = [];
-let sidecar: RunningPlane;
-let gateway: RunningPlane;
+let sidecar: RunningDataPlane;
+let gateway: RunningDataPlane;
 let seen: string[] = [];
 
 after(async () => {
@@ -42,14 +42,14 @@ before(async () => {
   });
   closers.push(app.close);
   const services = [serviceEntry('app.example', app.port), serviceEntry('nobody.example')];
-  sidecar = await startPlane({ yaml: [...services, routes('outbound', 'app.example', 'mesh')] });
+  sidecar = await startDataPlane({ yaml: [...services, routes('outbound', 'app.example', 'mesh')] });
   const edge = `
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: {name: edge}
 spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: ['*']}]}
 `;
-  gateway = await startPlane({ role: 'gateway', yaml: [...services, edge, routes('edge', '*', 'edge')] });
+  gateway = await startDataPlane({ role: 'gateway', yaml: [...services, edge, routes('edge', '*', 'edge')] });
   closers.push(sidecar.close, gateway.close);
 });
 

@@ -3,7 +3,7 @@ import { get } from 'node:http';
 import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { after, test } from 'node:test';
-import { type RunningPlane, serviceEntry, startApp, startPlane, startTcp } from './plane.ts';
+import { type RunningDataPlane, serviceEntry, startApp, startDataPlane, startTcp } from './data-plane.ts';
 
 const closers: (() => unknown)[] = [];
 
@@ -11,8 +11,8 @@ after(async () => {
   for (const close of closers) await close();
 });
 
-async function plane(options: Parameters<typeof startPlane>[0] = {}): Promise<RunningPlane> {
-  const started = await startPlane(options);
+async function plane(options: Parameters<typeof startDataPlane>[0] = {}): Promise<RunningDataPlane> {
+  const started = await startDataPlane(options);
   closers.push(started.close);
   return started;
 }

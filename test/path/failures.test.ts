@@ -3,13 +3,21 @@ import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import { freePort } from '../../bench/ports.ts';
 import { flagNames } from '../../core/errors.ts';
-import { call, exchangeBytes, type RunningPlane, serviceEntry, startApp, startPlane, startTcp } from './plane.ts';
+import {
+  call,
+  exchangeBytes,
+  type RunningDataPlane,
+  serviceEntry,
+  startApp,
+  startDataPlane,
+  startTcp,
+} from './data-plane.ts';
 
-let mesh: RunningPlane;
+let mesh: RunningDataPlane;
 const closers: (() => unknown)[] = [];
 
 before(async () => {
-  mesh = await startPlane({ role: 'gateway' });
+  mesh = await startDataPlane({ role: 'gateway' });
   closers.push(mesh.close);
 });
 

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { after, test } from 'node:test';
 
 import { asking, type Question } from '../core/wasm/asking.ts';
-import { exchangeBytes, type RunningPlane, serviceEntry, startApp, startPlane } from './plane.ts';
+import { exchangeBytes, type RunningDataPlane, serviceEntry, startApp, startDataPlane } from './data-plane.ts';
 
 const closers: (() => unknown)[] = [];
 after(async () => {
@@ -33,7 +33,7 @@ async function gatewayAsking(question: Question, authz: (request: IncomingMessag
     const [status, body] = authz(request);
     response.writeHead(status).end(body);
   });
-  const gateway = await startPlane({
+  const gateway = await startDataPlane({
     role: 'gateway',
     modules: { rbac: asking(question) },
     yaml: [serviceEntry('app.example', app.port), serviceEntry('authz.example', asked.port), ROUTES],
@@ -42,7 +42,7 @@ async function gatewayAsking(question: Question, authz: (request: IncomingMessag
   return gateway;
 }
 
-const get = (gateway: RunningPlane, path = '/'): Promise<string> =>
+const get = (gateway: RunningDataPlane, path = '/'): Promise<string> =>
   exchangeBytes(gateway.ports.gateway, `GET ${path} HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n`);
 
 test('a gateway’s filter asks a service that only it calls, holds the request meanwhile, and passes the verdict on', async () => {

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import type { IncomingHttpHeaders } from 'node:http';
 import { after, before, beforeEach, test } from 'node:test';
 import { flagNames } from '../../core/errors.ts';
-import { exchangeBytes, type RunningPlane, serviceEntry, startApp, startPlane } from './plane.ts';
+import { exchangeBytes, type RunningDataPlane, serviceEntry, startApp, startDataPlane } from './data-plane.ts';
 
 const closers: (() => unknown)[] = [];
-let plane: RunningPlane;
+let plane: RunningDataPlane;
 let seen: IncomingHttpHeaders = {};
 let services: string[] = [];
 
@@ -30,7 +30,7 @@ spec:
   - {name: rest, route: [{destination: {host: app.example}}]}
 `,
   ];
-  plane = await startPlane({ appPort: app.port });
+  plane = await startDataPlane({ appPort: app.port });
   closers.push(plane.close);
 });
 

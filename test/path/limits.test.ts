@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, test } from 'node:test';
 import { flagNames } from '../../core/errors.ts';
-import { exchangeBytes, startApp, startPlane, startTcp } from './plane.ts';
+import { exchangeBytes, startApp, startDataPlane, startTcp } from './data-plane.ts';
 
 const closers: (() => unknown)[] = [];
 after(async () => {
@@ -11,7 +11,7 @@ after(async () => {
 
 test('above the limit of requests under way the next one is shed with 503 and Retry-After', async () => {
   const hanging = await startTcp((socket) => socket.resume());
-  const mesh = await startPlane({ maxActiveRequests: 1 });
+  const mesh = await startDataPlane({ maxActiveRequests: 1 });
   closers.push(hanging.close, mesh.close);
   const socket = connect(mesh.ports.outbound, '127.0.0.1');
   socket.write(`GET / HTTP/1.1\r\nHost: 127.0.0.1:${hanging.port}\r\n\r\n`);
@@ -31,7 +31,7 @@ test('above the limit of requests under way the next one is shed with 503 and Re
 });
 
 test('https through the outbound port is refused plainly, not sent in the clear', async () => {
-  const mesh = await startPlane();
+  const mesh = await startDataPlane();
   closers.push(mesh.close);
   for (const head of [
     'CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443',
@@ -44,7 +44,7 @@ test('https through the outbound port is refused plainly, not sent in the clear'
 
 test('a client that leaves is noticed though it had sent more than was read', async () => {
   const hanging = await startTcp((socket) => socket.resume());
-  const mesh = await startPlane();
+  const mesh = await startDataPlane();
   closers.push(hanging.close, mesh.close);
   const socket = connect(mesh.ports.outbound, '127.0.0.1');
   const host = `Host: 127.0.0.1:${hanging.port}\r\n`;

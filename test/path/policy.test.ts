@@ -3,14 +3,14 @@ import { get } from 'node:http';
 import { after, before, beforeEach, test } from 'node:test';
 import { flagNames } from '../../core/errors.ts';
 import type { WorkloadEndpoint } from '../../core/workload.ts';
-import { exchangeBytes, type RunningPlane, startApp, startPlane } from './plane.ts';
+import { exchangeBytes, type RunningDataPlane, startApp, startDataPlane } from './data-plane.ts';
 
 // Two sidecars, each on a loopback address of its own, as two workloads on one machine are.
 const CALLER = '127.41.0.1';
 const SERVER = '127.41.0.2';
 
-let caller: RunningPlane;
-let server: RunningPlane;
+let caller: RunningDataPlane;
+let server: RunningDataPlane;
 let seen: Record<string, string | string[] | undefined> = {};
 const closers: (() => unknown)[] = [];
 
@@ -38,8 +38,8 @@ before(async () => {
     response.end('details');
   });
   closers.push(app.close);
-  server = await startPlane({ address: SERVER, labels: { app: 'details' }, appPort: app.port });
-  caller = await startPlane({
+  server = await startDataPlane({ address: SERVER, labels: { app: 'details' }, appPort: app.port });
+  caller = await startDataPlane({
     address: CALLER,
     labels: { app: 'productpage' },
     serviceAccount: 'bookinfo-productpage',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { flagNames } from '../../core/errors.ts';
-import { exchangeBytes, type RunningPlane, serviceEntry, startApp, startPlane } from './plane.ts';
+import { exchangeBytes, type RunningDataPlane, serviceEntry, startApp, startDataPlane } from './data-plane.ts';
 
 const closers: (() => unknown)[] = [];
 after(async () => {
@@ -27,7 +27,7 @@ function get(port: number, user: string, host = 'reviews'): Promise<string> {
   return exchangeBytes(port, `GET / HTTP/1.1\r\nHost: ${host}\r\nX-User: ${user}\r\nConnection: close\r\n\r\n`);
 }
 
-async function refusedOnce({ ended, records }: RunningPlane, port: number, host?: string): Promise<void> {
+async function refusedOnce({ ended, records }: RunningDataPlane, port: number, host?: string): Promise<void> {
   assert.match(await get(port, 'ann', host), /^HTTP\/1\.1 200 /);
   const refused = await get(port, 'ann', host);
   assert.match(refused, /^HTTP\/1\.1 429 Too Many Requests\r\n/);
@@ -45,13 +45,13 @@ async function refusedOnce({ ended, records }: RunningPlane, port: number, host?
 }
 
 test('a workload’s limit refuses what is too much before it reaches the application', async () => {
-  const plane = await startPlane({ appPort: await app(), yaml: [POLICY] });
+  const plane = await startDataPlane({ appPort: await app(), yaml: [POLICY] });
   closers.push(plane.close);
   await refusedOnce(plane, plane.ports.inbound);
 });
 
 test('a gateway’s limit refuses what is too much before it is routed', async () => {
-  const plane = await startPlane({
+  const plane = await startDataPlane({
     role: 'gateway',
     yaml: [
       POLICY,
@@ -74,7 +74,7 @@ spec: {hosts: ['*'], gateways: [g], http: [{route: [{destination: {host: reviews
 });
 
 test('a limit that is lifted lets everything pass, and one that is put back has forgotten nothing', async () => {
-  const plane = await startPlane({ appPort: await app(), yaml: [POLICY] });
+  const plane = await startDataPlane({ appPort: await app(), yaml: [POLICY] });
   closers.push(plane.close);
   const status = async (): Promise<string> => (await get(plane.ports.inbound, 'ann')).slice(9, 12);
   assert.deepEqual([await status(), await status()], ['200', '429']);
@@ -87,7 +87,7 @@ test('a limit that is lifted lets everything pass, and one that is put back has 
 test('a changed expression takes effect, though nothing else has changed', async () => {
   const policy = (regex: string): string =>
     POLICY.replace('by: [{header: x-user}]', `match: {path: {regex: '${regex}'}}`).replace('some', 'by-path');
-  const plane = await startPlane({ appPort: await app(), yaml: [policy('/other')] });
+  const plane = await startDataPlane({ appPort: await app(), yaml: [policy('/other')] });
   closers.push(plane.close);
   const status = async (): Promise<string> => (await get(plane.ports.inbound, 'ann')).slice(9, 12);
   assert.deepEqual([await status(), await status()], ['200', '200']);
@@ -102,7 +102,7 @@ test('answers that pass tell what is left, where the policy wants it', async () 
       'spec:\n  enableXRatelimitHeaders: DRAFT_VERSION_03',
     ),
   ];
-  const plane = await startPlane({ appPort: await app(), yaml });
+  const plane = await startDataPlane({ appPort: await app(), yaml });
   closers.push(plane.close);
   const left = async (user: string): Promise<string | undefined> =>
     /^x-ratelimit-limit: 3\r\nx-ratelimit-remaining: (\d)\r\nx-ratelimit-reset: 0\r$/m.exec(

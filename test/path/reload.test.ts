@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { Agent, get } from 'node:http';
 import { after, before, test } from 'node:test';
-import { type RunningPlane, serviceEntry, startApp, startPlane } from './plane.ts';
+import { type RunningDataPlane, serviceEntry, startApp, startDataPlane } from './data-plane.ts';
 
-let mesh: RunningPlane;
+let mesh: RunningDataPlane;
 const closers: (() => unknown)[] = [];
 const ports: number[] = [];
 
@@ -13,7 +13,7 @@ before(async () => {
     ports.push(app.port);
     closers.push(app.close);
   }
-  mesh = await startPlane({ yaml: [serviceEntry('a.example', ports[0]), serviceEntry('b.example', ports[1])] });
+  mesh = await startDataPlane({ yaml: [serviceEntry('a.example', ports[0]), serviceEntry('b.example', ports[1])] });
   closers.push(mesh.close);
 });
 

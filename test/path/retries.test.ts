@@ -5,14 +5,14 @@ import { request } from 'node:http';
 import { after, before, beforeEach, test } from 'node:test';
 import { freePort } from '../../bench/ports.ts';
 import { flagNames } from '../../core/errors.ts';
-import { call, type RunningPlane, serviceEntry, startApp, startPlane } from './plane.ts';
+import { call, type RunningDataPlane, serviceEntry, startApp, startDataPlane } from './data-plane.ts';
 import { type Act, failing, hang, OK, type Received, reset, type Scripted, startScripted } from './scripted.ts';
 
-let mesh: RunningPlane;
+let mesh: RunningDataPlane;
 let closers: (() => unknown)[] = [];
 
 before(async () => {
-  mesh = await startPlane();
+  mesh = await startDataPlane();
 });
 
 beforeEach(async () => {
@@ -72,7 +72,8 @@ async function ask({ method = 'GET', body = '', headers = {} }: Asked = {}): Pro
     { port: mesh.ports.outbound, method, path, headers: { host: 'up.example', ...headers } },
     body,
   );
-  const ended = (): RunningPlane['records'][number] | undefined => mesh.records.find((record) => record.path === path);
+  const ended = (): RunningDataPlane['records'][number] | undefined =>
+    mesh.records.find((record) => record.path === path);
   while (ended() === undefined) await mesh.ended(mesh.records.length + 1);
   const { flags, details, attempts, upstream } = ended()!;
   return { ...answer, flags: flagNames(flags), details, attempts, upstream };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { get, type IncomingHttpHeaders } from 'node:http';
 import { after, before, test } from 'node:test';
 import { freePort } from '../../bench/ports.ts';
-import { type RunningPlane, serviceEntry, startApp, startPlane } from './plane.ts';
+import { type RunningDataPlane, serviceEntry, startApp, startDataPlane } from './data-plane.ts';
 
 interface Seen {
   readonly version: string;
@@ -34,7 +34,7 @@ spec:
 ${http.replace(/^/gm, '  ')}
 `;
 
-let mesh: RunningPlane;
+let mesh: RunningDataPlane;
 const closers: (() => unknown)[] = [];
 
 before(async () => {
@@ -62,7 +62,7 @@ before(async () => {
       locality: '',
     });
   }
-  mesh = await startPlane({ yaml: [SUBSETS], endpoints });
+  mesh = await startDataPlane({ yaml: [SUBSETS], endpoints });
   closers.push(mesh.close);
 });
 
@@ -200,7 +200,9 @@ test('a rule for a subset that never was answers 503 NC, and one that lost its s
   const problems = mesh.apply(rule('- route: [{destination: {host: reviews, subset: v9}}]'));
   assert.match(problems[0].message, /subset "v9".*not found; the old route stays/);
   assert.deepEqual(await versions(5), { v1: 5 });
-  const fresh = await startPlane({ yaml: [SUBSETS, rule('- route: [{destination: {host: reviews, subset: v9}}]')] });
+  const fresh = await startDataPlane({
+    yaml: [SUBSETS, rule('- route: [{destination: {host: reviews, subset: v9}}]')],
+  });
   closers.push(fresh.close);
   const status = await new Promise((resolve, reject) => {
     get(
@@ -218,7 +220,10 @@ test('an unknown host passes through, unless only the registry is allowed', asyn
   closers.push(app.close);
   const outside = await ask('/', { host: `127.0.0.1:${app.port}` });
   assert.deepEqual([outside.status, outside.body], [200, 'outside']);
-  const closed = await startPlane({ outboundPolicy: 'REGISTRY_ONLY', yaml: [serviceEntry('known.example', app.port)] });
+  const closed = await startDataPlane({
+    outboundPolicy: 'REGISTRY_ONLY',
+    yaml: [serviceEntry('known.example', app.port)],
+  });
   closers.push(closed.close);
   const statusOf = (host: string): Promise<number | undefined> =>
     new Promise((resolve, reject) => {

@@ -1,7 +1,7 @@
 // An upstream that does with each request what a test says: sends bytes, resets, keeps silent.
 
 import type { Socket } from 'node:net';
-import { startTcp } from './plane.ts';
+import { startTcp } from './data-plane.ts';
 
 export interface Received {
   readonly method: string;

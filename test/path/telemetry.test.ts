@@ -8,13 +8,13 @@ import { Exposition } from '../../core/telemetry/prometheus.ts';
 import { StatisticsRegistry } from '../../core/telemetry/registry.ts';
 import { ShardTelemetry } from '../../core/telemetry/shard-telemetry.ts';
 import { createSharedMemory } from '../../core/wasm/shared/shared-memory.ts';
-import { exchangeBytes, type RunningPlane, serviceEntry, startApp, startPlane } from './plane.ts';
+import { exchangeBytes, type RunningDataPlane, serviceEntry, startApp, startDataPlane } from './data-plane.ts';
 
 const registry = new StatisticsRegistry(1);
 const exposition = new Exposition(registry);
 const lines: string[] = [];
 const closers: (() => unknown)[] = [];
-let plane: RunningPlane;
+let plane: RunningDataPlane;
 let telemetry: ShardTelemetry;
 
 before(async () => {
@@ -65,7 +65,7 @@ before(async () => {
     response.end('ok');
   });
   closers.push(app.close, () => telemetry.close());
-  plane = await startPlane({ yaml: [serviceEntry('shop.example', app.port)], sink: telemetry });
+  plane = await startDataPlane({ yaml: [serviceEntry('shop.example', app.port)], sink: telemetry });
   closers.push(plane.close);
 });
 

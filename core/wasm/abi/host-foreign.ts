@@ -17,7 +17,7 @@ import type { Instance } from '../guest/instance.ts';
 import { WasmStream } from '../guest/stream.ts';
 import { Status } from './abi.ts';
 import type { HostFunction } from './host-table.ts';
-import { Interned } from './name-cache.ts';
+import { NameCache } from './name-cache.ts';
 
 const MAX_BYTES = 1024 * 1024;
 const FLAG_NAMES: ReadonlyMap<string, Flag> = new Map(FLAGS.map(([flag]) => [flag, flag]));
@@ -77,7 +77,7 @@ export const FOREIGN_NAMES: readonly string[] = [...FUNCTIONS.keys()];
 
 export function foreignFunctions(vm: Instance): Record<string, HostFunction> {
   const { memory } = vm;
-  const functions = new Interned((name) => FUNCTIONS.get(name));
+  const functions = new NameCache((name) => FUNCTIONS.get(name));
   return {
     proxy_call_foreign_function: (
       name: number,

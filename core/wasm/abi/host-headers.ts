@@ -18,14 +18,14 @@ import {
   syntheticValue,
 } from './header-map.ts';
 import type { HostFunction } from './host-table.ts';
-import { Interned } from './name-cache.ts';
+import { NameCache } from './name-cache.ts';
 import { decodePairs, encodePairs, pairsSize } from './pairs.ts';
 
 export function headerFunctions(vm: Instance): Record<string, HostFunction> {
   const { memory } = vm;
-  const names = new Interned(writableName);
+  const names = new NameCache(writableName);
   /** Filters write the same few values; null: it may not be on the wire. */
-  const values = new Interned((value) => (valueAllowed(value) ? value : null));
+  const values = new NameCache((value) => (valueAllowed(value) ? value : null));
 
   /** Adds or replaces; what may not be on the wire is dropped and logged, because guests do not survive a refusal. */
   function write(map: number, key: number, keyLength: number, value: number, length: number, replace: boolean): number {

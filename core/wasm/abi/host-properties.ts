@@ -6,7 +6,7 @@ import type { Context, Instance } from '../guest/instance.ts';
 import { WasmStream } from '../guest/stream.ts';
 import { Status } from './abi.ts';
 import type { HostFunction } from './host-table.ts';
-import { Interned } from './name-cache.ts';
+import { NameCache } from './name-cache.ts';
 import { connectionProperty, type Property, propertyReader } from './properties.ts';
 
 const MAX_PATH = 1024;
@@ -17,7 +17,7 @@ const FILTER_CONFIG = 'weft\0filter_config';
 export function propertyFunctions(vm: Instance): Record<string, HostFunction> {
   const { memory, host } = vm;
 
-  const readers = new Interned(readerOf);
+  const readers = new NameCache(readerOf);
 
   /** Of a path in segments joined by NUL; a NUL at its end is optional. */
   const sizeOf = (at: number, length: number): number =>

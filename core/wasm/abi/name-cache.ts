@@ -7,7 +7,7 @@ const SLOTS = 128;
 /** Longer names are made anew each time. */
 const LONGEST = 64;
 
-export class Interned<Value> {
+export class NameCache<Value> {
   private readonly names: string[] = new Array(SLOTS).fill('');
   private readonly values: (Value | undefined)[] = new Array(SLOTS).fill(undefined);
   private readonly make: (name: string) => Value;

@@ -1,4 +1,4 @@
-// One connection's passage through one network plugin: the stream context that the guest knows by its number. Whoever
+// One connection in one network plugin: the stream context that the guest knows by its number. Whoever
 // moves the bytes calls it in the ABI's order; a trap in any callback is the virtual machine's affair.
 
 import type { BodyBuffer } from '../../exchange/body-buffer.ts';

@@ -8,7 +8,7 @@ import { WasmConnection } from './connection.ts';
 import { FuelRation } from './fuel.ts';
 import type { PluginSpec } from './spec.ts';
 import { WasmStream } from './stream.ts';
-import { stopgap } from './unavailable-filter.ts';
+import { standIn } from './unavailable-filter.ts';
 import type { Vm } from './vm.ts';
 
 export class Plugin implements FilterFactory, NetworkFilterFactory {
@@ -44,7 +44,7 @@ export class Plugin implements FilterFactory, NetworkFilterFactory {
   open(stream: FilterStream, config: Uint8Array | null): HttpFilter {
     if (this.retired && !this.vm.plugins.has(this)) this.vm.readmit(this);
     const instance = this.vm.ready();
-    if (instance === null || this.contextId === 0) return stopgap(stream, this.spec.failStrategy);
+    if (instance === null || this.contextId === 0) return standIn(stream, this.spec.failStrategy);
     this.streams++;
     return new WasmStream(this, instance, stream, config);
   }

@@ -1,4 +1,4 @@
-// One exchange's passage through one plugin: the HttpFilter that the chain drives, and the stream context that the guest
+// One exchange in one plugin: the HttpFilter that the chain drives, and the stream context that the guest
 // knows by its number. Callbacks in the ABI's order; a trap in any of them is the virtual machine's affair.
 
 import type { ActiveFaults } from '../../builtins/fault/shared-faults.ts';

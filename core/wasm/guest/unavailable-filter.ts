@@ -6,13 +6,13 @@ import type { FilterFactory, FilterStream, HttpFilter, Verdict } from '../../exc
 import type { FailStrategy } from './spec.ts';
 
 /** In the place of a plugin whose module is not there. */
-export function missingFilter(name: string, strategy: FailStrategy): FilterFactory {
-  const open = (stream: FilterStream): HttpFilter => stopgap(stream, strategy);
+export function unavailableFilter(name: string, strategy: FailStrategy): FilterFactory {
+  const open = (stream: FilterStream): HttpFilter => standIn(stream, strategy);
   return { name, wants: { requestHead: true, requestBody: false, responseHead: false, responseBody: false }, open };
 }
 
 /** What one stream passes instead of the plugin. */
-export function stopgap(stream: FilterStream, strategy: FailStrategy): HttpFilter {
+export function standIn(stream: FilterStream, strategy: FailStrategy): HttpFilter {
   return strategy === 'FAIL_OPEN' ? ABSENT : new Failed(stream);
 }
 

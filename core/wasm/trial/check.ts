@@ -27,7 +27,7 @@ export interface PluginDescription {
 }
 
 /** A module that may run, beside what is known of it. */
-export interface Inspection {
+export interface CheckedModule {
   readonly description: PluginDescription;
   /** Null when it was refused. */
   readonly metered: Metered | null;
@@ -36,10 +36,10 @@ export interface Inspection {
 
 /** Any bytes; never throws for what they are. Runs nothing of the module. */
 export function describePlugin(bytes: Uint8Array, options: MeterOptions = {}): PluginDescription {
-  return inspectPlugin(bytes, options).description;
+  return checkPlugin(bytes, options).description;
 }
 
-export function inspectPlugin(bytes: Uint8Array, options: MeterOptions = {}): Inspection {
+export function checkPlugin(bytes: Uint8Array, options: MeterOptions = {}): CheckedModule {
   let metered: Metered | null = null;
   let module: WebAssembly.Module | null = null;
   let original: WebAssembly.Module | null = null;

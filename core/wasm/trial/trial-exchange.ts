@@ -3,9 +3,9 @@
 
 import { FAILURES, type FailureCode, flagBit } from '../../errors.ts';
 import type { FilterFactory, LocalReply } from '../../exchange/filter.ts';
-import { ChainSpec } from '../../exchange/filter-chain.ts';
-import { Passage, type Traveller } from '../../exchange/filter-manager.ts';
-import { type Answer, answerFailure, answerReply } from '../../exchange/local-reply.ts';
+import { FilterChain } from '../../exchange/filter-chain.ts';
+import { FilterManager, type FilterManagerCallbacks } from '../../exchange/filter-manager.ts';
+import { failureResponse, type LocalResponse, replyResponse } from '../../exchange/local-reply.ts';
 import { Head } from '../../http/head.ts';
 import type { Timers } from '../../timers.ts';
 import type { Workload } from '../../workload.ts';
@@ -37,7 +37,7 @@ export const CONNECTION = {
   memo: null,
 } as const;
 
-export class TrialExchange implements Traveller {
+export class TrialExchange implements FilterManagerCallbacks {
   readonly direction = 'inbound';
   readonly connection = { ...CONNECTION };
   readonly protocol = 'HTTP/1.1';
@@ -60,7 +60,7 @@ export class TrialExchange implements Traveller {
   readonly destination: Workload | null = null;
   readonly sourcePrincipal = '';
   readonly destinationService: string;
-  readonly plane: { readonly timers: Timers };
+  readonly shard: { readonly timers: Timers };
   readonly requestHead: Head;
   responseHead: Head | null = null;
   responseCode = 0;
@@ -81,12 +81,12 @@ export class TrialExchange implements Traveller {
   /** The connection was cut off before the answer was complete. */
   wasCut = false;
   private answered = false;
-  private readonly passage: Passage;
+  private readonly manager: FilterManager;
   private readonly request: TrialRequest;
   private readonly response: TrialResponse;
 
   constructor(filter: FilterFactory, request: TrialRequest, response: TrialResponse, timers: Timers) {
-    this.plane = { timers };
+    this.shard = { timers };
     this.request = request;
     this.response = response;
     this.destinationService = request.authority;
@@ -95,13 +95,13 @@ export class TrialExchange implements Traveller {
     head.scheme = request.scheme;
     head.contentLength = request.body.length;
     this.requestHead = head;
-    this.passage = new Passage(this, new ChainSpec([filter]));
+    this.manager = new FilterManager(this, new FilterChain([filter]));
   }
 
   begin(): void {
     const { body } = this.request;
-    this.passage.enter(body.length === 0);
-    if (body.length > 0 && !this.ended && !this.answered) this.passage.requestBody(body, true);
+    this.manager.enter(body.length === 0);
+    if (body.length > 0 && !this.ended && !this.answered) this.manager.requestBody(body, true);
   }
 
   /** The client is gone: an exchange that is still held ends, too. */
@@ -139,16 +139,16 @@ export class TrialExchange implements Traveller {
     if (this.ended) return;
     this.rememberLocal(reply);
     if (this.sent !== null) this.cut();
-    else this.answer(answerReply(reply));
+    else this.answer(replyResponse(reply));
   }
 
-  replaceResponse(reply: LocalReply): Answer | null {
+  replaceResponse(reply: LocalReply): LocalResponse | null {
     this.rememberLocal(reply);
     if (this.sent !== null) {
       this.cut();
       return null;
     }
-    const answer = answerReply(reply);
+    const answer = replyResponse(reply);
     this.takeOver(answer);
     return answer;
   }
@@ -158,7 +158,7 @@ export class TrialExchange implements Traveller {
     const { flag } = FAILURES[reason];
     if (flag !== null) this.flags |= flagBit(flag);
     if (this.sent !== null) this.cut();
-    else this.answer(answerFailure(reason));
+    else this.answer(failureResponse(reason));
   }
 
   cut(): void {
@@ -187,12 +187,12 @@ export class TrialExchange implements Traveller {
     });
   }
 
-  private answer(answer: Answer): void {
+  private answer(answer: LocalResponse): void {
     this.takeOver(answer);
     this.give(answer.head, answer.body);
   }
 
-  private takeOver(answer: Answer): void {
+  private takeOver(answer: LocalResponse): void {
     this.answered = true;
     this.responseCodeDetails = answer.details;
     this.responseHead = answer.head;
@@ -203,8 +203,8 @@ export class TrialExchange implements Traveller {
     this.answered = true;
     this.responseHead = head;
     this.responseCode = head.status;
-    this.passage.responseHead(head, body.length === 0);
-    if (body.length > 0 && !this.ended) this.passage.responseBody(body, true);
+    this.manager.responseHead(head, body.length === 0);
+    if (body.length > 0 && !this.ended) this.manager.responseBody(body, true);
   }
 
   private rememberLocal(reply: LocalReply): void {
@@ -213,6 +213,6 @@ export class TrialExchange implements Traveller {
 
   private finish(): void {
     this.ended = true;
-    this.passage.end();
+    this.manager.end();
   }
 }

@@ -8,12 +8,12 @@ import type { PluginConfig, PluginType } from '../guest/spec.ts';
 import { PluginRefused } from '../guest/traps.ts';
 import type { Upstream } from '../guest/upstreams.ts';
 import { createSharedMemory, emptySharedMemory, type SharedMemory } from '../shared/shared-memory.ts';
-import { inspectPlugin } from './check.ts';
+import { checkPlugin } from './check.ts';
 
 /** Plain data and a compiled module. */
-export interface Examination {
+export interface TrialTask {
   readonly node: Node;
-  /** As they came, or the module that an earlier examination made of them. */
+  /** As they came, or the module that an earlier trial made of them. */
   readonly code: Uint8Array | WebAssembly.Module;
   /** Pages of 64 KiB that an instance's memory may grow to. */
   readonly memoryPages: number;
@@ -24,12 +24,12 @@ export interface Findings {
   /** Why no proxy may run it, in one line; else null. */
   readonly refusal: string | null;
   /** What was made of bytes. */
-  readonly code: ExaminedCode | null;
+  readonly code: CheckedCode | null;
   /** For each configuration why it was not accepted, or null. */
   readonly refusals: readonly (string | null)[];
 }
 
-export interface ExaminedCode {
+export interface CheckedCode {
   /** Metered. */
   readonly module: WebAssembly.Module;
   readonly type: PluginType;
@@ -41,12 +41,12 @@ const DATA_BYTES = 1 << 20;
 /** A canary's calls lead somewhere, and nobody answers: the canary is gone before that matters. */
 const NOWHERE: Omit<Upstream, 'service'> = { call: () => () => undefined };
 
-/** What the canaries of this thread share, one examination after the other. */
+/** What the canaries of this thread share, one task after the other. */
 let shared: SharedMemory | null = null;
 
-export default function examine({ node, code, memoryPages, configs }: Examination): Findings {
+export default function tryOut({ node, code, memoryPages, configs }: TrialTask): Findings {
   if (code instanceof WebAssembly.Module) return { refusal: null, code: null, refusals: rehearse(node, code, configs) };
-  const { description, module } = inspectPlugin(code, { memoryPages });
+  const { description, module } = checkPlugin(code, { memoryPages });
   if (module === null) return { refusal: description.refusal, code: null, refusals: [] };
   const capabilities = description.capabilities.map(({ name }) => name);
   return {

@@ -6,12 +6,12 @@ import { freePort } from '../../../bench/ports.ts';
 import { Cluster, type ClusterPolicy, DEFAULT_POLICY } from '../../../core/cluster/cluster.ts';
 import { Endpoint } from '../../../core/cluster/endpoint.ts';
 import type { PoolEnvironment } from '../../../core/cluster/pool.ts';
-import { GuestCalls } from '../../../core/exchange/async-client.ts';
+import { AsyncClient } from '../../../core/exchange/async-client.ts';
 import { Head } from '../../../core/http/head.ts';
 import { connectHttp1 } from '../../../core/http1/client.ts';
 import { Timers } from '../../../core/timers.ts';
 import type { UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../../../core/wasm/guest/upstreams.ts';
-import { startApp, startTcp } from '../../path/plane.ts';
+import { startApp, startTcp } from '../../path/data-plane.ts';
 
 const timers = new Timers();
 after(() => timers.stop());
@@ -42,7 +42,7 @@ function callsTo(port: number, policy: Partial<ClusterPolicy> = {}) {
   });
   const endpoint = new Endpoint(POOL, '127.0.0.1', port);
   cluster.endpoints = port === 0 ? [] : [endpoint];
-  const calls = new GuestCalls(timers, (name) => (name === 'authz' ? cluster : null));
+  const calls = new AsyncClient(timers, (name) => (name === 'authz' ? cluster : null));
   const send = (changes: Partial<UpstreamRequest> = {}, method = 'GET') => {
     const head = Head.request(method, 'authz', '/check', [['x-a', '1']]);
     const { promise, resolve } = Promise.withResolvers<UpstreamResponse | UpstreamFailure>();

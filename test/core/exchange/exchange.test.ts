@@ -5,7 +5,7 @@ import { flagNames } from '../../../core/errors.ts';
 import { Attempt } from '../../../core/exchange/attempt.ts';
 import { Exchange } from '../../../core/exchange/exchange.ts';
 import type { FilterFactory, FilterStream, HttpFilter } from '../../../core/exchange/filter.ts';
-import { ChainSpec } from '../../../core/exchange/filter-chain.ts';
+import { FilterChain } from '../../../core/exchange/filter-chain.ts';
 import type { ExchangeRecord } from '../../../core/exchange/record.ts';
 import type { DownstreamStream, UpstreamStream } from '../../../core/http/codec.ts';
 import { Head } from '../../../core/http/head.ts';
@@ -34,8 +34,8 @@ function bench() {
     reset: () => out.push('reset'),
   };
   const snapshot = { telemetry: null };
-  const plane = { timers, snapshot, sink: { exchangeEnded: (record: ExchangeRecord) => records.push(record) } };
-  const listener = { plane, spec: { kind: 'outbound' } } as unknown as ListenerContext;
+  const shard = { timers, snapshot, sink: { exchangeEnded: (record: ExchangeRecord) => records.push(record) } };
+  const listener = { shard, spec: { kind: 'outbound' } } as unknown as ListenerContext;
   const head = Head.request('POST', 'a.example', '/');
   const exchange = new Exchange(listener, stream as unknown as DownstreamStream, head, true);
   return {
@@ -88,7 +88,7 @@ function answering(factory: FilterFactory): Route {
     matches: [],
     requestChanges: null,
     responseChanges: null,
-    chain: new ChainSpec([factory]),
+    chain: new FilterChain([factory]),
     action: { type: 'direct', status: 200, body: Buffer.from('the answer') },
   };
 }

@@ -3,12 +3,12 @@ import { test } from 'node:test';
 import type { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { FilterFactory, FilterStream, HttpFilter, LocalReply, Verdict } from '../../../core/exchange/filter.ts';
-import { ChainSpec } from '../../../core/exchange/filter-chain.ts';
-import { Passage } from '../../../core/exchange/filter-manager.ts';
-import { answerReply } from '../../../core/exchange/local-reply.ts';
+import { FilterChain } from '../../../core/exchange/filter-chain.ts';
+import { FilterManager } from '../../../core/exchange/filter-manager.ts';
+import { replyResponse } from '../../../core/exchange/local-reply.ts';
 import { Head } from '../../../core/http/head.ts';
 import { Timers } from '../../../core/timers.ts';
-import { lend } from '../../../core/transport/read-buffer.ts';
+import { passBorrowed } from '../../../core/transport/read-buffer.ts';
 
 /** The exchange's side of the chain: what leaves the chain is written down. */
 class Outside {
@@ -16,11 +16,11 @@ class Outside {
   readonly requestHead = Head.request('POST', 'reviews', '/');
   responseHead: Head | null = null;
   flags = 0;
-  readonly plane: { timers: Timers };
-  passage: Passage | null = null;
+  readonly shard: { timers: Timers };
+  manager: FilterManager | null = null;
 
   constructor(timers: Timers) {
-    this.plane = { timers };
+    this.shard = { timers };
   }
   forward(end: boolean): void {
     this.out.push(`forward head${end ? ' end' : ''}`);
@@ -51,19 +51,19 @@ class Outside {
   resumeResponse(): void {}
   cut(): void {
     this.out.push('cut');
-    this.passage!.end();
+    this.manager!.end();
   }
   fail(reason: string): void {
     this.out.push(`fail ${reason}`);
   }
   reply(reply: LocalReply): void {
-    const answer = answerReply(reply);
+    const answer = replyResponse(reply);
     this.responseHead = answer.head;
-    this.passage!.responseHead(answer.head, false);
-    this.passage!.responseBody(answer.body, true);
+    this.manager!.responseHead(answer.head, false);
+    this.manager!.responseBody(answer.body, true);
   }
   replaceResponse(reply: LocalReply) {
-    return answerReply(reply);
+    return replyResponse(reply);
   }
 }
 
@@ -102,11 +102,11 @@ function through(...filters: FilterFactory[]) {
   let now = 0;
   const timers = new Timers(10, () => now);
   const outside = new Outside(timers);
-  const passage = new Passage(outside as unknown as Exchange, new ChainSpec(filters));
-  outside.passage = passage;
+  const manager = new FilterManager(outside as unknown as Exchange, new FilterChain(filters));
+  outside.manager = manager;
   return {
     outside,
-    passage,
+    manager,
     out: outside.out,
     at(ms: number) {
       now = ms;
@@ -117,12 +117,12 @@ function through(...filters: FilterFactory[]) {
 }
 
 test('a request passes the filters in order and its response comes back in reverse', () => {
-  const { passage, out, stop } = through(filter('a'), filter('b'));
-  passage.enter(false);
-  passage.requestBody(Buffer.from('x'), true);
-  passage.responseHead(Head.response(200), false);
-  passage.responseBody(Buffer.from('y'), true);
-  passage.end();
+  const { manager, out, stop } = through(filter('a'), filter('b'));
+  manager.enter(false);
+  manager.requestBody(Buffer.from('x'), true);
+  manager.responseHead(Head.response(200), false);
+  manager.responseBody(Buffer.from('y'), true);
+  manager.end();
   assert.deepEqual(calls, [
     'a.requestHead',
     'b.requestHead',
@@ -140,20 +140,20 @@ test('a request passes the filters in order and its response comes back in rever
 });
 
 test('what a filter holds of a body that was lent stays as it was', () => {
-  const { passage, out, stop } = through(filter('a'), filter('b', { requestBody: () => 'pause' }));
-  passage.enter(false);
-  lend({ receive: (piece) => passage.requestBody(piece, false) }, Buffer.from('x'));
-  lend({ receive: (piece) => passage.requestBody(piece, true) }, Buffer.from('y'));
+  const { manager, out, stop } = through(filter('a'), filter('b', { requestBody: () => 'pause' }));
+  manager.enter(false);
+  passBorrowed({ receive: (piece) => manager.requestBody(piece, false) }, Buffer.from('x'));
+  passBorrowed({ receive: (piece) => manager.requestBody(piece, true) }, Buffer.from('y'));
   streams.get('b')!.resume('request');
   assert.deepEqual(out, ['forward head', 'forward xy end']);
   stop();
 });
 
 test('a head that is paused holds the body before the filter that paused it', () => {
-  const { passage, out, stop } = through(filter('a'), filter('b', { requestHead: () => 'pause' }), filter('c'));
-  passage.enter(false);
-  passage.requestBody(Buffer.from('x'), false);
-  passage.requestBody(Buffer.from('y'), true);
+  const { manager, out, stop } = through(filter('a'), filter('b', { requestHead: () => 'pause' }), filter('c'));
+  manager.enter(false);
+  manager.requestBody(Buffer.from('x'), false);
+  manager.requestBody(Buffer.from('y'), true);
   assert.deepEqual(out, []);
   assert.deepEqual(calls, ['a.requestHead', 'b.requestHead', 'a.requestBody(x)', 'a.requestBody(y)']);
   streams.get('b')!.resume('request');
@@ -164,9 +164,9 @@ test('a head that is paused holds the body before the filter that paused it', ()
 
 test('a filter that pauses on the body sees all of it so far each time', () => {
   let seen = 0;
-  const { passage, out, stop } = through(filter('a', { requestBody: () => (++seen < 3 ? 'pause' : 'continue') }));
-  passage.enter(false);
-  for (const part of ['x', 'y', 'z']) passage.requestBody(Buffer.from(part), part === 'z');
+  const { manager, out, stop } = through(filter('a', { requestBody: () => (++seen < 3 ? 'pause' : 'continue') }));
+  manager.enter(false);
+  for (const part of ['x', 'y', 'z']) manager.requestBody(Buffer.from(part), part === 'z');
   assert.deepEqual(calls.slice(1), ['a.requestBody(x)', 'a.requestBody(xy)', 'a.requestBody(xyz)']);
   assert.deepEqual(out, ['forward head', 'forward xyz end']);
   stop();
@@ -174,17 +174,17 @@ test('a filter that pauses on the body sees all of it so far each time', () => {
 
 test('after a held body was let go the next chunk comes alone', () => {
   let seen = 0;
-  const { passage, out, stop } = through(filter('a', { responseBody: () => (++seen === 1 ? 'pause' : 'continue') }));
-  passage.enter(true);
-  passage.responseHead(Head.response(200), false);
-  for (const part of ['x', 'y', 'z']) passage.responseBody(Buffer.from(part), part === 'z');
+  const { manager, out, stop } = through(filter('a', { responseBody: () => (++seen === 1 ? 'pause' : 'continue') }));
+  manager.enter(true);
+  manager.responseHead(Head.response(200), false);
+  for (const part of ['x', 'y', 'z']) manager.responseBody(Buffer.from(part), part === 'z');
   assert.deepEqual(calls.slice(2), ['a.responseBody(x)', 'a.responseBody(xy)', 'a.responseBody(z)']);
   assert.deepEqual(out, ['forward head end', 'send 200', 'send xy', 'send z end']);
   stop();
 });
 
 test('what a filter splices into a body is what goes on', () => {
-  const { passage, out, stop } = through(
+  const { manager, out, stop } = through(
     filter('a', {
       requestBody: (_stream, body) => {
         body.splice(1, 2, Buffer.from('---'));
@@ -192,15 +192,15 @@ test('what a filter splices into a body is what goes on', () => {
       },
     }),
   );
-  passage.enter(false);
-  passage.requestBody(Buffer.from('abcd'), true);
+  manager.enter(false);
+  manager.requestBody(Buffer.from('abcd'), true);
   assert.deepEqual(out, ['forward head', 'forward a---d end']);
   stop();
 });
 
 test('a local reply is seen by the filters entered so far, and later ones never see the request', () => {
   const reply: LocalReply = { status: 403, details: 'no', body: 'denied', fields: [], grpcStatus: -1 };
-  const { passage, out, stop } = through(
+  const { manager, out, stop } = through(
     filter('a'),
     filter('b', {
       requestHead: (stream) => {
@@ -210,7 +210,7 @@ test('a local reply is seen by the filters entered so far, and later ones never 
     }),
     filter('c'),
   );
-  passage.enter(false);
+  manager.enter(false);
   assert.deepEqual(calls, [
     'a.requestHead',
     'b.requestHead',
@@ -225,7 +225,7 @@ test('a local reply is seen by the filters entered so far, and later ones never 
 
 test('a reply in place of a response is seen only by the filters that the response has not passed', () => {
   const reply: LocalReply = { status: 502, details: 'no', body: 'bad', fields: [], grpcStatus: -1 };
-  const { passage, out, stop } = through(
+  const { manager, out, stop } = through(
     filter('a'),
     filter('b', {
       responseHead: (stream) => {
@@ -234,15 +234,15 @@ test('a reply in place of a response is seen only by the filters that the respon
       },
     }),
   );
-  passage.enter(true);
-  passage.responseHead(Head.response(200), false);
+  manager.enter(true);
+  manager.responseHead(Head.response(200), false);
   assert.deepEqual(calls.slice(2), ['b.responseHead', 'a.responseHead', 'a.responseBody(bad)']);
   assert.deepEqual(out.slice(1), ['send 502', 'send bad end']);
   stop();
 });
 
 test('a delayed request goes on when its time has come', () => {
-  const { passage, out, at, stop } = through(
+  const { manager, out, at, stop } = through(
     filter('fault', {
       requestHead: (stream) => {
         stream.resumeAfter(100);
@@ -250,7 +250,7 @@ test('a delayed request goes on when its time has come', () => {
       },
     }),
   );
-  passage.enter(true);
+  manager.enter(true);
   at(90);
   assert.deepEqual(out, []);
   at(140);
@@ -259,7 +259,7 @@ test('a delayed request goes on when its time has come', () => {
 });
 
 test('a resume within the callback that pauses is a continue', () => {
-  const { passage, out, stop } = through(
+  const { manager, out, stop } = through(
     filter('a', {
       requestHead: (stream) => {
         stream.resume('request');
@@ -267,25 +267,25 @@ test('a resume within the callback that pauses is a continue', () => {
       },
     }),
   );
-  passage.enter(true);
+  manager.enter(true);
   assert.deepEqual(out, ['forward head end']);
   stop();
 });
 
 test('a held body over the limit is refused', () => {
-  const { passage, out, stop } = through(filter('a', { requestHead: () => 'pause' }));
-  passage.enter(false);
-  passage.requestBody(Buffer.alloc(1 << 20), false);
-  passage.requestBody(Buffer.alloc(1), false);
+  const { manager, out, stop } = through(filter('a', { requestHead: () => 'pause' }));
+  manager.enter(false);
+  manager.requestBody(Buffer.alloc(1 << 20), false);
+  manager.requestBody(Buffer.alloc(1), false);
   assert.deepEqual(out, ['fail payload_too_large']);
   stop();
 });
 
 test('trailers wait behind a paused body and follow it', () => {
-  const { passage, out, stop } = through(filter('a', { requestBody: () => 'pause' }));
-  passage.enter(false);
-  passage.requestBody(Buffer.from('x'), false);
-  passage.requestTrailers(Head.response(0));
+  const { manager, out, stop } = through(filter('a', { requestBody: () => 'pause' }));
+  manager.enter(false);
+  manager.requestBody(Buffer.from('x'), false);
+  manager.requestTrailers(Head.response(0));
   assert.deepEqual(out, ['forward head']);
   streams.get('a')!.resume('request');
   assert.deepEqual(out, ['forward head', 'forward x', 'forward trailers']);
@@ -293,7 +293,7 @@ test('trailers wait behind a paused body and follow it', () => {
 });
 
 test('a filter that closes its stream cuts the exchange off, and hears of the end once', () => {
-  const { passage, out, stop } = through(
+  const { manager, out, stop } = through(
     filter('a', {
       requestHead: (stream) => {
         stream.close('request');
@@ -301,8 +301,8 @@ test('a filter that closes its stream cuts the exchange off, and hears of the en
       },
     }),
   );
-  passage.enter(true);
-  passage.end();
+  manager.enter(true);
+  manager.end();
   assert.deepEqual(out, ['cut']);
   assert.deepEqual(calls, ['a.requestHead', 'a.done']);
   stop();
@@ -310,8 +310,8 @@ test('a filter that closes its stream cuts the exchange off, and hears of the en
 
 test('a request stays paused when the next filter pauses as well', () => {
   const pausing = { requestHead: (): Verdict => 'pause' };
-  const { passage, outside, stop } = through(filter('a', pausing), filter('b', pausing));
-  passage.enter(false);
+  const { manager, outside, stop } = through(filter('a', pausing), filter('b', pausing));
+  manager.enter(false);
   streams.get('a')!.resume('request');
   assert.equal(outside.requestPaused, true);
   streams.get('b')!.resume('request');
@@ -320,7 +320,7 @@ test('a request stays paused when the next filter pauses as well', () => {
 });
 
 test('a resume of one direction within a callback of the other takes effect, and lets only that one go on', () => {
-  const { passage, out, stop } = through(
+  const { manager, out, stop } = through(
     filter('a', {
       requestBody: () => 'pause',
       responseHead: (stream) => {
@@ -329,9 +329,9 @@ test('a resume of one direction within a callback of the other takes effect, and
       },
     }),
   );
-  passage.enter(false);
-  passage.requestBody(Buffer.from('x'), true);
-  passage.responseHead(Head.response(200), true);
+  manager.enter(false);
+  manager.requestBody(Buffer.from('x'), true);
+  manager.responseHead(Head.response(200), true);
   assert.deepEqual(out, ['forward head', 'forward x end']);
   stop();
 });

@@ -8,7 +8,7 @@ import type { Workload } from '../../../core/workload.ts';
 /** The source of an inbound request from an address that nobody has. */
 function sourceOf(nodeId: string): Workload | null {
   const exchange = {
-    plane: { peersVersion: 1, peer: () => null },
+    shard: { peersVersion: 1, peer: () => null },
     requestHead: Head.request('GET', 'a', '/', [['x-envoy-peer-metadata-id', nodeId]]),
     connection: { memo: null, remoteAddress: '127.0.0.1' },
     direction: 'inbound',

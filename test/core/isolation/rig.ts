@@ -6,9 +6,9 @@ import { compileFilter } from '../../../asbuild/compile.ts';
 import { type FailureCode, flagBit } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { FilterFactory, LocalReply } from '../../../core/exchange/filter.ts';
-import { ChainSpec } from '../../../core/exchange/filter-chain.ts';
-import { Passage } from '../../../core/exchange/filter-manager.ts';
-import { type Answer, answerReply } from '../../../core/exchange/local-reply.ts';
+import { FilterChain } from '../../../core/exchange/filter-chain.ts';
+import { FilterManager } from '../../../core/exchange/filter-manager.ts';
+import { type LocalResponse, replyResponse } from '../../../core/exchange/local-reply.ts';
 import { FieldName, Head } from '../../../core/http/head.ts';
 import { Isolation } from '../../../core/isolation/isolation.ts';
 import { Isolates } from '../../../core/threads/filter-threads.ts';
@@ -102,15 +102,15 @@ export class Visit {
   readonly out: string[] = [];
   readonly requestHead: Head;
   responseHead: Head | null = null;
-  readonly plane = { timers };
+  readonly shard = { timers };
   flags = 0;
   /** The peer is not read from. */
   requestPaused = false;
   responsePaused = false;
-  private readonly passage: Passage;
+  private readonly manager: FilterManager;
   /** What filters set as properties. */
   get state(): Map<string, Uint8Array> {
-    return this.passage.state;
+    return this.manager.state;
   }
   private waiting: (() => void)[] = [];
   private over = false;
@@ -123,43 +123,43 @@ export class Visit {
     for (const [name, value] of Object.entries(record)) {
       if (!(name in this)) Object.defineProperty(this, name, { value });
     }
-    this.passage = new Passage(this as unknown as Exchange, new ChainSpec(filters));
+    this.manager = new FilterManager(this as unknown as Exchange, new FilterChain(filters));
     this.requestHead = requestHead;
   }
 
   /** The request's head; more follows. */
   enter(): void {
-    this.passage.enter(false);
+    this.manager.enter(false);
   }
 
   /** The request's head, and then its body. Without chunks the head ends it. */
   begin(...chunks: string[]): this {
-    this.passage.enter(chunks.length === 0);
+    this.manager.enter(chunks.length === 0);
     for (const [i, chunk] of chunks.entries()) this.send(chunk, i === chunks.length - 1);
     return this;
   }
 
   send(chunk: string | Buffer, end = false): void {
-    if (!this.over) this.passage.requestBody(Buffer.from(chunk), end);
+    if (!this.over) this.manager.requestBody(Buffer.from(chunk), end);
   }
 
   /** The request's trailers. */
   trail(fields: Readonly<Record<string, string>>): void {
-    this.passage.requestTrailers(Head.response(0, Object.entries(fields)));
+    this.manager.requestTrailers(Head.response(0, Object.entries(fields)));
   }
 
   answer(fields: Readonly<Record<string, string>>, ...chunks: string[]): void {
     this.responseHead = Head.response(200, Object.entries(fields));
-    this.passage.responseHead(this.responseHead, chunks.length === 0);
+    this.manager.responseHead(this.responseHead, chunks.length === 0);
     for (const [i, chunk] of chunks.entries()) {
-      if (!this.over) this.passage.responseBody(Buffer.from(chunk), i === chunks.length - 1);
+      if (!this.over) this.manager.responseBody(Buffer.from(chunk), i === chunks.length - 1);
     }
   }
 
   end(): void {
     if (this.over) return;
     this.over = true;
-    this.passage.end();
+    this.manager.end();
   }
 
   header(name: string): string | undefined {
@@ -254,15 +254,15 @@ export class Visit {
     this.end();
   }
   reply(reply: LocalReply): void {
-    const { head, body, details } = answerReply(reply);
+    const { head, body, details } = replyResponse(reply);
     this.note(`reply ${reply.status} ${details}`);
     this.responseHead = head;
-    this.passage.responseHead(head, body.length === 0);
-    if (body.length > 0) this.passage.responseBody(body, true);
+    this.manager.responseHead(head, body.length === 0);
+    if (body.length > 0) this.manager.responseBody(body, true);
   }
-  replaceResponse(reply: LocalReply): Answer {
+  replaceResponse(reply: LocalReply): LocalResponse {
     this.note(`replaced by ${reply.status}`);
-    const answer = answerReply(reply);
+    const answer = replyResponse(reply);
     this.responseHead = answer.head;
     return answer;
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exchangeBytes } from '../../path/plane.ts';
+import { exchangeBytes } from '../../path/data-plane.ts';
 import { bench, portOf, reverseProxy } from './harness.ts';
 
 const POLICY = `

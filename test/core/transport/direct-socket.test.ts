@@ -6,7 +6,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
 import { readDirectly } from '../../../core/transport/direct-socket.ts';
-import { keepLent } from '../../../core/transport/read-buffer.ts';
+import { retainBytes } from '../../../core/transport/read-buffer.ts';
 import { type Cleanup, listen } from '../http1/rig.ts';
 
 async function pair(t: Cleanup, server: Server): Promise<{ near: Socket; accepted: Socket }> {
@@ -30,7 +30,7 @@ class Kept {
   onChunk: (() => void) | null = null;
 
   receive(chunk: Buffer): void {
-    keepLent();
+    retainBytes();
     this.chunks.push(chunk);
     this.size += chunk.length;
     this.onChunk?.();

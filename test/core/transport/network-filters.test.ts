@@ -5,13 +5,13 @@ import { after, afterEach, suite, test } from 'node:test';
 import { freePort } from '../../../bench/ports.ts';
 import type { ServerHandler } from '../../../core/http/codec.ts';
 import { Head } from '../../../core/http/head.ts';
-import type { ListenerContext, Plane } from '../../../core/shard/context.ts';
+import type { ListenerContext, ShardContext } from '../../../core/shard/context.ts';
 import type { ListenerSpec } from '../../../core/shard/protocol.ts';
 import { Timers } from '../../../core/timers.ts';
 import { Listener } from '../../../core/transport/listener.ts';
 import { type NetworkFilterFactory, networkFiltersFor } from '../../../core/transport/network-filter.ts';
 import type { PluginSpec } from '../../../core/wasm/guest/spec.ts';
-import { exchangeBytes } from '../../path/plane.ts';
+import { exchangeBytes } from '../../path/data-plane.ts';
 import { filter } from '../../plugins/wat.ts';
 import { type LogLine, runtimeFor, specFor } from '../wasm/harness.ts';
 
@@ -161,8 +161,8 @@ async function listen(guests: readonly (readonly [Uint8Array, Partial<PluginSpec
   };
   const port = await freePort();
   const spec = { name: 'gateway', kind: 'gateway', address: '127.0.0.1', port, configuredPort: 8080 } as const;
-  const plane = { timers, options: { reusePort: false }, log: () => undefined } as unknown as Plane;
-  const context: ListenerContext = { plane, spec, networkFilters: () => filters };
+  const shard = { timers, options: { reusePort: false }, log: () => undefined } as unknown as ShardContext;
+  const context: ListenerContext = { shard, spec, networkFilters: () => filters };
   const listener = new Listener(context, handler);
   await listener.open();
   closers.push(

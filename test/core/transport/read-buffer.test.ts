@@ -9,7 +9,7 @@ import { Head } from '../../../core/http/head.ts';
 import { serveHttp1 } from '../../../core/http1/server.ts';
 import { Timers } from '../../../core/timers.ts';
 import { enter, leave } from '../../../core/transport/outbox.ts';
-import { keepLent, lend } from '../../../core/transport/read-buffer.ts';
+import { passBorrowed, retainBytes } from '../../../core/transport/read-buffer.ts';
 import { answer, answerWhenRead, bodies, Peer, Recorded, startServer } from '../http1/rig.ts';
 
 const LARGE = 20_000;
@@ -24,7 +24,7 @@ function writeLent(stream: DownstreamStream, text: string, end: boolean): void {
       leave();
     },
   };
-  lend(receiver, Buffer.from(text));
+  passBorrowed(receiver, Buffer.from(text));
 }
 
 function largeAnswer(stream: DownstreamStream): void {
@@ -36,10 +36,10 @@ function largeAnswer(stream: DownstreamStream): void {
 
 test('what is lent is kept only by who says so, and else overwritten under test', () => {
   const piece = Buffer.from(BODY);
-  assert.equal(lend({ receive: () => keepLent() }, piece), false);
+  assert.equal(passBorrowed({ receive: () => retainBytes() }, piece), false);
   assert.equal(piece.latin1Slice(), BODY);
-  assert.equal(lend({ receive: () => {} }, piece), true);
-  if (process.env.WEFT_OVERWRITE_LENT === '1') assert.ok(piece.every((byte) => byte === 0xdd));
+  assert.equal(passBorrowed({ receive: () => {} }, piece), true);
+  if (process.env.WEFT_OVERWRITE_BORROWED === '1') assert.ok(piece.every((byte) => byte === 0xdd));
 });
 
 test('a large answer that comes before its turn waits as it was', async (t) => {

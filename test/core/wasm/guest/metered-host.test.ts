@@ -14,7 +14,7 @@ import { meter } from '../../../../core/wasm/meter/meter.ts';
 import { guest } from '../guests.ts';
 import { runtimeFor, specFor, TestStream } from '../harness.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..', '..');
+const ROOT = join(import.meta.dirname, '..', '..', '..', '..');
 const FUEL = { start: 1_000_000, callback: 100_000, stream: 1_000_000, second: 10_000_000 };
 
 suite('a metered guest in the host', () => {

@@ -24,7 +24,7 @@ const WORKLOAD = {
   labels: { app: 'reviews', version: 'v1' },
 };
 
-export function planeSubjects(): readonly Subject[] {
+export function dataPlaneSubjects(): readonly Subject[] {
   return [route(10, 0.9), route(10_000, 0.85), pick(), statistics()];
 }
 

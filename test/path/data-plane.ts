@@ -46,7 +46,7 @@ export interface Logged {
   readonly received: number;
 }
 
-export interface RunningPlane {
+export interface RunningDataPlane {
   readonly plane: DataPlane;
   /** Ports of the listeners by kind. */
   readonly ports: { readonly inbound: number; readonly outbound: number; readonly gateway: number };
@@ -83,7 +83,7 @@ export interface PlaneOptions {
 const ISOLATES = 2;
 let revision = 0;
 
-export async function startPlane(options: PlaneOptions = {}): Promise<RunningPlane> {
+export async function startDataPlane(options: PlaneOptions = {}): Promise<RunningDataPlane> {
   const role = options.role ?? 'sidecar';
   const address = options.address ?? '127.0.0.1';
   const labels = options.labels ?? (role === 'gateway' ? { istio: 'ingressgateway' } : {});

@@ -1,26 +1,26 @@
 // What a request costs that enters the filters of a chain and ends, on a head as the codec leaves it.
 
-import type { ChainSpec } from '../../core/exchange/filter-chain.ts';
-import { Passage, type Traveller } from '../../core/exchange/filter-manager.ts';
+import type { FilterChain } from '../../core/exchange/filter-chain.ts';
+import { FilterManager, type FilterManagerCallbacks } from '../../core/exchange/filter-manager.ts';
 import { received, recordOf } from './request.ts';
 import type { Subject } from './subject.ts';
 
 /** `lines`: the request's fields. Throws when more than chance stops requests: an abort of one in a million does. */
-export function passage(name: string, budget: number, chain: ChainSpec, lines: readonly string[]): Subject {
+export function chainSubject(name: string, budget: number, chain: FilterChain, lines: readonly string[]): Subject {
   const head = received(lines);
   let passed = 0;
   const exchange = {
     ...recordOf(head),
     forward: () => void passed++,
     reply: () => undefined,
-  } as unknown as Traveller;
+  } as unknown as FilterManagerCallbacks;
   return {
     name,
     budget,
     run(times) {
       passed = 0;
       for (let i = 0; i < times; i++) {
-        const through = new Passage(exchange, chain);
+        const through = new FilterManager(exchange, chain);
         through.enter(true);
         through.end();
         head.added.length = 0;
