@@ -3,8 +3,8 @@
 
 import { FetchedKeys } from '../builtins/authn/fetched-keys.ts';
 import type { Problem } from '../config/resource.ts';
-import { createDataPlane, type DataPlane } from '../proxy.ts';
 import { ShardTelemetry } from '../telemetry/shard-telemetry.ts';
+import { createDataPlane, type DataPlane } from './data-plane.ts';
 import type { FromShard, ListenerSpec, ShardStart, ToShard } from './protocol.ts';
 import { giveBackSpareHeap } from './spare-heap.ts';
 

@@ -25,7 +25,7 @@ import type { RemoteKeys } from '../../core/builtins/authn/rules.ts';
 import { decodeYaml } from '../../core/config/decode.ts';
 import type { Problem } from '../../core/config/resource.ts';
 import type { ExchangeRecord, RecordSink } from '../../core/exchange/record.ts';
-import { createDataPlane, type DataPlane } from '../../core/proxy.ts';
+import { createDataPlane, type DataPlane } from '../../core/shard/data-plane.ts';
 import type { ListenerSpec, ModuleSpec } from '../../core/shard/protocol.ts';
 import { Isolates } from '../../core/threads/filter-threads.ts';
 import { createSharedMemory, releaseDeadShard } from '../../core/wasm/shared/shared-memory.ts';

@@ -1,0 +1,231 @@
+// One shard's data plane: what its requests go through and ask for, kept in step with the configuration. It compiles and
+// swaps snapshots, opens and drains listeners, and knows peers, endpoints and connections to them. The path of a request
+// through it is core/proxy.ts.
+
+import { connect } from 'node:net';
+import type { Endpoint } from '../cluster/endpoint.ts';
+import { EndpointTable } from '../cluster/endpoint-table.ts';
+import { Resolver } from '../cluster/resolver.ts';
+import type { Problem, Resource } from '../config/resource.ts';
+import { resourceKey } from '../config/resource.ts';
+import { AsyncClient } from '../exchange/async-client.ts';
+import type { RecordSink } from '../exchange/record.ts';
+import type { ClientConnection } from '../http/codec.ts';
+import { connectHttp1 } from '../http1/client.ts';
+import { requestPath } from '../proxy.ts';
+import { configFaults } from '../snapshot/chain-plan.ts';
+import { Compiler } from '../snapshot/compile.ts';
+import { policiesIn } from '../snapshot/policies.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import { Timers } from '../timers.ts';
+import { Listener } from '../transport/listener.ts';
+import { type NetworkFilterFactory, networkFiltersFor } from '../transport/network-filter.ts';
+import type { Node, WorkloadEndpoint } from '../workload.ts';
+import type { DataPlaneEnvironment, ListenerContext, ShardContext } from './context.ts';
+import { dump } from './dump.ts';
+import { Passthrough } from './passthrough.ts';
+import type { ConfigUpdate, DumpKind, ListenerSpec, LogLevel, PluginModule, ShardOptions } from './protocol.ts';
+import { WasmFilters } from './wasm-filters.ts';
+
+export interface DataPlane {
+  /** Compiles and swaps one snapshot; when not ok the old one serves on. */
+  applyConfig(update: ConfigUpdate): { ok: boolean; problems: readonly Problem[] };
+  setEndpoints(endpoints: readonly WorkloadEndpoint[]): void;
+  /** The code of plugins that configurations from now on may name; what is not among them is forgotten. */
+  setModules(modules: readonly PluginModule[]): void;
+  setLogLevel(level: LogLevel): void;
+  /** Opens listeners that are new, closes those that are not named. Rejects with the address that cannot be bound. */
+  listen(listeners: readonly ListenerSpec[]): Promise<void>;
+  /** Takes no new connection, finishes what has begun. */
+  drain(): Promise<void>;
+  dump(what: DumpKind): unknown;
+  close(): void;
+}
+
+export function createDataPlane(environment: DataPlaneEnvironment): DataPlane {
+  return new ShardDataPlane(environment);
+}
+
+class ShardDataPlane implements DataPlane, ShardContext {
+  readonly node: Node;
+  readonly options: ShardOptions;
+  readonly timers = new Timers();
+  readonly sink: RecordSink;
+  snapshot: Snapshot;
+  peersVersion = 0;
+  active = 0;
+  readonly random = Math.random;
+  readonly log: DataPlaneEnvironment['log'];
+  private readonly peers = new Map<string, WorkloadEndpoint>();
+  private readonly endpoints: EndpointTable;
+  private readonly listeners = new Map<string, Listener>();
+  private readonly resources = new Map<string, Resource>();
+  private registered: readonly WorkloadEndpoint[] = [];
+  private readonly filters: WasmFilters;
+  private readonly compiler: Compiler;
+  private readonly hosts: Passthrough;
+
+  constructor(environment: DataPlaneEnvironment) {
+    this.node = environment.node;
+    this.options = environment.options;
+    this.sink = environment.sink;
+    this.log = environment.log;
+    this.endpoints = new EndpointTable(
+      { timers: this.timers, dial: (endpoint, opened, failed) => this.dial(endpoint, opened, failed) },
+      () => this.endpointsInUse(),
+    );
+    const endpointOf = (address: string, port: number, workload: WorkloadEndpoint | null): Endpoint =>
+      this.endpoints.at(address, port, workload);
+    this.hosts = new Passthrough(this, () => this.ownPorts());
+    const resolver = new Resolver(endpointOf, (address, port) => this.hosts.refuses(address, port));
+    this.hosts.resolver = resolver;
+    const calls = new AsyncClient(this.timers, (name) => this.compiler.upstream(name));
+    this.filters = new WasmFilters(environment, this.timers, calls);
+    this.compiler = new Compiler(
+      this.node,
+      { endpoint: endpointOf, resolver: (cluster) => resolver.resolverOf(cluster) },
+      this.filters,
+    );
+    this.snapshot = this.compiler.compile({ resources: this.resources, endpoints: [] }, 0).snapshot;
+    this.populateInbound();
+  }
+
+  applyConfig(update: ConfigUpdate): { ok: boolean; problems: readonly Problem[] } {
+    const next = update.full ? new Map<string, Resource>() : new Map(this.resources);
+    for (const key of update.removals) next.delete(key);
+    for (const resource of update.upserts) next.set(resourceKey(resource), resource);
+    try {
+      const { snapshot, problems } = this.compiler.compile(
+        { resources: next, endpoints: this.registered },
+        update.revision,
+      );
+      this.resources.clear();
+      for (const [key, resource] of next) this.resources.set(key, resource);
+      this.publish(snapshot);
+      return { ok: true, problems };
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      // Of what knows its place, that is told in place of the first thing that did not compile.
+      const faults = configFaults(policiesIn(next));
+      return { ok: false, problems: faults.length > 0 ? faults : [{ severity: 'error', code: 'compile', message }] };
+    }
+  }
+
+  setEndpoints(endpoints: readonly WorkloadEndpoint[]): void {
+    this.registered = endpoints;
+    this.peers.clear();
+    for (const endpoint of endpoints) if (isOwnAddress(endpoint.address)) this.peers.set(endpoint.address, endpoint);
+    this.peersVersion++;
+    // Services may come and go with who registers them.
+    const { revision } = this.snapshot;
+    this.publish(this.compiler.compile({ resources: this.resources, endpoints }, revision).snapshot);
+  }
+
+  setModules(modules: readonly PluginModule[]): void {
+    this.filters.setModules(modules);
+  }
+
+  setLogLevel(level: LogLevel): void {
+    this.filters.setLogLevel(level);
+  }
+
+  async listen(wanted: readonly ListenerSpec[]): Promise<void> {
+    const names = new Set(wanted.map(listenerKey));
+    for (const [key, listener] of this.listeners) {
+      if (names.has(key)) continue;
+      this.listeners.delete(key);
+      void listener.drain();
+      setTimeout(() => listener.close(), this.options.drainTimeoutMs).unref();
+    }
+    for (const spec of wanted) {
+      const key = listenerKey(spec);
+      if (this.listeners.has(key)) continue;
+      const networkFilters = (): readonly NetworkFilterFactory[] => networkFiltersFor(this.snapshot.network, spec);
+      const context: ListenerContext = { shard: this, spec, networkFilters };
+      const listener = new Listener(context, requestPath(context));
+      await listener.open();
+      this.listeners.set(key, listener);
+    }
+  }
+
+  /** Inbound ends first: the application may need its outbound listener for as long as it answers. */
+  async drain(): Promise<void> {
+    const of = (outbound: boolean): Listener[] =>
+      [...this.listeners.values()].filter(({ context }) => (context.spec.kind === 'outbound') === outbound);
+    await Promise.all(of(false).map((listener) => listener.drain()));
+    await Promise.all(of(true).map((listener) => listener.drain()));
+  }
+
+  dump(what: DumpKind): unknown {
+    return dump(what, this.snapshot, [...this.listeners.values()], this.filters);
+  }
+
+  close(): void {
+    for (const listener of this.listeners.values()) listener.close();
+    this.endpoints.destroy();
+    this.filters.close();
+    this.timers.stop();
+  }
+
+  peer(address: string): WorkloadEndpoint | null {
+    return this.peers.get(address) ?? null;
+  }
+
+  passthrough(authority: string, registered: boolean): ReturnType<ShardContext['passthrough']> {
+    return this.hosts.find(authority, registered);
+  }
+
+  private publish(snapshot: Snapshot): void {
+    this.snapshot = snapshot;
+    this.filters.retain(snapshot);
+    this.populateInbound();
+    this.endpoints.sweep();
+  }
+
+  /** The application is no endpoint of the registry: it is where this proxy's inbound port leads. */
+  private populateInbound(): void {
+    const { app } = this.node;
+    for (const cluster of this.snapshot.clusters.values()) {
+      if (cluster.spec.kind === 'inbound' && app !== null)
+        cluster.endpoints = [this.endpoints.at(app.address, app.port, null)];
+    }
+  }
+
+  private *endpointsInUse(): Iterable<Endpoint> {
+    yield* this.hosts.endpoints();
+    for (const cluster of this.snapshot.clusters.values()) yield* cluster.endpoints;
+  }
+
+  private dial(
+    endpoint: Endpoint,
+    opened: (connection: ClientConnection) => void,
+    failed: (text: string) => void,
+  ): () => void {
+    const { address, port } = endpoint;
+    // Between workloads the caller's own loopback address is its identity.
+    const localAddress = this.node.address !== '' && isOwnAddress(address) ? this.node.address : undefined;
+    const socket = connect({ host: address, port, localAddress, noDelay: true, keepAlive: true });
+    const onError = (error: Error): void => failed(error.message);
+    socket.once('error', onError);
+    socket.once('connect', () => {
+      socket.off('error', onError);
+      opened(
+        connectHttp1(socket, { timers: this.timers, maxHeadBytes: 60 << 10, maxFields: 100, highWaterMark: 64 << 10 }),
+      );
+    });
+    return () => socket.destroy();
+  }
+
+  private ownPorts(): readonly number[] {
+    return [...this.options.protectedPorts, ...[...this.listeners.values()].map(({ context }) => context.spec.port)];
+  }
+}
+
+function listenerKey(spec: ListenerSpec): string {
+  return `${spec.kind} ${spec.address} ${spec.port} ${spec.configuredPort}`;
+}
+
+/** A loopback address that only one workload has, and not the one that everybody shares. */
+function isOwnAddress(address: string): boolean {
+  return address.startsWith('127.') && address !== '127.0.0.1';
+}
