@@ -2,6 +2,7 @@
 
 import { chainSubjects } from './chain.ts';
 import { dataPlaneSubjects } from './data-plane.ts';
+import { expressionSubjects } from './expression.ts';
 import { codecSubjects } from './http1.ts';
 import { sixFilters } from './six-filters.ts';
 import { timings } from './subject.ts';
@@ -10,9 +11,8 @@ import { filterSubjects } from './wasm.ts';
 const word = process.argv[2] ?? '';
 const [builtins, six, chain] = [await filterSubjects(), await sixFilters(), await chainSubjects()];
 const guests = [builtins, six, chain];
-const all = [...codecSubjects(), ...dataPlaneSubjects(), ...guests.flatMap(({ subjects }) => subjects)].filter(
-  ({ name }) => name.includes(word),
-);
+const own = [...codecSubjects(), ...dataPlaneSubjects(), ...expressionSubjects()];
+const all = [...own, ...guests.flatMap(({ subjects }) => subjects)].filter(({ name }) => name.includes(word));
 for (const { name, nanoseconds, ratio, budget } of timings(all)) {
   const [ns, times, most] = [nanoseconds.toFixed(0).padStart(7), ratio.toFixed(2).padStart(6), budget.toFixed(2)];
   process.stdout.write(`${name.padEnd(52)} ${ns} ns  ${times} of the calibration loop, budget ${most}\n`);
