@@ -1,44 +1,86 @@
-// READ FIRST. The data plane of one shard, and a request's life in it from socket to socket, a stage a sentence:
+// READ FIRST. A request's life in one shard, there and back, a stage a sentence. This is the path itself: what stands here runs
+// for every request, and what a stage does is in the file that it is imported from.
 //
-//   listener -> codec -> [ identify -> normalise -> choose route -> filters -> router ] -> cluster -> pool -> upstream
-//   and back through the filters that the request entered, in reverse -> codec -> access log, metrics
+//   there   socket -> listener -> codec -> [ identify -> normalise -> route -> filters -> router ] -> cluster -> pool -> codec -> upstream
+//   back    upstream -> codec -> attempt -> [ router -> filters that were entered, in reverse ] -> codec -> socket
+//   end     access log, metrics
 //
-// Every failure on the way is a code of errors.ts and becomes an answer in rescue.ts; every exchange ends once, in
-// Exchange.finish.
+// Every failure on the way is a code of errors.ts and becomes an answer in exchange/local-reply.ts, and nowhere else. Whether a
+// failed attempt is followed by another is decided in builtins/retry/verdict.ts. Every exchange ends once, in its finish().
 
 import type { FailureCode } from './errors.ts';
 import { Exchange } from './exchange/exchange.ts';
-import { identify } from './exchange/identify.ts';
+import { beginAttempts, changeRequest, changeResponse, chooseTarget, routeReply } from './exchange/forward.ts';
+import { identify, memoOf } from './exchange/identify.ts';
+import type { ExchangeStages } from './exchange/stages.ts';
 import type { DownstreamStream, Receiver, ServerHandler } from './http/codec.ts';
 import type { Head } from './http/head.ts';
 import { normalizePath } from './http/path.ts';
-import { chooseRoute, outboundHost } from './router/choose.ts';
-import { splitAuthority } from './router/hosts.ts';
+import { chooseHost, findHost } from './router/choose.ts';
+import { findRoute, splitAuthority } from './router/hosts.ts';
 import type { ListenerContext } from './shard/context.ts';
 
 const HTTPS_PORT = 443;
 
-/** What a request lives through. One handler per listener. */
+/** There: a listener's connections (transport/listener.ts) hand their requests to this, through the codec that reads them. */
 export function requestPath(listener: ListenerContext): ServerHandler {
   return {
+    /** A head has arrived. What is returned receives the body and trailers as they come. */
     onRequest(stream: DownstreamStream, head: Head, end: boolean): Receiver {
-      const exchange = new Exchange(listener, stream, head, end);
+      const exchange = new Exchange(STAGES, listener, stream, head, end);
       if (listener.shard.active > listener.shard.options.maxActiveRequests) return refuse(exchange, 'overload');
       if (head.method === 'CONNECT') return openTunnel(exchange);
       if (head.scheme === 'https') return refuse(exchange, 'tls_unsupported');
+      // From here on the normalised path is the path: matched, authorised, logged and forwarded.
       if (!normalizePath(head)) return refuse(exchange, 'bad_path');
       identify(exchange);
-      const failure = chooseRoute(exchange);
+      const failure = STAGES.route(exchange);
       if (failure !== null) return refuse(exchange, failure);
-      exchange.run(exchange.route!);
+      // Each filter lets it pass, holds it or answers; the last one leaves it to the router (STAGES.upstream).
+      exchange.enterFilters();
       return exchange;
     },
     onMalformed(stream, reason, head) {
-      new Exchange(listener, stream, head, true).fail(reason);
+      new Exchange(STAGES, listener, stream, head, true).fail(reason);
     },
     onConnectionClosed() {},
   };
 }
+
+const STAGES: ExchangeStages<Exchange> = {
+  /** Which virtual host it names, and which of that host's routes takes it. Asked again when a filter changed the head. */
+  route(exchange: Exchange): FailureCode | null {
+    const { listener, snapshot, requestHead: head, stream } = exchange;
+    const host = chooseHost(listener, snapshot, head, stream.destination, memoOf(exchange.connection));
+    if (typeof host === 'string') return host;
+    exchange.host = host;
+    const route = findRoute(host, head, exchange);
+    if (route === null) return 'no_route';
+    exchange.route = route;
+    return null;
+  },
+
+  /** The router: the route answers by itself, or one of its targets is chosen and an attempt is made at its cluster. */
+  upstream(exchange: Exchange, end: boolean): void {
+    const route = exchange.route!;
+    const { action } = route;
+    if (action.type !== 'forward') return exchange.reply(routeReply(exchange, action));
+    const target = chooseTarget(action, exchange.shard.random);
+    exchange.target = target;
+    if (target.cluster === null) return exchange.fail('no_cluster');
+    changeRequest(exchange, route, target, action);
+    // The attempt takes an endpoint from the cluster's balancer and a connection from the endpoint's pool.
+    beginAttempts(exchange, action, target.cluster, end);
+  },
+
+  /** Back: the last attempt's answer has begun. The entered filters see it in reverse, then the client's codec. */
+  response: changeResponse,
+
+  /** The one end: the sink writes the access log and counts. */
+  ended(exchange: Exchange): void {
+    exchange.shard.sink.exchangeEnded(exchange, exchange.snapshot.telemetry);
+  },
+};
 
 function refuse(exchange: Exchange, reason: FailureCode): Exchange {
   exchange.fail(reason);
@@ -48,10 +90,10 @@ function refuse(exchange: Exchange, reason: FailureCode): Exchange {
 /** A client that believes it speaks through a tunnel: its bytes are requests to the authority it named. */
 function openTunnel(exchange: Exchange): Exchange {
   const { authority } = exchange.requestHead;
-  const { snapshot, shard, stream } = exchange;
+  const { snapshot, listener, stream } = exchange;
   // What would come through it is TLS, which the codec behind it cannot read.
   if (splitAuthority(authority).port === HTTPS_PORT) return refuse(exchange, 'tls_unsupported');
-  const destination = outboundHost(snapshot, shard, authority);
+  const destination = findHost(listener, snapshot, authority);
   if (typeof destination === 'string') return refuse(exchange, destination);
   stream.acceptTunnel(authority);
   exchange.becameTunnel();

@@ -40,6 +40,11 @@ export class Timers {
     this.interval.unref();
   }
 
+  /** Milliseconds since `tick` was this, good to `tickMs`. */
+  since(tick: number): number {
+    return (this.tick - tick) * this.tickMs;
+  }
+
   /** Milliseconds since the start, by the real clock: `tick` is behind it while the event loop is busy. */
   age(): number {
     return this.now() - this.started;

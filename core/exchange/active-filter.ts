@@ -4,10 +4,9 @@
 import type { VerifiedToken } from '../builtins/authn/verified.ts';
 import { type Flag, flagBit } from '../errors.ts';
 import type { Head } from '../http/head.ts';
-import { Timer, type TimerOwner } from '../timers.ts';
+import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import type { BodyBuffer } from './body-buffer.ts';
 import type { Direction, FilterStream, HttpFilter, LocalReply } from './filter.ts';
-import type { FilterManager } from './filter-manager.ts';
 import type { ExchangeRecord } from './record.ts';
 
 /** What of a message has reached a filter that holds it; 'flowing': it holds nothing. */
@@ -24,8 +23,26 @@ export class Flow {
   stalled = false;
 }
 
+/** What a filter's place asks of the filter manager. What is asked during a callback takes effect after it. */
+export interface FilterOwner {
+  readonly exchange: ExchangeRecord & {
+    readonly requestHead: Head;
+    flags: number;
+    readonly shard: { readonly timers: Timers };
+    chooseRouteAgain(): void;
+  };
+  readonly state: Map<string, Uint8Array>;
+  token: VerifiedToken | null;
+  resume(filter: ActiveFilter, direction: Direction): void;
+  pass(filter: ActiveFilter, direction: Direction, bytes: Buffer): void;
+  stall(filter: ActiveFilter, direction: Direction): void;
+  unstall(filter: ActiveFilter, direction: Direction): void;
+  close(filter: ActiveFilter): void;
+  reply(filter: ActiveFilter, reply: LocalReply): void;
+}
+
 export class ActiveFilter implements FilterStream, TimerOwner {
-  readonly manager: FilterManager;
+  readonly owner: FilterOwner;
   readonly index: number;
   filter!: HttpFilter;
   /** Null while nothing was ever held: nearly every message passes as it comes. */
@@ -36,19 +53,19 @@ export class ActiveFilter implements FilterStream, TimerOwner {
   closing = false;
   private timer: Timer | null = null;
 
-  constructor(passage: FilterManager, index: number) {
-    this.manager = passage;
+  constructor(owner: FilterOwner, index: number) {
+    this.owner = owner;
     this.index = index;
   }
 
   get record(): ExchangeRecord {
-    return this.manager.exchange;
+    return this.owner.exchange;
   }
   get requestHead(): Head {
-    return this.manager.exchange.requestHead;
+    return this.owner.exchange.requestHead;
   }
   get responseHead(): Head | null {
-    return this.manager.exchange.responseHead;
+    return this.owner.exchange.responseHead;
   }
   get requestTrailers(): Head | null {
     return this.request?.trailers ?? null;
@@ -57,13 +74,13 @@ export class ActiveFilter implements FilterStream, TimerOwner {
     return this.response?.trailers ?? null;
   }
   get state(): Map<string, Uint8Array> {
-    return this.manager.state;
+    return this.owner.state;
   }
   get token(): VerifiedToken | null {
-    return this.manager.token;
+    return this.owner.token;
   }
   set token(token: VerifiedToken | null) {
-    this.manager.token = token;
+    this.owner.token = token;
   }
 
   flow(direction: Direction): Flow {
@@ -83,49 +100,49 @@ export class ActiveFilter implements FilterStream, TimerOwner {
   }
 
   resume(direction: Direction): void {
-    this.manager.resume(this, direction);
+    this.owner.resume(this, direction);
   }
 
   pass(direction: Direction, bytes: Buffer): void {
-    this.manager.pass(this, direction, bytes);
+    this.owner.pass(this, direction, bytes);
   }
 
   pauseReading(direction: Direction): void {
-    this.manager.stall(this, direction);
+    this.owner.stall(this, direction);
   }
 
   resumeReading(direction: Direction): void {
-    this.manager.unstall(this, direction);
+    this.owner.unstall(this, direction);
   }
 
   close(_direction: Direction): void {
-    this.manager.close(this);
+    this.owner.close(this);
   }
 
   localReply(reply: LocalReply): void {
-    this.manager.reply(this, reply);
+    this.owner.reply(this, reply);
   }
 
   resumeAfter(ms: number): void {
     this.timer ??= new Timer(this);
-    this.manager.exchange.shard.timers.arm(this.timer, ms);
+    this.owner.exchange.shard.timers.arm(this.timer, ms);
   }
 
   /** The time of resumeAfter has come. */
   expired(): void {
-    this.manager.resume(this, 'request');
+    this.owner.resume(this, 'request');
   }
 
   clearRouteCache(): void {
-    this.manager.exchange.chooseRouteAgain();
+    this.owner.exchange.chooseRouteAgain();
   }
 
   addFlag(flag: Flag): void {
-    this.manager.exchange.flags |= flagBit(flag);
+    this.owner.exchange.flags |= flagBit(flag);
   }
 
   finish(): void {
-    if (this.timer !== null) this.manager.exchange.shard.timers.cancel(this.timer);
+    if (this.timer !== null) this.owner.exchange.shard.timers.cancel(this.timer);
     this.filter.done();
   }
 }

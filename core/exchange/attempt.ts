@@ -3,17 +3,16 @@
 
 import { ON_ANSWER, sendsTwice } from '../builtins/retry/conditions.ts';
 import { backoff, isIdempotent, type RetryPolicy } from '../builtins/retry/policy.ts';
-import { afterAnswer, afterFailure, type Verdict } from '../builtins/retry/verdict.ts';
+import { type AttemptFacts, afterAnswer, afterFailure, type Verdict } from '../builtins/retry/verdict.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Waiter } from '../cluster/pool.ts';
-import type { FailureCode } from '../errors.ts';
-import type { ClientConnection, Receiver, UpstreamStream } from '../http/codec.ts';
+import { type FailureCode, flagBit } from '../errors.ts';
+import type { ClientConnection, Connection, Receiver, UpstreamStream } from '../http/codec.ts';
 import { FieldName, type Head } from '../http/head.ts';
-import { Timer, type TimerOwner } from '../timers.ts';
+import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
-import type { Exchange } from './exchange.ts';
-import { BY_PEER } from './read-disable.ts';
+import { BY_PEER, type ReadDisable } from './read-disable.ts';
 
 export const ATTEMPT_COUNT = new FieldName('x-envoy-attempt-count');
 
@@ -24,8 +23,32 @@ const MAX_DRAINED_BYTES = 64 << 10;
 const MAX_DRAINED_MS = 1000;
 const NO_BODY: Buffer[] = [];
 
-export class Attempt implements Receiver, Waiter, TimerOwner {
-  readonly exchange: Exchange;
+/** What an attempt asks of the exchange that it is made for. */
+export interface AttemptOwner {
+  readonly direction: 'inbound' | 'outbound' | 'gateway';
+  readonly requestHead: Head;
+  readonly shard: { readonly timers: Timers; random(): number };
+  /** The one under way. */
+  attempt: Attempt | null;
+  /** Begun so far. */
+  attempts: number;
+  readonly silentMs: number;
+  flags: number;
+  lastEndpoint: Endpoint | null;
+  upstreamConnection: Connection | null;
+  /** What the system said of a connection that failed; ''. */
+  upstreamTransportFailure: string;
+  pauseRequest(by: ReadDisable): void;
+  resumeRequest(by: ReadDisable): void;
+  onUpstreamHead(head: Head, end: boolean): void;
+  onUpstreamData(chunk: Buffer, end: boolean): void;
+  onUpstreamTrailers(trailers: Head): void;
+  /** The last attempt ended without a whole answer. */
+  attemptFailed(reason: FailureCode): void;
+}
+
+export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
+  readonly exchange: AttemptOwner;
   readonly cluster: Cluster;
   readonly policy: RetryPolicy;
   /** Bits of retry/conditions.ts on which another attempt follows; none any more once an answer was passed on. */
@@ -52,7 +75,7 @@ export class Attempt implements Receiver, Waiter, TimerOwner {
   private drainedBytes = 0;
 
   /** `ended`: the request has no body. */
-  constructor(exchange: Exchange, cluster: Cluster, policy: RetryPolicy, ended: boolean) {
+  constructor(exchange: AttemptOwner, cluster: Cluster, policy: RetryPolicy, ended: boolean) {
     this.exchange = exchange;
     this.cluster = cluster;
     this.policy = policy;
@@ -65,6 +88,22 @@ export class Attempt implements Receiver, Waiter, TimerOwner {
   /** The whole request, as far as it has come, is still there to be sent by another attempt. */
   get repeatable(): boolean {
     return this.bodyless || this.stream === null || this.replay !== null;
+  }
+
+  get sent(): boolean {
+    return this.stream === null || this.stream.sent;
+  }
+
+  get mayBeRace(): boolean {
+    return this.stream?.reused === true && !this.stream.answered;
+  }
+
+  get attempts(): number {
+    return this.exchange.attempts;
+  }
+
+  get silentMs(): number {
+    return this.exchange.silentMs;
   }
 
   start(): void {
@@ -181,8 +220,8 @@ export class Attempt implements Receiver, Waiter, TimerOwner {
 
   onHead(head: Head, end: boolean): void {
     if ((this.conditions & ON_ANSWER) !== 0) {
-      const verdict = afterAnswer(this.exchange, this, head, end);
-      if (verdict !== 'no') {
+      const verdict = afterAnswer(this, head, end);
+      if (this.isFollowed(verdict)) {
         this.discard(head, end);
         this.tryAgain(verdict);
         return;
@@ -227,13 +266,33 @@ export class Attempt implements Receiver, Waiter, TimerOwner {
   private fail(reason: FailureCode, text: string): void {
     const { exchange } = this;
     exchange.upstreamTransportFailure = text;
-    const verdict = afterFailure(exchange, this, reason);
+    const verdict = afterFailure(this, reason);
+    const followed = this.isFollowed(verdict);
     this.finish();
-    if (verdict === 'no') exchange.attemptFailed(reason);
-    else this.tryAgain(verdict);
+    if (followed) this.tryAgain(verdict);
+    else exchange.attemptFailed(reason);
   }
 
-  private tryAgain(verdict: Exclude<Verdict, 'no'>): void {
+  /** False: this attempt was the last, for a reason that is counted and flagged. */
+  private isFollowed(verdict: Verdict): boolean {
+    const { exchange, cluster } = this;
+    switch (verdict) {
+      case 'limit':
+        exchange.flags |= flagBit('URX');
+        cluster.retryLimits++;
+        return false;
+      case 'overflow':
+        exchange.flags |= flagBit('UO');
+        cluster.retryOverflows++;
+        return false;
+      case 'no':
+        return false;
+      default:
+        return true;
+    }
+  }
+
+  private tryAgain(verdict: Verdict): void {
     const { exchange, cluster, policy, endpoint } = this;
     const next = new Attempt(exchange, cluster, policy, this.ended);
     next.pending =

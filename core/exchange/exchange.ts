@@ -1,31 +1,31 @@
 // One request and its answer, from the head's arrival to the one end where log, metrics and connections are settled.
-// It joins the downstream stream, the filter manager and the attempts at the upstream; it decides nothing
-// about where a request goes (router/, forward.ts) nor what a local answer says (rescue.ts).
+// It joins the downstream stream, the filter manager and the attempts at the upstream; the stages between them are given by
+// core/proxy.ts. It decides nothing about where a request goes nor what a local reply says.
 
 import { performance } from 'node:perf_hooks';
 import { type Endpoint, endpointKey } from '../cluster/endpoint.ts';
 import { FAILURES, type FailureCode, flagBit } from '../errors.ts';
 import type { Connection, DownstreamStream, Receiver } from '../http/codec.ts';
 import { Head } from '../http/head.ts';
-import { chooseRoute } from '../router/choose.ts';
 import type { Route, Target, VirtualHost } from '../router/route.ts';
 import type { ListenerContext, ShardContext } from '../shard/context.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
 import type { Workload } from '../workload.ts';
-import type { Attempt } from './attempt.ts';
+import type { Attempt, AttemptOwner } from './attempt.ts';
 import type { LocalReply } from './filter.ts';
-import { FilterManager } from './filter-manager.ts';
-import { changeAnswer, forwardAttempt } from './forward.ts';
+import { FilterManager, type FilterManagerCallbacks } from './filter-manager.ts';
 import { failureResponse, type LocalResponse, replyResponse } from './local-reply.ts';
 import { BY_PEER, type ReadDisable } from './read-disable.ts';
 import type { ExchangeRecord } from './record.ts';
+import type { ExchangeStages } from './stages.ts';
 
 /** As Envoy's stream_idle_timeout. */
 const IDLE_MS = 300_000;
 const NO_HEAD = new Head(Buffer.alloc(0));
 
-export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
+export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks, TimerOwner {
+  private readonly stages: ExchangeStages<Exchange>;
   readonly shard: ShardContext;
   readonly listener: ListenerContext;
   readonly snapshot: Snapshot;
@@ -79,8 +79,15 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
   private lastActivity: number;
   private deadline = 0;
 
-  constructor(listener: ListenerContext, stream: DownstreamStream, head: Head | null, end: boolean) {
+  constructor(
+    stages: ExchangeStages<Exchange>,
+    listener: ListenerContext,
+    stream: DownstreamStream,
+    head: Head | null,
+    end: boolean,
+  ) {
     const { shard } = listener;
+    this.stages = stages;
     this.shard = shard;
     this.listener = listener;
     this.snapshot = shard.snapshot;
@@ -105,8 +112,7 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
   }
   /** Since something of the request or of its answer last came. */
   get silentMs(): number {
-    const { timers } = this.shard;
-    return (timers.tick - this.lastActivity) * timers.tickMs;
+    return this.shard.timers.since(this.lastActivity);
   }
   get startTime(): number {
     return performance.timeOrigin + this.started;
@@ -136,13 +142,14 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
 
   // The request, on its way in.
 
-  /** Through this route's filters, then to the upstream. */
-  run(route: Route): void {
-    if (route.chain.filters.length === 0) {
+  /** Through the filters of its route, then to the upstream. */
+  enterFilters(): void {
+    const { chain } = this.route!;
+    if (chain.filters.length === 0) {
       this.forward(this.requestEnded);
       return;
     }
-    this.filters = new FilterManager(this, route.chain);
+    this.filters = new FilterManager(this, chain);
     this.filters.enter(this.requestEnded);
   }
 
@@ -151,7 +158,7 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
     if (this.ended || this.responseStarted || this.local) return;
     this.forwarded = true;
     if (this.filters !== null) this.forwardedMs = performance.now() - this.started;
-    forwardAttempt(this, end);
+    this.stages.upstream(this, end);
   }
 
   onHead(): void {}
@@ -214,7 +221,7 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
   }
 
   chooseRouteAgain(): void {
-    if (!this.forwarded) chooseRoute(this);
+    if (!this.forwarded) this.stages.route(this);
   }
 
   // The answer, on its way back.
@@ -226,8 +233,10 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
     this.upstreamServiceMs = Math.floor(this.responseStartMs - this.forwardedMs);
     this.responseCode = head.status;
     this.responseCodeDetails = 'via_upstream';
-    changeAnswer(this, head);
-    this.returnHead(head, end);
+    this.stages.response(this, head);
+    this.responseHead = head;
+    if (this.filters === null) this.sendHead(head, end);
+    else this.filters.responseHead(head, end);
   }
 
   onUpstreamData(chunk: Buffer, end: boolean): void {
@@ -306,12 +315,6 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
     this.responseHead = answer.head;
   }
 
-  private returnHead(head: Head, end: boolean): void {
-    this.responseHead = head;
-    if (this.filters === null) this.sendHead(head, end);
-    else this.filters.responseHead(head, end);
-  }
-
   /** The answer has passed its filters. */
   sendHead(head: Head, end: boolean): void {
     if (this.ended || this.responseStarted) return;
@@ -387,12 +390,11 @@ export class Exchange implements Receiver, ExchangeRecord, TimerOwner {
 
   private finish(): void {
     this.ended = true;
-    const { shard } = this;
-    shard.active--;
-    shard.timers.cancel(this.timer);
+    this.shard.active--;
+    this.shard.timers.cancel(this.timer);
     this.attempt?.cancel();
     this.durationMs = performance.now() - this.started;
     this.filters?.end();
-    shard.sink.exchangeEnded(this, this.snapshot.telemetry);
+    this.stages.ended(this);
   }
 }

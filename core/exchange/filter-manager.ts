@@ -3,44 +3,48 @@
 // An exchange without filters has no filter manager.
 
 import type { VerifiedToken } from '../builtins/authn/verified.ts';
+import type { FailureCode } from '../errors.ts';
 import type { Head } from '../http/head.ts';
 import type { Timers } from '../timers.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
-import { ActiveFilter } from './active-filter.ts';
+import { ActiveFilter, type FilterOwner } from './active-filter.ts';
 import { BodyBuffer } from './body-buffer.ts';
-import type { Exchange } from './exchange.ts';
 import type { Direction, LocalReply, Verdict } from './filter.ts';
 import type { FilterChain } from './filter-chain.ts';
-import { BY_FILTERS } from './read-disable.ts';
+import type { LocalResponse } from './local-reply.ts';
+import { BY_FILTERS, type ReadDisable } from './read-disable.ts';
 import type { ExchangeRecord } from './record.ts';
 
 /** As Envoy's default per-connection buffer limit. */
 const MAX_HELD_BYTES = 1 << 20;
 
-/** What the filter manager asks of the exchange that it belongs to. */
-export type FilterManagerCallbacks = Omit<ExchangeRecord, 'flags'> &
-  Pick<
-    Exchange,
-    | 'requestHead'
-    | 'flags'
-    | 'forward'
-    | 'forwardData'
-    | 'forwardTrailers'
-    | 'pauseRequest'
-    | 'resumeRequest'
-    | 'sendHead'
-    | 'sendData'
-    | 'sendTrailers'
-    | 'pauseResponse'
-    | 'resumeResponse'
-    | 'reply'
-    | 'replaceResponse'
-    | 'fail'
-    | 'cut'
-    | 'chooseRouteAgain'
-  > & { readonly shard: { readonly timers: Timers } };
+/** What the filter manager asks of the exchange whose filters it looks after. */
+export interface FilterManagerCallbacks extends ExchangeRecord {
+  readonly requestHead: Head;
+  flags: number;
+  readonly shard: { readonly timers: Timers };
+  /** The request has passed all filters. */
+  forward(end: boolean): void;
+  forwardData(chunk: Buffer, end: boolean): void;
+  forwardTrailers(trailers: Head): void;
+  /** The response has passed all filters that the request entered. */
+  sendHead(head: Head, end: boolean): void;
+  sendData(chunk: Buffer, end: boolean): void;
+  sendTrailers(trailers: Head): void;
+  pauseRequest(by: ReadDisable): void;
+  resumeRequest(by: ReadDisable): void;
+  pauseResponse(by: ReadDisable): void;
+  resumeResponse(by: ReadDisable): void;
+  /** A filter answers, and no response is on its way back yet. */
+  reply(reply: LocalReply): void;
+  /** A filter answers in place of the response that it sees; null: too late, and the exchange was cut off. */
+  replaceResponse(reply: LocalReply): LocalResponse | null;
+  fail(reason: FailureCode): void;
+  cut(): void;
+  chooseRouteAgain(): void;
+}
 
-export class FilterManager {
+export class FilterManager implements FilterOwner {
   readonly exchange: FilterManagerCallbacks;
   token: VerifiedToken | null = null;
   private readonly spec: FilterChain;

@@ -1,44 +1,48 @@
-// The router's end of a request: what its route does to it, to which cluster it goes, and its first attempt. Whether a
-// failed one is followed by another is the retry policy's (retry/).
+// The router's part of an exchange: what the route does to the request and to its answer, which target it takes, and the
+// first attempt. Whether a failed one is followed by another is the retry policy's (builtins/retry/verdict.ts).
 
 import { takeOverrides } from '../builtins/retry/overrides.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import { FieldName, type Head } from '../http/head.ts';
 import { redirectReply } from '../router/redirect.ts';
-import type { FieldChanges, ForwardAction, Target } from '../router/route.ts';
+import type {
+  DirectAction,
+  FieldChanges,
+  ForwardAction,
+  RedirectAction,
+  Rewrite,
+  Route,
+  Target,
+} from '../router/route.ts';
 import { ATTEMPT_COUNT, Attempt } from './attempt.ts';
 import type { Exchange } from './exchange.ts';
+import type { LocalReply } from './filter.ts';
 
 const SERVICE_TIME = new FieldName('x-envoy-upstream-service-time');
 const ORIGINAL_PATH = new FieldName('x-envoy-original-path');
 
-/** The request has passed its filters. `end`: it has no body. */
-export function forwardAttempt(exchange: Exchange, end: boolean): void {
-  const route = exchange.route!;
-  const { action } = route;
-  if (action.type === 'direct') {
-    exchange.reply({
-      status: action.status,
-      details: 'direct_response',
-      body: action.body,
-      fields: [],
-      grpcStatus: -1,
-    });
-    return;
-  }
-  if (action.type === 'redirect') {
-    exchange.reply(redirectReply(exchange, action));
-    return;
-  }
-  const target = chooseTarget(action, exchange);
-  exchange.target = target;
-  if (target.cluster === null) {
-    exchange.fail('no_cluster');
-    return;
-  }
+/** The answer of a route that sends nothing on. */
+export function routeReply({ requestHead, covered }: Exchange, action: RedirectAction | DirectAction): LocalReply {
+  if (action.type === 'redirect') return redirectReply(requestHead, covered, action);
+  return { status: action.status, details: 'direct_response', body: action.body, fields: [], grpcStatus: -1 };
+}
+
+/** What the route and its target do to a request before it leaves. */
+export function changeRequest(
+  exchange: Exchange,
+  { requestChanges }: Route,
+  target: Target,
+  action: ForwardAction,
+): void {
   const { requestHead: head } = exchange;
-  if (route.requestChanges !== null) applyChanges(head, route.requestChanges);
+  if (requestChanges !== null) applyChanges(head, requestChanges);
   if (target.requestChanges !== null) applyChanges(head, target.requestChanges);
-  if (action.rewrite !== null) rewrite(exchange, action);
+  if (action.rewrite !== null) rewrite(exchange, action.rewrite);
+}
+
+/** Begins the first attempt, under the route's time-out and retries or what the request asks for instead. */
+export function beginAttempts(exchange: Exchange, action: ForwardAction, cluster: Cluster, end: boolean): void {
+  const { requestHead: head } = exchange;
   let { retry, timeoutMs } = action;
   // A proxy's own application has nothing to be told of attempts: what it hears is what its caller's proxy wrote.
   if (exchange.direction !== 'inbound') {
@@ -49,15 +53,15 @@ export function forwardAttempt(exchange: Exchange, end: boolean): void {
   exchange.timeoutMs = timeoutMs;
   if (timeoutMs > 0 && exchange.requestEnded) exchange.startDeadline(timeoutMs);
   exchange.attempts = 1;
-  const attempt = new Attempt(exchange, target.cluster, retry, end);
+  const attempt = new Attempt(exchange, cluster, retry, end);
   exchange.attempt = attempt;
   attempt.start();
 }
 
-function chooseTarget(action: ForwardAction, exchange: Exchange): Target {
-  const { targets } = action;
+/** By weight. `random`: [0, 1). */
+export function chooseTarget({ targets, totalWeight }: ForwardAction, random: () => number): Target {
   if (targets.length === 1) return targets[0];
-  let point = exchange.shard.random() * action.totalWeight;
+  let point = random() * totalWeight;
   for (const target of targets) {
     point -= target.weight;
     if (point < 0) return target;
@@ -65,9 +69,8 @@ function chooseTarget(action: ForwardAction, exchange: Exchange): Target {
   return targets[targets.length - 1];
 }
 
-function rewrite(exchange: Exchange, action: ForwardAction): void {
+function rewrite(exchange: Exchange, { authority, path }: Rewrite): void {
   const { requestHead: head } = exchange;
-  const { authority, path } = action.rewrite!;
   if (authority !== null) head.newAuthority = authority;
   if (path === null) return;
   const before = head.path;
@@ -78,8 +81,8 @@ function rewrite(exchange: Exchange, action: ForwardAction): void {
   head.put(ORIGINAL_PATH, before);
 }
 
-/** An upstream's answer, before the filters see it: what the target and the route do to it, and how long it took. */
-export function changeAnswer({ target, route, upstreamServiceMs }: Exchange, head: Head): void {
+/** What the target and the route do to an upstream's answer before the filters see it, and how long it took. */
+export function changeResponse({ target, route, upstreamServiceMs }: Exchange, head: Head): void {
   if (target !== null && target.responseChanges !== null) applyChanges(head, target.responseChanges);
   if (route !== null && route.responseChanges !== null) applyChanges(head, route.responseChanges);
   head.put(SERVICE_TIME, String(upstreamServiceMs));

@@ -3,7 +3,6 @@
 
 import type { Connection } from '../http/codec.ts';
 import type { Head } from '../http/head.ts';
-import type { TelemetryPlan } from '../telemetry/plan.ts';
 import type { Workload } from '../workload.ts';
 
 export interface ExchangeRecord {
@@ -47,12 +46,4 @@ export interface ExchangeRecord {
   readonly destination: Workload | null;
   /** 'cluster.local/ns/default/sa/bookinfo-productpage' (without spiffe://), or '' when there is no proven identity. */
   readonly sourcePrincipal: string;
-}
-
-/**
- * Called once for every exchange, after it ended. Must not keep the record. `plan` is what the configuration that the
- * exchange began with says of telemetry; null: nothing.
- */
-export interface RecordSink {
-  exchangeEnded(record: ExchangeRecord, plan: TelemetryPlan | null): void;
 }

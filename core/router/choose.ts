@@ -1,35 +1,43 @@
-// The stage that gives an exchange its virtual host and its route.
+// The stage that finds a request's virtual host in the snapshot that the request began with; its routes are hosts.ts's.
 
 import type { FailureCode } from '../errors.ts';
-import type { Exchange } from '../exchange/exchange.ts';
-import { type ConnectionMemo, memoOf } from '../exchange/identify.ts';
-import type { ShardContext } from '../shard/context.ts';
+import type { Head } from '../http/head.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import { findRoute } from './hosts.ts';
 import type { VirtualHost } from './route.ts';
 
-const matched = { covered: 0 };
-
-/** Sets host and route. Returns null, or why there is none. */
-export function chooseRoute(exchange: Exchange): FailureCode | null {
-  const host = chooseHost(exchange);
-  if (typeof host === 'string') return host;
-  exchange.host = host;
-  const route = findRoute(host, exchange.requestHead, matched);
-  if (route === null) return 'no_route';
-  exchange.route = route;
-  exchange.covered = matched.covered;
-  return null;
+/** What a connection remembers of its last request, since the next one mostly names the same host. */
+export interface RouteMemo {
+  /** The authority, as bytes, and the virtual host it led to in the snapshot of this generation. */
+  authority: Uint8Array | null;
+  generation: number;
+  host: VirtualHost | null;
 }
 
-function chooseHost(exchange: Exchange): VirtualHost | FailureCode {
-  const { snapshot, direction, stream } = exchange;
-  if (direction === 'inbound') return snapshot.inbound ?? 'no_route';
-  if (stream.destination !== null) return lookUp(exchange, stream.destination);
-  const memo = memoOf(exchange.connection);
-  if (memo.generation === snapshot.generation && memo.host !== null && sameAuthority(exchange, memo)) return memo.host;
-  const { requestHead: head } = exchange;
-  const host = lookUp(exchange, head.authority);
+/** The listener that a request arrived at, and the ways past the mesh of the shard behind it. */
+export interface RouteScope {
+  /** `configuredPort`: the port number that Gateway servers name. */
+  readonly spec: { readonly kind: 'inbound' | 'outbound' | 'gateway'; readonly configuredPort: number };
+  readonly shard: {
+    /** Where a host leads to that the mesh does not know, or knows only by a wildcard (`registered`); or why it may not. */
+    passthrough(authority: string, registered: boolean): VirtualHost | FailureCode;
+  };
+}
+
+/**
+ * The virtual host of a request, or why there is none. `destination`: fixed by a tunnel or an absolute-form target, which
+ * overrides Host; null: what the head says.
+ */
+export function chooseHost(
+  scope: RouteScope,
+  snapshot: Snapshot,
+  head: Head,
+  destination: string | null,
+  memo: RouteMemo,
+): VirtualHost | FailureCode {
+  if (scope.spec.kind === 'inbound') return snapshot.inbound ?? 'no_route';
+  if (destination !== null) return findHost(scope, snapshot, destination);
+  if (memo.generation === snapshot.generation && memo.host !== null && sameAuthority(head, memo)) return memo.host;
+  const host = findHost(scope, snapshot, head.authority);
   if (typeof host === 'string' || head.newAuthority !== null) return host;
   const start = head.authorityStart;
   // A copy: what was received is 64 KiB that an idle connection must not keep.
@@ -39,8 +47,7 @@ function chooseHost(exchange: Exchange): VirtualHost | FailureCode {
   return host;
 }
 
-function sameAuthority(exchange: Exchange, memo: ConnectionMemo): boolean {
-  const { requestHead: head } = exchange;
+function sameAuthority(head: Head, memo: RouteMemo): boolean {
   const last = memo.authority;
   if (last === null || head.newAuthority !== null || head.authorityLength !== last.length) return false;
   const { bytes, authorityStart } = head;
@@ -48,14 +55,10 @@ function sameAuthority(exchange: Exchange, memo: ConnectionMemo): boolean {
   return true;
 }
 
-function lookUp(exchange: Exchange, authority: string): VirtualHost | FailureCode {
-  const { snapshot, direction, shard } = exchange;
-  if (direction === 'outbound') return outboundHost(snapshot, shard, authority);
-  return snapshot.gateways.get(exchange.listener.spec.configuredPort)?.find(authority) ?? 'no_route';
-}
-
-/** The mesh's own host of this name, or a way past the mesh where that is allowed. */
-export function outboundHost(snapshot: Snapshot, shard: ShardContext, authority: string): VirtualHost | FailureCode {
+/** The mesh's own host of this name, or for a sidecar's application a way past the mesh where that is allowed. */
+export function findHost(scope: RouteScope, snapshot: Snapshot, authority: string): VirtualHost | FailureCode {
+  if (scope.spec.kind !== 'outbound')
+    return snapshot.gateways.get(scope.spec.configuredPort)?.find(authority) ?? 'no_route';
   const host = snapshot.outbound.find(authority);
-  return host === null || host.asNamed ? shard.passthrough(authority, host !== null) : host;
+  return host === null || host.asNamed ? scope.shard.passthrough(authority, host !== null) : host;
 }

@@ -1,19 +1,19 @@
 // The answer of a route that redirects.
 
-import type { Exchange } from '../exchange/exchange.ts';
 import type { LocalReply } from '../exchange/filter.ts';
+import type { Head } from '../http/head.ts';
 import { splitAuthority } from './hosts.ts';
 import type { RedirectAction } from './route.ts';
 
 const DEFAULT_PORT: Readonly<Record<string, number>> = { http: 80, https: 443 };
 
-export function redirectReply(exchange: Exchange, action: RedirectAction): LocalReply {
-  const { requestHead: head } = exchange;
+/** `covered`: bytes of the path that the route's match covered. */
+export function redirectReply(head: Head, covered: number, action: RedirectAction): LocalReply {
   const scheme = action.scheme || head.scheme;
   const { host, port } = splitAuthority(action.authority || head.authority);
   const wanted = action.port || (action.scheme === '' || action.scheme === head.scheme ? port : 0);
   const shown = wanted === 0 || wanted === DEFAULT_PORT[scheme] ? '' : `:${wanted}`;
-  const location = `${scheme}://${host}${shown}${pathOf(head.path, exchange.covered, action)}`;
+  const location = `${scheme}://${host}${shown}${pathOf(head.path, covered, action)}`;
   return {
     status: action.status,
     details: 'direct_response',

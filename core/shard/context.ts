@@ -3,9 +3,9 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { RemoteKeys } from '../builtins/authn/rules.ts';
 import type { FailureCode } from '../errors.ts';
-import type { RecordSink } from '../exchange/record.ts';
 import type { VirtualHost } from '../router/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { RecordSink } from '../telemetry/record-sink.ts';
 import type { Timers } from '../timers.ts';
 import type { NetworkFilterFactory } from '../transport/network-filter.ts';
 import type { RestartReason } from '../wasm/guest/traps.ts';

@@ -1,9 +1,10 @@
 // The access log of a shard: one line an exchange, gathered and handed on in batches. Never waits for who writes them down:
 // when too much is on its way already, lines are dropped and counted.
 
-import type { ExchangeRecord, RecordSink } from '../exchange/record.ts';
+import type { ExchangeRecord } from '../exchange/record.ts';
 import type { LogBacklog } from './log-backlog.ts';
 import { compileFormat, compileJsonFormat, ISTIO_JSON, ISTIO_TEXT, type LineFormat } from './log-format.ts';
+import type { RecordSink } from './record-sink.ts';
 
 export interface AccessLogOptions {
   readonly format: 'text' | 'json';

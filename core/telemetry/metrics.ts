@@ -1,12 +1,13 @@
 // Istio's standard metrics of a shard: every exchange is added to the slots of its label set. A label set is found through
 // maps keyed by what does not change between requests, so that counting makes no string.
 
-import type { ExchangeRecord, RecordSink } from '../exchange/record.ts';
+import type { ExchangeRecord } from '../exchange/record.ts';
 import { FieldName } from '../http/head.ts';
 import type { Series } from '../shard/protocol.ts';
 import type { Workload } from '../workload.ts';
 import { httpLabels, labelValue, OTHER, PASSTHROUGH, UNKNOWN } from './labels.ts';
 import { type MetricsView, sideOf, type TelemetryPlan } from './plan.ts';
+import type { RecordSink } from './record-sink.ts';
 import {
   DURATION,
   FIRST_SLOT,

@@ -1,12 +1,13 @@
 // All that a shard tells of its exchanges: access log, metrics, its own log. Everything leaves as messages to the main
 // thread or as numbers in shared memory.
 
-import type { ExchangeRecord, RecordSink } from '../exchange/record.ts';
+import type { ExchangeRecord } from '../exchange/record.ts';
 import type { FromShard, LogLevel, ShardStart } from '../shard/protocol.ts';
 import { AccessLog } from './access-log.ts';
 import { LogBacklog } from './log-backlog.ts';
 import { Metrics } from './metrics.ts';
 import { sideOf, type TelemetryPlan } from './plan.ts';
+import type { RecordSink } from './record-sink.ts';
 import { MAX_SETS } from './statistics.ts';
 
 const SWEEP_MS = 60_000;

@@ -1,9 +1,8 @@
 // Whether an attempt that failed, or whose answer is a failure, is followed by another. Nothing is sent twice that may have
 // reached the upstream, unless its method may be repeated or somebody asked for exactly that.
 
-import { FAILURES, type FailureCode, flagBit } from '../../errors.ts';
-import type { Attempt } from '../../exchange/attempt.ts';
-import type { Exchange } from '../../exchange/exchange.ts';
+import type { Cluster } from '../../cluster/cluster.ts';
+import { FAILURES, type FailureCode } from '../../errors.ts';
 import { FieldName, type Head } from '../../http/head.ts';
 import {
   ANY_GRPC,
@@ -32,32 +31,52 @@ const GRPC_STATUS = new FieldName('grpc-status');
 
 /**
  * Whether another attempt follows. 'at-once': in place of one that met a closed connection; 'uncounted' and 'counted': after
- * a pause, without and within the cluster's retry budget.
+ * a pause, without and within the cluster's retry budget. 'limit' and 'overflow': none, since those that the policy allows
+ * are used up, or the budget is.
  */
-export type Verdict = 'no' | 'at-once' | 'uncounted' | 'counted';
+export type Verdict = 'no' | 'at-once' | 'uncounted' | 'counted' | 'limit' | 'overflow';
+
+/** What decides over an attempt's successor. */
+export interface AttemptFacts {
+  readonly policy: RetryPolicy;
+  /** Bits of conditions.ts on which another attempt follows. */
+  readonly conditions: number;
+  readonly cluster: Pick<Cluster, 'policy' | 'retryFits'>;
+  /** It counts against the budget itself. */
+  readonly counted: boolean;
+  /** The whole request, as far as it has come, can be sent again. */
+  readonly repeatable: boolean;
+  /** False: it got a connection, and no byte of the request was put on it. */
+  readonly sent: boolean;
+  /** Its connection had carried a request before, and nothing of an answer came. */
+  readonly mayBeRace: boolean;
+  /** This one counted. */
+  readonly attempts: number;
+  /** Milliseconds since anything of the exchange last moved. */
+  readonly silentMs: number;
+}
 
 /** The attempt ended without an answer. */
-export function afterFailure(exchange: Exchange, attempt: Attempt, reason: FailureCode): Verdict {
+export function afterFailure(attempt: AttemptFacts, reason: FailureCode): Verdict {
   const { retryable } = FAILURES[reason];
   if (retryable === 'never') return 'no';
-  const unsent = retryable === 'unsent' || attempt.stream?.sent === false;
+  const unsent = retryable === 'unsent' || !attempt.sent;
   let met = ANY_RESET;
   if (unsent) met |= RESET_BEFORE_REQUEST;
   if (retryable === 'unsent') met |= CONNECT_FAILURE;
-  if ((met & attempt.conditions) !== 0) return withinLimits(exchange, attempt, unsent);
+  if ((met & attempt.conditions) !== 0) return withinLimits(attempt, unsent);
   // A reused connection may have been closed by the upstream just before the request reached it.
-  const { stream } = attempt;
-  const raced = reason === 'reset_before_response' && stream?.reused === true && !stream.answered;
+  const raced = reason === 'reset_before_response' && attempt.mayBeRace;
   if (!raced || (attempt.conditions & STALE_CONNECTION) === 0) return 'no';
-  return exchange.attempts === 1 && exchange.silentMs <= RACE_MS && attempt.repeatable ? 'at-once' : 'no';
+  return attempt.attempts === 1 && attempt.silentMs <= RACE_MS && attempt.repeatable ? 'at-once' : 'no';
 }
 
 /** The head of an answer has come. `end`: it has no body. */
-export function afterAnswer(exchange: Exchange, attempt: Attempt, head: Head, end: boolean): Verdict {
+export function afterAnswer(attempt: AttemptFacts, head: Head, end: boolean): Verdict {
   const asked = attempt.conditions & ON_ANSWER;
   // The status of a gRPC call is in the head only when the answer is nothing but that.
   if ((asked & ~ANY_GRPC) === 0 && !end) return 'no';
-  return answerMeets(head, end, asked, attempt.policy) ? withinLimits(exchange, attempt, false) : 'no';
+  return answerMeets(head, end, asked, attempt.policy) ? withinLimits(attempt, false) : 'no';
 }
 
 function answerMeets(head: Head, end: boolean, asked: number, policy: RetryPolicy): boolean {
@@ -74,18 +93,11 @@ function answerMeets(head: Head, end: boolean, asked: number, policy: RetryPolic
 }
 
 /** The policy asks for another attempt: there is none after the last, above the budget, or of a body that was not kept. */
-function withinLimits(exchange: Exchange, attempt: Attempt, unsent: boolean): Verdict {
+function withinLimits(attempt: AttemptFacts, unsent: boolean): Verdict {
   const { cluster } = attempt;
-  if (exchange.attempts > attempt.policy.attempts) {
-    exchange.flags |= flagBit('URX');
-    cluster.retryLimits++;
-    return 'no';
-  }
+  if (attempt.attempts > attempt.policy.attempts) return 'limit';
   if (!attempt.repeatable) return 'no';
   // What nobody has got adds no load: the default budget lets it pass.
   if (unsent && !cluster.policy.retryBudget.everyRetry) return 'uncounted';
-  if (cluster.retryFits(attempt.counted ? 1 : 0)) return 'counted';
-  exchange.flags |= flagBit('UO');
-  cluster.retryOverflows++;
-  return 'no';
+  return cluster.retryFits(attempt.counted ? 1 : 0) ? 'counted' : 'overflow';
 }
