@@ -2,12 +2,13 @@
 // not decode leaves the old configuration serving, and says where and why.
 
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
+import type { FSWatcher } from 'chokidar';
 import { decodeFiles, formatProblem, placeProblems } from '../config/decode.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import type { Configuration, Outcome } from './configuration.ts';
 import { findModule, resolveFileUrls } from './file-modules.ts';
-import { FolderWatch } from './folder-watch.ts';
+import { isLeftOut, watchFolder } from './folder-watch.ts';
 import type { Log } from './options.ts';
 import type { Source } from './source.ts';
 
@@ -22,7 +23,7 @@ export class FileSource implements Source {
   private readonly dir: string;
   private readonly configuration: Configuration;
   private readonly log: Log;
-  private readonly watch: FolderWatch;
+  private watcher: FSWatcher | null = null;
   private readonly stopped = new AbortController();
   private revision = 0;
   private seen = '';
@@ -37,15 +38,18 @@ export class FileSource implements Source {
     this.dir = dir;
     this.configuration = configuration;
     this.log = log;
-    this.watch = new FolderWatch(
-      dir,
-      () => this.loadSoon(SETTLE_MS),
-      (error) => log('warning', 'config', `${dir} is looked at every ${RESCAN_MS / 1000} s only: ${error.message}`),
-    );
   }
 
   /** Rejects when the folder cannot be read or what it holds is refused: nothing serves yet, so somebody must act. */
   async start(): Promise<void> {
+    // Watched before it is read, so that no change falls between.
+    this.watcher = await watchFolder(
+      this.dir,
+      () => this.loadSoon(SETTLE_MS),
+      (error) =>
+        this.log('warning', 'config', `${this.dir} is looked at every ${RESCAN_MS / 1000} s only: ${error.message}`),
+    );
+    if (this.stopped.signal.aborted) return this.watcher.close();
     const outcome = await this.load();
     if (outcome !== null && !outcome.ok) {
       throw new Error(
@@ -72,7 +76,7 @@ export class FileSource implements Source {
 
   async close(): Promise<void> {
     this.stopped.abort();
-    this.watch.close();
+    await this.watcher?.close();
     if (this.timer !== null) clearTimeout(this.timer);
     if (this.rescan !== null) clearInterval(this.rescan);
     await this.loading;
@@ -94,8 +98,6 @@ export class FileSource implements Source {
 
   /** null when nothing changed. */
   private async load(): Promise<Outcome | null> {
-    // Watched before it is read, so that no change falls between.
-    await this.watch.refresh();
     const files = await readFolder(this.dir);
     const text = JSON.stringify([files, await stamps(this.dir)]);
     if (text === this.seen) return null;
@@ -143,9 +145,9 @@ function isError({ severity }: Problem): boolean {
 async function findFiles(dir: string, pattern: RegExp): Promise<string[]> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
   return entries
-    .filter((entry) => !entry.isDirectory() && pattern.test(entry.name) && !entry.name.startsWith('.'))
+    .filter((entry) => !entry.isDirectory() && pattern.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => !relative(dir, path).split(/[/\\]/).includes('node_modules'))
+    .filter((path) => !isLeftOut(dir, path))
     .sort();
 }
 

@@ -1,70 +1,32 @@
-// Tells that something below a folder has changed. On Linux Node's own recursive watch loses files that are replaced by a
-// rename, as editors and deployments do it; so every folder is watched by itself there.
+// Tells that something below a folder has changed: a file that is written, replaced by a rename or gone, a folder, a mount.
 
-import { type FSWatcher, watch } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { relative } from 'node:path';
+import { type FSWatcher, watch } from 'chokidar';
 
-/** Beyond this many folders changes are found by those who look. */
-const MAX_FOLDERS = 1_000;
-const RECURSIVE = process.platform !== 'linux';
-const IGNORED = /[/\\](\.|node_modules([/\\]|$))/;
+/** Kubernetes mounts a ConfigMap as links through this link, and points it at another folder when the ConfigMap changes. */
+const MOUNT = '..data';
+const LEFT_OUT = /^(\.|node_modules$)/;
 
-export class FolderWatch {
-  private readonly dir: string;
-  private readonly changed: () => void;
-  private readonly failed: (error: Error) => void;
-  private readonly watchers = new Map<string, FSWatcher>();
-  private closed = false;
+/** Resolves when it watches. `failed`: the system does not watch all of it, or no longer; told once. */
+export async function watchFolder(
+  dir: string,
+  changed: () => void,
+  failed: (error: Error) => void,
+): Promise<FSWatcher> {
+  const ignored = (path: string): boolean => relative(dir, path) !== MOUNT && isLeftOut(dir, path);
+  const watcher = watch(dir, { ignored, ignoreInitial: true, persistent: false });
+  let told = false;
+  watcher.on('all', changed).on('error', (error) => {
+    if (!told) failed(error as Error);
+    told = true;
+  });
+  await new Promise<void>((ready) => watcher.once('ready', ready));
+  return watcher;
+}
 
-  /** `failed`: the system does not watch, or no longer. Neither is called before `refresh`. */
-  constructor(dir: string, changed: () => void, failed: (error: Error) => void) {
-    this.dir = dir;
-    this.changed = changed;
-    this.failed = failed;
-  }
-
-  /** Watches the folders that there are now. To be called before they are read, whenever something has changed. */
-  async refresh(): Promise<void> {
-    const folders = new Set([this.dir, ...(RECURSIVE ? [] : await this.below())]);
-    if (this.closed) return;
-    for (const [path, watcher] of this.watchers) {
-      if (folders.has(path)) continue;
-      watcher.close();
-      this.watchers.delete(path);
-    }
-    for (const path of folders) {
-      if (!this.watchers.has(path) && this.watchers.size < MAX_FOLDERS) this.watch(path);
-    }
-  }
-
-  close(): void {
-    this.closed = true;
-    for (const watcher of this.watchers.values()) watcher.close();
-    this.watchers.clear();
-  }
-
-  private async below(): Promise<string[]> {
-    const entries = await readdir(this.dir, { recursive: true, withFileTypes: true });
-    return entries
-      .filter((entry) => entry.isDirectory())
-      .map((entry) => join(entry.parentPath, entry.name))
-      .filter((path) => !IGNORED.test(path.slice(this.dir.length)));
-  }
-
-  private watch(path: string): void {
-    try {
-      const watcher = watch(path, { persistent: false, recursive: RECURSIVE });
-      this.watchers.set(path, watcher);
-      watcher.on('change', this.changed);
-      watcher.on('error', (error) => {
-        this.watchers.delete(path);
-        watcher.close();
-        this.failed(error);
-      });
-    } catch (error) {
-      // It may be gone by now; the table of watches may be full.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.failed(error as Error);
-    }
-  }
+/** Hidden files and folders, and packages. */
+export function isLeftOut(dir: string, path: string): boolean {
+  return relative(dir, path)
+    .split(/[/\\]/)
+    .some((part) => LEFT_OUT.test(part));
 }

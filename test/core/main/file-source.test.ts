@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { reservePort } from '../../../core/main/ports.ts';
@@ -29,6 +29,30 @@ suite('a proxy that is configured from a folder', () => {
     await log.line(/revision 3 runs: 4 resources of 2 files/);
     await rm(join(dir, 'more.json'));
     await log.line(/revision 4 runs: 3 resources of 1 files/);
+  });
+
+  test('follows a folder that Kubernetes mounts from a ConfigMap: each file is read once, a swap of the whole is one change', async (t) => {
+    const { dir, start, upstream, log } = await bench(t);
+    const mount = async (version: string, text: string): Promise<void> => {
+      await mkdir(join(dir, `..${version}`));
+      await writeFile(join(dir, `..${version}`, 'edge.yaml'), text);
+      await symlink(`..${version}`, join(dir, '..data_tmp'));
+      await rename(join(dir, '..data_tmp'), join(dir, '..data'));
+    };
+    await mount('2026_01', reverseProxy(upstream));
+    await symlink('..data/edge.yaml', join(dir, 'edge.yaml'));
+    const proxy = await start();
+    await log.line(/revision 1 runs: 3 resources of 1 files/);
+    await mount('2026_02', reverseProxy(upstream).replace('prefix: /', 'prefix: /second'));
+    await log.line(/revision 2 runs: 3 resources of 1 files/);
+    assert.equal((await get(`http://127.0.0.1:${portOf(proxy)}/second`)).status, 200);
+    await rm(join(dir, '..2026_01'), { recursive: true });
+    await mount('2026_03', reverseProxy(upstream).replace('prefix: /', 'prefix: /third'));
+    await log.line(/revision 3 runs: 3 resources of 1 files/);
+    assert.deepEqual(
+      log.all.filter((line) => /refused|error/.test(line)),
+      [],
+    );
   });
 
   test('keeps the old state, whole, while a file is broken, and says where and why', async (t) => {
