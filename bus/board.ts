@@ -1,5 +1,6 @@
 // Last value of each proxy on one subject prefix: live messages as they come, and what the stream kept from before, read again
 // after every reconnect. What leases and statuses have in common; knows neither.
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Link } from './link.ts';
 import { tokenId } from './subjects.ts';
 import { BusUnavailableError, type Subscription } from './types.ts';
@@ -47,7 +48,7 @@ export async function followBoard(
         if (!(error instanceof BusUnavailableError)) throw error;
         if (link.closed) throw error;
         retry = Math.min(retry * 2, MAX_RETRY_MS);
-        await new Promise((resolve) => setTimeout(resolve, retry));
+        await delay(retry);
       }
     }
   };

@@ -1,6 +1,7 @@
 // The configuration as a log of commits in one JetStream stream. The revision is the stream's sequence, so it is dense, and a
 // publish with the subject's expected last sequence is the compare-and-set. Only what the stream holds counts; nobody acts on less.
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { headers } from 'nats';
 import {
   applyCommit,
@@ -242,7 +243,7 @@ export class NatsConfigLog implements ConfigLog {
             'unknown',
           );
         }
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        await delay(100);
       }
     }
   }

@@ -1,4 +1,5 @@
 // Opens the bus: one NATS connection and the parts that speak over it.
+import { setTimeout as delay } from 'node:timers/promises';
 import { Seal } from './commit-format.ts';
 import { NatsConfigLog } from './config-log.ts';
 import { type Clock, NatsLeaseBoard, SYSTEM_CLOCK } from './leases.ts';
@@ -84,7 +85,7 @@ async function keepTrying(step: () => Promise<void>, link: Link, onProblem: (mes
     } catch (error) {
       if (!(error instanceof BusUnavailableError)) throw error;
       if (!told && link.connected) onProblem(error.message);
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      await delay(500);
     }
   }
 }

@@ -1,5 +1,6 @@
 // One NATS connection that never gives up: requests fail at once while it is away, listeners hear of every return.
 // Knows no subject of the mesh.
+import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Msg, type MsgHdrs, type NatsConnection, NatsError } from 'nats';
 import { BusForbiddenError, BusUnavailableError } from './types.ts';
 
@@ -217,7 +218,8 @@ export async function openLink(options: LinkOptions): Promise<Link> {
       }
       if (reason !== told) options.onConnection?.('disconnected', reason);
       told = reason;
-      await sleep(pause, options.signal);
+      // It rejects when the signal says so, and then with an error of its own.
+      await delay(pause, undefined, { signal: options.signal }).catch(() => options.signal?.throwIfAborted());
     }
   }
 }
@@ -240,18 +242,4 @@ function explain(error: unknown, what: string, timeout: number): string {
     default:
       return `${error.message} (${what})`;
   }
-}
-
-function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', abort);
-      resolve();
-    }, ms);
-    signal?.addEventListener('abort', abort, { once: true });
-  });
 }

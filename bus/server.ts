@@ -4,6 +4,7 @@ import { execFile, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { openLink } from './link.ts';
 import { type FindNatsOptions, findNatsServer } from './nats-binary.ts';
 import {
@@ -162,7 +163,7 @@ async function admitted(url: string, { user, password }: Credentials): Promise<v
       return;
     } catch (error) {
       if (performance.now() > deadline) throw error;
-      await new Promise((again) => setTimeout(again, 10));
+      await delay(10);
     }
   }
 }
@@ -192,7 +193,7 @@ async function ready(url: string, credentials: BusCredentials, exited: Promise<u
         return;
       } catch (error) {
         if (performance.now() > deadline || gone.signal.aborted) throw error;
-        await new Promise((again) => setTimeout(again, 50));
+        await delay(50);
       }
     }
   } finally {

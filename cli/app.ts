@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { constants } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { CliError, EXIT } from './exit.ts';
 
 export interface AppEnd {
@@ -87,7 +88,7 @@ export async function untilListening(
         `the application does not listen on ${address}:${port} after ${timeoutMs / 1000} s; it is told to by $PORT and $HOST`,
       );
     }
-    await new Promise((again) => setTimeout(again, POLL_MS));
+    await delay(POLL_MS);
   }
 }
 

@@ -1,4 +1,5 @@
 // What `mesh` prints: results on standard output, everything about them on standard error. Colours only on a terminal.
+import { styleText } from 'node:util';
 import type { Problem } from '../core/config/resource.ts';
 
 export function print(line: string): void {
@@ -34,11 +35,11 @@ export function describeProblem({ file, line, column, pointer, resource, message
   return where === '' ? message : `${where}: ${message}`;
 }
 
-type Colour = 'red' | 'green' | 'yellow' | 'dim' | 'bold';
-
-const CODES: Readonly<Record<Colour, number>> = { red: 31, green: 32, yellow: 33, dim: 2, bold: 1 };
-
-export function paint(colour: Colour, text: string, stream: NodeJS.WriteStream = process.stdout): string {
-  const wanted = stream.isTTY === true && (process.env.NO_COLOR ?? '') === '' && process.env.TERM !== 'dumb';
-  return wanted ? `\x1b[${CODES[colour]}m${text}\x1b[0m` : text;
+/** As the stream and its reader want it: in colour on terminals, not where NO_COLOR asks for none. */
+export function paint(
+  colour: 'red' | 'green' | 'yellow' | 'dim' | 'bold',
+  text: string,
+  stream: NodeJS.WriteStream = process.stdout,
+): string {
+  return styleText(colour, text, { stream });
 }

@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -110,7 +111,7 @@ async function takeLock() {
       continue;
     }
     if (!told) say('another command is installing dependencies: waiting for it ...');
-    await new Promise((done) => setTimeout(done, 250));
+    await delay(250);
   }
 }
 

@@ -117,7 +117,7 @@ function cleanEnv(): NodeJS.ProcessEnv {
     ([name]) => !/^npm_/i.test(name) || /^npm_config_(registry|cache|userconfig|globalconfig)$/i.test(name),
   );
   const path = [dirname(process.execPath), process.env.PATH].join(delimiter);
-  return { ...Object.fromEntries(kept), PATH: path, NODE_TEST_CONTEXT: undefined };
+  return { ...Object.fromEntries(kept), PATH: path, NODE_TEST_CONTEXT: undefined, FORCE_COLOR: undefined };
 }
 
 async function gatewayPort(proxy: ChildProcess): Promise<number> {

@@ -1,5 +1,7 @@
 // Waiting for what is told by no event: asked again and again until it is so.
 
+import { setTimeout as delay } from 'node:timers/promises';
+
 const PATIENCE_MS = 20_000;
 const PAUSE_MS = 10;
 
@@ -8,7 +10,7 @@ export async function until(what: string, check: () => boolean | Promise<boolean
   const deadline = performance.now() + PATIENCE_MS;
   while (!(await check())) {
     if (performance.now() > deadline) throw new Error(`not so within ${PATIENCE_MS} ms: ${what}`);
-    await pause();
+    await delay(PAUSE_MS);
   }
 }
 
@@ -22,10 +24,6 @@ export async function eventually(check: () => void | Promise<void>): Promise<voi
     } catch (error) {
       if (performance.now() > deadline) throw error;
     }
-    await pause();
+    await delay(PAUSE_MS);
   }
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
 }

@@ -2,6 +2,7 @@
 // goes to the codec with this listener's context.
 
 import { createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ServerConnection, ServerHandler, ServerOptions } from '../http/codec.ts';
 import { serveHttp1 } from '../http1/server.ts';
 import type { ListenerContext } from '../shard/context.ts';
@@ -56,7 +57,7 @@ export class Listener {
   /** Takes what is queued, then no more; resolves when the last connection has finished what it had begun. */
   async drain(): Promise<void> {
     // Connections that the system has completed already are accepted before the socket closes.
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await delay(10);
     // On a busy loop the time alone is no turn: right after the sockets were looked at, none is queued.
     await new Promise((resolve) => setImmediate(resolve));
     this.server.close();

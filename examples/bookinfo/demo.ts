@@ -3,6 +3,7 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { closeBrowser, get } from './browser.ts';
 import { type MeshProcess, MeshProcesses } from './mesh-process.ts';
 import { walk } from './tour.ts';
@@ -47,7 +48,9 @@ async function main(args: readonly string[]): Promise<number> {
   const started = performance.now();
   const processes = new MeshProcesses(HOME);
   const stopped = untilSignal();
-  const end = check ? Promise.race([stopped, tooLate(limitMs)]) : stopped;
+  const end = check
+    ? Promise.race([stopped, delay(limitMs, `the tour took more than ${limitMs / 1000} s`, { ref: false })])
+    : stopped;
   try {
     const demo = await Promise.race([start(processes), end]);
     if (typeof demo === 'string') return interrupted(demo);
@@ -201,19 +204,13 @@ async function untilServing(page: string): Promise<void> {
         `${page} is not served after ${SERVING_MS / 1000} s: ${answer.status} ${answer.text.slice(0, 200)}`,
       );
     }
-    await new Promise((again) => setTimeout(again, 100));
+    await delay(100);
   }
 }
 
 function untilSignal(): Promise<string> {
   return new Promise((done) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => done(signal));
-  });
-}
-
-function tooLate(limitMs: number): Promise<string> {
-  return new Promise((done) => {
-    setTimeout(() => done(`the tour took more than ${limitMs / 1000} s`), limitMs).unref();
   });
 }
 

@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { extname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const MESH = fileURLToPath(new URL(`../../cli/mesh${extname(import.meta.filename)}`, import.meta.url));
@@ -66,7 +67,11 @@ export class MeshProcesses {
       stop: () => this.#stop(started, child, gone),
     };
     this.#running.add(started);
-    const answer = await Promise.race([readiness(child), gone, late()]);
+    const answer = await Promise.race([
+      readiness(child),
+      gone,
+      delay(READY_MS, `not ready within ${READY_MS / 1000} s`, { ref: false }),
+    ]);
     if (typeof answer === 'string') {
       await started.stop();
       throw new Error(`${name} did not start (${answer}):\n  ${words.join('\n  ')}\n  more in ${logFile}`);
@@ -122,11 +127,5 @@ function readiness(child: ChildProcess): Promise<Readonly<Record<string, unknown
       const { ready } = message as { ready?: Readonly<Record<string, unknown>> };
       if (ready !== undefined) resolve(ready);
     });
-  });
-}
-
-function late(): Promise<string> {
-  return new Promise((resolve) => {
-    setTimeout(() => resolve(`not ready within ${READY_MS / 1000} s`), READY_MS).unref();
   });
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { applyCommit } from '../../bus/commit-format.ts';
 import { type Bus, BusUnavailableError, type ConfigState, ConflictError, type ProxyStatus } from '../../bus/types.ts';
 import { until } from '../until.ts';
@@ -22,7 +23,7 @@ async function commitStubbornly(bus: Bus, key: string, values: readonly number[]
         break;
       } catch (error) {
         if (!(error instanceof BusUnavailableError || error instanceof ConflictError)) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await delay(20);
       }
     }
   }

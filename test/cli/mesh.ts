@@ -121,7 +121,7 @@ export class Running {
 }
 
 function start(args: readonly string[], options: RunOptions, channel = false): ChildProcess {
-  const env = { ...process.env, NO_COLOR: '1', NODE_TEST_CONTEXT: undefined, ...options.env };
+  const env = { ...process.env, NO_COLOR: '1', NODE_TEST_CONTEXT: undefined, FORCE_COLOR: undefined, ...options.env };
   return spawn(process.execPath, [...(options.nodeArgs ?? []), MESH, ...args], {
     cwd: options.cwd,
     env: options.home === undefined ? env : { ...env, MESH_HOME: options.home },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { applyCommit } from '../../bus/commit-format.ts';
 import type { ChangeResult } from '../../control/apply.ts';
 import { resources, watch } from '../bus/harness.ts';
@@ -105,7 +106,7 @@ describe('while something is killed', () => {
       if (!(answer instanceof Error) && answer.status === 200) n++;
       else {
         if (!(answer instanceof Error)) refused.push(answer.body);
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await delay(20);
       }
     }
   };

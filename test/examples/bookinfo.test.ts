@@ -32,7 +32,14 @@ suite('bookinfo without a mesh', () => {
     const start = async (name: string, app: string, env: NodeJS.ProcessEnv) => {
       const port = await freePort();
       const child = spawn(process.execPath, [join(APPS, `${app}.ts`)], {
-        env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...env, PORT: String(port), HOST: '127.0.0.1' },
+        env: {
+          ...process.env,
+          NODE_TEST_CONTEXT: undefined,
+          FORCE_COLOR: undefined,
+          ...env,
+          PORT: String(port),
+          HOST: '127.0.0.1',
+        },
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       apps.push(child);

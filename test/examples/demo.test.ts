@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, suite, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 
 const DEMO = join(import.meta.dirname, '..', '..', 'examples', 'bookinfo', 'demo.ts');
 
@@ -73,7 +74,7 @@ suite('npm run demo', { timeout: 220_000 }, () => {
 
 function start(home: string, args: readonly string[]) {
   const child: ChildProcess = spawn(process.execPath, [DEMO, ...args], {
-    env: { ...process.env, MESH_HOME: home, NODE_TEST_CONTEXT: undefined },
+    env: { ...process.env, MESH_HOME: home, NODE_TEST_CONTEXT: undefined, FORCE_COLOR: undefined },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
@@ -102,7 +103,7 @@ async function nobodyLeft(home: string): Promise<void> {
     const left = processesOf(home);
     if (left.length === 0) return;
     assert.ok(performance.now() < deadline, `left behind: ${left.join('; ')}`);
-    await new Promise((again) => setTimeout(again, 100));
+    await delay(100);
   }
 }
 

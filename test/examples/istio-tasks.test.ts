@@ -16,7 +16,7 @@ if (existsSync(SAMPLES)) {
   suite("Istio's traffic tasks with its own files", { timeout: 200_000 }, () => {
     const home = mkdtempSync(join(tmpdir(), 'mesh-istio-'));
     const demo = spawn(process.execPath, [join(ROOT, 'examples', 'bookinfo', 'demo.ts')], {
-      env: { ...process.env, MESH_HOME: home, NODE_TEST_CONTEXT: undefined },
+      env: { ...process.env, MESH_HOME: home, NODE_TEST_CONTEXT: undefined, FORCE_COLOR: undefined },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let gateway = '';

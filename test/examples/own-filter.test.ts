@@ -32,7 +32,7 @@ suite('an own filter on Bookinfo', { timeout: 230_000 }, () => {
 
   before(async () => {
     mkdirSync(work);
-    const env = { ...process.env, MESH_HOME: home, NODE_TEST_CONTEXT: undefined };
+    const env = { ...process.env, MESH_HOME: home, NODE_TEST_CONTEXT: undefined, FORCE_COLOR: undefined };
     demo = spawn(process.execPath, [DEMO], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     const ready = new Promise<void>((resolve, reject) => {
       const hear = (chunk: Buffer): void => {

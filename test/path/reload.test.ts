@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Agent, get } from 'node:http';
 import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type RunningDataPlane, serviceEntry, startApp, startDataPlane } from './data-plane.ts';
 
 let mesh: RunningDataPlane;
@@ -62,7 +63,7 @@ test('rules are swapped under load and no request fails', async () => {
   const workers = Array.from({ length: 16 }, worker);
   for (let revision = 1; revision <= 200; revision++) {
     mesh.apply(rule(revision));
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await delay(5);
   }
   done = true;
   await Promise.all(workers);

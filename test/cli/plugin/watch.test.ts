@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { watchFolder } from '../../../cli/plugin/watch.ts';
 
 const PATIENCE_MS = 20_000;
@@ -92,7 +92,7 @@ suite('a folder of a plugin is watched', () => {
     });
     await replace(folder, 'c.ts', 'c');
     // Far more than it takes to notice a save.
-    await setTimeout(200);
+    await delay(200);
     assert.equal(second, null);
     release();
     await next;

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Timers } from '../../../core/timers.ts';
 import { Relay } from './relay.ts';
 import { type Cleanup, listen, Peer } from './rig.ts';
@@ -72,7 +73,7 @@ async function sip(socket: Socket, progress: { sent: number }, chunked: boolean)
     tail = (tail + chunk.subarray(-64).latin1Slice()).slice(-64);
     if (tail.endsWith(last)) break;
     // The sender has all the time to run ahead if anything lets it.
-    if (sips++ < 30) await new Promise((resolve) => setTimeout(resolve, 5));
+    if (sips++ < 30) await delay(5);
   }
   // Beside the body: the head, and the lines of chunks.
   assert.ok(received > SIZE && received < SIZE + (chunked ? 1 << 20 : 200), `${received} bytes`);

@@ -1,6 +1,7 @@
 // How a server connection ends: time-outs, FIN and RST, early and broken answers, draining.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Head } from '../../../core/http/head.ts';
 import { Timers } from '../../../core/timers.ts';
 import { answer, bodies, Peer, type Request, roundTrip, startServer } from './rig.ts';
@@ -245,7 +246,7 @@ test('a client that takes nothing of its last answer is given up', async (t) => 
   await written.promise;
   while (rig.connections.size > 0) {
     // The kernel's buffers fill up first, which is progress.
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await delay(10);
     pass(30_000);
   }
   assert.equal(rig.closed, 1);

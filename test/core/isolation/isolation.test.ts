@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Head } from '../../../core/http/head.ts';
 import { asking, CHECK } from '../wasm/asking.ts';
 import { DELAYED, startRig, Visit } from './rig.ts';
@@ -167,7 +168,7 @@ test('it is known how it fares on the threads', async () => {
   await visit.leaves('head');
   const deadline = performance.now() + 30_000;
   while (rig.isolation.status(watched)?.memoryBytes === 0 && performance.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await delay(20);
   }
   const status = rig.isolation.status(watched);
   assert.ok(status !== null && status.memoryBytes >= 1 << 16, JSON.stringify(status));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 
 import { BodyBuffer } from '../../../../core/exchange/body-buffer.ts';
 import type { FilterFactory } from '../../../../core/exchange/filter.ts';
@@ -210,10 +210,10 @@ test('ticks come until they are stopped, and stop with the plugin', async () => 
   const { runtime } = runtimeFor();
   const factory = runtime.configure(specFor(ticking));
   const ticks = (): bigint => runtime.metrics()[0].value;
-  while (ticks() < 3n) await new Promise((done) => setTimeout(done, 2));
+  while (ticks() < 3n) await delay(2);
   runtime.retire(factory);
   const seen = ticks();
-  await new Promise((done) => setTimeout(done, 20));
+  await delay(20);
   assert.equal(ticks(), seen);
 });
 

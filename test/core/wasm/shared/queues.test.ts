@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 
 import { Status } from '../../../../core/wasm/abi/abi.ts';
@@ -166,7 +167,7 @@ test('a shard killed while it holds the lock, or at any moment, leaves a queue t
     for (let taken = 0; taken < 50; ) {
       const value = text(queues.dequeue(id));
       if (value === Status.Empty) {
-        await new Promise((done) => setTimeout(done, 1));
+        await delay(1);
         continue;
       }
       // One that is killed may have lost its last value, and none before.

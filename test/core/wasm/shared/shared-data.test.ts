@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 
 import { Status } from '../../../../core/wasm/abi/abi.ts';
@@ -119,7 +120,7 @@ test('a shard killed at any moment leaves a table that the others can use', asyn
   for (let key = 0; key < 3; key++) put(shared, `counter ${key}`, '0');
   for (let round = 0; round < 8; round++) {
     const writer = thread({ arena, shard: 3, rounds: 1e9, keys: 3 });
-    while (Number(read(shared, 'counter 2')) < (round + 1) * 20) await new Promise((done) => setTimeout(done, 1));
+    while (Number(read(shared, 'counter 2')) < (round + 1) * 20) await delay(1);
     await writer.terminate();
     releaseDeadOwner(arena, 3);
   }
