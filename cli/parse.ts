@@ -1,18 +1,15 @@
 // Values of options and arguments: durations, numbers, labels. What does not parse is wrong usage, told with the option's name.
 import { isIP } from 'node:net';
 import { InvalidArgumentError, Option } from 'commander';
+import { durationFault, parseDuration } from '../core/config/duration.ts';
 
-/** '10s', '500ms', '1m30s' or plain seconds, as ms. */
-export function duration(text: string): number {
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
-  const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-  let total = 0;
-  const rest = text.replace(/(\d+(?:\.\d+)?)(ms|s|m|h)/g, (_, amount: string, unit: string) => {
-    total += Number(amount) * units[unit];
-    return '';
-  });
-  if (rest !== '' || text === '') throw new InvalidArgumentError('a duration is needed, such as 10s or 500ms.');
-  return total;
+const DAY_MS = 86_400_000;
+
+/** '10s', '500ms' or '1m30s', as ms, whole. */
+function duration(text: string, leastMs: number, mostMs: number): number {
+  const fault = durationFault(text, leastMs, mostMs);
+  if (fault !== null) throw new InvalidArgumentError(`it ${fault}.`);
+  return Math.ceil(parseDuration(text));
 }
 
 export function port(text: string): number {
@@ -74,21 +71,16 @@ export function address(text: string): { address: string; port: number } {
   return { address: host || '127.0.0.1', port: port(text.slice(at + 1)) };
 }
 
-/** An option whose value is ms. */
-export function durationOption(flag: string, description: string, preset: string): Option {
-  return new Option(`${flag} <duration>`, description).argParser(duration).default(duration(preset), preset);
+/** An option whose value is ms, of a day at most. */
+export function durationOption(flag: string, description: string, preset: string, leastMs = 0): Option {
+  const parse = (text: string): number => duration(text, leastMs, DAY_MS);
+  return new Option(`${flag} <duration>`, description).argParser(parse).default(parse(preset), preset);
 }
 
 /** `--metrics-expiry`, in ms: not so short that what is scraped once a minute is missed, not so long that nothing is ever freed. */
 export function seriesExpiryOption(): Option {
-  const flag = '--metrics-expiry <duration>';
-  return new Option(flag, 'metrics no longer show what counted nothing for so long, from 1m to 24h')
-    .argParser((text) => {
-      const ms = duration(text);
-      if (ms < 60_000 || ms > 86_400_000) throw new InvalidArgumentError('it is at least 1m and at most 24h.');
-      return ms;
-    })
-    .default(3_600_000, '1h');
+  const description = 'metrics no longer show what counted nothing for so long, from 1m to 24h';
+  return durationOption('--metrics-expiry', description, '1h', 60_000);
 }
 
 /** `--timeout` beside `--wait`, in ms. */

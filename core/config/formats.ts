@@ -1,7 +1,7 @@
 // The kinds of text and number that configuration is made of, each with its check: durations, host names, header names,
 // ports, percentages. A schema says what a field is by one of these.
 
-import { parseDuration } from './duration.ts';
+import { durationFault, MAX_DURATION_MS } from './duration.ts';
 import { hostFault, isIpOrCidr } from './hosts.ts';
 import { regexFault } from './regex.ts';
 import { array, integer, integerOrString, map, number, type StringRules, string } from './schema.ts';
@@ -22,14 +22,13 @@ function rule(code: string, check: (text: string) => string | null): StringRules
   return { code, check };
 }
 
-const durationRule = rule('duration', (text) =>
-  Number.isNaN(parseDuration(text)) ? `${quote(text)} is no duration: write 5s, 100ms or 1h30m` : null,
-);
-const positiveDurationRule = rule('duration', (text) => {
-  const ms = parseDuration(text);
-  if (Number.isNaN(ms)) return durationRule.check(text);
-  return ms < 1 ? `${quote(text)} is too short: at least 1ms` : null;
-});
+/** From `leastMs` on. */
+function durationFrom(leastMs: number): StringRules {
+  return rule('duration', (text) => {
+    const fault = durationFault(text, leastMs, MAX_DURATION_MS);
+    return fault === null ? null : `${quote(text)} ${fault}`;
+  });
+}
 
 export const headerNameRule = rule('header_name', (text) =>
   TOKEN.test(text) ? null : `${quote(text)} is no header name`,
@@ -50,9 +49,9 @@ export const text = string();
 export const texts = array(text);
 export const nonEmpty = string(rule('empty', (value) => (value === '' ? 'must not be empty' : null)));
 /** 5s, 0s included. */
-export const duration = string(durationRule);
+export const duration = string(durationFrom(0));
 /** At least 1ms. */
-export const positiveDuration = string(positiveDurationRule);
+export const positiveDuration = string(durationFrom(1));
 export const regex = string(rule('regex', regexFault));
 /** A host name or address without wildcards. */
 export const host = string(rule('host', (value) => hostFault(value, { wildcard: false })));

@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Value } from 'typebox/value';
 import { decodeFiles, decodeResource, decodeYaml } from '../../../core/config/decode.ts';
-import { parseDuration } from '../../../core/config/duration.ts';
 import { isKind, KINDS, type KindName } from '../../../core/config/kinds.ts';
 import { kindName, type Resource, resourceKey } from '../../../core/config/resource.ts';
 import { EVERYTHING } from './everything.ts';
@@ -161,37 +160,6 @@ test('a name that means something to JavaScript is only a name', () => {
     decodeResource({ apiVersion: 'v1', kind: 'constructor', metadata: {} }).problems[0].message,
     /unknown kind/,
   );
-});
-
-test('durations are milliseconds', () => {
-  for (const [text, ms] of [
-    ['5s', 5000],
-    ['0.5s', 500],
-    ['100ms', 100],
-    ['1h30m', 5_400_000],
-    ['1.5h', 5_400_000],
-    ['0s', 0],
-    ['0', 0],
-  ] as const) {
-    assert.equal(parseDuration(text), ms, text);
-  }
-  for (const text of [
-    '',
-    '5',
-    's',
-    '-5s',
-    '5 s',
-    '5S',
-    '1e3s',
-    '5us',
-    '1d',
-    `${'1s'.repeat(40)}`,
-    '9999999999h',
-    'NaN',
-    '.5s',
-  ]) {
-    assert.ok(Number.isNaN(parseDuration(text)), text);
-  }
 });
 
 test('origins find what is asked of a resource in its file', () => {
