@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { ROOT_NAMESPACE } from '../../core/builtins/attachment.ts';
+import { ROOT_NAMESPACE } from '../../core/config/attachment.ts';
 import type { Configuration } from '../../plugins/configuration.ts';
 import { LOCKFILE } from '../../plugins/lockfile.ts';
 import type { TrustPolicy } from '../../plugins/trust/verify.ts';

@@ -1,6 +1,6 @@
 // What there is to refer to: hosts, their ports and subsets, gateways and other resources by name. Built once per check.
 
-import { ROOT_NAMESPACE } from '../builtins/attachment.ts';
+import { ROOT_NAMESPACE } from './attachment.ts';
 import { fqdn, hostCovers, hostForms } from './hosts.ts';
 import type { DestinationRuleSpec } from './kinds/destination-rule.ts';
 import { isKind } from './kinds.ts';

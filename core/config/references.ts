@@ -1,7 +1,7 @@
 // References of one resource to others that are not there. Codes are those of Istio's analyzer.
 
-import { ROOT_NAMESPACE } from '../builtins/attachment.ts';
 import { CHAIN_ORDER, CONFIGURABLE } from '../builtins/order.ts';
+import { ROOT_NAMESPACE } from './attachment.ts';
 import type { Index } from './inventory.ts';
 import type { FilterChainSpec } from './kinds/filter-chain.ts';
 import type { HTTPRouteSpec } from './kinds/gateway-api-route.ts';

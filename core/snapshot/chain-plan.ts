@@ -1,9 +1,9 @@
 // The order of one kind of chain at one workload: built-in filters, plugins by phase and priority, and what FilterChains
 // insert, move, leave out or configure otherwise for single routes. Pure: no filter is made here.
 
-import { appliesTo } from '../builtins/attachment.ts';
 import type { Builtin, ConfigurableBuiltin, JsonObject, Policies } from '../builtins/builtin.ts';
 import { CHAIN_ORDER, type ChainKind, CONFIGURABLE } from '../builtins/order.ts';
+import { appliesTo } from '../config/attachment.ts';
 import type { FilterChainSpec } from '../config/kinds/filter-chain.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import { configKey, type PluginConfig } from '../wasm/guest/spec.ts';

@@ -1,9 +1,9 @@
 // The plugins of one workload: what the Plugin and WasmPlugin resources that apply here ask for, in one shape and in the
 // order of their phases and priorities. Code comes later: here a module is its digest.
 
-import { appliesTo, ROOT_NAMESPACE } from '../builtins/attachment.ts';
 import type { Policies } from '../builtins/builtin.ts';
 import type { ChainKind } from '../builtins/order.ts';
+import { appliesTo, ROOT_NAMESPACE } from '../config/attachment.ts';
 import type { PluginSpec } from '../config/kinds/plugin.ts';
 import type { WasmPluginSpec } from '../config/kinds/wasm-plugin.ts';
 import { moduleDigest } from '../config/modules.ts';

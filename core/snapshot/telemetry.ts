@@ -1,7 +1,7 @@
 // Telemetry -> what a proxy does at the end of its exchanges. Merged as Istio does: the root namespace's resource, then that
 // of the workload's namespace, then the one that selects the workload; later ones win, metric by metric and tag by tag.
 
-import { appliesTo, ROOT_NAMESPACE } from '../builtins/attachment.ts';
+import { appliesTo, ROOT_NAMESPACE } from '../config/attachment.ts';
 import type { AccessLogging, Metrics, TelemetrySpec } from '../config/kinds/telemetry.ts';
 import type { Resource } from '../config/resource.ts';
 import { conditionOf, printed } from '../expression/evaluate.ts';

@@ -1,6 +1,6 @@
 // `mesh plugin info`: all there is to know of a plugin, installed or not, before anything of it runs.
 import type { Command } from 'commander';
-import { ROOT_NAMESPACE } from '../../../core/builtins/attachment.ts';
+import { ROOT_NAMESPACE } from '../../../core/config/attachment.ts';
 import type { Capability } from '../../../core/wasm/trial/capabilities.ts';
 import type { FoundPlugin } from '../../../plugins/source/package.ts';
 import type { Api } from '../../api.ts';

@@ -1,6 +1,6 @@
 // `mesh plugin try`: one exchange through a module in the proxies' own host, and what the module did.
 import { type Command, Option } from 'commander';
-import { ROOT_NAMESPACE } from '../../../core/builtins/attachment.ts';
+import { ROOT_NAMESPACE } from '../../../core/config/attachment.ts';
 import type { TrialResponse } from '../../../core/wasm/trial/trial-exchange.ts';
 import type { Trial, TryOptions } from '../../../plugins/try.ts';
 import { CliError, EXIT } from '../../exit.ts';

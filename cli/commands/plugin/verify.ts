@@ -1,6 +1,6 @@
 // `mesh plugin verify`: whether the mesh runs what the lockfile says, byte by byte.
 import type { Command } from 'commander';
-import { ROOT_NAMESPACE } from '../../../core/builtins/attachment.ts';
+import { ROOT_NAMESPACE } from '../../../core/config/attachment.ts';
 import { CliError, EXIT } from '../../exit.ts';
 import { print, printJson, table } from '../../output.ts';
 import { NAMESPACE_HELP } from '../../plugin/options.ts';

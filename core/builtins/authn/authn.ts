@@ -8,11 +8,11 @@
 //   rule    u32 size | u8 1 if the token is forwarded | text header of the payload, or '' | list of headers of claims
 //   text    u16 length | bytes
 
+import { appliesTo } from '../../config/attachment.ts';
 import { parseDuration } from '../../config/duration.ts';
 import type { JWTRule, RequestAuthenticationSpec } from '../../config/kinds/request-authentication.ts';
 import type { Resource } from '../../config/resource.ts';
 import type { Node } from '../../workload.ts';
-import { appliesTo } from '../attachment.ts';
 import type { WorkloadBuiltin } from '../builtin.ts';
 import { list, sized, text } from '../encoding.ts';
 import type { TokenRuleSpec, TokenRulesSpec } from './rules.ts';

@@ -6,13 +6,12 @@
 //   key     u8 attribute (rbac-encoding.ts) | text name of a header or claim
 
 import { createHash } from 'node:crypto';
-
+import { appliesTo } from '../../config/attachment.ts';
 import { parseDuration } from '../../config/duration.ts';
 import type { RateLimit, RateLimitPolicySpec } from '../../config/kinds/rate-limit-policy.ts';
 import { compileRegex } from '../../config/regex.ts';
 import type { Resource } from '../../config/resource.ts';
 import type { Node } from '../../workload.ts';
-import { appliesTo } from '../attachment.ts';
 import type { WorkloadBuiltin } from '../builtin.ts';
 import { list, sized, text, u8, u16 } from '../encoding.ts';
 import { attachPatterns, type Pattern } from '../patterns.ts';

@@ -1,10 +1,10 @@
 // AuthorizationPolicy, and the roles of Istio before 1.6, -> the configuration of the rbac filter: which policies apply to
 // this workload, and what their rules ask.
 
+import { appliesTo } from '../../config/attachment.ts';
 import type { AuthorizationPolicySpec, AuthorizationRule } from '../../config/kinds/authorization-policy.ts';
 import type { Resource } from '../../config/resource.ts';
 import type { Node } from '../../workload.ts';
-import { appliesTo } from '../attachment.ts';
 import type { WorkloadBuiltin } from '../builtin.ts';
 import { alternatives, conditionMatches, operationMatches, type Scope, settle, sourceMatches } from './conditions.ts';
 import { type EncodedPolicy, type EncodedRule, encodePolicies } from './encoding.ts';

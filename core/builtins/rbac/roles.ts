@@ -2,13 +2,13 @@
 // configuration's mode covers a workload, what no bound role allows is denied. What is known of the workload (its services,
 // labels, namespace, account) is decided here; what the request tells is left to the filter.
 
+import { ROOT_NAMESPACE } from '../../config/attachment.ts';
 import { fqdn } from '../../config/hosts.ts';
 import type { ServiceSpec } from '../../config/kinds/kubernetes.ts';
 import type { AccessRule, RbacConfigSpec, ServiceRoleBindingSpec, Subject } from '../../config/kinds/service-role.ts';
 import type { KindName } from '../../config/kinds.ts';
 import type { Resource } from '../../config/resource.ts';
 import type { Node } from '../../workload.ts';
-import { ROOT_NAMESPACE } from '../attachment.ts';
 import type { Policies } from '../builtin.ts';
 import { type Compiled, conditionMatches, operationMatches, type Scope, settle, sourceMatches } from './conditions.ts';
 import type { Conjunction, EncodedPolicy, EncodedRule } from './encoding.ts';

@@ -1,8 +1,8 @@
 // Which workloads a policy is for: those that its selector or its targets name.
 
-import type { PolicyTargetReference } from '../config/kinds/shared.ts';
-import type { Resource } from '../config/resource.ts';
 import type { Node } from '../workload.ts';
+import type { PolicyTargetReference } from './kinds/shared.ts';
+import type { Resource } from './resource.ts';
 
 export interface Attached {
   readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
