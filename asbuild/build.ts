@@ -4,41 +4,41 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
+import { ORDER } from '../core/builtins/order.ts';
 import { compileFilter } from './compile.ts';
 import { type BuiltFilter, type Manifest, OUT, readManifest } from './manifest.ts';
 
 const ROOT = dirname(import.meta.dirname);
 const FILTERS = join(ROOT, 'filters');
 
-const BUILTINS: readonly { name: string; entry: string; runtime: 'minimal' | 'stub' }[] = [
-  // Allocates nothing after its configuration.
-  { name: 'fault', entry: join(FILTERS, 'fault', 'index.ts'), runtime: 'stub' },
-  { name: 'authn', entry: join(FILTERS, 'authn', 'index.ts'), runtime: 'minimal' },
-  { name: 'rbac', entry: join(FILTERS, 'rbac', 'index.ts'), runtime: 'minimal' },
-  { name: 'ratelimit', entry: join(FILTERS, 'ratelimit', 'index.ts'), runtime: 'minimal' },
-  { name: 'ratelimit-answers', entry: join(FILTERS, 'ratelimit-answers', 'index.ts'), runtime: 'minimal' },
-  { name: 'cors', entry: join(FILTERS, 'cors', 'index.ts'), runtime: 'stub' },
-  { name: 'headers', entry: join(FILTERS, 'headers', 'index.ts'), runtime: 'minimal' },
-];
+/** By the order of the chain: filters/<name>/index.ts, and the variants beside it. */
+const MODULES = ORDER.flatMap(({ name, variants = [], allocates = true }) => {
+  const runtime = allocates ? 'minimal' : 'stub';
+  const entry = (file: string): string => join(FILTERS, name, `${file}.ts`);
+  return [
+    { name, entry: entry('index'), runtime } as const,
+    ...variants.map((variant) => ({ name: `${name}-${variant}`, entry: entry(variant), runtime }) as const),
+  ];
+});
 
 /** Builds what is out of date. Rejects with the compiler's messages, and then leaves what was built before. */
 export async function buildFilters(out = OUT): Promise<Manifest> {
   const source = sourceDigest();
   const before = readManifest(out);
   const kept = before?.source === source ? before.filters.filter((filter) => intact(out, filter)) : [];
-  if (before !== null && kept.length === BUILTINS.length) return before;
+  if (before !== null && kept.length === MODULES.length) return before;
   const filters: BuiltFilter[] = [];
   const built = new Map<string, Uint8Array>();
-  for (const builtin of BUILTINS) {
-    const known = kept.find(({ name }) => name === builtin.name);
+  for (const module of MODULES) {
+    const known = kept.find(({ name }) => name === module.name);
     if (known !== undefined) {
       filters.push(known);
       continue;
     }
-    const wasm = await compileFilter(builtin);
-    built.set(builtin.name, wasm);
+    const wasm = await compileFilter(module);
+    built.set(module.name, wasm);
     const digest = createHash('sha256').update(wasm).digest('hex');
-    filters.push({ name: builtin.name, digest, bytes: wasm.length });
+    filters.push({ name: module.name, digest, bytes: wasm.length });
   }
   mkdirSync(out, { recursive: true });
   for (const [name, wasm] of built) replace(join(out, `${name}.wasm`), wasm);
@@ -54,7 +54,7 @@ function sourceDigest(): string {
     .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
     .map((entry) => join(entry.parentPath, entry.name));
   files.push(...['build.ts', 'compile.ts', 'compiler.ts'].map((name) => join(import.meta.dirname, name)));
-  files.push(join(ROOT, 'node_modules', 'assemblyscript', 'package.json'));
+  files.push(join(ROOT, 'core', 'builtins', 'order.ts'), join(ROOT, 'node_modules', 'assemblyscript', 'package.json'));
   for (const file of files.sort())
     hash.update(relative(ROOT, file)).update('\0').update(readFileSync(file)).update('\0');
   return hash.digest('hex');

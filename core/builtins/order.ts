@@ -1,21 +1,47 @@
-// Which built-in filters stand in which chain, in the order of a request. The one place that says so.
-
-import { authn } from './authn/authn.ts';
-import type { Builtin, ConfigurableBuiltin } from './builtin.ts';
-import { cors } from './cors/cors.ts';
-import { fault, insertedFault } from './fault/fault.ts';
-import { headers } from './headers/headers.ts';
-import { ratelimit } from './ratelimit/ratelimit.ts';
-import { rbac } from './rbac/rbac.ts';
+// The built-in filters in the order of a request: the one list of them. From it follow the chains, the names, what plugins
+// and FilterChains may do about each, and which modules are built. Constants only: the configuration and the build of
+// filters/ read it, and neither loads a built-in for that.
 
 /** A listener's side of the mesh: at the server, at the client, or at the edge. */
 export type ChainKind = 'inbound' | 'outbound' | 'gateway';
 
-export const CHAIN_ORDER: Readonly<Record<ChainKind, readonly Builtin[]>> = {
-  inbound: [authn, rbac, ratelimit],
-  outbound: [fault, cors],
-  gateway: [authn, rbac, ratelimit, fault, cors],
-};
+/** Of one built-in filter, whose rooms are core/builtins/<name>/ and filters/<name>/. */
+interface Place {
+  /** As anchors, FilterChains and proxy-config call it. */
+  readonly name: string;
+  /** The chains that it stands in by itself. */
+  readonly chains: readonly ChainKind[];
+  /** Policies rest on it: no FilterChain leaves it out. Plugins of this phase stand before it. */
+  readonly guards?: 'AUTHN' | 'AUTHZ';
+  /** A FilterChain may insert it, with a configuration of its own. */
+  readonly insertable?: true;
+  /** Files of filters/<name>/ that are modules beside index.ts: of `answers`, the module is <name>-answers. */
+  readonly variants?: readonly string[];
+  /** It allocates nothing once it is configured: its modules need no heap that frees. */
+  readonly allocates?: false;
+}
 
-/** Those that a FilterChain may insert by name. */
-export const CONFIGURABLE: readonly ConfigurableBuiltin[] = [headers, insertedFault];
+const SERVER = ['inbound', 'gateway'] as const;
+const CLIENT = ['outbound', 'gateway'] as const;
+
+const LIST = [
+  { name: 'authn', chains: SERVER, guards: 'AUTHN' },
+  { name: 'rbac', chains: SERVER, guards: 'AUTHZ' },
+  { name: 'ratelimit', chains: SERVER, variants: ['answers'] },
+  { name: 'fault', chains: CLIENT, insertable: true, allocates: false },
+  { name: 'cors', chains: CLIENT, allocates: false },
+  { name: 'headers', chains: [], insertable: true },
+] as const satisfies readonly Place[];
+
+type Listed = (typeof LIST)[number];
+type VariantOf<One> = One extends {
+  name: infer Name extends string;
+  variants: readonly (infer Variant extends string)[];
+}
+  ? `${Name}-${Variant}`
+  : never;
+
+export type BuiltinName = Listed['name'];
+export type ModuleName = BuiltinName | VariantOf<Listed>;
+
+export const ORDER: readonly (Place & { readonly name: BuiltinName })[] = LIST;

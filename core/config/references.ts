@@ -1,6 +1,6 @@
 // References of one resource to others that are not there. Codes are those of Istio's analyzer.
 
-import { CHAIN_ORDER, CONFIGURABLE } from '../builtins/order.ts';
+import { ORDER } from '../builtins/order.ts';
 import { ROOT_NAMESPACE } from './attachment.ts';
 import type { Index } from './inventory.ts';
 import type { FilterChainSpec } from './kinds/filter-chain.ts';
@@ -49,9 +49,10 @@ function filterChain({ metadata, spec }: Resource<FilterChainSpec>, index: Index
       (owner) => index.has('Plugin', owner, name) || index.has('WasmPlugin', owner, name),
     );
   const direction = spec.direction ?? 'inbound';
-  const configurable = (name: string): boolean => CONFIGURABLE.some((builtin) => builtin.name === name);
+  const configurable = (name: string): boolean =>
+    ORDER.some((place) => place.name === name && place.insertable === true);
   const stands = (name: string): boolean =>
-    configurable(name) || CHAIN_ORDER[direction].some((builtin) => builtin.name === name);
+    configurable(name) || ORDER.some((place) => place.name === name && place.chains.includes(direction));
   const filter = (name: string, path: Path): void => {
     if (!stands(name) && !isPlugin(name)) warn('IST0101', path, notFound(`filter of ${direction} chains`, name));
   };

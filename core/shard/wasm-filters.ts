@@ -1,7 +1,7 @@
 // The filters of one shard by their configuration: the same configuration is the same filter, so a change of routes
 // makes no new instance, and a filter that no route refers to any more is retired.
 
-import type { BuiltinName } from '../builtins/builtin.ts';
+import type { BuiltinName, ModuleName } from '../builtins/order.ts';
 import type { FilterFactory, ServicePlugin } from '../exchange/filter.ts';
 import { Isolation } from '../isolation/isolation.ts';
 import type { VirtualHost } from '../router/route.ts';
@@ -69,7 +69,7 @@ export class WasmFilters implements FilterSource {
     this.modules = new Map(modules.map((one) => [one.key, one]));
   }
 
-  builtin(name: BuiltinName, configuration: Uint8Array, code: string = name): FilterFactory {
+  builtin(name: BuiltinName, configuration: Uint8Array, code: ModuleName = name): FilterFactory {
     const spec = this.builtins.get(code);
     if (spec === undefined) throw new Error(`the ${name} filter is not built: what it enforces cannot be`);
     const { digest, module } = spec;

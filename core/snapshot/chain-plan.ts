@@ -1,29 +1,30 @@
 // The order of one kind of chain at one workload: built-in filters, plugins by phase and priority, and what FilterChains
 // insert, move, leave out or configure otherwise for single routes. Pure: no filter is made here.
 
-import type { Builtin, ConfigurableBuiltin, JsonObject, Policies } from '../builtins/builtin.ts';
-import { CHAIN_ORDER, type ChainKind, CONFIGURABLE } from '../builtins/order.ts';
+import type { InsertedPolicy, JsonObject, Policies, RoutePolicy, WorkloadPolicy } from '../builtins/builtin.ts';
+import { BUILTINS } from '../builtins/builtins.ts';
+import { type BuiltinName, type ChainKind, ORDER } from '../builtins/order.ts';
 import { appliesTo } from '../config/attachment.ts';
 import type { FilterChainSpec } from '../config/kinds/filter-chain.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import { configKey, type PluginConfig } from '../wasm/guest/spec.ts';
 import type { Node } from '../workload.ts';
-import { type Phase, type PluginUse, pluginNamed, pluginsOf, withConfig } from './plugins.ts';
+import { type PluginUse, pluginNamed, pluginsOf, withConfig } from './plugins.ts';
 
 /** One place in a chain. */
-export type Slot = BuiltinSlot | ConfiguredSlot | PluginSlot;
+export type Slot = BuiltinSlot | InsertedSlot | PluginSlot;
 
 export interface BuiltinSlot {
-  readonly name: string;
-  readonly builtin: Builtin;
+  readonly name: BuiltinName;
+  readonly standing: WorkloadPolicy | RoutePolicy;
   /** Routes whose requests do not pass it. */
   readonly skippedBy: ReadonlySet<string>;
 }
 
 /** A built-in filter that a FilterChain has put here. */
-export interface ConfiguredSlot {
-  readonly name: string;
-  readonly configured: ConfigurableBuiltin;
+export interface InsertedSlot {
+  readonly name: BuiltinName;
+  readonly inserted: InsertedPolicy;
   readonly config: JsonObject;
   /** By a route's name: another configuration, or null: its requests do not pass it. */
   readonly routes: ReadonlyMap<string, JsonObject | null>;
@@ -45,12 +46,12 @@ export interface WantedPlugin {
   readonly config: PluginConfig;
 }
 
-/** The built-in filter that a phase comes before. The last phases are just before the router. */
-const BEFORE: Readonly<Record<Phase, string | null>> = { AUTHN: 'authn', AUTHZ: 'rbac', STATS: null, LAST: null };
-
 /** In the order of a request. */
 export function planChain(kind: ChainKind, policies: Policies, node: Node): Slot[] {
-  const slots: Slot[] = CHAIN_ORDER[kind].map((builtin) => ({ name: builtin.name, builtin, skippedBy: new Set() }));
+  const slots: Slot[] = ORDER.flatMap(({ name, chains }) => {
+    const { standing } = BUILTINS[name];
+    return chains.includes(kind) && standing !== null ? { name, standing, skippedBy: new Set() } : [];
+  });
   for (const use of pluginsOf(policies, node)) {
     const standing = use.stands(kind);
     if (standing !== null) slots.splice(indexOfPhase(slots, use), 0, slotOf(use, use.config, standing.ports));
@@ -69,11 +70,11 @@ export function configFaults(policies: Policies): Problem[] {
 function faultsOf(chain: Resource<FilterChainSpec>, policies: Policies): Problem[] {
   const { insert = [], routes = [] } = chain.spec;
   const fault = (name: string, config: JsonObject | undefined, pointer: string): Problem | [] => {
-    const builtin = CONFIGURABLE.find((each) => each.name === name);
+    const builtin = insertable(name);
     // A plugin of this name is meant before the built-in.
-    if (builtin === undefined || pluginNamed(policies, chain.metadata.namespace, name) !== null) return [];
+    if (builtin === null || pluginNamed(policies, chain.metadata.namespace, name) !== null) return [];
     try {
-      builtin.configure(config ?? {});
+      builtin.inserted.configure(config ?? {});
       return [];
     } catch (error) {
       const message = `${name}: ${(error as Error).message}`;
@@ -103,9 +104,10 @@ export function wantedPlugins(policies: Policies, node: Node, kinds: readonly Ch
 function indexOfPhase(slots: readonly Slot[], { phase }: PluginUse): number {
   const last = slots.findLastIndex((slot) => 'use' in slot && slot.use.phase === phase);
   if (last >= 0) return last + 1;
-  const anchor = BEFORE[phase];
-  if (anchor === null) return slots.length;
-  const at = slots.findIndex(({ name }) => name === anchor);
+  const anchor = ORDER.find(({ guards }) => guards === phase);
+  // The other phases are just before the router.
+  if (anchor === undefined) return slots.length;
+  const at = slots.findIndex(({ name }) => name === anchor.name);
   if (at >= 0) return at;
   const earlier = slots.findLastIndex((slot) => 'use' in slot && slot.use.phase === 'AUTHN');
   return earlier + 1;
@@ -141,16 +143,23 @@ function rework(slots: Slot[], { metadata, spec }: Resource<FilterChainSpec>, po
 function insertion(plugin: PluginUse | null, name: string, config: JsonObject | undefined): Slot | null {
   if (plugin !== null)
     return slotOf(plugin, config === undefined ? plugin.config : withConfig(plugin.config, config), null);
-  const builtin = CONFIGURABLE.find((each) => each.name === name);
-  return builtin === undefined ? null : { name, configured: builtin, config: config ?? {}, routes: new Map() };
+  const builtin = insertable(name);
+  return builtin === null ? null : { ...builtin, config: config ?? {}, routes: new Map() };
+}
+
+/** The built-in filter of this name, when a FilterChain may insert it. */
+function insertable(name: string): Pick<InsertedSlot, 'name' | 'inserted'> | null {
+  const place = ORDER.find((each) => each.name === name);
+  const inserted = place === undefined ? null : BUILTINS[place.name].inserted;
+  return place === undefined || inserted === null ? null : { name: place.name, inserted };
 }
 
 /** The slot with another word for one route; null: left out there. */
 function otherwise(slot: Slot, route: string, config: JsonObject | null): Slot {
-  if ('builtin' in slot) {
+  if ('standing' in slot) {
     return config === null ? { ...slot, skippedBy: new Set([...slot.skippedBy, route]) } : slot;
   }
-  if ('configured' in slot) return { ...slot, routes: new Map([...slot.routes, [route, config]]) };
+  if ('inserted' in slot) return { ...slot, routes: new Map([...slot.routes, [route, config]]) };
   const other = config === null ? null : withConfig(slot.config, config);
   return { ...slot, routes: new Map([...slot.routes, [route, other]]) };
 }

@@ -1,6 +1,6 @@
 // Which filters a request passes, in which order, with which configuration. A chain that needs nothing is empty.
 
-import type { BuiltinName } from '../builtins/builtin.ts';
+import type { BuiltinName, ModuleName } from '../builtins/order.ts';
 import type { HTTPRoute } from '../config/kinds/virtual-service.ts';
 import type { FilterFactory, ServicePlugin } from '../exchange/filter.ts';
 import { EMPTY_CHAIN, FilterChain } from '../exchange/filter-chain.ts';
@@ -10,7 +10,7 @@ import type { PluginConfig, PluginType } from '../wasm/guest/spec.ts';
 /** Gives filters their instances: equal configurations are the same filter. */
 export interface FilterSource {
   /** `code`: the module's name, if not the filter's. Throws when this proxy has none: what it should enforce cannot be. */
-  builtin(name: BuiltinName, configuration: Uint8Array, code?: string): FilterFactory;
+  builtin(name: BuiltinName, configuration: Uint8Array, code?: ModuleName): FilterFactory;
   /** Throws PluginRefused. Without its module it is what its fail strategy says. */
   plugin(config: PluginConfig): FilterFactory;
   network(config: PluginConfig): NetworkFilterFactory;

@@ -2,13 +2,13 @@
 // what stands beside the chains of requests. A filter is the same object as before while what it was made of has not
 // changed.
 
-import type { JsonObject, Policies, RouteBuiltin, WorkloadBuiltin } from '../builtins/builtin.ts';
-import type { ChainKind } from '../builtins/order.ts';
+import type { JsonObject, Policies, RoutePolicy, WorkloadPolicy } from '../builtins/builtin.ts';
+import type { BuiltinName, ChainKind } from '../builtins/order.ts';
 import type { ServicePlugin } from '../exchange/filter.ts';
 import type { NetworkPlacement } from '../transport/network-filter.ts';
 import type { PluginConfig } from '../wasm/guest/spec.ts';
 import type { Node } from '../workload.ts';
-import { type BuiltinSlot, type ConfiguredSlot, type PluginSlot, planChain } from './chain-plan.ts';
+import { type BuiltinSlot, type InsertedSlot, type PluginSlot, planChain } from './chain-plan.ts';
 import { ChainBuilder, type FilterSource, type ListenerFilter, type PlacedFilter } from './filters.ts';
 import type { Memo } from './memo.ts';
 import { type PluginUse, pluginsOf } from './plugins.ts';
@@ -24,8 +24,8 @@ export interface ListenerFilterScope {
 export function chainsOf(kind: ChainKind, scope: ListenerFilterScope): ChainBuilder {
   const { memo, policies, node } = scope;
   const filters = planChain(kind, policies, node).flatMap((slot) => {
-    if ('builtin' in slot) return builtinFilter(slot, scope) ?? [];
-    if ('configured' in slot) return configuredFilter(slot, scope);
+    if ('standing' in slot) return builtinFilter(slot, scope) ?? [];
+    if ('inserted' in slot) return insertedFilter(slot, scope);
     return typeOf(slot.use, scope) === 'http' ? pluginFilter(kind, slot, scope) : [];
   });
   return memo.of(`chains ${kind}`, filters, () => new ChainBuilder(filters));
@@ -87,12 +87,12 @@ function listenerFilter(
   }));
 }
 
-function configuredFilter(
-  { name, configured, config, routes }: ConfiguredSlot,
+function insertedFilter(
+  { name, inserted, config, routes }: InsertedSlot,
   { source, memo }: ListenerFilterScope,
 ): ListenerFilter {
   const place = (wanted: JsonObject) => ({
-    filter: source.builtin(configured.name, configured.configure(wanted)),
+    filter: source.builtin(name, inserted.configure(wanted)),
     configuration: null,
   });
   const own = place(config);
@@ -101,37 +101,37 @@ function configuredFilter(
 }
 
 function builtinFilter(slot: BuiltinSlot, scope: ListenerFilterScope): ListenerFilter | null {
-  const { builtin } = slot;
-  const filter = builtin.scope === 'workload' ? workloadFilter(builtin, scope) : routeFilter(builtin, scope);
-  const { skippedBy } = slot;
+  const { name, standing, skippedBy } = slot;
+  const filter =
+    standing.scope === 'workload' ? workloadFilter(name, standing, scope) : routeFilter(name, standing, scope);
   if (filter === null || skippedBy.size === 0) return filter;
-  return scope.memo.of(`filter ${builtin.name} but ${[...skippedBy]}`, [filter], () => ({
+  return scope.memo.of(`filter ${name} but ${[...skippedBy]}`, [filter], () => ({
     ...filter,
     place: (http) => (http?.name !== undefined && skippedBy.has(http.name) ? null : filter.place(http)),
   }));
 }
 
-function routeFilter(builtin: RouteBuiltin, { source, memo }: ListenerFilterScope): ListenerFilter {
-  return memo.of(`filter ${builtin.name}`, [source], () => ({
-    name: builtin.name,
+function routeFilter(name: BuiltinName, policy: RoutePolicy, { source, memo }: ListenerFilterScope): ListenerFilter {
+  return memo.of(`filter ${name}`, [source], () => ({
+    name,
     ports: null,
     place(http) {
-      const configuration = http === null ? null : builtin.configure(http);
-      return configuration === null ? null : { filter: source.builtin(builtin.name, EMPTY), configuration };
+      const configuration = http === null ? null : policy.configure(http);
+      return configuration === null ? null : { filter: source.builtin(name, EMPTY), configuration };
     },
   }));
 }
 
 function workloadFilter(
-  builtin: WorkloadBuiltin,
+  name: BuiltinName,
+  { kinds, configure, module }: WorkloadPolicy,
   { node, source, policies, memo }: ListenerFilterScope,
 ): ListenerFilter | null {
-  const { name, kinds } = builtin;
   const resources = kinds.flatMap((kind) => policies(kind));
-  const configuration = memo.of(`configuration ${name}`, resources, () => builtin.configure(policies, node));
+  const configuration = memo.of(`configuration ${name}`, resources, () => configure(policies, node));
   if (configuration === null) return null;
   // Asked for at every compile: a filter that no snapshot refers to is let go meanwhile.
-  const filter = source.builtin(name, configuration, builtin.module?.(configuration));
+  const filter = source.builtin(name, configuration, module?.(configuration));
   return memo.of(`filter ${name}`, [filter], () => {
     const placed = { filter, configuration: null };
     return { name, ports: null, place: () => placed };

@@ -54,7 +54,7 @@ export function decideYaml(yaml: string, request: Request = {}, node: Node = NOD
   const { resources, problems } = decodeYaml(yaml);
   assert.deepEqual(problems.map(formatProblem), []);
   const policies: Policies = (kind) => resources.filter((resource) => isKind(resource, kind)) as never;
-  return answer(builtinRbac.configure(policies, node), request);
+  return answer(builtinRbac.standing.configure(policies, node), request);
 }
 
 /** How often the filter has counted this, under any configuration. */

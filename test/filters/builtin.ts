@@ -2,13 +2,14 @@
 
 import { buildFilters } from '../../asbuild/build.ts';
 import { loadBuiltins } from '../../asbuild/manifest.ts';
+import type { ModuleName } from '../../core/builtins/order.ts';
 import type { FilterFactory } from '../../core/exchange/filter.ts';
 import type { WasmRuntime } from '../../core/wasm/guest/runtime.ts';
 import { specFor } from '../core/wasm/harness.ts';
 
 /** Builds it when its sources have changed, and returns what configures it in a runtime. */
 export async function builtin(
-  name: 'authn' | 'cors' | 'fault' | 'headers' | 'ratelimit' | 'ratelimit-answers' | 'rbac',
+  name: ModuleName,
 ): Promise<(runtime: WasmRuntime, configuration?: Uint8Array) => FilterFactory> {
   await buildFilters();
   const { bytes } = loadBuiltins().find((one) => one.name === name)!;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '../../core/builtins/builtin.ts';
-import { faultConfig, insertedFault } from '../../core/builtins/fault/fault.ts';
+import { faultConfig, fault as room } from '../../core/builtins/fault/fault.ts';
 import type { HTTPFaultInjection } from '../../core/config/kinds/http-actions.ts';
 import type { HttpFilter, Verdict } from '../../core/exchange/filter.ts';
 import { Head } from '../../core/http/head.ts';
@@ -178,7 +178,7 @@ test('bytes that are no configuration of this version inject nothing', () => {
 /** Requests through a filter that a FilterChain inserted. */
 function inserted(config: JsonObject, options: Parameters<typeof runtimeFor>[0] = {}) {
   const { runtime } = runtimeFor(options);
-  const factory = fault(runtime, insertedFault.configure(config));
+  const factory = fault(runtime, room.inserted.configure(config));
   const request = (...fields: [string, string][]): Outcome => {
     const stream = new TestStream(Head.request('GET', 'ratings', '/', fields));
     const filter = factory.open(stream, null);
@@ -300,7 +300,7 @@ test('what a FilterChain says wrongly is told in one line', () => {
   ];
   for (const [config, message] of cases) {
     assert.throws(
-      () => insertedFault.configure(config),
+      () => room.inserted.configure(config),
       (error: Error) => message.test(error.message) && !error.message.includes('\n'),
       JSON.stringify(config),
     );

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '../../core/builtins/builtin.ts';
-import { headers as configurable } from '../../core/builtins/headers/headers.ts';
+import { headers as room } from '../../core/builtins/headers/headers.ts';
 import { Head } from '../../core/http/head.ts';
 import { runtimeFor, TestStream } from '../core/wasm/harness.ts';
 import { builtin } from './builtin.ts';
@@ -18,7 +18,7 @@ function pass(
 ): { request: string[]; response: string[] } {
   const { runtime } = runtimeFor();
   const stream = new TestStream(Head.request('GET', 'reviews', '/', request));
-  const filter = headers(runtime, configurable.configure(config)).open(stream, null);
+  const filter = headers(runtime, room.inserted.configure(config)).open(stream, null);
   assert.equal(filter.requestHead(stream.requestHead, true), 'continue');
   stream.responseHead = Head.response(200, response);
   assert.equal(filter.responseHead(stream.responseHead, true), 'continue');
@@ -59,7 +59,7 @@ test('names of any case are the same name', () => {
 test('a wrong shape is refused in one line that says where', () => {
   const refused = (config: JsonObject): string => {
     try {
-      configurable.configure(config);
+      room.inserted.configure(config);
     } catch (error) {
       return (error as Error).message;
     }

@@ -47,7 +47,7 @@ function shard(
   const spec = Array.isArray(limits) ? { limits } : limits;
   const configuration = rateLimitConfig([policy(spec)], node);
   assert.ok(configuration);
-  const factory = codes[ratelimit.module!(configuration)](runtime, configuration);
+  const factory = codes[ratelimit.standing.module(configuration)](runtime, configuration);
   timers.stop();
   const open = (request: Request = {}): TestStream => {
     const head = Head.request(request.method ?? 'GET', 'reviews', request.path ?? '/reviews/0', request.fields);

@@ -13,7 +13,7 @@ import { parseDuration } from '../../config/duration.ts';
 import type { JWTRule, RequestAuthenticationSpec } from '../../config/kinds/request-authentication.ts';
 import type { Resource } from '../../config/resource.ts';
 import type { Node } from '../../workload.ts';
-import type { WorkloadBuiltin } from '../builtin.ts';
+import type { Builtin } from '../builtin.ts';
 import { list, sized, text } from '../encoding.ts';
 import type { TokenRuleSpec, TokenRulesSpec } from './rules.ts';
 
@@ -38,12 +38,14 @@ interface Place {
   readonly rules: number[];
 }
 
-export const authn: WorkloadBuiltin = {
-  scope: 'workload',
-  name: 'authn',
-  kinds: ['RequestAuthentication'],
-  configure: (policies, node) => authenticationConfig(policies('RequestAuthentication'), node),
-};
+export const authn = {
+  standing: {
+    scope: 'workload',
+    kinds: ['RequestAuthentication'],
+    configure: (policies, node) => authenticationConfig(policies('RequestAuthentication'), node),
+  },
+  inserted: null,
+} satisfies Builtin;
 
 /** The filter's configuration at this workload; null when no rule applies. */
 export function authenticationConfig(policies: readonly Policy[], node: Node): Uint8Array | null {

@@ -8,7 +8,7 @@ import { parseDuration } from '../../config/duration.ts';
 import type { CorsPolicy } from '../../config/kinds/http-actions.ts';
 import type { StringMatch } from '../../config/kinds/string-match.ts';
 import { compileRegex } from '../../config/regex.ts';
-import type { RouteBuiltin } from '../builtin.ts';
+import type { Builtin } from '../builtin.ts';
 import { list, text, u8, u16 } from '../encoding.ts';
 import { attachPatterns, type Pattern } from '../patterns.ts';
 
@@ -19,11 +19,13 @@ const ORIGIN = { any: 0, exact: 1, prefix: 2, pattern: 3 } as const;
 /** An origin that no browser sends: what matches it is meant to match all. */
 const ANY = '*';
 
-export const cors: RouteBuiltin = {
-  scope: 'route',
-  name: 'cors',
-  configure: ({ corsPolicy }) => (corsPolicy === undefined ? null : corsConfig(corsPolicy)),
-};
+export const cors = {
+  standing: {
+    scope: 'route',
+    configure: ({ corsPolicy }) => (corsPolicy === undefined ? null : corsConfig(corsPolicy)),
+  },
+  inserted: null,
+} satisfies Builtin;
 
 export function corsConfig(policy: CorsPolicy): Uint8Array {
   const patterns: Pattern[] = [];

@@ -11,7 +11,7 @@ import { positiveDuration, quote, text } from '../../config/formats.ts';
 import { Percent } from '../../config/kinds/shared.ts';
 import type { HTTPFaultInjection } from '../../config/kinds/virtual-service.ts';
 import { boolean, integer, object, optional } from '../../config/schema.ts';
-import type { ConfigurableBuiltin, RouteBuiltin } from '../builtin.ts';
+import type { Builtin, InsertedPolicy } from '../builtin.ts';
 import { decodeConfig } from '../configurable.ts';
 
 export const FAULT_CONFIG_BYTES = 21;
@@ -44,12 +44,6 @@ const GRPC_STATUSES: readonly string[] = [
   'DATA_LOSS',
   'UNAUTHENTICATED',
 ];
-
-export const fault: RouteBuiltin = {
-  scope: 'route',
-  name: 'fault',
-  configure: (http) => (http.fault === undefined ? null : faultConfig(http.fault)),
-};
 
 /** The filter's configuration. As in Istio, a fault without a percentage is never injected; nor is one not enforced. */
 export function faultConfig({ delay, abort }: HTTPFaultInjection): Uint8Array {
@@ -100,9 +94,7 @@ const Config = object(
 );
 
 /** In a FilterChain a fault without a percentage is injected always: nobody inserts a filter that does nothing. */
-export const insertedFault: ConfigurableBuiltin = {
-  scope: 'configurable',
-  name: 'fault',
+const inserted = {
   configure(config) {
     const { delay, abort, maxActiveFaults } = decodeConfig(Config, config);
     return encode({
@@ -115,7 +107,12 @@ export const insertedFault: ConfigurableBuiltin = {
       most: maxActiveFaults ?? NO_LIMIT,
     });
   },
-};
+} satisfies InsertedPolicy;
+
+export const fault = {
+  standing: { scope: 'route', configure: (http) => (http.fault === undefined ? null : faultConfig(http.fault)) },
+  inserted,
+} satisfies Builtin;
 
 interface Fault {
   readonly delayMs: number;

@@ -6,7 +6,7 @@
 import { headerName, headerNameRule, headerValue } from '../../config/formats.ts';
 import { array, map, object, optional, type Static } from '../../config/schema.ts';
 import { FRAMING } from '../../wasm/abi/header-map.ts';
-import type { ConfigurableBuiltin } from '../builtin.ts';
+import type { Builtin } from '../builtin.ts';
 import { decodeConfig } from '../configurable.ts';
 import { list, text, u8 } from '../encoding.ts';
 
@@ -30,14 +30,15 @@ const Changes = object(
 );
 const Config = object({ request: optional(Changes), response: optional(Changes) });
 
-export const headers: ConfigurableBuiltin = {
-  scope: 'configurable',
-  name: 'headers',
-  configure(config) {
-    const { request, response } = decodeConfig(Config, config);
-    return Buffer.concat([u8(VERSION), changes(request), changes(response)]);
+export const headers = {
+  standing: null,
+  inserted: {
+    configure(config) {
+      const { request, response } = decodeConfig(Config, config);
+      return Buffer.concat([u8(VERSION), changes(request), changes(response)]);
+    },
   },
-};
+} satisfies Builtin;
 
 function changes({ set = {}, add = {}, remove = [] }: Static<typeof Changes> = {}): Buffer {
   const pair = ([name, value]: readonly [string, string]): Buffer =>

@@ -12,7 +12,7 @@ import type { RateLimit, RateLimitPolicySpec } from '../../config/kinds/rate-lim
 import { compileRegex } from '../../config/regex.ts';
 import type { Resource } from '../../config/resource.ts';
 import type { Node } from '../../workload.ts';
-import type { WorkloadBuiltin } from '../builtin.ts';
+import type { Builtin, WorkloadPolicy } from '../builtin.ts';
 import { list, sized, text, u8, u16 } from '../encoding.ts';
 import { attachPatterns, type Pattern } from '../patterns.ts';
 import { ATTRIBUTE } from '../rbac/encoding.ts';
@@ -36,13 +36,14 @@ const TOLD_AT = 2;
 type Policy = Resource<RateLimitPolicySpec>;
 type Key = NonNullable<RateLimit['by']>[number];
 
-export const ratelimit: WorkloadBuiltin = {
+const standing = {
   scope: 'workload',
-  name: 'ratelimit',
   kinds: ['RateLimitPolicy'],
   configure: (policies, node) => rateLimitConfig(policies('RateLimitPolicy'), node),
   module: (configuration) => (configuration[TOLD_AT] === TOLD.everybody ? 'ratelimit-answers' : 'ratelimit'),
-};
+} satisfies WorkloadPolicy;
+
+export const ratelimit = { standing, inserted: null } satisfies Builtin;
 
 /** The filter's configuration at this workload; null when no policy applies. */
 export function rateLimitConfig(policies: readonly Policy[], node: Node): Uint8Array | null {

@@ -5,7 +5,7 @@ import { appliesTo } from '../../config/attachment.ts';
 import type { AuthorizationPolicySpec, AuthorizationRule } from '../../config/kinds/authorization-policy.ts';
 import type { Resource } from '../../config/resource.ts';
 import type { Node } from '../../workload.ts';
-import type { WorkloadBuiltin } from '../builtin.ts';
+import type { Builtin } from '../builtin.ts';
 import { alternatives, conditionMatches, operationMatches, type Scope, settle, sourceMatches } from './conditions.ts';
 import { type EncodedPolicy, type EncodedRule, encodePolicies } from './encoding.ts';
 import { ROLE_KINDS, type RoleRules, roleRules } from './roles.ts';
@@ -14,13 +14,15 @@ const DRY_RUN = 'istio.io/dry-run';
 
 type Policy = Resource<AuthorizationPolicySpec>;
 
-export const rbac: WorkloadBuiltin = {
-  scope: 'workload',
-  name: 'rbac',
-  kinds: ['AuthorizationPolicy', ...ROLE_KINDS],
-  configure: (policies, node) =>
-    authorizationConfig(policies('AuthorizationPolicy'), node, () => roleRules(policies, node)),
-};
+export const rbac = {
+  standing: {
+    scope: 'workload',
+    kinds: ['AuthorizationPolicy', ...ROLE_KINDS],
+    configure: (policies, node) =>
+      authorizationConfig(policies('AuthorizationPolicy'), node, () => roleRules(policies, node)),
+  },
+  inserted: null,
+} satisfies Builtin;
 
 /**
  * The rbac filter's configuration for this workload; null when nothing applies and the filter is not needed. CUSTOM needs an

@@ -1,12 +1,12 @@
 // FilterChain: changes to the order of filters at the selected workloads, by the names of filters that are there anyway.
 
+import { ORDER } from '../../builtins/order.ts';
 import { nonEmpty } from '../formats.ts';
 import type { Kind } from '../kind.ts';
 import { array, boolean, object, oneOf, optional, type Static, struct } from '../schema.ts';
 import { MatchLabels } from './shared.ts';
 
-/** What policies rest on. */
-const GUARDS = ['authn', 'rbac'];
+const GUARDS: readonly string[] = ORDER.filter(({ guards }) => guards !== undefined).map(({ name }) => name);
 
 export const FilterChainSpec = object(
   {

@@ -122,7 +122,7 @@ suite('the order of a chain', () => {
     ];
     const slots = planChain('outbound', policiesIn(resourcesOf(docs)), NODE).filter(({ name }) => name === 'fault');
     assert.deepEqual(
-      slots.map((slot) => ('builtin' in slot ? [...slot.skippedBy] : [...slot.routes])),
+      slots.map((slot) => ('standing' in slot ? [...slot.skippedBy] : [...slot.routes])),
       [
         ['s'],
         [

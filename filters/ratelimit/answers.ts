@@ -2,7 +2,7 @@
 // come by here at all.
 
 import { Action, decimal, Head, HttpFilter, register } from '../sdk/index';
-import { LIMIT, RateLimit, REMAINING, RESET } from '../ratelimit/limits';
+import { LIMIT, RateLimit, REMAINING, RESET } from './limits';
 
 class Told extends RateLimit {
   forStream(): HttpFilter {
