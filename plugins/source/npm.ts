@@ -2,6 +2,7 @@
 // not come is never taken for "there is none".
 import pacote from 'pacote';
 import { type Step, StepFailed } from '../step.ts';
+import type { PackageVersion } from '../trust/package-version.ts';
 import { type Assurance, type TrustPolicy, verifyPackage } from '../trust/verify.ts';
 import { integrityOf } from './integrity.ts';
 import { fromTarball, MOST_TARBALL_BYTES } from './local.ts';
@@ -10,23 +11,6 @@ import type { FoundPlugin } from './package.ts';
 import { communityName, type PluginSource } from './spec.ts';
 
 export type NpmSource = Extract<PluginSource, { from: 'npm' }>;
-
-/** What a registry says of one version. */
-export interface PackageVersion {
-  readonly name: string;
-  readonly version: string;
-  readonly description?: string;
-  readonly deprecated?: string;
-  readonly repository?: unknown;
-  readonly dist: {
-    readonly tarball: string;
-    readonly integrity?: string;
-    readonly signatures?: readonly { readonly keyid: string; readonly sig: string }[];
-    readonly attestations?: { readonly url: string };
-  };
-  /** When it was published, ISO 8601; a key may have expired since. */
-  readonly _time?: string;
-}
 
 export interface NpmPlace {
   /** Whose .npmrc counts. */

@@ -1,8 +1,8 @@
 // Where a package was built, as Sigstore vouches for it: the attestations of the registry are of this very tarball, their
 // certificate is of the trust root, and the repository that it names is the one that may build this package.
 import { verify } from 'sigstore';
-import type { PackageVersion } from '../source/npm.ts';
 import { StepFailed } from '../step.ts';
+import type { PackageVersion } from './package-version.ts';
 import { publicKey, registryKeys } from './signature.ts';
 import { type RegistryFetcher, Unproven } from './unproven.ts';
 

@@ -1,7 +1,7 @@
 // The registry's signature of a version: ECDSA P-256 over `name@version:integrity`, by a key that the registry publishes.
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
-import type { PackageVersion } from '../source/npm.ts';
 import { StepFailed } from '../step.ts';
+import type { PackageVersion } from './package-version.ts';
 import { type RegistryFetcher, Unproven } from './unproven.ts';
 
 export interface RegistryKey {

@@ -1,7 +1,7 @@
 // Whether a package is what its registry and its makers vouch for, under a policy. What is false is always refused; what is
 // missing only where the policy enforces it.
-import type { PackageVersion } from '../source/npm.ts';
 import { StepFailed } from '../step.ts';
+import type { PackageVersion } from './package-version.ts';
 import { type ProvenanceOptions, verifyProvenance } from './provenance.ts';
 import { verifySignature } from './signature.ts';
 import { type RegistryFetcher, Unproven } from './unproven.ts';
