@@ -1,0 +1,60 @@
+// The tree's own files and what each imports, read from the text: what the rules and the figures of its shape are made of.
+import { readFileSync } from 'node:fs';
+import { glob } from 'node:fs/promises';
+import { dirname, join, posix } from 'node:path';
+
+export const ROOT = dirname(dirname(import.meta.dirname));
+
+const FOLDERS = [
+  'core',
+  'filters',
+  'plugins',
+  'control',
+  'bus',
+  'asbuild',
+  'cli',
+  'scripts',
+  'bench',
+  'examples',
+  'test',
+];
+
+export interface Import {
+  readonly from: string;
+  /** Path from the root for our own files, else a package or built-in. */
+  readonly to: string;
+  readonly own: boolean;
+  readonly typeOnly: boolean;
+}
+
+export interface Tree {
+  /** Text by path from the root, with '/'. */
+  readonly sources: ReadonlyMap<string, string>;
+  readonly imports: readonly Import[];
+}
+
+/** All but what is generated. */
+export async function readTree(): Promise<Tree> {
+  const sources = new Map<string, string>();
+  for await (const file of glob(`{${FOLDERS.join(',')}}/**/*.{ts,mts,mjs,js}`, { cwd: ROOT })) {
+    const path = file.replaceAll('\\', '/');
+    if (path.endsWith('.d.ts') || /(^|\/)(out|node_modules|dist)\//.test(path)) continue;
+    sources.set(path, readFileSync(join(ROOT, path), 'utf8'));
+  }
+  return { sources, imports: [...sources].flatMap(([path, text]) => importsOf(path, text)) };
+}
+
+function importsOf(path: string, text: string): Import[] {
+  // Comments hold examples; strings with `//` in them (addresses) are never what an import names.
+  const code = text.replace(/^\s*(\/\/|\*|\/\*).*$/gm, '');
+  const pattern = /^\s*(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'([^'\n]+)'|\bimport\(\s*'([^'\n]+)'\s*\)/gm;
+  const found: Import[] = [];
+  for (const [, type, fixed, lazy] of code.matchAll(pattern)) {
+    const name = fixed ?? lazy;
+    const own = name.startsWith('.');
+    const to = own ? posix.join(posix.dirname(path), name) : name;
+    // A lazy import runs when its code does, so it makes no circle of loading; types it names stay types.
+    found.push({ from: path, to, own, typeOnly: type !== undefined || fixed === undefined });
+  }
+  return found;
+}
