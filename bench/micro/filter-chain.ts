@@ -21,7 +21,7 @@ export function chainSubject(name: string, budget: number, chain: FilterChain, l
       passed = 0;
       for (let i = 0; i < times; i++) {
         const through = new FilterManager(exchange, chain);
-        through.enter(true);
+        through.head('request', true);
         through.end();
         head.added.length = 0;
       }

@@ -86,8 +86,8 @@ function request(filter: FilterFactory, body: Buffer | null): Promise<void> {
       forwardData: passed,
     };
     const manager = new FilterManager(exchange as unknown as FilterManagerCallbacks, new FilterChain([filter]));
-    manager.enter(body === null);
-    if (body !== null) manager.requestBody(body, true);
+    manager.head('request', body === null);
+    if (body !== null) manager.body('request', body, true);
   });
 }
 

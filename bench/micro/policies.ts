@@ -31,7 +31,7 @@ function measure(name: string, chain: readonly FilterFactory[], fields: readonly
       stream.token = null;
       for (const factory of chain) {
         const filter = factory.open(stream, null);
-        filter.requestHead(head, true);
+        filter.head('request', head, true);
         filter.done();
       }
       head.added.length = 0;

@@ -49,7 +49,7 @@ function filterCall(name: string, budget: number, factory: FilterFactory, config
       let refused = 0;
       for (let i = 0; i < times; i++) {
         const filter = factory.open(stream, config);
-        if (filter.requestHead(head, true) !== 'continue') refused++;
+        if (filter.head('request', head, true) !== 'continue') refused++;
         filter.done();
         head.added.length = 0;
       }

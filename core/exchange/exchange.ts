@@ -150,7 +150,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
       return;
     }
     this.filters = new FilterManager(this, chain);
-    this.filters.enter(this.requestEnded);
+    this.filters.head('request', this.requestEnded);
   }
 
   /** The request has passed its filters. */
@@ -168,14 +168,14 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
     this.bytesReceived += chunk.length;
     if (end) this.requestHasEnded();
     if (this.filters === null) this.forwardData(chunk, end);
-    else this.filters.requestBody(chunk, end);
+    else this.filters.body('request', chunk, end);
     if (end) this.settle();
   }
 
   onTrailers(trailers: Head): void {
     this.requestHasEnded();
     if (this.filters === null) this.forwardTrailers(trailers);
-    else this.filters.requestTrailers(trailers);
+    else this.filters.trailers('request', trailers);
     this.settle();
   }
 
@@ -236,21 +236,21 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
     this.stages.response(this, head);
     this.responseHead = head;
     if (this.filters === null) this.sendHead(head, end);
-    else this.filters.responseHead(head, end);
+    else this.filters.head('response', end);
   }
 
   onUpstreamData(chunk: Buffer, end: boolean): void {
     if (this.ended || this.local) return;
     this.lastActivity = this.shard.timers.tick;
     if (this.filters === null) this.sendData(chunk, end);
-    else this.filters.responseBody(chunk, end);
+    else this.filters.body('response', chunk, end);
   }
 
   onUpstreamTrailers(trailers: Head): void {
     if (this.ended || this.local) return;
     this.responseTrailers = trailers;
     if (this.filters === null) this.sendTrailers(trailers);
-    else this.filters.responseTrailers(trailers);
+    else this.filters.trailers('response', trailers);
   }
 
   /** The last attempt ended without a whole answer. */
@@ -298,12 +298,12 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
     this.takeOver(answer);
     const bodyless = answer.body.length === 0;
     // Filters that have seen an answer see no other: it would wait behind what they hold of the first.
-    const passage = this.filters?.answered === false ? this.filters : null;
-    if (passage === null) this.sendHead(answer.head, bodyless);
-    else passage.responseHead(answer.head, bodyless);
+    const filters = this.filters?.answered === false ? this.filters : null;
+    if (filters === null) this.sendHead(answer.head, bodyless);
+    else filters.head('response', bodyless);
     if (bodyless || this.ended) return;
-    if (passage === null) this.sendData(answer.body, true);
-    else passage.responseBody(answer.body, true);
+    if (filters === null) this.sendData(answer.body, true);
+    else filters.body('response', answer.body, true);
   }
 
   /** From here on the answer is ours. */

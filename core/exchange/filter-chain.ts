@@ -1,15 +1,13 @@
 // The filters of a route in the order of a request, each with this route's configuration, and what they want to see
 // between them. Compiled once per snapshot; core/exchange/filter-manager.ts takes requests through it.
 
-import type { FilterFactory } from './filter.ts';
+import type { Direction, FilterFactory, Wants } from './filter.ts';
 
 export class FilterChain {
   readonly filters: readonly FilterFactory[];
   readonly configurations: readonly (Uint8Array | null)[];
-  /** True where one of the filters looks: what nobody looks at passes without a turn through all of them. */
-  readonly wantsRequestBody: boolean;
-  readonly wantsResponseHead: boolean;
-  readonly wantsResponseBody: boolean;
+  /** What one of the filters looks at: what nobody looks at passes without a turn through all of them. */
+  readonly wants: Wants;
 
   constructor(
     filters: readonly FilterFactory[],
@@ -17,10 +15,15 @@ export class FilterChain {
   ) {
     this.filters = filters;
     this.configurations = configurations;
-    this.wantsRequestBody = filters.some(({ wants }) => wants.requestBody);
-    this.wantsResponseHead = filters.some(({ wants }) => wants.responseHead);
-    this.wantsResponseBody = filters.some(({ wants }) => wants.responseBody);
+    this.wants = { request: wantedOf(filters, 'request'), response: wantedOf(filters, 'response') };
   }
+}
+
+function wantedOf(filters: readonly FilterFactory[], direction: Direction): Wants[Direction] {
+  return {
+    head: filters.some(({ wants }) => wants[direction].head),
+    body: filters.some(({ wants }) => wants[direction].body),
+  };
 }
 
 export const EMPTY_CHAIN: FilterChain = Object.freeze(new FilterChain([]));

@@ -47,7 +47,7 @@ export interface FilterManagerCallbacks extends ExchangeRecord {
 export class FilterManager implements FilterOwner {
   readonly exchange: FilterManagerCallbacks;
   token: VerifiedToken | null = null;
-  private readonly spec: FilterChain;
+  private readonly chain: FilterChain;
   private readonly entered: ActiveFilter[] = [];
   private shared: Map<string, Uint8Array> | null = null;
   /** Above 0 while a filter's callback runs: what it asks for takes effect afterwards. */
@@ -56,9 +56,9 @@ export class FilterManager implements FilterOwner {
   answered = false;
   private ended = false;
 
-  constructor(exchange: FilterManagerCallbacks, spec: FilterChain) {
+  constructor(exchange: FilterManagerCallbacks, chain: FilterChain) {
     this.exchange = exchange;
-    this.spec = spec;
+    this.chain = chain;
   }
 
   /** What filters leave for those after them; few do. */
@@ -67,43 +67,37 @@ export class FilterManager implements FilterOwner {
     return this.shared;
   }
 
-  /** The request's head enters the first filter. Ends in `exchange.forward()`, a pause or a local reply. */
-  enter(end: boolean): void {
-    this.requestHeadFrom(0, end);
-  }
-
-  requestBody(chunk: Buffer, end: boolean): void {
-    if (this.nobodyWants('request')) {
-      this.exchange.forwardData(chunk, end);
+  /**
+   * The exchange's head of this direction comes to the first filter. Ends in the exchange's `forward` or `sendHead`, a pause
+   * or a local reply.
+   */
+  head(direction: Direction, end: boolean): void {
+    if (direction === 'request') {
+      this.requestHeadFrom(0, end);
       return;
     }
-    const body = new BodyBuffer();
-    body.append(chunk);
-    this.bodyFrom('request', 0, body, end);
-  }
-
-  requestTrailers(trailers: Head): void {
-    this.trailersFrom('request', 0, trailers);
-  }
-
-  responseHead(head: Head, end: boolean): void {
     this.answered = true;
-    if (this.spec.wantsResponseHead) this.responseHeadFrom(this.entered.length - 1, head, end);
-    else this.exchange.sendHead(head, end);
+    if (this.chain.wants.response.head) this.responseHeadFrom(this.entered.length - 1, end);
+    else this.exchange.sendHead(this.exchange.responseHead!, end);
   }
 
-  responseBody(chunk: Buffer, end: boolean): void {
-    if (this.nobodyWants('response')) {
-      this.exchange.sendData(chunk, end);
+  body(direction: Direction, chunk: Buffer, end: boolean): void {
+    if (this.nobodyWants(direction)) {
+      if (direction === 'request') this.exchange.forwardData(chunk, end);
+      else this.exchange.sendData(chunk, end);
       return;
     }
     const body = new BodyBuffer();
     body.append(chunk);
-    this.bodyFrom('response', this.entered.length - 1, body, end);
+    this.bodyFrom(direction, this.first(direction), body, end);
   }
 
-  responseTrailers(trailers: Head): void {
-    this.trailersFrom('response', this.entered.length - 1, trailers);
+  trailers(direction: Direction, trailers: Head): void {
+    this.trailersFrom(direction, this.first(direction), trailers);
+  }
+
+  private first(direction: Direction): number {
+    return direction === 'request' ? 0 : this.entered.length - 1;
   }
 
   /** The exchange has ended: every entered filter hears it once, first in, last out. */
@@ -114,15 +108,15 @@ export class FilterManager implements FilterOwner {
   }
 
   private requestHeadFrom(index: number, end: boolean): void {
-    const { exchange, spec } = this;
-    for (let i = index; i < spec.filters.length; i++) {
-      const factory = spec.filters[i];
+    const { exchange, chain } = this;
+    for (let i = index; i < chain.filters.length; i++) {
+      const factory = chain.filters[i];
       const active = new ActiveFilter(this, i);
       this.entered.push(active);
-      active.filter = factory.open(active, spec.configurations[i]);
-      if (!factory.wants.requestHead) continue;
+      active.filter = factory.open(active, chain.configurations[i]);
+      if (!factory.wants.request.head) continue;
       this.depth++;
-      const verdict = this.settle(active, 'request', active.filter.requestHead(exchange.requestHead, end));
+      const verdict = this.settle(active, 'request', active.filter.head('request', exchange.requestHead, end));
       if (verdict === 'stop') return;
       if (verdict === 'pause') {
         const flow = active.flow('request');
@@ -135,12 +129,13 @@ export class FilterManager implements FilterOwner {
     exchange.forward(end);
   }
 
-  private responseHeadFrom(index: number, head: Head, end: boolean): void {
+  private responseHeadFrom(index: number, end: boolean): void {
+    const head = this.exchange.responseHead!;
     for (let i = index; i >= 0; i--) {
       const active = this.entered[i];
-      if (!this.spec.filters[active.index].wants.responseHead) continue;
+      if (!this.chain.filters[active.index].wants.response.head) continue;
       this.depth++;
-      const verdict = this.settle(active, 'response', active.filter.responseHead(head, end));
+      const verdict = this.settle(active, 'response', active.filter.head('response', head, end));
       if (verdict === 'stop') return;
       if (verdict === 'pause') {
         const flow = active.flow('response');
@@ -155,8 +150,7 @@ export class FilterManager implements FilterOwner {
 
   /** No filter looks at this direction's body, and none holds what comes before or with it. */
   private nobodyWants(direction: Direction): boolean {
-    const { wantsRequestBody, wantsResponseBody } = this.spec;
-    if (direction === 'request' ? wantsRequestBody : wantsResponseBody) return false;
+    if (this.chain.wants[direction].body) return false;
     for (const active of this.entered) if (!active.flows(direction)) return false;
     return true;
   }
@@ -174,13 +168,11 @@ export class FilterManager implements FilterOwner {
         body = flow.held!;
         end = flow.end;
       }
-      const { wants } = this.spec.filters[active.index];
-      if (!(request ? wants.requestBody : wants.responseBody)) continue;
+      const { wants } = this.chain.filters[active.index];
+      if (!(request ? wants.request : wants.response).body) continue;
       flow.passing = body;
       this.depth++;
-      const { filter } = active;
-      const asked = request ? filter.requestBody(body, end) : filter.responseBody(body, end);
-      const verdict = this.settle(active, direction, asked);
+      const verdict = this.settle(active, direction, active.filter.body(direction, body, end));
       flow.passing = null;
       if (verdict === 'stop') return;
       if (verdict === 'pause') {
@@ -206,9 +198,7 @@ export class FilterManager implements FilterOwner {
       flow.trailers = trailers;
       if (flow.phase !== 'flowing') return;
       this.depth++;
-      const { filter } = active;
-      const asked = request ? filter.requestTrailers(trailers) : filter.responseTrailers(trailers);
-      const verdict = this.settle(active, direction, asked);
+      const verdict = this.settle(active, direction, active.filter.trailers(direction, trailers));
       if (verdict === 'stop') return;
       if (verdict === 'pause') {
         flow.phase = 'trailers';
@@ -270,7 +260,7 @@ export class FilterManager implements FilterOwner {
     if (answer === null) return;
     const before = active.index - 1;
     const bodyless = answer.body.length === 0;
-    this.responseHeadFrom(before, answer.head, bodyless);
+    this.responseHeadFrom(before, bodyless);
     if (bodyless || this.ended) return;
     const body = new BodyBuffer();
     body.append(answer.body);
@@ -300,7 +290,7 @@ export class FilterManager implements FilterOwner {
     if (phase === 'head') {
       const bodyless = flow.end && held === null;
       if (request) this.requestHeadFrom(next, bodyless);
-      else this.responseHeadFrom(next, this.exchange.responseHead!, bodyless);
+      else this.responseHeadFrom(next, bodyless);
       // What waited before this filter has not been seen by it yet.
       if (held !== null && !this.ended) this.bodyFrom(direction, at, held, end);
     } else if (phase === 'body' && held !== null) this.bodyFrom(direction, next, held, end);

@@ -13,29 +13,27 @@ export type Verdict = 'continue' | 'pause';
 
 export type Direction = 'request' | 'response';
 
+/** Events that somebody wants to see. */
+export interface Wants {
+  readonly request: { readonly head: boolean; readonly body: boolean };
+  readonly response: { readonly head: boolean; readonly body: boolean };
+}
+
 export interface FilterFactory {
   /** Shown by `mesh proxy-config filters` and used by anchors: 'fault', 'rbac', a plugin's name. */
   readonly name: string;
-  /** Phases the filter wants. The chain never visits it for the others. */
-  readonly wants: {
-    readonly requestHead: boolean;
-    readonly requestBody: boolean;
-    readonly responseHead: boolean;
-    readonly responseBody: boolean;
-  };
+  /** The filter manager never visits the filter for the others. */
+  readonly wants: Wants;
   /** A stream of this filter for one exchange. `config`: this route's configuration for this filter, if it has one. */
   open(stream: FilterStream, config: Uint8Array | null): HttpFilter;
 }
 
-/** One exchange's passage through one filter. Callbacks come in the order of the ABI; done() exactly once, last. */
+/** One filter in one exchange: three verbs with a direction, in the order of the ABI; done() exactly once, last. */
 export interface HttpFilter {
-  requestHead(head: Head, end: boolean): Verdict;
+  head(direction: Direction, head: Head, end: boolean): Verdict;
   /** The body so far: this chunk, or after a pause all that was held since. May be spliced. */
-  requestBody(body: BodyBuffer, end: boolean): Verdict;
-  requestTrailers(trailers: Head): Verdict;
-  responseHead(head: Head, end: boolean): Verdict;
-  responseBody(body: BodyBuffer, end: boolean): Verdict;
-  responseTrailers(trailers: Head): Verdict;
+  body(direction: Direction, body: BodyBuffer, end: boolean): Verdict;
+  trailers(direction: Direction, trailers: Head): Verdict;
   /** The exchange has ended (log, done, delete). Nothing can be changed any more. */
   done(): void;
 }

@@ -88,16 +88,16 @@ export class ExchangeCopy implements FilterStream, TimerOwner {
     for (const [name, value] of event.state ?? []) this.state.learn(name, value);
     if (event.request !== null) this.heads.requestHead = new HeadCopy(event.request);
     const { direction, end, head } = event;
-    if (direction === 'request') return this.filter.requestHead(this.requestHead, end);
+    if (direction === 'request') return this.filter.head('request', this.requestHead, end);
     if (head !== null) this.heads.responseHead = new HeadCopy(head);
-    return this.filter.responseHead(this.responseHead!, end);
+    return this.filter.head('response', this.responseHead!, end);
   }
 
   private bytes({ direction, bytes, end }: Of<'body'>): Verdict {
     const body = this.bodies[direction] ?? new Spliced();
     body.append(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
     this.bodies[direction] = body;
-    return direction === 'request' ? this.filter.requestBody(body, end) : this.filter.responseBody(body, end);
+    return this.filter.body(direction, body, end);
   }
 
   private last({ direction, trailers, facts }: Of<'trailers'>): Verdict {
@@ -105,10 +105,10 @@ export class ExchangeCopy implements FilterStream, TimerOwner {
     const copy = new HeadCopy(trailers);
     if (direction === 'request') {
       this.heads.requestTrailers = copy;
-      return this.filter.requestTrailers(copy.head);
+      return this.filter.trailers('request', copy.head);
     }
     this.heads.responseTrailers = copy;
-    return this.filter.responseTrailers(copy.head);
+    return this.filter.trailers('response', copy.head);
   }
 
   done(facts: LaterFacts): void {

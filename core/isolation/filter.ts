@@ -1,7 +1,7 @@
 // In a shard: a plugin whose filter runs on a thread of the pool, as snapshots hold it. It exists on every thread; a stream
 // is on the one where fewest of this shard's streams are when it comes.
 
-import type { FilterFactory, FilterStream, HttpFilter } from '../exchange/filter.ts';
+import type { Direction, FilterFactory, FilterStream, HttpFilter } from '../exchange/filter.ts';
 import type { PluginSpec } from '../wasm/guest/spec.ts';
 import { wantsOf } from '../wasm/guest/vm.ts';
 import type { Link } from './link.ts';
@@ -20,7 +20,7 @@ export class IsolatedFilter implements FilterFactory {
   readonly spec: PluginSpec;
   readonly wants: FilterFactory['wants'];
   /** Events that the module has a callback for; what it has none for needs no thread. */
-  readonly sees: Readonly<Record<'requestHead' | 'requestTrailers' | 'responseHead' | 'responseTrailers', boolean>>;
+  readonly sees: Readonly<Record<Direction, { readonly head: boolean; readonly trailers: boolean }>>;
   /** The threads know it. */
   known = false;
   retired = false;
@@ -41,12 +41,11 @@ export class IsolatedFilter implements FilterFactory {
     this.register = register;
     this.wants = wantsOf(spec.module);
     const has = new Set(WebAssembly.Module.exports(spec.module).map(({ name }) => name));
-    this.sees = {
-      requestHead: has.has('proxy_on_request_headers'),
-      requestTrailers: has.has('proxy_on_request_trailers'),
-      responseHead: has.has('proxy_on_response_headers'),
-      responseTrailers: has.has('proxy_on_response_trailers'),
-    };
+    const seen = (direction: Direction) => ({
+      head: has.has(`proxy_on_${direction}_headers`),
+      trailers: has.has(`proxy_on_${direction}_trailers`),
+    });
+    this.sees = { request: seen('request'), response: seen('response') };
   }
 
   open(stream: FilterStream, config: Uint8Array | null): HttpFilter {

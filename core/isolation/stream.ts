@@ -60,63 +60,26 @@ export class IsolatedStream implements HttpFilter {
     this.config = config;
   }
 
-  requestHead(head: Head, end: boolean): Verdict {
-    this.requestSeen = end;
-    if (this.lost) return this.without('request');
-    const size = this.open(head);
-    if (!this.filter.sees.requestHead) {
-      if (!end && this.filter.wants.requestBody) lengthMayChange(head);
+  head(direction: Direction, head: Head, end: boolean): Verdict {
+    this.saw(direction, end);
+    if (this.lost) return this.without(direction);
+    const opened = this.opened ? 0 : this.open(this.stream!.requestHead);
+    if (!this.filter.sees[direction].head) {
+      if (!end && this.filter.wants[direction].body) lengthMayChange(head);
       return 'continue';
     }
-    const { number: stream } = this;
-    const event = { type: 'head', stream, direction: 'request', size, head: null, request: null, end } as const;
-    return this.show('head', { ...event, facts: null, state: null });
+    return this.show('head', direction === 'request' ? this.requestEvent(opened, end) : this.responseEvent(head, end));
   }
 
-  requestBody(body: BodyBuffer, end: boolean): Verdict {
-    this.requestSeen = end;
-    return this.bodyCame('request', body, end);
+  body(direction: Direction, body: BodyBuffer, end: boolean): Verdict {
+    this.saw(direction, end);
+    return this.bodyCame(direction, body, end);
   }
 
-  requestTrailers(trailers: Head): Verdict {
-    this.requestSeen = true;
-    if (this.lost) return this.without('request');
-    return this.filter.sees.requestTrailers ? this.trailersCame('request', trailers) : 'continue';
-  }
-
-  responseHead(head: Head, end: boolean): Verdict {
-    this.responseSeen = end;
-    if (this.lost) return this.without('response');
-    const stream = this.stream!;
-    if (!this.opened) this.open(stream.requestHead);
-    if (!this.filter.sees.responseHead) {
-      if (!end && this.filter.wants.responseBody) lengthMayChange(head);
-      return 'continue';
-    }
-    const packed = packHead(head);
-    return this.show('head', {
-      type: 'head',
-      stream: this.number,
-      direction: 'response',
-      size: packedSize(packed),
-      head: packed,
-      // Filters behind this one, or the route, may have changed it.
-      request: markOf(stream.requestHead) === this.known ? null : packHead(stream.requestHead),
-      end,
-      facts: laterFacts(stream.record),
-      state: propertiesOf(stream),
-    });
-  }
-
-  responseBody(body: BodyBuffer, end: boolean): Verdict {
-    this.responseSeen = end;
-    return this.bodyCame('response', body, end);
-  }
-
-  responseTrailers(trailers: Head): Verdict {
-    this.responseSeen = true;
-    if (this.lost) return this.without('response');
-    return this.filter.sees.responseTrailers ? this.trailersCame('response', trailers) : 'continue';
+  trailers(direction: Direction, trailers: Head): Verdict {
+    this.saw(direction, true);
+    if (this.lost) return this.without(direction);
+    return this.filter.sees[direction].trailers ? this.trailersCame(direction, trailers) : 'continue';
   }
 
   done(): void {
@@ -149,7 +112,45 @@ export class IsolatedStream implements HttpFilter {
     this.abandon(this.request.working || this.response.working);
   }
 
+  private saw(direction: Direction, end: boolean): void {
+    if (direction === 'request') this.requestSeen = end;
+    else this.responseSeen = end;
+  }
+
   // What is shown to the filter.
+
+  /** The head went with the opening of the stream, which took `size` bytes. */
+  private requestEvent(size: number, end: boolean): StreamEvent {
+    const { number: stream } = this;
+    return {
+      type: 'head',
+      stream,
+      direction: 'request',
+      size,
+      head: null,
+      request: null,
+      end,
+      facts: null,
+      state: null,
+    };
+  }
+
+  private responseEvent(head: Head, end: boolean): StreamEvent {
+    const stream = this.stream!;
+    const packed = packHead(head);
+    return {
+      type: 'head',
+      stream: this.number,
+      direction: 'response',
+      size: packedSize(packed),
+      head: packed,
+      // Filters behind this one, or the route, may have changed it.
+      request: markOf(stream.requestHead) === this.known ? null : packHead(stream.requestHead),
+      end,
+      facts: laterFacts(stream.record),
+      state: propertiesOf(stream),
+    };
+  }
 
   private open(head: Head): number {
     const stream = this.stream!;
@@ -322,8 +323,8 @@ export class IsolatedStream implements HttpFilter {
       running ||
       request.at !== 'nothing' ||
       response.at !== 'nothing' ||
-      ((wants.responseHead || wants.responseBody) && !this.responseSeen) ||
-      (wants.requestBody && !this.requestSeen);
+      ((wants.response.head || wants.response.body) && !this.responseSeen) ||
+      (wants.request.body && !this.requestSeen);
     if (!more) return;
     this.refused = true;
     failStream(stream);

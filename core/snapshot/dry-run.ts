@@ -72,7 +72,7 @@ const INERT: FilterSource = {
 function inert(name: string): FilterFactory {
   return {
     name,
-    wants: { requestHead: false, requestBody: false, responseHead: false, responseBody: false },
+    wants: { request: { head: false, body: false }, response: { head: false, body: false } },
     open() {
       throw new Error('a dry run has no requests');
     },

@@ -70,7 +70,7 @@ export function filterOf(policies: readonly Policy[], node: Node = NODE): (reque
     const head = Head.request('GET', 'reviews:9080', path, fields);
     const stream = new TestStream(head);
     const filter = factory.open(stream, null);
-    const verdict = filter.requestHead(head, true);
+    const verdict = filter.head('request', head, true);
     filter.done();
     assert.equal(verdict, stream.replies.length === 0 ? 'continue' : 'pause');
     return { reply: stream.replies[0] ?? null, head, token: stream.token };

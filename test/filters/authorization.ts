@@ -82,7 +82,7 @@ function answer(configuration: Uint8Array | null, request: Request): string {
   const stream = new TestStream(head, record);
   if (request.claims !== undefined) stream.token = verified(request.claims);
   const filter = factory.open(stream, null);
-  const verdict = filter.requestHead(head, true);
+  const verdict = filter.head('request', head, true);
   filter.done();
   runtime.retire(factory);
   if (stream.replies.length === 0) {

@@ -34,13 +34,13 @@ function send(
 ): { reply: LocalReply | undefined; fields: string[] } {
   const stream = new TestStream(Head.request(request.method ?? 'GET', 'shop', '/', request.fields ?? []));
   const filter = factory.open(stream, corsConfig(policy));
-  const verdict = filter.requestHead(stream.requestHead, true);
+  const verdict = filter.head('request', stream.requestHead, true);
   const [reply] = stream.replies;
   assert.equal(verdict, reply === undefined ? 'continue' : 'pause');
   // A route may take the origin away before it sends the request.
   stream.requestHead = Head.request('GET', 'shop', '/');
   stream.responseHead = Head.response(200, reply === undefined ? response : reply.fields);
-  assert.equal(filter.responseHead(stream.responseHead, true), 'continue');
+  assert.equal(filter.head('response', stream.responseHead, true), 'continue');
   filter.done();
   const head = stream.responseHead;
   const fields = Array.from({ length: head.size }, (_, i) => `${head.nameAt(i)}: ${head.valueAt(i)}`);
@@ -164,9 +164,9 @@ test('a route without a policy, or with bytes that are none, is not touched', ()
   for (const config of [null, new Uint8Array(0), Uint8Array.of(1, 0), new Uint8Array(64).fill(255)]) {
     const stream = new TestStream(Head.request('GET', 'shop', '/', [['origin', 'https://shop.example']]));
     const filter = factory.open(stream, config);
-    assert.equal(filter.requestHead(stream.requestHead, true), 'continue');
+    assert.equal(filter.head('request', stream.requestHead, true), 'continue');
     stream.responseHead = Head.response(200);
-    filter.responseHead(stream.responseHead, true);
+    filter.head('response', stream.responseHead, true);
     assert.equal(stream.responseHead.size, 0);
     filter.done();
   }

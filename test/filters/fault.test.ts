@@ -25,7 +25,7 @@ function send(spec: HTTPFaultInjection | null, options: Parameters<typeof runtim
   const { runtime } = runtimeFor(options);
   const stream = new TestStream(head);
   const filter = fault(runtime).open(stream, spec === null ? null : faultConfig(spec));
-  return { verdict: filter.requestHead(stream.requestHead, true), stream, filter };
+  return { verdict: filter.head('request', stream.requestHead, true), stream, filter };
 }
 
 test('a route without a fault is not touched', () => {
@@ -132,7 +132,7 @@ test('a fault of 30 percent strikes about 30 of 100 requests, the same ones for 
     for (let i = 0; i < 10_000; i++) {
       const stream = new TestStream();
       const filter = factory.open(stream, config);
-      filter.requestHead(stream.requestHead, true);
+      filter.head('request', stream.requestHead, true);
       filter.done();
       pattern += stream.replies.length;
     }
@@ -154,7 +154,7 @@ test('delay and abort are drawn independently', () => {
   for (let i = 0; i < 2000; i++) {
     const stream = new TestStream();
     const filter = factory.open(stream, config);
-    filter.requestHead(stream.requestHead, true);
+    filter.head('request', stream.requestHead, true);
     const delayed = stream.flags.includes('DI');
     // A request that is delayed and then aborted is not resumed by itself.
     const aborted = stream.replies.length > 0 || (delayed && stream.delays.length === 0);
@@ -171,7 +171,7 @@ test('bytes that are no configuration of this version inject nothing', () => {
   const { runtime } = runtimeFor();
   for (const config of [new Uint8Array(0), Uint8Array.of(2, 255, 255), new Uint8Array(21).fill(255)]) {
     const stream = new TestStream();
-    assert.equal(fault(runtime).open(stream, config).requestHead(stream.requestHead, true), 'continue');
+    assert.equal(fault(runtime).open(stream, config).head('request', stream.requestHead, true), 'continue');
   }
 });
 
@@ -182,7 +182,7 @@ function inserted(config: JsonObject, options: Parameters<typeof runtimeFor>[0] 
   const request = (...fields: [string, string][]): Outcome => {
     const stream = new TestStream(Head.request('GET', 'ratings', '/', fields));
     const filter = factory.open(stream, null);
-    return { verdict: filter.requestHead(stream.requestHead, true), stream, filter };
+    return { verdict: filter.head('request', stream.requestHead, true), stream, filter };
   };
   return { runtime, request };
 }

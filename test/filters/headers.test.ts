@@ -19,9 +19,9 @@ function pass(
   const { runtime } = runtimeFor();
   const stream = new TestStream(Head.request('GET', 'reviews', '/', request));
   const filter = headers(runtime, room.inserted.configure(config)).open(stream, null);
-  assert.equal(filter.requestHead(stream.requestHead, true), 'continue');
+  assert.equal(filter.head('request', stream.requestHead, true), 'continue');
   stream.responseHead = Head.response(200, response);
-  assert.equal(filter.responseHead(stream.responseHead, true), 'continue');
+  assert.equal(filter.head('response', stream.responseHead, true), 'continue');
   filter.done();
   return { request: fieldsOf(stream.requestHead), response: fieldsOf(stream.responseHead) };
 }

@@ -68,10 +68,10 @@ function shard(
       stream.token = new VerifiedToken(token, []);
     }
     const filter = factory.open(stream, null);
-    assert.equal(filter.requestHead(head, true), stream.replies.length === 0 ? 'continue' : 'pause');
-    if (factory.wants.responseHead && stream.replies.length === 0) {
+    assert.equal(filter.head('request', head, true), stream.replies.length === 0 ? 'continue' : 'pause');
+    if (factory.wants.response.head && stream.replies.length === 0) {
       stream.responseHead = Head.response(200);
-      filter.responseHead(stream.responseHead, true);
+      filter.head('response', stream.responseHead, true);
     }
     filter.done();
     return stream;

@@ -77,7 +77,7 @@ describe('which policies decide', () => {
     const factory = rbac(runtime, authorizationConfig([policy('allow-nothing', {})], NODE)!);
     const head = Head.request('POST', 'reviews', '/pkg.S/M', [['content-type', 'application/grpc+proto']]);
     const stream = new TestStream(head);
-    factory.open(stream, null).requestHead(head, false);
+    factory.open(stream, null).head('request', head, false);
     assert.equal(stream.replies[0].grpcStatus, 7);
   });
 });

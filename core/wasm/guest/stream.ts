@@ -68,29 +68,37 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
     instance.contexts.set(this.id, this);
   }
 
-  requestHead(head: Head, end: boolean): Verdict {
-    this.requestSeen = end;
+  head(direction: Direction, head: Head, end: boolean): Verdict {
+    const request = direction === 'request';
+    this.saw(request, end);
     const { instance } = this;
-    if (instance.dead) return this.withoutGuest('request');
-    const callback = instance.callbacks.requestHeaders;
+    if (instance.dead) return this.withoutGuest(direction);
+    const { requestHeaders, responseHeaders } = instance.callbacks;
     const outer = instance.begin(this);
     let action = 0;
     try {
       if (!this.created) this.create();
-      if (instance.frame !== null) instance.frame.offer(head, true, this, instance.host.node);
-      if (callback !== null) action = callback(this.id, fieldCount(head, 'request'), end ? 1 : 0) ?? 0;
+      if (instance.frame !== null) instance.frame.offer(head, request, this, instance.host.node);
+      // Two calls, so that each has one function to call, which the engine then inlines.
+      if (request) {
+        if (requestHeaders !== null) action = requestHeaders(this.id, fieldCount(head, 'request'), end ? 1 : 0) ?? 0;
+      } else if (responseHeaders !== null) {
+        action = responseHeaders(this.id, fieldCount(head, 'response'), end ? 1 : 0) ?? 0;
+      }
     } catch (error) {
-      return this.trapped('request', 'proxy_on_request_headers', error);
+      return this.trapped(direction, 'headers', error);
     }
-    if (!end && this.plugin.wants.requestBody) lengthMayChange(head);
-    return this.settled(outer, 'request', action);
+    const { wants } = this.plugin;
+    if (!end && (request ? wants.request : wants.response).body) lengthMayChange(head);
+    return this.settled(outer, direction, action);
   }
 
-  requestBody(body: BodyBuffer, end: boolean): Verdict {
-    this.requestSeen = end;
+  body(direction: Direction, body: BodyBuffer, end: boolean): Verdict {
+    const request = direction === 'request';
+    this.saw(request, end);
     const { instance } = this;
-    const callback = instance.callbacks.requestBody;
-    if (instance.dead) return this.withoutGuest('request');
+    const callback = request ? instance.callbacks.requestBody : instance.callbacks.responseBody;
+    if (instance.dead) return this.withoutGuest(direction);
     if (callback === null) return 'continue';
     const outer = instance.begin(this);
     let action = 0;
@@ -98,16 +106,17 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
       if (!this.created) this.create();
       action = callback(this.id, body.length, end ? 1 : 0) ?? 0;
     } catch (error) {
-      return this.trapped('request', 'proxy_on_request_body', error);
+      return this.trapped(direction, 'body', error);
     }
-    return this.settled(outer, 'request', action);
+    return this.settled(outer, direction, action);
   }
 
-  requestTrailers(trailers: Head): Verdict {
-    this.requestSeen = true;
+  trailers(direction: Direction, trailers: Head): Verdict {
+    const request = direction === 'request';
+    this.saw(request, true);
     const { instance } = this;
-    const callback = instance.callbacks.requestTrailers;
-    if (instance.dead) return this.withoutGuest('request');
+    const callback = request ? instance.callbacks.requestTrailers : instance.callbacks.responseTrailers;
+    if (instance.dead) return this.withoutGuest(direction);
     if (callback === null) return 'continue';
     const outer = instance.begin(this);
     let action = 0;
@@ -115,61 +124,9 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
       if (!this.created) this.create();
       action = callback(this.id, fieldCount(trailers, 'trailers')) ?? 0;
     } catch (error) {
-      return this.trapped('request', 'proxy_on_request_trailers', error);
+      return this.trapped(direction, 'trailers', error);
     }
-    return this.settled(outer, 'request', action);
-  }
-
-  responseHead(head: Head, end: boolean): Verdict {
-    this.responseSeen = end;
-    const { instance } = this;
-    const callback = instance.callbacks.responseHeaders;
-    if (instance.dead) return this.withoutGuest('response');
-    const outer = instance.begin(this);
-    let action = 0;
-    try {
-      if (!this.created) this.create();
-      if (instance.frame !== null) instance.frame.offer(head, false, this, instance.host.node);
-      if (callback !== null) action = callback(this.id, fieldCount(head, 'response'), end ? 1 : 0) ?? 0;
-    } catch (error) {
-      return this.trapped('response', 'proxy_on_response_headers', error);
-    }
-    if (!end && this.plugin.wants.responseBody) lengthMayChange(head);
-    return this.settled(outer, 'response', action);
-  }
-
-  responseBody(body: BodyBuffer, end: boolean): Verdict {
-    this.responseSeen = end;
-    const { instance } = this;
-    const callback = instance.callbacks.responseBody;
-    if (instance.dead) return this.withoutGuest('response');
-    if (callback === null) return 'continue';
-    const outer = instance.begin(this);
-    let action = 0;
-    try {
-      if (!this.created) this.create();
-      action = callback(this.id, body.length, end ? 1 : 0) ?? 0;
-    } catch (error) {
-      return this.trapped('response', 'proxy_on_response_body', error);
-    }
-    return this.settled(outer, 'response', action);
-  }
-
-  responseTrailers(trailers: Head): Verdict {
-    this.responseSeen = true;
-    const { instance } = this;
-    const callback = instance.callbacks.responseTrailers;
-    if (instance.dead) return this.withoutGuest('response');
-    if (callback === null) return 'continue';
-    const outer = instance.begin(this);
-    let action = 0;
-    try {
-      if (!this.created) this.create();
-      action = callback(this.id, fieldCount(trailers, 'trailers')) ?? 0;
-    } catch (error) {
-      return this.trapped('response', 'proxy_on_response_trailers', error);
-    }
-    return this.settled(outer, 'response', action);
+    return this.settled(outer, direction, action);
   }
 
   /** done, log, delete. A guest that is not done yet keeps its context, without the exchange, until it says so. */
@@ -294,8 +251,8 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
       running ||
       this.requestPaused ||
       this.responsePaused ||
-      ((wants.responseHead || wants.responseBody) && !this.responseSeen) ||
-      (wants.requestBody && !this.requestSeen);
+      ((wants.response.head || wants.response.body) && !this.responseSeen) ||
+      (wants.request.body && !this.requestSeen);
     if (!more) return;
     this.refused = true;
     failStream(stream);
@@ -317,8 +274,14 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
     return paused || answered ? 'pause' : 'continue';
   }
 
-  private trapped(direction: Direction, callback: string, error: unknown): Verdict {
-    this.plugin.vm.trapped(this.instance, this.plugin, callback, error, this);
+  /** How much of the message the guest has been shown. */
+  private saw(request: boolean, end: boolean): void {
+    if (request) this.requestSeen = end;
+    else this.responseSeen = end;
+  }
+
+  private trapped(direction: Direction, part: 'headers' | 'body' | 'trailers', error: unknown): Verdict {
+    this.plugin.vm.trapped(this.instance, this.plugin, `proxy_on_${direction}_${part}`, error, this);
     return this.withoutGuest(direction);
   }
 

@@ -2,13 +2,13 @@
 // strategy says what becomes of requests.
 
 import { FAILURES } from '../../errors.ts';
-import type { FilterFactory, FilterStream, HttpFilter, Verdict } from '../../exchange/filter.ts';
+import type { Direction, FilterFactory, FilterStream, HttpFilter, Verdict } from '../../exchange/filter.ts';
 import type { FailStrategy } from './spec.ts';
 
 /** In the place of a plugin whose module is not there. */
 export function unavailableFilter(name: string, strategy: FailStrategy): FilterFactory {
   const open = (stream: FilterStream): HttpFilter => standIn(stream, strategy);
-  return { name, wants: { requestHead: true, requestBody: false, responseHead: false, responseBody: false }, open };
+  return { name, wants: { request: { head: true, body: false }, response: { head: false, body: false } }, open };
 }
 
 /** What one stream passes instead of the plugin. */
@@ -25,12 +25,9 @@ export function failStream(stream: FilterStream): void {
 
 /** A filter that is not there. */
 const ABSENT: HttpFilter = {
-  requestHead: () => 'continue',
-  requestBody: () => 'continue',
-  requestTrailers: () => 'continue',
-  responseHead: () => 'continue',
-  responseBody: () => 'continue',
-  responseTrailers: () => 'continue',
+  head: () => 'continue',
+  body: () => 'continue',
+  trailers: () => 'continue',
   done: () => undefined,
 };
 
@@ -41,24 +38,15 @@ class Failed implements HttpFilter {
   constructor(stream: FilterStream) {
     this.stream = stream;
   }
-  requestHead(): Verdict {
-    return this.refuse();
+  head(direction: Direction): Verdict {
+    // The refusal itself passes here on its way back.
+    return direction === 'response' && this.refused ? 'continue' : this.refuse();
   }
-  requestBody(): Verdict {
-    return this.refuse();
+  body(direction: Direction): Verdict {
+    return direction === 'response' ? 'continue' : this.refuse();
   }
-  requestTrailers(): Verdict {
-    return this.refuse();
-  }
-  // The refusal itself passes here on its way back.
-  responseHead(): Verdict {
-    return this.refused ? 'continue' : this.refuse();
-  }
-  responseBody(): Verdict {
-    return 'continue';
-  }
-  responseTrailers(): Verdict {
-    return 'continue';
+  trailers(direction: Direction): Verdict {
+    return direction === 'response' ? 'continue' : this.refuse();
   }
   done(): void {}
 

@@ -1,7 +1,7 @@
 // A virtual machine: the plugins that share one instance of one module, and what happens when that instance dies:
 // its open streams go the way of their plugin's strategy, and a fresh instance is started with growing pauses.
 
-import type { FilterFactory } from '../../exchange/filter.ts';
+import type { Wants } from '../../exchange/filter.ts';
 import { WasmConnection } from './connection.ts';
 import type { Host } from './host.ts';
 import { type Callback, type Callbacks, type Context, Instance } from './instance.ts';
@@ -311,18 +311,14 @@ function because(instance: Instance): string {
 }
 
 /** The phases that a module has callbacks for. */
-export function wantsOf(module: WebAssembly.Module): FilterFactory['wants'] {
+export function wantsOf(module: WebAssembly.Module): Wants {
   const has = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
   const requestBody = has.has('proxy_on_request_body');
   const responseBody = has.has('proxy_on_response_body');
-  const wants = {
-    // Who may change a body is asked at the head, where the length that was announced is given up.
-    requestHead: has.has('proxy_on_request_headers') || requestBody,
-    requestBody,
-    responseHead: has.has('proxy_on_response_headers') || responseBody,
-    responseBody,
-  };
+  // Who may change a body is asked at the head, where the length that was announced is given up.
+  const requestHead = has.has('proxy_on_request_headers') || requestBody;
+  const response = { head: has.has('proxy_on_response_headers') || responseBody, body: responseBody };
   // A filter that only logs has to be entered to hear of the stream at all.
-  if (!Object.values(wants).includes(true)) wants.requestHead = true;
-  return wants;
+  const onlyLogs = !requestHead && !response.head;
+  return { request: { head: requestHead || onlyLogs, body: requestBody }, response };
 }

@@ -100,8 +100,8 @@ export class TrialExchange implements FilterManagerCallbacks {
 
   begin(): void {
     const { body } = this.request;
-    this.manager.enter(body.length === 0);
-    if (body.length > 0 && !this.ended && !this.answered) this.manager.requestBody(body, true);
+    this.manager.head('request', body.length === 0);
+    if (body.length > 0 && !this.ended && !this.answered) this.manager.body('request', body, true);
   }
 
   /** The client is gone: an exchange that is still held ends, too. */
@@ -203,8 +203,8 @@ export class TrialExchange implements FilterManagerCallbacks {
     this.answered = true;
     this.responseHead = head;
     this.responseCode = head.status;
-    this.manager.responseHead(head, body.length === 0);
-    if (body.length > 0 && !this.ended) this.manager.responseBody(body, true);
+    this.manager.head('response', body.length === 0);
+    if (body.length > 0 && !this.ended) this.manager.body('response', body, true);
   }
 
   private rememberLocal(reply: LocalReply): void {

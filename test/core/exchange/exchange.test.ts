@@ -4,7 +4,7 @@ import { DEFAULT_RETRIES, type RetryPolicy, retryPolicy } from '../../../core/bu
 import { flagNames } from '../../../core/errors.ts';
 import { Attempt } from '../../../core/exchange/attempt.ts';
 import { Exchange } from '../../../core/exchange/exchange.ts';
-import type { FilterFactory, FilterStream, HttpFilter } from '../../../core/exchange/filter.ts';
+import type { Direction, FilterFactory, FilterStream } from '../../../core/exchange/filter.ts';
 import { FilterChain } from '../../../core/exchange/filter-chain.ts';
 import { routeReply } from '../../../core/exchange/forward.ts';
 import type { ExchangeRecord } from '../../../core/exchange/record.ts';
@@ -60,31 +60,23 @@ function bench() {
 }
 
 /** A filter that holds every answer back. */
-function holding(
-  phase: 'responseHead' | 'responseBody',
-  seen: string[],
-): { factory: FilterFactory; at(): FilterStream } {
+function holding(phase: 'head' | 'body', seen: string[]): { factory: FilterFactory; at(): FilterStream } {
   let stream: FilterStream;
-  const pass: HttpFilter = {
-    requestHead: () => 'continue',
-    requestBody: () => 'continue',
-    requestTrailers: () => 'continue',
-    responseHead: () => 'continue',
-    responseBody: () => 'continue',
-    responseTrailers: () => 'continue',
-    done: () => seen.push('done'),
-  };
   const factory: FilterFactory = {
     name: 'holding',
-    wants: { requestHead: true, requestBody: true, responseHead: true, responseBody: true },
+    wants: { request: { head: true, body: true }, response: { head: true, body: true } },
     open(opened) {
       stream = opened;
+      const hold = (verb: 'head' | 'body') => (direction: Direction) => {
+        if (direction === 'request' || verb !== phase) return 'continue';
+        seen.push(verb);
+        return 'pause';
+      };
       return {
-        ...pass,
-        [phase]: () => {
-          seen.push(phase);
-          return 'pause';
-        },
+        head: hold('head'),
+        body: hold('body'),
+        trailers: () => 'continue',
+        done: () => seen.push('done'),
       };
     },
   };
@@ -106,7 +98,7 @@ function answering(factory: FilterFactory): Route {
 test('a failure while a filter holds the answer back is answered at once, whole, and recorded once', () => {
   const { exchange, out, records, pass } = bench();
   const seen: string[] = [];
-  const filter = holding('responseHead', seen);
+  const filter = holding('head', seen);
   exchange.route = answering(filter.factory);
   exchange.enterFilters();
   assert.deepEqual(out, []);
@@ -117,14 +109,14 @@ test('a failure while a filter holds the answer back is answered at once, whole,
     records.map(({ responseCode, flags }) => [responseCode, flagNames(flags)]),
     [[504, 'UT']],
   );
-  assert.deepEqual(seen, ['responseHead', 'done']);
+  assert.deepEqual(seen, ['head', 'done']);
   filter.at().resume('response');
   assert.equal(out.length, 2);
 });
 
 test('when the head of the answer is out already, the answer is cut off', () => {
   const { exchange, out, records, pass } = bench();
-  const filter = holding('responseBody', []);
+  const filter = holding('body', []);
   exchange.route = answering(filter.factory);
   exchange.enterFilters();
   exchange.startDeadline(1000);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
-import type { FilterFactory, FilterStream, HttpFilter, LocalReply, Verdict } from '../../../core/exchange/filter.ts';
+import type { Direction, FilterFactory, FilterStream, LocalReply, Verdict } from '../../../core/exchange/filter.ts';
 import { FilterChain } from '../../../core/exchange/filter-chain.ts';
 import { FilterManager } from '../../../core/exchange/filter-manager.ts';
 import { replyResponse } from '../../../core/exchange/local-reply.ts';
@@ -59,17 +59,23 @@ class Outside {
   reply(reply: LocalReply): void {
     const answer = replyResponse(reply);
     this.responseHead = answer.head;
-    this.manager!.responseHead(answer.head, false);
-    this.manager!.responseBody(answer.body, true);
+    this.manager!.head('response', false);
+    this.manager!.body('response', answer.body, true);
+  }
+  /** The upstream answers. */
+  respond(head: Head, end: boolean): void {
+    this.responseHead = head;
+    this.manager!.head('response', end);
   }
   replaceResponse(reply: LocalReply) {
-    return replyResponse(reply);
+    const answer = replyResponse(reply);
+    this.responseHead = answer.head;
+    return answer;
   }
 }
 
-type Behaviour = Partial<{
-  [K in Exclude<keyof HttpFilter, 'done'>]: (stream: FilterStream, body: BodyBuffer) => Verdict;
-}>;
+type Phase = `${Direction}${'Head' | 'Body' | 'Trailers'}`;
+type Behaviour = Partial<Record<Phase, (stream: FilterStream, body: BodyBuffer) => Verdict>>;
 
 const calls: string[] = [];
 const streams = new Map<string, FilterStream>();
@@ -77,20 +83,17 @@ const streams = new Map<string, FilterStream>();
 function filter(name: string, behaviour: Behaviour = {}): FilterFactory {
   return {
     name,
-    wants: { requestHead: true, requestBody: true, responseHead: true, responseBody: true },
+    wants: { request: { head: true, body: true }, response: { head: true, body: true } },
     open(stream) {
       streams.set(name, stream);
-      const run = (phase: Exclude<keyof HttpFilter, 'done'>, body?: BodyBuffer): Verdict => {
+      const run = (phase: Phase, body?: BodyBuffer): Verdict => {
         calls.push(`${name}.${phase}${body === undefined ? '' : `(${body.bytes()})`}`);
         return behaviour[phase]?.(stream, body!) ?? 'continue';
       };
       return {
-        requestHead: () => run('requestHead'),
-        requestBody: (body) => run('requestBody', body),
-        requestTrailers: () => run('requestTrailers'),
-        responseHead: () => run('responseHead'),
-        responseBody: (body) => run('responseBody', body),
-        responseTrailers: () => run('responseTrailers'),
+        head: (direction) => run(`${direction}Head`),
+        body: (direction, body) => run(`${direction}Body`, body),
+        trailers: (direction) => run(`${direction}Trailers`),
         done: () => calls.push(`${name}.done`),
       };
     },
@@ -117,11 +120,11 @@ function through(...filters: FilterFactory[]) {
 }
 
 test('a request passes the filters in order and its response comes back in reverse', () => {
-  const { manager, out, stop } = through(filter('a'), filter('b'));
-  manager.enter(false);
-  manager.requestBody(Buffer.from('x'), true);
-  manager.responseHead(Head.response(200), false);
-  manager.responseBody(Buffer.from('y'), true);
+  const { manager, out, stop, outside } = through(filter('a'), filter('b'));
+  manager.head('request', false);
+  manager.body('request', Buffer.from('x'), true);
+  outside.respond(Head.response(200), false);
+  manager.body('response', Buffer.from('y'), true);
   manager.end();
   assert.deepEqual(calls, [
     'a.requestHead',
@@ -141,9 +144,9 @@ test('a request passes the filters in order and its response comes back in rever
 
 test('what a filter holds of a body that was lent stays as it was', () => {
   const { manager, out, stop } = through(filter('a'), filter('b', { requestBody: () => 'pause' }));
-  manager.enter(false);
-  passBorrowed({ receive: (piece) => manager.requestBody(piece, false) }, Buffer.from('x'));
-  passBorrowed({ receive: (piece) => manager.requestBody(piece, true) }, Buffer.from('y'));
+  manager.head('request', false);
+  passBorrowed({ receive: (piece) => manager.body('request', piece, false) }, Buffer.from('x'));
+  passBorrowed({ receive: (piece) => manager.body('request', piece, true) }, Buffer.from('y'));
   streams.get('b')!.resume('request');
   assert.deepEqual(out, ['forward head', 'forward xy end']);
   stop();
@@ -151,9 +154,9 @@ test('what a filter holds of a body that was lent stays as it was', () => {
 
 test('a head that is paused holds the body before the filter that paused it', () => {
   const { manager, out, stop } = through(filter('a'), filter('b', { requestHead: () => 'pause' }), filter('c'));
-  manager.enter(false);
-  manager.requestBody(Buffer.from('x'), false);
-  manager.requestBody(Buffer.from('y'), true);
+  manager.head('request', false);
+  manager.body('request', Buffer.from('x'), false);
+  manager.body('request', Buffer.from('y'), true);
   assert.deepEqual(out, []);
   assert.deepEqual(calls, ['a.requestHead', 'b.requestHead', 'a.requestBody(x)', 'a.requestBody(y)']);
   streams.get('b')!.resume('request');
@@ -165,8 +168,8 @@ test('a head that is paused holds the body before the filter that paused it', ()
 test('a filter that pauses on the body sees all of it so far each time', () => {
   let seen = 0;
   const { manager, out, stop } = through(filter('a', { requestBody: () => (++seen < 3 ? 'pause' : 'continue') }));
-  manager.enter(false);
-  for (const part of ['x', 'y', 'z']) manager.requestBody(Buffer.from(part), part === 'z');
+  manager.head('request', false);
+  for (const part of ['x', 'y', 'z']) manager.body('request', Buffer.from(part), part === 'z');
   assert.deepEqual(calls.slice(1), ['a.requestBody(x)', 'a.requestBody(xy)', 'a.requestBody(xyz)']);
   assert.deepEqual(out, ['forward head', 'forward xyz end']);
   stop();
@@ -174,10 +177,12 @@ test('a filter that pauses on the body sees all of it so far each time', () => {
 
 test('after a held body was let go the next chunk comes alone', () => {
   let seen = 0;
-  const { manager, out, stop } = through(filter('a', { responseBody: () => (++seen === 1 ? 'pause' : 'continue') }));
-  manager.enter(true);
-  manager.responseHead(Head.response(200), false);
-  for (const part of ['x', 'y', 'z']) manager.responseBody(Buffer.from(part), part === 'z');
+  const { manager, out, stop, outside } = through(
+    filter('a', { responseBody: () => (++seen === 1 ? 'pause' : 'continue') }),
+  );
+  manager.head('request', true);
+  outside.respond(Head.response(200), false);
+  for (const part of ['x', 'y', 'z']) manager.body('response', Buffer.from(part), part === 'z');
   assert.deepEqual(calls.slice(2), ['a.responseBody(x)', 'a.responseBody(xy)', 'a.responseBody(z)']);
   assert.deepEqual(out, ['forward head end', 'send 200', 'send xy', 'send z end']);
   stop();
@@ -192,8 +197,8 @@ test('what a filter splices into a body is what goes on', () => {
       },
     }),
   );
-  manager.enter(false);
-  manager.requestBody(Buffer.from('abcd'), true);
+  manager.head('request', false);
+  manager.body('request', Buffer.from('abcd'), true);
   assert.deepEqual(out, ['forward head', 'forward a---d end']);
   stop();
 });
@@ -210,7 +215,7 @@ test('a local reply is seen by the filters entered so far, and later ones never 
     }),
     filter('c'),
   );
-  manager.enter(false);
+  manager.head('request', false);
   assert.deepEqual(calls, [
     'a.requestHead',
     'b.requestHead',
@@ -225,7 +230,7 @@ test('a local reply is seen by the filters entered so far, and later ones never 
 
 test('a reply in place of a response is seen only by the filters that the response has not passed', () => {
   const reply: LocalReply = { status: 502, details: 'no', body: 'bad', fields: [], grpcStatus: -1 };
-  const { manager, out, stop } = through(
+  const { manager, out, stop, outside } = through(
     filter('a'),
     filter('b', {
       responseHead: (stream) => {
@@ -234,8 +239,8 @@ test('a reply in place of a response is seen only by the filters that the respon
       },
     }),
   );
-  manager.enter(true);
-  manager.responseHead(Head.response(200), false);
+  manager.head('request', true);
+  outside.respond(Head.response(200), false);
   assert.deepEqual(calls.slice(2), ['b.responseHead', 'a.responseHead', 'a.responseBody(bad)']);
   assert.deepEqual(out.slice(1), ['send 502', 'send bad end']);
   stop();
@@ -250,7 +255,7 @@ test('a delayed request goes on when its time has come', () => {
       },
     }),
   );
-  manager.enter(true);
+  manager.head('request', true);
   at(90);
   assert.deepEqual(out, []);
   at(140);
@@ -267,25 +272,25 @@ test('a resume within the callback that pauses is a continue', () => {
       },
     }),
   );
-  manager.enter(true);
+  manager.head('request', true);
   assert.deepEqual(out, ['forward head end']);
   stop();
 });
 
 test('a held body over the limit is refused', () => {
   const { manager, out, stop } = through(filter('a', { requestHead: () => 'pause' }));
-  manager.enter(false);
-  manager.requestBody(Buffer.alloc(1 << 20), false);
-  manager.requestBody(Buffer.alloc(1), false);
+  manager.head('request', false);
+  manager.body('request', Buffer.alloc(1 << 20), false);
+  manager.body('request', Buffer.alloc(1), false);
   assert.deepEqual(out, ['fail payload_too_large']);
   stop();
 });
 
 test('trailers wait behind a paused body and follow it', () => {
   const { manager, out, stop } = through(filter('a', { requestBody: () => 'pause' }));
-  manager.enter(false);
-  manager.requestBody(Buffer.from('x'), false);
-  manager.requestTrailers(Head.response(0));
+  manager.head('request', false);
+  manager.body('request', Buffer.from('x'), false);
+  manager.trailers('request', Head.response(0));
   assert.deepEqual(out, ['forward head']);
   streams.get('a')!.resume('request');
   assert.deepEqual(out, ['forward head', 'forward x', 'forward trailers']);
@@ -301,7 +306,7 @@ test('a filter that closes its stream cuts the exchange off, and hears of the en
       },
     }),
   );
-  manager.enter(true);
+  manager.head('request', true);
   manager.end();
   assert.deepEqual(out, ['cut']);
   assert.deepEqual(calls, ['a.requestHead', 'a.done']);
@@ -311,7 +316,7 @@ test('a filter that closes its stream cuts the exchange off, and hears of the en
 test('a request stays paused when the next filter pauses as well', () => {
   const pausing = { requestHead: (): Verdict => 'pause' };
   const { manager, outside, stop } = through(filter('a', pausing), filter('b', pausing));
-  manager.enter(false);
+  manager.head('request', false);
   streams.get('a')!.resume('request');
   assert.equal(outside.requestPaused, true);
   streams.get('b')!.resume('request');
@@ -320,7 +325,7 @@ test('a request stays paused when the next filter pauses as well', () => {
 });
 
 test('a resume of one direction within a callback of the other takes effect, and lets only that one go on', () => {
-  const { manager, out, stop } = through(
+  const { manager, out, stop, outside } = through(
     filter('a', {
       requestBody: () => 'pause',
       responseHead: (stream) => {
@@ -329,9 +334,9 @@ test('a resume of one direction within a callback of the other takes effect, and
       },
     }),
   );
-  manager.enter(false);
-  manager.requestBody(Buffer.from('x'), true);
-  manager.responseHead(Head.response(200), true);
+  manager.head('request', false);
+  manager.body('request', Buffer.from('x'), true);
+  outside.respond(Head.response(200), true);
   assert.deepEqual(out, ['forward head', 'forward x end']);
   stop();
 });

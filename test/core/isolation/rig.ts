@@ -129,30 +129,30 @@ export class Visit {
 
   /** The request's head; more follows. */
   enter(): void {
-    this.manager.enter(false);
+    this.manager.head('request', false);
   }
 
   /** The request's head, and then its body. Without chunks the head ends it. */
   begin(...chunks: string[]): this {
-    this.manager.enter(chunks.length === 0);
+    this.manager.head('request', chunks.length === 0);
     for (const [i, chunk] of chunks.entries()) this.send(chunk, i === chunks.length - 1);
     return this;
   }
 
   send(chunk: string | Buffer, end = false): void {
-    if (!this.over) this.manager.requestBody(Buffer.from(chunk), end);
+    if (!this.over) this.manager.body('request', Buffer.from(chunk), end);
   }
 
   /** The request's trailers. */
   trail(fields: Readonly<Record<string, string>>): void {
-    this.manager.requestTrailers(Head.response(0, Object.entries(fields)));
+    this.manager.trailers('request', Head.response(0, Object.entries(fields)));
   }
 
   answer(fields: Readonly<Record<string, string>>, ...chunks: string[]): void {
     this.responseHead = Head.response(200, Object.entries(fields));
-    this.manager.responseHead(this.responseHead, chunks.length === 0);
+    this.manager.head('response', chunks.length === 0);
     for (const [i, chunk] of chunks.entries()) {
-      if (!this.over) this.manager.responseBody(Buffer.from(chunk), i === chunks.length - 1);
+      if (!this.over) this.manager.body('response', Buffer.from(chunk), i === chunks.length - 1);
     }
   }
 
@@ -257,8 +257,8 @@ export class Visit {
     const { head, body, details } = replyResponse(reply);
     this.note(`reply ${reply.status} ${details}`);
     this.responseHead = head;
-    this.manager.responseHead(head, body.length === 0);
-    if (body.length > 0) this.manager.responseBody(body, true);
+    this.manager.head('response', body.length === 0);
+    if (body.length > 0) this.manager.body('response', body, true);
   }
   replaceResponse(reply: LocalReply): LocalResponse {
     this.note(`replaced by ${reply.status}`);

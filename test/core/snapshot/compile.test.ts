@@ -40,7 +40,7 @@ function node(role: Node['role'], labels: Record<string, string> = {}): Node {
 }
 
 function unopened(name: string): FilterFactory {
-  const wants = { requestHead: false, requestBody: false, responseHead: false, responseBody: false };
+  const wants = { request: { head: false, body: false }, response: { head: false, body: false } };
   return { name, wants, open: () => assert.fail('a compile opens no filter') };
 }
 

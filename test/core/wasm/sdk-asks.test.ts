@@ -49,7 +49,7 @@ function asking() {
   const open = (path: string) => {
     const stream = new TestStream(Head.request('GET', 'a', path));
     const filter = factory.open(stream, null);
-    return { stream, filter, verdict: filter.requestHead(stream.requestHead, true) };
+    return { stream, filter, verdict: filter.head('request', stream.requestHead, true) };
   };
   return { service, runtime, said, open };
 }

@@ -16,7 +16,7 @@ function found(text: string | Buffer): string {
   const factory = runtime.configure({ ...spec, configuration: Buffer.from(text) });
   const stream = new TestStream(Head.request('GET', 'a', '/'));
   const filter = factory.open(stream, null);
-  filter.requestHead(stream.requestHead, true);
+  filter.head('request', stream.requestHead, true);
   filter.done();
   runtime.retire(factory);
   return Buffer.from(stream.requestHead.get(FOUND) ?? '', 'latin1').toString();

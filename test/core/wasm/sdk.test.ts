@@ -26,14 +26,17 @@ function addHeader(): { factory: FilterFactory; memory: () => number } {
 describe('a header filter', () => {
   test('reads a request header, sets another, and marks the response', () => {
     const { factory } = addHeader();
-    assert.deepEqual(factory.wants, { requestHead: true, requestBody: false, responseHead: true, responseBody: false });
+    assert.deepEqual(factory.wants, {
+      request: { head: true, body: false },
+      response: { head: true, body: false },
+    });
     const head = Head.request('GET', 'reviews', '/', [['User-Agent', 'curl/8']]);
     const stream = new TestStream(head);
     const filter = factory.open(stream, null);
-    assert.equal(filter.requestHead(head, true), 'continue');
+    assert.equal(filter.head('request', head, true), 'continue');
     assert.equal(head.get(AGENT), 'curl/8');
     stream.responseHead = Head.response(200);
-    assert.equal(filter.responseHead(stream.responseHead, true), 'continue');
+    assert.equal(filter.head('response', stream.responseHead, true), 'continue');
     assert.equal(stream.responseHead.get(SERVED), 'weft');
     filter.done();
   });
@@ -45,7 +48,7 @@ describe('a header filter', () => {
       [[['user-agent', '']], ''],
     ] as const) {
       const stream = new TestStream(Head.request('GET', 'a', '/', fields));
-      factory.open(stream, null).requestHead(stream.requestHead, true);
+      factory.open(stream, null).head('request', stream.requestHead, true);
       assert.equal(stream.requestHead.get(AGENT), expected);
     }
   });
@@ -71,7 +74,7 @@ describe('a header filter', () => {
     const stream = new TestStream(Head.request('GET', 'reviews', '/', [['User-Agent', 'curl/8']]));
     const once = () => {
       const filter = factory.open(stream, null);
-      filter.requestHead(stream.requestHead, true);
+      filter.head('request', stream.requestHead, true);
       filter.done();
       stream.requestHead.added.length = 2;
     };
@@ -87,12 +90,12 @@ describe('a header filter', () => {
       const stream = new TestStream(Head.request('GET', 'a', '/', [['user-agent', `agent ${i}`]]));
       return { stream, filter: factory.open(stream, null) };
     });
-    for (const { stream, filter } of open) filter.requestHead(stream.requestHead, true);
+    for (const { stream, filter } of open) filter.head('request', stream.requestHead, true);
     for (let i = 0; i < open.length; i += 3) open[i].filter.done();
     for (let i = 1; i < open.length; i += 3) {
       const { stream, filter } = open[i];
       stream.responseHead = Head.response(200);
-      filter.responseHead(stream.responseHead, true);
+      filter.head('response', stream.responseHead, true);
       assert.equal(stream.responseHead.get(SERVED), 'weft');
       filter.done();
     }
@@ -106,7 +109,7 @@ describe('a header filter', () => {
     for (let i = 0; i < 50; i++) {
       const stream = new TestStream(Head.request('GET', 'a', '/', [['user-agent', large]]));
       const filter = factory.open(stream, null);
-      filter.requestHead(stream.requestHead, true);
+      filter.head('request', stream.requestHead, true);
       assert.equal(stream.requestHead.get(AGENT), large);
       filter.done();
       sizes.push(memory());
@@ -119,16 +122,16 @@ describe('a filter with state', () => {
   const run = (factory: FilterFactory, path: string, ...body: string[]): [string, string] => {
     const stream = new TestStream(Head.request('POST', 'a', path));
     const filter = factory.open(stream, null);
-    filter.requestHead(stream.requestHead, false);
+    filter.head('request', stream.requestHead, false);
     for (const part of body) {
       const buffer = new BodyBuffer();
       buffer.append(Buffer.from(part));
       stream.bodies.request = buffer;
-      filter.requestBody(buffer, part === body.at(-1));
+      filter.body('request', buffer, part === body.at(-1));
     }
     const head = Head.response(200);
     stream.responseHead = head;
-    filter.responseHead(head, true);
+    filter.head('response', head, true);
     filter.done();
     return [head.get(new FieldName('x-path')) ?? '', head.get(new FieldName('x-request-size')) ?? ''];
   };
@@ -187,38 +190,38 @@ describe('what else a filter can do', () => {
 
   test('wait for a whole body and change it', () => {
     const { stream, filter } = open();
-    assert.equal(filter.requestHead(stream.requestHead, false), 'continue');
+    assert.equal(filter.head('request', stream.requestHead, false), 'continue');
     const body = new BodyBuffer();
     stream.bodies.request = body;
     body.append(Buffer.from('hello '));
-    assert.equal(filter.requestBody(body, false), 'pause');
+    assert.equal(filter.body('request', body, false), 'pause');
     body.append(Buffer.from('world'));
-    assert.equal(filter.requestBody(body, true), 'continue');
+    assert.equal(filter.body('request', body, true), 'continue');
     assert.equal(body.bytes().toString(), '<HELLO WORLD>');
   });
 
   test('change the length of a body: what was announced is not promised on, unless no filter looks at bodies', () => {
     const { stream, filter } = open();
     stream.requestHead.contentLength = 11;
-    filter.requestHead(stream.requestHead, false);
+    filter.head('request', stream.requestHead, false);
     assert.equal(stream.requestHead.contentLength, -1);
     stream.requestHead.contentLength = 11;
-    addHeader().factory.open(stream, null).requestHead(stream.requestHead, false);
+    addHeader().factory.open(stream, null).head('request', stream.requestHead, false);
     assert.equal(stream.requestHead.contentLength, 11);
   });
 
   test('add to trailers', () => {
     const { stream, filter } = open();
-    filter.requestHead(stream.requestHead, false);
+    filter.head('request', stream.requestHead, false);
     const trailers = Head.response(0);
     stream.requestTrailers = trailers;
-    filter.requestTrailers(trailers);
+    filter.trailers('request', trailers);
     assert.equal(trailers.get(new FieldName('x-trailer')), 'note');
   });
 
   test('answer itself', () => {
     const { stream, filter } = open([['x-deny', '451']]);
-    assert.equal(filter.requestHead(stream.requestHead, true), 'pause');
+    assert.equal(filter.head('request', stream.requestHead, true), 'pause');
     assert.deepEqual(
       stream.replies.map(({ status, details, body }) => [status, details, Buffer.from(body).toString()]),
       [[451, 'note', '451']],
@@ -229,7 +232,7 @@ describe('what else a filter can do', () => {
     let now = 0;
     const timers = new Timers(20, () => now);
     const { stream, filter } = open([['x-hold', '100']], { timers });
-    assert.equal(filter.requestHead(stream.requestHead, true), 'pause');
+    assert.equal(filter.head('request', stream.requestHead, true), 'pause');
     now = 60;
     timers.advance();
     assert.deepEqual(stream.resumed, []);
@@ -242,10 +245,10 @@ describe('what else a filter can do', () => {
 
   test('log, and share data between streams', () => {
     const { runtime, lines, stream, filter } = open();
-    filter.requestHead(stream.requestHead, true);
+    filter.head('request', stream.requestHead, true);
     filter.done();
     const again = runtime.configure(specFor(shout)).open(stream, null);
-    again.requestHead(stream.requestHead, true);
+    again.head('request', stream.requestHead, true);
     again.done();
     assert.deepEqual(
       lines.map(({ message }) => message),
@@ -255,7 +258,7 @@ describe('what else a filter can do', () => {
 
   test('a message below the level is not sent to the host', () => {
     const { runtime, lines, stream, filter } = open([], { logLevel: 'error' });
-    filter.requestHead(stream.requestHead, true);
+    filter.head('request', stream.requestHead, true);
     filter.done();
     assert.deepEqual(lines, []);
     runtime.stop();

@@ -29,7 +29,7 @@ const patient = (): Uint8Array =>
 function opened(): Calls {
   const calls = new Calls(patient());
   calls.end();
-  calls.context.requestHead(calls.stream.requestHead, true);
+  calls.context.head('request', calls.stream.requestHead, true);
   calls.context.done();
   return calls;
 }

@@ -85,9 +85,9 @@ function run({ factory, lines }: Side, requestHead: Head, responseHead: Head, se
     responseHead,
   });
   const filter = factory.open(stream, seed % 4 === 0 ? null : Buffer.alloc(seed % 5000, 'c'));
-  const request = filter.requestHead(requestHead, true);
+  const request = filter.head('request', requestHead, true);
   stream.responseHead = responseHead;
-  const response = filter.responseHead(responseHead, true);
+  const response = filter.head('response', responseHead, true);
   filter.done();
   return {
     request,
@@ -133,7 +133,7 @@ test('a header that was read is found without a call in the requests that follow
       };
       Object.defineProperty(stream, 'requestHead', { get: count });
       const filter = factory.open(stream, null);
-      filter.requestHead(head, true);
+      filter.head('request', head, true);
       filter.done();
       counts.push(calls);
       assert.deepEqual(

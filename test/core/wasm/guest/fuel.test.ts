@@ -41,7 +41,7 @@ function running(bytes: Uint8Array, fuel: { callback: number; stream: number; se
     open() {
       const stream = new TestStream();
       const filter = factory.open(stream, null);
-      return { stream, run: () => filter.requestHead(stream.requestHead, true) };
+      return { stream, run: () => filter.head('request', stream.requestHead, true) };
     },
     pass(by: number) {
       ms += by;
@@ -74,7 +74,7 @@ suite('what a metered guest may spend', () => {
       const { runtime } = runtimeFor({ fuel });
       const limits = { ...DEFAULT_LIMITS, fuelPerCallback };
       const stream = new TestStream();
-      runtime.configure(specFor(bytes, { limits })).open(stream, null).requestHead(stream.requestHead, true);
+      runtime.configure(specFor(bytes, { limits })).open(stream, null).head('request', stream.requestHead, true);
       runtime.stop();
       return stream.replies.length > 0;
     };

@@ -67,7 +67,7 @@ function asked(question: Partial<Question> = {}, changes: Partial<PluginSpec> = 
   const send = () => {
     const stream = new TestStream();
     const filter = factory.open(stream, null);
-    return { stream, filter, verdict: filter.requestHead(stream.requestHead, true) };
+    return { stream, filter, verdict: filter.head('request', stream.requestHead, true) };
   };
   return { runtime, lines, upstreams, factory, send, bytes };
 }
@@ -188,7 +188,7 @@ describe('a call of a filter', () => {
     const { filter, stream } = send();
     const { stream: other } = send();
     stream.bodies.request = null;
-    filter.requestBody({ length: 1 } as never, true);
+    filter.body('request', { length: 1 } as never, true);
     assert.deepEqual(
       upstreams.sent.map(({ givenUp }) => givenUp),
       [true, true],

@@ -30,7 +30,7 @@ suite('a metered guest in the host', () => {
   test('an endless loop in a callback is a trap that says why, and the request is refused', () => {
     const { stream, filter } = open(`(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
       (loop $l (br $l)) (i32.const 0))`);
-    assert.equal(filter.requestHead(stream.requestHead, true), 'pause');
+    assert.equal(filter.head('request', stream.requestHead, true), 'pause');
     assert.match(
       lines.at(-1)?.message ?? '',
       /trapped in proxy_on_request_headers: ran for too long: its fuel for one callback is spent/,
@@ -41,7 +41,7 @@ suite('a metered guest in the host', () => {
   test('endless recursion is a trap', () => {
     const { stream, filter } = open(`(func $f (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
       (call $f (local.get 0) (local.get 1) (local.get 2)))`);
-    assert.equal(filter.requestHead(stream.requestHead, true), 'pause');
+    assert.equal(filter.head('request', stream.requestHead, true), 'pause');
     assert.match(lines.at(-1)?.message ?? '', /its fuel for one callback is spent|stack exhausted/);
   });
 
@@ -49,7 +49,7 @@ suite('a metered guest in the host', () => {
     const { stream, filter } = open(`(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
       (local $i i32) (local.set $i (i32.const 5000))
       (loop $l (local.set $i (i32.sub (local.get $i) (i32.const 1))) (br_if $l (local.get $i))) (i32.const 0))`);
-    for (let i = 0; i < 20; i++) assert.equal(filter.requestHead(stream.requestHead, true), 'continue');
+    for (let i = 0; i < 20; i++) assert.equal(filter.head('request', stream.requestHead, true), 'continue');
   });
 
   test('an endless loop while it starts or is configured is a refusal', () => {
@@ -89,9 +89,9 @@ suite('our filters do the same when they are metered', () => {
       const outcome: unknown[] = [];
       try {
         const filter = runtime.configure(specFor(bytes, { configuration: configured })).open(stream, configured);
-        outcome.push(filter.requestHead(request, false));
+        outcome.push(filter.head('request', request, false));
         stream.responseHead = Head.response(200, [['server', 'x']]);
-        outcome.push(filter.responseHead(stream.responseHead, true));
+        outcome.push(filter.head('response', stream.responseHead, true));
         filter.done();
       } catch (error) {
         if (!(error instanceof PluginRefused)) throw error;

@@ -35,7 +35,7 @@ function failing(strategy: 'FAIL_CLOSE' | 'FAIL_OPEN' | 'FAIL_RELOAD', bytes = B
   const factory = runtime.configure(specFor(bytes, { failStrategy: strategy }));
   const send = (stream: TestStream) => {
     const filter = factory.open(stream, null);
-    return { stream, filter, verdict: filter.requestHead(stream.requestHead, true) };
+    return { stream, filter, verdict: filter.head('request', stream.requestHead, true) };
   };
   const pass = (ms: number): void => {
     now += ms;
@@ -72,7 +72,7 @@ describe('a trap', () => {
     const { stream, verdict, filter } = send(fatal());
     assert.equal(verdict, 'continue');
     assert.equal(stream.replies.length, 0);
-    assert.equal(filter.responseHead(Head.response(200), true), 'continue');
+    assert.equal(filter.head('response', Head.response(200), true), 'continue');
     filter.done();
     const next = send(calm());
     assert.equal(next.verdict, 'continue');
@@ -132,7 +132,7 @@ describe('a trap', () => {
     send(fatal());
     await turn();
     assert.equal(passed.stream.replies.length, 0);
-    assert.equal(passed.filter.requestTrailers(Head.response(0)), 'continue');
+    assert.equal(passed.filter.trailers('request', Head.response(0)), 'continue');
     passed.filter.done();
     runtime.stop();
   });
@@ -142,9 +142,9 @@ describe('a trap', () => {
     const waiting = send(calm());
     send(fatal());
     // The response arrives before the others were told.
-    assert.equal(waiting.filter.responseHead(Head.response(200), true), 'continue');
+    assert.equal(waiting.filter.head('response', Head.response(200), true), 'continue');
     assert.ok(refused(waiting.stream));
-    assert.equal(waiting.filter.responseHead(Head.response(503), true), 'continue');
+    assert.equal(waiting.filter.head('response', Head.response(503), true), 'continue');
     await turn();
     assert.equal(waiting.stream.replies.length, 1);
     waiting.filter.done();
@@ -155,7 +155,7 @@ describe('a trap', () => {
     const { runtime, send } = failing('FAIL_CLOSE', BOMB_BOTH_WAYS);
     const { filter, stream } = send(calm());
     stream.responseHead = Head.response(200, fields(2));
-    filter.responseHead(stream.responseHead, true);
+    filter.head('response', stream.responseHead, true);
     assert.ok(refused(stream));
     filter.done();
     runtime.stop();

@@ -48,12 +48,12 @@ const told = (lines: LogLine[]): string => lines.map(({ message }) => message.re
 
 function through(factory: FilterFactory, stream: TestStream): void {
   const filter = factory.open(stream, null);
-  filter.requestHead(stream.requestHead, false);
-  filter.requestBody(new BodyBuffer(), true);
+  filter.head('request', stream.requestHead, false);
+  filter.body('request', new BodyBuffer(), true);
   stream.responseHead = Head.response(200);
-  filter.responseHead(stream.responseHead, false);
-  filter.responseBody(new BodyBuffer(), false);
-  filter.responseTrailers(Head.response(0));
+  filter.head('response', stream.responseHead, false);
+  filter.body('response', new BodyBuffer(), false);
+  filter.trailers('response', Head.response(0));
   filter.done();
 }
 
@@ -71,10 +71,8 @@ describe('the order of callbacks', () => {
     const { runtime } = runtimeFor();
     const only = ALL.filter(([name]) => name === 'proxy_on_response_headers');
     assert.deepEqual(runtime.configure(specFor(diary('', only))).wants, {
-      requestHead: false,
-      requestBody: false,
-      responseHead: true,
-      responseBody: false,
+      request: { head: false, body: false },
+      response: { head: true, body: false },
     });
     runtime.stop();
   });
@@ -89,10 +87,10 @@ describe('the order of callbacks', () => {
         ),
       ),
     );
-    assert.equal(factory.wants.requestHead, true);
+    assert.equal(factory.wants.request.head, true);
     const stream = new TestStream();
     const filter = factory.open(stream, null);
-    assert.equal(filter.requestHead(stream.requestHead, true), 'continue');
+    assert.equal(filter.head('request', stream.requestHead, true), 'continue');
     filter.done();
     assert.equal(told(lines), 'l2');
     runtime.stop();
@@ -154,7 +152,7 @@ describe('several plugins in one machine', () => {
       assert.throws(() => runtime.configure({ ...spec, configuration: Buffer.alloc(3) }), /refused its configuration/);
       if (!builtin) assert.throws(() => runtime.configure({ ...spec, configuration: Buffer.alloc(4) }), /trapped/);
       const stream = new TestStream();
-      assert.equal(factory.open(stream, null).requestHead(stream.requestHead, true), 'continue');
+      assert.equal(factory.open(stream, null).head('request', stream.requestHead, true), 'continue');
       assert.equal(runtime.dump().length, 1);
       runtime.stop();
     }
@@ -165,7 +163,7 @@ describe('several plugins in one machine', () => {
     const factory = runtime.configure(specFor(diary()));
     const stream = new TestStream();
     const filter = factory.open(stream, null);
-    filter.requestHead(stream.requestHead, true);
+    filter.head('request', stream.requestHead, true);
     lines.length = 0;
     runtime.retire(factory);
     runtime.retire(factory);
@@ -231,7 +229,7 @@ test('the plugin that registered a queue hears of what was put into it, after th
   const { runtime, lines } = runtimeFor();
   const stream = new TestStream();
   const filter = runtime.configure(specFor(listener)).open(stream, null);
-  assert.equal(filter.requestHead(stream.requestHead, true), 'continue');
+  assert.equal(filter.head('request', stream.requestHead, true), 'continue');
   assert.equal(told(lines), '');
   await turn();
   assert.equal(told(lines), 'queue');
