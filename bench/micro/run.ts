@@ -1,5 +1,6 @@
 // Nanoseconds of every hot function, beside its budget: `node bench/micro/run.ts [WORD]`, of those whose names contain WORD.
 
+import { attributeSubjects } from './attributes.ts';
 import { chainSubjects } from './chain.ts';
 import { dataPlaneSubjects } from './data-plane.ts';
 import { expressionSubjects } from './expression.ts';
@@ -9,8 +10,7 @@ import { timings } from './subject.ts';
 import { filterSubjects } from './wasm.ts';
 
 const word = process.argv[2] ?? '';
-const [builtins, six, chain] = [await filterSubjects(), await sixFilters(), await chainSubjects()];
-const guests = [builtins, six, chain];
+const guests = [await filterSubjects(), await sixFilters(), await chainSubjects(), await attributeSubjects()];
 const own = [...codecSubjects(), ...dataPlaneSubjects(), ...expressionSubjects()];
 const all = [...own, ...guests.flatMap(({ subjects }) => subjects)].filter(({ name }) => name.includes(word));
 for (const { name, nanoseconds, ratio, budget } of timings(all)) {

@@ -2,6 +2,7 @@
 // catch what became twice as slow; a slow or crowded machine slows both.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { attributeSubjects } from '../../bench/micro/attributes.ts';
 import { chainSubjects } from '../../bench/micro/chain.ts';
 import { dataPlaneSubjects } from '../../bench/micro/data-plane.ts';
 import { expressionSubjects } from '../../bench/micro/expression.ts';
@@ -29,7 +30,7 @@ test('a function that does its work three times costs three times as much', () =
 });
 
 test('every hot function keeps within its budget', async () => {
-  const guests = [await filterSubjects(), await sixFilters(), await chainSubjects()];
+  const guests = [await filterSubjects(), await sixFilters(), await chainSubjects(), await attributeSubjects()];
   const own = [...codecSubjects(), ...dataPlaneSubjects(), ...expressionSubjects()];
   let dear = [...own, ...guests.flatMap(({ subjects }) => subjects.slice(0, 2))];
   // Who is beyond it is asked again: a machine may be busy for longer than one measurement.
