@@ -64,10 +64,16 @@ const STAGES: ExchangeStages<Exchange> = {
   upstream(exchange: Exchange, end: boolean): void {
     const route = exchange.route!;
     const { action } = route;
-    if (action.type !== 'forward') return exchange.reply(routeReply(exchange, action));
+    if (action.type !== 'forward') {
+      exchange.reply(routeReply(exchange, action));
+      return;
+    }
     const target = chooseTarget(action, exchange.shard.random);
     exchange.target = target;
-    if (target.cluster === null) return exchange.fail('no_cluster');
+    if (target.cluster === null) {
+      exchange.fail('no_cluster');
+      return;
+    }
     changeRequest(exchange, route, target, action);
     // The attempt takes an endpoint from the cluster's balancer and a connection from the endpoint's pool.
     beginAttempts(exchange, action, target.cluster, end);
