@@ -1,8 +1,8 @@
 // Which workloads a policy is for: those that its selector or its targets name.
 
 import type { Node } from '../workload.ts';
-import type { PolicyTargetReference } from './kinds/shared.ts';
 import type { Resource } from './resource.ts';
+import type { PolicyTargetReference } from './schemas/selectors.ts';
 
 export interface Attached {
   readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };

@@ -2,40 +2,26 @@
 
 import type { Kind } from './kind.ts';
 import { type AuthorizationPolicySpec, authorizationPolicy } from './kinds/authorization-policy.ts';
+import { clusterRbacConfig } from './kinds/cluster-rbac-config.ts';
+import { type DeploymentSpec, deployment } from './kinds/deployment.ts';
 import { type DestinationRuleSpec, destinationRule } from './kinds/destination-rule.ts';
 import { type FilterChainSpec, filterChain } from './kinds/filter-chain.ts';
 import { type GatewaySpec, gateway } from './kinds/gateway.ts';
-import {
-  type GatewayApiGatewaySpec,
-  type GatewayClassSpec,
-  gatewayApiGateway,
-  gatewayClass,
-} from './kinds/gateway-api.ts';
-import { type HTTPRouteSpec, httpRoute } from './kinds/gateway-api-route.ts';
-import {
-  type DeploymentSpec,
-  deployment,
-  type NothingSpec,
-  namespace,
-  type ServiceSpec,
-  service,
-  serviceAccount,
-} from './kinds/kubernetes.ts';
+import { type GatewayApiGatewaySpec, gatewayApiGateway } from './kinds/gateway-api-gateway.ts';
+import { type GatewayClassSpec, gatewayClass } from './kinds/gateway-class.ts';
+import { type HTTPRouteSpec, httpRoute } from './kinds/http-route.ts';
+import { type NamespaceSpec, namespace } from './kinds/namespace.ts';
 import { type PeerAuthenticationSpec, peerAuthentication } from './kinds/peer-authentication.ts';
 import { type PluginSpec, plugin } from './kinds/plugin.ts';
 import { type ProxyConfigSpec, proxyConfig } from './kinds/proxy-config.ts';
 import { type RateLimitPolicySpec, rateLimitPolicy } from './kinds/rate-limit-policy.ts';
+import { type RbacConfigSpec, rbacConfig } from './kinds/rbac-config.ts';
 import { type RequestAuthenticationSpec, requestAuthentication } from './kinds/request-authentication.ts';
+import { type ServiceSpec, service } from './kinds/service.ts';
+import { type ServiceAccountSpec, serviceAccount } from './kinds/service-account.ts';
 import { type ServiceEntrySpec, serviceEntry } from './kinds/service-entry.ts';
-import {
-  clusterRbacConfig,
-  type RbacConfigSpec,
-  rbacConfig,
-  type ServiceRoleBindingSpec,
-  type ServiceRoleSpec,
-  serviceRole,
-  serviceRoleBinding,
-} from './kinds/service-role.ts';
+import { type ServiceRoleSpec, serviceRole } from './kinds/service-role.ts';
+import { type ServiceRoleBindingSpec, serviceRoleBinding } from './kinds/service-role-binding.ts';
 import { type SidecarSpec, sidecar } from './kinds/sidecar.ts';
 import { type TelemetrySpec, telemetry } from './kinds/telemetry.ts';
 import { type VirtualServiceSpec, virtualService } from './kinds/virtual-service.ts';
@@ -67,9 +53,9 @@ export interface Specs {
   GatewayClass: GatewayClassSpec;
   HTTPRoute: HTTPRouteSpec;
   Service: ServiceSpec;
-  ServiceAccount: NothingSpec;
+  ServiceAccount: ServiceAccountSpec;
   Deployment: DeploymentSpec;
-  Namespace: NothingSpec;
+  Namespace: NamespaceSpec;
   FilterChain: FilterChainSpec;
   RateLimitPolicy: RateLimitPolicySpec;
   Plugin: PluginSpec;

@@ -2,7 +2,7 @@
 // Services come from Service and ServiceEntry resources, and from workloads that registered themselves by a name.
 
 import { fqdn, serviceNames } from '../config/hosts.ts';
-import type { ServiceSpec } from '../config/kinds/kubernetes.ts';
+import type { ServiceSpec } from '../config/kinds/service.ts';
 import type { ServiceEntrySpec } from '../config/kinds/service-entry.ts';
 import type { WorkloadEntrySpec } from '../config/kinds/workload-entry.ts';
 import type { Resource } from '../config/resource.ts';

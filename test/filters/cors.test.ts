@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { corsConfig } from '../../core/builtins/cors/cors.ts';
-import type { CorsPolicy } from '../../core/config/kinds/http-actions.ts';
+import type { CorsPolicy } from '../../core/config/schemas/http-actions.ts';
 import type { LocalReply } from '../../core/exchange/filter.ts';
 import { Head } from '../../core/http/head.ts';
 import { runtimeFor, TestStream } from '../core/wasm/harness.ts';

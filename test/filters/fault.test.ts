@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '../../core/builtins/builtin.ts';
 import { faultConfig, fault as room } from '../../core/builtins/fault/fault.ts';
-import type { HTTPFaultInjection } from '../../core/config/kinds/http-actions.ts';
+import type { HTTPFaultInjection } from '../../core/config/schemas/http-actions.ts';
 import type { HttpFilter, Verdict } from '../../core/exchange/filter.ts';
 import { Head } from '../../core/http/head.ts';
 import { Timers } from '../../core/timers.ts';

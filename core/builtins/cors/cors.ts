@@ -5,9 +5,9 @@
 //   origin   u8 0 any, 1 exact, 2 prefix, 3 pattern (u16 and its text) | text
 
 import { parseDuration } from '../../config/duration.ts';
-import type { CorsPolicy } from '../../config/kinds/http-actions.ts';
-import type { StringMatch } from '../../config/kinds/string-match.ts';
 import { compileRegex } from '../../config/regex.ts';
+import type { CorsPolicy } from '../../config/schemas/http-actions.ts';
+import type { StringMatch } from '../../config/schemas/string-match.ts';
 import type { Builtin } from '../builtin.ts';
 import { list, text, u8, u16 } from '../encoding.ts';
 import { attachPatterns, type Pattern } from '../patterns.ts';

@@ -8,9 +8,9 @@
 
 import { parseDuration } from '../../config/duration.ts';
 import { positiveDuration, quote, text } from '../../config/formats.ts';
-import { Percent } from '../../config/kinds/shared.ts';
 import type { HTTPFaultInjection } from '../../config/kinds/virtual-service.ts';
 import { boolean, integer, object, optional } from '../../config/schema.ts';
+import { Percent } from '../../config/schemas/networking.ts';
 import type { Builtin, InsertedPolicy } from '../builtin.ts';
 import { decodeConfig } from '../configurable.ts';
 

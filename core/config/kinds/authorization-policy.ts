@@ -5,7 +5,7 @@ import { nonEmpty, quote } from '../formats.ts';
 import { isIpOrCidr } from '../hosts.ts';
 import type { Kind } from '../kind.ts';
 import { array, object, oneOf, optional, type Static, string } from '../schema.ts';
-import { ATTACHMENT, attachment } from './shared.ts';
+import { ATTACHMENT, attachment } from '../schemas/selectors.ts';
 
 const patterns = optional(array(nonEmpty));
 

@@ -17,7 +17,8 @@ import {
 } from '../formats.ts';
 import type { Kind } from '../kind.ts';
 import { array, boolean, integer, map, number, object, oneOf, optional, type Static } from '../schema.ts';
-import { exportTo, NETWORKING, PortSelector, WorkloadSelector } from './shared.ts';
+import { exportTo, NETWORKING, PortSelector } from '../schemas/networking.ts';
+import { WorkloadSelector } from '../schemas/selectors.ts';
 
 const CONSISTENT_HASH = ['httpHeaderName', 'httpCookie', 'useSourceIp', 'httpQueryParameterName'];
 

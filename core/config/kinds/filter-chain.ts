@@ -4,7 +4,7 @@ import { ORDER } from '../../builtins/order.ts';
 import { nonEmpty } from '../formats.ts';
 import type { Kind } from '../kind.ts';
 import { array, boolean, object, oneOf, optional, type Static, struct } from '../schema.ts';
-import { MatchLabels } from './shared.ts';
+import { MatchLabels } from '../schemas/selectors.ts';
 
 const GUARDS: readonly string[] = ORDER.filter(({ guards }) => guards !== undefined).map(({ name }) => name);
 

@@ -1,11 +1,11 @@
 // Istio's Gateway: the ports and hosts that a gateway proxy serves. (The Gateway API's kind of the same name is in
-// gateway-api.ts.)
+// gateway-api-gateway.ts.)
 
 import { labels, port, portOrZero, quote, text, texts } from '../formats.ts';
 import { hostFault } from '../hosts.ts';
 import type { Kind } from '../kind.ts';
 import { array, boolean, object, oneOf, optional, type Static, string } from '../schema.ts';
-import { NETWORKING } from './shared.ts';
+import { NETWORKING } from '../schemas/networking.ts';
 
 const PROTOCOLS = [
   'HTTP',

@@ -3,7 +3,7 @@
 
 import type { Kind } from '../kind.ts';
 import { map, object, oneOf, optional, type Static } from '../schema.ts';
-import { MatchLabels } from './shared.ts';
+import { MatchLabels } from '../schemas/selectors.ts';
 
 const MutualTLS = object({ mode: optional(oneOf('UNSET', 'DISABLE', 'PERMISSIVE', 'STRICT')) });
 

@@ -3,7 +3,7 @@
 import { int32, nonEmpty, quote, text, uint32 } from '../formats.ts';
 import type { Kind } from '../kind.ts';
 import { array, boolean, map, object, oneOf, optional, type Static, string, struct } from '../schema.ts';
-import { MatchLabels } from './shared.ts';
+import { MatchLabels } from '../schemas/selectors.ts';
 import { failStrategy } from './wasm-plugin.ts';
 
 const digest = string({

@@ -3,7 +3,8 @@
 import { count, text } from '../formats.ts';
 import type { Kind } from '../kind.ts';
 import { map, object, optional, type Static } from '../schema.ts';
-import { MatchLabels, NETWORKING } from './shared.ts';
+import { NETWORKING } from '../schemas/networking.ts';
+import { MatchLabels } from '../schemas/selectors.ts';
 
 export const ProxyConfigSpec = object({
   selector: optional(MatchLabels),

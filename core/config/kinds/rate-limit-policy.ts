@@ -3,8 +3,8 @@
 import { headerName, nonEmpty, positiveDuration, texts } from '../formats.ts';
 import type { Kind } from '../kind.ts';
 import { array, boolean, integer, object, oneOf, optional, type Static } from '../schema.ts';
-import { MatchLabels } from './shared.ts';
-import { StringMatch } from './string-match.ts';
+import { MatchLabels } from '../schemas/selectors.ts';
+import { StringMatch } from '../schemas/string-match.ts';
 
 const count = integer(1, 4294967295);
 

@@ -4,7 +4,7 @@
 import { headerName, nonEmpty, positiveDuration, quote, text, texts } from '../formats.ts';
 import type { Kind } from '../kind.ts';
 import { array, boolean, object, optional, type Static, string } from '../schema.ts';
-import { ATTACHMENT, attachment } from './shared.ts';
+import { ATTACHMENT, attachment } from '../schemas/selectors.ts';
 
 const httpUrl = string({
   code: 'url',

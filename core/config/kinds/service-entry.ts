@@ -4,8 +4,9 @@ import { isIP } from 'node:net';
 import { ipOrCidr, quote, texts, wildcardHost } from '../formats.ts';
 import type { Kind } from '../kind.ts';
 import { array, object, oneOf, optional, type Static } from '../schema.ts';
+import { exportTo, NETWORKING } from '../schemas/networking.ts';
+import { WorkloadSelector } from '../schemas/selectors.ts';
 import { Port } from './gateway.ts';
-import { exportTo, NETWORKING, WorkloadSelector } from './shared.ts';
 import { WorkloadEntrySpec } from './workload-entry.ts';
 
 export const ServiceEntrySpec = object(

@@ -4,9 +4,10 @@ import { quote, text } from '../formats.ts';
 import { hostFault } from '../hosts.ts';
 import type { Kind } from '../kind.ts';
 import { array, object, oneOf, optional, type Static, string } from '../schema.ts';
+import { NETWORKING } from '../schemas/networking.ts';
+import { WorkloadSelector } from '../schemas/selectors.ts';
 import { ConnectionPoolSettings } from './destination-rule.ts';
 import { Port, ServerTLSSettings } from './gateway.ts';
-import { NETWORKING, WorkloadSelector } from './shared.ts';
 import { Destination } from './virtual-service.ts';
 
 /** 'namespace/host' with '*', '.' and '~' as namespace, '*' as host. */

@@ -4,7 +4,7 @@ import { conditionFault, valueFault } from '../../expression/parse.ts';
 import { nonEmpty, percent, positiveDuration, quote, text } from '../formats.ts';
 import type { Kind } from '../kind.ts';
 import { array, boolean, map, object, oneOf, optional, type Static, string } from '../schema.ts';
-import { ATTACHMENT, attachment } from './shared.ts';
+import { ATTACHMENT, attachment } from '../schemas/selectors.ts';
 
 const mode = oneOf('CLIENT_AND_SERVER', 'CLIENT', 'SERVER');
 const modeOnly = object({ mode: optional(mode) });

@@ -35,9 +35,9 @@ import {
   HTTPRedirect,
   HTTPRetry,
   HTTPRewrite,
-} from './http-actions.ts';
-import { exportTo, NETWORKING, Percent, PortSelector } from './shared.ts';
-import { PresenceMatch, StringMatch } from './string-match.ts';
+} from '../schemas/http-actions.ts';
+import { exportTo, NETWORKING, Percent, PortSelector } from '../schemas/networking.ts';
+import { PresenceMatch, StringMatch } from '../schemas/string-match.ts';
 
 export type {
   CorsPolicy,
@@ -46,8 +46,8 @@ export type {
   HTTPRedirect,
   HTTPRetry,
   HTTPRewrite,
-} from './http-actions.ts';
-export type { StringMatch } from './string-match.ts';
+} from '../schemas/http-actions.ts';
+export type { StringMatch } from '../schemas/string-match.ts';
 
 /** 'mesh', 'name' or 'namespace/name'. */
 const gatewayName = string({

@@ -3,7 +3,8 @@
 import { int32, nonEmpty, quote, text } from '../formats.ts';
 import type { Kind } from '../kind.ts';
 import { array, object, oneOf, optional, type Static, string, struct } from '../schema.ts';
-import { ATTACHMENT, attachment, PortSelector } from './shared.ts';
+import { PortSelector } from '../schemas/networking.ts';
+import { ATTACHMENT, attachment } from '../schemas/selectors.ts';
 
 export const failStrategy = oneOf('FAIL_CLOSE', 'FAIL_OPEN', 'FAIL_RELOAD');
 

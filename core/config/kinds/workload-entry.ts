@@ -4,7 +4,7 @@ import { labels, port, quote, text, uint32 } from '../formats.ts';
 import { hostFault } from '../hosts.ts';
 import type { Kind } from '../kind.ts';
 import { map, object, optional, type Static, string } from '../schema.ts';
-import { NETWORKING } from './shared.ts';
+import { NETWORKING } from '../schemas/networking.ts';
 
 /** An IP address, a host name (DNS resolution) or 'unix:///path'. */
 const endpointAddress = string({

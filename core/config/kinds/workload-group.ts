@@ -3,7 +3,7 @@
 import { count, labels, port, text, texts } from '../formats.ts';
 import type { Kind } from '../kind.ts';
 import { array, map, object, optional, type Static } from '../schema.ts';
-import { NETWORKING } from './shared.ts';
+import { NETWORKING } from '../schemas/networking.ts';
 import { workloadEntryFields } from './workload-entry.ts';
 
 const ReadinessProbe = object(

@@ -16,7 +16,7 @@ import {
 import type { Kind } from '../kind.ts';
 import { regexFault } from '../regex.ts';
 import { array, boolean, integer, object, oneOf, optional, type Static, string } from '../schema.ts';
-import { GATEWAY_API } from './gateway-api.ts';
+import { GATEWAY_API } from '../schemas/gateway-api.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'] as const;
 

@@ -1,10 +1,9 @@
-// The Gateway API's Gateway and GatewayClass (gateway.networking.k8s.io). HTTPRoute is in gateway-api-route.ts.
+// The Gateway API's Gateway (gateway.networking.k8s.io): the listeners of a gateway. Istio's kind of the same name is in gateway.ts.
 
 import { labels, nonEmpty, port, text, wildcardHost } from '../formats.ts';
 import type { Kind } from '../kind.ts';
 import { array, map, object, oneOf, optional, type Static, string } from '../schema.ts';
-
-export const GATEWAY_API = { group: 'gateway.networking.k8s.io', versions: ['v1', 'v1beta1'] } as const;
+import { GATEWAY_API } from '../schemas/gateway-api.ts';
 
 const Expression = object({
   key: nonEmpty,
@@ -72,18 +71,9 @@ export const GatewayApiGatewaySpec = object(
 );
 export type GatewayApiGatewaySpec = Static<typeof GatewayApiGatewaySpec>;
 
-export const GatewayClassSpec = object({
-  controllerName: nonEmpty,
-  description: optional(text),
-  parametersRef: optional(object({ group: text, kind: nonEmpty, name: nonEmpty, namespace: optional(text) })),
-});
-export type GatewayClassSpec = Static<typeof GatewayClassSpec>;
-
 export const gatewayApiGateway: Kind = {
   kind: 'Gateway',
   ...GATEWAY_API,
   scope: 'namespace',
   spec: GatewayApiGatewaySpec,
 };
-
-export const gatewayClass: Kind = { kind: 'GatewayClass', ...GATEWAY_API, scope: 'cluster', spec: GatewayClassSpec };

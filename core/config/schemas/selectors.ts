@@ -1,9 +1,7 @@
-// Shapes that several of Istio's kinds have in common: selectors, target references, percentages.
+// How kinds say which workloads they are for: selectors and target references.
 
-import { labelNames, labels, percent, port, text } from '../formats.ts';
+import { labelNames, text } from '../formats.ts';
 import { array, map, object, optional, type Static, string } from '../schema.ts';
-
-export const NETWORKING = ['v1', 'v1beta1', 'v1alpha3'] as const;
 
 const selected = map(
   string({
@@ -21,12 +19,6 @@ export type WorkloadSelector = Static<typeof WorkloadSelector>;
 export const MatchLabels = object({ matchLabels: optional(selected) });
 export type MatchLabels = Static<typeof MatchLabels>;
 
-export const PortSelector = object({ number: port });
-export type PortSelector = Static<typeof PortSelector>;
-
-export const Percent = object({ value: optional(percent) });
-export type Percent = Static<typeof Percent>;
-
 export const PolicyTargetReference = object({
   group: optional(text),
   kind: text,
@@ -42,18 +34,3 @@ export const attachment = {
   targetRefs: optional(array(PolicyTargetReference)),
 };
 export const ATTACHMENT = ['selector', 'targetRef', 'targetRefs'] as const;
-
-export const exportTo = optional(
-  array(
-    string({
-      code: 'name',
-      check: (value) =>
-        value === '.' || value === '*' || value === '~' || /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/.test(value)
-          ? null
-          : `${JSON.stringify(value)} is no namespace, nor '.', '*' or '~'`,
-    }),
-  ),
-);
-
-/** A whole map of labels that an endpoint or a subset carries. */
-export const optionalLabels = optional(labels);

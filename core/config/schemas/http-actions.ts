@@ -3,7 +3,7 @@
 
 import { count, duration, port, positiveDuration, quote, regex, text, texts } from '../formats.ts';
 import { array, boolean, integer, object, oneOf, optional, type Static, string } from '../schema.ts';
-import { Percent } from './shared.ts';
+import { Percent } from './networking.ts';
 import { StringMatch } from './string-match.ts';
 
 export const HTTPRedirect = object(

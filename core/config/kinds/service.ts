@@ -1,0 +1,53 @@
+// Kubernetes' Service: a name, and which workloads stand behind it.
+
+import { count, labels, port, portOrName, quote, text } from '../formats.ts';
+import type { Kind } from '../kind.ts';
+import { array, object, oneOf, optional, type Static } from '../schema.ts';
+
+export const ServicePort = object({
+  name: optional(text),
+  port,
+  /** Left out: the same as `port`. A name refers to a container's port. */
+  targetPort: optional(portOrName),
+  protocol: optional(oneOf('TCP', 'UDP', 'SCTP')),
+  appProtocol: optional(text),
+  nodePort: optional(count),
+});
+export type ServicePort = Static<typeof ServicePort>;
+
+export const ServiceSpec = object(
+  {
+    ports: optional(array(ServicePort)),
+    selector: optional(labels),
+    clusterIP: optional(text),
+    type: optional(oneOf('ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName')),
+    externalName: optional(text),
+  },
+  {
+    ignore: [
+      ...['clusterIPs', 'sessionAffinity', 'sessionAffinityConfig', 'ipFamilies', 'ipFamilyPolicy', 'externalIPs'],
+      ...['internalTrafficPolicy', 'externalTrafficPolicy', 'publishNotReadyAddresses', 'healthCheckNodePort'],
+      ...['loadBalancerIP', 'loadBalancerClass', 'loadBalancerSourceRanges', 'allocateLoadBalancerNodePorts'],
+      'trafficDistribution',
+    ],
+    check(spec, report) {
+      const names = new Set<string>();
+      const numbers = new Set<string>();
+      spec.ports?.forEach(({ name = '', port, protocol = 'TCP' }, i) => {
+        if (name === '' && spec.ports!.length > 1)
+          report.error(['ports', i], 'required', 'name is missing: a service with several ports names each');
+        if (name !== '' && names.has(name))
+          report.error(['ports', i, 'name'], 'duplicate', `the port name ${quote(name)} is used twice`);
+        if (numbers.has(`${protocol}${port}`))
+          report.error(['ports', i, 'port'], 'duplicate', `the port ${port} is listed twice`);
+        names.add(name);
+        numbers.add(`${protocol}${port}`);
+      });
+      if (spec.type === 'ExternalName' && !spec.externalName)
+        report.error([], 'required', 'type ExternalName needs externalName');
+    },
+  },
+);
+export type ServiceSpec = Static<typeof ServiceSpec>;
+
+export const service: Kind = { kind: 'Service', group: '', versions: ['v1'], scope: 'namespace', spec: ServiceSpec };
