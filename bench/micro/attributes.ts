@@ -61,7 +61,7 @@ export async function attributeSubjects(): Promise<{ subjects: readonly Subject[
       run(times: number) {
         for (let i = 0; i < times; i++) {
           const asked = filter.open(stream, null);
-          if (asked.requestHead(head, true) !== 'continue') throw new Error('the guest was told nothing');
+          if (asked.head('request', head, true) !== 'continue') throw new Error('the guest was told nothing');
           asked.done();
         }
       },
