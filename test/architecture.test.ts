@@ -18,7 +18,17 @@ const MAY_IMPORT: readonly (readonly [string, readonly string[]])[] = [
   ['plugins/', ['plugins/', 'bus/', 'core/wasm/', 'core/fetch/']],
   [
     'control/',
-    ['control/', 'plugins/', 'bus/', 'core/config/', 'core/fetch/', 'core/snapshot/', 'core/wasm/', 'core/errors.ts'],
+    [
+      'control/',
+      'plugins/',
+      'bus/',
+      'core/config/',
+      'core/fetch/',
+      'core/snapshot/',
+      'core/wasm/',
+      'core/errors.ts',
+      'core/host-port.ts',
+    ],
   ],
   ['bus/', ['bus/']],
   ['asbuild/', ['asbuild/', 'core/builtins/order.ts']],
