@@ -1,13 +1,11 @@
 // A kind as it is typed: 'VirtualService', 'virtualservices', 'vs'.
-import { meansKind } from '../control/kind-names.ts';
-import { KINDS } from '../core/config/kinds.ts';
+import { KINDS, kindMeant } from '../core/config/kind-names.ts';
 import { CliError, EXIT } from './exit.ts';
 
 /** Throws CliError for a kind that nobody knows. */
 export function kindNamed(word: string): string {
-  const kinds = Object.keys(KINDS);
-  const found = kinds.find((kind) => meansKind(word, kind));
-  if (found === undefined)
-    throw new CliError(`there is no kind '${word}'; there are ${kinds.sort().join(', ')}`, EXIT.usage);
+  const found = kindMeant(word);
+  if (found === null)
+    throw new CliError(`there is no kind '${word}'; there are ${Object.keys(KINDS).sort().join(', ')}`, EXIT.usage);
   return found;
 }

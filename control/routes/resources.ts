@@ -1,6 +1,6 @@
 // Routes that read the configuration as it is.
 import { Type } from 'typebox';
-import { meansKind } from '../kind-names.ts';
+import { isKind, kindMeant } from '../../core/config/kind-names.ts';
 import { ERRORS, ResourceSchema } from '../schemas.ts';
 import { resourcesOf, type Store } from '../store.ts';
 import type { App } from './app.ts';
@@ -30,9 +30,11 @@ export function resourceRoutes(app: App, store: Store): void {
     },
     async ({ query: { kind, namespace, name } }) => {
       const { state } = store;
+      const meant = kind === undefined ? undefined : kindMeant(kind);
+      if (meant === null) return { revision: state.revision, items: [] };
       const items = resourcesOf(state).filter(
         (resource) =>
-          (kind === undefined || meansKind(kind, resource.kind)) &&
+          (meant === undefined || isKind(resource, meant)) &&
           (namespace === undefined || resource.metadata.namespace === namespace) &&
           (name === undefined || resource.metadata.name === name),
       );

@@ -2,8 +2,8 @@
 // only. A built-in is decided by the policies of its workload (one configuration for all requests of a listener), by the
 // route that a request takes, or by the FilterChain that inserts it.
 
+import type { KindName, Specs } from '../config/kind-names.ts';
 import type { HTTPRoute } from '../config/kinds/virtual-service.ts';
-import type { KindName, Specs } from '../config/kinds.ts';
 import type { Resource } from '../config/resource.ts';
 import type { Node } from '../workload.ts';
 import type { ModuleName } from './order.ts';

@@ -2,9 +2,9 @@
 
 import { hostsOverlap } from './hosts.ts';
 import type { Index } from './inventory.ts';
+import { isKind } from './kind-names.ts';
 import type { GatewaySpec } from './kinds/gateway.ts';
 import type { VirtualServiceSpec } from './kinds/virtual-service.ts';
-import { isKind } from './kinds.ts';
 import { type Problem, type Resource, resourceKey } from './resource.ts';
 import { type Path, pointer } from './walk.ts';
 

@@ -1,7 +1,7 @@
 // What of the configuration takes effect, in one table. What is accepted but absent here is reported by name whenever it is
 // applied, so that nobody believes in a rule that nothing follows. Enforcing something means adding it here.
 
-import type { KindName, Specs } from './kinds.ts';
+import type { KindName, Specs } from './kind-names.ts';
 import { kindName, type Problem, type Resource, resourceKey } from './resource.ts';
 import { pointer } from './walk.ts';
 

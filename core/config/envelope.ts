@@ -1,7 +1,7 @@
 // What every resource has around its spec: apiVersion, kind, metadata. Takes values that have been parsed already.
 
 import { nonEmpty, quote, text } from './formats.ts';
-import { findKind } from './kinds.ts';
+import { findKind } from './kind-names.ts';
 import { refusal } from './refused.ts';
 import type { Metadata, Resource } from './resource.ts';
 import { map, object, optional, type Static, string } from './schema.ts';

@@ -2,8 +2,8 @@
 
 import { ROOT_NAMESPACE } from './attachment.ts';
 import { fqdn, hostCovers, hostForms } from './hosts.ts';
+import { isKind } from './kind-names.ts';
 import type { DestinationRuleSpec } from './kinds/destination-rule.ts';
-import { isKind } from './kinds.ts';
 import { type Resource, resourceKey } from './resource.ts';
 
 export interface Known {

@@ -3,10 +3,10 @@
 import { ORDER } from '../builtins/order.ts';
 import { ROOT_NAMESPACE } from './attachment.ts';
 import type { Index } from './inventory.ts';
+import { isKind } from './kind-names.ts';
 import type { FilterChainSpec } from './kinds/filter-chain.ts';
 import type { HTTPRouteSpec } from './kinds/http-route.ts';
 import type { Destination, VirtualServiceSpec } from './kinds/virtual-service.ts';
-import { isKind } from './kinds.ts';
 import { type Problem, type Resource, resourceKey } from './resource.ts';
 import { type Path, pointer } from './walk.ts';
 

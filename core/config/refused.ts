@@ -1,7 +1,7 @@
 // What is said about kinds that are not known: which known one was probably meant, or which feature does the same.
 
 import { quote } from './formats.ts';
-import { KINDS, type KindName } from './kinds.ts';
+import { KINDS, type KindName } from './kind-names.ts';
 import { closest } from './spelling.ts';
 
 /** Mixer's kinds by what they did; the template of an `instance` says it. */

@@ -3,8 +3,8 @@
 
 import { readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { isKind } from '../config/kind-names.ts';
 import type { WasmPluginSpec } from '../config/kinds/wasm-plugin.ts';
-import { isKind } from '../config/kinds.ts';
 import { MODULE_DIGEST, moduleDigest } from '../config/modules.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import { digestOf } from './module-folder.ts';

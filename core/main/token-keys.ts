@@ -3,8 +3,8 @@
 
 import { join } from 'node:path';
 import { remoteKeySources } from '../builtins/authn/authn.ts';
+import { isKind } from '../config/kind-names.ts';
 import type { RequestAuthenticationSpec } from '../config/kinds/request-authentication.ts';
-import { isKind } from '../config/kinds.ts';
 import type { Resource } from '../config/resource.ts';
 import type { ToShard } from '../shard/protocol.ts';
 import type { Node } from '../workload.ts';

@@ -2,7 +2,7 @@
 // before it commits it. Nothing is dialled, no filter is instantiated.
 
 import { Endpoint } from '../cluster/endpoint.ts';
-import { isKind } from '../config/kinds.ts';
+import { isKind } from '../config/kind-names.ts';
 import type { Problem, Resource } from '../config/resource.ts';
 import type { FilterFactory } from '../exchange/filter.ts';
 import { Timers } from '../timers.ts';

@@ -1,6 +1,6 @@
 // Which gateway listeners the configuration asks of this proxy. The main thread reserves their ports before shards bind.
 
-import { isKind } from '../config/kinds.ts';
+import { isKind } from '../config/kind-names.ts';
 import type { Resource } from '../config/resource.ts';
 import type { ListenerSpec } from '../shard/protocol.ts';
 import type { Node } from '../workload.ts';

@@ -4,10 +4,10 @@
 
 import { ROOT_NAMESPACE } from '../../config/attachment.ts';
 import { fqdn } from '../../config/hosts.ts';
+import type { KindName } from '../../config/kind-names.ts';
 import type { RbacConfigSpec } from '../../config/kinds/rbac-config.ts';
 import type { ServiceSpec } from '../../config/kinds/service.ts';
 import type { ServiceRoleBindingSpec, Subject } from '../../config/kinds/service-role-binding.ts';
-import type { KindName } from '../../config/kinds.ts';
 import type { Resource } from '../../config/resource.ts';
 import type { AccessRule } from '../../config/schemas/rbac.ts';
 import type { Node } from '../../workload.ts';

@@ -3,7 +3,7 @@
 
 import { nonEmpty, quote } from '../formats.ts';
 import { isIpOrCidr } from '../hosts.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { array, object, oneOf, optional, type Static, string } from '../schema.ts';
 import { ATTACHMENT, attachment } from '../schemas/selectors.ts';
 
@@ -170,13 +170,14 @@ export const AuthorizationPolicySpec = object(
 );
 export type AuthorizationPolicySpec = Static<typeof AuthorizationPolicySpec>;
 
-export const authorizationPolicy: Kind = {
-  kind: 'AuthorizationPolicy',
+export const authorizationPolicy = defineKind({
+  name: 'AuthorizationPolicy',
+  shortNames: ['ap'],
   group: 'security.istio.io',
   versions: ['v1', 'v1beta1'],
   scope: 'namespace',
   spec: AuthorizationPolicySpec,
-};
+});
 
 /** A * is a wildcard at one end of a value only. Elsewhere it is itself, which hardly anybody means. */
 function innerWildcards(

@@ -2,7 +2,7 @@
 // probes) is accepted and dropped: it may hold secrets, and nobody here runs it.
 
 import { count, labels, nonEmpty, port, text } from '../formats.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { array, map, object, oneOf, optional, type Static } from '../schema.ts';
 
 const Container = object(
@@ -49,10 +49,11 @@ export const DeploymentSpec = object(
 );
 export type DeploymentSpec = Static<typeof DeploymentSpec>;
 
-export const deployment: Kind = {
-  kind: 'Deployment',
+export const deployment = defineKind({
+  name: 'Deployment',
+  shortNames: ['deploy'],
   group: 'apps',
   versions: ['v1'],
   scope: 'namespace',
   spec: DeploymentSpec,
-};
+});

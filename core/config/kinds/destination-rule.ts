@@ -15,7 +15,7 @@ import {
   uint64,
   wildcardHost,
 } from '../formats.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { array, boolean, integer, map, number, object, oneOf, optional, type Static } from '../schema.ts';
 import { exportTo, NETWORKING, PortSelector } from '../schemas/networking.ts';
 import { WorkloadSelector } from '../schemas/selectors.ts';
@@ -226,10 +226,11 @@ export const DestinationRuleSpec = object(
 );
 export type DestinationRuleSpec = Static<typeof DestinationRuleSpec>;
 
-export const destinationRule: Kind = {
-  kind: 'DestinationRule',
+export const destinationRule = defineKind({
+  name: 'DestinationRule',
+  shortNames: ['dr'],
   group: 'networking.istio.io',
   versions: NETWORKING,
   scope: 'namespace',
   spec: DestinationRuleSpec,
-};
+});

@@ -2,7 +2,7 @@
 
 import { ORDER } from '../../builtins/order.ts';
 import { nonEmpty } from '../formats.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { array, boolean, object, oneOf, optional, type Static, struct } from '../schema.ts';
 import { MatchLabels } from '../schemas/selectors.ts';
 
@@ -70,10 +70,11 @@ export const FilterChainSpec = object(
 );
 export type FilterChainSpec = Static<typeof FilterChainSpec>;
 
-export const filterChain: Kind = {
-  kind: 'FilterChain',
+export const filterChain = defineKind({
+  name: 'FilterChain',
+  shortNames: ['fc'],
   group: 'weft.dev',
   versions: ['v1'],
   scope: 'namespace',
   spec: FilterChainSpec,
-};
+});

@@ -1,7 +1,7 @@
 // The Gateway API's Gateway (gateway.networking.k8s.io): the listeners of a gateway. Istio's kind of the same name is in gateway.ts.
 
 import { labels, nonEmpty, port, text, wildcardHost } from '../formats.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { array, map, object, oneOf, optional, type Static, string } from '../schema.ts';
 import { GATEWAY_API } from '../schemas/gateway-api.ts';
 
@@ -71,9 +71,10 @@ export const GatewayApiGatewaySpec = object(
 );
 export type GatewayApiGatewaySpec = Static<typeof GatewayApiGatewaySpec>;
 
-export const gatewayApiGateway: Kind = {
-  kind: 'Gateway',
+export const gatewayApiGateway = defineKind({
+  name: 'Gateway.gateway.networking.k8s.io',
+  shortNames: ['gtw'],
   ...GATEWAY_API,
   scope: 'namespace',
   spec: GatewayApiGatewaySpec,
-};
+});

@@ -1,7 +1,7 @@
 // The Gateway API's GatewayClass: who is to run the gateways that name it.
 
 import { nonEmpty, text } from '../formats.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { object, optional, type Static } from '../schema.ts';
 import { GATEWAY_API } from '../schemas/gateway-api.ts';
 
@@ -12,4 +12,10 @@ export const GatewayClassSpec = object({
 });
 export type GatewayClassSpec = Static<typeof GatewayClassSpec>;
 
-export const gatewayClass: Kind = { kind: 'GatewayClass', ...GATEWAY_API, scope: 'cluster', spec: GatewayClassSpec };
+export const gatewayClass = defineKind({
+  name: 'GatewayClass',
+  shortNames: ['gc'],
+  ...GATEWAY_API,
+  scope: 'cluster',
+  spec: GatewayClassSpec,
+});

@@ -3,7 +3,7 @@
 
 import { labels, port, portOrZero, quote, text, texts } from '../formats.ts';
 import { hostFault } from '../hosts.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { array, boolean, object, oneOf, optional, type Static, string } from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
 
@@ -118,10 +118,11 @@ export const GatewaySpec = object({
 });
 export type GatewaySpec = Static<typeof GatewaySpec>;
 
-export const gateway: Kind = {
-  kind: 'Gateway',
+export const gateway = defineKind({
+  name: 'Gateway',
+  shortNames: ['gw'],
   group: 'networking.istio.io',
   versions: NETWORKING,
   scope: 'namespace',
   spec: GatewaySpec,
-};
+});

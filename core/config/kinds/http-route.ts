@@ -13,7 +13,7 @@ import {
   texts,
   wildcardHost,
 } from '../formats.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { regexFault } from '../regex.ts';
 import { array, boolean, integer, object, oneOf, optional, type Static, string } from '../schema.ts';
 import { GATEWAY_API } from '../schemas/gateway-api.ts';
@@ -219,4 +219,4 @@ export const HTTPRouteSpec = object(
 );
 export type HTTPRouteSpec = Static<typeof HTTPRouteSpec>;
 
-export const httpRoute: Kind = { kind: 'HTTPRoute', ...GATEWAY_API, scope: 'namespace', spec: HTTPRouteSpec };
+export const httpRoute = defineKind({ name: 'HTTPRoute', ...GATEWAY_API, scope: 'namespace', spec: HTTPRouteSpec });

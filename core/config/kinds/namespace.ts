@@ -1,15 +1,16 @@
 // Kubernetes' Namespace: that there is one of this name.
 
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { object, type Static } from '../schema.ts';
 
 export const NamespaceSpec = object({}, { ignore: ['finalizers'] });
 export type NamespaceSpec = Static<typeof NamespaceSpec>;
 
-export const namespace: Kind = {
-  kind: 'Namespace',
+export const namespace = defineKind({
+  name: 'Namespace',
+  shortNames: ['ns'],
   group: '',
   versions: ['v1'],
   scope: 'cluster',
   spec: NamespaceSpec,
-};
+});

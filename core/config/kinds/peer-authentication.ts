@@ -1,7 +1,7 @@
 // PeerAuthentication: whether a workload takes mutual TLS, plain text or both. Port before workload before namespace before
 // mesh; UNSET inherits.
 
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { map, object, oneOf, optional, type Static } from '../schema.ts';
 import { MatchLabels } from '../schemas/selectors.ts';
 
@@ -33,10 +33,11 @@ export const PeerAuthenticationSpec = object(
 );
 export type PeerAuthenticationSpec = Static<typeof PeerAuthenticationSpec>;
 
-export const peerAuthentication: Kind = {
-  kind: 'PeerAuthentication',
+export const peerAuthentication = defineKind({
+  name: 'PeerAuthentication',
+  shortNames: ['pa'],
   group: 'security.istio.io',
   versions: ['v1', 'v1beta1'],
   scope: 'namespace',
   spec: PeerAuthenticationSpec,
-};
+});

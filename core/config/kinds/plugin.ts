@@ -1,7 +1,7 @@
 // Plugin: a filter installed from a source, pinned by digest, and where it stands in the chain.
 
 import { int32, nonEmpty, quote, text, uint32 } from '../formats.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { array, boolean, map, object, oneOf, optional, type Static, string, struct } from '../schema.ts';
 import { MatchLabels } from '../schemas/selectors.ts';
 import { failStrategy } from './wasm-plugin.ts';
@@ -74,10 +74,10 @@ export const PluginSpec = object(
 );
 export type PluginSpec = Static<typeof PluginSpec>;
 
-export const plugin: Kind = {
-  kind: 'Plugin',
+export const plugin = defineKind({
+  name: 'Plugin',
   group: 'weft.dev',
   versions: ['v1'],
   scope: 'namespace',
   spec: PluginSpec,
-};
+});

@@ -1,7 +1,7 @@
 // ProxyConfig: settings of the proxies themselves.
 
 import { count, text } from '../formats.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { map, object, optional, type Static } from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
 import { MatchLabels } from '../schemas/selectors.ts';
@@ -15,10 +15,10 @@ export const ProxyConfigSpec = object({
 });
 export type ProxyConfigSpec = Static<typeof ProxyConfigSpec>;
 
-export const proxyConfig: Kind = {
-  kind: 'ProxyConfig',
+export const proxyConfig = defineKind({
+  name: 'ProxyConfig',
   group: 'networking.istio.io',
   versions: NETWORKING,
   scope: 'namespace',
   spec: ProxyConfigSpec,
-};
+});

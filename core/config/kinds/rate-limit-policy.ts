@@ -1,7 +1,7 @@
 // RateLimitPolicy: how many requests the selected workloads take, counted in total or apart for each value of a key.
 
 import { headerName, nonEmpty, positiveDuration, texts } from '../formats.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { array, boolean, integer, object, oneOf, optional, type Static } from '../schema.ts';
 import { MatchLabels } from '../schemas/selectors.ts';
 import { StringMatch } from '../schemas/string-match.ts';
@@ -61,10 +61,11 @@ export const RateLimitPolicySpec = object(
 );
 export type RateLimitPolicySpec = Static<typeof RateLimitPolicySpec>;
 
-export const rateLimitPolicy: Kind = {
-  kind: 'RateLimitPolicy',
+export const rateLimitPolicy = defineKind({
+  name: 'RateLimitPolicy',
+  shortNames: ['rlp'],
   group: 'weft.dev',
   versions: ['v1'],
   scope: 'namespace',
   spec: RateLimitPolicySpec,
-};
+});

@@ -1,7 +1,7 @@
 // RbacConfig of Istio before 1.6: where roles count. There is one a mesh, named 'default'.
 
 import { texts } from '../formats.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { object, oneOf, optional, type Static } from '../schema.ts';
 import { mode, RBAC } from '../schemas/rbac.ts';
 
@@ -29,10 +29,10 @@ export const RbacConfigSpec = object(
 );
 export type RbacConfigSpec = Static<typeof RbacConfigSpec>;
 
-export const rbacConfig: Kind = {
-  kind: 'RbacConfig',
+export const rbacConfig = defineKind({
+  name: 'RbacConfig',
   ...RBAC,
   scope: 'namespace',
   names: ['default'],
   spec: RbacConfigSpec,
-};
+});

@@ -2,7 +2,7 @@
 // an AuthorizationPolicy asks for a request principal.
 
 import { headerName, nonEmpty, positiveDuration, quote, text, texts } from '../formats.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { array, boolean, object, optional, type Static, string } from '../schema.ts';
 import { ATTACHMENT, attachment } from '../schemas/selectors.ts';
 
@@ -60,13 +60,14 @@ export const RequestAuthenticationSpec = object(
 );
 export type RequestAuthenticationSpec = Static<typeof RequestAuthenticationSpec>;
 
-export const requestAuthentication: Kind = {
-  kind: 'RequestAuthentication',
+export const requestAuthentication = defineKind({
+  name: 'RequestAuthentication',
+  shortNames: ['ra'],
   group: 'security.istio.io',
   versions: ['v1', 'v1beta1'],
   scope: 'namespace',
   spec: RequestAuthenticationSpec,
-};
+});
 
 function isHttpUrl(text: string): boolean {
   const url = URL.parse(text);

@@ -1,16 +1,17 @@
 // Kubernetes' ServiceAccount: that there is an account of this name. Who has it proves that by a certificate.
 
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { object, type Static } from '../schema.ts';
 
 export const ServiceAccountSpec = object({});
 export type ServiceAccountSpec = Static<typeof ServiceAccountSpec>;
 
-export const serviceAccount: Kind = {
-  kind: 'ServiceAccount',
+export const serviceAccount = defineKind({
+  name: 'ServiceAccount',
+  shortNames: ['sa'],
   group: '',
   versions: ['v1'],
   scope: 'namespace',
   spec: ServiceAccountSpec,
   ignore: ['secrets', 'imagePullSecrets', 'automountServiceAccountToken'],
-};
+});

@@ -2,7 +2,7 @@
 
 import { isIP } from 'node:net';
 import { ipOrCidr, quote, texts, wildcardHost } from '../formats.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { array, object, oneOf, optional, type Static } from '../schema.ts';
 import { exportTo, NETWORKING } from '../schemas/networking.ts';
 import { WorkloadSelector } from '../schemas/selectors.ts';
@@ -89,10 +89,11 @@ export const ServiceEntrySpec = object(
 );
 export type ServiceEntrySpec = Static<typeof ServiceEntrySpec>;
 
-export const serviceEntry: Kind = {
-  kind: 'ServiceEntry',
+export const serviceEntry = defineKind({
+  name: 'ServiceEntry',
+  shortNames: ['se'],
   group: 'networking.istio.io',
   versions: NETWORKING,
   scope: 'namespace',
   spec: ServiceEntrySpec,
-};
+});

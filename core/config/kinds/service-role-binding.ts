@@ -2,7 +2,7 @@
 
 import { nonEmpty, quote, text } from '../formats.ts';
 import { isIpOrCidr } from '../hosts.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { array, map, object, oneOf, optional, type Static, string } from '../schema.ts';
 import { AccessRule, mode, patterns, RBAC } from '../schemas/rbac.ts';
 
@@ -73,9 +73,9 @@ export const ServiceRoleBindingSpec = object(
 );
 export type ServiceRoleBindingSpec = Static<typeof ServiceRoleBindingSpec>;
 
-export const serviceRoleBinding: Kind = {
-  kind: 'ServiceRoleBinding',
+export const serviceRoleBinding = defineKind({
+  name: 'ServiceRoleBinding',
   ...RBAC,
   scope: 'namespace',
   spec: ServiceRoleBindingSpec,
-};
+});

@@ -1,7 +1,7 @@
 // Kubernetes' Service: a name, and which workloads stand behind it.
 
 import { count, labels, port, portOrName, quote, text } from '../formats.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { array, object, oneOf, optional, type Static } from '../schema.ts';
 
 export const ServicePort = object({
@@ -50,4 +50,11 @@ export const ServiceSpec = object(
 );
 export type ServiceSpec = Static<typeof ServiceSpec>;
 
-export const service: Kind = { kind: 'Service', group: '', versions: ['v1'], scope: 'namespace', spec: ServiceSpec };
+export const service = defineKind({
+  name: 'Service',
+  shortNames: ['svc'],
+  group: '',
+  versions: ['v1'],
+  scope: 'namespace',
+  spec: ServiceSpec,
+});

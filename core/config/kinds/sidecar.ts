@@ -2,7 +2,7 @@
 
 import { quote, text } from '../formats.ts';
 import { hostFault } from '../hosts.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { array, object, oneOf, optional, type Static, string } from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
 import { WorkloadSelector } from '../schemas/selectors.ts';
@@ -57,10 +57,10 @@ export const SidecarSpec = object({
 });
 export type SidecarSpec = Static<typeof SidecarSpec>;
 
-export const sidecar: Kind = {
-  kind: 'Sidecar',
+export const sidecar = defineKind({
+  name: 'Sidecar',
   group: 'networking.istio.io',
   versions: NETWORKING,
   scope: 'namespace',
   spec: SidecarSpec,
-};
+});

@@ -2,7 +2,7 @@
 
 import { conditionFault, valueFault } from '../../expression/parse.ts';
 import { nonEmpty, percent, positiveDuration, quote, text } from '../formats.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { array, boolean, map, object, oneOf, optional, type Static, string } from '../schema.ts';
 import { ATTACHMENT, attachment } from '../schemas/selectors.ts';
 
@@ -114,10 +114,10 @@ export const TelemetrySpec = object(
 );
 export type TelemetrySpec = Static<typeof TelemetrySpec>;
 
-export const telemetry: Kind = {
-  kind: 'Telemetry',
+export const telemetry = defineKind({
+  name: 'Telemetry',
   group: 'telemetry.istio.io',
   versions: ['v1', 'v1alpha1'],
   scope: 'namespace',
   spec: TelemetrySpec,
-};
+});

@@ -15,7 +15,7 @@ import {
   wildcardHost,
 } from '../formats.ts';
 import { hostCovers } from '../hosts.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import {
   array,
   boolean,
@@ -232,13 +232,14 @@ export const VirtualServiceSpec = object(
 );
 export type VirtualServiceSpec = Static<typeof VirtualServiceSpec>;
 
-export const virtualService: Kind = {
-  kind: 'VirtualService',
+export const virtualService = defineKind({
+  name: 'VirtualService',
+  shortNames: ['vs'],
   group: 'networking.istio.io',
   versions: NETWORKING,
   scope: 'namespace',
   spec: VirtualServiceSpec,
-};
+});
 
 function checkWeights(route: readonly { weight?: number }[] | undefined, report: Report): void {
   if (route === undefined || route.length < 2) return;

@@ -1,7 +1,7 @@
 // WasmPlugin: a proxy-wasm filter in the chain of the selected workloads, as Istio declares it.
 
 import { int32, nonEmpty, quote, text } from '../formats.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { array, object, oneOf, optional, type Static, string, struct } from '../schema.ts';
 import { PortSelector } from '../schemas/networking.ts';
 import { ATTACHMENT, attachment } from '../schemas/selectors.ts';
@@ -85,10 +85,10 @@ export const WasmPluginSpec = object(
 );
 export type WasmPluginSpec = Static<typeof WasmPluginSpec>;
 
-export const wasmPlugin: Kind = {
-  kind: 'WasmPlugin',
+export const wasmPlugin = defineKind({
+  name: 'WasmPlugin',
   group: 'extensions.istio.io',
   versions: ['v1alpha1'],
   scope: 'namespace',
   spec: WasmPluginSpec,
-};
+});

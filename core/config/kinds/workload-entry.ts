@@ -2,7 +2,7 @@
 
 import { labels, port, quote, text, uint32 } from '../formats.ts';
 import { hostFault } from '../hosts.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { map, object, optional, type Static, string } from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
 
@@ -40,10 +40,11 @@ export const WorkloadEntrySpec = object(workloadEntryFields, {
 });
 export type WorkloadEntrySpec = Static<typeof WorkloadEntrySpec>;
 
-export const workloadEntry: Kind = {
-  kind: 'WorkloadEntry',
+export const workloadEntry = defineKind({
+  name: 'WorkloadEntry',
+  shortNames: ['we'],
   group: 'networking.istio.io',
   versions: NETWORKING,
   scope: 'namespace',
   spec: WorkloadEntrySpec,
-};
+});

@@ -1,7 +1,7 @@
 // WorkloadGroup: what the WorkloadEntries of a group have in common, and how their readiness is probed.
 
 import { count, labels, port, text, texts } from '../formats.ts';
-import type { Kind } from '../kind.ts';
+import { defineKind } from '../kind.ts';
 import { array, map, object, optional, type Static } from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
 import { workloadEntryFields } from './workload-entry.ts';
@@ -36,10 +36,11 @@ export const WorkloadGroupSpec = object({
 });
 export type WorkloadGroupSpec = Static<typeof WorkloadGroupSpec>;
 
-export const workloadGroup: Kind = {
-  kind: 'WorkloadGroup',
+export const workloadGroup = defineKind({
+  name: 'WorkloadGroup',
+  shortNames: ['wg'],
   group: 'networking.istio.io',
   versions: NETWORKING,
   scope: 'namespace',
   spec: WorkloadGroupSpec,
-};
+});

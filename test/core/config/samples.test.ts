@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Value } from 'typebox/value';
 import { decodeFiles, decodeResource, decodeYaml, formatProblem, placeProblems } from '../../../core/config/decode.ts';
-import { KINDS, type KindName } from '../../../core/config/kinds.ts';
+import { KINDS, type KindName } from '../../../core/config/kind-names.ts';
 import { kindName } from '../../../core/config/resource.ts';
 import { crossCheck } from '../../../core/config/validate.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decodeYaml } from '../../../core/config/decode.ts';
-import { isKind } from '../../../core/config/kinds.ts';
+import { isKind } from '../../../core/config/kind-names.ts';
 import type { ExchangeRecord } from '../../../core/exchange/record.ts';
 import { Head } from '../../../core/http/head.ts';
 import { telemetryAt } from '../../../core/snapshot/telemetry.ts';
