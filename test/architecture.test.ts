@@ -97,12 +97,10 @@ suite('the shape of the tree', () => {
   });
 
   test('a running mesh loads no package that only developers have', () => {
-    const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    const manifest = json('package.json');
     const wrong = imports.filter(
       (edge) =>
-        !edge.own &&
-        !edge.typeOnly &&
-        RUNNING.some((folder) => edge.from.startsWith(folder)) &&
+        isLoaded(edge) &&
         !builtinModules.includes(edge.to.replace(/^node:/, '')) &&
         manifest.dependencies[packageOf(edge.to)] === undefined,
     );
@@ -110,6 +108,25 @@ suite('the shape of the tree', () => {
       wrong.map((edge) => `${edge.from} -> ${edge.to}`),
       [],
     );
+  });
+
+  test('a package that users install is loaded by code that runs at theirs', () => {
+    const loaded = new Set(imports.filter(isLoaded).map(({ to }) => packageOf(to)));
+    const idle = Object.keys(json('package.json').dependencies).filter((name) => !loaded.has(name));
+    assert.deepEqual(idle, []);
+  });
+
+  test('a package that developers install is imported, run by a script, or the types of one that is', () => {
+    const imported = new Set(imports.filter(({ own }) => !own).map(({ to }) => packageOf(to)));
+    const { types } = json('tsconfig.json').compilerOptions;
+    const scripts = [...sources].filter(([path]) => path.startsWith('scripts/')).map(([, text]) => text);
+    const runs = (command: string): boolean => scripts.some((text) => text.includes(`'${command}'`));
+    const idle = Object.keys(json('package.json').devDependencies).filter((name) => {
+      const typed = name.replace(/^@types\//, '');
+      const commands = Object.keys(json(`node_modules/${name}/package.json`).bin ?? {});
+      return !imported.has(typed) && !types.includes(typed) && !commands.some(runs);
+    });
+    assert.deepEqual(idle, []);
   });
 
   test('the lockfile names the packages of every platform, so that npm ci works on each', () => {
@@ -165,6 +182,15 @@ function isAllowed({ from, to, typeOnly }: Import): boolean {
   if (typeOnly && TYPES_ANYWHERE.includes(to)) return true;
   const row = MAY_IMPORT.find(([importer]) => from.startsWith(importer));
   return row?.[1].some((target) => target === '*' || to.startsWith(target)) ?? false;
+}
+
+/** By a mesh that runs, at once or when it is needed. */
+function isLoaded({ from, own, atRunTime }: Import): boolean {
+  return !own && atRunTime && RUNNING.some((folder) => from.startsWith(folder));
+}
+
+function json(path: string) {
+  return JSON.parse(readFileSync(join(ROOT, path), 'utf8'));
 }
 
 function exists(path: string): boolean {

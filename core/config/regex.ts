@@ -6,12 +6,11 @@ import type { RE2JS } from 're2js';
 
 const MAX_LENGTH = 4096;
 
-const load = createRequire(import.meta.url);
 let engine: typeof RE2JS | null = null;
 
 /** Compiles for full matches (`matches`) or searching. Throws with RE2's reason. */
 export function compileRegex(source: string): RE2JS {
-  engine ??= (load('re2js') as { RE2JS: typeof RE2JS }).RE2JS;
+  engine ??= (createRequire(import.meta.url)('re2js') as { RE2JS: typeof RE2JS }).RE2JS;
   return engine.compile(source);
 }
 

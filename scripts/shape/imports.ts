@@ -24,7 +24,10 @@ export interface Import {
   /** Path from the root for our own files, else a package or built-in. */
   readonly to: string;
   readonly own: boolean;
+  /** Also when it is lazy: what is loaded later is in no circle of loading. */
   readonly typeOnly: boolean;
+  /** Loaded by running code, at once or later. */
+  readonly atRunTime: boolean;
 }
 
 export interface Tree {
@@ -47,14 +50,16 @@ export async function readTree(): Promise<Tree> {
 function importsOf(path: string, text: string): Import[] {
   // Comments hold examples; strings with `//` in them (addresses) are never what an import names.
   const code = text.replace(/^\s*(\/\/|\*|\/\*).*$/gm, '');
-  const pattern = /^\s*(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'([^'\n]+)'|\bimport\(\s*'([^'\n]+)'\s*\)/gm;
+  const pattern =
+    /^\s*(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'([^'\n]+)'|(\btypeof\s+)?\b(?:import|createRequire\(import\.meta\.url\))\(\s*'([^'\n]+)'\s*\)/gm;
   const found: Import[] = [];
-  for (const [, type, fixed, lazy] of code.matchAll(pattern)) {
+  for (const [, type, fixed, typeOf, lazy] of code.matchAll(pattern)) {
     const name = fixed ?? lazy;
     const own = name.startsWith('.');
     const to = own ? posix.join(posix.dirname(path), name) : name;
     // A lazy import runs when its code does, so it makes no circle of loading; types it names stay types.
-    found.push({ from: path, to, own, typeOnly: type !== undefined || fixed === undefined });
+    const typeOnly = type !== undefined || fixed === undefined;
+    found.push({ from: path, to, own, typeOnly, atRunTime: type === undefined && typeOf === undefined });
   }
   return found;
 }
