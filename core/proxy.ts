@@ -13,23 +13,35 @@ import { Exchange } from './exchange/exchange.ts';
 import { beginAttempts, changeRequest, changeResponse, chooseTarget, routeReply } from './exchange/forward.ts';
 import { identify, memoOf } from './exchange/identify.ts';
 import type { ExchangeStages } from './exchange/stages.ts';
-import type { DownstreamStream, Receiver, ServerHandler } from './http/codec.ts';
+import type { Codecs, DownstreamStream, Receiver, ServerHandler } from './http/codec.ts';
 import type { Head } from './http/head.ts';
+import { serverOptions } from './http/limits.ts';
 import { normalizePath } from './http/path.ts';
+import { http1 } from './http1/codec.ts';
+import type { TunnelHandler } from './http1/tunnel.ts';
 import { chooseHost, findHost } from './router/choose.ts';
 import { findRoute, splitAuthority } from './router/hosts.ts';
 import type { ListenerContext } from './shard/context.ts';
+import type { ServeConnection } from './transport/listener.ts';
 
 const HTTPS_PORT = 443;
 
-/** There: a listener's connections (transport/listener.ts) hand their requests to this, through the codec that reads them. */
-export function requestPath(listener: ListenerContext): ServerHandler {
+/** What reads and writes connections to clients and to upstreams, by what they speak. */
+export const CODECS: Codecs = { 'http/1.1': http1 };
+
+/** There: a connection that a listener (transport/listener.ts) has accepted is read by its codec, request by request. */
+export function connectionPath(listener: ListenerContext, codecs: Codecs): ServeConnection {
+  const handler = requestPath(listener);
+  const options = serverOptions(listener.spec.kind, listener.shard.timers);
+  return (transport, protocol) => codecs[protocol].serve(transport, handler, options);
+}
+
+function requestPath(listener: ListenerContext): ServerHandler & TunnelHandler {
   return {
     /** A head has arrived. What is returned receives the body and trailers as they come. */
     onRequest(stream: DownstreamStream, head: Head, end: boolean): Receiver {
       const exchange = new Exchange(STAGES, listener, stream, head, end);
       if (listener.shard.active > listener.shard.options.maxActiveRequests) return refuse(exchange, 'overload');
-      if (head.method === 'CONNECT') return openTunnel(exchange);
       if (head.scheme === 'https') return refuse(exchange, 'tls_unsupported');
       // From here on the normalised path is the path: matched, authorised, logged and forwarded.
       if (!normalizePath(head)) return refuse(exchange, 'bad_path');
@@ -43,7 +55,15 @@ export function requestPath(listener: ListenerContext): ServerHandler {
     onMalformed(stream, reason, head) {
       new Exchange(STAGES, listener, stream, head, true).fail(reason);
     },
-    onConnectionClosed() {},
+    /** A client that believes it speaks through a tunnel: its bytes are requests to the authority it named. */
+    onConnect({ authority }: Head): FailureCode | null {
+      const { shard } = listener;
+      if (shard.active >= shard.options.maxActiveRequests) return 'overload';
+      // What would come through it is TLS, which the codec behind it cannot read.
+      if (splitAuthority(authority).port === HTTPS_PORT) return 'tls_unsupported';
+      const destination = findHost(listener, shard.snapshot, authority);
+      return typeof destination === 'string' ? destination : null;
+    },
   };
 }
 
@@ -90,18 +110,5 @@ const STAGES: ExchangeStages<Exchange> = {
 
 function refuse(exchange: Exchange, reason: FailureCode): Exchange {
   exchange.fail(reason);
-  return exchange;
-}
-
-/** A client that believes it speaks through a tunnel: its bytes are requests to the authority it named. */
-function openTunnel(exchange: Exchange): Exchange {
-  const { authority } = exchange.requestHead;
-  const { snapshot, listener, stream } = exchange;
-  // What would come through it is TLS, which the codec behind it cannot read.
-  if (splitAuthority(authority).port === HTTPS_PORT) return refuse(exchange, 'tls_unsupported');
-  const destination = findHost(listener, snapshot, authority);
-  if (typeof destination === 'string') return refuse(exchange, destination);
-  stream.acceptTunnel(authority);
-  exchange.becameTunnel();
   return exchange;
 }

@@ -37,7 +37,6 @@ export const CONNECTION = {
   remotePort: 4000,
   localAddress: '127.1.0.3',
   localPort: 9080,
-  memo: null,
 } as const;
 
 export const FIELDS: readonly string[] = [

@@ -1,7 +1,6 @@
 // One address that requests can be sent to, with its pool of connections on this shard. Interned by 'address:port':
 // it outlives snapshots, so a change of routes never closes a connection that is still wanted.
 
-import { hostPort } from '../host-port.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
 import { Pool, type PoolEnvironment } from './pool.ts';
 
@@ -19,9 +18,13 @@ export class Endpoint {
   readonly pool: Pool;
 
   constructor(environment: PoolEnvironment, address: string, port: number) {
-    this.key = hostPort(address, port);
+    this.key = endpointKey(address, port);
     this.address = address;
     this.port = port;
     this.pool = new Pool(environment, this);
   }
+}
+
+export function endpointKey(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

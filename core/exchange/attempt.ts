@@ -8,10 +8,11 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Waiter } from '../cluster/pool.ts';
 import { type FailureCode, flagBit } from '../errors.ts';
-import type { ClientConnection, Connection, Receiver, UpstreamStream } from '../http/codec.ts';
+import type { ClientConnection, Receiver, UpstreamStream } from '../http/codec.ts';
 import { FieldName, type Head } from '../http/head.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
+import type { ConnectionFacts } from '../transport/transport.ts';
 import { BY_PEER, type ReadDisable } from './read-disable.ts';
 
 export const ATTEMPT_COUNT = new FieldName('x-envoy-attempt-count');
@@ -35,7 +36,7 @@ export interface AttemptOwner {
   readonly silentMs: number;
   flags: number;
   lastEndpoint: Endpoint | null;
-  upstreamConnection: Connection | null;
+  upstreamConnection: ConnectionFacts | null;
   /** What the system said of a connection that failed; ''. */
   upstreamTransportFailure: string;
   pauseRequest(by: ReadDisable): void;
@@ -152,7 +153,7 @@ export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
     const { exchange, pending } = this;
     const stream = connection.open(this);
     this.stream = stream;
-    exchange.upstreamConnection = connection;
+    exchange.upstreamConnection = stream.connection;
     const empty = this.ended && pending === null && this.trailers === null;
     stream.writeHead(exchange.requestHead, empty);
     if (pending !== null) {

@@ -2,15 +2,16 @@
 // It joins the downstream stream, the filter manager and the attempts at the upstream; the stages between them are given by
 // core/proxy.ts. It decides nothing about where a request goes nor what a local reply says.
 
-import type { Endpoint } from '../cluster/endpoint.ts';
+import { performance } from 'node:perf_hooks';
+import { type Endpoint, endpointKey } from '../cluster/endpoint.ts';
 import { FAILURES, type FailureCode, flagBit } from '../errors.ts';
-import { hostPort } from '../host-port.ts';
-import type { Connection, DownstreamStream, Receiver } from '../http/codec.ts';
+import type { DownstreamStream, Receiver } from '../http/codec.ts';
 import { Head } from '../http/head.ts';
 import type { Route, Target, VirtualHost } from '../router/route.ts';
 import type { ListenerContext, ShardContext } from '../shard/context.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
+import type { Connection, ConnectionFacts } from '../transport/transport.ts';
 import type { Workload } from '../workload.ts';
 import type { Attempt, AttemptOwner } from './attempt.ts';
 import type { LocalReply } from './filter.ts';
@@ -60,7 +61,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   responseCode = 0;
   responseCodeDetails = '';
   flags = 0;
-  upstreamConnection: Connection | null = null;
+  upstreamConnection: ConnectionFacts | null = null;
   upstreamTransportFailure = '';
   /** The last one that an attempt chose. */
   lastEndpoint: Endpoint | null = null;
@@ -128,7 +129,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   }
   get upstreamLocalAddress(): string {
     const { upstreamConnection: connection } = this;
-    return connection === null ? '' : hostPort(connection.localAddress, connection.localPort);
+    return connection === null ? '' : endpointKey(connection.localAddress, connection.localPort);
   }
   get destinationService(): string {
     return this.target?.cluster?.spec.service ?? this.host?.service ?? '';
@@ -352,13 +353,6 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
       if (!this.responseStarted) this.responseCode = 0;
       this.finish();
     } else this.fail(reason);
-  }
-
-  /** CONNECT was answered: the requests that follow on the connection are exchanges of their own, and are what counts. */
-  becameTunnel(): void {
-    this.ended = true;
-    this.shard.active--;
-    this.shard.timers.cancel(this.timer);
   }
 
   /** Too late to answer: the client sees that it did not get everything. */

@@ -1,11 +1,11 @@
 // The first stage of a request: who is calling, under which request id, and which of the fields that the mesh itself
 // writes are dropped because they came from somebody who may not set them.
 
-import type { Connection } from '../http/codec.ts';
 import { FieldName, type Head } from '../http/head.ts';
 import { newRequestId } from '../http/request-id.ts';
 import type { VirtualHost } from '../router/route.ts';
 import type { ShardContext } from '../shard/context.ts';
+import type { Connection } from '../transport/transport.ts';
 import type { Workload } from '../workload.ts';
 import type { Exchange } from './exchange.ts';
 

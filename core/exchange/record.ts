@@ -1,13 +1,13 @@
 // The facts of one exchange that access log, metrics, properties and explanations read. The exchange implements it;
 // nobody but the exchange writes it. Types only.
 
-import type { Connection } from '../http/codec.ts';
 import type { Head } from '../http/head.ts';
+import type { ConnectionFacts } from '../transport/transport.ts';
 import type { Workload } from '../workload.ts';
 
 export interface ExchangeRecord {
   readonly direction: 'inbound' | 'outbound' | 'gateway';
-  readonly connection: Connection;
+  readonly connection: ConnectionFacts;
   readonly protocol: string;
   /** Milliseconds since the epoch at which the head arrived. */
   readonly startTime: number;

@@ -1,8 +1,21 @@
-// The seam between bytes and exchanges. A codec (http1/, later http2/) turns a socket into streams, one per request;
+// The seam between bytes and exchanges. A codec (http1/, later http2/) turns a connection into streams, one per request;
 // everything above this file is version-neutral. Types only.
 
 import type { FailureCode } from '../errors.ts';
+import type { Timers } from '../timers.ts';
+import type { Protocol } from '../transport/protocol.ts';
+import type { Connection, Transport } from '../transport/transport.ts';
 import type { Head } from './head.ts';
+
+/** Codecs by what a connection speaks. */
+export type Codecs = Readonly<Record<Protocol, Codec>>;
+
+export interface Codec {
+  /** Reads requests from an accepted connection and gives them to `handler`, until it closes. */
+  serve(transport: Transport, handler: ServerHandler, options: ServerOptions): ServerConnection;
+  /** Sends requests over a connection to an upstream. */
+  connect(transport: Transport, options: ClientOptions): ClientConnection;
+}
 
 /** One side of one request on one connection: what can be written to it. Reading arrives at its receiver. */
 export interface Stream {
@@ -27,14 +40,9 @@ export interface Stream {
 export interface DownstreamStream extends Stream {
   /** HTTP/1: the connection closes after this response. */
   closeAfterResponse(): void;
-  /**
-   * CONNECT was accepted: answers 200 and hands the connection's further bytes back to the codec, as requests whose
-   * destination is `authority` whatever their Host says. HTTP/1 only.
-   */
-  acceptTunnel(authority: string): void;
   /** 'HTTP/1.1', 'HTTP/1.0', 'HTTP/2' as the access log prints it. */
   readonly protocol: string;
-  /** Destination fixed by a CONNECT tunnel or an absolute-form target, which overrides Host; null otherwise. */
+  /** Destination fixed by a tunnel or by the request's target, which overrides Host; null otherwise. */
   readonly destination: string | null;
 }
 
@@ -60,17 +68,6 @@ export interface Receiver {
   onWritable(): void;
 }
 
-/** A connection's facts, the same for all its streams. */
-export interface Connection {
-  readonly id: number;
-  readonly remoteAddress: string;
-  readonly remotePort: number;
-  readonly localAddress: string;
-  readonly localPort: number;
-  /** Free for the owner: the router remembers here what the last request on this connection resolved to. */
-  memo: unknown;
-}
-
 /** What a listener's owner gives to the server codec. */
 export interface ServerHandler {
   /** A request's head has arrived. Returns the receiver of the rest (its onHead is not called for this head). */
@@ -80,10 +77,11 @@ export interface ServerHandler {
    * with `closeAfterResponse`) and logs it. `head` is what could be read of it, or null.
    */
   onMalformed(stream: DownstreamStream, reason: FailureCode, head: Head | null): void;
-  onConnectionClosed(connection: Connection): void;
 }
 
 export interface ServerOptions {
+  /** The shard's wheel. */
+  readonly timers: Timers;
   readonly maxHeadBytes: number; // 60 KiB as Envoy
   readonly maxFields: number; // 100 as Envoy
   readonly headerTimeoutMs: number; // from the first byte of a head to its end
@@ -91,19 +89,25 @@ export interface ServerOptions {
   readonly maxPipelined: number; // requests read ahead of the response in progress
   /** Gateways refuse CONNECT and absolute-form ('reverse'); sidecars' outbound port takes them ('forward'). */
   readonly mode: 'reverse' | 'forward';
-  readonly highWaterMark: number; // bytes buffered towards a slow client before writeData says false
 }
 
-/** A server-side codec bound to one accepted socket. */
-export interface ServerConnection extends Connection {
-  /** Graceful: finish what is open, take no further request, then close. */
+export interface ClientOptions {
+  readonly maxHeadBytes: number;
+  readonly maxFields: number;
+}
+
+/** A server-side codec bound to one accepted connection. */
+export interface ServerConnection {
+  readonly activeStreams: number;
+  /** Graceful: finishes what is open, takes no further request, then closes. */
   drain(): void;
   destroy(): void;
-  readonly activeStreams: number;
+  /** Called once, when the connection is no more and its streams have heard of it. */
+  onClosed: (() => void) | null;
 }
 
-/** A client-side codec bound to one connected socket. */
-export interface ClientConnection extends Connection {
+/** A client-side codec bound to one connection. */
+export interface ClientConnection {
   /** Opens the next stream. HTTP/1: only when `available`. */
   open(receiver: Receiver): UpstreamStream;
   /** True when a stream may be opened now. */

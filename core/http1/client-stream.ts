@@ -4,12 +4,22 @@ import type { FailureCode } from '../errors.ts';
 import type { Receiver, UpstreamStream } from '../http/codec.ts';
 import type { Head } from '../http/head.ts';
 import type { Outbox } from '../transport/outbox.ts';
-import type { Http1ClientConnection } from './client.ts';
+import type { Connection, Transport } from '../transport/transport.ts';
 import { writeChunk, writeLastChunk, writeRequestHead } from './encoder.ts';
 import { CHUNKED, FIXED, NO_BODY } from './strict.ts';
 
+/** What a stream asks of its connection. */
+export interface ClientStreamOwner {
+  readonly transport: Transport;
+  /** Both directions have ended. */
+  settle(): void;
+  /** The owner has lost interest, or the request cannot be completed. */
+  cancel(stream: ClientStream): void;
+  pauseBody(stream: ClientStream): void;
+  resumeBody(stream: ClientStream): void;
+}
+
 export class ClientStream implements UpstreamStream {
-  readonly connection: Http1ClientConnection;
   readonly reused: boolean;
   answered = false;
   method = '';
@@ -21,19 +31,24 @@ export class ClientStream implements UpstreamStream {
   responseDone = false;
   private framing = NO_BODY;
   private remaining = 0;
+  private readonly owner: ClientStreamOwner;
   private readonly out: Outbox;
   private readonly writtenBefore: number;
 
-  constructor(connection: Http1ClientConnection, out: Outbox, receiver: Receiver, reused: boolean) {
-    this.connection = connection;
-    this.out = out;
+  constructor(owner: ClientStreamOwner, receiver: Receiver, reused: boolean) {
+    this.owner = owner;
+    this.out = owner.transport.out;
     this.receiver = receiver;
     this.reused = reused;
-    this.writtenBefore = out.written;
+    this.writtenBefore = this.out.written;
+  }
+
+  get connection(): Connection {
+    return this.owner.transport;
   }
 
   get sent(): boolean {
-    return this.connection.connected && this.out.written > this.writtenBefore;
+    return this.out.written > this.writtenBefore;
   }
 
   writeHead(head: Head, end: boolean): void {
@@ -88,16 +103,16 @@ export class ClientStream implements UpstreamStream {
   }
 
   pauseReading(): void {
-    this.connection.pauseBody(this);
+    this.owner.pauseBody(this);
   }
 
   resumeReading(): void {
-    this.connection.resumeBody(this);
+    this.owner.resumeBody(this);
   }
 
   reset(): void {
     this.receiver = null;
-    this.connection.cancel(this);
+    this.owner.cancel(this);
   }
 
   fail(reason: FailureCode): void {
@@ -108,13 +123,13 @@ export class ClientStream implements UpstreamStream {
 
   private refuse(): void {
     if (this.receiver === null) return;
-    this.connection.cancel(this);
+    this.owner.cancel(this);
     this.fail('filter_failed');
   }
 
   private finish(): void {
     this.requestDone = true;
-    if (this.responseDone) this.connection.settle();
+    if (this.responseDone) this.owner.settle();
   }
 }
 

@@ -1,49 +1,27 @@
-// HTTP/1.1 on a connected (or connecting) socket, one request at a time. Reads answers strictly, and offers itself again
+// HTTP/1.1 on a connection to an upstream, one request at a time. Reads answers strictly, and offers itself again
 // only when both directions ended cleanly. Chooses no endpoint and retries nothing: that is the pool's and the router's.
 
-import type { Socket } from 'node:net';
 import type { FailureCode } from '../errors.ts';
-import type { ClientConnection, Receiver, UpstreamStream } from '../http/codec.ts';
+import type { ClientConnection, ClientOptions, Receiver, UpstreamStream } from '../http/codec.ts';
 import type { Head } from '../http/head.ts';
-import type { Timers } from '../timers.ts';
-import { nextConnectionId } from '../transport/connection-id.ts';
-import { enter, leave, Outbox, type OutboxOwner } from '../transport/outbox.ts';
-import type { ByteReceiver } from '../transport/read-buffer.ts';
-import { ClientStream } from './client-stream.ts';
+import { enter, leave } from '../transport/outbox.ts';
+import type { Transport, TransportOwner } from '../transport/transport.ts';
+import { ClientStream, type ClientStreamOwner } from './client-stream.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
 import { HOLD_BODY, HOLD_CLOSED, HOLD_PIPELINE, MessageReader, type ReaderSink } from './reader.ts';
-import { type HeadLimits, NO_BODY, type Reading, readResponseHead, responseFacts } from './strict.ts';
-
-export interface Http1ClientOptions extends HeadLimits {
-  /** The shard's wheel. */
-  readonly timers: Timers;
-  /** Bytes buffered towards a slow upstream before writeData says false. */
-  readonly highWaterMark: number;
-}
-
-export function connectHttp1(socket: Socket, options: Http1ClientOptions): ClientConnection {
-  return new Http1ClientConnection(socket, options);
-}
+import { NO_BODY, type Reading, readResponseHead, responseFacts } from './strict.ts';
 
 /** Interim answers (1xx) before the real one; more is no server but a flood. */
 const MAX_INTERIM = 16;
 
-export class Http1ClientConnection implements ClientConnection, ReaderSink, IntakeOwner, ByteReceiver, OutboxOwner {
-  readonly id = nextConnectionId();
-  /** Empty and 0 until connected. */
-  remoteAddress = '';
-  remotePort = 0;
-  localAddress = '';
-  localPort = 0;
-  memo: unknown = null;
+export class Http1ClientConnection
+  implements ClientConnection, TransportOwner, ClientStreamOwner, ReaderSink, IntakeOwner
+{
+  readonly transport: Transport;
   readonly finEndsAll = false;
   onAvailable: (() => void) | null = null;
   onClosed: (() => void) | null = null;
-  /** Bytes were written to a socket that was connected by then. */
-  connected: boolean;
-  private readonly socket: Socket;
-  private readonly options: Http1ClientOptions;
-  private readonly out: Outbox;
+  private readonly options: ClientOptions;
   private readonly reader: MessageReader;
   private readonly intake: Intake;
   private stream: ClientStream | null = null;
@@ -52,27 +30,16 @@ export class Http1ClientConnection implements ClientConnection, ReaderSink, Inta
   private keepAlive = true;
   private closed = false;
 
-  constructor(socket: Socket, options: Http1ClientOptions) {
-    this.connected = !socket.connecting;
+  constructor(transport: Transport, options: ClientOptions) {
+    this.transport = transport;
     this.options = options;
     this.reader = new MessageReader(this, options, false);
-    this.intake = new Intake(socket, this.reader, this, this);
-    this.socket = this.intake.socket;
-    this.out = new Outbox(this.socket, this, options.highWaterMark);
-    if (this.connected) this.rememberAddresses();
-    else {
-      socket.once('connect', () => {
-        this.connected = true;
-        this.rememberAddresses();
-      });
-    }
-    // 'close' follows and tells the stream.
-    this.socket.on('error', () => this.destroy());
-    this.socket.on('close', () => this.onSocketClose());
+    this.intake = new Intake(transport, this.reader, this);
+    transport.start(this);
   }
 
   get available(): boolean {
-    return this.stream === null && this.keepAlive && !this.closed && this.socket.writable;
+    return this.stream === null && this.keepAlive && !this.closed && this.transport.writable;
   }
 
   get activeStreams(): number {
@@ -83,23 +50,14 @@ export class Http1ClientConnection implements ClientConnection, ReaderSink, Inta
   open(receiver: Receiver): UpstreamStream {
     if (!this.available) throw new Error('an HTTP/1 connection was opened while it is in use or closed');
     this.interim = 0;
-    this.stream = new ClientStream(this, this.out, receiver, this.requests++ > 0);
+    this.stream = new ClientStream(this, receiver, this.requests++ > 0);
     return this.stream;
   }
 
   destroy(): void {
-    if (!this.socket.destroyed) this.socket.destroy();
+    this.transport.destroy();
   }
 
-  /** A closed socket has forgotten them. */
-  private rememberAddresses(): void {
-    this.remoteAddress = this.socket.remoteAddress ?? '';
-    this.remotePort = this.socket.remotePort ?? 0;
-    this.localAddress = this.socket.localAddress ?? '';
-    this.localPort = this.socket.localPort ?? 0;
-  }
-
-  /** Bytes from the socket. */
   receive(chunk: Buffer): void {
     const { stream } = this;
     if (stream === null || (stream.responseDone && this.reader.idle)) {
@@ -111,6 +69,10 @@ export class Http1ClientConnection implements ClientConnection, ReaderSink, Inta
     this.intake.receive(chunk);
   }
 
+  onEnd(): void {
+    this.intake.receiveFin();
+  }
+
   afterReading(): void {
     this.settle();
   }
@@ -119,21 +81,17 @@ export class Http1ClientConnection implements ClientConnection, ReaderSink, Inta
     this.keepAlive = false;
     this.reader.finish();
     this.settle();
-    // A request without a complete answer hears of it when the socket closes.
+    // A request without a complete answer hears of it when the connection closes.
     this.destroy();
   }
 
-  private onSocketClose(): void {
-    if (this.closed) return;
+  onClose(): void {
     this.closed = true;
     this.reader.holds |= HOLD_CLOSED;
     enter();
     const { stream } = this;
     this.stream = null;
-    if (stream !== null) {
-      if (!this.connected) stream.fail('connect_failure');
-      else stream.fail(stream.responseStarted ? 'reset_after_response' : 'reset_before_response');
-    }
+    stream?.fail(stream.responseStarted ? 'reset_after_response' : 'reset_before_response');
     this.onClosed?.();
     leave();
   }
@@ -227,7 +185,11 @@ export class Http1ClientConnection implements ClientConnection, ReaderSink, Inta
     this.giveUp();
   }
 
-  onOutboxDrained(): void {
+  onFinish(): void {
+    // A client writes no FIN.
+  }
+
+  onDrain(): void {
     const { stream } = this;
     if (stream !== null && !stream.requestDone) stream.receiver?.onWritable();
   }

@@ -1,10 +1,8 @@
-// Feeds a socket's bytes to a reader, and stops the socket while the reader is held: what was received is never more
+// Feeds a connection's bytes to a reader, and stops the connection while the reader is held: what was received is never more
 // than the pieces in flight. The same for both ends of a connection.
 
-import type { Socket } from 'node:net';
-import { readDirectly } from '../transport/direct-socket.ts';
 import { enter, leave } from '../transport/outbox.ts';
-import type { ByteReceiver } from '../transport/read-buffer.ts';
+import type { Transport } from '../transport/transport.ts';
 import { HOLD_BODY, HOLD_CLOSED, type MessageReader } from './reader.ts';
 
 export interface IntakeOwner {
@@ -19,23 +17,19 @@ export interface IntakeOwner {
 /** Bytes read on while something holds, so that a peer that leaves is noticed. */
 const READ_AHEAD = 16 << 10;
 
-export class Intake implements ByteReceiver {
+export class Intake {
   readonly reader: MessageReader;
   /** True while the reader calls its sink. */
   reading = false;
   finReceived = false;
-  /** The connection's socket from now on: not always the one that was given. */
-  readonly socket: Socket;
+  private readonly transport: Transport;
   private readonly owner: IntakeOwner;
-  private paused = false;
   private tailScheduled = false;
 
-  /** `receiver` gets the socket's bytes and passes them on to `receive`; without it they come here at once. */
-  constructor(socket: Socket, reader: MessageReader, owner: IntakeOwner, receiver?: ByteReceiver) {
+  constructor(transport: Transport, reader: MessageReader, owner: IntakeOwner) {
+    this.transport = transport;
     this.reader = reader;
     this.owner = owner;
-    this.socket = readDirectly(socket, receiver ?? this);
-    this.socket.on('end', () => this.receiveFin());
   }
 
   receive(chunk: Buffer): void {
@@ -43,22 +37,22 @@ export class Intake implements ByteReceiver {
     this.reading = true;
     this.reader.push(chunk);
     this.reading = false;
-    if (this.reader.tail !== null && this.reader.tail.length > READ_AHEAD) this.pause();
+    if (this.reader.tail !== null && this.reader.tail.length > READ_AHEAD) this.transport.pause();
     this.owner.afterReading?.();
     leave();
   }
 
-  private receiveFin(): void {
+  receiveFin(): void {
     enter();
     this.finReceived = true;
     if (this.reader.tail === null || this.owner.finEndsAll) this.owner.onLastByte();
     leave();
   }
 
-  /** Stops at the next boundary. Only a body pauses the socket at once; the other holds wait whether more comes at all. */
+  /** Stops at the next boundary. Only a body pauses the connection at once; the other holds wait whether more comes at all. */
   hold(why: number): void {
     this.reader.holds |= why;
-    if (why === HOLD_BODY) this.pause();
+    if (why === HOLD_BODY) this.transport.pause();
   }
 
   /** Lifts one hold, and reads on when it was the last. */
@@ -71,12 +65,12 @@ export class Intake implements ByteReceiver {
   discardAll(): void {
     this.reader.holds |= HOLD_CLOSED;
     this.reader.tail = null;
-    this.resume();
+    this.transport.resume();
   }
 
   private wake(): void {
     if (this.reader.holds !== 0) return;
-    if (this.reader.tail === null) this.resume();
+    if (this.reader.tail === null) this.transport.resume();
     else if (!this.tailScheduled) {
       this.tailScheduled = true;
       // On the next tick: whoever lifts the hold is in the middle of something.
@@ -96,17 +90,5 @@ export class Intake implements ByteReceiver {
       if (this.finReceived) this.owner.onLastByte();
     }
     leave();
-  }
-
-  private pause(): void {
-    if (this.paused) return;
-    this.paused = true;
-    this.socket.pause();
-  }
-
-  private resume(): void {
-    if (!this.paused) return;
-    this.paused = false;
-    this.socket.resume();
   }
 }

@@ -5,12 +5,24 @@ import type { DownstreamStream, Receiver } from '../http/codec.ts';
 import type { Head } from '../http/head.ts';
 import type { Outbox } from '../transport/outbox.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
+import type { Connection, Transport } from '../transport/transport.ts';
 import { CLOSE, KEEP_ALIVE, SILENT, writeChunk, writeLastChunk, writeLine, writeResponseHead } from './encoder.ts';
-import type { Http1ServerConnection } from './server.ts';
 import { CHUNKED, FIXED, NO_BODY, UNTIL_CLOSE } from './strict.ts';
 
+/** What a stream asks of its connection. */
+export interface ServerStreamOwner {
+  readonly transport: Transport;
+  /** Before a head is written: may another request follow on this connection? `end`: the answer has no body. */
+  mayGoOnAfter(stream: ServerStream, end: boolean): boolean;
+  /** The answer is complete. */
+  answered(stream: ServerStream): void;
+  pauseBody(stream: ServerStream): void;
+  resumeBody(stream: ServerStream): void;
+  /** The answer cannot be completed. `abrupt`: what was sent of it must not look whole. */
+  cutOff(stream: ServerStream, abrupt: boolean): void;
+}
+
 export class ServerStream implements DownstreamStream {
-  readonly connection: Http1ServerConnection;
   readonly protocol: 'HTTP/1.1' | 'HTTP/1.0';
   readonly destination: string | null;
   readonly method: string;
@@ -30,22 +42,26 @@ export class ServerStream implements DownstreamStream {
   private early: EarlyAnswer | null = null;
   private framing = NO_BODY;
   private remaining = 0;
+  private readonly owner: ServerStreamOwner;
   private readonly out: Outbox;
 
   constructor(
-    connection: Http1ServerConnection,
-    out: Outbox,
+    owner: ServerStreamOwner,
     method: string,
     http10: boolean,
     keepAlive: boolean,
     destination: string | null,
   ) {
-    this.connection = connection;
-    this.out = out;
+    this.owner = owner;
+    this.out = owner.transport.out;
     this.method = method;
     this.protocol = http10 ? 'HTTP/1.0' : 'HTTP/1.1';
     this.keepAlive = keepAlive;
     this.destination = destination;
+  }
+
+  get connection(): Connection {
+    return this.owner.transport;
   }
 
   writeHead(head: Head, end: boolean): void {
@@ -75,7 +91,7 @@ export class ServerStream implements DownstreamStream {
       this.framing = UNTIL_CLOSE;
       this.keepAlive = false;
     }
-    if (!this.connection.mayGoOnAfter(this, end)) this.keepAlive = false;
+    if (!this.owner.mayGoOnAfter(this, end)) this.keepAlive = false;
     const connection = !this.keepAlive ? CLOSE : this.protocol === 'HTTP/1.0' ? KEEP_ALIVE : SILENT;
     writeResponseHead(this.out, head, this.framing, length, connection);
     if (end || (bodyless && this.method !== 'HEAD')) this.finish();
@@ -95,7 +111,7 @@ export class ServerStream implements DownstreamStream {
       this.out.append(fits ? chunk : chunk.subarray(0, this.remaining));
       this.remaining -= fits ? chunk.length : this.remaining;
       if (!fits || (end && this.remaining > 0)) {
-        this.connection.cutOff(this, false);
+        this.owner.cutOff(this, false);
         return true;
       }
     }
@@ -118,30 +134,29 @@ export class ServerStream implements DownstreamStream {
   }
 
   pauseReading(): void {
-    this.connection.pauseBody(this);
+    this.owner.pauseBody(this);
   }
 
   resumeReading(): void {
-    this.connection.resumeBody(this);
+    this.owner.resumeBody(this);
   }
 
   closeAfterResponse(): void {
     this.keepAlive = false;
   }
 
-  acceptTunnel(authority: string): void {
-    if (this.dead || this.headWritten || this.method !== 'CONNECT') return;
+  /** The answer to a CONNECT that was accepted; the connection goes on. */
+  acceptTunnel(): void {
     this.headWritten = true;
     this.keepAlive = true;
     writeLine(this.out, 'HTTP/1.1 200 OK\r\n\r\n');
-    this.connection.enterTunnel(authority);
     this.finish();
   }
 
   reset(): void {
     if (this.dead || this.done) return;
     this.receiver = null;
-    this.connection.cutOff(this, this.framing === UNTIL_CLOSE && this.headWritten);
+    this.owner.cutOff(this, this.framing === UNTIL_CLOSE && this.headWritten);
   }
 
   /** Tells the client that its body is welcome, unless it already has an answer. */
@@ -174,7 +189,7 @@ export class ServerStream implements DownstreamStream {
 
   private finish(): void {
     this.done = true;
-    this.connection.answered(this);
+    this.owner.answered(this);
   }
 }
 

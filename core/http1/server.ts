@@ -1,28 +1,18 @@
-// HTTP/1.1 on an accepted socket: requests in order to the handler, answers in the same order back. Decides when the
+// HTTP/1.1 on an accepted connection: requests in order to the handler, answers in the same order back. Decides when the
 // connection may be used again and when only closing it is safe. Routes nothing and answers nothing by itself.
 
-import type { Socket } from 'node:net';
 import type { FailureCode } from '../errors.ts';
 import type { ServerConnection, ServerHandler, ServerOptions } from '../http/codec.ts';
 import type { Head } from '../http/head.ts';
-import { Timer, type TimerOwner, type Timers } from '../timers.ts';
-import { nextConnectionId } from '../transport/connection-id.ts';
-import { enter, leave, Outbox, type OutboxOwner } from '../transport/outbox.ts';
+import { Timer, type TimerOwner } from '../timers.ts';
+import { enter, leave } from '../transport/outbox.ts';
+import type { Transport, TransportOwner } from '../transport/transport.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
 import { isSafe, Pipeline } from './pipeline.ts';
 import { HOLD_BODY, HOLD_CLOSED, HOLD_PIPELINE, MessageReader, type ReaderSink } from './reader.ts';
-import { ServerStream } from './server-stream.ts';
+import { ServerStream, type ServerStreamOwner } from './server-stream.ts';
 import { NO_BODY, type Reading, readRequestHead, requestFacts } from './strict.ts';
-
-export interface Http1ServerOptions extends ServerOptions {
-  /** The shard's wheel. */
-  readonly timers: Timers;
-}
-
-/** Serves HTTP/1.1 on `socket` until it closes. Sets `allowHalfOpen`, so that a client's FIN does not cut its answer. */
-export function serveHttp1(socket: Socket, handler: ServerHandler, options: Http1ServerOptions): ServerConnection {
-  return new Http1ServerConnection(socket, handler, options);
-}
+import type { TunnelHandler } from './tunnel.ts';
 
 /** Bytes of a request's body that are read and thrown away after an early answer, to keep the connection. */
 const MAX_DISCARD = 64 * 1024;
@@ -46,18 +36,14 @@ const WAIT_REST = 3;
 const WAIT_FLUSH = 4;
 const WAIT_FIN = 5;
 
-export class Http1ServerConnection implements ServerConnection, ReaderSink, IntakeOwner, OutboxOwner, TimerOwner {
-  readonly id = nextConnectionId();
-  readonly remoteAddress: string;
-  readonly remotePort: number;
-  readonly localAddress: string;
-  readonly localPort: number;
-  memo: unknown = null;
+export class Http1ServerConnection
+  implements ServerConnection, TransportOwner, ServerStreamOwner, ReaderSink, IntakeOwner, TimerOwner
+{
+  readonly transport: Transport;
+  onClosed: (() => void) | null = null;
   readonly finEndsAll = true;
-  private readonly socket: Socket;
-  private readonly handler: ServerHandler;
-  private readonly options: Http1ServerOptions;
-  private readonly out: Outbox;
+  private readonly handler: ServerHandler & Partial<TunnelHandler>;
+  private readonly options: ServerOptions;
   private readonly reader: MessageReader;
   private readonly intake: Intake;
   private readonly pipeline = new Pipeline();
@@ -72,27 +58,19 @@ export class Http1ServerConnection implements ServerConnection, ReaderSink, Inta
   private draining = false;
   /** No request has come yet. */
   private fresh = true;
-  /** No request will be taken any more; the socket closes when `front` is done. */
+  /** No request will be taken any more; the connection closes when `front` is done. */
   private closing = false;
   private finSent = false;
   private unflushed = 0;
   private closed = false;
 
-  constructor(socket: Socket, handler: ServerHandler, options: Http1ServerOptions) {
+  constructor(transport: Transport, handler: ServerHandler & Partial<TunnelHandler>, options: ServerOptions) {
+    this.transport = transport;
     this.handler = handler;
     this.options = options;
     this.reader = new MessageReader(this, options, true);
-    this.intake = new Intake(socket, this.reader, this);
-    this.socket = this.intake.socket;
-    this.out = new Outbox(this.socket, this, options.highWaterMark);
-    this.remoteAddress = this.socket.remoteAddress ?? '';
-    this.remotePort = this.socket.remotePort ?? 0;
-    this.localAddress = this.socket.localAddress ?? '';
-    this.localPort = this.socket.localPort ?? 0;
-    this.socket.allowHalfOpen = true;
-    // 'close' follows and tells the streams.
-    this.socket.on('error', () => this.destroy());
-    this.socket.on('close', () => this.onSocketClose());
+    this.intake = new Intake(transport, this.reader, this);
+    transport.start(this);
     this.waitFor(WAIT_IDLE, options.idleTimeoutMs);
   }
 
@@ -111,7 +89,15 @@ export class Http1ServerConnection implements ServerConnection, ReaderSink, Inta
   destroy(): void {
     if (this.closed) return;
     this.intake.discardAll();
-    this.socket.destroy();
+    this.transport.destroy();
+  }
+
+  receive(piece: Buffer): void {
+    this.intake.receive(piece);
+  }
+
+  onEnd(): void {
+    this.intake.receiveFin();
   }
 
   onLastByte(): void {
@@ -130,13 +116,13 @@ export class Http1ServerConnection implements ServerConnection, ReaderSink, Inta
     else if (end === 'clean') this.close();
   }
 
-  private onSocketClose(): void {
-    if (this.closed) return;
+  onClose(): void {
     this.closed = true;
     this.options.timers.cancel(this.timer);
     enter();
+    this.intake.discardAll();
     this.dropStreams();
-    this.handler.onConnectionClosed(this);
+    this.onClosed?.();
     leave();
   }
 
@@ -155,7 +141,7 @@ export class Http1ServerConnection implements ServerConnection, ReaderSink, Inta
     this.fresh = false;
     if (this.wait !== WAIT_NOTHING) this.waitFor(WAIT_NOTHING, 0);
     const destination = this.tunnel ?? facts.destination;
-    const stream = new ServerStream(this, this.out, head.method, facts.http10, facts.keepAlive, destination);
+    const stream = new ServerStream(this, head.method, facts.http10, facts.keepAlive, destination);
     stream.expectsContinue = facts.expectContinue;
     stream.requestDone = facts.body === NO_BODY;
     this.reader.expectBody(facts.body, head.contentLength);
@@ -175,6 +161,10 @@ export class Http1ServerConnection implements ServerConnection, ReaderSink, Inta
   }
 
   private dispatch(stream: ServerStream, head: Head): void {
+    if (head.method === 'CONNECT') {
+      this.connect(stream, head);
+      return;
+    }
     const receiver = this.handler.onRequest(stream, head, stream.requestDone);
     if (stream.dead) return;
     if (!stream.done) {
@@ -182,6 +172,19 @@ export class Http1ServerConnection implements ServerConnection, ReaderSink, Inta
       if (!stream.requestDone) stream.welcomeBody();
     }
     this.holdPipeline(stream);
+  }
+
+  /** The client wants to speak to this authority: what follows are requests for it, whatever their Host says. */
+  private connect(stream: ServerStream, head: Head): void {
+    const { handler } = this;
+    const failure = handler.onConnect === undefined ? 'connect_refused' : handler.onConnect(head);
+    if (failure === null) {
+      this.tunnel = head.authority;
+      stream.acceptTunnel();
+    } else {
+      handler.onMalformed(stream, failure, head);
+      this.holdPipeline(stream);
+    }
   }
 
   onBodyData(chunk: Buffer, end: boolean): void {
@@ -210,7 +213,7 @@ export class Http1ServerConnection implements ServerConnection, ReaderSink, Inta
   private refuse(reason: FailureCode, head: Head | null, http10: boolean): void {
     this.closing = true;
     this.reader.holds |= HOLD_CLOSED;
-    const stream = new ServerStream(this, this.out, head?.method ?? '', http10 && head !== null, false, this.tunnel);
+    const stream = new ServerStream(this, head?.method ?? '', http10 && head !== null, false, this.tunnel);
     stream.requestDone = true;
     this.pipeline.add(stream);
     this.handler.onMalformed(stream, reason, head);
@@ -314,11 +317,7 @@ export class Http1ServerConnection implements ServerConnection, ReaderSink, Inta
     if (!requestDone) this.intake.release(HOLD_PIPELINE);
   }
 
-  enterTunnel(authority: string): void {
-    this.tunnel = authority;
-  }
-
-  onOutboxDrained(): void {
+  onDrain(): void {
     const { front } = this.pipeline;
     if (front !== null && !front.done) front.receiver?.onWritable();
   }
@@ -340,10 +339,10 @@ export class Http1ServerConnection implements ServerConnection, ReaderSink, Inta
     stream.receiver = null;
     if (this.closed) return;
     this.intake.discardAll();
-    this.out.flush();
+    this.transport.out.flush();
     // A body that ends with the connection must not look complete.
-    if (abrupt) this.socket.resetAndDestroy();
-    else this.socket.destroy();
+    if (abrupt) this.transport.reset();
+    else this.transport.destroy();
   }
 
   /** FIN after what was written; then the client's bytes are thrown away until it closes too. */
@@ -353,10 +352,12 @@ export class Http1ServerConnection implements ServerConnection, ReaderSink, Inta
     this.dropStreams();
     if (this.closed || this.finSent) return;
     this.finSent = true;
-    this.socket.once('finish', () => this.waitFor(WAIT_FIN, LINGER_MS));
-    this.out.end();
-    this.out.flush();
+    this.transport.end();
     this.waitForFlush();
+  }
+
+  onFinish(): void {
+    this.waitFor(WAIT_FIN, LINGER_MS);
   }
 
   private dropStreams(): void {
@@ -367,7 +368,7 @@ export class Http1ServerConnection implements ServerConnection, ReaderSink, Inta
 
   /** A slow client may take its time as long as it takes something. */
   private waitForFlush(): void {
-    this.unflushed = this.out.remaining;
+    this.unflushed = this.transport.out.remaining;
     this.waitFor(WAIT_FLUSH, STALL_MS);
   }
 
@@ -387,7 +388,7 @@ export class Http1ServerConnection implements ServerConnection, ReaderSink, Inta
     } else if (wait === WAIT_HEAD) {
       this.refuse('header_timeout', null, false);
     } else if (wait === WAIT_REST) this.close();
-    else if (wait === WAIT_FLUSH && this.out.remaining < this.unflushed) this.waitForFlush();
+    else if (wait === WAIT_FLUSH && this.transport.out.remaining < this.unflushed) this.waitForFlush();
     else this.destroy();
     leave();
   }

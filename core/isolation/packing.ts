@@ -169,7 +169,7 @@ export function factsOf(record: ExchangeRecord): Facts {
   return {
     ...laterFacts(record),
     direction: record.direction,
-    connection: { id, remoteAddress, remotePort, localAddress, localPort, memo: null },
+    connection: { id, remoteAddress, remotePort, localAddress, localPort },
     protocol: record.protocol,
     startTime: record.startTime,
     originalPath: record.originalPath,

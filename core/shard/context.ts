@@ -7,7 +7,6 @@ import type { VirtualHost } from '../router/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { RecordSink } from '../telemetry/record-sink.ts';
 import type { Timers } from '../timers.ts';
-import type { NetworkFilterFactory } from '../transport/network-filter.ts';
 import type { RestartReason } from '../wasm/guest/traps.ts';
 import type { SharedMemory } from '../wasm/shared/shared-memory.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
@@ -54,10 +53,8 @@ export interface DataPlaneEnvironment {
   pluginRestarted(plugin: string, reason: RestartReason): void;
 }
 
-/** What a listener's connections have in common. */
+/** What a listener's requests have in common. */
 export interface ListenerContext {
   readonly shard: ShardContext;
   readonly spec: ListenerSpec;
-  /** What a connection passes before the codec, in the order of what a client sends. Asked once a connection. */
-  networkFilters(): readonly NetworkFilterFactory[];
 }

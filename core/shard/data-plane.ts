@@ -2,26 +2,28 @@
 // swaps snapshots, opens and drains listeners, and knows peers, endpoints and connections to them. The path of a request
 // through it is core/proxy.ts.
 
-import { connect } from 'node:net';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { EndpointTable } from '../cluster/endpoint-table.ts';
+import type { PoolEnvironment } from '../cluster/pool.ts';
 import { Resolver } from '../cluster/resolver.ts';
 import type { Problem, Resource } from '../config/resource.ts';
 import { resourceKey } from '../config/resource.ts';
 import { AsyncClient } from '../exchange/async-client.ts';
-import type { ClientConnection } from '../http/codec.ts';
-import { connectHttp1 } from '../http1/client.ts';
-import { requestPath } from '../proxy.ts';
+import type { Codecs } from '../http/codec.ts';
+import { CLIENT_OPTIONS } from '../http/limits.ts';
+import { CODECS, connectionPath } from '../proxy.ts';
 import { configFaults } from '../snapshot/chain-plan.ts';
 import { Compiler } from '../snapshot/compile.ts';
 import { policiesIn } from '../snapshot/policies.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { RecordSink } from '../telemetry/record-sink.ts';
 import { Timers } from '../timers.ts';
+import { Dialer, isOwnAddress } from '../transport/dial.ts';
 import { Listener } from '../transport/listener.ts';
-import { type NetworkFilterFactory, networkFiltersFor } from '../transport/network-filter.ts';
+import { networkFiltersFor } from '../transport/network-filter.ts';
+import { protocolTo } from '../transport/protocol.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
-import type { DataPlaneEnvironment, ListenerContext, ShardContext } from './context.ts';
+import type { DataPlaneEnvironment, ShardContext } from './context.ts';
 import { dump } from './dump.ts';
 import { Passthrough } from './passthrough.ts';
 import type { ConfigUpdate, DumpKind, ListenerSpec, LogLevel, PluginModule, ShardOptions } from './protocol.ts';
@@ -42,8 +44,9 @@ export interface DataPlane {
   close(): void;
 }
 
-export function createDataPlane(environment: DataPlaneEnvironment): DataPlane {
-  return new ShardDataPlane(environment);
+/** `codecs`: what reads and writes its connections. */
+export function createDataPlane(environment: DataPlaneEnvironment, codecs: Codecs = CODECS): DataPlane {
+  return new ShardDataPlane(environment, codecs);
 }
 
 class ShardDataPlane implements DataPlane, ShardContext {
@@ -56,6 +59,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
   active = 0;
   readonly random = Math.random;
   readonly log: DataPlaneEnvironment['log'];
+  private readonly codecs: Codecs;
   private readonly peers = new Map<string, WorkloadEndpoint>();
   private readonly endpoints: EndpointTable;
   private readonly listeners = new Map<string, Listener>();
@@ -65,15 +69,13 @@ class ShardDataPlane implements DataPlane, ShardContext {
   private readonly compiler: Compiler;
   private readonly hosts: Passthrough;
 
-  constructor(environment: DataPlaneEnvironment) {
+  constructor(environment: DataPlaneEnvironment, codecs: Codecs) {
+    this.codecs = codecs;
     this.node = environment.node;
     this.options = environment.options;
     this.sink = environment.sink;
     this.log = environment.log;
-    this.endpoints = new EndpointTable(
-      { timers: this.timers, dial: (endpoint, opened, failed) => this.dial(endpoint, opened, failed) },
-      () => this.endpointsInUse(),
-    );
+    this.endpoints = new EndpointTable(this.pools(new Dialer(this.node.address)), () => this.endpointsInUse());
     const endpointOf = (address: string, port: number, workload: WorkloadEndpoint | null): Endpoint =>
       this.endpoints.at(address, port, workload);
     this.hosts = new Passthrough(this, () => this.ownPorts());
@@ -140,9 +142,15 @@ class ShardDataPlane implements DataPlane, ShardContext {
     for (const spec of wanted) {
       const key = listenerKey(spec);
       if (this.listeners.has(key)) continue;
-      const networkFilters = (): readonly NetworkFilterFactory[] => networkFiltersFor(this.snapshot.network, spec);
-      const context: ListenerContext = { shard: this, spec, networkFilters };
-      const listener = new Listener(context, requestPath(context));
+      const listener = new Listener(
+        {
+          spec,
+          reusePort: this.options.reusePort,
+          networkFilters: () => networkFiltersFor(this.snapshot.network, spec),
+          log: this.log,
+        },
+        connectionPath({ shard: this, spec }, this.codecs),
+      );
       await listener.open();
       this.listeners.set(key, listener);
     }
@@ -151,7 +159,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
   /** Inbound ends first: the application may need its outbound listener for as long as it answers. */
   async drain(): Promise<void> {
     const of = (outbound: boolean): Listener[] =>
-      [...this.listeners.values()].filter(({ context }) => (context.spec.kind === 'outbound') === outbound);
+      [...this.listeners.values()].filter(({ spec }) => (spec.kind === 'outbound') === outbound);
     await Promise.all(of(false).map((listener) => listener.drain()));
     await Promise.all(of(true).map((listener) => listener.drain()));
   }
@@ -196,36 +204,21 @@ class ShardDataPlane implements DataPlane, ShardContext {
     for (const cluster of this.snapshot.clusters.values()) yield* cluster.endpoints;
   }
 
-  private dial(
-    endpoint: Endpoint,
-    opened: (connection: ClientConnection) => void,
-    failed: (text: string) => void,
-  ): () => void {
-    const { address, port } = endpoint;
-    // Between workloads the caller's own loopback address is its identity.
-    const localAddress = this.node.address !== '' && isOwnAddress(address) ? this.node.address : undefined;
-    const socket = connect({ host: address, port, localAddress, noDelay: true, keepAlive: true });
-    const onError = (error: Error): void => failed(error.message);
-    socket.once('error', onError);
-    socket.once('connect', () => {
-      socket.off('error', onError);
-      opened(
-        connectHttp1(socket, { timers: this.timers, maxHeadBytes: 60 << 10, maxFields: 100, highWaterMark: 64 << 10 }),
-      );
-    });
-    return () => socket.destroy();
+  private pools(dialer: Dialer): PoolEnvironment {
+    return {
+      timers: this.timers,
+      dial: ({ address, port }, opened, failed) => {
+        const codec = this.codecs[protocolTo(address, port)];
+        return dialer.dial(address, port, (transport) => opened(codec.connect(transport, CLIENT_OPTIONS)), failed);
+      },
+    };
   }
 
   private ownPorts(): readonly number[] {
-    return [...this.options.protectedPorts, ...[...this.listeners.values()].map(({ context }) => context.spec.port)];
+    return [...this.options.protectedPorts, ...[...this.listeners.values()].map(({ spec }) => spec.port)];
   }
 }
 
 function listenerKey(spec: ListenerSpec): string {
   return `${spec.kind} ${spec.address} ${spec.port} ${spec.configuredPort}`;
-}
-
-/** A loopback address that only one workload has, and not the one that everybody shares. */
-function isOwnAddress(address: string): boolean {
-  return address.startsWith('127.') && address !== '127.0.0.1';
 }

@@ -68,7 +68,7 @@ export function dump(
   switch (what) {
     case 'listeners':
       return listeners.map((listener): ListenerDump => {
-        const { name, kind, address, port, configuredPort } = listener.context.spec;
+        const { name, kind, address, port, configuredPort } = listener.spec;
         return { name, kind, address, port, configuredPort, connections: listener.activeConnections };
       });
     case 'routes':

@@ -4,6 +4,7 @@
 import { Socket } from 'node:net';
 import { BORROWED_ABOVE, type ByteReceiver, copyOf, passBorrowed } from './read-buffer.ts';
 import { handleOf, streamBase } from './stream-base.ts';
+import type { Wire } from './wire.ts';
 
 const READ = 64 * 1024;
 /** Read buffers kept for the next socket that streams. */
@@ -28,7 +29,7 @@ interface Accepted {
  * Hands everything that arrives on `socket` to `receiver`, and returns the socket to use from now on: a new one around
  * the same connection, or `socket` itself where that cannot be done (TLS, a stand-in, bytes already read).
  */
-export function readDirectly(socket: Socket, receiver: ByteReceiver): Socket {
+export function readDirectly(socket: Wire, receiver: ByteReceiver): Wire {
   const old = socket as unknown as Accepted;
   const untouched = socket.readableLength === 0 && socket.writableLength === 0 && !socket.connecting;
   if (Object.getPrototypeOf(socket) !== Socket.prototype || !untouched || !old._handle || socket.destroyed) {

@@ -1,8 +1,8 @@
 // Puts bytes on a socket without its Writable: the system takes nearly every message at once, and then there is nothing to
 // keep, to call back or to schedule. Closing, errors and everything rare stay with the socket.
 
-import type { Socket } from 'node:net';
 import { handleOf, type StreamBase, type StreamHandle, streamBase, type WriteRequest } from './stream-base.ts';
+import type { Wire } from './wire.ts';
 
 /** What the system takes at once leaves the request as it was, so that one does for all sockets. */
 let spare: WriteRequest | null = null;
@@ -10,12 +10,12 @@ let spare: WriteRequest | null = null;
 export class DirectWrites {
   /** Bytes of writes that the system has not taken whole. */
   queued = 0;
-  private readonly socket: Socket;
+  private readonly socket: Wire;
   private readonly handle: StreamHandle;
   private readonly base: StreamBase;
   private readonly onTaken: () => void;
 
-  private constructor(socket: Socket, handle: StreamHandle, base: StreamBase, onTaken: () => void) {
+  private constructor(socket: Wire, handle: StreamHandle, base: StreamBase, onTaken: () => void) {
     this.socket = socket;
     this.handle = handle;
     this.base = base;
@@ -23,7 +23,7 @@ export class DirectWrites {
   }
 
   /** Null where a socket must be written to as such. `onTaken`: the system has taken a write that it left waiting. */
-  static on(socket: Socket, onTaken: () => void): DirectWrites | null {
+  static on(socket: Wire, onTaken: () => void): DirectWrites | null {
     const handle = handleOf(socket);
     return handle === null ? null : new DirectWrites(socket, handle, streamBase!, onTaken);
   }

@@ -1,13 +1,11 @@
-// A connection with network filters in front of its codec: to the codec it is the socket. What the client sends passes the
+// A connection with network filters in front of its codec: to the transport it is the socket. What the client sends passes the
 // filters in order, what the codec writes passes them in reverse; a filter may hold, change, swallow or end. Only
 // connections that have filters are one of these.
 
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { BodyBuffer } from '../exchange/body-buffer.ts';
-import type { Connection } from '../http/codec.ts';
 import type { ListenerSpec } from '../shard/protocol.ts';
-import { nextConnectionId } from './connection-id.ts';
 import type {
   ClosedBy,
   ConnectionOwner,
@@ -16,6 +14,8 @@ import type {
   NetworkFilterFactory,
   Side,
 } from './network-filter.ts';
+import type { ConnectionFacts } from './transport.ts';
+import type { Wire } from './wire.ts';
 
 /** Bytes that one filter may hold of one side; then nothing more is taken until it lets go. */
 const MAX_HELD_BYTES = 1 << 20;
@@ -24,30 +24,29 @@ const FLUSH_MS = 5_000;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * The socket for the codec, behind these filters; null: one of them is down and may not be missing, and the connection is
+ * What stands for the socket behind these filters; null: one of them is down and may not be missing, and the connection is
  * refused.
  */
 export function filterConnection(
   socket: Socket,
   filters: readonly NetworkFilterFactory[],
   listener: ListenerSpec,
-): Socket | null {
-  const filtered = new FilteredSocket(socket, listener);
+  id: number,
+): Wire | null {
+  const filtered = new FilteredSocket(socket, listener, id);
   if (!filtered.enter(filters)) {
     filtered.destroy();
     return null;
   }
-  // It has what codecs use of a socket.
-  return filtered as unknown as Socket;
+  return filtered;
 }
 
-class FilteredSocket extends Duplex implements Connection {
-  readonly id = nextConnectionId();
+class FilteredSocket extends Duplex implements ConnectionFacts, Wire {
+  readonly id: number;
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
-  memo: unknown = null;
   readonly connecting = false;
   readonly record: ConnectionRecord;
   private readonly socket: Socket;
@@ -61,8 +60,9 @@ class FilteredSocket extends Duplex implements Connection {
   private mayWrite: (() => void) | null = null;
   private mayFinish: ((error?: Error | null) => void) | null = null;
 
-  constructor(socket: Socket, { kind, configuredPort }: ListenerSpec) {
+  constructor(socket: Socket, { kind, configuredPort }: ListenerSpec, id: number) {
     super({ allowHalfOpen: true });
+    this.id = id;
     this.socket = socket;
     this.remoteAddress = socket.remoteAddress ?? '';
     this.remotePort = socket.remotePort ?? 0;

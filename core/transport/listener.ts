@@ -1,40 +1,57 @@
 // Accepts connections for a shard: one server per listener, several shards on one port by SO_REUSEPORT. What is accepted
-// goes to the codec with this listener's context.
+// passes the listener's network filters and goes to who serves what it speaks.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { ServerConnection, ServerHandler, ServerOptions } from '../http/codec.ts';
-import { serveHttp1 } from '../http1/server.ts';
-import type { ListenerContext } from '../shard/context.ts';
+import type { ListenerSpec } from '../shard/protocol.ts';
+import { nextConnectionId } from './connection-id.ts';
 import { filterConnection } from './filtered-socket.ts';
+import type { NetworkFilterFactory } from './network-filter.ts';
+import { type Protocol, protocolOf } from './protocol.ts';
+import { SocketTransport } from './socket-transport.ts';
+import type { Transport } from './transport.ts';
+
+/** What a listener asks of the data plane behind it. */
+export interface ListenerEnvironment {
+  readonly spec: ListenerSpec;
+  /** Whether other shards listen at the same address. */
+  readonly reusePort: boolean;
+  /** What a connection passes before the codec, in the order of what a client sends. Asked once a connection. */
+  networkFilters(): readonly NetworkFilterFactory[];
+  log(level: 'error', component: 'listener', message: string): void;
+}
+
+/** A connection that is served, to the listener that accepted it. */
+export interface ServedConnection {
+  /** Graceful: finishes what is open, takes no further request, then closes. */
+  drain(): void;
+  destroy(): void;
+  /** Called once, when it is no more. */
+  onClosed: (() => void) | null;
+}
+
+/** What becomes of an accepted connection that speaks this. */
+export type ServeConnection = (transport: Transport, protocol: Protocol) => ServedConnection;
 
 /** Connections of one shard on one listener, above which new ones are refused at once. */
 const MAX_CONNECTIONS = 50_000;
 
 export class Listener {
-  readonly context: ListenerContext;
+  readonly spec: ListenerSpec;
+  private readonly environment: ListenerEnvironment;
+  private readonly serve: ServeConnection;
   private readonly server: Server;
-  private readonly connections = new Set<ServerConnection>();
-  private readonly handler: ServerHandler;
-  private draining = false;
+  private readonly connections = new Set<ServedConnection>();
+  private onDrained: (() => void) | null = null;
 
-  constructor(context: ListenerContext, handler: ServerHandler) {
-    this.context = context;
-    this.handler = {
-      onRequest: (stream, head, end) => handler.onRequest(stream, head, end),
-      onMalformed: (stream, reason, head) => handler.onMalformed(stream, reason, head),
-      onConnectionClosed: (connection) => {
-        this.connections.delete(connection as ServerConnection);
-        handler.onConnectionClosed(connection);
-        if (this.draining && this.connections.size === 0) this.onDrained?.();
-      },
-    };
+  constructor(environment: ListenerEnvironment, serve: ServeConnection) {
+    const { spec } = environment;
+    this.environment = environment;
+    this.spec = spec;
+    this.serve = serve;
     this.server = createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, (socket) =>
       this.accept(socket),
     );
-    this.server.on('error', (error) =>
-      context.shard.log('error', 'listener', `${context.spec.name}: ${error.message}`),
-    );
+    this.server.on('error', (error) => environment.log('error', 'listener', `${spec.name}: ${error.message}`));
   }
 
   get activeConnections(): number {
@@ -43,11 +60,11 @@ export class Listener {
 
   /** Resolves when connections are accepted; rejects when the address cannot be bound. */
   open(): Promise<void> {
-    const { spec, shard } = this.context;
-    const { address: host, port } = spec;
+    const { address: host, port } = this.spec;
+    const { reusePort } = this.environment;
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
-      this.server.listen({ host, port, reusePort: shard.options.reusePort, backlog: 4096 }, () => {
+      this.server.listen({ host, port, reusePort, backlog: 4096 }, () => {
         this.server.off('error', reject);
         resolve();
       });
@@ -57,16 +74,13 @@ export class Listener {
   /** Takes what is queued, then no more; resolves when the last connection has finished what it had begun. */
   async drain(): Promise<void> {
     // Connections that the system has completed already are accepted before the socket closes.
-    await delay(10);
+    await new Promise((resolve) => setTimeout(resolve, 10));
     // On a busy loop the time alone is no turn: right after the sockets were looked at, none is queued.
     await new Promise((resolve) => setImmediate(resolve));
     this.server.close();
-    this.draining = true;
     for (const connection of this.connections) connection.drain();
     if (this.connections.size > 0) await new Promise<void>((resolve) => (this.onDrained = resolve));
   }
-
-  private onDrained: (() => void) | null = null;
 
   close(): void {
     this.server.close();
@@ -78,25 +92,17 @@ export class Listener {
       socket.destroy();
       return;
     }
-    const filters = this.context.networkFilters();
-    const served = filters.length === 0 ? socket : filterConnection(socket, filters, this.context.spec);
-    if (served !== null) this.connections.add(serveHttp1(served, this.handler, this.options()));
+    const id = nextConnectionId();
+    const filters = this.environment.networkFilters();
+    const wire = filters.length === 0 ? socket : filterConnection(socket, filters, this.spec, id);
+    if (wire === null) return;
+    const connection = this.serve(new SocketTransport(wire, id), protocolOf(this.spec));
+    this.connections.add(connection);
+    connection.onClosed = () => this.forget(connection);
   }
 
-  private options(): ServerOptions & { timers: ListenerContext['shard']['timers'] } {
-    const { shard, spec } = this.context;
-    return spec.kind === 'outbound' ? { ...FORWARD, timers: shard.timers } : { ...REVERSE, timers: shard.timers };
+  private forget(connection: ServedConnection): void {
+    this.connections.delete(connection);
+    if (this.connections.size === 0) this.onDrained?.();
   }
 }
-
-const REVERSE: ServerOptions = {
-  mode: 'reverse',
-  maxHeadBytes: 60 << 10,
-  maxFields: 100,
-  headerTimeoutMs: 10_000,
-  idleTimeoutMs: 3_600_000,
-  maxPipelined: 16,
-  highWaterMark: 64 << 10,
-};
-
-const FORWARD: ServerOptions = { ...REVERSE, mode: 'forward' };

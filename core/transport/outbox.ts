@@ -1,9 +1,9 @@
 // What goes out on one socket. Everything that one tick produces for a socket leaves in one write: pieces are gathered
 // here and flushed when the callback that read from some socket ends. Counts what the peer has not taken yet.
 
-import type { Socket } from 'node:net';
 import { DirectWrites } from './direct-writes.ts';
 import { retainBytes } from './read-buffer.ts';
+import type { Wire } from './wire.ts';
 
 const SLAB = 64 * 1024;
 /** Pieces up to this size are copied beside each other; a copy this small costs less than another iovec. */
@@ -77,13 +77,13 @@ export class Outbox {
   blocked = false;
   /** Bytes ever handed to the socket. */
   written = 0;
-  private readonly socket: Socket;
+  private readonly socket: Wire;
   private readonly owner: OutboxOwner;
   private readonly highWaterMark: number;
   private readonly onTaken: () => void;
   private readonly direct: DirectWrites | null;
 
-  constructor(socket: Socket, owner: OutboxOwner, highWaterMark: number) {
+  constructor(socket: Wire, owner: OutboxOwner, highWaterMark: number) {
     this.socket = socket;
     this.owner = owner;
     this.highWaterMark = highWaterMark;
@@ -221,7 +221,7 @@ function stays(): void {
   slabKept = true;
 }
 
-function writePieces(socket: Socket, pieces: Buffer | readonly Buffer[], taken: (() => void) | undefined): void {
+function writePieces(socket: Wire, pieces: Buffer | readonly Buffer[], taken: (() => void) | undefined): void {
   if (Buffer.isBuffer(pieces)) {
     socket.write(pieces, taken);
     return;

@@ -3,6 +3,7 @@
 // or where its shape is another one, there is none and sockets are used as everybody uses them.
 
 import { Socket } from 'node:net';
+import type { Wire } from './wire.ts';
 
 /** A write that the system did not take at once. */
 export interface WriteRequest {
@@ -33,7 +34,7 @@ export interface StreamBase {
 export const streamBase: StreamBase | null = load();
 
 /** The stream of a connected TCP socket that is one of Node's own and nothing above it (no TLS, no stand-in), or null. */
-export function handleOf(socket: Socket): StreamHandle | null {
+export function handleOf(socket: Wire): StreamHandle | null {
   if (streamBase === null || Object.getPrototypeOf(socket) !== Socket.prototype || socket.connecting) return null;
   const { _handle: handle } = socket as { _handle?: StreamHandle | null };
   return typeof handle?.writeBuffer === 'function' && typeof handle.writev === 'function' ? handle : null;

@@ -76,7 +76,6 @@ function answer(configuration: Uint8Array | null, request: Request): string {
       remotePort: 4711,
       localAddress: '127.1.0.3',
       localPort: 9080,
-      memo: null,
     },
   };
   const stream = new TestStream(head, record);

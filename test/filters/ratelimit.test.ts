@@ -59,7 +59,6 @@ function shard(
         remotePort: 4711,
         localAddress: '127.1.0.3',
         localPort: 9080,
-        memo: null,
       },
     });
     if (request.claims !== undefined) {

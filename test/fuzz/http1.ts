@@ -2,21 +2,22 @@
 // head that was accepted reads back as itself, once, after it was written. `node test/fuzz/http1.ts [seconds] [seed]`.
 
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { FAILURES } from '../../core/errors.ts';
 import type { ServerHandler } from '../../core/http/codec.ts';
 import type { Head } from '../../core/http/head.ts';
-import { connectHttp1 } from '../../core/http1/client.ts';
+import { http1 } from '../../core/http1/codec.ts';
 import { writeRequestHead } from '../../core/http1/encoder.ts';
-import { serveHttp1 } from '../../core/http1/server.ts';
 import { FIXED, NO_BODY, readRequestHead, requestFacts } from '../../core/http1/strict.ts';
+import type { TunnelHandler } from '../../core/http1/tunnel.ts';
 import { Timers } from '../../core/timers.ts';
 import { Outbox } from '../../core/transport/outbox.ts';
-import { answer, answerWhenRead, fieldsOf, get, Request } from '../core/http1/rig.ts';
+import type { Wire } from '../../core/transport/wire.ts';
+import { answer, answerWhenRead, fieldsOf, get, Request, transportOver } from '../core/http1/rig.ts';
 import { cut, pick, requests, responses, seeded } from './http1-grammar.ts';
 
-const LIMITS = { maxHeadBytes: 1024, maxFields: 8, highWaterMark: 1 << 20 };
+const LIMITS = { maxHeadBytes: 1024, maxFields: 8 };
+const HIGH_WATER_MARK = 1 << 20;
 
 /** Runs until `milliseconds` are over; returns the number of inputs tried. Throws with the input that failed. */
 export async function fuzz(seed: number, milliseconds: number): Promise<number> {
@@ -33,7 +34,7 @@ export async function fuzz(seed: number, milliseconds: number): Promise<number> 
       try {
         const run = fromClient
           ? (pieces: string[]) => serve(pieces, mode, timers)
-          : (pieces: string[]) => ask(pieces, method, timers);
+          : (pieces: string[]) => ask(pieces, method);
         const whole = await run([text]);
         assert.deepEqual(await run(cut(random, text)), whole);
       } catch (error) {
@@ -51,7 +52,7 @@ export async function fuzz(seed: number, milliseconds: number): Promise<number> 
 export async function compare(fromClient: boolean, text: string): Promise<void> {
   const timers = new Timers(1000);
   const run = (pieces: string[]): Promise<unknown> =>
-    fromClient ? serve(pieces, 'reverse', timers) : ask(pieces, 'GET', timers);
+    fromClient ? serve(pieces, 'reverse', timers) : ask(pieces, 'GET');
   try {
     assert.deepEqual(await run([...text]), await run([text]));
   } finally {
@@ -62,14 +63,18 @@ export async function compare(fromClient: boolean, text: string): Promise<void> 
 /** What the owner was told and what the client got back. */
 async function serve(pieces: string[], mode: 'reverse' | 'forward', timers: Timers): Promise<unknown> {
   const seen: Request[] = [];
-  const handler: ServerHandler = {
+  const tunnels: unknown[] = [];
+  const handler: ServerHandler & TunnelHandler = {
+    onConnect(head) {
+      tunnels.push([head.authority, fieldsOf(head)]);
+      return null;
+    },
     onRequest(stream, head, end) {
       const request = new Request(stream, head, null);
       request.ended = end;
       seen.push(request);
       readsBack(head);
-      if (head.method === 'CONNECT') stream.acceptTunnel(head.authority);
-      else answerWhenRead(request, end);
+      answerWhenRead(request, end);
       return request;
     },
     onMalformed(stream, reason) {
@@ -77,14 +82,14 @@ async function serve(pieces: string[], mode: 'reverse' | 'forward', timers: Time
       if (reason !== 'upgrade_refused') stream.closeAfterResponse();
       answer(stream, FAILURES[reason].status, FAILURES[reason].body);
     },
-    onConnectionClosed() {},
   };
   const [near, far] = wire();
   const times = { headerTimeoutMs: 60_000, idleTimeoutMs: 60_000 };
-  serveHttp1(far as unknown as Socket, handler, { ...LIMITS, ...times, mode, maxPipelined: 2, timers });
+  http1.serve(transportOver(far, HIGH_WATER_MARK), handler, { ...LIMITS, ...times, mode, maxPipelined: 2, timers });
   const received = await converse(near, pieces);
   return {
     received,
+    tunnels,
     // A head that was refused may or may not have been read as far as its path.
     requests: seen.map((request) => [
       request.refused ?? request.line,
@@ -98,9 +103,9 @@ async function serve(pieces: string[], mode: 'reverse' | 'forward', timers: Time
   };
 }
 
-async function ask(pieces: string[], method: string, timers: Timers): Promise<unknown> {
+async function ask(pieces: string[], method: string): Promise<unknown> {
   const [near, far] = wire();
-  const connection = connectHttp1(far as unknown as Socket, { ...LIMITS, timers });
+  const connection = http1.connect(transportOver(far, HIGH_WATER_MARK), LIMITS);
   const recorded = get(connection, method);
   await converse(near, pieces);
   return [recorded.head?.status, recorded.fields, recorded.body, recorded.trailers, recorded.ended, recorded.reset];
@@ -174,10 +179,9 @@ class End extends Duplex {
 
 /** What goes upstream for an accepted head is one head, and says the same again. */
 function readsBack(head: Head): void {
-  if (head.method === 'CONNECT') return;
   const pieces: Buffer[] = [];
   const sink = { writable: true, writableLength: 0, write: (b: Buffer) => pieces.push(b), cork() {}, uncork() {} };
-  const out = new Outbox(sink as unknown as Socket, { onOutboxDrained() {} }, 1 << 20);
+  const out = new Outbox(sink as unknown as Wire, { onOutboxDrained() {} }, 1 << 20);
   const length = head.contentLength;
   assert.ok(writeRequestHead(out, head, length > 0 ? FIXED : NO_BODY, length > 0 ? length : -1));
   out.flush();

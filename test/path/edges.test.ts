@@ -226,8 +226,9 @@ test('a connection that idles keeps no configuration of its time alive', async (
   closers.push(() => idle.destroy());
   idle.write('GET /x HTTP/1.1\r\nHost: up.example\r\n\r\n');
   await new Promise((resolve) => idle.once('data', resolve));
-  const { listeners } = mesh.plane as unknown as { listeners: Map<string, { connections: Set<{ memo: object }> }> };
-  const memos = [...listeners.values()].flatMap(({ connections }) => [...connections].map(({ memo }) => memo));
+  type Served = { connections: Set<{ transport: { memo: object } }> };
+  const { listeners } = mesh.plane as unknown as { listeners: Map<string, Served> };
+  const memos = [...listeners.values()].flatMap(({ connections }) => [...connections].map((one) => one.transport.memo));
   assert.equal(memos.length, 1);
   assert.ok(!Object.values(memos[0]).includes(snapshot));
   const bytes = Object.values(memos[0]).find((value) => value instanceof Uint8Array);

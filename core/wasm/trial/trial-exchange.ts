@@ -34,7 +34,6 @@ export const CONNECTION = {
   remotePort: 50_000,
   localAddress: '127.0.0.1',
   localPort: 8080,
-  memo: null,
 } as const;
 
 export class TrialExchange implements FilterManagerCallbacks {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { freePort } from '../../../bench/ports.ts';
 import { Cluster, type ClusterPolicy, DEFAULT_POLICY } from '../../../core/cluster/cluster.ts';
@@ -8,8 +8,10 @@ import { Endpoint } from '../../../core/cluster/endpoint.ts';
 import type { PoolEnvironment } from '../../../core/cluster/pool.ts';
 import { AsyncClient } from '../../../core/exchange/async-client.ts';
 import { Head } from '../../../core/http/head.ts';
-import { connectHttp1 } from '../../../core/http1/client.ts';
+import { CLIENT_OPTIONS } from '../../../core/http/limits.ts';
+import { http1 } from '../../../core/http1/codec.ts';
 import { Timers } from '../../../core/timers.ts';
+import { Dialer } from '../../../core/transport/dial.ts';
 import type { UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../../../core/wasm/guest/upstreams.ts';
 import { startApp, startTcp } from '../../path/data-plane.ts';
 
@@ -18,14 +20,8 @@ after(() => timers.stop());
 
 const POOL: PoolEnvironment = {
   timers,
-  dial(endpoint, opened, failed) {
-    const socket = connect({ host: endpoint.address, port: endpoint.port });
-    socket.once('error', (error) => failed(error.message));
-    socket.once('connect', () =>
-      opened(connectHttp1(socket, { timers, maxHeadBytes: 60_000, maxFields: 100, highWaterMark: 65_536 })),
-    );
-    return () => socket.destroy();
-  },
+  dial: ({ address, port }, opened, failed) =>
+    new Dialer('').dial(address, port, (transport) => opened(http1.connect(transport, CLIENT_OPTIONS)), failed),
 };
 /** Calls to a cluster of one endpoint. */
 function callsTo(port: number, policy: Partial<ClusterPolicy> = {}) {

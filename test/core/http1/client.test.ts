@@ -1,11 +1,8 @@
 // The other direction: requests written and answers read on one upstream connection, and how it ends.
 import assert from 'node:assert/strict';
-import { type AddressInfo, connect, createServer } from 'node:net';
 import { test } from 'node:test';
 import { Head } from '../../../core/http/head.ts';
-import { connectHttp1 } from '../../../core/http1/client.ts';
-import { Timers } from '../../../core/timers.ts';
-import { get, listen, Recorded, settled, startClient } from './rig.ts';
+import { get, Recorded, settled, startClient } from './rig.ts';
 
 test('requests follow each other on one connection, each known as the first or a later one', async (t) => {
   const { connection, peer } = await startClient(t);
@@ -226,22 +223,6 @@ test('a reset by the owner closes the connection and tells the owner nothing', a
   await closed;
   assert.deepEqual([answer.reset, answer.ended], [null, false]);
   assert.throws(() => connection.open(answer), /in use or closed/);
-});
-
-test('a socket that cannot connect is a connect failure and nothing was sent', async (t) => {
-  const server = createServer();
-  await listen(server);
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  const timers = new Timers();
-  t.after(() => timers.stop());
-  const socket = connect({ port, host: '127.0.0.1' });
-  const connection = connectHttp1(socket, { timers, maxHeadBytes: 1024, maxFields: 10, highWaterMark: 1024 });
-  const answer = new Recorded();
-  const stream = connection.open(answer);
-  stream.writeHead(Head.request('GET', 'a', '/'), true);
-  await settled(answer);
-  assert.deepEqual([answer.reset, stream.sent, connection.available], ['connect_failure', false, false]);
 });
 
 test('a body longer or shorter than its request announced never reaches the wire as another request', async (t) => {

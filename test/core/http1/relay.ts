@@ -9,14 +9,15 @@ import type {
   Receiver,
   ServerConnection,
   ServerHandler,
+  ServerOptions,
   UpstreamStream,
 } from '../../../core/http/codec.ts';
 import { Head } from '../../../core/http/head.ts';
-import { connectHttp1 } from '../../../core/http1/client.ts';
-import { type Http1ServerOptions, serveHttp1 } from '../../../core/http1/server.ts';
+import { http1 } from '../../../core/http1/codec.ts';
 import type { Timers } from '../../../core/timers.ts';
+import { transportOver } from './rig.ts';
 
-const CLIENT = { maxHeadBytes: 60 << 10, maxFields: 100, highWaterMark: 64 << 10 };
+const CLIENT = { maxHeadBytes: 60 << 10, maxFields: 100 };
 const SERVER = {
   mode: 'forward',
   maxHeadBytes: 60 << 10,
@@ -24,7 +25,6 @@ const SERVER = {
   headerTimeoutMs: 10_000,
   idleTimeoutMs: 60_000,
   maxPipelined: 16,
-  highWaterMark: 64 << 10,
 } as const;
 
 /** A server whose every request goes to `upstreamPort` on loopback, over connections kept and used again. */
@@ -33,13 +33,11 @@ export class Relay {
   private readonly idle: ClientConnection[] = [];
   private readonly connections = new Set<ServerConnection>();
   private readonly upstreams = new Set<ClientConnection>();
-  private readonly timers: Timers;
   private readonly upstreamPort: number;
 
   constructor(upstreamPort: number, timers: Timers) {
     this.upstreamPort = upstreamPort;
-    this.timers = timers;
-    const options: Http1ServerOptions = { ...SERVER, timers };
+    const options: ServerOptions = { ...SERVER, timers };
     const handler: ServerHandler = {
       onRequest: (stream, head, end) => {
         const exchange = new Exchange(stream);
@@ -52,10 +50,11 @@ export class Relay {
         stream.closeAfterResponse();
         stream.writeHead(Head.response(FAILURES[reason].status), true);
       },
-      onConnectionClosed: (connection) => this.connections.delete(connection as ServerConnection),
     };
     this.server = createServer({ noDelay: true }, (socket) => {
-      this.connections.add(serveHttp1(socket, handler, options));
+      const connection = http1.serve(transportOver(socket), handler, options);
+      this.connections.add(connection);
+      connection.onClosed = () => this.connections.delete(connection);
     });
   }
 
@@ -73,7 +72,7 @@ export class Relay {
     }
     const socket = connect({ port: this.upstreamPort, host: '127.0.0.1', noDelay: true });
     socket.once('connect', () => {
-      const connection = connectHttp1(socket, { ...CLIENT, timers: this.timers });
+      const connection = http1.connect(transportOver(socket), CLIENT);
       this.upstreams.add(connection);
       connection.onAvailable = () => this.idle.push(connection);
       connection.onClosed = () => {

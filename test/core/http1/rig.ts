@@ -1,19 +1,24 @@
 // What the codec's tests share: a real socket on either side of the codec, and owners that write down what they are told.
 
+import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { FAILURES, type FailureCode } from '../../../core/errors.ts';
 import type {
   ClientConnection,
-  Connection,
+  ClientOptions,
   DownstreamStream,
   Receiver,
   ServerConnection,
   ServerHandler,
+  ServerOptions,
 } from '../../../core/http/codec.ts';
 import { Head } from '../../../core/http/head.ts';
-import { connectHttp1, type Http1ClientOptions } from '../../../core/http1/client.ts';
-import { type Http1ServerOptions, serveHttp1 } from '../../../core/http1/server.ts';
+import { http1 } from '../../../core/http1/codec.ts';
+import type { TunnelHandler } from '../../../core/http1/tunnel.ts';
 import { Timers } from '../../../core/timers.ts';
+import { SocketTransport } from '../../../core/transport/socket-transport.ts';
+import type { Wire } from '../../../core/transport/wire.ts';
 
 export function fieldsOf(head: Head): [string, string][] {
   const fields: [string, string][] = [];
@@ -121,19 +126,24 @@ const DEFAULTS = {
   headerTimeoutMs: 10_000,
   idleTimeoutMs: 60_000,
   maxPipelined: 4,
-  highWaterMark: 64 << 10,
 } as const;
+
+/** `stream`: a socket, or any duplex stream with the events of one. */
+export function transportOver(stream: Duplex, highWaterMark?: number): SocketTransport {
+  return new SocketTransport(stream as Wire, undefined, highWaterMark);
+}
 
 /** A server of ours. Without `onRequest` every request is answered, when it has been read, with its method and path. */
 export async function startServer(
   t: Cleanup,
-  options: Partial<Http1ServerOptions> = {},
+  options: Partial<ServerOptions & TunnelHandler> & { readonly highWaterMark?: number } = {},
   onRequest: (request: Request, end: boolean) => void = answerWhenRead,
 ): Promise<ServerRig> {
   const timers = options.timers ?? new Timers(5);
   const requests: Request[] = [];
   const connections = new Set<ServerConnection>();
-  const handler: ServerHandler = {
+  const handler: ServerHandler & Partial<TunnelHandler> = {
+    onConnect: options.onConnect,
     onRequest(stream, head, end) {
       const request = new Request(stream, head, null);
       requests.push(request);
@@ -146,13 +156,15 @@ export async function startServer(
       if (reason !== 'upgrade_refused') stream.closeAfterResponse();
       answer(stream, FAILURES[reason].status, FAILURES[reason].body);
     },
-    onConnectionClosed(connection: Connection) {
-      connections.delete(connection as ServerConnection);
-      rig.closed++;
-    },
   };
   const server = createServer({ noDelay: true }, (socket) => {
-    connections.add(serveHttp1(socket, handler, { ...DEFAULTS, ...options, timers }));
+    const transport = transportOver(socket, options.highWaterMark);
+    const connection = http1.serve(transport, handler, { ...DEFAULTS, ...options, timers });
+    connections.add(connection);
+    connection.onClosed = () => {
+      connections.delete(connection);
+      rig.closed++;
+    };
   });
   await listen(server);
   const rig: ServerRig = {
@@ -281,25 +293,25 @@ export interface ClientRig {
 }
 
 /** A client connection of ours to a socket that the test plays the upstream on. */
-export async function startClient(t: Cleanup, options: Partial<Http1ClientOptions> = {}): Promise<ClientRig> {
-  const timers = new Timers(5);
+export async function startClient(
+  t: Cleanup,
+  { highWaterMark, ...limits }: Partial<ClientOptions> & { readonly highWaterMark?: number } = {},
+): Promise<ClientRig> {
   const accepted = Promise.withResolvers<Socket>();
   const server = createServer({ noDelay: true, allowHalfOpen: true }, accepted.resolve);
   await listen(server);
   const socket = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' });
-  const connection = connectHttp1(socket, {
-    timers,
+  await once(socket, 'connect');
+  const connection = http1.connect(transportOver(socket, highWaterMark), {
     maxHeadBytes: 60 << 10,
     maxFields: 100,
-    highWaterMark: 64 << 10,
-    ...options,
+    ...limits,
   });
   const peer = new Peer(await accepted.promise);
   t.after(async () => {
     connection.destroy();
     peer.socket.destroy();
     await new Promise((resolve) => server.close(resolve));
-    timers.stop();
   });
   return { connection, peer };
 }

@@ -89,9 +89,13 @@ test('an absolute target with userinfo or another scheme is refused', async (t) 
 });
 
 test('bytes after an accepted CONNECT, also pipelined, are requests to its authority whatever their Host says', async (t) => {
-  const rig = await startServer(t, { mode: 'forward' }, (request, end) => {
-    if (request.head!.method === 'CONNECT') request.stream.acceptTunnel(request.head!.authority);
-    else answerWhenRead(request, end);
+  const asked: string[] = [];
+  const rig = await startServer(t, {
+    mode: 'forward',
+    onConnect({ authority }) {
+      asked.push(authority);
+      return null;
+    },
   });
   const peer = await Peer.connect(t, rig.port);
   peer.send(`CONNECT b:9080 HTTP/1.1\r\nHost: b:9080\r\n\r\nGET /1 HTTP/1.1\r\n${HOST}\r\n`);
@@ -99,10 +103,10 @@ test('bytes after an accepted CONNECT, also pipelined, are requests to its autho
   peer.send(`POST /2 HTTP/1.1\r\n${HOST}Content-Length: 3\r\n\r\nabc`);
   await peer.untilText('POST /2');
   assert.ok(peer.received.startsWith('HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: '));
+  assert.deepEqual(asked, ['b:9080']);
   assert.deepEqual(
     rig.requests.map(({ line, stream }) => [line, stream.destination]),
     [
-      ['CONNECT b:9080 ', null],
       ['GET a /1', 'b:9080'],
       ['POST a /2', 'b:9080'],
     ],
@@ -110,7 +114,7 @@ test('bytes after an accepted CONNECT, also pipelined, are requests to its autho
 });
 
 test('after a refused CONNECT the connection closes, since what follows may have been meant for the tunnel', async (t) => {
-  const rig = await startServer(t, { mode: 'forward' }, ({ stream }) => answer(stream, 403));
+  const rig = await startServer(t, { mode: 'forward', onConnect: () => 'address_refused' });
   const received = await roundTrip(
     t,
     rig.port,

@@ -5,7 +5,8 @@ import { after, afterEach, suite, test } from 'node:test';
 import { freePort } from '../../../bench/ports.ts';
 import type { ServerHandler } from '../../../core/http/codec.ts';
 import { Head } from '../../../core/http/head.ts';
-import type { ListenerContext, ShardContext } from '../../../core/shard/context.ts';
+import { serverOptions } from '../../../core/http/limits.ts';
+import { http1 } from '../../../core/http1/codec.ts';
 import type { ListenerSpec } from '../../../core/shard/protocol.ts';
 import { Timers } from '../../../core/timers.ts';
 import { Listener } from '../../../core/transport/listener.ts';
@@ -157,13 +158,14 @@ async function listen(guests: readonly (readonly [Uint8Array, Partial<PluginSpec
       response.contentLength = 0;
       stream.writeHead(response, true);
     },
-    onConnectionClosed() {},
   };
   const port = await freePort();
   const spec = { name: 'gateway', kind: 'gateway', address: '127.0.0.1', port, configuredPort: 8080 } as const;
-  const shard = { timers, options: { reusePort: false }, log: () => undefined } as unknown as ShardContext;
-  const context: ListenerContext = { shard, spec, networkFilters: () => filters };
-  const listener = new Listener(context, handler);
+  const options = serverOptions(spec.kind, timers);
+  const listener = new Listener(
+    { spec, reusePort: false, networkFilters: () => filters, log: () => undefined },
+    (transport) => http1.serve(transport, handler, options),
+  );
   await listener.open();
   closers.push(
     () => runtime.stop(),

@@ -6,11 +6,11 @@ import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
 import type { DownstreamStream, ServerConnection } from '../../../core/http/codec.ts';
 import { Head } from '../../../core/http/head.ts';
-import { serveHttp1 } from '../../../core/http1/server.ts';
+import { http1 } from '../../../core/http1/codec.ts';
 import { Timers } from '../../../core/timers.ts';
 import { enter, leave } from '../../../core/transport/outbox.ts';
 import { passBorrowed, retainBytes } from '../../../core/transport/read-buffer.ts';
-import { answer, answerWhenRead, bodies, Peer, Recorded, startServer } from '../http1/rig.ts';
+import { answer, answerWhenRead, bodies, Peer, Recorded, startServer, transportOver } from '../http1/rig.ts';
 
 const LARGE = 20_000;
 const BODY = 'b'.repeat(LARGE);
@@ -62,8 +62,8 @@ test('a large answer that comes before its turn waits as it was', async (t) => {
 test('a large answer to a connection that is no plain socket arrives as it was', async (t) => {
   const timers = new Timers(5);
   const [near, far] = duplexPair();
-  const connection: ServerConnection = serveHttp1(
-    far as never,
+  const connection: ServerConnection = http1.serve(
+    transportOver(far),
     {
       onRequest(stream) {
         setImmediate(() => largeAnswer(stream));
@@ -72,7 +72,6 @@ test('a large answer to a connection that is no plain socket arrives as it was',
       onMalformed() {
         assert.fail('a request was not understood');
       },
-      onConnectionClosed() {},
     },
     {
       mode: 'reverse',
@@ -81,7 +80,6 @@ test('a large answer to a connection that is no plain socket arrives as it was',
       headerTimeoutMs: 10_000,
       idleTimeoutMs: 60_000,
       maxPipelined: 4,
-      highWaterMark: 64 << 10,
       timers,
     },
   );

@@ -1,0 +1,41 @@
+// Opens connections to endpoints, each from the address that says who calls.
+
+import { connect } from 'node:net';
+import { SocketTransport } from './socket-transport.ts';
+import type { Transport } from './transport.ts';
+
+export class Dialer {
+  private readonly ownAddress: string;
+
+  /** `ownAddress`: the loopback address that is this workload's own, or ''. */
+  constructor(ownAddress: string) {
+    this.ownAddress = ownAddress;
+  }
+
+  /**
+   * Opens a connection; one of the two is called, once, later. `failed` hears what the system said: 'connect ECONNREFUSED
+   * 127.0.0.1:9'. Returns what gives up on it.
+   */
+  dial(
+    address: string,
+    port: number,
+    connected: (transport: Transport) => void,
+    failed: (text: string) => void,
+  ): () => void {
+    // Between workloads the caller's own loopback address is its identity.
+    const localAddress = this.ownAddress !== '' && isOwnAddress(address) ? this.ownAddress : undefined;
+    const socket = connect({ host: address, port, localAddress, noDelay: true, keepAlive: true });
+    const onError = (error: Error): void => failed(error.message);
+    socket.once('error', onError);
+    socket.once('connect', () => {
+      socket.off('error', onError);
+      connected(new SocketTransport(socket));
+    });
+    return () => socket.destroy();
+  }
+}
+
+/** A loopback address that only one workload has, and not the one that everybody shares. */
+export function isOwnAddress(address: string): boolean {
+  return address.startsWith('127.') && address !== '127.0.0.1';
+}

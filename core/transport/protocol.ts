@@ -1,0 +1,16 @@
+// What a connection speaks, by the name that ALPN has for it: the one place that says so. A codec that comes is a name here
+// and a line in the map that core/proxy.ts gives to listeners and pools.
+
+import type { ListenerSpec } from '../shard/protocol.ts';
+
+export type Protocol = 'http/1.1';
+
+/** Of a connection that this listener has accepted: its port says so. */
+export function protocolOf(_listener: ListenerSpec): Protocol {
+  return 'http/1.1';
+}
+
+/** To an endpoint. */
+export function protocolTo(_address: string, _port: number): Protocol {
+  return 'http/1.1';
+}

@@ -1,0 +1,86 @@
+// The one Transport: a socket, or what stands in for it behind network filters. One class for both, so that codecs call the
+// same code for every connection.
+
+import { nextConnectionId } from './connection-id.ts';
+import { readDirectly } from './direct-socket.ts';
+import { Outbox, type OutboxOwner } from './outbox.ts';
+import type { ByteReceiver } from './read-buffer.ts';
+import type { Transport, TransportOwner } from './transport.ts';
+import type { Wire } from './wire.ts';
+
+/** Bytes buffered towards a slow peer before its connection counts as blocked. */
+const HIGH_WATER_MARK = 64 << 10;
+
+export class SocketTransport implements Transport, ByteReceiver, OutboxOwner {
+  readonly id: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  memo: unknown = null;
+  readonly out: Outbox;
+  private readonly wire: Wire;
+  /** Null until it is started, in the callback that made it: nothing but its end can come before. */
+  private owner: TransportOwner | null = null;
+  private paused = false;
+
+  /** `wire` is connected, and nobody reads it. */
+  constructor(wire: Wire, id = nextConnectionId(), highWaterMark = HIGH_WATER_MARK) {
+    this.id = id;
+    this.wire = readDirectly(wire, this);
+    // A peer's FIN must not cut what is still to be written.
+    this.wire.allowHalfOpen = true;
+    // A closed socket has forgotten them.
+    this.remoteAddress = this.wire.remoteAddress ?? '';
+    this.remotePort = this.wire.remotePort ?? 0;
+    this.localAddress = this.wire.localAddress ?? '';
+    this.localPort = this.wire.localPort ?? 0;
+    this.out = new Outbox(this.wire, this, highWaterMark);
+    this.wire.on('end', () => this.owner?.onEnd());
+    // 'close' follows and tells the owner.
+    this.wire.on('error', () => this.destroy());
+    this.wire.on('close', () => this.owner?.onClose());
+  }
+
+  get writable(): boolean {
+    return this.wire.writable;
+  }
+
+  start(owner: TransportOwner): void {
+    this.owner = owner;
+  }
+
+  receive(piece: Buffer): void {
+    this.owner!.receive(piece);
+  }
+
+  onOutboxDrained(): void {
+    this.owner!.onDrain();
+  }
+
+  pause(): void {
+    if (this.paused) return;
+    this.paused = true;
+    this.wire.pause();
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.wire.resume();
+  }
+
+  end(): void {
+    this.wire.once('finish', () => this.owner?.onFinish());
+    this.out.end();
+    this.out.flush();
+  }
+
+  destroy(): void {
+    if (!this.wire.destroyed) this.wire.destroy();
+  }
+
+  reset(): void {
+    this.wire.resetAndDestroy();
+  }
+}

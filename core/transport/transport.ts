@@ -1,0 +1,52 @@
+// What a codec needs of a connection: bytes in, bytes out, its two ends, and what is known of who is there. Sockets, reads
+// and writes below Node's streams and network filters are behind it (socket-transport.ts). Types only.
+
+import type { Outbox } from './outbox.ts';
+import type { ByteReceiver } from './read-buffer.ts';
+
+/** What a connection is called and where it ends; known also when it is closed. */
+export interface ConnectionFacts {
+  /** Unique within this shard. */
+  readonly id: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+}
+
+/** A connection, to those who read its streams. */
+export interface Connection extends ConnectionFacts {
+  /** Free for the owner: the router remembers here what the last request on this connection resolved to. */
+  memo: unknown;
+}
+
+/** A connected connection, to the one codec that reads and writes it. */
+export interface Transport extends Connection {
+  /** Everything that is written. Gathered per tick. */
+  readonly out: Outbox;
+  /** False once it is closed or its end was written. */
+  readonly writable: boolean;
+  /** Bytes arrive at `owner` from now on. Called once, in the callback that gave the transport. */
+  start(owner: TransportOwner): void;
+  /** Back-pressure towards the peer. Idempotent, as `resume` is; a piece may be under way. */
+  pause(): void;
+  resume(): void;
+  /** FIN after what was written; then `onFinish`. The peer may go on sending. */
+  end(): void;
+  /** Closes now; `onClose` follows. What was written may be lost. */
+  destroy(): void;
+  /** Closes with RST: the peer sees that what it got is not whole. */
+  reset(): void;
+}
+
+/** What a codec hears of its connection, beside the bytes (`receive`): Node's events of a socket. */
+export interface TransportOwner extends ByteReceiver {
+  /** The peer has sent its last byte. */
+  onEnd(): void;
+  /** The peer takes bytes again after `out` was blocked. What is written now leaves with this callback. */
+  onDrain(): void;
+  /** All of it and our FIN are with the system. */
+  onFinish(): void;
+  /** It is no more. Called once, last. */
+  onClose(): void;
+}
