@@ -1,10 +1,10 @@
-// What there is to refer to: hosts, their ports and subsets, gateways and other resources by name. Built once per check.
+// What there is to refer to: hosts, their ports and subsets, and resources by name. Built once per check.
 
-import { ROOT_NAMESPACE } from './attachment.ts';
-import { fqdn, hostCovers, hostForms } from './hosts.ts';
-import { isKind } from './kind-names.ts';
-import type { DestinationRuleSpec } from './kinds/destination-rule.ts';
-import { type Resource, resourceKey } from './resource.ts';
+import { hostCovers, hostForms } from './hosts.ts';
+import type { Declarations, Inventory, Kind } from './kind.ts';
+import { KINDS, type KindName } from './kind-names.ts';
+import { kindName, type Resource } from './resource.ts';
+import type { Static, TSchema } from './schema.ts';
 
 export interface Known {
   /** Full host names that exist without a resource, for instance because a workload registered itself. */
@@ -13,60 +13,60 @@ export interface Known {
   readonly domain?: string;
 }
 
-export class Index {
-  readonly all: readonly Resource[];
-  readonly domain: string;
-  readonly #keys = new Set<string>();
-  /** Port numbers by full host name; empty: it is not known on which ports it serves. */
+export class ResourceInventory implements Inventory {
+  readonly resources: readonly Resource[];
+  readonly #domain: string;
+  /** By kind, then by 'namespace/name'. */
+  readonly #kinds = new Map<string, Map<string, Resource>>();
   readonly #hosts = new Map<string, readonly number[]>();
   readonly #wildcards: string[] = [];
-  readonly #rules = new Map<string, Resource<DestinationRuleSpec>[]>();
-  readonly #wildcardRules: Resource<DestinationRuleSpec>[] = [];
+  readonly #subsets = new Map<string, Set<string>>();
+  readonly #wildcardSubsets: { readonly pattern: string; readonly names: readonly string[] }[] = [];
 
   constructor(resources: Iterable<Resource>, known: Known) {
-    this.all = [...resources];
-    this.domain = known.domain ?? 'cluster.local';
+    this.resources = [...resources];
+    this.#domain = known.domain ?? 'cluster.local';
     for (const host of known.hosts ?? []) this.#hosts.set(host, []);
-    for (const resource of this.all) this.#take(resource);
-    // After the hosts: whose rule it is depends on which hosts there are.
-    for (const resource of this.all) {
-      if (!isKind(resource, 'DestinationRule')) continue;
-      if (resource.spec.host.startsWith('*')) this.#wildcardRules.push(resource);
-      const host = this.resolve(resource.spec.host, resource.metadata.namespace);
-      const rules = this.#rules.get(host);
-      if (rules === undefined) this.#rules.set(host, [resource]);
-      else rules.push(resource);
+    const subsets: Parameters<Declarations['subsets']>[] = [];
+    const to: Declarations = {
+      domain: this.#domain,
+      host: (host, ports) => {
+        if (host.startsWith('*')) this.#wildcards.push(host.toLowerCase());
+        else this.#hosts.set(host.toLowerCase(), ports);
+      },
+      subsets: (...declared) => subsets.push(declared),
+    };
+    for (const resource of this.resources) {
+      const { namespace, name } = resource.metadata;
+      const kind = KINDS[kindName(resource) as KindName];
+      this.#of(kind).set(`${namespace}/${name}`, resource);
+      kind.declares?.(resource, to);
+    }
+    // After the hosts: whose subsets they are depends on which hosts there are.
+    for (const [host, namespace, names] of subsets) {
+      if (host.startsWith('*')) this.#wildcardSubsets.push({ pattern: host, names });
+      const full = this.resolve(host, namespace);
+      this.#subsets.set(full, new Set([...(this.#subsets.get(full) ?? []), ...names]));
     }
   }
 
-  /** Is there a resource of this key? */
-  has(name: string, namespace: string, resource: string): boolean {
-    return this.#keys.has(`${name}/${namespace}/${resource}`);
+  get<Spec extends TSchema>(kind: Kind<Spec>, namespace: string, name: string): Resource<Static<Spec>> | null {
+    return (this.#of(kind).get(`${namespace}/${name}`) as Resource<Static<Spec>> | undefined) ?? null;
   }
 
-  /** Does a FilterChain that may be there for workloads of this namespace insert a filter of this name? */
-  inserts(filter: string, direction: string, namespace: string): boolean {
-    return this.all.some(
-      (resource) =>
-        isKind(resource, 'FilterChain') &&
-        (resource.spec.direction ?? 'inbound') === direction &&
-        (namespace === ROOT_NAMESPACE || [namespace, ROOT_NAMESPACE].includes(resource.metadata.namespace)) &&
-        resource.spec.insert?.some((insertion) => insertion.filter === filter),
-    );
+  all<Spec extends TSchema>(kind: Kind<Spec>): readonly Resource<Static<Spec>>[] {
+    return [...this.#of(kind).values()] as Resource<Static<Spec>>[];
   }
 
-  /** The full name under which a host of a rule is known; where it is not, the one that it would have. */
   resolve(host: string, namespace: string): string {
-    const forms = hostForms(host, namespace, this.domain);
+    const forms = hostForms(host, namespace, this.#domain);
     return forms.find((form) => this.#hosts.has(form)) ?? forms[0];
   }
 
-  /** Takes names that resolve() gave. */
   hasHost(host: string): boolean {
     return this.#hosts.has(host) || this.#wildcards.some((pattern) => hostCovers(pattern, host));
   }
 
-  /** Does any known host fall under the pattern? */
   covers(pattern: string): boolean {
     if (!pattern.startsWith('*')) return this.hasHost(pattern);
     for (const host of this.#hosts.keys()) if (hostCovers(pattern, host)) return true;
@@ -78,30 +78,16 @@ export class Index {
   }
 
   hasSubset(host: string, subset: string): boolean {
-    const rules = [
-      ...(this.#rules.get(host) ?? []),
-      ...this.#wildcardRules.filter(({ spec }) => hostCovers(spec.host, host)),
-    ];
-    return rules.some(({ spec }) => spec.subsets?.some(({ name }) => name === subset));
+    if (this.#subsets.get(host)?.has(subset)) return true;
+    return this.#wildcardSubsets.some(({ pattern, names }) => names.includes(subset) && hostCovers(pattern, host));
   }
 
-  #take(resource: Resource): void {
-    this.#keys.add(resourceKey(resource));
-    const { name, namespace } = resource.metadata;
-    if (isKind(resource, 'Service')) {
-      this.#hosts.set(
-        fqdn(name, namespace, this.domain),
-        (resource.spec.ports ?? []).map(({ port }) => port),
-      );
-    } else if (isKind(resource, 'ServiceEntry')) {
-      for (const host of resource.spec.hosts) {
-        if (host.startsWith('*')) this.#wildcards.push(host.toLowerCase());
-        else
-          this.#hosts.set(
-            host.toLowerCase(),
-            (resource.spec.ports ?? []).map(({ number }) => number),
-          );
-      }
+  #of({ name }: Kind): Map<string, Resource> {
+    let found = this.#kinds.get(name);
+    if (found === undefined) {
+      found = new Map();
+      this.#kinds.set(name, found);
     }
+    return found;
   }
 }

@@ -233,4 +233,12 @@ export const destinationRule = defineKind({
   versions: NETWORKING,
   scope: 'namespace',
   spec: DestinationRuleSpec,
+  declares({ metadata, spec }, to) {
+    const names = (spec.subsets ?? []).map(({ name }) => name);
+    to.subsets(spec.host, metadata.namespace, names);
+  },
+  references({ metadata, spec: { host } }, inventory, warn) {
+    if (inventory.covers(inventory.resolve(host, metadata.namespace))) return;
+    warn('IST0174', ['spec', 'host'], `the host "${host}" of the DestinationRule matches no service of the mesh`);
+  },
 });

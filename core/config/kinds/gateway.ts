@@ -3,7 +3,8 @@
 
 import { labels, port, portOrZero, quote, text, texts } from '../formats.ts';
 import { hostFault } from '../hosts.ts';
-import { defineKind } from '../kind.ts';
+import { defineKind, type Inventory, type Warn } from '../kind.ts';
+import type { Resource } from '../resource.ts';
 import { array, boolean, object, oneOf, optional, type Static, string } from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
 
@@ -125,4 +126,36 @@ export const gateway = defineKind({
   versions: NETWORKING,
   scope: 'namespace',
   spec: GatewaySpec,
+  conflicts,
 });
+
+/** IST0145: two Gateways with one selector that serve the same host on the same port. */
+function conflicts(
+  gateways: readonly Resource<GatewaySpec>[],
+  _: Inventory,
+  warn: (resource: Resource, ...warning: Parameters<Warn>) => void,
+): void {
+  const groups = new Map<string, Resource<GatewaySpec>[]>();
+  for (const one of gateways) {
+    const selector = JSON.stringify(Object.entries(one.spec.selector ?? {}).sort());
+    const group = groups.get(selector);
+    if (group === undefined) groups.set(selector, [one]);
+    else group.push(one);
+  }
+  for (const group of groups.values()) {
+    for (const one of group) {
+      one.spec.servers.forEach((server, i) => {
+        const other = group.find((each) => each !== one && each.spec.servers.some((its) => clash(server, its)));
+        if (other === undefined) return;
+        const { namespace, name } = other.metadata;
+        const message = `the Gateway ${namespace}/${name} serves the same hosts on port ${server.port.number} of the same proxies`;
+        warn(one, 'IST0145', ['spec', 'servers', i], message);
+      });
+    }
+  }
+}
+
+function clash(left: Server, right: Server): boolean {
+  // '*' beside a named host is no conflict: the more exact one wins.
+  return left.port.number === right.port.number && left.hosts.some((host) => right.hosts.includes(host));
+}

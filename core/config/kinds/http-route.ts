@@ -13,10 +13,13 @@ import {
   texts,
   wildcardHost,
 } from '../formats.ts';
-import { defineKind } from '../kind.ts';
+import { defineKind, type Inventory, notFound, type Warn } from '../kind.ts';
 import { regexFault } from '../regex.ts';
+import type { Resource } from '../resource.ts';
 import { array, boolean, integer, object, oneOf, optional, type Static, string } from '../schema.ts';
 import { GATEWAY_API } from '../schemas/gateway-api.ts';
+import type { Path } from '../walk.ts';
+import { gatewayApiGateway } from './gateway-api-gateway.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'] as const;
 
@@ -219,4 +222,33 @@ export const HTTPRouteSpec = object(
 );
 export type HTTPRouteSpec = Static<typeof HTTPRouteSpec>;
 
-export const httpRoute = defineKind({ name: 'HTTPRoute', ...GATEWAY_API, scope: 'namespace', spec: HTTPRouteSpec });
+export const httpRoute = defineKind({
+  name: 'HTTPRoute',
+  ...GATEWAY_API,
+  scope: 'namespace',
+  spec: HTTPRouteSpec,
+  references,
+});
+
+function references({ metadata, spec }: Resource<HTTPRouteSpec>, inventory: Inventory, warn: Warn): void {
+  const service = (name: string, namespace: string, path: Path): void => {
+    if (!inventory.hasHost(inventory.resolve(name, namespace))) warn('IST0101', path, notFound('service', name));
+  };
+  spec.parentRefs?.forEach((parent, i) => {
+    const path = ['spec', 'parentRefs', i, 'name'];
+    const namespace = parent.namespace ?? metadata.namespace;
+    if (parent.kind === 'Service') service(parent.name, namespace, path);
+    else if (
+      (parent.kind ?? 'Gateway') === 'Gateway' &&
+      inventory.get(gatewayApiGateway, namespace, parent.name) === null
+    ) {
+      warn('IST0101', path, notFound('gateway', parent.name));
+    }
+  });
+  spec.rules?.forEach((rule, i) => {
+    rule.backendRefs?.forEach((backend, j) => {
+      if ((backend.kind ?? 'Service') !== 'Service') return;
+      service(backend.name, backend.namespace ?? metadata.namespace, ['spec', 'rules', i, 'backendRefs', j, 'name']);
+    });
+  });
+}

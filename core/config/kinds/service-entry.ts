@@ -96,4 +96,8 @@ export const serviceEntry = defineKind({
   versions: NETWORKING,
   scope: 'namespace',
   spec: ServiceEntrySpec,
+  declares({ spec }, to) {
+    const ports = (spec.ports ?? []).map(({ number }) => number);
+    for (const host of spec.hosts) to.host(host, ports);
+  },
 });

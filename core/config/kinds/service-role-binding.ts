@@ -2,9 +2,10 @@
 
 import { nonEmpty, quote, text } from '../formats.ts';
 import { isIpOrCidr } from '../hosts.ts';
-import { defineKind } from '../kind.ts';
+import { defineKind, notFound } from '../kind.ts';
 import { array, map, object, oneOf, optional, type Static, string } from '../schema.ts';
 import { AccessRule, mode, patterns, RBAC } from '../schemas/rbac.ts';
+import { serviceRole } from './service-role.ts';
 
 const PROPERTY_KEY =
   /^(?:source\.(?:namespace|principal|ip)|request\.auth\.(?:principal|audiences|presenter|claims(?:\[[^[\]]+\])+)|request\.headers\[[^[\]]+\])$/;
@@ -78,4 +79,10 @@ export const serviceRoleBinding = defineKind({
   ...RBAC,
   scope: 'namespace',
   spec: ServiceRoleBindingSpec,
+  references({ metadata, spec: { roleRef, role } }, inventory, warn) {
+    const wanted = roleRef?.name ?? role;
+    if (wanted === undefined || inventory.get(serviceRole, metadata.namespace, wanted) !== null) return;
+    const path = roleRef === undefined ? ['spec', 'role'] : ['spec', 'roleRef', 'name'];
+    warn('IST0101', path, notFound('ServiceRole', wanted));
+  },
 });

@@ -1,6 +1,7 @@
 // Kubernetes' Service: a name, and which workloads stand behind it.
 
 import { count, labels, port, portOrName, quote, text } from '../formats.ts';
+import { fqdn } from '../hosts.ts';
 import { defineKind } from '../kind.ts';
 import { array, object, oneOf, optional, type Static } from '../schema.ts';
 
@@ -57,4 +58,8 @@ export const service = defineKind({
   versions: ['v1'],
   scope: 'namespace',
   spec: ServiceSpec,
+  declares({ metadata, spec }, to) {
+    const ports = (spec.ports ?? []).map((each) => each.port);
+    to.host(fqdn(metadata.name, metadata.namespace, to.domain), ports);
+  },
 });

@@ -6,9 +6,9 @@ import { defineKind } from '../kind.ts';
 import { array, object, oneOf, optional, type Static, string } from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
 import { WorkloadSelector } from '../schemas/selectors.ts';
+import { Destination } from '../schemas/virtual-service-http.ts';
 import { ConnectionPoolSettings } from './destination-rule.ts';
 import { Port, ServerTLSSettings } from './gateway.ts';
-import { Destination } from './virtual-service.ts';
 
 /** 'namespace/host' with '*', '.' and '~' as namespace, '*' as host. */
 const egressHost = string({

@@ -1,43 +1,20 @@
 // VirtualService: hosts and the routes their requests take. Shapes and what Istio's own validation asks of them.
 
+import { count, ipOrCidr, labels, port, quote, text, wildcardHost } from '../formats.ts';
+import { hostCovers, hostsOverlap } from '../hosts.ts';
+import { defineKind, type Inventory, notFound, type Warn } from '../kind.ts';
+import type { Resource } from '../resource.ts';
+import { array, defaulted, object, optional, type Static } from '../schema.ts';
+import { exportTo, NETWORKING } from '../schemas/networking.ts';
 import {
-  count,
-  duration,
-  headerMatchRule,
-  headerName,
-  headerValues,
-  host,
-  ipOrCidr,
-  labels,
-  port,
-  quote,
-  text,
-  wildcardHost,
-} from '../formats.ts';
-import { hostCovers } from '../hosts.ts';
-import { defineKind } from '../kind.ts';
-import {
-  array,
-  boolean,
-  defaulted,
-  integer,
-  map,
-  object,
-  optional,
-  type Report,
-  type Static,
-  string,
-} from '../schema.ts';
-import {
-  CorsPolicy,
-  HTTPDirectResponse,
-  HTTPFaultInjection,
-  HTTPRedirect,
-  HTTPRetry,
-  HTTPRewrite,
-} from '../schemas/http-actions.ts';
-import { exportTo, NETWORKING, Percent, PortSelector } from '../schemas/networking.ts';
-import { PresenceMatch, StringMatch } from '../schemas/string-match.ts';
+  checkWeights,
+  Destination,
+  gatewayName,
+  type HTTPMatchRequest,
+  HTTPRoute,
+} from '../schemas/virtual-service-http.ts';
+import type { Path } from '../walk.ts';
+import { type GatewaySpec, gateway } from './gateway.ts';
 
 export type {
   CorsPolicy,
@@ -48,96 +25,16 @@ export type {
   HTTPRewrite,
 } from '../schemas/http-actions.ts';
 export type { StringMatch } from '../schemas/string-match.ts';
-
-/** 'mesh', 'name' or 'namespace/name'. */
-const gatewayName = string({
-  code: 'name',
-  check: (value) =>
-    /^(?:[a-z0-9](?:[-a-z0-9]*[a-z0-9])?\/)?[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/.test(value)
-      ? null
-      : `${quote(value)} is no gateway: write its name, namespace/name or mesh`,
-});
-
-export const Destination = object({
-  host,
-  subset: optional(text),
-  port: optional(PortSelector),
-});
-export type Destination = Static<typeof Destination>;
-
-export const HeaderOperations = object({
-  set: optional(headerValues),
-  add: optional(headerValues),
-  remove: optional(array(headerName)),
-});
-export type HeaderOperations = Static<typeof HeaderOperations>;
-
-export const Headers = object({ request: optional(HeaderOperations), response: optional(HeaderOperations) });
-export type Headers = Static<typeof Headers>;
-
-export const HTTPMatchRequest = object({
-  name: optional(text),
-  uri: optional(StringMatch),
-  scheme: optional(StringMatch),
-  method: optional(StringMatch),
-  authority: optional(StringMatch),
-  headers: optional(map(PresenceMatch, headerMatchRule)),
-  port: optional(port),
-  sourceLabels: optional(labels),
-  gateways: optional(array(gatewayName)),
-  queryParams: optional(map(PresenceMatch)),
-  ignoreUriCase: optional(boolean),
-  withoutHeaders: optional(map(PresenceMatch, headerMatchRule)),
-  sourceNamespace: optional(text),
-  statPrefix: optional(text),
-});
-export type HTTPMatchRequest = Static<typeof HTTPMatchRequest>;
-
-export const HTTPRouteDestination = object({
-  destination: Destination,
-  weight: optional(count),
-  headers: optional(Headers),
-});
-export type HTTPRouteDestination = Static<typeof HTTPRouteDestination>;
-
-export const HTTPMirrorPolicy = object({ destination: Destination, percentage: optional(Percent) });
-export type HTTPMirrorPolicy = Static<typeof HTTPMirrorPolicy>;
-
-export const Delegate = object({ name: text, namespace: optional(text) });
-export type Delegate = Static<typeof Delegate>;
-
-export const HTTPRoute = object(
-  {
-    name: optional(text),
-    match: optional(array(HTTPMatchRequest)),
-    route: optional(array(HTTPRouteDestination, 1)),
-    redirect: optional(HTTPRedirect),
-    directResponse: optional(HTTPDirectResponse),
-    delegate: optional(Delegate),
-    rewrite: optional(HTTPRewrite),
-    /** 0s: none. */
-    timeout: optional(duration),
-    retries: optional(HTTPRetry),
-    fault: optional(HTTPFaultInjection),
-    mirror: optional(Destination),
-    mirrors: optional(array(HTTPMirrorPolicy)),
-    mirrorPercent: optional(integer(0, 100)),
-    mirrorPercentage: optional(Percent),
-    corsPolicy: optional(CorsPolicy),
-    headers: optional(Headers),
-  },
-  {
-    exactlyOne: [['route', 'redirect', 'directResponse', 'delegate']],
-    atMostOne: [
-      ['mirror', 'mirrors'],
-      ['mirrorPercent', 'mirrorPercentage'],
-      ['redirect', 'rewrite'],
-      ['directResponse', 'rewrite'],
-    ],
-    check: (route, report) => checkWeights(route.route, report),
-  },
-);
-export type HTTPRoute = Static<typeof HTTPRoute>;
+export type {
+  Delegate,
+  Destination,
+  HeaderOperations,
+  Headers,
+  HTTPMatchRequest,
+  HTTPMirrorPolicy,
+  HTTPRoute,
+  HTTPRouteDestination,
+} from '../schemas/virtual-service-http.ts';
 
 export const RouteDestination = object({ destination: Destination, weight: optional(count) });
 export type RouteDestination = Static<typeof RouteDestination>;
@@ -239,14 +136,151 @@ export const virtualService = defineKind({
   versions: NETWORKING,
   scope: 'namespace',
   spec: VirtualServiceSpec,
+  references,
+  conflicts,
 });
 
-function checkWeights(route: readonly { weight?: number }[] | undefined, report: Report): void {
-  if (route === undefined || route.length < 2) return;
-  let total = 0;
-  for (const { weight } of route) total += weight ?? 0;
-  if (total === 0)
-    report.error(['route'], 'weight', 'the weights of the destinations add up to 0: nothing would get a request');
-  if (total > 4294967295)
-    report.error(['route'], 'weight', 'the weights of the destinations add up to more than 4294967295');
+/** What it refers to and is not there, and routes of it that never come into play. */
+function references(resource: Resource<VirtualServiceSpec>, inventory: Inventory, warn: Warn): void {
+  const { metadata, spec } = resource;
+  const { namespace } = metadata;
+  const byGateway = (reference: string, path: Path): void => {
+    if (reference !== 'mesh' && gatewayOf(reference, namespace, inventory) === null) {
+      warn('IST0101', path, notFound('gateway', reference));
+    }
+  };
+  spec.gateways?.forEach((reference, i) => {
+    byGateway(reference, ['spec', 'gateways', i]);
+  });
+  spec.http?.forEach((http, i) => {
+    const path = ['spec', 'http', i];
+    http.match?.forEach((match, j) => {
+      match.gateways?.forEach((reference, k) => {
+        byGateway(reference, [...path, 'match', j, 'gateways', k]);
+      });
+    });
+  });
+  for (const { to, path } of destinationsOf(spec)) missing(to, path, namespace, inventory, warn);
+  spec.http?.forEach(({ delegate }, i) => {
+    if (delegate === undefined) return;
+    const owner = delegate.namespace || namespace;
+    if (inventory.get(virtualService, owner, delegate.name) !== null) return;
+    warn('IST0101', ['spec', 'http', i, 'delegate'], notFound('delegate', `${owner}/${delegate.name}`));
+  });
+  hiddenRoutes(spec, warn);
+  outsideGateways(resource, inventory, warn);
+}
+
+function gatewayOf(reference: string, namespace: string, inventory: Inventory): Resource<GatewaySpec> | null {
+  const slash = reference.indexOf('/');
+  const owner = slash < 0 ? namespace : reference.slice(0, slash);
+  return inventory.get(gateway, owner, reference.slice(slash + 1));
+}
+
+function destinationsOf({ http = [], tls = [], tcp = [] }: VirtualServiceSpec): { to: Destination; path: Path }[] {
+  const found: { to: Destination; path: Path }[] = [];
+  for (const [i, { route = [], mirror, mirrors = [] }] of http.entries()) {
+    const path = ['spec', 'http', i];
+    for (const [j, { destination }] of route.entries()) {
+      found.push({ to: destination, path: [...path, 'route', j, 'destination'] });
+    }
+    if (mirror !== undefined) found.push({ to: mirror, path: [...path, 'mirror'] });
+    for (const [j, { destination }] of mirrors.entries()) {
+      found.push({ to: destination, path: [...path, 'mirrors', j, 'destination'] });
+    }
+  }
+  for (const [section, routes] of Object.entries({ tls, tcp })) {
+    for (const [i, { route }] of routes.entries()) {
+      for (const [j, { destination }] of route.entries()) {
+        found.push({ to: destination, path: ['spec', section, i, 'route', j, 'destination'] });
+      }
+    }
+  }
+  return found;
+}
+
+function missing(to: Destination, path: Path, namespace: string, inventory: Inventory, warn: Warn): void {
+  const host = inventory.resolve(to.host, namespace);
+  if (!inventory.hasHost(host)) {
+    warn('IST0101', [...path, 'host'], notFound('host', to.host));
+    return;
+  }
+  if (to.subset && !inventory.hasSubset(host, to.subset)) {
+    warn('IST0101', [...path, 'subset'], notFound('host+subset in destinationrule', `${to.host}+${to.subset}`));
+  }
+  const ports = inventory.ports(host);
+  if (to.port === undefined && ports.length > 1) {
+    warn('IST0112', path, `the destination "${to.host}" needs a port: its service has several (${ports.join(', ')})`);
+  } else if (to.port !== undefined && ports.length > 0 && !ports.includes(to.port.number)) {
+    warn('IST0101', [...path, 'port'], notFound('host:port', `${to.host}:${to.port.number}`));
+  }
+}
+
+/** IST0130: routes after one that takes every request. */
+function hiddenRoutes({ http = [] }: VirtualServiceSpec, warn: Warn): void {
+  const last = http.findIndex(({ match }) => match === undefined || match.length === 0 || match.some(isEverything));
+  http.forEach(({ name }, i) => {
+    if (last < 0 || i <= last) return;
+    const which = name ? `"${name}"` : `#${i}`;
+    const message = `the route ${which} is never used: #${last} before it takes every request`;
+    warn('IST0130', ['spec', 'http', i], message);
+  });
+}
+
+function isEverything(match: HTTPMatchRequest): boolean {
+  return Object.keys(match).every((field) => {
+    if (field === 'name' || field === 'statPrefix' || field === 'ignoreUriCase') return true;
+    return field === 'uri' && match.uri?.prefix === '/';
+  });
+}
+
+/** IST0132: a host for which the named gateway has no server. */
+function outsideGateways({ metadata, spec }: Resource<VirtualServiceSpec>, inventory: Inventory, warn: Warn): void {
+  for (const reference of spec.gateways ?? []) {
+    const found = gatewayOf(reference, metadata.namespace, inventory);
+    if (found === null) continue;
+    const served = found.spec.servers.flatMap(({ hosts }) => hosts).map((host) => host.slice(host.indexOf('/') + 1));
+    spec.hosts.forEach((host, i) => {
+      if (served.some((pattern) => hostsOverlap(pattern, host))) return;
+      const message = `the host "${host}" is not among the hosts of the Gateway ${found.metadata.namespace}/${found.metadata.name}`;
+      warn('IST0132', ['spec', 'hosts', i], message);
+    });
+  }
+}
+
+/** IST0109: several VirtualServices for one host on the mesh gateway; which one applies is not for the author to see. */
+function conflicts(
+  resources: readonly Resource<VirtualServiceSpec>[],
+  inventory: Inventory,
+  warn: (resource: Resource, ...warning: Parameters<Warn>) => void,
+): void {
+  const owners = new Map<string, { resource: Resource<VirtualServiceSpec>; path: Path }[]>();
+  for (const resource of resources) {
+    const { gateways, hosts } = resource.spec;
+    if (gateways !== undefined && gateways.length > 0 && !gateways.includes('mesh')) continue;
+    hosts.forEach((host, i) => {
+      const full = inventory.resolve(host, resource.metadata.namespace);
+      const entry = { resource, path: ['spec', 'hosts', i] };
+      const others = owners.get(full);
+      if (others === undefined) owners.set(full, [entry]);
+      else others.push(entry);
+    });
+  }
+  for (const [host, entries] of owners) {
+    const seen = entries.filter((entry) =>
+      entries.some((other) => other !== entry && meet(entry.resource, other.resource)),
+    );
+    if (seen.length < 2) continue;
+    const names = seen.map(({ resource: { metadata } }) => `${metadata.namespace}/${metadata.name}`).sort();
+    const message = `the VirtualServices ${names.join(', ')} define the same host "${host}" on the mesh gateway: only one takes effect; merge them`;
+    for (const { resource, path } of seen) warn(resource, 'IST0109', path, message);
+  }
+}
+
+/** Are both seen by somebody? One that is exported to its own namespace only is hidden from the others. */
+function meet(left: Resource<VirtualServiceSpec>, right: Resource<VirtualServiceSpec>): boolean {
+  if (left.metadata.namespace === right.metadata.namespace) return true;
+  const wide = ({ spec }: Resource<VirtualServiceSpec>): boolean =>
+    !spec.exportTo?.length || spec.exportTo.includes('*');
+  return wide(left) && wide(right);
 }

@@ -1,0 +1,126 @@
+// The http section of a VirtualService: what its routes match, and where they lead. What they do on the way is in
+// http-actions.ts.
+
+import {
+  count,
+  duration,
+  headerMatchRule,
+  headerName,
+  headerValues,
+  host,
+  labels,
+  port,
+  quote,
+  text,
+} from '../formats.ts';
+import { array, boolean, integer, map, object, optional, type Report, type Static, string } from '../schema.ts';
+import {
+  CorsPolicy,
+  HTTPDirectResponse,
+  HTTPFaultInjection,
+  HTTPRedirect,
+  HTTPRetry,
+  HTTPRewrite,
+} from './http-actions.ts';
+import { Percent, PortSelector } from './networking.ts';
+import { PresenceMatch, StringMatch } from './string-match.ts';
+
+/** 'mesh', 'name' or 'namespace/name'. */
+export const gatewayName = string({
+  code: 'name',
+  check: (value) =>
+    /^(?:[a-z0-9](?:[-a-z0-9]*[a-z0-9])?\/)?[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/.test(value)
+      ? null
+      : `${quote(value)} is no gateway: write its name, namespace/name or mesh`,
+});
+
+export const Destination = object({
+  host,
+  subset: optional(text),
+  port: optional(PortSelector),
+});
+export type Destination = Static<typeof Destination>;
+
+export const HeaderOperations = object({
+  set: optional(headerValues),
+  add: optional(headerValues),
+  remove: optional(array(headerName)),
+});
+export type HeaderOperations = Static<typeof HeaderOperations>;
+
+export const Headers = object({ request: optional(HeaderOperations), response: optional(HeaderOperations) });
+export type Headers = Static<typeof Headers>;
+
+export const HTTPMatchRequest = object({
+  name: optional(text),
+  uri: optional(StringMatch),
+  scheme: optional(StringMatch),
+  method: optional(StringMatch),
+  authority: optional(StringMatch),
+  headers: optional(map(PresenceMatch, headerMatchRule)),
+  port: optional(port),
+  sourceLabels: optional(labels),
+  gateways: optional(array(gatewayName)),
+  queryParams: optional(map(PresenceMatch)),
+  ignoreUriCase: optional(boolean),
+  withoutHeaders: optional(map(PresenceMatch, headerMatchRule)),
+  sourceNamespace: optional(text),
+  statPrefix: optional(text),
+});
+export type HTTPMatchRequest = Static<typeof HTTPMatchRequest>;
+
+export const HTTPRouteDestination = object({
+  destination: Destination,
+  weight: optional(count),
+  headers: optional(Headers),
+});
+export type HTTPRouteDestination = Static<typeof HTTPRouteDestination>;
+
+export const HTTPMirrorPolicy = object({ destination: Destination, percentage: optional(Percent) });
+export type HTTPMirrorPolicy = Static<typeof HTTPMirrorPolicy>;
+
+export const Delegate = object({ name: text, namespace: optional(text) });
+export type Delegate = Static<typeof Delegate>;
+
+export const HTTPRoute = object(
+  {
+    name: optional(text),
+    match: optional(array(HTTPMatchRequest)),
+    route: optional(array(HTTPRouteDestination, 1)),
+    redirect: optional(HTTPRedirect),
+    directResponse: optional(HTTPDirectResponse),
+    delegate: optional(Delegate),
+    rewrite: optional(HTTPRewrite),
+    /** 0s: none. */
+    timeout: optional(duration),
+    retries: optional(HTTPRetry),
+    fault: optional(HTTPFaultInjection),
+    mirror: optional(Destination),
+    mirrors: optional(array(HTTPMirrorPolicy)),
+    mirrorPercent: optional(integer(0, 100)),
+    mirrorPercentage: optional(Percent),
+    corsPolicy: optional(CorsPolicy),
+    headers: optional(Headers),
+  },
+  {
+    exactlyOne: [['route', 'redirect', 'directResponse', 'delegate']],
+    atMostOne: [
+      ['mirror', 'mirrors'],
+      ['mirrorPercent', 'mirrorPercentage'],
+      ['redirect', 'rewrite'],
+      ['directResponse', 'rewrite'],
+    ],
+    check: (route, report) => checkWeights(route.route, report),
+  },
+);
+export type HTTPRoute = Static<typeof HTTPRoute>;
+
+export function checkWeights(route: readonly { weight?: number }[] | undefined, report: Report): void {
+  if (route === undefined || route.length < 2) return;
+  let total = 0;
+  for (const { weight } of route) total += weight ?? 0;
+  if (total === 0)
+    report.error(['route'], 'weight', 'the weights of the destinations add up to 0: nothing would get a request');
+  if (total > 4294967295)
+    report.error(['route'], 'weight', 'the weights of the destinations add up to more than 4294967295');
+}
