@@ -4,7 +4,9 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { type JWTPayload, SignJWT } from 'jose';
 import { loadBuiltins } from '../../asbuild/manifest.ts';
+import { NO_REMOTE_KEYS } from '../../core/builtins/authn/rules.ts';
 import type { VerifiedToken } from '../../core/builtins/authn/verified.ts';
+import { createBuiltinMemory, foreignFunctions } from '../../core/builtins/builtins.ts';
 import type { FilterFactory, FilterStream } from '../../core/exchange/filter.ts';
 import type { ExchangeRecord } from '../../core/exchange/record.ts';
 import { Head } from '../../core/http/head.ts';
@@ -125,7 +127,15 @@ export function plainSpec(module: {
 
 /** One shard's. `frames`: whether guests are spared the calls that the SDK's frame makes needless, as a shard's are. */
 export function startRuntime(frames = true): WasmRuntime {
-  return new WasmRuntime({ node: NODE, shared: createSharedMemory(1), shard: 0, log: () => undefined, frames });
+  const foreign = foreignFunctions({ shard: 0, memory: createBuiltinMemory(1), keys: NO_REMOTE_KEYS });
+  return new WasmRuntime({
+    node: NODE,
+    shared: createSharedMemory(1),
+    foreign,
+    shard: 0,
+    log: () => undefined,
+    frames,
+  });
 }
 
 /** What configures a built-in filter in this runtime, by its name. */

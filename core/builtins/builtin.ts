@@ -1,19 +1,44 @@
-// What a built-in filter is to the compiler of snapshots: how configuration becomes the bytes that its module reads. Types
-// only. A built-in is decided by the policies of its workload (one configuration for all requests of a listener), by the
-// route that a request takes, or by the FilterChain that inserts it.
+// What a built-in filter is to the rest of the proxy: how configuration becomes the bytes that its module reads, which functions
+// its module calls, and what its shards share. Types only. It is decided by the policies of its workload (one configuration
+// for all requests of a listener), by the route that a request takes, or by the FilterChain that inserts it.
 
 import type { KindName, Specs } from '../config/kind-names.ts';
 import type { HTTPRoute } from '../config/kinds/virtual-service.ts';
 import type { Resource } from '../config/resource.ts';
+import type { ForeignFunction } from '../wasm/abi/foreign.ts';
 import type { Node } from '../workload.ts';
-import type { ModuleName } from './order.ts';
+import type { RemoteKeys } from './authn/rules.ts';
+import type { BuiltinName, ModuleName } from './order.ts';
 
 export interface Builtin {
-  /** In the chains that it stands in by itself (order.ts); null: it stands in none. */
-  readonly standing: WorkloadPolicy | RoutePolicy | null;
-  /** Where a FilterChain inserts it; null: none may. */
-  readonly inserted: InsertedPolicy | null;
+  /** In the chains that it stands in by itself (order.ts); left out: it stands in none. */
+  readonly standing?: WorkloadPolicy | RoutePolicy;
+  /** Where a FilterChain inserts it; left out: none may. */
+  readonly inserted?: InsertedPolicy;
+  /** What its module calls by name, in one shard. Installed plugins are not given it. */
+  foreign?(shard: BuiltinShard): Readonly<Record<string, ForeignFunction>>;
+  /** What its shards have in common; left out: nothing. */
+  readonly shared?: SharedState;
 }
+
+/** A shard, as a built-in sees it. */
+export interface BuiltinShard {
+  readonly shard: number;
+  /** What `shared.create` made. No bytes when it is left out. */
+  readonly memory: SharedArrayBuffer;
+  /** Key sets of token issuers, which the main thread fetches. */
+  readonly keys: RemoteKeys;
+}
+
+/** Memory of all shards of a proxy, on the main thread. It outlives each of them. */
+export interface SharedState {
+  create(shards: number): SharedArrayBuffer;
+  /** This shard is dead: frees the locks that it held, and forgets what it had under way. */
+  release(memory: SharedArrayBuffer, shard: number): void;
+}
+
+/** By the built-ins that share something. */
+export type BuiltinMemory = Readonly<Partial<Record<BuiltinName, SharedArrayBuffer>>>;
 
 /** Resources of one kind, by namespace and name: every proxy sees the same order. */
 export type Policies = <Name extends KindName>(kind: Name) => readonly Resource<Specs[Name]>[];

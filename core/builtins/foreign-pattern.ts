@@ -2,15 +2,13 @@
 //   weft_matches(u16 pattern | text)  Ok: it does
 
 import { Status } from '../wasm/abi/abi.ts';
-import type { Instance } from '../wasm/guest/instance.ts';
-import { WasmStream } from '../wasm/guest/stream.ts';
+import type { ForeignFunction } from '../wasm/abi/foreign.ts';
 import { patternOf } from './patterns.ts';
 
 /** Of the route's configuration where the stream has one, else of the filter's. */
-export function matchesPattern({ effective, memory }: Instance, at: number, length: number): number {
+export const matchesPattern: ForeignFunction = ({ effective, memory }, at, length) => {
   if (effective === null || length < 2) return Status.BadArgument;
-  const own = effective instanceof WasmStream ? effective.config : null;
-  const pattern = patternOf(own ?? effective.plugin.spec.configuration, memory.bytes.readUInt16LE(at));
+  const pattern = patternOf(effective.config ?? effective.plugin.spec.configuration, memory.bytes.readUInt16LE(at));
   if (pattern === undefined) return Status.BadArgument;
   return pattern.matches(memory.latin1(at + 2, length - 2)) ? Status.Ok : Status.NotFound;
-}
+};

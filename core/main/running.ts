@@ -5,6 +5,7 @@ import { extname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Admin, type AdminHost, type ServerInfo, startAdmin } from '../admin/server.ts';
 import type { ListenerDump } from '../shard/dump.ts';
+import { createShardMemory, releaseShardMemory, type ShardMemory } from '../shard/memory.ts';
 import type { DumpKind, ListenerSpec, ModuleSpec } from '../shard/protocol.ts';
 import { Exposition, SERIES_EXPIRY_MS } from '../telemetry/prometheus.ts';
 import { StatisticsRegistry } from '../telemetry/registry.ts';
@@ -12,7 +13,7 @@ import { Isolates } from '../threads/filter-threads.ts';
 import { type News, Shards } from '../threads/shards.ts';
 import { TrialThread } from '../threads/trial-thread.ts';
 import { Metrics } from '../wasm/shared/metrics.ts';
-import { createSharedMemory, releaseDeadShard, type SharedMemory } from '../wasm/shared/shared-memory.ts';
+import { releaseDeadShard } from '../wasm/shared/shared-memory.ts';
 import type { Node } from '../workload.ts';
 import { Configuration } from './configuration.ts';
 import { registerFigures } from './figures.ts';
@@ -59,7 +60,7 @@ export class RunningProxy implements WeftProxy {
   private readonly examiner = new TrialThread();
   private readonly plugins: PluginModules;
   private readonly statistics: StatisticsRegistry;
-  private readonly shared: SharedMemory;
+  private readonly shared: ShardMemory;
   private readonly exposition: Exposition;
   private readonly restarts: PluginRestarts;
   private readonly keys: TokenKeys;
@@ -92,8 +93,8 @@ export class RunningProxy implements WeftProxy {
     this.exited = exited.promise;
     this.hasExited = exited.resolve;
     this.statistics = new StatisticsRegistry(shards);
-    this.shared = createSharedMemory(shards + ISOLATES);
-    const filterMetrics = new Metrics(this.shared.metrics, 0);
+    this.shared = createShardMemory(shards, ISOLATES);
+    const filterMetrics = new Metrics(this.shared.guests.metrics, 0);
     const figures = { filterMetrics: () => filterMetrics.all(), expireAfterMs: options.seriesExpiryMs };
     this.exposition = new Exposition(this.statistics, figures);
     this.restarts = new PluginRestarts(this.exposition);
@@ -110,12 +111,12 @@ export class RunningProxy implements WeftProxy {
       threads: ISOLATES,
       deadlineMs: DEADLINE_MS,
       node: options.node,
-      shared: this.shared,
+      shared: this.shared.guests,
       firstSlot: shards,
       logLevel: () => log.level,
       log: log.write,
       restarted: (plugin, reason) => this.restarts.restarted(plugin, reason),
-      died: (slot) => void releaseDeadShard(this.shared, slot),
+      died: (slot) => void releaseDeadShard(this.shared.guests, slot),
     });
     this.configuration = new Configuration(
       {
@@ -269,7 +270,6 @@ export class RunningProxy implements WeftProxy {
 
   private startShards(): Shards {
     const { options, shards, reusePort, modules, log } = this.parts;
-    const { shared } = this;
     const ownPort = this.admin === null ? [] : [Number(new URL(this.admin).port)];
     return new Shards({
       count: shards,
@@ -286,7 +286,7 @@ export class RunningProxy implements WeftProxy {
         seriesExpiryMs: options.seriesExpiryMs ?? SERIES_EXPIRY_MS,
       }),
       modules,
-      shared,
+      shared: this.shared,
       statistics: this.statistics.memory,
       series: (index) => this.statistics.series(index),
       isolates: ISOLATES,
@@ -294,7 +294,7 @@ export class RunningProxy implements WeftProxy {
       log: log.write,
       greeting: () => [...this.keys.greeting(), ...this.configuration.greeting()],
       received: (index, message) => this.received(index, message),
-      died: (index) => void releaseDeadShard(shared, index),
+      died: (index) => releaseShardMemory(this.shared, index),
     });
   }
 

@@ -8,8 +8,8 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { RecordSink } from '../telemetry/record-sink.ts';
 import type { Timers } from '../timers.ts';
 import type { RestartReason } from '../wasm/guest/traps.ts';
-import type { SharedMemory } from '../wasm/shared/shared-memory.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
+import type { ShardMemory } from './memory.ts';
 import type { ListenerSpec, LogLevel, ModuleSpec, ShardOptions } from './protocol.ts';
 
 export interface ShardContext {
@@ -42,8 +42,8 @@ export interface DataPlaneEnvironment {
   readonly options: ShardOptions;
   readonly sink: RecordSink;
   readonly modules: readonly ModuleSpec[];
-  /** What the filters of all shards share. */
-  readonly shared: SharedMemory;
+  /** What all shards share. */
+  readonly shared: ShardMemory;
   /** Key sets of token issuers. */
   readonly keys: RemoteKeys;
   /** Threads for slow filters, and how one of them gets its end of a channel. */

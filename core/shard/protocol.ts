@@ -5,8 +5,8 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Problem, Resource } from '../config/resource.ts';
 import type { PluginType } from '../wasm/guest/spec.ts';
 import type { RestartReason } from '../wasm/guest/traps.ts';
-import type { SharedMemory } from '../wasm/shared/shared-memory.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
+import type { ShardMemory } from './memory.ts';
 
 /** A listener with its real port: the main thread has bound it once, alone, to prove that the port is free. */
 export interface ListenerSpec {
@@ -53,8 +53,8 @@ export interface ShardStart {
   readonly heartbeat: SharedArrayBuffer;
   /** Float64 statistics slots of this shard, see telemetry/. */
   readonly statistics: SharedArrayBuffer;
-  /** What the filters of all shards share. */
-  readonly shared: SharedMemory;
+  /** What all shards share. */
+  readonly shared: ShardMemory;
   readonly modules: readonly ModuleSpec[];
   /** Series that an earlier shard of this index announced: their slots go on counting. */
   readonly series: readonly Series[];

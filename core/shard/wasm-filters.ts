@@ -1,6 +1,7 @@
 // The filters of one shard by their configuration: the same configuration is the same filter, so a change of routes
 // makes no new instance, and a filter that no route refers to any more is retired.
 
+import { foreignFunctions } from '../builtins/builtins.ts';
 import type { BuiltinName, ModuleName } from '../builtins/order.ts';
 import type { FilterFactory, ServicePlugin } from '../exchange/filter.ts';
 import { Isolation } from '../isolation/isolation.ts';
@@ -48,11 +49,11 @@ export class WasmFilters implements FilterSource {
     this.isolation = new Isolation({ threads: isolates.threads, connect: isolates.connect, upstreams, log });
     this.runtime = new WasmRuntime({
       node,
-      shared,
+      shared: shared.guests,
       shard,
       timers,
       upstreams,
-      keys,
+      foreign: foreignFunctions({ shard, memory: shared.builtins, keys }),
       logLevel: options.logLevel,
       log,
       restarted: (plugin, reason) => environment.pluginRestarted(plugin, reason),

@@ -50,7 +50,7 @@ export interface WantedPlugin {
 export function planChain(kind: ChainKind, policies: Policies, node: Node): Slot[] {
   const slots: Slot[] = ORDER.flatMap(({ name, chains }) => {
     const { standing } = BUILTINS[name];
-    return chains.includes(kind) && standing !== null ? { name, standing, skippedBy: new Set() } : [];
+    return chains.includes(kind) && standing !== undefined ? { name, standing, skippedBy: new Set() } : [];
   });
   for (const use of pluginsOf(policies, node)) {
     const standing = use.stands(kind);
@@ -150,8 +150,8 @@ function insertion(plugin: PluginUse | null, name: string, config: JsonObject | 
 /** The built-in filter of this name, when a FilterChain may insert it. */
 function insertable(name: string): Pick<InsertedSlot, 'name' | 'inserted'> | null {
   const place = ORDER.find((each) => each.name === name);
-  const inserted = place === undefined ? null : BUILTINS[place.name].inserted;
-  return place === undefined || inserted === null ? null : { name: place.name, inserted };
+  const inserted = place && BUILTINS[place.name].inserted;
+  return place === undefined || inserted === undefined ? null : { name: place.name, inserted };
 }
 
 /** The slot with another word for one route; null: left out there. */

@@ -9,8 +9,8 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { Problem } from '../config/resource.ts';
 import type { Log } from '../main/options.ts';
+import type { ShardMemory } from '../shard/memory.ts';
 import type { DumpKind, FromShard, ModuleSpec, ShardOptions, ShardStart, ToShard } from '../shard/protocol.ts';
-import type { SharedMemory } from '../wasm/shared/shared-memory.ts';
 import type { Node } from '../workload.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -22,7 +22,7 @@ export interface ShardsEnvironment {
   /** As of now: a shard that is started later gets the log level of then. */
   options(): ShardOptions;
   readonly modules: readonly ModuleSpec[];
-  readonly shared: SharedMemory;
+  readonly shared: ShardMemory;
   /** Statistics by shard index; they outlive the shard. */
   readonly statistics: readonly SharedArrayBuffer[];
   /** What its predecessors announced of them. */

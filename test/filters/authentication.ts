@@ -3,16 +3,15 @@
 import assert from 'node:assert/strict';
 
 import { authenticationConfig } from '../../core/builtins/authn/authn.ts';
-import { NO_REMOTE_KEYS } from '../../core/builtins/authn/foreign-token.ts';
-import type { RemoteKeys } from '../../core/builtins/authn/rules.ts';
+import { NO_REMOTE_KEYS, type RemoteKeys } from '../../core/builtins/authn/rules.ts';
 import type { VerifiedToken } from '../../core/builtins/authn/verified.ts';
 import type { JWTRule, RequestAuthenticationSpec } from '../../core/config/kinds/request-authentication.ts';
 import type { Metadata, Resource } from '../../core/config/resource.ts';
 import type { LocalReply } from '../../core/exchange/filter.ts';
 import { FieldName, Head } from '../../core/http/head.ts';
 import type { Node } from '../../core/workload.ts';
-import { NODE, runtimeFor, TestStream } from '../core/wasm/harness.ts';
-import { builtin } from './builtin.ts';
+import { NODE, TestStream } from '../core/wasm/harness.ts';
+import { builtin, builtinRuntime } from './builtin.ts';
 import { ISSUER, KEYS, NOW_S } from './tokens.ts';
 
 const authn = await builtin('authn');
@@ -22,7 +21,7 @@ export const clock = { seconds: NOW_S };
 /** Key sets that were fetched, as a test likes them. */
 export const remote: { keys: RemoteKeys } = { keys: NO_REMOTE_KEYS };
 
-const { runtime } = runtimeFor({
+const { runtime } = builtinRuntime({
   now: () => clock.seconds * 1000,
   keys: {
     current: (source, now) => remote.keys.current(source, now),

@@ -12,13 +12,13 @@ import type { Metadata, Resource } from '../../core/config/resource.ts';
 import type { ExchangeRecord } from '../../core/exchange/record.ts';
 import { Head } from '../../core/http/head.ts';
 import type { Node } from '../../core/workload.ts';
-import { NODE, runtimeFor, TestStream } from '../core/wasm/harness.ts';
-import { builtin } from './builtin.ts';
+import { NODE, TestStream } from '../core/wasm/harness.ts';
+import { builtin, builtinRuntime } from './builtin.ts';
 import { compact } from './tokens.ts';
 
 export const rbac = await builtin('rbac');
 /** Shared with the log and the counters of the filter. */
-export const { runtime, lines } = runtimeFor();
+export const { runtime, lines } = builtinRuntime();
 
 export type Policy = Resource<AuthorizationPolicySpec>;
 export type Fields = readonly (readonly [string, string])[];

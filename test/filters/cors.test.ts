@@ -4,11 +4,11 @@ import { corsConfig } from '../../core/builtins/cors/cors.ts';
 import type { CorsPolicy } from '../../core/config/schemas/http-actions.ts';
 import type { LocalReply } from '../../core/exchange/filter.ts';
 import { Head } from '../../core/http/head.ts';
-import { runtimeFor, TestStream } from '../core/wasm/harness.ts';
-import { builtin } from './builtin.ts';
+import { TestStream } from '../core/wasm/harness.ts';
+import { builtin, builtinRuntime } from './builtin.ts';
 
 const cors = await builtin('cors');
-const { runtime } = runtimeFor();
+const { runtime } = builtinRuntime();
 const factory = cors(runtime);
 
 type Fields = readonly (readonly [string, string])[];

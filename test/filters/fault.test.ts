@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '../../core/builtins/builtin.ts';
+import { createBuiltinMemory } from '../../core/builtins/builtins.ts';
 import { faultConfig, fault as room } from '../../core/builtins/fault/fault.ts';
 import type { HTTPFaultInjection } from '../../core/config/schemas/http-actions.ts';
 import type { HttpFilter, Verdict } from '../../core/exchange/filter.ts';
 import { Head } from '../../core/http/head.ts';
 import { Timers } from '../../core/timers.ts';
 import { createSharedMemory } from '../../core/wasm/shared/shared-memory.ts';
-import { runtimeFor, TestStream } from '../core/wasm/harness.ts';
-import { builtin } from './builtin.ts';
+import { TestStream } from '../core/wasm/harness.ts';
+import { builtin, builtinRuntime, type ShardOptions } from './builtin.ts';
 
 const fault = await builtin('fault');
 
@@ -21,8 +22,8 @@ interface Outcome {
 }
 
 /** Sends one request through the filter with this route's fault. */
-function send(spec: HTTPFaultInjection | null, options: Parameters<typeof runtimeFor>[0] = {}, head?: Head): Outcome {
-  const { runtime } = runtimeFor(options);
+function send(spec: HTTPFaultInjection | null, options: ShardOptions = {}, head?: Head): Outcome {
+  const { runtime } = builtinRuntime(options);
   const stream = new TestStream(head);
   const filter = fault(runtime).open(stream, spec === null ? null : faultConfig(spec));
   return { verdict: filter.head('request', stream.requestHead, true), stream, filter };
@@ -125,7 +126,7 @@ test('percentages are kept to a ten-thousandth of a percent', () => {
 
 test('a fault of 30 percent strikes about 30 of 100 requests, the same ones for the same seed', () => {
   const strikes = (seed: number): string => {
-    const { runtime } = runtimeFor({ random: (bytes) => void bytes.fill(seed) });
+    const { runtime } = builtinRuntime({ random: (bytes) => void bytes.fill(seed) });
     const factory = fault(runtime);
     const config = faultConfig({ abort: { httpStatus: 500, percentage: { value: 30 } } });
     let pattern = '';
@@ -146,7 +147,7 @@ test('a fault of 30 percent strikes about 30 of 100 requests, the same ones for 
 });
 
 test('delay and abort are drawn independently', () => {
-  const { runtime } = runtimeFor({ random: (bytes) => void bytes.fill(3) });
+  const { runtime } = builtinRuntime({ random: (bytes) => void bytes.fill(3) });
   const factory = fault(runtime);
   const half = { percentage: { value: 50 } };
   const config = faultConfig({ delay: { fixedDelay: '1s', ...half }, abort: { httpStatus: 500, ...half } });
@@ -168,7 +169,7 @@ test('delay and abort are drawn independently', () => {
 });
 
 test('bytes that are no configuration of this version inject nothing', () => {
-  const { runtime } = runtimeFor();
+  const { runtime } = builtinRuntime();
   for (const config of [new Uint8Array(0), Uint8Array.of(2, 255, 255), new Uint8Array(21).fill(255)]) {
     const stream = new TestStream();
     assert.equal(fault(runtime).open(stream, config).head('request', stream.requestHead, true), 'continue');
@@ -176,8 +177,8 @@ test('bytes that are no configuration of this version inject nothing', () => {
 });
 
 /** Requests through a filter that a FilterChain inserted. */
-function inserted(config: JsonObject, options: Parameters<typeof runtimeFor>[0] = {}) {
-  const { runtime } = runtimeFor(options);
+function inserted(config: JsonObject, options: ShardOptions = {}) {
+  const { runtime } = builtinRuntime(options);
   const factory = fault(runtime, room.inserted.configure(config));
   const request = (...fields: [string, string][]): Outcome => {
     const stream = new TestStream(Head.request('GET', 'ratings', '/', fields));
@@ -265,10 +266,10 @@ test('a header’s percentage makes a fault rarer than it is configured, never m
 });
 
 test('no more faults are under way than the limit says, in all shards; what is over makes room', () => {
-  const shared = createSharedMemory(2);
+  const proxy = { shared: createSharedMemory(2), memory: createBuiltinMemory(2) };
   const config = { delay: { fixedDelay: '10s' }, maxActiveFaults: 2 };
-  const one = inserted(config, { shared, shard: 0 });
-  const other = inserted(config, { shared, shard: 1 });
+  const one = inserted(config, { ...proxy, shard: 0 });
+  const other = inserted(config, { ...proxy, shard: 1 });
   const first = one.request();
   assert.deepEqual([first.verdict, other.request().verdict], ['pause', 'pause']);
   const third = one.request();

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import type { JsonObject } from '../../core/builtins/builtin.ts';
 import { headers as room } from '../../core/builtins/headers/headers.ts';
 import { Head } from '../../core/http/head.ts';
-import { runtimeFor, TestStream } from '../core/wasm/harness.ts';
-import { builtin } from './builtin.ts';
+import { TestStream } from '../core/wasm/harness.ts';
+import { builtin, builtinRuntime } from './builtin.ts';
 
 const headers = await builtin('headers');
 
@@ -16,7 +16,7 @@ function pass(
   request: Fields = [],
   response: Fields = [],
 ): { request: string[]; response: string[] } {
-  const { runtime } = runtimeFor();
+  const { runtime } = builtinRuntime();
   const stream = new TestStream(Head.request('GET', 'reviews', '/', request));
   const filter = headers(runtime, room.inserted.configure(config)).open(stream, null);
   assert.equal(filter.head('request', stream.requestHead, true), 'continue');
@@ -83,7 +83,7 @@ test('a wrong shape is refused in one line that says where', () => {
 });
 
 test('a configuration of another version is refused', () => {
-  const { runtime, lines } = runtimeFor();
+  const { runtime, lines } = builtinRuntime();
   assert.throws(() => headers(runtime, Buffer.alloc(64)), /another version/);
   assert.ok(lines.length > 0);
 });

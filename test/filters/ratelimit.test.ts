@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeToken } from '../../core/builtins/authn/decode.ts';
 import { VerifiedToken } from '../../core/builtins/authn/verified.ts';
+import { createBuiltinMemory } from '../../core/builtins/builtins.ts';
 import { rateLimitConfig, ratelimit } from '../../core/builtins/ratelimit/ratelimit.ts';
 import type { RateLimit, RateLimitPolicySpec } from '../../core/config/kinds/rate-limit-policy.ts';
 import type { Resource } from '../../core/config/resource.ts';
@@ -10,8 +11,8 @@ import { FieldName, Head } from '../../core/http/head.ts';
 import { Timers } from '../../core/timers.ts';
 import { createSharedMemory } from '../../core/wasm/shared/shared-memory.ts';
 import type { Node } from '../../core/workload.ts';
-import { NODE, runtimeFor, TestStream } from '../core/wasm/harness.ts';
-import { builtin } from './builtin.ts';
+import { NODE, TestStream } from '../core/wasm/harness.ts';
+import { builtin, builtinRuntime } from './builtin.ts';
 import { compact } from './tokens.ts';
 
 const codes: Readonly<Record<string, Awaited<ReturnType<typeof builtin>>>> = {
@@ -32,7 +33,9 @@ function policy(spec: RateLimitPolicySpec, name = 'p'): Resource<RateLimitPolicy
   return { apiVersion: 'weft.dev/v1', kind: 'RateLimitPolicy', metadata: { name, namespace: 'default' }, spec };
 }
 
-const shared = createSharedMemory(2);
+/** Memory that the shards of one proxy share. */
+const proxy = () => ({ shared: createSharedMemory(2), memory: createBuiltinMemory(2) });
+const shared = proxy();
 const HOUR = { per: '1h' };
 
 /** A shard with these limits, and a clock that the test moves. */
@@ -42,8 +45,8 @@ function shard(
 ) {
   let now = 0;
   const timers = new Timers(20, () => now);
-  const { memory = createSharedMemory(2), index = 0, node = NODE } = options;
-  const { runtime } = runtimeFor({ shared: memory, shard: index, timers, node });
+  const { memory = proxy(), index = 0, node = NODE } = options;
+  const { runtime } = builtinRuntime({ ...memory, shard: index, timers, node });
   const spec = Array.isArray(limits) ? { limits } : limits;
   const configuration = rateLimitConfig([policy(spec)], node);
   assert.ok(configuration);
@@ -306,7 +309,7 @@ test('shards of a proxy share the buckets and the metrics', () => {
 });
 
 test('a new configuration does not refill what was used', () => {
-  const memory = createSharedMemory(2);
+  const memory = proxy();
   assert.ok(shard([{ name: 'all', requests: 1, ...HOUR }], { memory }).passes());
   const changed = shard([{ name: 'all', requests: 1, per: '24h' }], { memory });
   assert.ok(!changed.passes());
@@ -314,9 +317,9 @@ test('a new configuration does not refill what was used', () => {
 });
 
 test('while the count cannot be reached, failOpen decides, and it is counted', () => {
-  const memory = createSharedMemory(2);
+  const memory = proxy();
   // Every lock, as shard 1 left it.
-  new Int32Array(memory.buckets).fill(2, 4, 4 + 8192);
+  new Int32Array(memory.memory.ratelimit!).fill(2, 4, 4 + 8192);
   const limits = [{ name: 'all', requests: 1, ...HOUR }];
   const open = shard({ limits }, { memory });
   assert.ok(open.passes());
@@ -332,6 +335,6 @@ test('policies apply by their selector, and none is no filter', () => {
 });
 
 test('only a built-in filter is counted for', () => {
-  const { runtime } = runtimeFor();
+  const { runtime } = builtinRuntime();
   assert.throws(() => codes.ratelimit(runtime, Buffer.alloc(32)), /another version/);
 });

@@ -20,16 +20,16 @@ import {
 } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { freePort } from '../../bench/ports.ts';
-import { NO_REMOTE_KEYS } from '../../core/builtins/authn/foreign-token.ts';
-import type { RemoteKeys } from '../../core/builtins/authn/rules.ts';
+import { NO_REMOTE_KEYS, type RemoteKeys } from '../../core/builtins/authn/rules.ts';
 import { decodeYaml } from '../../core/config/decode.ts';
 import type { Problem } from '../../core/config/resource.ts';
 import type { ExchangeRecord } from '../../core/exchange/record.ts';
 import { createDataPlane, type DataPlane } from '../../core/shard/data-plane.ts';
+import { createShardMemory } from '../../core/shard/memory.ts';
 import type { ListenerSpec, ModuleSpec } from '../../core/shard/protocol.ts';
 import type { RecordSink } from '../../core/telemetry/record-sink.ts';
 import { Isolates } from '../../core/threads/filter-threads.ts';
-import { createSharedMemory, releaseDeadShard } from '../../core/wasm/shared/shared-memory.ts';
+import { releaseDeadShard } from '../../core/wasm/shared/shared-memory.ts';
 import type { Node, WorkloadEndpoint } from '../../core/workload.ts';
 
 export interface Logged {
@@ -104,18 +104,18 @@ export async function startDataPlane(options: PlaneOptions = {}): Promise<Runnin
     app: options.appPort === undefined ? null : { address: '127.0.0.1', port: options.appPort },
     services: [],
   };
-  const shared = createSharedMemory(1 + ISOLATES);
+  const shared = createShardMemory(1, ISOLATES);
   // Threads are begun when a filter asks for them.
   const isolates = new Isolates({
     threads: ISOLATES,
     deadlineMs: options.isolateDeadlineMs ?? 1000,
     node,
-    shared,
+    shared: shared.guests,
     firstSlot: 1,
     logLevel: () => 'info',
     log: (level, component, message) => logs.push(`${level} ${component} ${message}`),
     restarted: () => undefined,
-    died: (slot) => void releaseDeadShard(shared, slot),
+    died: (slot) => void releaseDeadShard(shared.guests, slot),
   });
   const plane = createDataPlane({
     node,

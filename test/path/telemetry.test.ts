@@ -3,11 +3,11 @@ import { after, before, test } from 'node:test';
 import { MessageChannel } from 'node:worker_threads';
 import { decodeYaml } from '../../core/config/decode.ts';
 import { unenforced } from '../../core/config/enforced.ts';
+import { createShardMemory } from '../../core/shard/memory.ts';
 import type { FromShard } from '../../core/shard/protocol.ts';
 import { Exposition } from '../../core/telemetry/prometheus.ts';
 import { StatisticsRegistry } from '../../core/telemetry/registry.ts';
 import { ShardTelemetry } from '../../core/telemetry/shard-telemetry.ts';
-import { createSharedMemory } from '../../core/wasm/shared/shared-memory.ts';
 import { exchangeBytes, type RunningDataPlane, serviceEntry, startApp, startDataPlane } from './data-plane.ts';
 
 const registry = new StatisticsRegistry(1);
@@ -41,7 +41,7 @@ before(async () => {
       port: port2,
       heartbeat: new SharedArrayBuffer(4),
       statistics: registry.memory[0],
-      shared: createSharedMemory(1),
+      shared: createShardMemory(1, 0),
       modules: [],
       series: [],
       options: {

@@ -15,6 +15,7 @@ import type { Resource } from '../../config/resource.ts';
 import type { Node } from '../../workload.ts';
 import type { Builtin } from '../builtin.ts';
 import { list, sized, text } from '../encoding.ts';
+import { tokenFunctions } from './foreign-token.ts';
 import type { TokenRuleSpec, TokenRulesSpec } from './rules.ts';
 
 const VERSION = 1;
@@ -44,7 +45,7 @@ export const authn = {
     kinds: ['RequestAuthentication'],
     configure: (policies, node) => authenticationConfig(policies('RequestAuthentication'), node),
   },
-  inserted: null,
+  foreign: ({ keys }) => tokenFunctions(keys),
 } satisfies Builtin;
 
 /** The filter's configuration at this workload; null when no rule applies. */

@@ -42,6 +42,9 @@ export interface RemoteKeys {
   missing(source: string): void;
 }
 
+/** Where nobody fetches keys. */
+export const NO_REMOTE_KEYS: RemoteKeys = { current: () => null, missing: () => undefined };
+
 export interface Judgement {
   readonly bytes: Uint8Array;
   /** Null: refused. */

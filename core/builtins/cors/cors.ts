@@ -10,6 +10,7 @@ import type { CorsPolicy } from '../../config/schemas/http-actions.ts';
 import type { StringMatch } from '../../config/schemas/string-match.ts';
 import type { Builtin } from '../builtin.ts';
 import { list, text, u8, u16 } from '../encoding.ts';
+import { matchesPattern } from '../foreign-pattern.ts';
 import { attachPatterns, type Pattern } from '../patterns.ts';
 
 const VERSION = 1;
@@ -24,7 +25,7 @@ export const cors = {
     scope: 'route',
     configure: ({ corsPolicy }) => (corsPolicy === undefined ? null : corsConfig(corsPolicy)),
   },
-  inserted: null,
+  foreign: () => ({ weft_matches: matchesPattern }),
 } satisfies Builtin;
 
 export function corsConfig(policy: CorsPolicy): Uint8Array {

@@ -13,6 +13,8 @@ import { boolean, integer, object, optional } from '../../config/schema.ts';
 import { Percent } from '../../config/schemas/networking.ts';
 import type { Builtin, InsertedPolicy } from '../builtin.ts';
 import { decodeConfig } from '../configurable.ts';
+import { faultFunctions } from './foreign-fault.ts';
+import { ActiveFaults, createActiveFaults, forgetFaults } from './shared-faults.ts';
 
 export const FAULT_CONFIG_BYTES = 21;
 
@@ -112,6 +114,8 @@ const inserted = {
 export const fault = {
   standing: { scope: 'route', configure: (http) => (http.fault === undefined ? null : faultConfig(http.fault)) },
   inserted,
+  foreign: ({ memory, shard }) => faultFunctions(new ActiveFaults(memory, shard)),
+  shared: { create: createActiveFaults, release: forgetFaults },
 } satisfies Builtin;
 
 interface Fault {

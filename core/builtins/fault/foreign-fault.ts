@@ -2,20 +2,23 @@
 //   weft_begin_fault(u32 most)  Ok: it counts until the stream ends
 
 import { MetricType, Status } from '../../wasm/abi/abi.ts';
-import type { Instance } from '../../wasm/guest/instance.ts';
-import { WasmStream } from '../../wasm/guest/stream.ts';
+import type { ForeignFunction } from '../../wasm/abi/foreign.ts';
 import { HOST } from '../../wasm/shared/metrics.ts';
+import type { ActiveFaults } from './shared-faults.ts';
 
 const OVERFLOWS = 'weft_fault_overflows_total';
 
-export function beginFault({ effective, host, memory }: Instance, at: number, length: number): number {
-  if (length !== 4 || !(effective instanceof WasmStream)) return Status.BadArgument;
-  if (!effective.plugin.spec.builtin) return Status.NotFound;
-  if (effective.fault !== null) return Status.Ok;
-  if (host.faults.begin(memory.bytes.readUInt32LE(at))) {
-    effective.fault = host.faults;
-    return Status.Ok;
-  }
-  host.metrics.count(host.metrics.define(MetricType.Counter, OVERFLOWS, HOST));
-  return Status.NotFound;
+export function faultFunctions(faults: ActiveFaults): Readonly<Record<string, ForeignFunction>> {
+  return {
+    weft_begin_fault({ effective, host, memory }, at, length) {
+      if (length !== 4 || effective === null || effective.stream === null) return Status.BadArgument;
+      if (effective.whenDone !== null) return Status.Ok;
+      if (faults.begin(memory.bytes.readUInt32LE(at))) {
+        effective.whenDone = faults;
+        return Status.Ok;
+      }
+      host.metrics.count(host.metrics.define(MetricType.Counter, OVERFLOWS, HOST));
+      return Status.NotFound;
+    },
+  };
 }

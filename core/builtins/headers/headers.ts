@@ -31,7 +31,6 @@ const Changes = object(
 const Config = object({ request: optional(Changes), response: optional(Changes) });
 
 export const headers = {
-  standing: null,
   inserted: {
     configure(config) {
       const { request, response } = decodeConfig(Config, config);

@@ -7,10 +7,9 @@
 //   block, out   u32 1 if limited | u32 tokens of the bucket that decided | u32 remaining | u32 seconds until there is one
 
 import { Status } from '../../wasm/abi/abi.ts';
-import type { Instance } from '../../wasm/guest/instance.ts';
-import type { Plugin } from '../../wasm/guest/plugin.ts';
+import type { ForeignContext, ForeignFunction, ForeignHost } from '../../wasm/abi/foreign.ts';
 import { LimitMetrics } from './limit-metrics.ts';
-import type { Rate } from './shared-buckets.ts';
+import type { Buckets, Rate } from './shared-buckets.ts';
 
 /** One limit, as core/builtins/ratelimit/ratelimit.ts describes it. */
 export interface LimitSpec {
@@ -35,41 +34,47 @@ interface Limit extends Rate {
 const HEADER = 24;
 const ENTRY = 16;
 
-const limitsOf = new WeakMap<Plugin, readonly Limit[]>();
+export function limitFunctions(buckets: Buckets): Readonly<Record<string, ForeignFunction>> {
+  const limitsOf = new WeakMap<ForeignContext['plugin'], readonly Limit[]>();
+  return {
+    weft_rate_limits({ current, memory, host }, at, length) {
+      if (current === null) return Status.BadArgument;
+      const { tickMs } = host.timers();
+      const specs = JSON.parse(memory.utf8(at, length)) as LimitSpec[];
+      limitsOf.set(
+        current.plugin,
+        specs.map((spec) => limitOf(spec, tickMs, host.metrics)),
+      );
+      return buckets.seed;
+    },
+    weft_take_tokens({ effective, memory, host }, at, length) {
+      const limits = effective === null ? undefined : limitsOf.get(effective.plugin);
+      if (limits === undefined) return Status.NotFound;
+      const { bytes } = memory;
+      const count = length < HEADER ? 0 : bytes.readUInt32LE(at);
+      if (count === 0 || length !== HEADER + count * ENTRY) return Status.BadArgument;
+      return takeTokens(buckets, limits, bytes, at, count, host.coarse());
+    },
+  };
+}
 
-export function setRateLimits(vm: Instance, at: number, length: number): number | Uint8Array {
-  const plugin = vm.current?.plugin;
-  if (plugin?.spec.builtin !== true) return Status.NotFound;
-  const { host } = vm;
-  const tickMs = host.timers().tickMs;
-  const specs = JSON.parse(vm.memory.utf8(at, length)) as LimitSpec[];
-  limitsOf.set(
-    plugin,
-    specs.map(({ policy, limit, requests, periodMs, burst, shadow, failOpen }) => {
-      const tokenMs = periodMs / requests;
-      // The clock stands still for a tick: what comes back meanwhile has to have room.
-      return {
-        tokenMs,
-        tokens: Math.max(burst, Math.floor(tickMs / tokenMs)),
-        shadow,
-        failOpen,
-        metrics: new LimitMetrics(host.metrics, policy, limit),
-      };
-    }),
-  );
-  return host.buckets.seed;
+function limitOf(spec: LimitSpec, tickMs: number, metrics: ForeignHost['metrics']): Limit {
+  const { policy, limit, requests, periodMs, burst, shadow, failOpen } = spec;
+  const tokenMs = periodMs / requests;
+  // The clock stands still for a tick: what comes back meanwhile has to have room.
+  const tokens = Math.max(burst, Math.floor(tickMs / tokenMs));
+  return { tokenMs, tokens, shadow, failOpen, metrics: new LimitMetrics(metrics, policy, limit) };
 }
 
 /** Reads and answers where the guest's block lies. */
-export function takeTokens(vm: Instance, at: number, length: number): number {
-  const { effective, host, memory } = vm;
-  const limits = effective === null ? undefined : limitsOf.get(effective.plugin);
-  if (limits === undefined) return Status.NotFound;
-  const { bytes } = memory;
-  const count = length < HEADER ? 0 : bytes.readUInt32LE(at);
-  if (count === 0 || length !== HEADER + count * ENTRY) return Status.BadArgument;
-  const { buckets } = host;
-  const now = host.coarse();
+function takeTokens(
+  buckets: Buckets,
+  limits: readonly Limit[],
+  bytes: Buffer,
+  at: number,
+  count: number,
+  now: number,
+): number {
   let tokens = 0;
   let remaining = Number.POSITIVE_INFINITY;
   let waitMs = 0;
@@ -99,7 +104,7 @@ export function takeTokens(vm: Instance, at: number, length: number): number {
     if (taken === 'empty') limit.metrics.count('limited');
     limited = 1;
     // A request that one limit refuses is not held against the others.
-    returnTokens(vm, limits, at + HEADER, i);
+    returnTokens(buckets, bytes, limits, at + HEADER, i);
     break;
   }
   if (limited === 0) countPassed(bytes, limits, at + HEADER, count);
@@ -110,13 +115,12 @@ export function takeTokens(vm: Instance, at: number, length: number): number {
   return Status.Ok;
 }
 
-function returnTokens({ host, memory }: Instance, limits: readonly Limit[], entries: number, count: number): void {
-  const { bytes } = memory;
+function returnTokens(buckets: Buckets, bytes: Buffer, limits: readonly Limit[], entries: number, count: number): void {
   for (let i = 0; i < count; i++) {
     const entry = entries + i * ENTRY;
     if (bytes[entry + 4] === 0) continue;
     const limit = limits[bytes.readUInt32LE(entry)];
-    host.buckets.giveBack(bytes.readInt32LE(entry + 8), bytes.readInt32LE(entry + 12), limit);
+    buckets.giveBack(bytes.readInt32LE(entry + 8), bytes.readInt32LE(entry + 12), limit);
   }
 }
 

@@ -1,7 +1,8 @@
 // What a rate limit counts, by policy and limit. A series begins with its first count.
 
 import { MetricType } from '../../wasm/abi/abi.ts';
-import { HOST, type Metrics } from '../../wasm/shared/metrics.ts';
+import type { ForeignHost } from '../../wasm/abi/foreign.ts';
+import { HOST } from '../../wasm/shared/metrics.ts';
 
 const REQUESTS = 'weft_rate_limit_requests_total';
 const EVICTIONS = 'weft_rate_limit_evictions_total';
@@ -13,11 +14,11 @@ const EVICTIONS = 'weft_rate_limit_evictions_total';
 export type LimitEvent = 'ok' | 'limited' | 'shadow_limited' | 'unavailable' | 'evicted';
 
 export class LimitMetrics {
-  private readonly metrics: Metrics;
+  private readonly metrics: ForeignHost['metrics'];
   private readonly labels: string;
   private readonly ids = { ok: 0, limited: 0, shadow_limited: 0, unavailable: 0, evicted: 0 };
 
-  constructor(metrics: Metrics, policy: string, limit: string) {
+  constructor(metrics: ForeignHost['metrics'], policy: string, limit: string) {
     this.metrics = metrics;
     this.labels = `policy="${escaped(policy)}",limit="${escaped(limit)}"`;
   }

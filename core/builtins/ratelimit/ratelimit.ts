@@ -14,9 +14,11 @@ import type { Resource } from '../../config/resource.ts';
 import type { Node } from '../../workload.ts';
 import type { Builtin, WorkloadPolicy } from '../builtin.ts';
 import { list, sized, text, u8, u16 } from '../encoding.ts';
+import { matchesPattern } from '../foreign-pattern.ts';
 import { attachPatterns, type Pattern } from '../patterns.ts';
 import { ATTRIBUTE } from '../rbac/encoding.ts';
-import type { LimitSpec } from './foreign-limit.ts';
+import { type LimitSpec, limitFunctions } from './foreign-limit.ts';
+import { createBuckets, releaseDeadBuckets, TokenBuckets } from './shared-buckets.ts';
 
 const VERSION = 2;
 const PATH = { none: 0, exact: 1, prefix: 2, pattern: 3 } as const;
@@ -43,7 +45,14 @@ const standing = {
   module: (configuration) => (configuration[TOLD_AT] === TOLD.everybody ? 'ratelimit-answers' : 'ratelimit'),
 } satisfies WorkloadPolicy;
 
-export const ratelimit = { standing, inserted: null } satisfies Builtin;
+export const ratelimit = {
+  standing,
+  foreign: ({ memory, shard }) => ({
+    ...limitFunctions(new TokenBuckets(memory, shard)),
+    weft_matches: matchesPattern,
+  }),
+  shared: { create: createBuckets, release: releaseDeadBuckets },
+} satisfies Builtin;
 
 /** The filter's configuration at this workload; null when no policy applies. */
 export function rateLimitConfig(policies: readonly Policy[], node: Node): Uint8Array | null {

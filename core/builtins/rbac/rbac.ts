@@ -21,7 +21,6 @@ export const rbac = {
     configure: (policies, node) =>
       authorizationConfig(policies('AuthorizationPolicy'), node, () => roleRules(policies, node)),
   },
-  inserted: null,
 } satisfies Builtin;
 
 /**

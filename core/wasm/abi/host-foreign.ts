@@ -1,17 +1,10 @@
-// Host functions beside the standard's, called by name: Envoy's that guests expect, and ours.
+// Host functions beside the standard's, called by name: Envoy's that guests expect, ours, and those that whoever runs the guest
+// injects for it (foreign.ts).
 //   weft_resume_after(u32 ms)  the paused request continues by itself
 //   weft_wake_after(u32 ms)    proxy_on_foreign_function(context, WAKE, 0) is called once, unless the stream ends before
 //   weft_flag(flag)            sets a response flag, such as "FI"
-//   weft_token_rules, weft_verify_token   foreign-token.ts
-//   weft_begin_fault                      foreign-fault.ts
-//   weft_rate_limits, weft_take_tokens    foreign-limit.ts
-//   weft_matches                          foreign-pattern.ts
 
 import { deflateSync, inflateSync } from 'node:zlib';
-import { setTokenRules, verifyToken } from '../../builtins/authn/foreign-token.ts';
-import { beginFault } from '../../builtins/fault/foreign-fault.ts';
-import { matchesPattern } from '../../builtins/foreign-pattern.ts';
-import { setRateLimits, takeTokens } from '../../builtins/ratelimit/foreign-limit.ts';
 import { FLAGS, type Flag } from '../../errors.ts';
 import type { Instance } from '../guest/instance.ts';
 import { WasmStream } from '../guest/stream.ts';
@@ -22,10 +15,10 @@ import { NameCache } from './name-cache.ts';
 const MAX_BYTES = 1024 * 1024;
 const FLAG_NAMES: ReadonlyMap<string, Flag> = new Map(FLAGS.map(([flag]) => [flag, flag]));
 
-/** Its parameters lie in the guest, from `at`. Returns a status, or bytes for the guest. */
-type Foreign = (vm: Instance, at: number, length: number) => number | Uint8Array;
+/** As a ForeignFunction. */
+type OwnFunction = (vm: Instance, at: number, length: number) => number | Uint8Array;
 
-const FUNCTIONS: ReadonlyMap<string, Foreign> = new Map<string, Foreign>([
+const OWN: ReadonlyMap<string, OwnFunction> = new Map<string, OwnFunction>([
   [
     'weft_resume_after',
     (vm, at, length) => {
@@ -50,12 +43,6 @@ const FUNCTIONS: ReadonlyMap<string, Foreign> = new Map<string, Foreign>([
       return Status.Ok;
     },
   ],
-  ['weft_token_rules', setTokenRules],
-  ['weft_verify_token', verifyToken],
-  ['weft_rate_limits', setRateLimits],
-  ['weft_take_tokens', takeTokens],
-  ['weft_matches', matchesPattern],
-  ['weft_begin_fault', beginFault],
   [
     'clear_route_cache',
     (vm) => {
@@ -72,12 +59,12 @@ const FUNCTIONS: ReadonlyMap<string, Foreign> = new Map<string, Foreign>([
   ],
 ]);
 
-/** What may be called by name. */
-export const FOREIGN_NAMES: readonly string[] = [...FUNCTIONS.keys()];
+/** What every guest may call by name. */
+export const FOREIGN_NAMES: readonly string[] = [...OWN.keys()];
 
 export function foreignFunctions(vm: Instance): Record<string, HostFunction> {
   const { memory } = vm;
-  const functions = new NameCache((name) => FUNCTIONS.get(name));
+  const functions = new NameCache((name) => OWN.get(name) ?? vm.foreign.get(name));
   return {
     proxy_call_foreign_function: (
       name: number,

@@ -3,7 +3,6 @@
 import type { Node } from '../../workload.ts';
 import { WasmConnection } from '../guest/connection.ts';
 import type { Context, Instance } from '../guest/instance.ts';
-import { WasmStream } from '../guest/stream.ts';
 import { Status } from './abi.ts';
 import type { HostFunction } from './host-table.ts';
 import { NameCache } from './name-cache.ts';
@@ -58,8 +57,7 @@ export function propertyFunctions(vm: Instance): Record<string, HostFunction> {
 
 /** Of everything that a context may be asked for, also where it is no HTTP stream. */
 export function readerOf(path: string): (context: Context, node: Node) => Property {
-  if (path === FILTER_CONFIG)
-    return (context) => (context instanceof WasmStream ? (context.config ?? undefined) : undefined);
+  if (path === FILTER_CONFIG) return (context) => context.config ?? undefined;
   const read = propertyReader(path);
   return (context, node) =>
     (context instanceof WasmConnection ? connectionProperty(path, context.owner.record) : undefined) ??

@@ -3,6 +3,7 @@
 
 import type { BodyBuffer } from '../../exchange/body-buffer.ts';
 import type { ClosedBy, ConnectionOwner, NetworkFilter, Side } from '../../transport/network-filter.ts';
+import type { Ending } from '../abi/foreign.ts';
 import type { Callback, Context, Instance } from './instance.ts';
 import type { Plugin } from './plugin.ts';
 import { DONE_DEADLINE_MS } from './stream.ts';
@@ -14,6 +15,8 @@ export class WasmConnection implements Context, NetworkFilter {
   readonly plugin: Plugin;
   /** No exchange: header maps are not there. */
   readonly stream = null;
+  readonly config = null;
+  whenDone: Ending | null = null;
   readonly owner: ConnectionOwner;
   fuelSpent = 0;
   /** What passes or is held in each direction. */

@@ -1,11 +1,9 @@
 // What one shard gives to all its guests: log, clock, randomness, shared state. Types, and nothing of the request path.
 
-import type { RemoteKeys } from '../../builtins/authn/rules.ts';
-import type { ActiveFaults } from '../../builtins/fault/shared-faults.ts';
-import type { Buckets } from '../../builtins/ratelimit/shared-buckets.ts';
 import type { LogLevel } from '../../shard/protocol.ts';
 import type { Timers } from '../../timers.ts';
 import type { Node } from '../../workload.ts';
+import type { ForeignFunctions } from '../abi/foreign.ts';
 import type { Metrics } from '../shared/metrics.ts';
 import type { Queues } from '../shared/queues.ts';
 import type { SharedData } from '../shared/shared-data.ts';
@@ -23,14 +21,10 @@ export interface Host {
   /** True for the guest that only tries a configuration out. */
   readonly rehearsal: boolean;
   readonly metrics: Metrics;
-  /** What rate limits count. */
-  readonly buckets: Buckets;
-  /** How many faults are under way. */
-  readonly faults: ActiveFaults;
+  /** What our own guests may call by name beside what all may. */
+  readonly foreign: ForeignFunctions;
   /** Whom guests may call. */
   readonly upstreams: Upstreams;
-  /** Key sets of token issuers that are fetched. */
-  readonly keys: RemoteKeys;
   /** Lowest guest level (abi.ts GuestLog) that is logged. */
   logThreshold: number;
   /** What metered guests may spend. */

@@ -3,6 +3,7 @@
 
 import type { FilterStream } from '../../exchange/filter.ts';
 import { ABI_MARKERS, type AbiVersion, Status } from '../abi/abi.ts';
+import type { Ending, ForeignCaller, ForeignFunctions } from '../abi/foreign.ts';
 import { hostFunctions } from '../abi/host-table.ts';
 import { observedCallback, observedFunctions, observedMalloc } from '../trial/observed.ts';
 import { FRAME_EXPORT, Frame } from './frame.ts';
@@ -20,6 +21,10 @@ export interface Context extends FuelPayer {
   readonly id: number;
   readonly plugin: Plugin;
   readonly stream: FilterStream | null;
+  /** This route's configuration, where the stream has one. */
+  readonly config: Uint8Array | null;
+  /** Is told when the stream ends. */
+  whenDone: Ending | null;
 }
 
 const SHARED_STREAMS_EXPORT = 'weft_shared_streams';
@@ -68,14 +73,17 @@ interface Surroundings {
   readonly memoryBytes: number;
   /** null: the host's own budget. */
   readonly fuelPerCallback: number | null;
+  /** What it may call by name beside what all guests may. */
+  readonly foreign: ForeignFunctions;
 }
 
 type Stage = 'running' | 'starting' | 'allocating';
 
-export class Instance {
+export class Instance implements ForeignCaller {
   readonly abi: AbiVersion;
   readonly host: Host;
   readonly env: Readonly<Record<string, string>>;
+  readonly foreign: ForeignFunctions;
   readonly memory: GuestMemory;
   readonly callbacks: Callbacks;
   /** Every live context but the VM's own. */
@@ -113,9 +121,10 @@ export class Instance {
   private nextId = 1;
 
   /** Links, checks arities and runs `_initialize` or `_start`. Throws what went wrong. */
-  constructor(module: WebAssembly.Module, host: Host, { env, memoryBytes, fuelPerCallback }: Surroundings) {
+  constructor(module: WebAssembly.Module, host: Host, { env, memoryBytes, fuelPerCallback, foreign }: Surroundings) {
     this.host = host;
     this.env = env;
+    this.foreign = foreign;
     this.memory = new GuestMemory(memoryBytes);
     this.httpCalls = new HttpCalls(this);
     const { observer } = host;

@@ -3,6 +3,7 @@
 
 import type { FilterFactory, FilterStream, HttpFilter } from '../../exchange/filter.ts';
 import type { ConnectionOwner, NetworkFilterFactory } from '../../transport/network-filter.ts';
+import type { Ending } from '../abi/foreign.ts';
 import { CallTimes } from './call-times.ts';
 import { WasmConnection } from './connection.ts';
 import { FuelRation } from './fuel.ts';
@@ -118,6 +119,8 @@ export class Plugin implements FilterFactory, NetworkFilterFactory {
 export class RootContext {
   readonly plugin: Plugin;
   readonly stream = null;
+  readonly config = null;
+  whenDone: Ending | null = null;
   constructor(plugin: Plugin) {
     this.plugin = plugin;
   }

@@ -2,16 +2,13 @@
 // A changed configuration of the same code becomes a new root in the instance that runs already.
 
 import { createHash, webcrypto } from 'node:crypto';
-import { NO_REMOTE_KEYS } from '../../builtins/authn/foreign-token.ts';
-import type { RemoteKeys } from '../../builtins/authn/rules.ts';
-import { ActiveFaults } from '../../builtins/fault/shared-faults.ts';
-import { TokenBuckets } from '../../builtins/ratelimit/shared-buckets.ts';
 import type { FilterFactory, ServicePlugin } from '../../exchange/filter.ts';
 import type { LogLevel } from '../../shard/protocol.ts';
 import { Timers } from '../../timers.ts';
 import type { NetworkFilterFactory } from '../../transport/network-filter.ts';
 import type { Node } from '../../workload.ts';
 import { GuestLog } from '../abi/abi.ts';
+import type { ForeignFunctions } from '../abi/foreign.ts';
 import { type Metric, Metrics } from '../shared/metrics.ts';
 import { Queues } from '../shared/queues.ts';
 import { SharedData } from '../shared/shared-data.ts';
@@ -44,8 +41,8 @@ export interface RuntimeOptions {
   readonly restarted?: (plugin: string, reason: RestartReason) => void;
   /** Whom guests may call; nobody without it. */
   readonly upstreams?: Upstreams;
-  /** Key sets of token issuers; none without it. */
-  readonly keys?: RemoteKeys;
+  /** What built-in filters may call by name beside what all guests may. */
+  readonly foreign?: ForeignFunctions;
   /** Watches all guests, down to their trace messages. */
   readonly observer?: Observer;
   /** Only tries plugins out: what they ask of others is not done. */
@@ -98,10 +95,8 @@ export class WasmRuntime {
       shared: new SharedData(options.shared.data, options.shard),
       queues: new Queues(options.shared.queues, options.shard),
       metrics: new Metrics(options.shared.metrics, options.shard),
-      buckets: new TokenBuckets(options.shared.buckets, options.shard),
-      faults: new ActiveFaults(options.shared.faults, options.shard),
       rehearsal: options.rehearsal ?? false,
-      keys: options.keys ?? NO_REMOTE_KEYS,
+      foreign: options.foreign ?? new Map(),
       upstreams: options.upstreams ?? { find: () => null },
       fuel: options.fuel ?? DEFAULT_FUEL,
       second: () => Math.floor((this.host.timers().tick * this.host.timers().tickMs) / 1000),

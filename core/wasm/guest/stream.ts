@@ -1,11 +1,11 @@
 // One exchange in one plugin: the HttpFilter that the chain drives, and the stream context that the guest
 // knows by its number. Callbacks in the ABI's order; a trap in any of them is the virtual machine's affair.
 
-import type { ActiveFaults } from '../../builtins/fault/shared-faults.ts';
 import type { BodyBuffer } from '../../exchange/body-buffer.ts';
 import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from '../../exchange/filter.ts';
 import type { Head } from '../../http/head.ts';
 import { Timer, type TimerOwner } from '../../timers.ts';
+import type { Ending } from '../abi/foreign.ts';
 import { fieldCount } from '../abi/header-map.ts';
 import type { Context, Instance } from './instance.ts';
 import type { Plugin } from './plugin.ts';
@@ -38,8 +38,7 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
   stream: FilterStream | null;
   readonly config: Uint8Array | null;
   fuelSpent = 0;
-  /** Set while a fault of this stream counts as under way. */
-  fault: ActiveFaults | null = null;
+  whenDone: Ending | null = null;
   private readonly instance: Instance;
   private wake: Timer | null = null;
   private created = false;
@@ -132,7 +131,7 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
   /** done, log, delete. A guest that is not done yet keeps its context, without the exchange, until it says so. */
   done(): void {
     this.cancelWake();
-    this.fault?.end();
+    this.whenDone?.end();
     const { instance } = this;
     if (!this.created || instance.sharesStreams || instance.dead) {
       this.release();

@@ -2,6 +2,7 @@
 // its open streams go the way of their plugin's strategy, and a fresh instance is started with growing pauses.
 
 import type { Wants } from '../../exchange/filter.ts';
+import type { ForeignFunctions } from '../abi/foreign.ts';
 import { WasmConnection } from './connection.ts';
 import type { Host } from './host.ts';
 import { type Callback, type Callbacks, type Context, Instance } from './instance.ts';
@@ -17,6 +18,7 @@ const HEALTHY_MS = 60_000;
 /** So many deaths in a row, none of them after a healthy life, open the breaker: it is tried once in MAX_BACKOFF_MS. */
 const CRASH_LOOP = 5;
 const PAGE_BYTES = 64 * 1024;
+const NO_FUNCTIONS: ForeignFunctions = new Map();
 
 export class Vm {
   readonly plugins = new Set<Plugin>();
@@ -201,9 +203,13 @@ export class Vm {
 
   private launch(): Instance {
     try {
-      const { module, env, limits } = this.spec;
-      const cap = limits.memoryPages * PAGE_BYTES;
-      return new Instance(module, this.host, { env, memoryBytes: cap, fuelPerCallback: limits.fuelPerCallback });
+      const { module, env, limits, builtin } = this.spec;
+      return new Instance(module, this.host, {
+        env,
+        memoryBytes: limits.memoryPages * PAGE_BYTES,
+        fuelPerCallback: limits.fuelPerCallback,
+        foreign: builtin ? this.host.foreign : NO_FUNCTIONS,
+      });
     } catch (error) {
       if (error instanceof PluginRefused) throw error;
       throw new PluginRefused(`does not start: ${trapText(error)}`);

@@ -7,7 +7,7 @@ test('each built-in is listed once, and can do what the list says of it', () => 
   const names = ORDER.map(({ name }) => name);
   assert.deepEqual([...names].sort(), Object.keys(BUILTINS).sort());
   for (const { name, chains, insertable = false } of ORDER) {
-    assert.equal(BUILTINS[name].standing !== null, chains.length > 0, `${name} stands in chains`);
-    assert.equal(BUILTINS[name].inserted !== null, insertable, `${name} is inserted`);
+    assert.equal(BUILTINS[name].standing !== undefined, chains.length > 0, `${name} stands in chains`);
+    assert.equal(BUILTINS[name].inserted !== undefined, insertable, `${name} is inserted`);
   }
 });

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MessageChannel } from 'node:worker_threads';
+import { createShardMemory } from '../../../core/shard/memory.ts';
 import type { FromShard, ShardStart } from '../../../core/shard/protocol.ts';
 import { StatisticsRegistry } from '../../../core/telemetry/registry.ts';
 import { ShardTelemetry } from '../../../core/telemetry/shard-telemetry.ts';
-import { createSharedMemory } from '../../../core/wasm/shared/shared-memory.ts';
 import { exchange, PRODUCTPAGE } from './exchange-record.ts';
 
 function rig(accessLog: ShardStart['options']['accessLog'], seriesExpiryMs = 3_600_000) {
@@ -27,7 +27,7 @@ function rig(accessLog: ShardStart['options']['accessLog'], seriesExpiryMs = 3_6
     port: port2,
     heartbeat: new SharedArrayBuffer(4),
     statistics: registry.memory[0],
-    shared: createSharedMemory(1),
+    shared: createShardMemory(1, 0),
     modules: [],
     series: registry.series(0),
     options: {

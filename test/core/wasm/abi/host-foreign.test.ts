@@ -2,37 +2,23 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { deflateSync, inflateSync } from 'node:zlib';
 import { FOREIGN_NAMES } from '../../../../core/wasm/abi/host-foreign.ts';
-import { Calls, FAR, WRAPPING } from '../calls.ts';
+import { Calls } from '../calls.ts';
 import { guest } from '../guests.ts';
+import { callForeign as call, checkForeign, type ForeignRow, words } from './foreign-rows.ts';
 
 const OK = 0;
 const NOT_FOUND = 1;
 const BAD_ARGUMENT = 2;
 const SERIALIZATION_FAILURE = 3;
-const INVALID_MEMORY_ACCESS = 6;
 const MIB = 1024 * 1024;
-
-type Parameters = string | Uint8Array;
-
-interface Row {
-  /** Parameters that are right. */
-  readonly right: Parameters;
-  /** Of the right call from a stream of a plugin that was installed; OK by default. */
-  readonly status?: number;
-  /** From a root; as from a stream by default. */
-  readonly root?: number;
-  readonly wrong?: readonly (readonly [Parameters, number])[];
-}
-
-const words = (...values: number[]): Uint8Array => new Uint8Array(Uint32Array.from(values).buffer);
 const NOT_A_WORD = [
   ['', BAD_ARGUMENT],
   [Uint8Array.of(1, 0, 0), BAD_ARGUMENT],
   [Uint8Array.of(1, 0, 0, 0, 0), BAD_ARGUMENT],
 ] as const;
 
-/** As an installed plugin sees them: what only built-in filters may do is not there for it. */
-const ROWS: Readonly<Record<string, Row>> = {
+/** Those of every guest. */
+const ROWS: Readonly<Record<string, ForeignRow>> = {
   compress: { right: 'text', wrong: [[new Uint8Array(MIB + 1), BAD_ARGUMENT]] },
   uncompress: {
     right: deflateSync('text'),
@@ -57,20 +43,6 @@ const ROWS: Readonly<Record<string, Row>> = {
       ['x'.repeat(100), BAD_ARGUMENT],
     ],
   },
-  weft_token_rules: { right: '[]', status: NOT_FOUND, wrong: [['{', NOT_FOUND]] },
-  weft_verify_token: { right: 'xxtoken', status: NOT_FOUND, root: BAD_ARGUMENT, wrong: [['x', BAD_ARGUMENT]] },
-  weft_rate_limits: { right: '[]', status: NOT_FOUND, wrong: [['{', NOT_FOUND]] },
-  weft_take_tokens: { right: words(1, 0, 0, 0, 0, 0, 0, 0, 0, 0), status: NOT_FOUND, wrong: [['', NOT_FOUND]] },
-  weft_matches: { right: words(0), status: BAD_ARGUMENT, wrong: [['x', BAD_ARGUMENT]] },
-  weft_begin_fault: {
-    right: words(1),
-    status: NOT_FOUND,
-    root: BAD_ARGUMENT,
-    wrong: [
-      ['', BAD_ARGUMENT],
-      [words(1, 2), BAD_ARGUMENT],
-    ],
-  },
 };
 
 const WAKES = `(func (export "proxy_on_foreign_function") (param i32 i32 i32))`;
@@ -79,44 +51,13 @@ function opened(): Calls {
   return new Calls(guest({ pages: '80', body: WAKES }));
 }
 
-function call(calls: Calls, name: string, parameters: Parameters = ''): number | undefined {
-  return calls.env('proxy_call_foreign_function', ...calls.put(name), ...calls.put(parameters), ...calls.out);
-}
-
 test('there is a row for every foreign function', () => {
   assert.deepEqual(Object.keys(ROWS).sort(), [...FOREIGN_NAMES].sort());
 });
 
-for (const [name, { right, status = OK, root = status, wrong = [] }] of Object.entries(ROWS)) {
+for (const [name, row] of Object.entries(ROWS)) {
   test(`${name}: from a stream and from a root, with parameters and pointers that are wrong`, () => {
-    const calls = opened();
-    assert.equal(call(calls, name, right), status);
-    for (const [parameters, expected] of wrong) {
-      const shown =
-        typeof parameters === 'string' ? parameters : Buffer.from(parameters.subarray(0, 12)).toString('hex');
-      const now = calls.as(calls.context);
-      assert.equal(call(now, name, parameters), expected, `'${shown}', ${parameters.length} bytes`);
-      now.end();
-    }
-    calls.as(calls.context);
-    const [at, length] = calls.put(name);
-    for (const bad of [FAR, WRAPPING, -1]) {
-      const place = calls.put(right);
-      for (const parameters of [
-        [bad, length, ...place, ...calls.out],
-        [at, length, bad, 8, ...calls.out],
-        [at, length, place[0], bad, ...calls.out],
-      ]) {
-        const answer = calls.env('proxy_call_foreign_function', ...parameters);
-        assert.equal(answer, INVALID_MEMORY_ACCESS, `${parameters}`);
-      }
-      if (status !== OK) continue;
-      const answer = calls.env('proxy_call_foreign_function', at, length, ...place, bad, calls.out[1]);
-      assert.equal(answer, INVALID_MEMORY_ACCESS, `the result goes to ${bad}`);
-    }
-    assert.equal(calls.env('proxy_call_foreign_function', at, length, ...calls.put(right), 0, 0), status, 'no result');
-    const other = opened();
-    assert.equal(call(other.as(other.plugin.root), name, right), root, 'from a root');
+    checkForeign(name, row, opened);
   });
 }
 
