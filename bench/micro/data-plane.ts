@@ -1,7 +1,7 @@
 // Between the codec and the upstream: choosing a route, picking an endpoint, counting what was answered.
 
 import { PASSTHROUGH_RETRIES } from '../../core/builtins/retry/policy.ts';
-import { Cluster, DEFAULT_POLICY } from '../../core/cluster/cluster.ts';
+import { Cluster, type ClusterSpec, DEFAULT_POLICY } from '../../core/cluster/cluster.ts';
 import { Endpoint } from '../../core/cluster/endpoint.ts';
 import { EMPTY_CHAIN } from '../../core/exchange/filter-chain.ts';
 import type { ExchangeRecord } from '../../core/exchange/record.ts';
@@ -57,19 +57,23 @@ function route(count: number, budget: number): Subject {
 function pick(): Subject {
   const timers = new Timers(1000);
   timers.stop();
-  const cluster = new Cluster({
+  const spec: ClusterSpec = {
     ...{ name: 'c', kind: 'outbound', service: 's', port: 80, subset: '', labels: {}, dns: [], rule: '' },
     policy: DEFAULT_POLICY,
-  });
-  cluster.endpoints = Array.from(
-    { length: 10 },
-    (_, i) => new Endpoint({ timers, dial: () => () => {} }, `127.0.0.${i + 2}`, 80),
+  };
+  const cluster = new Cluster(spec, Math.random);
+  cluster.setEndpoints(
+    Array.from({ length: 10 }, (_, i) => new Endpoint({ timers, dial: () => () => {} }, `127.0.0.${i + 2}`, 80)),
   );
   return {
-    name: 'pick one of 10 endpoints by least request',
+    name: 'admit to one of 10 endpoints by least request',
     budget: 0.1,
     run(times) {
-      for (let i = 0; i < times; i++) if (cluster.pick(null) === null) throw new Error('nobody to pick');
+      for (let i = 0; i < times; i++) {
+        const admission = cluster.admit();
+        if (admission.enter(null) === null) throw new Error('nobody to pick');
+        admission.succeeded();
+      }
     },
   };
 }

@@ -2,9 +2,11 @@
 // ('outbound|9080|v1|reviews.default.svc.cluster.local'). Interned by name; snapshots refer to it, endpoint changes and
 // policy changes swap one reference inside.
 
+import { Admission } from './admission.ts';
+import type { Balancer } from './balancers/balancer.ts';
+import { BALANCERS, DEFAULT_BALANCER, type LoadBalancing } from './balancers/balancers.ts';
+import type { ClusterCounts } from './counts.ts';
 import type { Endpoint } from './endpoint.ts';
-
-export type LoadBalancing = 'LEAST_REQUEST' | 'ROUND_ROBIN' | 'RANDOM';
 
 export interface ClusterPolicy {
   readonly loadBalancing: LoadBalancing;
@@ -28,7 +30,7 @@ export interface RetryBudget {
 }
 
 export const DEFAULT_POLICY: ClusterPolicy = Object.freeze({
-  loadBalancing: 'LEAST_REQUEST',
+  loadBalancing: DEFAULT_BALANCER,
   connectTimeoutMs: 10_000,
   idleTimeoutMs: 60_000,
   maxConnections: 4096,
@@ -36,6 +38,13 @@ export const DEFAULT_POLICY: ClusterPolicy = Object.freeze({
   maxRequestsPerConnection: Number.POSITIVE_INFINITY,
   retryBudget: Object.freeze({ percent: 20, least: 3, everyRetry: false }),
 });
+
+export interface ResolvedHost {
+  readonly host: string;
+  readonly port: number;
+  /** Of each of its addresses. */
+  readonly weight: number;
+}
 
 /** What a cluster is, apart from who is in it. */
 export interface ClusterSpec {
@@ -49,77 +58,117 @@ export interface ClusterSpec {
   readonly labels: Readonly<Record<string, string>>;
   readonly policy: ClusterPolicy;
   /** Host names whose addresses are the endpoints (ServiceEntry resolution DNS, passthrough), with their port. */
-  readonly dns: readonly { readonly host: string; readonly port: number }[];
+  readonly dns: readonly ResolvedHost[];
   /** 'name.namespace' of the DestinationRule that shapes it, or ''. */
   readonly rule: string;
 }
 
+/** As large as a weight may be: Envoy's, too. */
+const MAX_WEIGHT = 0xffffffff;
+
 export class Cluster {
-  spec: ClusterSpec;
-  endpoints: readonly Endpoint[] = [];
-  active = 0;
-  requests = 0;
-  overflows = 0;
-  /** Attempts under way that repeat a request and count against the budget. */
-  retrying = 0;
-  /** So far: further attempts, those that the budget refused, and requests that had used up theirs. */
-  retries = 0;
-  retryOverflows = 0;
-  retryLimits = 0;
   /** Set when the addresses come from DNS: asks for them and calls back once there are some, or none can be had. */
   resolve: ((done: () => void) => void) | null = null;
-  private turn = 0;
+  private is: ClusterSpec;
+  private members: readonly Endpoint[] = [];
+  private weights: readonly number[] | null = null;
+  private balancer: Balancer;
   private readonly random: () => number;
+  private readonly counted: ClusterCounts = {
+    active: 0,
+    requests: 0,
+    overflows: 0,
+    retrying: 0,
+    retries: 0,
+    retryOverflows: 0,
+    retryLimits: 0,
+  };
 
-  constructor(spec: ClusterSpec, random: () => number = Math.random) {
-    this.spec = spec;
+  /** `random`: [0, 1). */
+  constructor(spec: ClusterSpec, random: () => number) {
+    this.is = spec;
     this.random = random;
+    this.balancer = new BALANCERS[spec.policy.loadBalancing](random);
   }
 
   get name(): string {
-    return this.spec.name;
+    return this.is.name;
+  }
+
+  get spec(): ClusterSpec {
+    return this.is;
   }
 
   get policy(): ClusterPolicy {
-    return this.spec.policy;
+    return this.is.policy;
+  }
+
+  get endpoints(): readonly Endpoint[] {
+    return this.members;
+  }
+
+  get counts(): Readonly<ClusterCounts> {
+    return this.counted;
+  }
+
+  /** What it is from now on. Who is in it stays. */
+  configure(spec: ClusterSpec): void {
+    const before = this.is.policy.loadBalancing;
+    this.is = spec;
+    if (spec.policy.loadBalancing === before) return;
+    this.balancer = new BALANCERS[spec.policy.loadBalancing](this.random);
+    this.balancer.update(this.members, this.weights);
+  }
+
+  /** Who is in it from now on. `weights`, in the order of the endpoints: none is as good as 1. */
+  setEndpoints(endpoints: readonly Endpoint[], weights: readonly number[] = []): void {
+    this.members = endpoints;
+    const given = endpoints.map((_, i) => Math.min(MAX_WEIGHT, Math.max(1, Math.floor(weights[i] ?? 1))));
+    this.weights = given.every((weight) => weight === given[0]) ? null : given;
+    this.balancer.update(endpoints, this.weights);
+  }
+
+  /** A place for a request's first attempt. */
+  admit(): Admission {
+    return new Admission(this, this.counted, false);
+  }
+
+  /** A place for one more attempt at a request. `counted`: against the budget. */
+  admitRetry(counted: boolean): Admission {
+    this.counted.retries++;
+    if (counted) this.counted.retrying++;
+    return new Admission(this, this.counted, counted);
+  }
+
+  /** One more attempt was wanted, and is not made: the request has used up its own ('limit'), or there is no budget. */
+  refuseRetry(reason: 'limit' | 'overflow'): void {
+    if (reason === 'limit') this.counted.retryLimits++;
+    else this.counted.retryOverflows++;
+  }
+
+  /** An attempt is not made, since too many wait for a connection. */
+  overflowed(): void {
+    this.counted.overflows++;
   }
 
   /** True when one more repeated request fits the budget. `held`: places that the asking request has already, 0 or 1. */
   retryFits(held: number): boolean {
-    const { percent, least } = this.spec.policy.retryBudget;
-    return this.retrying - held < Math.max(least, (percent / 100) * this.active);
+    const { percent, least } = this.is.policy.retryBudget;
+    return this.counted.retrying - held < Math.max(least, (percent / 100) * this.counted.active);
   }
 
-  /** The endpoint for the next request, or null when there is none. `avoid`: tried before, taken only if nothing else is there. */
-  pick(avoid: readonly Endpoint[] | null): Endpoint | null {
-    const { endpoints } = this;
-    const count = endpoints.length;
-    if (count === 0) return null;
-    if (count === 1) return endpoints[0];
-    const chosen = this.balance(endpoints, count);
-    if (avoid === null || !avoid.includes(chosen)) return chosen;
-    const at = endpoints.indexOf(chosen);
+  /** The endpoint for the next request, or null when there is none: see Admission's `enter`, which counts it. */
+  pick(avoid: readonly Endpoint[] | null, key: number | null = null): Endpoint | null {
+    const { members } = this;
+    const count = members.length;
+    if (count === 1) return members[0];
+    const chosen = this.balancer.pick(key);
+    if (chosen === null || avoid === null || !avoid.includes(chosen)) return chosen;
+    const at = members.indexOf(chosen);
     for (let i = 1; i < count; i++) {
-      const other = endpoints[(at + i) % count];
+      const other = members[(at + i) % count];
       if (!avoid.includes(other)) return other;
     }
     return chosen;
-  }
-
-  private balance(endpoints: readonly Endpoint[], count: number): Endpoint {
-    switch (this.spec.policy.loadBalancing) {
-      case 'ROUND_ROBIN':
-        this.turn = (this.turn + 1) % count;
-        return endpoints[this.turn];
-      case 'RANDOM':
-        return endpoints[Math.floor(this.random() * count)];
-      case 'LEAST_REQUEST': {
-        // Power of two choices: two different ones at random, the less busy wins.
-        const first = Math.floor(this.random() * count);
-        let second = Math.floor(this.random() * (count - 1));
-        if (second >= first) second++;
-        return endpoints[first].active <= endpoints[second].active ? endpoints[first] : endpoints[second];
-      }
-    }
   }
 }

@@ -11,17 +11,45 @@ export class Endpoint {
   readonly port: number;
   /** Who answers there, when the mesh knows. */
   workload: WorkloadEndpoint | null = null;
-  /** Requests in flight from this shard: what least-request compares. */
-  active = 0;
-  requests = 0;
-  failures = 0;
   readonly pool: Pool;
+  private underWay = 0;
+  private begun = 0;
+  private faults = 0;
 
   constructor(environment: PoolEnvironment, address: string, port: number) {
     this.key = endpointKey(address, port);
     this.address = address;
     this.port = port;
     this.pool = new Pool(environment, this);
+  }
+
+  /** Requests in flight from this shard: what least-request compares. */
+  get active(): number {
+    return this.underWay;
+  }
+
+  get requests(): number {
+    return this.begun;
+  }
+
+  /** Requests and connections that failed by its fault. */
+  get failures(): number {
+    return this.faults;
+  }
+
+  /** A request was sent here. */
+  entered(): void {
+    this.underWay++;
+    this.begun++;
+  }
+
+  /** A request that was here is over. */
+  left(): void {
+    this.underWay--;
+  }
+
+  hasFailed(): void {
+    this.faults++;
   }
 }
 

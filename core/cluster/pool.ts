@@ -58,7 +58,7 @@ export class Pool {
     }
     const { policy } = cluster;
     if (this.waiting.length >= policy.maxPendingRequests) {
-      cluster.overflows++;
+      cluster.overflowed();
       waiter.failed('overflow', '');
       return;
     }
@@ -100,7 +100,7 @@ export class Pool {
       this.environment.timers.cancel(attempt.timer);
       if (connection === null) {
         attempt.abandon();
-        this.endpoint.failures++;
+        this.endpoint.hasFailed();
         this.failWaiting(reason, text);
         this.dialForWaiting();
         return;

@@ -40,14 +40,20 @@ export class Resolver {
     let refreshed = 0;
     const refresh = async (): Promise<void> => {
       const answers = await Promise.allSettled(
-        cluster.spec.dns.map(async ({ host, port }) => (await this.lookup(host)).map((address) => ({ address, port }))),
+        cluster.spec.dns.map(async ({ host, port, weight }) =>
+          (await this.lookup(host)).map((address) => ({ address, port, weight })),
+        ),
       );
       const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
       const allowed = found.filter(({ address, port }) => !this.refused(address, port));
       refreshed = Date.now();
       // Else the cluster has other names by now, and these are the addresses of the old ones.
       if (allowed.length > 0 && cluster.resolve === resolve) {
-        cluster.endpoints = allowed.map(({ address, port }) => this.endpoint(address, port, null));
+        const endpoints = allowed.map(({ address, port }) => this.endpoint(address, port, null));
+        cluster.setEndpoints(
+          endpoints,
+          allowed.map(({ weight }) => weight),
+        );
       }
       const done = waiting ?? [];
       waiting = null;

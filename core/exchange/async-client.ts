@@ -2,8 +2,8 @@
 // but through no filter, and with the whole answer collected. Bounded in size and time; a plugin's count is core/wasm's.
 
 import { isIdempotent } from '../builtins/retry/policy.ts';
+import type { Admission } from '../cluster/admission.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Waiter } from '../cluster/pool.ts';
 import { FAILURES, type FailureCode } from '../errors.ts';
 import type { ClientConnection, Receiver, UpstreamStream } from '../http/codec.ts';
@@ -63,7 +63,7 @@ class AsyncRequest implements Waiter, Receiver, TimerOwner {
   private readonly cluster: Cluster;
   private readonly request: UpstreamRequest;
   private done: Done | null;
-  private endpoint: Endpoint | null = null;
+  private admission: Admission | null = null;
   private stream: UpstreamStream | null = null;
   private attempts = 0;
   private head: Head | null = null;
@@ -136,11 +136,10 @@ class AsyncRequest implements Waiter, Receiver, TimerOwner {
 
   onReset(reason: FailureCode): void {
     const { stream } = this;
-    if (this.endpoint !== null) this.endpoint.failures++;
+    this.admission?.failed();
     // The upstream closed the kept connection just before the request reached it.
     const raced = stream?.reused === true && !stream.answered && reason === 'reset_before_response';
     if (raced && this.attempts === 1 && isIdempotent(this.request.head.method)) {
-      this.leaveEndpoint();
       this.stream = null;
       this.attempt();
       return;
@@ -160,17 +159,13 @@ class AsyncRequest implements Waiter, Receiver, TimerOwner {
 
   private attempt(): void {
     if (this.done === null) return;
-    const endpoint = this.cluster.pick(null);
+    this.admission = this.cluster.admit();
+    const endpoint = this.admission.enter(null);
     if (endpoint === null) {
       this.failed(this.cluster.resolve === null ? 'no_healthy_upstream' : 'dns_failure', '');
       return;
     }
     this.attempts++;
-    this.endpoint = endpoint;
-    endpoint.active++;
-    endpoint.requests++;
-    this.cluster.active++;
-    this.cluster.requests++;
     endpoint.pool.take(this.cluster, this);
   }
 
@@ -178,6 +173,7 @@ class AsyncRequest implements Waiter, Receiver, TimerOwner {
     const { done, head } = this;
     if (done === null || head === null) return;
     this.done = null;
+    this.admission?.succeeded();
     const body = Buffer.concat(this.chunks, this.size);
     this.release();
     done({ head, body, trailers });
@@ -199,14 +195,7 @@ class AsyncRequest implements Waiter, Receiver, TimerOwner {
     collection.bytes -= this.size;
     this.size = 0;
     chunks.length = 0;
-    if (this.stream === null) this.endpoint?.pool.cancel(this);
-    this.leaveEndpoint();
-  }
-
-  private leaveEndpoint(): void {
-    if (this.endpoint === null) return;
-    this.endpoint.active--;
-    this.cluster.active--;
-    this.endpoint = null;
+    if (this.stream === null) this.admission?.endpoint?.pool.cancel(this);
+    this.admission?.ended();
   }
 }

@@ -4,6 +4,7 @@
 import { ON_ANSWER, sendsTwice } from '../builtins/retry/conditions.ts';
 import { backoff, isIdempotent, type RetryPolicy } from '../builtins/retry/policy.ts';
 import { type AttemptFacts, afterAnswer, afterFailure, type Verdict } from '../builtins/retry/verdict.ts';
+import type { Admission } from '../cluster/admission.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Waiter } from '../cluster/pool.ts';
@@ -51,12 +52,10 @@ export interface AttemptOwner {
 export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
   readonly exchange: AttemptOwner;
   readonly cluster: Cluster;
+  private readonly admission: Admission;
   readonly policy: RetryPolicy;
   /** Bits of retry/conditions.ts on which another attempt follows; none any more once an answer was passed on. */
   conditions: number;
-  /** Counts against the cluster's retry budget. */
-  counted = false;
-  endpoint: Endpoint | null = null;
   stream: UpstreamStream | null = null;
   /** What the timer is for: the pause before it, the time-out of one try, or what is left of an unwanted answer. */
   private phase: 'pausing' | 'trying' | 'draining' = 'pausing';
@@ -68,7 +67,6 @@ export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
   private pendingBytes = 0;
   private ended: boolean;
   private trailers: Head | null = null;
-  private finished = false;
   /** The body sent so far, for another attempt; null once it is more than may be kept, or must not be sent twice. */
   private replay: Buffer[] | null;
   private replayBytes = 0;
@@ -76,9 +74,16 @@ export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
   private drainedBytes = 0;
 
   /** `ended`: the request has no body. */
-  constructor(exchange: AttemptOwner, cluster: Cluster, policy: RetryPolicy, ended: boolean) {
+  constructor(
+    exchange: AttemptOwner,
+    cluster: Cluster,
+    policy: RetryPolicy,
+    ended: boolean,
+    admission = cluster.admit(),
+  ) {
     this.exchange = exchange;
     this.cluster = cluster;
+    this.admission = admission;
     this.policy = policy;
     this.conditions = isIdempotent(exchange.requestHead.method) ? policy.idempotent : policy.always;
     this.ended = ended;
@@ -99,6 +104,10 @@ export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
     return this.stream?.reused === true && !this.stream.answered;
   }
 
+  get counted(): boolean {
+    return this.admission.counted;
+  }
+
   get attempts(): number {
     return this.exchange.attempts;
   }
@@ -112,7 +121,7 @@ export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
     const { cluster } = this;
     if (cluster.resolve !== null) {
       cluster.resolve(() => {
-        if (!this.finished) this.choose();
+        if (!this.admission.over) this.choose();
       });
       return;
     }
@@ -120,17 +129,12 @@ export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
   }
 
   private choose(): void {
-    const endpoint = this.cluster.pick(this.tried);
+    const endpoint = this.admission.enter(this.tried);
     if (endpoint === null) {
-      this.fail(this.cluster.resolve === null ? 'no_healthy_upstream' : 'dns_failure', '');
+      this.fail(this.cluster.resolve === null ? 'no_healthy_upstream' : 'dns_failure', '', false);
       return;
     }
-    this.endpoint = endpoint;
     this.exchange.lastEndpoint = endpoint;
-    endpoint.active++;
-    endpoint.requests++;
-    this.cluster.active++;
-    this.cluster.requests++;
     endpoint.pool.take(this.cluster, this);
   }
 
@@ -140,9 +144,8 @@ export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
         this.start();
         return;
       case 'trying':
-        this.endpoint!.failures++;
         this.stream!.reset();
-        this.fail('per_try_timeout', '');
+        this.fail('per_try_timeout', '', true);
         return;
       case 'draining':
         this.stream!.reset();
@@ -168,7 +171,7 @@ export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
   }
 
   failed(reason: FailureCode, text: string): void {
-    this.fail(reason, text);
+    this.fail(reason, text, false);
   }
 
   /** More of the request's body. */
@@ -216,7 +219,7 @@ export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
   /** From the end of the request on, as the route's time-out. */
   private startTimeout(): void {
     const { perTryTimeoutMs } = this.policy;
-    if (perTryTimeoutMs > 0 && !this.finished) this.arm(perTryTimeoutMs);
+    if (perTryTimeoutMs > 0 && !this.admission.over) this.arm(perTryTimeoutMs);
   }
 
   onHead(head: Head, end: boolean): void {
@@ -230,8 +233,8 @@ export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
     }
     this.conditions = 0;
     this.replay = null;
-    if (this.timer !== null) this.exchange.shard.timers.cancel(this.timer);
-    if (end) this.finish();
+    this.disarm();
+    if (end) this.admission.succeeded();
     this.exchange.onUpstreamHead(head, end);
   }
 
@@ -240,62 +243,55 @@ export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
       this.drain(chunk, end);
       return;
     }
-    if (end) this.finish();
+    if (end) this.succeed();
     this.exchange.onUpstreamData(chunk, end);
   }
 
   onTrailers(trailers: Head): void {
     if (this.phase === 'draining') {
-      this.exchange.shard.timers.cancel(this.timer);
+      this.disarm();
       return;
     }
-    this.finish();
+    this.succeed();
     this.exchange.onUpstreamTrailers(trailers);
   }
 
   onReset(reason: FailureCode): void {
-    if (this.phase === 'draining') this.exchange.shard.timers.cancel(this.timer);
-    if (this.finished) return;
-    if (this.endpoint !== null) this.endpoint.failures++;
-    this.fail(reason, '');
+    if (this.phase === 'draining') this.disarm();
+    if (!this.admission.over) this.fail(reason, '', true);
   }
 
   onWritable(): void {
     this.exchange.resumeRequest(BY_PEER);
   }
 
-  private fail(reason: FailureCode, text: string): void {
-    const { exchange } = this;
+  /** `faulty`: the endpoint had the request. */
+  private fail(reason: FailureCode, text: string, faulty: boolean): void {
+    const { exchange, admission } = this;
     exchange.upstreamTransportFailure = text;
     const verdict = afterFailure(this, reason);
     const followed = this.isFollowed(verdict);
-    this.finish();
+    this.disarm();
+    if (faulty) admission.failed();
+    else admission.ended();
     if (followed) this.tryAgain(verdict);
     else exchange.attemptFailed(reason);
   }
 
   /** False: this attempt was the last, for a reason that is counted and flagged. */
   private isFollowed(verdict: Verdict): boolean {
-    const { exchange, cluster } = this;
-    switch (verdict) {
-      case 'limit':
-        exchange.flags |= flagBit('URX');
-        cluster.retryLimits++;
-        return false;
-      case 'overflow':
-        exchange.flags |= flagBit('UO');
-        cluster.retryOverflows++;
-        return false;
-      case 'no':
-        return false;
-      default:
-        return true;
+    if (verdict === 'limit' || verdict === 'overflow') {
+      this.exchange.flags |= flagBit(verdict === 'limit' ? 'URX' : 'UO');
+      this.cluster.refuseRetry(verdict);
+      return false;
     }
+    return verdict !== 'no';
   }
 
   private tryAgain(verdict: Verdict): void {
-    const { exchange, cluster, policy, endpoint } = this;
-    const next = new Attempt(exchange, cluster, policy, this.ended);
+    const { exchange, cluster, policy } = this;
+    const { endpoint } = this.admission;
+    const next = new Attempt(exchange, cluster, policy, this.ended, cluster.admitRetry(verdict === 'counted'));
     next.pending =
       this.stream === null ? this.pending : this.replay !== null && this.replay.length > 0 ? [...this.replay] : null;
     next.replay = this.replay;
@@ -304,15 +300,10 @@ export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
     next.trailers = this.trailers;
     exchange.attempt = next;
     const retry = exchange.attempts++;
-    cluster.retries++;
     if (exchange.direction !== 'inbound') exchange.requestHead.put(ATTEMPT_COUNT, String(exchange.attempts));
     if (verdict === 'at-once') {
       next.start();
       return;
-    }
-    if (verdict === 'counted') {
-      next.counted = true;
-      cluster.retrying++;
     }
     if (policy.otherHosts && endpoint !== null) next.tried = [...(this.tried ?? []), endpoint];
     next.arm(backoff(policy, retry, exchange.shard.random));
@@ -320,8 +311,7 @@ export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
 
   /** The answer is a failure that is followed by another attempt: nobody gets it. */
   private discard(head: Head, end: boolean): void {
-    this.exchange.shard.timers.cancel(this.timer);
-    this.finish();
+    this.succeed();
     // With both of its sides over, the connection goes back to the pool by itself.
     if (end && this.ended) return;
     if (!this.ended || head.contentLength > MAX_DRAINED_BYTES) {
@@ -335,24 +325,26 @@ export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
   private drain(chunk: Buffer, end: boolean): void {
     this.drainedBytes += chunk.length;
     const tooMuch = this.drainedBytes > MAX_DRAINED_BYTES;
-    if (end || tooMuch) this.exchange.shard.timers.cancel(this.timer);
+    if (end || tooMuch) this.disarm();
     if (!end && tooMuch) this.stream!.reset();
   }
 
   /** The exchange needs nothing more from this attempt. */
   cancel(): void {
-    if (this.stream === null) this.endpoint?.pool.cancel(this);
-    else if (!this.finished || !this.ended) this.stream.reset();
-    this.finish();
+    const { admission, stream } = this;
+    if (stream === null) admission.endpoint?.pool.cancel(this);
+    else if (!admission.over || !this.ended) stream.reset();
+    this.disarm();
+    admission.ended();
   }
 
-  private finish(): void {
+  /** The whole answer came. */
+  private succeed(): void {
+    this.disarm();
+    this.admission.succeeded();
+  }
+
+  private disarm(): void {
     if (this.timer !== null) this.exchange.shard.timers.cancel(this.timer);
-    if (this.finished) return;
-    this.finished = true;
-    if (this.counted) this.cluster.retrying--;
-    if (this.endpoint === null) return;
-    this.endpoint.active--;
-    this.cluster.active--;
   }
 }

@@ -85,7 +85,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
     this.filters = new WasmFilters(environment, this.timers, calls);
     this.compiler = new Compiler(
       this.node,
-      { endpoint: endpointOf, resolver: (cluster) => resolver.resolverOf(cluster) },
+      { endpoint: endpointOf, random: this.random, resolver: (cluster) => resolver.resolverOf(cluster) },
       this.filters,
     );
     this.snapshot = this.compiler.compile({ resources: this.resources, endpoints: [] }, 0).snapshot;
@@ -195,7 +195,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
     const { app } = this.node;
     for (const cluster of this.snapshot.clusters.values()) {
       if (cluster.spec.kind === 'inbound' && app !== null)
-        cluster.endpoints = [this.endpoints.at(app.address, app.port, null)];
+        cluster.setEndpoints([this.endpoints.at(app.address, app.port, null)]);
     }
   }
 

@@ -124,7 +124,7 @@ function actionText({ action }: Route): string {
 function clusterOf(cluster: Cluster): ClusterDump {
   const { name, kind, service, port, subset, dns, rule: destinationRule } = cluster.spec;
   const type = kind === 'inbound' ? 'STATIC' : dns.length > 0 ? 'STRICT_DNS' : 'EDS';
-  const { active, requests, overflows, retries, retryOverflows, retryLimits } = cluster;
+  const { active, requests, overflows, retries, retryOverflows, retryLimits } = cluster.counts;
   const endpoints = cluster.endpoints.length;
   const figures = { active, requests, overflows, retries, retryOverflows, retryLimits };
   return { name, kind, service, port, subset, type, destinationRule, endpoints, ...figures };

@@ -5,7 +5,7 @@
 import { BlockList, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { PASSTHROUGH_RETRIES } from '../builtins/retry/policy.ts';
-import { Cluster, DEFAULT_POLICY } from '../cluster/cluster.ts';
+import { Cluster, type ClusterSpec, DEFAULT_POLICY } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Resolver } from '../cluster/resolver.ts';
 import type { FailureCode } from '../errors.ts';
@@ -73,7 +73,7 @@ export class Passthrough {
   }
 
   private make(host: string, port: number, key: string): { host: VirtualHost; cluster: Cluster } {
-    const cluster = new Cluster({
+    const spec: ClusterSpec = {
       name: 'PassthroughCluster',
       kind: 'passthrough',
       service: host,
@@ -81,9 +81,10 @@ export class Passthrough {
       subset: '',
       labels: {},
       policy: DEFAULT_POLICY,
-      dns: [{ host, port }],
+      dns: [{ host, port, weight: 1 }],
       rule: '',
-    });
+    };
+    const cluster = new Cluster(spec, this.shard.random);
     cluster.resolve = this.resolver!.resolverOf(cluster);
     const { name: clusterName } = cluster;
     const route = plainRoute({

@@ -1,6 +1,7 @@
 // Clusters by name and who is in them. A cluster is one object for its name: a change of endpoints or policy swaps a reference inside
 // the same cluster, so routes need not be compiled again and requests in flight keep what they have.
 
+import { isBalancer } from '../cluster/balancers/balancers.ts';
 import { Cluster, type ClusterPolicy, type ClusterSpec, DEFAULT_POLICY, type RetryBudget } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { parseDuration } from '../config/duration.ts';
@@ -14,6 +15,8 @@ import { hasLabels, type Service, type ServicePort, servesPort } from './service
 /** Where endpoints come from: the shard interns them with their pools; a dry run has none. */
 export interface EndpointSource {
   endpoint(address: string, port: number, workload: WorkloadEndpoint | null): Endpoint;
+  /** [0, 1). */
+  readonly random: () => number;
   /** For clusters whose addresses come from DNS. */
   resolver(cluster: Cluster): Cluster['resolve'];
 }
@@ -36,7 +39,7 @@ export class ClusterTable {
       this.staged.set(known, spec);
       return known;
     }
-    const cluster = new Cluster(spec);
+    const cluster = new Cluster(spec, this.source.random);
     this.resolveFrom(cluster, spec);
     this.clusters.set(spec.name, cluster);
     return cluster;
@@ -46,9 +49,9 @@ export class ClusterTable {
   commit(used: ReadonlySet<Cluster>): void {
     for (const [cluster, spec] of this.staged) {
       const moved = JSON.stringify(cluster.spec.dns) !== JSON.stringify(spec.dns);
-      cluster.spec = spec;
+      cluster.configure(spec);
       if (!moved) continue;
-      cluster.endpoints = [];
+      cluster.setEndpoints([]);
       this.resolveFrom(cluster, spec);
     }
     this.staged.clear();
@@ -76,30 +79,28 @@ export class ClusterTable {
     if (spec.kind !== 'outbound' || spec.dns.length > 0) return;
     const service = this.services.get(spec.service);
     const port = service?.ports.find((candidate) => candidate.number === spec.port);
-    cluster.endpoints =
-      service === undefined || port === undefined
-        ? []
-        : this.endpointsOf(service, port, spec.labels, this.members.of(service));
+    if (service === undefined || port === undefined) cluster.setEndpoints([]);
+    else this.fill(cluster, service, port);
   }
 
-  private endpointsOf(
-    service: Service,
-    port: ServicePort,
-    labels: Readonly<Record<string, string>>,
-    members: readonly WorkloadEndpoint[],
-  ): Endpoint[] {
+  private fill(cluster: Cluster, service: Service, port: ServicePort): void {
+    const { labels } = cluster.spec;
     const endpoints: Endpoint[] = [];
+    const weights: number[] = [];
     for (const fixed of service.fixed) {
       if (!hasLabels(fixed.labels, labels)) continue;
       const number = fixed.ports[port.name] ?? (port.targetPort || port.number);
       endpoints.push(this.source.endpoint(fixed.address, number, null));
+      weights.push(fixed.weight);
     }
-    for (const member of members) {
+    for (const member of this.members.of(service)) {
       if (!hasLabels(member.labels, labels)) continue;
       const number = servesPort(service, port, member);
-      if (number !== null) endpoints.push(this.source.endpoint(member.address, number, member));
+      if (number === null) continue;
+      endpoints.push(this.source.endpoint(member.address, number, member));
+      weights.push(member.weight);
     }
-    return endpoints;
+    cluster.setEndpoints(endpoints, weights);
   }
 }
 
@@ -130,7 +131,10 @@ export interface ClusterRequest {
 export function clusterSpec({ service, port, subset, rule }: ClusterRequest): ClusterSpec | null {
   const defined = subset === '' ? undefined : rule?.spec.subsets?.find((candidate) => candidate.name === subset);
   if (subset !== '' && defined === undefined) return null;
-  const hosts = service.fixed.length > 0 ? service.fixed.map((fixed) => fixed.address) : [service.host];
+  const hosts =
+    service.fixed.length > 0
+      ? service.fixed.map(({ address, weight }) => ({ host: address, weight }))
+      : [{ host: service.host, weight: 1 }];
   const target = port.targetPort || port.number;
   return {
     name: clusterName(service.host, port.number, subset),
@@ -141,7 +145,7 @@ export function clusterSpec({ service, port, subset, rule }: ClusterRequest): Cl
     labels: defined?.labels ?? {},
     policy: policyOf(port.number, rule?.spec.trafficPolicy, defined?.trafficPolicy),
     rule: rule === undefined ? '' : `${rule.metadata.name}.${rule.metadata.namespace}`,
-    dns: service.resolution === 'STATIC' ? [] : hosts.map((host) => ({ host, port: target })),
+    dns: service.resolution === 'STATIC' ? [] : hosts.map(({ host, weight }) => ({ host, port: target, weight })),
   };
 }
 
@@ -164,7 +168,7 @@ function policyOf(port: number, ...levels: (TrafficPolicy | undefined)[]): Clust
   }
   const { tcp, http } = pool ?? {};
   return {
-    loadBalancing: simple === 'ROUND_ROBIN' || simple === 'RANDOM' ? simple : DEFAULT_POLICY.loadBalancing,
+    loadBalancing: simple !== undefined && isBalancer(simple) ? simple : DEFAULT_POLICY.loadBalancing,
     connectTimeoutMs:
       tcp?.connectTimeout === undefined ? DEFAULT_POLICY.connectTimeoutMs : parseDuration(tcp.connectTimeout),
     idleTimeoutMs: http?.idleTimeout === undefined ? DEFAULT_POLICY.idleTimeoutMs : parseDuration(http.idleTimeout),

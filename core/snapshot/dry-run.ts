@@ -23,7 +23,11 @@ export function dryRun(resources: ReadonlyMap<string, Resource>): Problem[] {
       const pools = { timers, dial: () => () => {} };
       const compiler = new Compiler(
         node,
-        { endpoint: (address, port) => new Endpoint(pools, address, port), resolver: () => (done) => done() },
+        {
+          endpoint: (address, port) => new Endpoint(pools, address, port),
+          random: () => 0,
+          resolver: () => (done) => done(),
+        },
         INERT,
       );
       compiler.compile({ resources, endpoints: [] }, 0);

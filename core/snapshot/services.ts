@@ -37,6 +37,7 @@ export interface FixedEndpoint {
   readonly address: string;
   readonly ports: Readonly<Record<string, number>>;
   readonly labels: Readonly<Record<string, string>>;
+  readonly weight: number;
 }
 
 export interface MeshState {
@@ -99,6 +100,7 @@ function fromServiceEntry(resource: Resource<ServiceEntrySpec>): Service[] {
       address: endpoint.address ?? '',
       ports: endpoint.ports ?? {},
       labels: endpoint.labels ?? {},
+      weight: endpoint.weight ?? 1,
     })),
     ports: (spec.ports ?? []).map((port) => ({
       number: port.number,

@@ -42,10 +42,10 @@ test('endpoints that nothing leads to are forgotten within a minute, without any
 test('an endpoint is remembered for as long as a request is with it', () => {
   const { endpoints, pass } = table();
   const busy = endpoints.at('127.0.0.1', 80, null);
-  busy.active = 1;
+  busy.entered();
   endpoints.sweep();
   assert.equal(endpoints.at('127.0.0.1', 80, null), busy);
-  busy.active = 0;
+  busy.left();
   pass(61_000);
   assert.equal(endpoints.size, 0);
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Cluster, type ClusterPolicy, DEFAULT_POLICY } from '../../../core/cluster/cluster.ts';
+import { Cluster, type ClusterPolicy, type ClusterSpec, DEFAULT_POLICY } from '../../../core/cluster/cluster.ts';
 import { Endpoint } from '../../../core/cluster/endpoint.ts';
 import type { Waiter } from '../../../core/cluster/pool.ts';
 import type { ClientConnection } from '../../../core/http/codec.ts';
@@ -55,7 +55,7 @@ function bench(policy: Partial<ClusterPolicy> = {}) {
     '127.0.0.1',
     80,
   );
-  const cluster = new Cluster({
+  const spec: ClusterSpec = {
     name: 'outbound|80||a',
     kind: 'outbound',
     service: 'a',
@@ -65,7 +65,8 @@ function bench(policy: Partial<ClusterPolicy> = {}) {
     policy: { ...DEFAULT_POLICY, ...policy },
     dns: [],
     rule: '',
-  });
+  };
+  const cluster = new Cluster(spec, Math.random);
   const outcomes: string[] = [];
   const waiter = (name: string): Waiter & { wire: Wire | null } => ({
     wire: null,
@@ -118,7 +119,7 @@ test('above the limit of connections requests wait, and above the limit of waiti
   endpoint.pool.take(cluster, waiter('b'));
   endpoint.pool.take(cluster, waiter('c'));
   assert.deepEqual(outcomes, ['a connected', 'c overflow']);
-  assert.equal(cluster.overflows, 1);
+  assert.equal(cluster.counts.overflows, 1);
   a.wire!.done();
   assert.deepEqual(outcomes, ['a connected', 'c overflow', 'b connected']);
   assert.equal(dials.length, 1);
@@ -242,7 +243,7 @@ test('a connection that comes after its endpoint left the mesh serves who waits 
 
 test('a cluster with a high limit does not wait behind one of the same endpoint that has reached its own', () => {
   const { endpoint, cluster, dials, waiter, timers } = bench({ maxConnections: 1 });
-  const wide = new Cluster({ ...cluster.spec, policy: DEFAULT_POLICY });
+  const wide = new Cluster({ ...cluster.spec, policy: DEFAULT_POLICY }, Math.random);
   endpoint.pool.take(cluster, waiter('a'));
   endpoint.pool.take(cluster, waiter('b'));
   assert.equal(dials.length, 1);

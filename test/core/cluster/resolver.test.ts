@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Cluster, DEFAULT_POLICY } from '../../../core/cluster/cluster.ts';
+import { Cluster, type ClusterSpec, DEFAULT_POLICY } from '../../../core/cluster/cluster.ts';
 import { Endpoint } from '../../../core/cluster/endpoint.ts';
 import { Resolver } from '../../../core/cluster/resolver.ts';
 import { Timers } from '../../../core/timers.ts';
@@ -17,7 +17,7 @@ function bench(answer: () => Promise<readonly string[]>, refused: (address: stri
       return answer();
     },
   );
-  const cluster = new Cluster({
+  const spec: ClusterSpec = {
     name: 'outbound|80||up.example',
     kind: 'outbound',
     service: 'up.example',
@@ -25,9 +25,10 @@ function bench(answer: () => Promise<readonly string[]>, refused: (address: stri
     subset: '',
     labels: {},
     policy: DEFAULT_POLICY,
-    dns: [{ host: 'up.example', port: 8080 }],
+    dns: [{ host: 'up.example', port: 8080, weight: 1 }],
     rule: '',
-  });
+  };
+  const cluster = new Cluster(spec, Math.random);
   cluster.resolve = resolver.resolverOf(cluster);
   const resolved = (): Promise<string[]> =>
     new Promise((resolve) => cluster.resolve!(() => resolve(cluster.endpoints.map(({ key }) => key))));

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { freePort } from '../../../bench/ports.ts';
-import { Cluster, type ClusterPolicy, DEFAULT_POLICY } from '../../../core/cluster/cluster.ts';
+import { Cluster, type ClusterPolicy, type ClusterSpec, DEFAULT_POLICY } from '../../../core/cluster/cluster.ts';
 import { Endpoint } from '../../../core/cluster/endpoint.ts';
 import type { PoolEnvironment } from '../../../core/cluster/pool.ts';
 import { AsyncClient } from '../../../core/exchange/async-client.ts';
@@ -25,7 +25,7 @@ const POOL: PoolEnvironment = {
 };
 /** Calls to a cluster of one endpoint. */
 function callsTo(port: number, policy: Partial<ClusterPolicy> = {}) {
-  const cluster = new Cluster({
+  const spec: ClusterSpec = {
     name: 'outbound|80||authz',
     kind: 'outbound',
     service: 'authz',
@@ -35,9 +35,10 @@ function callsTo(port: number, policy: Partial<ClusterPolicy> = {}) {
     policy: { ...DEFAULT_POLICY, ...policy },
     dns: [],
     rule: '',
-  });
+  };
+  const cluster = new Cluster(spec, Math.random);
   const endpoint = new Endpoint(POOL, '127.0.0.1', port);
-  cluster.endpoints = port === 0 ? [] : [endpoint];
+  cluster.setEndpoints(port === 0 ? [] : [endpoint]);
   const calls = new AsyncClient(timers, (name) => (name === 'authz' ? cluster : null));
   const send = (changes: Partial<UpstreamRequest> = {}, method = 'GET') => {
     const head = Head.request(method, 'authz', '/check', [['x-a', '1']]);
@@ -77,7 +78,7 @@ describe('a request of a filter', () => {
     assert.equal(outcome.head.status, 418);
     assert.equal(outcome.body.toString(), 'POST /check authz 1 may i?');
     assert.deepEqual([outcome.trailers?.nameAt(0), outcome.trailers?.valueAt(0)], ['x-end', '7']);
-    assert.deepEqual([endpoint.active, cluster.active, endpoint.requests], [0, 0, 1]);
+    assert.deepEqual([endpoint.active, cluster.counts.active, endpoint.requests], [0, 0, 1]);
     close();
     await app.close();
   });

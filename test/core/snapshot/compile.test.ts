@@ -58,6 +58,7 @@ function compilerFor(of: Node): Compiler {
         known.set(key, endpoint);
         return endpoint;
       },
+      random: Math.random,
       resolver: () => (done) => done(),
     },
     {
@@ -116,6 +117,23 @@ spec:
   - {name: v2, labels: {version: v2}}
 `;
 
+const ROUND_ROBIN = `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews}
+spec: {host: reviews, trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}}
+`;
+const NAMED = `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: up}
+spec:
+  hosts: [up.example]
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  resolution: DNS
+  endpoints: [{address: a.example}, {address: b.example, weight: 2}]
+`;
+
 const reviews = [workload('reviews', 'v1', '127.0.1.1'), workload('reviews', 'v2', '127.0.1.2')];
 
 function clusterNames(host: VirtualHost): string[] {
@@ -134,6 +152,30 @@ test('a service without rules has a route to all of its endpoints', () => {
     cluster.endpoints.map(({ key }) => key),
     ['127.0.1.1:15006', '127.0.1.2:15006'],
   );
+});
+
+test('workloads get requests by their weights, and so do the addresses of names', () => {
+  const compiler = compilerFor(node('sidecar'));
+  const described = [
+    ['one', '192.0.2.1', 1],
+    ['two', '192.0.2.2', 3],
+  ].map(([name, address, weight]) =>
+    JSON.stringify({
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'WorkloadEntry',
+      metadata: { name },
+      spec: { address, weight, labels: { app: 'reviews' } },
+    }),
+  );
+  const state = { resources: resources(SERVICE, ROUND_ROBIN, NAMED, ...described), endpoints: [] };
+  const { snapshot } = compiler.compile(state, 1);
+  const cluster = snapshot.clusters.get('outbound|9080||reviews.default.svc.cluster.local')!;
+  const picks = Array.from({ length: 8 }, () => cluster.pick(null)!.address);
+  assert.deepEqual(picks.toSorted(), [...Array(2).fill('192.0.2.1'), ...Array(6).fill('192.0.2.2')]);
+  assert.deepEqual(snapshot.clusters.get('outbound|80||up.example')!.spec.dns, [
+    { host: 'a.example', port: 80, weight: 1 },
+    { host: 'b.example', port: 80, weight: 2 },
+  ]);
 });
 
 test('a subset has the endpoints that carry its labels', () => {
