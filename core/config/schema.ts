@@ -67,6 +67,18 @@ export type Rules =
   | { readonly type: 'struct' };
 
 export const RULES = Symbol('rules');
+export const EFFECT = Symbol('effect');
+
+/** What of a field takes effect. A field that says nothing is enforced, whatever is in it. */
+export interface Effect {
+  /**
+   * `none`: nothing reads it. `partial`: of its values, some are not enforced. `informative`: it tells people something and
+   * asks nothing of a proxy.
+   */
+  readonly kind: 'none' | 'partial' | 'informative';
+  /** What people call that which this value asks for and does not get; null: it gets all. */
+  unenforced(value: unknown): string | null;
+}
 
 type TMap<Value extends TSchema> = TRecord<'^.*$', Value>;
 
@@ -96,7 +108,7 @@ export function object<Properties extends TProperties>(
 export function optional<Type extends TSchema>(schema: Type): TOptional<Type> {
   let marked = optionals.get(schema);
   if (marked === undefined) {
-    marked = Object.defineProperties({}, Object.getOwnPropertyDescriptors(schema));
+    marked = copy(schema);
     Object.defineProperty(marked, '~optional', { value: true });
     optionals.set(schema, marked);
   }
@@ -105,8 +117,41 @@ export function optional<Type extends TSchema>(schema: Type): TOptional<Type> {
 
 /** A field that has a value when it is left out. */
 export function defaulted<Type extends TSchema>(schema: Type, value: Static<Type>): Type {
-  const marked = Object.defineProperties({}, Object.getOwnPropertyDescriptors(schema)) as Type;
-  return Object.assign(marked, { default: Object.freeze(value) });
+  return Object.assign(copy(schema), { default: Object.freeze(value) });
+}
+
+/**
+ * A field that is accepted and that nothing reads, with all that is in it: it is reported wherever it is given, as `what`,
+ * or by its own name. A function says it of a value, and null of one that asks for what happens anyway.
+ */
+export function notEnforced<Type extends TSchema>(
+  schema: Type,
+  what: string | ((value: Static<Type>) => string | null) = '',
+): Type {
+  return withEffect(schema, 'none', typeof what === 'function' ? what : () => what);
+}
+
+/** A field that is enforced but for some of its values: `what` says what of a value is not, or null. */
+export function partly<Type extends TSchema>(schema: Type, what: (value: Static<Type>) => string | null): Type {
+  return withEffect(schema, 'partial', what);
+}
+
+/** A field that describes something to people or tools, with all that is in it, and asks nothing of a proxy. */
+export function informative<Type extends TSchema>(schema: Type): Type {
+  return withEffect(schema, 'informative', () => null);
+}
+
+function withEffect<Type extends TSchema>(
+  schema: Type,
+  kind: Effect['kind'],
+  what: (value: never) => string | null,
+): Type {
+  const effect: Effect = { kind, unenforced: what as Effect['unenforced'] };
+  return Object.defineProperty(copy(schema), EFFECT, { value: effect });
+}
+
+function copy<Type extends TSchema>(schema: Type): Type {
+  return Object.defineProperties({}, Object.getOwnPropertyDescriptors(schema)) as Type;
 }
 
 const optionals = new WeakMap<TSchema, TSchema>();

@@ -1,11 +1,11 @@
 // Checks between resources: references that lead nowhere, rules that contradict or hide each other, and what is accepted
 // but not enforced yet. Everything here is a warning: as in Istio, order of applying does not matter.
 
-import { unenforced } from './enforced.ts';
 import { type Known, ResourceInventory } from './inventory.ts';
 import type { Kind } from './kind.ts';
 import { KINDS, type KindName } from './kind-names.ts';
 import { kindName, type Problem, type Resource, resourceKey } from './resource.ts';
+import { unenforced } from './unenforced.ts';
 import { type Path, pointer } from './walk.ts';
 
 export type { Known } from './inventory.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { MessageChannel } from 'node:worker_threads';
 import { decodeYaml } from '../../core/config/decode.ts';
-import { unenforced } from '../../core/config/enforced.ts';
+import { unenforced } from '../../core/config/unenforced.ts';
 import { createShardMemory } from '../../core/shard/memory.ts';
 import type { FromShard } from '../../core/shard/protocol.ts';
 import { Exposition } from '../../core/telemetry/prometheus.ts';

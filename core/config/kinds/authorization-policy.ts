@@ -4,7 +4,7 @@
 import { nonEmpty, quote } from '../formats.ts';
 import { isIpOrCidr } from '../hosts.ts';
 import { defineKind } from '../kind.ts';
-import { array, object, oneOf, optional, type Static, string } from '../schema.ts';
+import { array, object, oneOf, optional, partly, type Static, string } from '../schema.ts';
 import { ATTACHMENT, attachment } from '../schemas/selectors.ts';
 
 const patterns = optional(array(nonEmpty));
@@ -139,7 +139,7 @@ export type Condition = Static<typeof Condition>;
 export const AuthorizationRule = object({
   from: optional(array(object({ source: Source }), 1)),
   to: optional(array(object({ operation: Operation }), 1)),
-  when: optional(array(Condition)),
+  when: optional(array(partly(Condition, ({ key }) => unenforcedCondition(key)))),
 });
 export type AuthorizationRule = Static<typeof AuthorizationRule>;
 
@@ -148,7 +148,9 @@ export const AuthorizationPolicySpec = object(
     ...attachment,
     rules: optional(array(AuthorizationRule)),
     /** Left out: ALLOW. */
-    action: optional(oneOf('ALLOW', 'DENY', 'AUDIT', 'CUSTOM')),
+    action: partly(optional(oneOf('ALLOW', 'DENY', 'AUDIT', 'CUSTOM')), (value) =>
+      value === 'CUSTOM' ? 'action CUSTOM (what it matches is denied)' : null,
+    ),
     provider: optional(object({ name: nonEmpty })),
   },
   {
@@ -178,6 +180,11 @@ export const authorizationPolicy = defineKind({
   scope: 'namespace',
   spec: AuthorizationPolicySpec,
 });
+
+/** What this proxy cannot know decides against the request. */
+function unenforcedCondition(key: string): string | null {
+  return key.startsWith('experimental.') ? `conditions on ${key}` : null;
+}
 
 /** A * is a wildcard at one end of a value only. Elsewhere it is itself, which hardly anybody means. */
 function innerWildcards(

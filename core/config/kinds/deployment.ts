@@ -3,7 +3,7 @@
 
 import { count, labels, nonEmpty, port, text } from '../formats.ts';
 import { defineKind } from '../kind.ts';
-import { array, map, object, oneOf, optional, type Static } from '../schema.ts';
+import { array, informative, map, object, oneOf, optional, type Static } from '../schema.ts';
 
 const Container = object(
   {
@@ -55,5 +55,5 @@ export const deployment = defineKind({
   group: 'apps',
   versions: ['v1'],
   scope: 'namespace',
-  spec: DeploymentSpec,
+  spec: informative(DeploymentSpec),
 });

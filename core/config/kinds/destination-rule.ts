@@ -16,7 +16,19 @@ import {
   wildcardHost,
 } from '../formats.ts';
 import { defineKind } from '../kind.ts';
-import { array, boolean, integer, map, number, object, oneOf, optional, type Static } from '../schema.ts';
+import {
+  array,
+  boolean,
+  integer,
+  map,
+  notEnforced,
+  number,
+  object,
+  oneOf,
+  optional,
+  partly,
+  type Static,
+} from '../schema.ts';
 import { exportTo, NETWORKING, PortSelector } from '../schemas/networking.ts';
 import { WorkloadSelector } from '../schemas/selectors.ts';
 
@@ -70,24 +82,32 @@ export type LocalityLoadBalancerSetting = Static<typeof LocalityLoadBalancerSett
 
 export const LoadBalancerSettings = object(
   {
-    simple: optional(oneOf('UNSPECIFIED', 'LEAST_CONN', 'RANDOM', 'PASSTHROUGH', 'ROUND_ROBIN', 'LEAST_REQUEST')),
-    consistentHash: optional(ConsistentHashLB),
-    localityLbSetting: optional(LocalityLoadBalancerSetting),
-    zoneAwareLbSetting: optional(
-      object({
-        enabled: optional(boolean),
-        failover: optional(array(Failover)),
-        failoverPriority: optional(texts),
-        minClusterSize: optional(uint64),
-      }),
+    simple: partly(
+      optional(oneOf('UNSPECIFIED', 'LEAST_CONN', 'RANDOM', 'PASSTHROUGH', 'ROUND_ROBIN', 'LEAST_REQUEST')),
+      (value) => (value === 'PASSTHROUGH' ? 'load balancing PASSTHROUGH' : null),
     ),
-    warmupDurationSecs: optional(duration),
-    warmup: optional(
-      object({
-        duration: positiveDuration,
-        minimumPercent: optional(percent),
-        aggression: optional(number(0, 1_000_000)),
-      }),
+    consistentHash: notEnforced(optional(ConsistentHashLB), 'load balancing by consistentHash'),
+    localityLbSetting: notEnforced(optional(LocalityLoadBalancerSetting), 'locality load balancing'),
+    zoneAwareLbSetting: notEnforced(
+      optional(
+        object({
+          enabled: optional(boolean),
+          failover: optional(array(Failover)),
+          failoverPriority: optional(texts),
+          minClusterSize: optional(uint64),
+        }),
+      ),
+    ),
+    warmupDurationSecs: notEnforced(optional(duration), 'warm-up of endpoints'),
+    warmup: notEnforced(
+      optional(
+        object({
+          duration: positiveDuration,
+          minimumPercent: optional(percent),
+          aggression: optional(number(0, 1_000_000)),
+        }),
+      ),
+      'warm-up of endpoints',
     ),
   },
   {
@@ -104,23 +124,25 @@ export const TCPSettings = object({
   /** 0: not given. */
   maxConnections: optional(count),
   connectTimeout: optional(positiveDuration),
-  tcpKeepalive: optional(object({ probes: optional(uint32), time: optional(duration), interval: optional(duration) })),
-  maxConnectionDuration: optional(duration),
+  tcpKeepalive: notEnforced(
+    optional(object({ probes: optional(uint32), time: optional(duration), interval: optional(duration) })),
+  ),
+  maxConnectionDuration: notEnforced(optional(duration)),
   /** 0s: never. */
-  idleTimeout: optional(duration),
+  idleTimeout: notEnforced(optional(duration)),
 });
 export type TCPSettings = Static<typeof TCPSettings>;
 
 export const HTTPSettings = object({
   http1MaxPendingRequests: optional(count),
-  http2MaxRequests: optional(count),
+  http2MaxRequests: notEnforced(optional(count)),
   maxRequestsPerConnection: optional(count),
   maxRetries: optional(count),
   idleTimeout: optional(duration),
-  h2UpgradePolicy: optional(oneOf('DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE')),
-  useClientProtocol: optional(boolean),
-  maxConcurrentStreams: optional(count),
-  http2KeepAlive: optional(object({ interval: optional(duration), timeout: optional(duration) })),
+  h2UpgradePolicy: notEnforced(optional(oneOf('DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE'))),
+  useClientProtocol: notEnforced(optional(boolean)),
+  maxConcurrentStreams: notEnforced(optional(count)),
+  http2KeepAlive: notEnforced(optional(object({ interval: optional(duration), timeout: optional(duration) }))),
 });
 export type HTTPSettings = Static<typeof HTTPSettings>;
 
@@ -179,20 +201,25 @@ export type ClientTLSSettings = Static<typeof ClientTLSSettings>;
 const perPort = {
   loadBalancer: optional(LoadBalancerSettings),
   connectionPool: optional(ConnectionPoolSettings),
-  outlierDetection: optional(OutlierDetection),
-  tls: optional(ClientTLSSettings),
+  outlierDetection: notEnforced(optional(OutlierDetection), 'outlier detection'),
+  tls: notEnforced(optional(ClientTLSSettings), ({ mode }) => {
+    if (mode === undefined || mode === 'DISABLE') return null;
+    return mode === 'ISTIO_MUTUAL' ? 'mutual TLS' : 'TLS origination';
+  }),
 };
 
 export const TrafficPolicy = object({
   ...perPort,
   portLevelSettings: optional(array(object({ port: PortSelector, ...perPort }))),
-  tunnel: optional(object({ protocol: optional(oneOf('CONNECT', 'POST')), targetHost: nonEmpty, targetPort: port })),
-  proxyProtocol: optional(object({ version: optional(oneOf('V1', 'V2')) })),
+  tunnel: notEnforced(
+    optional(object({ protocol: optional(oneOf('CONNECT', 'POST')), targetHost: nonEmpty, targetPort: port })),
+  ),
+  proxyProtocol: notEnforced(optional(object({ version: optional(oneOf('V1', 'V2')) }))),
   retryBudget: optional(
     object({
       percent: optional(percent),
       minRetryConcurrency: optional(uint32),
-      budgetInterval: optional(positiveDuration),
+      budgetInterval: notEnforced(optional(positiveDuration), "a retry budget's interval"),
     }),
   ),
 });
@@ -210,8 +237,8 @@ export const DestinationRuleSpec = object(
     host: wildcardHost,
     trafficPolicy: optional(TrafficPolicy),
     subsets: optional(array(Subset)),
-    exportTo,
-    workloadSelector: optional(WorkloadSelector),
+    exportTo: notEnforced(exportTo),
+    workloadSelector: notEnforced(optional(WorkloadSelector)),
   },
   {
     check(spec, report) {

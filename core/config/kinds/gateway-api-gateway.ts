@@ -2,7 +2,7 @@
 
 import { labels, nonEmpty, port, text, wildcardHost } from '../formats.ts';
 import { defineKind } from '../kind.ts';
-import { array, map, object, oneOf, optional, type Static, string } from '../schema.ts';
+import { array, map, notEnforced, object, oneOf, optional, type Static, string } from '../schema.ts';
 import { GATEWAY_API } from '../schemas/gateway-api.ts';
 
 const Expression = object({
@@ -76,5 +76,5 @@ export const gatewayApiGateway = defineKind({
   shortNames: ['gtw'],
   ...GATEWAY_API,
   scope: 'namespace',
-  spec: GatewayApiGatewaySpec,
+  spec: notEnforced(GatewayApiGatewaySpec),
 });

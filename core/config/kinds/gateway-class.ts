@@ -2,7 +2,7 @@
 
 import { nonEmpty, text } from '../formats.ts';
 import { defineKind } from '../kind.ts';
-import { object, optional, type Static } from '../schema.ts';
+import { notEnforced, object, optional, type Static } from '../schema.ts';
 import { GATEWAY_API } from '../schemas/gateway-api.ts';
 
 export const GatewayClassSpec = object({
@@ -17,5 +17,5 @@ export const gatewayClass = defineKind({
   shortNames: ['gc'],
   ...GATEWAY_API,
   scope: 'cluster',
-  spec: GatewayClassSpec,
+  spec: notEnforced(GatewayClassSpec),
 });

@@ -1,43 +1,13 @@
 // Istio's Gateway: the ports and hosts that a gateway proxy serves. (The Gateway API's kind of the same name is in
 // gateway-api-gateway.ts.)
 
-import { labels, port, portOrZero, quote, text, texts } from '../formats.ts';
+import { labels, quote, text, texts } from '../formats.ts';
 import { hostFault } from '../hosts.ts';
 import { defineKind, type Inventory, type Warn } from '../kind.ts';
 import type { Resource } from '../resource.ts';
-import { array, boolean, object, oneOf, optional, type Static, string } from '../schema.ts';
+import { array, boolean, notEnforced, object, oneOf, optional, partly, type Static, string } from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
-
-const PROTOCOLS = [
-  'HTTP',
-  'HTTPS',
-  'HTTP2',
-  'GRPC',
-  'GRPC-WEB',
-  'HTTP_PROXY',
-  'MONGO',
-  'MYSQL',
-  'REDIS',
-  'TCP',
-  'TLS',
-  'UDP',
-];
-
-/** Istio takes protocol names in any case. */
-export const protocol = string({
-  code: 'enum',
-  check: (value) =>
-    PROTOCOLS.includes(value.toUpperCase()) ? null : `${quote(value)} is no protocol: one of ${PROTOCOLS.join(', ')}`,
-});
-
-/** A port of a gateway, a sidecar's listener or a ServiceEntry. */
-export const Port = object({
-  number: port,
-  protocol: optional(protocol),
-  name: optional(text),
-  targetPort: optional(portOrZero),
-});
-export type Port = Static<typeof Port>;
+import { Port } from '../schemas/port.ts';
 
 const tlsVersion = oneOf('TLS_AUTO', 'TLSV1_0', 'TLSV1_1', 'TLSV1_2', 'TLSV1_3');
 
@@ -93,11 +63,13 @@ const gatewayHost = string({
 
 export const Server = object(
   {
-    port: Port,
+    port: partly(Port, ({ protocol = '' }) =>
+      protocol.toUpperCase() === 'HTTP' ? null : `${protocol.toUpperCase()} servers of a gateway`,
+    ),
     bind: optional(text),
     hosts: array(gatewayHost, 1),
-    tls: optional(ServerTLSSettings),
-    defaultEndpoint: optional(text),
+    tls: notEnforced(optional(ServerTLSSettings), 'TLS at a gateway'),
+    defaultEndpoint: notEnforced(optional(text)),
     name: optional(text),
   },
   {

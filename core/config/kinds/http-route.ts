@@ -16,7 +16,7 @@ import {
 import { defineKind, type Inventory, notFound, type Warn } from '../kind.ts';
 import { regexFault } from '../regex.ts';
 import type { Resource } from '../resource.ts';
-import { array, boolean, integer, object, oneOf, optional, type Static, string } from '../schema.ts';
+import { array, boolean, integer, notEnforced, object, oneOf, optional, type Static, string } from '../schema.ts';
 import { GATEWAY_API } from '../schemas/gateway-api.ts';
 import type { Path } from '../walk.ts';
 import { gatewayApiGateway } from './gateway-api-gateway.ts';
@@ -226,7 +226,7 @@ export const httpRoute = defineKind({
   name: 'HTTPRoute',
   ...GATEWAY_API,
   scope: 'namespace',
-  spec: HTTPRouteSpec,
+  spec: notEnforced(HTTPRouteSpec),
   references,
 });
 

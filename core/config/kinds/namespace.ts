@@ -1,7 +1,7 @@
 // Kubernetes' Namespace: that there is one of this name.
 
 import { defineKind } from '../kind.ts';
-import { object, type Static } from '../schema.ts';
+import { informative, object, type Static } from '../schema.ts';
 
 export const NamespaceSpec = object({}, { ignore: ['finalizers'] });
 export type NamespaceSpec = Static<typeof NamespaceSpec>;
@@ -12,5 +12,5 @@ export const namespace = defineKind({
   group: '',
   versions: ['v1'],
   scope: 'cluster',
-  spec: NamespaceSpec,
+  spec: informative(NamespaceSpec),
 });

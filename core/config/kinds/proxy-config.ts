@@ -2,7 +2,7 @@
 
 import { count, text } from '../formats.ts';
 import { defineKind } from '../kind.ts';
-import { map, object, optional, type Static } from '../schema.ts';
+import { map, notEnforced, object, optional, type Static } from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
 import { MatchLabels } from '../schemas/selectors.ts';
 
@@ -20,5 +20,5 @@ export const proxyConfig = defineKind({
   group: 'networking.istio.io',
   versions: NETWORKING,
   scope: 'namespace',
-  spec: ProxyConfigSpec,
+  spec: notEnforced(ProxyConfigSpec),
 });

@@ -2,7 +2,7 @@
 
 import { headerName, nonEmpty, positiveDuration, texts } from '../formats.ts';
 import { defineKind } from '../kind.ts';
-import { array, boolean, integer, object, oneOf, optional, type Static } from '../schema.ts';
+import { array, boolean, integer, notEnforced, object, oneOf, optional, type Static } from '../schema.ts';
 import { MatchLabels } from '../schemas/selectors.ts';
 import { StringMatch } from '../schemas/string-match.ts';
 
@@ -42,7 +42,9 @@ export const RateLimitPolicySpec = object(
     selector: optional(MatchLabels),
     limits: array(RateLimit, 1),
     /** `proxy`: each proxy counts for itself. `mesh`: all proxies share the count. Left out: proxy. */
-    scope: optional(oneOf('proxy', 'mesh')),
+    scope: notEnforced(optional(oneOf('proxy', 'mesh')), (value) =>
+      value === 'mesh' ? 'counting together with other proxies (each counts for itself)' : null,
+    ),
     /** x-ratelimit-limit, -remaining and -reset: DRAFT_VERSION_03 on every answer, OFF on none. Left out: on refusals. */
     enableXRatelimitHeaders: optional(oneOf('OFF', 'DRAFT_VERSION_03')),
     /** What happens when the shared count cannot be reached. Left out: true. */

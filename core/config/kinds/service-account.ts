@@ -1,7 +1,7 @@
 // Kubernetes' ServiceAccount: that there is an account of this name. Who has it proves that by a certificate.
 
 import { defineKind } from '../kind.ts';
-import { object, type Static } from '../schema.ts';
+import { informative, object, type Static } from '../schema.ts';
 
 export const ServiceAccountSpec = object({});
 export type ServiceAccountSpec = Static<typeof ServiceAccountSpec>;
@@ -12,6 +12,6 @@ export const serviceAccount = defineKind({
   group: '',
   versions: ['v1'],
   scope: 'namespace',
-  spec: ServiceAccountSpec,
+  spec: informative(ServiceAccountSpec),
   ignore: ['secrets', 'imagePullSecrets', 'automountServiceAccountToken'],
 });

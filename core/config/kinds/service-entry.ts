@@ -3,24 +3,26 @@
 import { isIP } from 'node:net';
 import { ipOrCidr, quote, texts, wildcardHost } from '../formats.ts';
 import { defineKind } from '../kind.ts';
-import { array, object, oneOf, optional, type Static } from '../schema.ts';
+import { array, notEnforced, object, oneOf, optional, partly, type Static } from '../schema.ts';
 import { exportTo, NETWORKING } from '../schemas/networking.ts';
+import { Port, unenforcedProtocol } from '../schemas/port.ts';
 import { WorkloadSelector } from '../schemas/selectors.ts';
-import { Port } from './gateway.ts';
 import { WorkloadEntrySpec } from './workload-entry.ts';
 
 export const ServiceEntrySpec = object(
   {
     hosts: array(wildcardHost, 1),
     addresses: optional(array(ipOrCidr)),
-    ports: optional(array(Port)),
+    ports: optional(array(partly(Port, ({ protocol }) => unenforcedProtocol(protocol)))),
     location: optional(oneOf('MESH_EXTERNAL', 'MESH_INTERNAL')),
     /** Left out: NONE. */
-    resolution: optional(oneOf('NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS')),
+    resolution: partly(optional(oneOf('NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS')), (value) =>
+      value === 'DYNAMIC_DNS' ? 'resolution DYNAMIC_DNS' : null,
+    ),
     endpoints: optional(array(WorkloadEntrySpec)),
     workloadSelector: optional(WorkloadSelector),
-    exportTo,
-    subjectAltNames: optional(texts),
+    exportTo: notEnforced(exportTo),
+    subjectAltNames: notEnforced(optional(texts)),
   },
   {
     atMostOne: [['endpoints', 'workloadSelector']],

@@ -3,7 +3,8 @@
 import { count, labels, port, portOrName, quote, text } from '../formats.ts';
 import { fqdn } from '../hosts.ts';
 import { defineKind } from '../kind.ts';
-import { array, object, oneOf, optional, type Static } from '../schema.ts';
+import { array, object, oneOf, optional, partly, type Static } from '../schema.ts';
+import { unenforcedProtocol } from '../schemas/port.ts';
 
 export const ServicePort = object({
   name: optional(text),
@@ -16,12 +17,25 @@ export const ServicePort = object({
 });
 export type ServicePort = Static<typeof ServicePort>;
 
+function unenforcedPort({ appProtocol, name, protocol, targetPort }: ServicePort): string | null {
+  if (protocol === 'UDP' || protocol === 'SCTP') return `${protocol} ports`;
+  if (typeof targetPort === 'string') return 'a targetPort by name';
+  return unenforcedProtocol(appProtocol ?? protocolOfName(name));
+}
+
+/** 'http-web' -> 'http'. A name that follows no convention leaves the protocol to be found out. */
+function protocolOfName(name: string | undefined): string | undefined {
+  return /^(http2?|grpc(?:-web)?|https|tls|tcp|mongo|mysql|redis|udp)(?:-|$)/.exec(name ?? '')?.[1];
+}
+
 export const ServiceSpec = object(
   {
-    ports: optional(array(ServicePort)),
+    ports: optional(array(partly(ServicePort, unenforcedPort))),
     selector: optional(labels),
     clusterIP: optional(text),
-    type: optional(oneOf('ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName')),
+    type: partly(optional(oneOf('ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName')), (value) =>
+      value === 'ExternalName' ? 'services of type ExternalName' : null,
+    ),
     externalName: optional(text),
   },
   {

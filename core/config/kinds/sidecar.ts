@@ -3,12 +3,13 @@
 import { quote, text } from '../formats.ts';
 import { hostFault } from '../hosts.ts';
 import { defineKind } from '../kind.ts';
-import { array, object, oneOf, optional, type Static, string } from '../schema.ts';
+import { array, notEnforced, object, oneOf, optional, type Static, string } from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
+import { Port } from '../schemas/port.ts';
 import { WorkloadSelector } from '../schemas/selectors.ts';
 import { Destination } from '../schemas/virtual-service-http.ts';
 import { ConnectionPoolSettings } from './destination-rule.ts';
-import { Port, ServerTLSSettings } from './gateway.ts';
+import { ServerTLSSettings } from './gateway.ts';
 
 /** 'namespace/host' with '*', '.' and '~' as namespace, '*' as host. */
 const egressHost = string({
@@ -62,5 +63,5 @@ export const sidecar = defineKind({
   group: 'networking.istio.io',
   versions: NETWORKING,
   scope: 'namespace',
-  spec: SidecarSpec,
+  spec: notEnforced(SidecarSpec),
 });

@@ -3,16 +3,23 @@
 import { conditionFault, valueFault } from '../../expression/parse.ts';
 import { nonEmpty, percent, positiveDuration, quote, text } from '../formats.ts';
 import { defineKind } from '../kind.ts';
-import { array, boolean, map, object, oneOf, optional, type Static, string } from '../schema.ts';
+import { array, boolean, map, notEnforced, object, oneOf, optional, partly, type Static, string } from '../schema.ts';
 import { ATTACHMENT, attachment } from '../schemas/selectors.ts';
 
 const mode = oneOf('CLIENT_AND_SERVER', 'CLIENT', 'SERVER');
 const modeOnly = object({ mode: optional(mode) });
-const providers = optional(array(object({ name: nonEmpty })));
+
+/** `known`: the only one that this proxy has. */
+function providers(known: string, what: string) {
+  const provider = partly(object({ name: nonEmpty }), ({ name }) =>
+    name.toLowerCase() === known ? null : `the ${what} provider ${name}`,
+  );
+  return optional(array(provider));
+}
 
 export const Tracing = object({
   match: optional(modeOnly),
-  providers,
+  providers: optional(array(object({ name: nonEmpty }))),
   randomSamplingPercentage: optional(percent),
   disableSpanReporting: optional(boolean),
   customTags: optional(
@@ -81,23 +88,29 @@ const TagOverride = object(
 );
 
 export const Metrics = object({
-  providers,
+  providers: providers('prometheus', 'metrics'),
   overrides: optional(
     array(
       object({
-        match: optional(MetricSelector),
+        match: partly(optional(MetricSelector), ({ metric, customMetric }) => {
+          if (customMetric !== undefined) return `the custom metric ${customMetric}`;
+          return metric !== undefined && /^(?:TCP|GRPC)_/.test(metric) ? `the metric ${metric}` : null;
+        }),
         disabled: optional(boolean),
         tagOverrides: optional(map(TagOverride, tagName)),
       }),
     ),
   ),
-  reportingInterval: optional(positiveDuration),
+  reportingInterval: notEnforced(
+    optional(positiveDuration),
+    'the reporting interval of metrics (they are read, not sent)',
+  ),
 });
 export type Metrics = Static<typeof Metrics>;
 
 export const AccessLogging = object({
   match: optional(modeOnly),
-  providers,
+  providers: providers('envoy', 'access log'),
   disabled: optional(boolean),
   filter: optional(object({ expression: condition })),
 });
@@ -106,7 +119,7 @@ export type AccessLogging = Static<typeof AccessLogging>;
 export const TelemetrySpec = object(
   {
     ...attachment,
-    tracing: optional(array(Tracing)),
+    tracing: notEnforced(optional(array(Tracing))),
     metrics: optional(array(Metrics)),
     accessLogging: optional(array(AccessLogging)),
   },

@@ -4,7 +4,7 @@ import { count, ipOrCidr, labels, port, quote, text, wildcardHost } from '../for
 import { hostCovers, hostsOverlap } from '../hosts.ts';
 import { defineKind, type Inventory, notFound, type Warn } from '../kind.ts';
 import type { Resource } from '../resource.ts';
-import { array, defaulted, object, optional, type Static } from '../schema.ts';
+import { array, defaulted, notEnforced, object, optional, type Static } from '../schema.ts';
 import { exportTo, NETWORKING } from '../schemas/networking.ts';
 import {
   checkWeights,
@@ -84,9 +84,9 @@ export const VirtualServiceSpec = object(
     hosts: defaulted(array(wildcardHost), []),
     gateways: optional(array(gatewayName)),
     http: optional(array(HTTPRoute)),
-    tls: optional(array(TLSRoute)),
-    tcp: optional(array(TCPRoute)),
-    exportTo,
+    tls: notEnforced(optional(array(TLSRoute)), 'TLS routes'),
+    tcp: notEnforced(optional(array(TCPRoute)), 'TCP routes'),
+    exportTo: notEnforced(exportTo),
   },
   {
     check(spec, report) {

@@ -3,7 +3,7 @@
 import { labels, port, quote, text, uint32 } from '../formats.ts';
 import { hostFault } from '../hosts.ts';
 import { defineKind } from '../kind.ts';
-import { map, object, optional, type Static, string } from '../schema.ts';
+import { map, notEnforced, object, optional, type Static, string } from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
 
 /** An IP address, a host name (DNS resolution) or 'unix:///path'. */
@@ -24,8 +24,8 @@ export const workloadEntryFields = {
   /** Port numbers by the names of the service's ports. */
   ports: optional(map(port)),
   labels: optional(labels),
-  network: optional(text),
-  locality: optional(text),
+  network: notEnforced(optional(text)),
+  locality: notEnforced(optional(text)),
   weight: optional(uint32),
   serviceAccount: optional(text),
 };

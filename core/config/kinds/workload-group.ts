@@ -2,7 +2,7 @@
 
 import { count, labels, port, text, texts } from '../formats.ts';
 import { defineKind } from '../kind.ts';
-import { array, map, object, optional, type Static } from '../schema.ts';
+import { array, map, notEnforced, object, optional, type Static } from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
 import { workloadEntryFields } from './workload-entry.ts';
 
@@ -42,5 +42,5 @@ export const workloadGroup = defineKind({
   group: 'networking.istio.io',
   versions: NETWORKING,
   scope: 'namespace',
-  spec: WorkloadGroupSpec,
+  spec: notEnforced(WorkloadGroupSpec),
 });

@@ -2,7 +2,18 @@
 // purpose, answer preflights.
 
 import { count, duration, port, positiveDuration, quote, regex, text, texts } from '../formats.ts';
-import { array, boolean, integer, object, oneOf, optional, type Static, string } from '../schema.ts';
+import {
+  array,
+  boolean,
+  integer,
+  notEnforced,
+  object,
+  oneOf,
+  optional,
+  partly,
+  type Static,
+  string,
+} from '../schema.ts';
 import { Percent } from './networking.ts';
 import { StringMatch } from './string-match.ts';
 
@@ -11,7 +22,10 @@ export const HTTPRedirect = object(
     uri: optional(text),
     authority: optional(text),
     port: optional(port),
-    derivePort: optional(oneOf('FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT')),
+    derivePort: notEnforced(
+      optional(oneOf('FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT')),
+      'redirects that derive their port',
+    ),
     scheme: optional(text),
     redirectCode: optional(integer(300, 399)),
     prefixRewrite: optional(text),
@@ -88,8 +102,12 @@ export const HTTPRetry = object(
   {
     attempts: optional(count),
     perTryTimeout: optional(positiveDuration),
-    retryOn: optional(text),
-    retryRemoteLocalities: optional(boolean),
+    retryOn: partly(optional(text), (value) =>
+      value.includes('http3-post-connect-failure') ? 'retries of HTTP/3' : null,
+    ),
+    retryRemoteLocalities: notEnforced(optional(boolean), (value) =>
+      value ? 'retries in remote localities first' : null,
+    ),
     retryIgnorePreviousHosts: optional(boolean),
     backoff: optional(positiveDuration),
   },
@@ -136,7 +154,7 @@ export const HTTPFaultInjection = object(
         {
           percent: optional(integer(0, 100)),
           fixedDelay: optional(positiveDuration),
-          exponentialDelay: optional(positiveDuration),
+          exponentialDelay: notEnforced(optional(positiveDuration)),
           percentage: optional(Percent),
         },
         { exactlyOne: [['fixedDelay', 'exponentialDelay']], atMostOne: [['percent', 'percentage']] },
@@ -147,7 +165,7 @@ export const HTTPFaultInjection = object(
         {
           httpStatus: optional(integer(200, 599)),
           grpcStatus: optional(grpcStatus),
-          http2Error: optional(text),
+          http2Error: notEnforced(optional(text)),
           percentage: optional(Percent),
         },
         { exactlyOne: [['httpStatus', 'grpcStatus', 'http2Error']] },

@@ -1,7 +1,7 @@
 // What the kinds of rbac.istio.io have in common: their version, modes, and what a rule allows.
 
 import { nonEmpty, port, quote } from '../formats.ts';
-import { array, object, oneOf, optional, type Static, string } from '../schema.ts';
+import { array, object, oneOf, optional, partly, type Static, string } from '../schema.ts';
 
 export const RBAC = { group: 'rbac.istio.io', versions: ['v1alpha1'] } as const;
 
@@ -31,7 +31,13 @@ export const AccessRule = object(
     notMethods: patterns,
     ports: optional(array(port)),
     notPorts: optional(array(port)),
-    constraints: optional(array(object({ key: constraintKey, values: array(nonEmpty, 1) }))),
+    constraints: optional(
+      array(
+        partly(object({ key: constraintKey, values: array(nonEmpty, 1) }), ({ key }) =>
+          key.startsWith('experimental.') ? `conditions on ${key}` : null,
+        ),
+      ),
+    ),
   },
   { aliases: { not_hosts: 'notHosts', not_paths: 'notPaths', not_methods: 'notMethods', not_ports: 'notPorts' } },
 );

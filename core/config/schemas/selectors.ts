@@ -1,7 +1,7 @@
 // How kinds say which workloads they are for: selectors and target references.
 
 import { labelNames, text } from '../formats.ts';
-import { array, map, object, optional, type Static, string } from '../schema.ts';
+import { array, map, object, optional, partly, type Static, string } from '../schema.ts';
 
 const selected = map(
   string({
@@ -19,9 +19,12 @@ export type WorkloadSelector = Static<typeof WorkloadSelector>;
 export const MatchLabels = object({ matchLabels: optional(selected) });
 export type MatchLabels = Static<typeof MatchLabels>;
 
+/** A policy whose target is of another kind applies nowhere by it. */
+const TARGETS = ['Gateway', 'GatewayClass', 'Service'];
+
 export const PolicyTargetReference = object({
   group: optional(text),
-  kind: text,
+  kind: partly(text, (kind) => (TARGETS.includes(kind) ? null : `a target of kind ${kind}`)),
   name: text,
   namespace: optional(text),
 });

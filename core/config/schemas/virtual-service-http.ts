@@ -13,7 +13,18 @@ import {
   quote,
   text,
 } from '../formats.ts';
-import { array, boolean, integer, map, object, optional, type Report, type Static, string } from '../schema.ts';
+import {
+  array,
+  boolean,
+  integer,
+  map,
+  notEnforced,
+  object,
+  optional,
+  type Report,
+  type Static,
+  string,
+} from '../schema.ts';
 import {
   CorsPolicy,
   HTTPDirectResponse,
@@ -65,7 +76,7 @@ export const HTTPMatchRequest = object({
   ignoreUriCase: optional(boolean),
   withoutHeaders: optional(map(PresenceMatch, headerMatchRule)),
   sourceNamespace: optional(text),
-  statPrefix: optional(text),
+  statPrefix: notEnforced(optional(text)),
 });
 export type HTTPMatchRequest = Static<typeof HTTPMatchRequest>;
 
@@ -89,16 +100,16 @@ export const HTTPRoute = object(
     route: optional(array(HTTPRouteDestination, 1)),
     redirect: optional(HTTPRedirect),
     directResponse: optional(HTTPDirectResponse),
-    delegate: optional(Delegate),
+    delegate: notEnforced(optional(Delegate), 'delegation to another VirtualService'),
     rewrite: optional(HTTPRewrite),
     /** 0s: none. */
     timeout: optional(duration),
     retries: optional(HTTPRetry),
     fault: optional(HTTPFaultInjection),
-    mirror: optional(Destination),
-    mirrors: optional(array(HTTPMirrorPolicy)),
-    mirrorPercent: optional(integer(0, 100)),
-    mirrorPercentage: optional(Percent),
+    mirror: notEnforced(optional(Destination), 'mirroring'),
+    mirrors: notEnforced(optional(array(HTTPMirrorPolicy)), 'mirroring'),
+    mirrorPercent: notEnforced(optional(integer(0, 100)), 'mirroring'),
+    mirrorPercentage: notEnforced(optional(Percent), 'mirroring'),
     corsPolicy: optional(CorsPolicy),
     headers: optional(Headers),
   },
