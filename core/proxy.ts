@@ -11,7 +11,7 @@
 import type { FailureCode } from './errors.ts';
 import { Exchange } from './exchange/exchange.ts';
 import { beginAttempts, changeRequest, changeResponse, chooseTarget, routeReply } from './exchange/forward.ts';
-import { identify, memoOf } from './exchange/identify.ts';
+import { identify } from './exchange/identify.ts';
 import type { ExchangeStages } from './exchange/stages.ts';
 import type { Codecs, DownstreamStream, Receiver, ServerHandler } from './http/codec.ts';
 import type { Head } from './http/head.ts';
@@ -19,7 +19,7 @@ import { serverOptions } from './http/limits.ts';
 import { normalizePath } from './http/path.ts';
 import { http1 } from './http1/codec.ts';
 import type { TunnelHandler } from './http1/tunnel.ts';
-import { chooseHost, findHost } from './router/choose.ts';
+import { chooseHost, findHost, memoOf } from './router/choose.ts';
 import { findRoute, splitAuthority } from './router/hosts.ts';
 import type { ListenerContext } from './shard/context.ts';
 import type { ServeConnection } from './transport/listener.ts';

@@ -6,11 +6,19 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { VirtualHost } from './route.ts';
 
 /** What a connection remembers of its last request, since the next one mostly names the same host. */
-export interface RouteMemo {
+export class RouteMemo {
   /** The authority, as bytes, and the virtual host it led to in the snapshot of this generation. */
-  authority: Uint8Array | null;
-  generation: number;
-  host: VirtualHost | null;
+  authority: Uint8Array | null = null;
+  generation = 0;
+  host: VirtualHost | null = null;
+}
+
+export function memoOf(connection: { memo: unknown }): RouteMemo {
+  const known = connection.memo;
+  if (known instanceof RouteMemo) return known;
+  const memo = new RouteMemo();
+  connection.memo = memo;
+  return memo;
 }
 
 /** The listener that a request arrived at, and the ways past the mesh of the shard behind it. */

@@ -8,7 +8,7 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { RecordSink } from '../telemetry/record-sink.ts';
 import type { Timers } from '../timers.ts';
 import type { RestartReason } from '../wasm/guest/traps.ts';
-import type { Node, WorkloadEndpoint } from '../workload.ts';
+import type { Node } from '../workload.ts';
 import type { ShardMemory } from './memory.ts';
 import type { ListenerSpec, LogLevel, ModuleSpec, ShardOptions } from './protocol.ts';
 
@@ -21,10 +21,6 @@ export interface ShardContext {
   readonly sink: RecordSink;
   /** The configuration that requests begin with now. */
   readonly snapshot: Snapshot;
-  /** Grows with every change of who has which address. */
-  readonly peersVersion: number;
-  /** Who has this address, when it is an address of a workload's own. */
-  peer(address: string): WorkloadEndpoint | null;
   /**
    * Where a host leads to that the mesh does not know, or knows only by a wildcard (`registered`), or why it may not be
    * reached.

@@ -18,9 +18,10 @@ import { policiesIn } from '../snapshot/policies.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { RecordSink } from '../telemetry/record-sink.ts';
 import { Timers } from '../timers.ts';
-import { Dialer, isOwnAddress } from '../transport/dial.ts';
+import { Dialer } from '../transport/dial.ts';
 import { Listener } from '../transport/listener.ts';
 import { networkFiltersFor } from '../transport/network-filter.ts';
+import { Peers, peerOf } from '../transport/peers.ts';
 import { protocolTo } from '../transport/protocol.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
 import type { DataPlaneEnvironment, ShardContext } from './context.ts';
@@ -55,12 +56,11 @@ class ShardDataPlane implements DataPlane, ShardContext {
   readonly timers = new Timers();
   readonly sink: RecordSink;
   snapshot: Snapshot;
-  peersVersion = 0;
   active = 0;
   readonly random = Math.random;
   readonly log: DataPlaneEnvironment['log'];
   private readonly codecs: Codecs;
-  private readonly peers = new Map<string, WorkloadEndpoint>();
+  private readonly peers = new Peers();
   private readonly endpoints: EndpointTable;
   private readonly listeners = new Map<string, Listener>();
   private readonly resources = new Map<string, Resource>();
@@ -75,7 +75,9 @@ class ShardDataPlane implements DataPlane, ShardContext {
     this.options = environment.options;
     this.sink = environment.sink;
     this.log = environment.log;
-    this.endpoints = new EndpointTable(this.pools(new Dialer(this.node.address)), () => this.endpointsInUse());
+    this.endpoints = new EndpointTable(this.pools(new Dialer(this.node.address, this.peers)), () =>
+      this.endpointsInUse(),
+    );
     const endpointOf = (address: string, port: number, workload: WorkloadEndpoint | null): Endpoint =>
       this.endpoints.at(address, port, workload);
     this.hosts = new Passthrough(this, () => this.ownPorts());
@@ -115,9 +117,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
 
   setEndpoints(endpoints: readonly WorkloadEndpoint[]): void {
     this.registered = endpoints;
-    this.peers.clear();
-    for (const endpoint of endpoints) if (isOwnAddress(endpoint.address)) this.peers.set(endpoint.address, endpoint);
-    this.peersVersion++;
+    this.peers.learn(endpoints);
     // Services may come and go with who registers them.
     const { revision } = this.snapshot;
     this.publish(this.compiler.compile({ resources: this.resources, endpoints }, revision).snapshot);
@@ -133,6 +133,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
 
   async listen(wanted: readonly ListenerSpec[]): Promise<void> {
     const names = new Set(wanted.map(listenerKey));
+    const own = peerOf(this.node);
     for (const [key, listener] of this.listeners) {
       if (names.has(key)) continue;
       this.listeners.delete(key);
@@ -147,6 +148,8 @@ class ShardDataPlane implements DataPlane, ShardContext {
           spec,
           reusePort: this.options.reusePort,
           networkFilters: () => networkFiltersFor(this.snapshot.network, spec),
+          // Only this proxy's own application is at the outbound port.
+          peerAt: spec.kind === 'outbound' ? () => own : (address) => this.peers.at(address),
           log: this.log,
         },
         connectionPath({ shard: this, spec }, this.codecs),
@@ -173,10 +176,6 @@ class ShardDataPlane implements DataPlane, ShardContext {
     this.endpoints.destroy();
     this.filters.close();
     this.timers.stop();
-  }
-
-  peer(address: string): WorkloadEndpoint | null {
-    return this.peers.get(address) ?? null;
   }
 
   passthrough(authority: string, registered: boolean): ReturnType<ShardContext['passthrough']> {

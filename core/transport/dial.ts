@@ -1,15 +1,18 @@
 // Opens connections to endpoints, each from the address that says who calls.
 
 import { connect } from 'node:net';
+import { isOwnAddress, type Peers } from './peers.ts';
 import { SocketTransport } from './socket-transport.ts';
-import type { Transport } from './transport.ts';
+import type { Peer, Transport } from './transport.ts';
 
 export class Dialer {
   private readonly ownAddress: string;
+  private readonly peerAt: (address: string) => Peer;
 
   /** `ownAddress`: the loopback address that is this workload's own, or ''. */
-  constructor(ownAddress: string) {
+  constructor(ownAddress: string, peers: Peers) {
     this.ownAddress = ownAddress;
+    this.peerAt = (address) => peers.at(address);
   }
 
   /**
@@ -29,13 +32,8 @@ export class Dialer {
     socket.once('error', onError);
     socket.once('connect', () => {
       socket.off('error', onError);
-      connected(new SocketTransport(socket));
+      connected(new SocketTransport(socket, this.peerAt));
     });
     return () => socket.destroy();
   }
-}
-
-/** A loopback address that only one workload has, and not the one that everybody shares. */
-export function isOwnAddress(address: string): boolean {
-  return address.startsWith('127.') && address !== '127.0.0.1';
 }

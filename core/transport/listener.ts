@@ -8,7 +8,7 @@ import { filterConnection } from './filtered-socket.ts';
 import type { NetworkFilterFactory } from './network-filter.ts';
 import { type Protocol, protocolOf } from './protocol.ts';
 import { SocketTransport } from './socket-transport.ts';
-import type { Transport } from './transport.ts';
+import type { Peer, Transport } from './transport.ts';
 
 /** What a listener asks of the data plane behind it. */
 export interface ListenerEnvironment {
@@ -17,6 +17,8 @@ export interface ListenerEnvironment {
   readonly reusePort: boolean;
   /** What a connection passes before the codec, in the order of what a client sends. Asked once a connection. */
   networkFilters(): readonly NetworkFilterFactory[];
+  /** Who connects from this address. Asked once a connection. */
+  peerAt(address: string): Peer;
   log(level: 'error', component: 'listener', message: string): void;
 }
 
@@ -92,11 +94,12 @@ export class Listener {
       socket.destroy();
       return;
     }
+    const { environment } = this;
     const id = nextConnectionId();
-    const filters = this.environment.networkFilters();
+    const filters = environment.networkFilters();
     const wire = filters.length === 0 ? socket : filterConnection(socket, filters, this.spec, id);
     if (wire === null) return;
-    const connection = this.serve(new SocketTransport(wire, id), protocolOf(this.spec));
+    const connection = this.serve(new SocketTransport(wire, environment.peerAt, id), protocolOf(this.spec));
     this.connections.add(connection);
     connection.onClosed = () => this.forget(connection);
   }

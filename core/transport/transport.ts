@@ -1,8 +1,17 @@
 // What a codec needs of a connection: bytes in, bytes out, its two ends, and what is known of who is there. Sockets, reads
 // and writes below Node's streams and network filters are behind it (socket-transport.ts). Types only.
 
+import type { Workload } from '../workload.ts';
 import type { Outbox } from './outbox.ts';
 import type { ByteReceiver } from './read-buffer.ts';
+
+/** Who is at the other end, by what the connection itself has proven. What is known of a peer may change while it lives. */
+export interface Peer {
+  /** Null: nobody that the mesh knows. */
+  readonly workload: Workload | null;
+  /** 'cluster.local/ns/default/sa/bookinfo-productpage' (without spiffe://), or '' when no identity is proven. */
+  readonly principal: string;
+}
 
 /** What a connection is called and where it ends; known also when it is closed. */
 export interface ConnectionFacts {
@@ -16,6 +25,7 @@ export interface ConnectionFacts {
 
 /** A connection, to those who read its streams. */
 export interface Connection extends ConnectionFacts {
+  readonly peer: Peer;
   /** Free for the owner: the router remembers here what the last request on this connection resolved to. */
   memo: unknown;
 }

@@ -12,6 +12,7 @@ import { CLIENT_OPTIONS } from '../../../core/http/limits.ts';
 import { http1 } from '../../../core/http1/codec.ts';
 import { Timers } from '../../../core/timers.ts';
 import { Dialer } from '../../../core/transport/dial.ts';
+import { Peers } from '../../../core/transport/peers.ts';
 import type { UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../../../core/wasm/guest/upstreams.ts';
 import { startApp, startTcp } from '../../path/data-plane.ts';
 
@@ -21,7 +22,12 @@ after(() => timers.stop());
 const POOL: PoolEnvironment = {
   timers,
   dial: ({ address, port }, opened, failed) =>
-    new Dialer('').dial(address, port, (transport) => opened(http1.connect(transport, CLIENT_OPTIONS)), failed),
+    new Dialer('', new Peers()).dial(
+      address,
+      port,
+      (transport) => opened(http1.connect(transport, CLIENT_OPTIONS)),
+      failed,
+    ),
 };
 /** Calls to a cluster of one endpoint. */
 function callsTo(port: number, policy: Partial<ClusterPolicy> = {}) {

@@ -3,14 +3,14 @@ import { test } from 'node:test';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import { identify } from '../../../core/exchange/identify.ts';
 import { Head } from '../../../core/http/head.ts';
+import { Peers } from '../../../core/transport/peers.ts';
 import type { Workload } from '../../../core/workload.ts';
 
 /** The source of an inbound request from an address that nobody has. */
 function sourceOf(nodeId: string): Workload | null {
   const exchange = {
-    shard: { peersVersion: 1, peer: () => null },
     requestHead: Head.request('GET', 'a', '/', [['x-envoy-peer-metadata-id', nodeId]]),
-    connection: { memo: null, remoteAddress: '127.0.0.1' },
+    connection: { peer: new Peers().at('127.0.0.1') },
     direction: 'inbound',
     source: null as Workload | null,
     sourcePrincipal: 'unset',

@@ -17,6 +17,7 @@ import { Head } from '../../../core/http/head.ts';
 import { http1 } from '../../../core/http1/codec.ts';
 import type { TunnelHandler } from '../../../core/http1/tunnel.ts';
 import { Timers } from '../../../core/timers.ts';
+import { Peers } from '../../../core/transport/peers.ts';
 import { SocketTransport } from '../../../core/transport/socket-transport.ts';
 import type { Wire } from '../../../core/transport/wire.ts';
 
@@ -128,9 +129,11 @@ const DEFAULTS = {
   maxPipelined: 4,
 } as const;
 
+const nobody = new Peers();
+
 /** `stream`: a socket, or any duplex stream with the events of one. */
 export function transportOver(stream: Duplex, highWaterMark?: number): SocketTransport {
-  return new SocketTransport(stream as Wire, undefined, highWaterMark);
+  return new SocketTransport(stream as Wire, (address) => nobody.at(address), undefined, highWaterMark);
 }
 
 /** A server of ours. Without `onRequest` every request is answered, when it has been read, with its method and path. */

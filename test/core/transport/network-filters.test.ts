@@ -11,6 +11,7 @@ import type { ListenerSpec } from '../../../core/shard/protocol.ts';
 import { Timers } from '../../../core/timers.ts';
 import { Listener } from '../../../core/transport/listener.ts';
 import { type NetworkFilterFactory, networkFiltersFor } from '../../../core/transport/network-filter.ts';
+import { Peers } from '../../../core/transport/peers.ts';
 import type { PluginSpec } from '../../../core/wasm/guest/spec.ts';
 import { exchangeBytes } from '../../path/data-plane.ts';
 import { filter } from '../../plugins/wat.ts';
@@ -110,6 +111,7 @@ function patient(at: 'opening' | 'data'): Uint8Array {
 const BOMB = filter(`${DOWNSTREAM} (unreachable))`, {});
 
 const timers = new Timers();
+const peers = new Peers();
 const closers: (() => unknown)[] = [];
 after(() => timers.stop());
 afterEach(async () => {
@@ -121,18 +123,28 @@ interface Rig {
   readonly listener: Listener;
   readonly said: () => string[];
   readonly paths: string[];
+  /** Of the connection, at each request. */
+  readonly ids: number[];
   readonly lines: LogLine[];
 }
 
 async function listen(guests: readonly (readonly [Uint8Array, Partial<PluginSpec>?])[]): Promise<Rig> {
   const { runtime, lines } = runtimeFor();
+  closers.push(() => runtime.stop());
   const filters = guests.map(([bytes, changes], i) =>
     runtime.configureNetwork(specFor(bytes, { name: `f${i}`, vmId: String(i), ...changes })),
   );
+  const said = (): string[] => lines.map(({ message }) => message.replace('f0: ', ''));
+  return { ...(await listenWith(filters)), said, lines };
+}
+
+async function listenWith(filters: readonly NetworkFilterFactory[]): Promise<Omit<Rig, 'said' | 'lines'>> {
   const paths: string[] = [];
+  const ids: number[] = [];
   const handler: ServerHandler = {
     onRequest(stream, head, end) {
       let received = 0;
+      ids.push(stream.connection.id);
       paths.push(`${head.path} from ${stream.connection.remoteAddress}`);
       const answer = (): void => {
         const response = Head.response(200, [['x-received', String(received)]]);
@@ -163,16 +175,18 @@ async function listen(guests: readonly (readonly [Uint8Array, Partial<PluginSpec
   const spec = { name: 'gateway', kind: 'gateway', address: '127.0.0.1', port, configuredPort: 8080 } as const;
   const options = serverOptions(spec.kind, timers);
   const listener = new Listener(
-    { spec, reusePort: false, networkFilters: () => filters, log: () => undefined },
+    {
+      spec,
+      reusePort: false,
+      networkFilters: () => filters,
+      peerAt: (address) => peers.at(address),
+      log: () => undefined,
+    },
     (transport) => http1.serve(transport, handler, options),
   );
   await listener.open();
-  closers.push(
-    () => runtime.stop(),
-    () => listener.close(),
-  );
-  const said = (): string[] => lines.map(({ message }) => message.replace('f0: ', ''));
-  return { port, listener, said, paths, lines };
+  closers.push(() => listener.close());
+  return { port, listener, paths, ids };
 }
 
 const GET = 'GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
@@ -239,6 +253,22 @@ suite('a network filter', () => {
     assert.match(await exchangeBytes(port, `HELLO\nHELLO\n${GET}`), /^\+\+HTTP\/1.1 200/);
     const order = lines.map(({ message }) => message).filter((line) => line.endsWith('new'));
     assert.deepEqual(order, ['f0: new', 'f1: new']);
+  });
+
+  test('sees the connection by the number that its requests have', async () => {
+    const seen: number[] = [];
+    const watching: NetworkFilterFactory = {
+      name: 'watching',
+      failsOpen: false,
+      connect({ record }) {
+        seen.push(record.connection.id);
+        return { opened: () => true, received: () => true, closed: () => undefined, done: () => undefined };
+      },
+    };
+    const { port, ids } = await listenWith([watching]);
+    for (let i = 0; i < 2; i++) await exchangeBytes(port, GET);
+    assert.equal(seen.length, 2);
+    assert.deepEqual(ids, seen);
   });
 
   test('that dies refuses its connections, or is missing from them, as its strategy says', async () => {
