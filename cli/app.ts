@@ -1,9 +1,11 @@
 // The application of `mesh run`: a child process in a group of its own, ended with all that it started, also when `mesh`
 // itself is killed.
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { hostPort } from '../core/host-port.ts';
 import { CliError, EXIT } from './exit.ts';
 
 export interface AppEnd {
@@ -85,7 +87,7 @@ export async function untilListening(
     }
     if (performance.now() > deadline) {
       throw new CliError(
-        `the application does not listen on ${address}:${port} after ${timeoutMs / 1000} s; it is told to by $PORT and $HOST`,
+        `the application does not listen on ${hostPort(address, port)} after ${timeoutMs / 1000} s; it is told to by $PORT and $HOST`,
       );
     }
     await delay(POLL_MS);

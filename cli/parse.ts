@@ -1,7 +1,9 @@
 // Values of options and arguments: durations, numbers, labels. What does not parse is wrong usage, told with the option's name.
+
 import { isIP } from 'node:net';
 import { InvalidArgumentError, Option } from 'commander';
 import { durationFault, parseDuration } from '../core/config/duration.ts';
+import { withoutBrackets } from '../core/host-port.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -66,7 +68,7 @@ export function name(text: string): string {
 /** '127.0.0.1:15000', '[::1]:15000', ':15000' or '15000' (on 127.0.0.1). */
 export function address(text: string): { address: string; port: number } {
   const at = text.lastIndexOf(':');
-  const host = at < 0 ? '' : text.slice(0, at).replace(/^\[(.*)\]$/, '$1');
+  const host = at < 0 ? '' : withoutBrackets(text.slice(0, at));
   if (host !== '' && isIP(host) === 0) throw new InvalidArgumentError('an IP address and a port are needed.');
   return { address: host || '127.0.0.1', port: port(text.slice(at + 1)) };
 }

@@ -1,4 +1,5 @@
 // Starts the control plane: the bus, the state that follows it, and the API in front. Keeps nothing of its own but the token.
+
 import { join } from 'node:path';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
@@ -7,6 +8,7 @@ import fastify, { type FastifyReply } from 'fastify';
 import { type OpenBusOptions, openBus } from '../bus/connect.ts';
 import type { Bus, Subscription } from '../bus/types.ts';
 import type { Problem, Resource } from '../core/config/resource.ts';
+import { hostPort } from '../core/host-port.ts';
 import { dryRun } from '../core/snapshot/dry-run.ts';
 import { ApiError, asApiError } from './api-error.ts';
 import { Writer } from './apply.ts';
@@ -189,7 +191,7 @@ async function listen(app: App, host: string, port: number): Promise<string> {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE')
       throw new Error(`port ${port} on ${host} is in use: the control plane cannot listen there`);
-    throw new Error(`the control plane cannot listen on ${host}:${port}: ${message}`);
+    throw new Error(`the control plane cannot listen on ${hostPort(host, port)}: ${message}`);
   }
 }
 

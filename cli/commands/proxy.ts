@@ -1,6 +1,8 @@
 // `mesh proxy`: a gateway of the mesh, or with --config a reverse proxy that runs alone from a folder of files.
+
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { hostPort } from '../../core/host-port.ts';
 import type { Address, ConfigSource } from '../../core/main/options.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { note, printJson } from '../output.ts';
@@ -125,7 +127,7 @@ async function proxy(options: Options): Promise<number> {
       announce(ready);
       if (options.json === true) printJson(ready);
       else {
-        const places = listeners.map(({ kind, address: host, port }) => `${kind} http://${host}:${port}`);
+        const places = listeners.map(({ kind, address: host, port }) => `${kind} http://${hostPort(host, port)}`);
         note(`mesh: ${node.name} serves ${places.join(', ') || 'no listener yet'} (admin ${admin})`);
       }
     }

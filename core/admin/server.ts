@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { nodeHttp } from '../fetch/node-http.ts';
+import { hostPort } from '../host-port.ts';
 import { NoAnswer } from './dumps.ts';
 import { type Answer, BadQuery, ENDPOINTS, type Endpoint } from './endpoints.ts';
 import { refusalOf } from './guard.ts';
@@ -147,7 +148,7 @@ function bodyRead(request: IncomingMessage): Promise<boolean> {
 function urlOf(server: Server): string {
   const bound = server.address();
   if (bound === null || typeof bound === 'string') throw new Error('the admin server has no address');
-  return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
+  return `http://${hostPort(bound.address, bound.port)}`;
 }
 
 function closeServer(server: Server): Promise<void> {

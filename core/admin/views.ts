@@ -1,5 +1,6 @@
 // The dumps and figures in the shapes of Envoy's admin, as text for people and as JSON for tools.
 
+import { hostPort, splitHostPort } from '../host-port.ts';
 import type { ClusterDump, EndpointDump, ListenerDump } from '../shard/dump.ts';
 import type { ServerInfo, ServerState } from './host.ts';
 
@@ -123,14 +124,10 @@ function healthFlags({ status }: EndpointDump): string {
 }
 
 function endpointAddress(endpoint: string): unknown {
-  const colon = endpoint.lastIndexOf(':');
-  return socketAddress(endpoint.slice(0, colon).replace(/^\[|\]$/g, ''), Number(endpoint.slice(colon + 1)));
+  const { host, port } = splitHostPort(endpoint);
+  return socketAddress(host, port);
 }
 
 function socketAddress(address: string, port: number): unknown {
   return { socket_address: { address, port_value: port } };
-}
-
-function hostPort(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -1,9 +1,10 @@
 // The endpoints of one shard, one object an address and port, so that whatever leads to it shares its connections. Those
 // that nothing leads to any more are retired: after a change of configuration, and by and by those that DNS named once.
 
+import { hostPort } from '../host-port.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
-import { Endpoint, endpointKey } from './endpoint.ts';
+import { Endpoint } from './endpoint.ts';
 import type { PoolEnvironment } from './pool.ts';
 
 const SWEEP_MS = 60_000;
@@ -30,7 +31,7 @@ export class EndpointTable implements TimerOwner {
 
   /** The endpoint of this address and port. `workload`: who answers there, when the mesh knows. */
   at(address: string, port: number, workload: WorkloadEndpoint | null): Endpoint {
-    const key = endpointKey(address, port);
+    const key = hostPort(address, port);
     let endpoint = this.endpoints.get(key);
     if (endpoint === undefined) {
       endpoint = new Endpoint(this.environment, address, port);

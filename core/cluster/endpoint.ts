@@ -1,6 +1,7 @@
 // One address that requests can be sent to, with its pool of connections on this shard. Interned by 'address:port':
 // it outlives snapshots, so a change of routes never closes a connection that is still wanted.
 
+import { hostPort } from '../host-port.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
 import { Pool, type PoolEnvironment } from './pool.ts';
 
@@ -17,7 +18,7 @@ export class Endpoint {
   private faults = 0;
 
   constructor(environment: PoolEnvironment, address: string, port: number) {
-    this.key = endpointKey(address, port);
+    this.key = hostPort(address, port);
     this.address = address;
     this.port = port;
     this.pool = new Pool(environment, this);
@@ -51,8 +52,4 @@ export class Endpoint {
   hasFailed(): void {
     this.faults++;
   }
-}
-
-export function endpointKey(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

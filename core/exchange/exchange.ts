@@ -2,9 +2,9 @@
 // It joins the downstream stream, the filter manager and the attempts at the upstream; the stages between them are given by
 // core/proxy.ts. It decides nothing about where a request goes nor what a local reply says.
 
-import { performance } from 'node:perf_hooks';
-import { type Endpoint, endpointKey } from '../cluster/endpoint.ts';
+import type { Endpoint } from '../cluster/endpoint.ts';
 import { FAILURES, type FailureCode, flagBit } from '../errors.ts';
+import { hostPort } from '../host-port.ts';
 import type { DownstreamStream, Receiver } from '../http/codec.ts';
 import { Head } from '../http/head.ts';
 import type { Route, Target, VirtualHost } from '../router/route.ts';
@@ -129,7 +129,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   }
   get upstreamLocalAddress(): string {
     const { upstreamConnection: connection } = this;
-    return connection === null ? '' : endpointKey(connection.localAddress, connection.localPort);
+    return connection === null ? '' : hostPort(connection.localAddress, connection.localPort);
   }
   get destinationService(): string {
     return this.target?.cluster?.spec.service ?? this.host?.service ?? '';

@@ -2,6 +2,7 @@
 
 import { FLAGS } from '../errors.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
+import { hostPort, splitHostPort } from '../host-port.ts';
 import { FieldName, type Head } from '../http/head.ts';
 import type { Workload } from '../workload.ts';
 import type { MapName, Name } from './names.ts';
@@ -48,7 +49,7 @@ export const FACTS: Readonly<Record<Exclude<Name, MapName>, Fact>> = {
   'xds.cluster_name': ({ clusterName }) => text(clusterName),
   'xds.route_name': ({ routeName }) => text(routeName),
   'xds.listener_direction': ({ direction }) => (direction === 'inbound' ? 1 : 2),
-  'source.address': ({ connection }) => hostPort(connection.remoteAddress, connection.remotePort),
+  'source.address': ({ connection }) => place(connection.remoteAddress, connection.remotePort),
   'source.port': ({ connection }) => connection.remotePort,
   'source.principal': ({ sourcePrincipal }) => text(sourcePrincipal),
   'source.name': ({ source }) => source?.name,
@@ -56,7 +57,7 @@ export const FACTS: Readonly<Record<Exclude<Name, MapName>, Fact>> = {
   'source.workload.name': ({ source }) => source?.workload,
   'source.workload.namespace': ({ source }) => source?.namespace,
   'destination.address': ({ connection, destinationPort }) =>
-    hostPort(connection.localAddress, destinationPort || connection.localPort),
+    place(connection.localAddress, destinationPort || connection.localPort),
   'destination.port': ({ connection, destinationPort }) => destinationPort || connection.localPort,
   'destination.name': ({ destination }) => destination?.name,
   'destination.namespace': ({ destination }) => destination?.namespace,
@@ -166,12 +167,11 @@ function grpcStatus({ responseTrailers, responseHead }: ExchangeRecord): number 
 }
 
 function portOf(hostAndPort: string): number | undefined {
-  return hostAndPort === '' ? undefined : Number(hostAndPort.slice(hostAndPort.lastIndexOf(':') + 1));
+  return hostAndPort === '' ? undefined : splitHostPort(hostAndPort).port;
 }
 
-function hostPort(address: string, port: number): string | undefined {
-  if (address === '') return undefined;
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+function place(address: string, port: number): string | undefined {
+  return address === '' ? undefined : hostPort(address, port);
 }
 
 function text(value: string | undefined): string | undefined {

@@ -2,6 +2,7 @@
 // running configuration of every shard or of none.
 
 import type { Problem, Resource } from '../config/resource.ts';
+import { hostPort } from '../host-port.ts';
 import type { ConfigUpdate, ListenerSpec, ToShard } from '../shard/protocol.ts';
 import { listenersOf } from '../snapshot/listeners.ts';
 import type { Isolates } from '../threads/filter-threads.ts';
@@ -162,7 +163,7 @@ export class Configuration {
       const port = await this.reserve({ address: wanted.address, port: mapped }, wanted.configuredPort);
       this.gatewayPorts.set(key, port);
       const instead = port === wanted.configuredPort ? '' : ` in place of ${wanted.configuredPort}`;
-      log('info', 'main', `gateway listens on ${wanted.address}:${port}${instead}`);
+      log('info', 'main', `gateway listens on ${hostPort(wanted.address, port)}${instead}`);
       listeners.push({ ...wanted, port });
     }
     return listeners;

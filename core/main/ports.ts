@@ -2,6 +2,7 @@
 // without a word, so the main thread binds once without it, learns the port where any will do, and releases.
 
 import { createServer } from 'node:net';
+import { hostPort } from '../host-port.ts';
 import type { Address } from './options.ts';
 
 /** A listener cannot be had; the message says which address, who wanted it and why not. */
@@ -30,7 +31,7 @@ export async function canSharePorts(): Promise<boolean> {
 
 /** What went wrong when listening, as one clause. */
 export function reason(error: NodeJS.ErrnoException, address: string, port: number): string {
-  const place = `${address.includes(':') ? `[${address}]` : address}:${port}`;
+  const place = hostPort(address, port);
   switch (error.code) {
     case 'EADDRINUSE':
       return `${place} is in use by another program`;

@@ -4,6 +4,7 @@
 import { extname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Admin, type AdminHost, type ServerInfo, startAdmin } from '../admin/server.ts';
+import { hostPort } from '../host-port.ts';
 import type { ListenerDump } from '../shard/dump.ts';
 import { createShardMemory, releaseShardMemory, type ShardMemory } from '../shard/memory.ts';
 import type { DumpKind, ListenerSpec, ModuleSpec } from '../shard/protocol.ts';
@@ -393,8 +394,6 @@ export class RunningProxy implements WeftProxy {
 
   private urlOf(kind: ListenerSpec['kind']): string | null {
     const listener = this.listeners.find((candidate) => candidate.kind === kind);
-    if (listener === undefined) return null;
-    const { address, port } = listener;
-    return `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
+    return listener === undefined ? null : `http://${hostPort(listener.address, listener.port)}`;
   }
 }

@@ -10,6 +10,7 @@ import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Resolver } from '../cluster/resolver.ts';
 import type { FailureCode } from '../errors.ts';
 import { EMPTY_CHAIN } from '../exchange/filter-chain.ts';
+import { hostPort, withoutBrackets } from '../host-port.ts';
 import { splitAuthority } from '../router/hosts.ts';
 import { plainRoute } from '../router/plain-route.ts';
 import type { VirtualHost } from '../router/route.ts';
@@ -43,7 +44,7 @@ export class Passthrough {
   find(authority: string, registered: boolean): VirtualHost | FailureCode {
     const { host, port: named } = splitAuthority(authority);
     const port = named || 80;
-    const key = `${host}:${port}`;
+    const key = hostPort(host, port);
     const known = this.hosts.get(key);
     if (this.shard.options.outboundPolicy === 'REGISTRY_ONLY' && !registered) return 'no_route';
     if (known !== undefined) {
@@ -51,7 +52,7 @@ export class Passthrough {
       this.hosts.set(key, known);
       return known.host;
     }
-    const bare = host.replace(/^\[|\]$/g, '');
+    const bare = withoutBrackets(host);
     if (isIP(bare) !== 0 && this.refuses(bare, port)) return 'address_refused';
     if (bare === 'localhost' && this.refuses('127.0.0.1', port)) return 'address_refused';
     const entry = this.make(bare, port, key);

@@ -7,6 +7,7 @@ import { hostCovers } from '../config/hosts.ts';
 import type { GatewaySpec } from '../config/kinds/gateway.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import type { Problem, Resource } from '../config/resource.ts';
+import { hostPort } from '../host-port.ts';
 import { plainRoute } from '../router/plain-route.ts';
 import type { Route, VirtualHost } from '../router/route.ts';
 import type { Node } from '../workload.ts';
@@ -37,7 +38,7 @@ export function outboundHosts(compiler: HostCompiler): VirtualHost[] {
     const own = rules.get(service.host) ?? [];
     rules.delete(service.host);
     for (const port of service.ports) {
-      const name = `${service.host}:${port.number}`;
+      const name = hostPort(service.host, port.number);
       const compiled = own.map((rule) => routesOf(compiler, rule, 'mesh', port.number));
       // Rules take the place of the service's own route, they do not fall through to it.
       const ruled = compiled.some(({ routes }) => routes.length > 0);
@@ -116,7 +117,7 @@ export function gatewayHosts(
       port,
       [...domains].map(([domain, routes]) =>
         compiler.memo.of(`gateway ${port} ${domain}`, routes, () => ({
-          name: `${domain}:${port}`,
+          name: hostPort(domain, port),
           domains: [domain],
           service: '',
           port: 0,

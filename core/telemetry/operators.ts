@@ -4,6 +4,7 @@
 import { hostname } from 'node:os';
 import { FLAGS, flagNames } from '../errors.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
+import { hostPort } from '../host-port.ts';
 import { FieldName, type Head } from '../http/head.ts';
 import { timeFormat } from './start-time.ts';
 
@@ -61,10 +62,10 @@ const PLAIN: Readonly<Record<string, Operator>> = {
   UPSTREAM_CLUSTER_RAW: (record) => text(record.clusterName),
   UPSTREAM_LOCAL_ADDRESS: (record) => text(record.upstreamLocalAddress),
   UPSTREAM_REQUEST_ATTEMPT_COUNT: (record) => record.attempts,
-  DOWNSTREAM_LOCAL_ADDRESS: ({ connection }) => hostPort(connection.localAddress, connection.localPort),
+  DOWNSTREAM_LOCAL_ADDRESS: ({ connection }) => place(connection.localAddress, connection.localPort),
   DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: ({ connection }) => text(connection.localAddress),
   DOWNSTREAM_LOCAL_PORT: ({ connection }) => connection.localPort,
-  DOWNSTREAM_REMOTE_ADDRESS: ({ connection }) => hostPort(connection.remoteAddress, connection.remotePort),
+  DOWNSTREAM_REMOTE_ADDRESS: ({ connection }) => place(connection.remoteAddress, connection.remotePort),
   DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: ({ connection }) => text(connection.remoteAddress),
   DOWNSTREAM_REMOTE_PORT: ({ connection }) => connection.remotePort,
   DOWNSTREAM_PEER_URI_SAN: (record) =>
@@ -158,9 +159,8 @@ function duration(ms: number): number | null {
   return ms < 0 ? null : Math.floor(ms);
 }
 
-function hostPort(address: string, port: number): string | null {
-  if (address === '') return null;
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+function place(address: string, port: number): string | null {
+  return address === '' ? null : hostPort(address, port);
 }
 
 function longFlags(flags: number): string {

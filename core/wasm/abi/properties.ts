@@ -4,6 +4,7 @@
 
 import type { FilterStream } from '../../exchange/filter.ts';
 import type { ExchangeRecord } from '../../exchange/record.ts';
+import { hostPort, splitHostPort } from '../../host-port.ts';
 import { FieldName, type Head } from '../../http/head.ts';
 import type { ConnectionRecord } from '../../transport/network-filter.ts';
 import type { Node, Workload } from '../../workload.ts';
@@ -46,16 +47,16 @@ const PLAIN: Readonly<Record<string, OfStream>> = {
   'response.grpc_status': (_record, stream) => grpcStatus(stream),
   'response.size': ({ bytesSent }) => integer(bytesSent),
   'response.total_size': ({ bytesSent }) => integer(bytesSent),
-  'source.address': ({ connection }) => address(connection.remoteAddress, connection.remotePort),
+  'source.address': ({ connection }) => hostPort(connection.remoteAddress, connection.remotePort),
   'source.port': ({ connection }) => integer(connection.remotePort),
-  'destination.address': (record) => address(record.connection.localAddress, destinationPort(record)),
+  'destination.address': (record) => hostPort(record.connection.localAddress, destinationPort(record)),
   'destination.port': (record) => integer(destinationPort(record)),
   'connection.id': ({ connection }) => integer(connection.id),
   'connection.mtls': () => Uint8Array.of(0),
   'connection.uri_san_peer_certificate': ({ sourcePrincipal }) =>
     sourcePrincipal === '' ? undefined : utf8(`spiffe://${sourcePrincipal}`),
   'upstream.address': ({ upstreamHost }) => text(upstreamHost),
-  'upstream.port': ({ upstreamHost }) => positive(Number(upstreamHost.slice(upstreamHost.lastIndexOf(':') + 1))),
+  'upstream.port': ({ upstreamHost }) => (upstreamHost === '' ? undefined : integer(splitHostPort(upstreamHost).port)),
   'upstream.local_address': ({ upstreamLocalAddress }) => text(upstreamLocalAddress),
   'upstream.transport_failure_reason': ({ upstreamTransportFailure }) => text(upstreamTransportFailure),
   cluster_name: ({ clusterName }) => text(clusterName),
@@ -135,11 +136,11 @@ export function isSteady(path: string): boolean {
 export function connectionProperty(path: string, record: ConnectionRecord): Property {
   switch (path) {
     case 'source\0address':
-      return address(record.connection.remoteAddress, record.connection.remotePort);
+      return hostPort(record.connection.remoteAddress, record.connection.remotePort);
     case 'source\0port':
       return integer(record.connection.remotePort);
     case 'destination\0address':
-      return address(record.connection.localAddress, destinationPort(record));
+      return hostPort(record.connection.localAddress, destinationPort(record));
     case 'destination\0port':
       return integer(destinationPort(record));
     case 'connection\0id':
@@ -240,10 +241,6 @@ function proven(principal: string, namespace: Workload['namespace'] | undefined)
   if (principal === '') return undefined;
   const named = /\/ns\/([^/]+)\//.exec(principal);
   return utf8OrNothing(named?.[1] ?? namespace);
-}
-
-function address(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function text(value: string): Property {

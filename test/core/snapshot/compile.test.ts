@@ -4,6 +4,7 @@ import { Endpoint } from '../../../core/cluster/endpoint.ts';
 import { decodeYaml } from '../../../core/config/decode.ts';
 import { type Resource, resourceKey } from '../../../core/config/resource.ts';
 import type { FilterFactory } from '../../../core/exchange/filter.ts';
+import { hostPort } from '../../../core/host-port.ts';
 import type { VirtualHost } from '../../../core/router/route.ts';
 import { Compiler } from '../../../core/snapshot/compile.ts';
 import { dryRun } from '../../../core/snapshot/dry-run.ts';
@@ -52,7 +53,7 @@ function compilerFor(of: Node): Compiler {
     of,
     {
       endpoint(address, port, workload) {
-        const key = `${address}:${port}`;
+        const key = hostPort(address, port);
         const endpoint = known.get(key) ?? new Endpoint({ timers, dial: () => () => {} }, address, port);
         endpoint.workload = workload;
         known.set(key, endpoint);
