@@ -29,36 +29,36 @@ export type Flag =
   | 'DF'
   | 'DR';
 
-/** Long names as `%RESPONSE_FLAGS_LONG%` prints them; a flag's bit in `ExchangeRecord.flags` is its place in this list. */
-export const FLAGS: readonly (readonly [Flag, string])[] = [
-  ['UH', 'NoHealthyUpstream'],
-  ['UT', 'UpstreamRequestTimeout'],
-  ['LR', 'LocalReset'],
-  ['UR', 'UpstreamRemoteReset'],
-  ['UF', 'UpstreamConnectionFailure'],
-  ['UC', 'UpstreamConnectionTermination'],
-  ['UO', 'UpstreamOverflow'],
-  ['NR', 'NoRouteFound'],
-  ['DI', 'DelayInjected'],
-  ['FI', 'FaultInjected'],
-  ['RL', 'RateLimited'],
-  ['UAEX', 'UnauthorizedExternalService'],
-  ['DC', 'DownstreamConnectionTermination'],
-  ['URX', 'UpstreamRetryLimitExceeded'],
-  ['SI', 'StreamIdleTimeout'],
-  ['IH', 'InvalidEnvoyRequestHeaders'],
-  ['DPE', 'DownstreamProtocolError'],
-  ['UMSDR', 'UpstreamMaxStreamDurationReached'],
-  ['NFCF', 'NoFilterConfigFound'],
-  ['DT', 'DurationTimeout'],
-  ['UPE', 'UpstreamProtocolError'],
-  ['NC', 'NoClusterFound'],
-  ['OM', 'OverloadManagerTerminated'],
-  ['DF', 'DnsResolutionFailed'],
-  ['DR', 'DownstreamRemoteReset'],
+/** Each with its long name, as `%RESPONSE_FLAGS_LONG%` prints it, and its bit in a flag set, which is Envoy's (there are gaps). */
+export const FLAGS: readonly (readonly [flag: Flag, long: string, bit: number])[] = [
+  ['UH', 'NoHealthyUpstream', 1],
+  ['UT', 'UpstreamRequestTimeout', 2],
+  ['LR', 'LocalReset', 3],
+  ['UR', 'UpstreamRemoteReset', 4],
+  ['UF', 'UpstreamConnectionFailure', 5],
+  ['UC', 'UpstreamConnectionTermination', 6],
+  ['UO', 'UpstreamOverflow', 7],
+  ['NR', 'NoRouteFound', 8],
+  ['DI', 'DelayInjected', 9],
+  ['FI', 'FaultInjected', 10],
+  ['RL', 'RateLimited', 11],
+  ['UAEX', 'UnauthorizedExternalService', 12],
+  ['DC', 'DownstreamConnectionTermination', 14],
+  ['URX', 'UpstreamRetryLimitExceeded', 15],
+  ['SI', 'StreamIdleTimeout', 16],
+  ['IH', 'InvalidEnvoyRequestHeaders', 17],
+  ['DPE', 'DownstreamProtocolError', 18],
+  ['UMSDR', 'UpstreamMaxStreamDurationReached', 19],
+  ['NFCF', 'NoFilterConfigFound', 21],
+  ['DT', 'DurationTimeout', 22],
+  ['UPE', 'UpstreamProtocolError', 23],
+  ['NC', 'NoClusterFound', 24],
+  ['OM', 'OverloadManagerTerminated', 25],
+  ['DF', 'DnsResolutionFailed', 26],
+  ['DR', 'DownstreamRemoteReset', 28],
 ];
 
-const BIT = new Map(FLAGS.map(([flag], bit) => [flag, 1 << bit]));
+const BIT = new Map(FLAGS.map(([flag, , bit]) => [flag, 1 << bit]));
 
 /** The bit of one flag in a flag set. */
 export function flagBit(flag: Flag): number {
@@ -67,9 +67,17 @@ export function flagBit(flag: Flag): number {
 
 /** A flag set as the access log prints it: "UF,URX", or "-" when empty. */
 export function flagNames(flags: number): string {
-  if (flags === 0) return '-';
-  return FLAGS.filter((_, bit) => (flags & (1 << bit)) !== 0)
-    .map(([flag]) => flag)
+  return flags === 0 ? '-' : inSet(flags, ([flag]) => flag);
+}
+
+/** The same with long names. */
+export function longFlagNames(flags: number): string {
+  return flags === 0 ? '-' : inSet(flags, ([, long]) => long);
+}
+
+function inSet(flags: number, name: (entry: (typeof FLAGS)[number]) => string): string {
+  return FLAGS.filter(([, , bit]) => (flags & (1 << bit)) !== 0)
+    .map(name)
     .join(',');
 }
 

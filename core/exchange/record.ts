@@ -28,7 +28,7 @@ export interface ExchangeRecord {
   /** Status sent to the client, 0 when it got none. */
   readonly responseCode: number;
   readonly responseCodeDetails: string;
-  /** Bit set, see errors.ts. */
+  /** Envoy's response flags, a bit each (errors.ts). */
   readonly flags: number;
   readonly routeName: string;
   /** 'outbound|9080|v1|reviews.default.svc.cluster.local', or '' before a cluster was chosen. */

@@ -1,6 +1,5 @@
 // Where an expression's names are read from when an exchange has ended. Undefined: there is no such thing here.
 
-import { FLAGS } from '../errors.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
 import { hostPort, splitHostPort } from '../host-port.ts';
 import { FieldName, type Head } from '../http/head.ts';
@@ -31,7 +30,7 @@ export const FACTS: Readonly<Record<Exclude<Name, MapName>, Fact>> = {
   'request.total_size': ({ bytesReceived }) => bytesReceived,
   'response.code': ({ responseCode }) => responseCode,
   'response.code_details': ({ responseCodeDetails }) => text(responseCodeDetails),
-  'response.flags': ({ flags }) => envoyFlags(flags),
+  'response.flags': ({ flags }) => flags,
   'response.grpc_status': grpcStatus,
   'response.size': ({ bytesSent }) => bytesSent,
   'response.total_size': ({ bytesSent }) => bytesSent,
@@ -125,40 +124,6 @@ function field(
 
 function label(workload: Workload | null, name: string): string | undefined {
   return workload !== null && Object.hasOwn(workload.labels, name) ? workload.labels[name] : undefined;
-}
-
-/** Envoy's bits, which have gaps where ours have none (`CoreResponseFlag` in its stream_info.h). */
-const ENVOY_BIT: Readonly<Record<string, number>> = {
-  UH: 1,
-  UT: 2,
-  LR: 3,
-  UR: 4,
-  UF: 5,
-  UC: 6,
-  UO: 7,
-  NR: 8,
-  DI: 9,
-  FI: 10,
-  RL: 11,
-  UAEX: 12,
-  DC: 14,
-  URX: 15,
-  SI: 16,
-  IH: 17,
-  DPE: 18,
-  UMSDR: 19,
-  NFCF: 21,
-  DT: 22,
-  UPE: 23,
-  NC: 24,
-  OM: 25,
-  DF: 26,
-  DR: 28,
-};
-
-function envoyFlags(flags: number): number {
-  if (flags === 0) return 0;
-  return FLAGS.reduce((sum, [flag], bit) => ((flags & (1 << bit)) === 0 ? sum : sum + 2 ** ENVOY_BIT[flag]), 0);
 }
 
 function grpcStatus({ responseTrailers, responseHead }: ExchangeRecord): number | undefined {

@@ -1,6 +1,7 @@
 // Istio's standard metrics of a shard: every exchange is added to the slots of its label set. A label set is found through
 // maps keyed by what does not change between requests, so that counting makes no string.
 
+import { FLAGS } from '../errors.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
 import { FieldName } from '../http/head.ts';
 import type { Series } from '../shard/protocol.ts';
@@ -48,6 +49,8 @@ const OVERFLOW_SLOT = FIRST_SLOT + SLOTS_PER_SET * (MAX_SETS - 1);
 const REPORTER = HTTP_LABELS.indexOf('reporter');
 const SOURCE = HTTP_LABELS.indexOf('source_workload');
 const SOURCE_PRINCIPAL = HTTP_LABELS.indexOf('source_principal');
+/** More than any set of flags is as a number. */
+const FLAG_SETS = 2 ** (1 + Math.max(...FLAGS.map(([, , bit]) => bit)));
 const CONTENT_TYPE = new FieldName('content-type');
 const GRPC_STATUS = new FieldName('grpc-status');
 
@@ -159,7 +162,7 @@ export class Metrics implements RecordSink {
     const source = direction === 'gateway' ? this.options.node : record.source;
     const grpcStatus = record.protocol === 'HTTP/2' ? grpcStatusOf(record) : -1;
     let outcome = record.responseCode;
-    if (record.flags !== 0 || grpcStatus >= 0) outcome += 1024 * (record.flags + 2 ** 25 * (grpcStatus + 1));
+    if (record.flags !== 0 || grpcStatus >= 0) outcome += 1024 * (record.flags + FLAG_SETS * (grpcStatus + 1));
     const way = this.ways[direction].get(destination)?.get(service)?.get(outcome)?.get(source);
     return way ?? this.remember(record, source, service, grpcStatus, outcome);
   }

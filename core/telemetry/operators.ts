@@ -2,7 +2,7 @@
 // value from an exchange's record. What is not known is null.
 
 import { hostname } from 'node:os';
-import { FLAGS, flagNames } from '../errors.ts';
+import { flagNames, longFlagNames } from '../errors.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
 import { hostPort } from '../host-port.ts';
 import { FieldName, type Head } from '../http/head.ts';
@@ -45,8 +45,8 @@ const PLAIN: Readonly<Record<string, Operator>> = {
   PROTOCOL: (record) => text(record.protocol),
   RESPONSE_CODE: (record) => record.responseCode,
   RESPONSE_CODE_DETAILS: (record) => text(record.responseCodeDetails.replaceAll(' ', '_')),
-  RESPONSE_FLAGS: (record) => (record.flags === 0 ? '-' : flagNames(record.flags)),
-  RESPONSE_FLAGS_LONG: (record) => longFlags(record.flags),
+  RESPONSE_FLAGS: (record) => flagNames(record.flags),
+  RESPONSE_FLAGS_LONG: (record) => longFlagNames(record.flags),
   CONNECTION_TERMINATION_DETAILS: () => null,
   UPSTREAM_TRANSPORT_FAILURE_REASON: (record) => text(record.upstreamTransportFailure),
   BYTES_RECEIVED: (record) => record.bytesReceived,
@@ -161,13 +161,6 @@ function duration(ms: number): number | null {
 
 function place(address: string, port: number): string | null {
   return address === '' ? null : hostPort(address, port);
-}
-
-function longFlags(flags: number): string {
-  if (flags === 0) return '-';
-  return FLAGS.filter((_, bit) => (flags & (1 << bit)) !== 0)
-    .map(([, long]) => long)
-    .join(',');
 }
 
 /** W3C's, else B3's. */

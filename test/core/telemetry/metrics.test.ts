@@ -19,6 +19,7 @@ import {
 import { exchange, PRODUCTPAGE, REVIEWS, workload } from './exchange-record.ts';
 
 const GATEWAY = workload('gateway-v1', { namespace: 'istio-system' });
+const GRPC_CALL = Head.request('POST', 'a', '/', [['content-type', 'application/grpc+proto']]);
 
 class Shard {
   readonly statistics: SharedArrayBuffer;
@@ -157,7 +158,7 @@ describe('labels', () => {
   it('know gRPC by its content type and tell its status, an impossible one as unknown', () => {
     const grpc = (status: string) => ({
       protocol: 'HTTP/2',
-      requestHead: Head.request('POST', 'a', '/', [['content-type', 'application/grpc+proto']]),
+      requestHead: GRPC_CALL,
       responseTrailers: Head.response(0, [['grpc-status', status]]),
     });
     assert.equal(labelsOf(grpc('14')).grpc_response_status, '14');
@@ -214,6 +215,9 @@ describe('counting', () => {
       { responseCode: 503 },
       { responseCode: 503, flags: flagBit('UC') },
       { responseCode: 503, flags: flagBit('UF') },
+      { responseCode: 503, flags: flagBit('DR') },
+      { responseCode: 503, protocol: 'HTTP/2', requestHead: GRPC_CALL },
+      { responseCode: 503, protocol: 'HTTP/2', requestHead: GRPC_CALL, flags: flagBit('DR') },
       { direction: 'inbound' },
       { direction: 'gateway' },
       { source: REVIEWS, direction: 'inbound' },

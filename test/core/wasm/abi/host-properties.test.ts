@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { flagBit } from '../../../../core/errors.ts';
 import { Head } from '../../../../core/http/head.ts';
 import { Calls, FAR, WRAPPING } from '../calls.ts';
 import { guest } from '../guests.ts';
@@ -41,14 +42,15 @@ describe('properties', () => {
   });
 
   test('of the response, once there is one', () => {
-    const calls = new Calls(guest(), new TestStream(undefined, { responseCodeDetails: 'via_upstream', flags: 2 }));
+    const flags = flagBit('UH') | flagBit('NC');
+    const calls = new Calls(guest(), new TestStream(undefined, { responseCodeDetails: 'via_upstream', flags }));
     assert.equal(calls.property('response', 'code'), NOT_FOUND);
     assert.equal(calls.property('response', 'headers', 'a'), NOT_FOUND);
     calls.stream.responseHead = Head.response(404, [['A', 'b']]);
     calls.stream.responseTrailers = Head.response(0, [['grpc-status', '5']]);
     assert.equal(number(calls.property('response', 'code')), 404);
     assert.equal(text(calls.property('response', 'code_details')), 'via_upstream');
-    assert.equal(number(calls.property('response', 'flags')), 2);
+    assert.equal(number(calls.property('response', 'flags')), (1 << 1) | (1 << 24), 'as Envoy numbers them');
     assert.equal(text(calls.property('response', 'headers', 'a')), 'b');
     assert.equal(text(calls.property('response', 'trailers', 'grpc-status')), '5');
     assert.equal(number(calls.property('response', 'grpc_status')), 5);
