@@ -123,6 +123,7 @@ const TABLE = {
   // The mesh's configuration.
   no_route: [404, 'NR', 'route_not_found', '', 'mesh', 'never'],
   tls_unsupported: [501, null, 'tls_not_supported', 'https through this proxy is not supported yet', 'mesh', 'never'],
+  bad_rewrite: [500, 'NFCF', 'rewritten_path_invalid', 'Internal Server Error', 'mesh', 'never'],
   no_cluster: [503, 'NC', 'cluster_not_found', '', 'mesh', 'never'],
   no_healthy_upstream: [503, 'UH', 'no_healthy_upstream', 'no healthy upstream', 'mesh', 'never'],
   address_refused: [403, 'UAEX', 'destination_address_refused', 'destination address refused', 'mesh', 'never'],

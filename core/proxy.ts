@@ -10,7 +10,14 @@
 
 import type { FailureCode } from './errors.ts';
 import { Exchange } from './exchange/exchange.ts';
-import { beginAttempts, changeRequest, changeResponse, chooseTarget, routeReply } from './exchange/forward.ts';
+import {
+  beginAttempts,
+  changeLocalResponse,
+  changeRequest,
+  changeResponse,
+  chooseTarget,
+  routeReply,
+} from './exchange/forward.ts';
 import { identify } from './exchange/identify.ts';
 import type { ExchangeStages } from './exchange/stages.ts';
 import type { Codecs, DownstreamStream, Receiver, ServerHandler } from './http/codec.ts';
@@ -94,13 +101,19 @@ const STAGES: ExchangeStages<Exchange> = {
       exchange.fail('no_cluster');
       return;
     }
-    changeRequest(exchange, route, target, action);
+    if (!changeRequest(exchange, route, target, action)) {
+      exchange.fail('bad_rewrite');
+      return;
+    }
     // The attempt takes an endpoint from the cluster's balancer and a connection from the endpoint's pool.
     beginAttempts(exchange, action, target.cluster, end);
   },
 
   /** Back: the last attempt's answer has begun. The entered filters see it in reverse, then the client's codec. */
   response: changeResponse,
+
+  /** Back from here: what the route does to responses holds for those that the proxy gives by itself, too. */
+  localResponse: changeLocalResponse,
 
   /** The one end: the sink writes the access log and counts. */
   ended(exchange: Exchange): void {

@@ -53,6 +53,8 @@ export const duration = string(durationFrom(0));
 /** At least 1ms. */
 export const positiveDuration = string(durationFrom(1));
 export const regex = string(rule('regex', regexFault));
+/** '*' too, which Istio reads as presence. */
+export const regexOrPresence = string(rule('regex', (value) => (value === '*' ? null : regexFault(value))));
 /** A host name or address without wildcards. */
 export const host = string(rule('host', (value) => hostFault(value, { wildcard: false })));
 /** '*', '*.example.com' or a host. */

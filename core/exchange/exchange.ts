@@ -274,14 +274,14 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
       this.cut();
       return;
     }
-    this.answer(failureResponse(reason));
+    this.answer(failureResponse(reason, this.requestHead));
   }
 
   /** A filter or a route answers. */
   reply(reply: LocalReply): void {
     if (this.ended) return;
     if (this.responseStarted) this.cut();
-    else this.answer(replyResponse(reply));
+    else this.answer(replyResponse(reply, this.requestHead));
   }
 
   /** A filter replaces the answer that it sees; null when its head is already on the wire (then it is cut off). */
@@ -290,7 +290,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
       this.cut();
       return null;
     }
-    const answer = replyResponse(reply);
+    const answer = replyResponse(reply, this.requestHead);
     this.takeOver(answer);
     return answer;
   }
@@ -311,9 +311,10 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   private takeOver(answer: LocalResponse): void {
     this.local = true;
     this.attempt?.cancel();
-    this.responseCode = answer.head.status;
     this.responseCodeDetails = answer.details;
     this.responseHead = answer.head;
+    this.stages.localResponse(this, answer.head);
+    this.responseCode = answer.head.status;
   }
 
   /** The answer has passed its filters. */

@@ -27,17 +27,17 @@ export function routeReply({ requestHead, covered }: Exchange, action: RedirectA
   return { status: action.status, details: 'direct_response', body: action.body, fields: [], grpcStatus: -1 };
 }
 
-/** What the route and its target do to a request before it leaves. */
+/** What the route and its target do to a request before it leaves. False: what came of it is no path. */
 export function changeRequest(
   exchange: Exchange,
   { requestChanges }: Route,
   target: Target,
   action: ForwardAction,
-): void {
+): boolean {
   const { requestHead: head } = exchange;
   if (requestChanges !== null) applyChanges(head, requestChanges);
   if (target.requestChanges !== null) applyChanges(head, target.requestChanges);
-  if (action.rewrite !== null) rewrite(exchange, action.rewrite);
+  return action.rewrite === null || rewrite(exchange, action.rewrite);
 }
 
 /** Begins the first attempt, under the route's time-out and retries or what the request asks for instead. */
@@ -69,23 +69,33 @@ export function chooseTarget({ targets, totalWeight }: ForwardAction, random: ()
   return targets[targets.length - 1];
 }
 
-function rewrite(exchange: Exchange, { authority, path }: Rewrite): void {
+/** What a request line may carry: a client must not choose another form through an expression's groups. */
+const ORIGIN_FORM = /^\/[\x21-\x7e]*$/;
+
+function rewrite(exchange: Exchange, { authority, path }: Rewrite): boolean {
   const { requestHead: head } = exchange;
   if (authority !== null) head.newAuthority = authority;
-  if (path === null) return;
+  if (path === null) return true;
   const before = head.path;
   const after = path(before, exchange.covered);
-  if (after === before) return;
+  if (after === before) return true;
+  if (!ORIGIN_FORM.test(after)) return false;
   exchange.originalPath = before;
   head.newPath = after;
   head.put(ORIGINAL_PATH, before);
+  return true;
 }
 
 /** What the target and the route do to an upstream's answer before the filters see it, and how long it took. */
-export function changeResponse({ target, route, upstreamServiceMs }: Exchange, head: Head): void {
+export function changeResponse(exchange: Exchange, head: Head): void {
+  changeLocalResponse(exchange, head);
+  head.put(SERVICE_TIME, String(exchange.upstreamServiceMs));
+}
+
+/** The same for an answer that no upstream gave. */
+export function changeLocalResponse({ target, route }: Exchange, head: Head): void {
   if (target !== null && target.responseChanges !== null) applyChanges(head, target.responseChanges);
   if (route !== null && route.responseChanges !== null) applyChanges(head, route.responseChanges);
-  head.put(SERVICE_TIME, String(upstreamServiceMs));
 }
 
 function applyChanges(head: Head, changes: FieldChanges): void {

@@ -2,7 +2,7 @@
 // become heads and bodies here, in one form.
 
 import { FAILURES, type Failure, type FailureCode } from '../errors.ts';
-import { Head } from '../http/head.ts';
+import { FieldName, Head } from '../http/head.ts';
 import type { LocalReply } from './filter.ts';
 
 export interface LocalResponse {
@@ -11,10 +11,10 @@ export interface LocalResponse {
   readonly details: string;
 }
 
-/** The answer to a failure. `retryAfter`: seconds, for overload. */
-export function failureResponse(code: FailureCode): LocalResponse {
-  const failure: Failure = FAILURES[code];
-  const answer = compose(failure.status, failure.body, failure.details, []);
+/** The answer to a failure of a request with this head. Overload says when to come again. */
+export function failureResponse(code: FailureCode, request: Head): LocalResponse {
+  const { status, body, details }: Failure = FAILURES[code];
+  const answer = responseTo(request, { status, body, details, fields: [], grpcStatus: -1 });
   if (code === 'overload' || code === 'overflow') {
     answer.head.add('retry-after', '1');
     answer.head.add('x-envoy-overloaded', 'true');
@@ -22,19 +22,47 @@ export function failureResponse(code: FailureCode): LocalResponse {
   return answer;
 }
 
-/** The answer a filter or a route asked for. Details have no spaces, as in Envoy's access log. */
-export function replyResponse(reply: LocalReply): LocalResponse {
-  const fields = reply.fields.filter(([name]) => !name.startsWith(':'));
-  const details = reply.details.replaceAll(' ', '_');
-  if (reply.grpcStatus < 0) return compose(reply.status, reply.body, details, fields);
+/** The answer that a filter or a route asked for. Details have no spaces, as in Envoy's access log. */
+export function replyResponse(reply: LocalReply, request: Head): LocalResponse {
+  return responseTo(request, {
+    ...reply,
+    fields: reply.fields.filter(([name]) => !name.startsWith(':')),
+    details: reply.details.replaceAll(' ', '_'),
+  });
+}
+
+/** A gRPC call is answered in gRPC's form, whoever answers; nothing else ever is. */
+function responseTo(request: Head, reply: LocalReply): LocalResponse {
+  if (!isGrpc(request)) return compose(reply.status, reply.body, reply.details, reply.fields);
   // A gRPC client reads its status from the head of a trailers-only answer, always 200.
   const message = typeof reply.body === 'string' ? reply.body : Buffer.from(reply.body).toString('latin1');
-  const answer = compose(200, '', details, fields);
-  answer.head.add('content-type', 'application/grpc');
-  answer.head.add('grpc-status', String(reply.grpcStatus));
+  const answer = compose(200, '', reply.details, reply.fields);
+  const status = reply.grpcStatus >= 0 ? reply.grpcStatus : (GRPC_STATUS.get(reply.status) ?? GRPC_UNKNOWN);
+  answer.head.put(CONTENT_TYPE, 'application/grpc');
+  answer.head.add('grpc-status', String(status));
   if (message !== '') answer.head.add('grpc-message', encodeURIComponent(message));
   return answer;
 }
+
+const CONTENT_TYPE = new FieldName('content-type');
+
+function isGrpc(request: Head): boolean {
+  const type = request.get(CONTENT_TYPE);
+  return type !== undefined && /^application\/grpc(\+[\w.-]+)?(\s*;|$)/i.test(type);
+}
+
+/** What an HTTP status means to a gRPC client, as Envoy's table has it. */
+const GRPC_STATUS: ReadonlyMap<number, number> = new Map([
+  [400, 13],
+  [401, 16],
+  [403, 7],
+  [404, 12],
+  [429, 14],
+  [502, 14],
+  [503, 14],
+  [504, 14],
+]);
+const GRPC_UNKNOWN = 2;
 
 function compose(
   status: number,

@@ -10,6 +10,8 @@ export interface ExchangeStages<Exchange> {
   upstream(exchange: Exchange, end: boolean): void;
   /** An upstream answers; the filters have not seen it yet. */
   response(exchange: Exchange, head: Head): void;
+  /** The proxy answers by itself: a failure, a filter, the route. */
+  localResponse(exchange: Exchange, head: Head): void;
   /** It is over, and its record is complete. */
   ended(exchange: Exchange): void;
 }

@@ -1,5 +1,5 @@
 // Normalises a request's path once, before anything looks at it: from then on these bytes are the path that is matched,
-// authorised, logged and forwarded. Istio's BASE: dot segments are resolved, backslashes are slashes, escapes of
+// authorised, logged and forwarded. Istio's BASE: dot segments are resolved, also with parameters, backslashes are slashes, escapes of
 // unreserved characters are decoded; %2F stays escaped, and NUL or a broken escape is refused.
 
 import type { Head } from './head.ts';
@@ -62,8 +62,11 @@ function normalize(path: string): string | null {
   const parts = decoded.slice(1).split('/');
   for (const [index, part] of parts.entries()) {
     const last = index === parts.length - 1;
-    if (part === '.' || part === '..') {
-      if (part === '..') segments.pop();
+    // '..;a=b' is '..' to servers that know path parameters (Java's), so it is here.
+    const mark = part.indexOf(';');
+    const name = mark < 0 ? part : part.slice(0, mark);
+    if (name === '.' || name === '..') {
+      if (name === '..') segments.pop();
       if (last) segments.push('');
     } else segments.push(part);
   }

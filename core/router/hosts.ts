@@ -22,7 +22,9 @@ export class HostTable {
 
   /** `authority`: 'host' or 'host:port', any case. Null: no virtual host. */
   find(authority: string): VirtualHost | null {
-    const { host, port } = splitAuthority(authority);
+    const { host: given, port } = splitAuthority(authority);
+    // 'a.example.' is the same name, said in full.
+    const host = given.endsWith('.') ? given.slice(0, -1) : given;
     const wanted = port === 0 ? this.defaultPort : port;
     const named = port !== 0;
     const table = this.exact.get(host);

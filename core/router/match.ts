@@ -41,7 +41,7 @@ export function compileMatch(match: HTTPMatchRequest): Matcher {
     add(`${name} ${textOf(value)}`, headerCondition(name, value));
   }
   for (const [name, value] of Object.entries(match.withoutHeaders ?? {})) {
-    const condition = headerCondition(name, value);
+    const condition = headerCondition(name, value, value.regex !== undefined && value.regex !== '*');
     add(`without ${name} ${textOf(value)}`, (head) => !condition(head));
   }
   for (const [name, value] of Object.entries(match.queryParams ?? {})) {
@@ -79,7 +79,8 @@ export function stringTest(match: StringMatch): (text: string) => boolean {
     const { prefix } = match;
     return (text) => text.startsWith(prefix);
   }
-  if (match.regex !== undefined) {
+  // '*' is no expression: Istio takes it for presence.
+  if (match.regex !== undefined && match.regex !== '*') {
     const regex = compileRegex(match.regex);
     return (text) => regex.matches(text);
   }
@@ -93,7 +94,8 @@ export function textOf(match: StringMatch): string {
   return 'present';
 }
 
-function headerCondition(name: string, match: StringMatch): Condition {
+/** `absentIsEmpty`: a header that is not there is matched as an empty one, as Envoy does where the match is inverted. */
+function headerCondition(name: string, match: StringMatch, absentIsEmpty = false): Condition {
   const test = stringTest(match);
   switch (name.toLowerCase()) {
     case ':authority':
@@ -108,7 +110,7 @@ function headerCondition(name: string, match: StringMatch): Condition {
   const field = new FieldName(name);
   // Envoy joins repeated fields with a comma before it matches; one field, the usual case, costs one string.
   return (head) => {
-    const value = head.joined(field, ',');
+    const value = head.joined(field, ',') ?? (absentIsEmpty ? '' : undefined);
     return value !== undefined && test(value);
   };
 }
@@ -153,8 +155,13 @@ export function withoutQuery(path: string): string {
   return mark < 0 ? path : path.slice(0, mark);
 }
 
-/** The first value of a query parameter as it was sent, decoded; null when absent. */
+/** The first value of a query parameter, byte for byte as it was sent; '' when it has none, null when it is absent. */
 function queryParameter(path: string, name: string): string | null {
   const mark = path.indexOf('?');
-  return mark < 0 ? null : new URLSearchParams(path.slice(mark + 1)).get(name);
+  if (mark < 0) return null;
+  for (const pair of path.slice(mark + 1).split('&')) {
+    const equals = pair.indexOf('=');
+    if ((equals < 0 ? pair : pair.slice(0, equals)) === name) return equals < 0 ? '' : pair.slice(equals + 1);
+  }
+  return null;
 }

@@ -11,7 +11,9 @@ const DEFAULT_PORT: Readonly<Record<string, number>> = { http: 80, https: 443 };
 export function redirectReply(head: Head, covered: number, action: RedirectAction): LocalReply {
   const scheme = action.scheme || head.scheme;
   const { host, port } = splitAuthority(action.authority || head.authority);
-  const wanted = action.port || (action.scheme === '' || action.scheme === head.scheme ? port : 0);
+  // A port that the client's scheme means by itself is none of the new scheme's; any other is where it was told to be.
+  const implied = action.authority === '' && scheme !== head.scheme && port === DEFAULT_PORT[head.scheme];
+  const wanted = action.port || (implied ? 0 : port);
   const shown = wanted === 0 || wanted === DEFAULT_PORT[scheme] ? '' : `:${wanted}`;
   const location = `${scheme}://${host}${shown}${pathOf(head.path, covered, action)}`;
   return {

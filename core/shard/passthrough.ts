@@ -29,6 +29,27 @@ NEVER.addSubnet('fe80::', 10, 'ipv6');
 // Where a cloud has its metadata service in IPv6.
 NEVER.addAddress('fd00:ec2::254', 'ipv6');
 
+/** Where hosts lead that only a registry may name: Istio's answer, by its names. */
+const BLOCK_ALL: VirtualHost = Object.freeze({
+  name: 'block_all',
+  domains: ['*'],
+  service: 'BlackHoleCluster',
+  port: 0,
+  asNamed: false,
+  routes: [
+    {
+      ...plainRoute({
+        name: 'block_all',
+        cluster: null,
+        clusterName: '',
+        chain: EMPTY_CHAIN,
+        retry: PASSTHROUGH_RETRIES,
+      }),
+      action: { type: 'direct' as const, status: 502, body: Buffer.alloc(0) },
+    },
+  ],
+});
+
 export class Passthrough {
   /** Given after construction: the resolver asks this table which addresses are refused. */
   resolver: Resolver | null = null;
@@ -46,7 +67,7 @@ export class Passthrough {
     const port = named || 80;
     const key = hostPort(host, port);
     const known = this.hosts.get(key);
-    if (this.shard.options.outboundPolicy === 'REGISTRY_ONLY' && !registered) return 'no_route';
+    if (this.shard.options.outboundPolicy === 'REGISTRY_ONLY' && !registered) return BLOCK_ALL;
     if (known !== undefined) {
       this.hosts.delete(key);
       this.hosts.set(key, known);

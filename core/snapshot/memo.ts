@@ -13,11 +13,6 @@ export class Memo {
     return entry.output as T;
   }
 
-  /** What was under this key before, whatever it was made of. */
-  previous<T>(key: string): T | undefined {
-    return this.current.get(key)?.output as T | undefined;
-  }
-
   /** The compile succeeded: forget what it did not ask for. */
   commit(): void {
     this.current = this.next;

@@ -48,16 +48,24 @@ export function compileRoutes(resource: Resource<VirtualServiceSpec>, scope: Rou
   for (const [index, http] of (resource.spec.http ?? []).entries()) {
     const matches = (http.match ?? []).filter((match) => applies(match, resource.metadata.namespace, scope));
     if (http.match !== undefined && http.match.length > 0 && matches.length === 0) continue;
-    routes.push(compileRoute(resource, http, index, matches, scope, problems));
+    const route = compileRoute(resource, http, index, matches, scope, problems);
+    if (matches.every(({ name }) => name === undefined || name === '')) routes.push(route);
+    else
+      routes.push(
+        ...matches.map((match) => ({ ...route, name: matchedName(http, match), matches: [compileMatch(match)] })),
+      );
   }
   return { routes, problems };
 }
 
-/** Conditions on where the request is, decided once: gateway, port, the caller's labels and namespace. */
+/**
+ * Conditions on where the request is, decided once: port, gateway, or the caller's labels and namespace. Where gateways are
+ * named they decide alone, as in Istio.
+ */
 function applies(match: HTTPMatchRequest, namespace: string, scope: RouteScope): boolean {
   if (match.port !== undefined && match.port !== scope.port) return false;
   if (match.gateways !== undefined && match.gateways.length > 0) {
-    if (!match.gateways.some((gateway) => gatewayName(gateway, namespace) === scope.gateway)) return false;
+    return match.gateways.some((gateway) => gatewayName(gateway, namespace) === scope.gateway);
   }
   if (scope.gateway !== 'mesh') return true;
   if (match.sourceLabels !== undefined && !hasLabels(scope.node.labels, match.sourceLabels)) return false;
@@ -67,6 +75,12 @@ function applies(match: HTTPMatchRequest, namespace: string, scope: RouteScope):
 /** 'mesh', or 'namespace/name'. */
 export function gatewayName(reference: string, namespace: string): string {
   return reference === 'mesh' || reference.includes('/') ? reference : `${namespace}/${reference}`;
+}
+
+/** A match with a name of its own shows in the route's: 'route.match'. */
+function matchedName({ name: route }: HTTPRoute, { name }: HTTPMatchRequest): string {
+  if (name === undefined || name === '') return route ?? 'default';
+  return route === undefined ? name : `${route}.${name}`;
 }
 
 function compileRoute(
@@ -211,7 +225,8 @@ function rewriteOf(rewrite: HTTPRewrite): Rewrite {
     };
   }
   if (rewrite.uri === undefined) return { authority, path: null };
-  const { uri } = rewrite;
+  // What is rewritten to nothing is the root.
+  const uri = rewrite.uri === '' ? '/' : rewrite.uri;
   return { authority, path: (path, covered) => joinRewritten(uri, path.slice(covered)) };
 }
 

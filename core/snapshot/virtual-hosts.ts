@@ -170,27 +170,14 @@ function routesOf(
     chains: chains.at(port),
     cluster: (host, number, subset) => compiler.cluster(host, number, subset),
   };
-  const compiled = memo.of(key, [rule, chains, ...compiler.dependencies(rule)], () => {
-    const fresh = compileRoutes(rule, scope);
-    const before = memo.previous<CompiledRoutes>(key);
-    if (fresh.problems.length === 0 || before === undefined || !works(before)) return fresh;
-    return {
-      routes: before.routes,
-      problems: fresh.problems.map((problem) => ({ ...problem, message: `${problem.message}; the old route stays` })),
-    };
-  });
+  // What a rule comes to depends on what there is now, never on what ran before: a host or subset that is gone is 503 NC.
+  const compiled = memo.of(key, [rule, chains, ...compiler.dependencies(rule)], () => compileRoutes(rule, scope));
   for (const problem of compiled.problems) {
     if (!compiler.problems.some((known) => known.pointer === problem.pointer && known.resource === problem.resource)) {
       compiler.problems.push(problem);
     }
   }
   return compiled;
-}
-
-function works(compiled: CompiledRoutes): boolean {
-  return compiled.routes.every(
-    (route) => route.action.type !== 'forward' || route.action.targets.every((target) => target.cluster !== null),
-  );
 }
 
 /** Rules for the mesh by the full names of their hosts, in the order of their names. */

@@ -196,23 +196,37 @@ test('every request carries an id, the scheme and, from a caller that has an ide
   assert.equal((await seen('/', { 'x-request-id': 'mine-1' })).headers['x-request-id'], 'mine-1');
 });
 
-test('a rule for a subset that never was answers 503 NC, and one that lost its subset keeps its old route', async () => {
-  const problems = mesh.apply(rule('- route: [{destination: {host: reviews, subset: v9}}]'));
-  assert.match(problems[0].message, /subset "v9".*not found; the old route stays/);
-  assert.deepEqual(await versions(5), { v1: 5 });
-  const fresh = await startDataPlane({
-    yaml: [SUBSETS, rule('- route: [{destination: {host: reviews, subset: v9}}]')],
-  });
+test('a route to what does not exist is 503 NC, and every other route of the rule takes effect, whatever ran before', async () => {
+  const next = rule(`
+- {match: [{uri: {exact: /admin}}], directResponse: {status: 403}}
+- {match: [{uri: {exact: /new}}], route: [{destination: {host: not-there-yet}}]}
+- {match: [{uri: {exact: /v9}}], route: [{destination: {host: reviews, subset: v9}}]}
+- route: [{destination: {host: reviews, subset: v2}}]`);
+  mesh.apply(rule('- route: [{destination: {host: reviews, subset: v1}}]'));
+  const problems = mesh.apply(next);
+  assert.deepEqual(
+    problems.map(({ message }) => message),
+    [
+      'Referenced host "not-there-yet.default.svc.cluster.local" not found',
+      'Referenced subset "v9" of host "reviews.default.svc.cluster.local" not found',
+    ],
+  );
+  const fresh = await startDataPlane({ yaml: [SUBSETS, next] });
   closers.push(fresh.close);
-  const status = await new Promise((resolve, reject) => {
-    get(
-      { host: '127.0.0.1', port: fresh.ports.outbound, headers: { host: 'reviews:9080' }, agent: false },
-      (response) => resolve(response.resume().statusCode),
-    ).on('error', reject);
-  });
-  assert.equal(status, 503);
-  await fresh.ended(1);
-  assert.equal(fresh.records[0].details, 'cluster_not_found');
+  const statusOf = (port: number, path: string): Promise<number | undefined> =>
+    new Promise((resolve, reject) => {
+      get({ host: '127.0.0.1', port, path, headers: { host: 'reviews:9080' }, agent: false }, (response) =>
+        resolve(response.resume().statusCode),
+      ).on('error', reject);
+    });
+  for (const path of ['/admin', '/new', '/v9']) {
+    const expected = path === '/admin' ? 403 : 503;
+    assert.equal(await statusOf(mesh.ports.outbound, path), expected, path);
+    assert.equal(await statusOf(fresh.ports.outbound, path), expected, path);
+  }
+  await fresh.ended(3);
+  assert.equal(fresh.records[1].details, 'cluster_not_found');
+  assert.deepEqual(await versions(5), { v2: 5 });
 });
 
 test('an unknown host passes through, unless only the registry is allowed', async () => {
@@ -231,7 +245,7 @@ test('an unknown host passes through, unless only the registry is allowed', asyn
         resolve(response.resume().statusCode),
       ).on('error', reject);
     });
-  assert.equal(await statusOf(`127.0.0.1:${app.port}`), 404);
+  assert.equal(await statusOf(`127.0.0.1:${app.port}`), 502);
   assert.equal(await statusOf('known.example'), 200);
 });
 

@@ -138,7 +138,7 @@ export class TrialExchange implements FilterManagerCallbacks {
     if (this.ended) return;
     this.rememberLocal(reply);
     if (this.sent !== null) this.cut();
-    else this.answer(replyResponse(reply));
+    else this.answer(replyResponse(reply, this.requestHead));
   }
 
   replaceResponse(reply: LocalReply): LocalResponse | null {
@@ -147,7 +147,7 @@ export class TrialExchange implements FilterManagerCallbacks {
       this.cut();
       return null;
     }
-    const answer = replyResponse(reply);
+    const answer = replyResponse(reply, this.requestHead);
     this.takeOver(answer);
     return answer;
   }
@@ -157,7 +157,7 @@ export class TrialExchange implements FilterManagerCallbacks {
     const { flag } = FAILURES[reason];
     if (flag !== null) this.flags |= flagBit(flag);
     if (this.sent !== null) this.cut();
-    else this.answer(failureResponse(reason));
+    else this.answer(failureResponse(reason, this.requestHead));
   }
 
   cut(): void {

@@ -20,6 +20,7 @@ const STAGES: ExchangeStages<Exchange> = {
   route: () => null,
   upstream: (exchange) => exchange.reply(routeReply(exchange, exchange.route!.action as DirectAction)),
   response: () => {},
+  localResponse: () => {},
   ended: (exchange) => exchange.shard.sink.exchangeEnded(exchange, null),
 };
 

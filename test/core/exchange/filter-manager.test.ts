@@ -57,7 +57,7 @@ class Outside {
     this.out.push(`fail ${reason}`);
   }
   reply(reply: LocalReply): void {
-    const answer = replyResponse(reply);
+    const answer = replyResponse(reply, this.requestHead);
     this.responseHead = answer.head;
     this.manager!.head('response', false);
     this.manager!.body('response', answer.body, true);
@@ -68,7 +68,7 @@ class Outside {
     this.manager!.head('response', end);
   }
   replaceResponse(reply: LocalReply) {
-    const answer = replyResponse(reply);
+    const answer = replyResponse(reply, this.requestHead);
     this.responseHead = answer.head;
     return answer;
   }

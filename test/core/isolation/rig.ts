@@ -254,7 +254,7 @@ export class Visit {
     this.end();
   }
   reply(reply: LocalReply): void {
-    const { head, body, details } = replyResponse(reply);
+    const { head, body, details } = replyResponse(reply, this.requestHead);
     this.note(`reply ${reply.status} ${details}`);
     this.responseHead = head;
     this.manager.head('response', body.length === 0);
@@ -262,7 +262,7 @@ export class Visit {
   }
   replaceResponse(reply: LocalReply): LocalResponse {
     this.note(`replaced by ${reply.status}`);
-    const answer = replyResponse(reply);
+    const answer = replyResponse(reply, this.requestHead);
     this.responseHead = answer.head;
     return answer;
   }
