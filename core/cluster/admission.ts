@@ -1,8 +1,22 @@
 // One attempt's place in a cluster, from before it has an endpoint until it is over. Here alone are begun and ended requests
 // counted, each once: whoever holds it says how it went, and what is said after that counts for nothing.
 
-import type { ClusterCounts } from './counts.ts';
 import type { Endpoint } from './endpoint.ts';
+
+/** What a cluster counts on its shard. Its admissions and itself alone change it. */
+export interface ClusterCounts {
+  /** Attempts that are with an endpoint now, and those that ever were. */
+  active: number;
+  requests: number;
+  /** So far: attempts that found too many waiting for a connection. */
+  overflows: number;
+  /** Attempts under way, or about to begin, that repeat a request and count against the budget. */
+  retrying: number;
+  /** So far: further attempts, those that the budget refused, and requests that had used up theirs. */
+  retries: number;
+  retryOverflows: number;
+  retryLimits: number;
+}
 
 interface Picker {
   pick(avoid: readonly Endpoint[] | null, key: number | null): Endpoint | null;

@@ -2,21 +2,14 @@
 // ('outbound|9080|v1|reviews.default.svc.cluster.local'). Interned by name; snapshots refer to it, endpoint changes and
 // policy changes swap one reference inside.
 
-import { Admission } from './admission.ts';
+import { Admission, type ClusterCounts } from './admission.ts';
 import type { Balancer } from './balancers/balancer.ts';
 import { BALANCERS, DEFAULT_BALANCER, type LoadBalancing } from './balancers/balancers.ts';
-import type { ClusterCounts } from './counts.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { ConnectionPolicy } from './pool.ts';
 
-export interface ClusterPolicy {
+export interface ClusterPolicy extends ConnectionPolicy {
   readonly loadBalancing: LoadBalancing;
-  readonly connectTimeoutMs: number;
-  readonly idleTimeoutMs: number;
-  /** Per shard and endpoint. */
-  readonly maxConnections: number;
-  /** Requests that may wait for a connection, per shard and endpoint. */
-  readonly maxPendingRequests: number;
-  readonly maxRequestsPerConnection: number;
   readonly retryBudget: RetryBudget;
 }
 

@@ -4,8 +4,31 @@
 import type { FailureCode } from '../errors.ts';
 import type { ClientConnection } from '../http/codec.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
-import type { Cluster } from './cluster.ts';
-import type { Endpoint } from './endpoint.ts';
+
+/** What a cluster allows its connections, per shard and endpoint. */
+export interface ConnectionPolicy {
+  readonly connectTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maxConnections: number;
+  /** Requests that may wait for a connection. */
+  readonly maxPendingRequests: number;
+  readonly maxRequestsPerConnection: number;
+}
+
+/** A cluster, as its endpoints' pools see it: several may lead to one endpoint. */
+export interface PoolCluster {
+  readonly policy: ConnectionPolicy;
+  /** A request found too many waiting. */
+  overflowed(): void;
+}
+
+/** The endpoint whose pool it is. */
+export interface PoolEndpoint {
+  readonly address: string;
+  readonly port: number;
+  /** A connection did not come. */
+  hasFailed(): void;
+}
 
 /** Who wants a connection. Exactly one of the two is called, perhaps before `take` returns. */
 export interface Waiter {
@@ -17,24 +40,28 @@ export interface Waiter {
 export interface PoolEnvironment {
   readonly timers: Timers;
   /** Opens a connection; calls one of the two once. Returns a function that gives up on it. */
-  dial(endpoint: Endpoint, opened: (connection: ClientConnection) => void, failed: (text: string) => void): () => void;
+  dial(
+    endpoint: PoolEndpoint,
+    opened: (connection: ClientConnection) => void,
+    failed: (text: string) => void,
+  ): () => void;
 }
 
 interface Pending {
   readonly waiter: Waiter;
-  readonly cluster: Cluster;
+  readonly cluster: PoolCluster;
 }
 
 export class Pool {
   private readonly environment: PoolEnvironment;
-  private readonly endpoint: Endpoint;
+  private readonly endpoint: PoolEndpoint;
   private readonly idle: PooledConnection[] = [];
   private readonly waiting: Pending[] = [];
   private readonly connecting = new Set<ConnectTimer>();
   private readonly open = new Set<PooledConnection>();
   private retired = false;
 
-  constructor(environment: PoolEnvironment, endpoint: Endpoint) {
+  constructor(environment: PoolEnvironment, endpoint: PoolEndpoint) {
     this.environment = environment;
     this.endpoint = endpoint;
   }
@@ -47,7 +74,7 @@ export class Pool {
     return this.idle.length;
   }
 
-  take(cluster: Cluster, waiter: Waiter): void {
+  take(cluster: PoolCluster, waiter: Waiter): void {
     while (this.idle.length > 0) {
       const pooled = this.idle.pop()!;
       this.environment.timers.silence(pooled.timer);
@@ -90,7 +117,7 @@ export class Pool {
     for (const pooled of [...this.open]) pooled.close();
   }
 
-  private connect(cluster: Cluster): void {
+  private connect(cluster: PoolCluster): void {
     const attempt = new ConnectTimer(() => finish(null, 'connect timeout', 'connect_timeout'));
     const finish = (connection: ClientConnection | null, text: string, reason: FailureCode): void => {
       if (!this.connecting.delete(attempt)) {
@@ -116,7 +143,7 @@ export class Pool {
     );
   }
 
-  private adopt(connection: ClientConnection, cluster: Cluster): void {
+  private adopt(connection: ClientConnection, cluster: PoolCluster): void {
     const pooled = new PooledConnection(connection, cluster);
     this.open.add(pooled);
     connection.onAvailable = () => this.release(pooled);
@@ -167,7 +194,7 @@ export class Pool {
     if (first !== undefined && this.waiting.length > this.connecting.size) this.dialWithin(first.cluster);
   }
 
-  private dialWithin(cluster: Cluster): void {
+  private dialWithin(cluster: PoolCluster): void {
     if (this.open.size + this.connecting.size < cluster.policy.maxConnections) this.connect(cluster);
   }
 }
@@ -175,15 +202,15 @@ export class Pool {
 class PooledConnection implements TimerOwner {
   readonly timer = new Timer(this);
   readonly connection: ClientConnection;
-  cluster: Cluster;
+  cluster: PoolCluster;
   requests = 0;
 
-  constructor(connection: ClientConnection, cluster: Cluster) {
+  constructor(connection: ClientConnection, cluster: PoolCluster) {
     this.connection = connection;
     this.cluster = cluster;
   }
 
-  used(cluster: Cluster): void {
+  used(cluster: PoolCluster): void {
     this.cluster = cluster;
     this.requests++;
   }
