@@ -30,7 +30,7 @@ export async function canary({ description, module }: CheckedModule, options: Ca
       name: options.name,
       digest: options.digest,
       module,
-      builtin: false,
+      builtin: null,
       rootId: options.rootId,
       vmId: '',
       vmConfiguration: new Uint8Array(0),

@@ -77,7 +77,7 @@ export async function tryModule(bytes: Uint8Array, options: TryOptions): Promise
       name: options.name,
       digest: createHash('sha256').update(bytes).digest('hex'),
       module,
-      builtin: false,
+      builtin: null,
       rootId: options.rootId,
       vmId: '',
       vmConfiguration: options.vmConfiguration,

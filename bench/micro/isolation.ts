@@ -124,7 +124,7 @@ async function specOf(source: FilterSource, isolation: PluginSpec['isolation']):
   const bytes = await compileFilter(source);
   const digest = createHash('sha256').update(bytes).digest('hex');
   const module = new WebAssembly.Module(bytes);
-  return { ...plainSpec({ name: 'bench', digest, module, configuration: EMPTY }), builtin: false, isolation };
+  return { ...plainSpec({ name: 'bench', digest, module, configuration: EMPTY }), builtin: null, isolation };
 }
 
 const shared = createSharedMemory(1 + THREADS);

@@ -7,7 +7,7 @@ import { loadBuiltins } from '../../asbuild/manifest.ts';
 import { NO_REMOTE_KEYS } from '../../core/builtins/authn/rules.ts';
 import type { VerifiedToken } from '../../core/builtins/authn/verified.ts';
 import { createBuiltinMemory, foreignFunctions } from '../../core/builtins/builtins.ts';
-import type { FilterFactory, FilterStream } from '../../core/exchange/filter.ts';
+import type { FilterConfiguration, FilterFactory, FilterStream } from '../../core/exchange/filter.ts';
 import type { ExchangeRecord } from '../../core/exchange/record.ts';
 import { Head } from '../../core/http/head.ts';
 import { WasmRuntime } from '../../core/wasm/guest/runtime.ts';
@@ -112,7 +112,7 @@ export function plainSpec(module: {
 }): PluginSpec {
   return {
     ...module,
-    builtin: true,
+    builtin: { bytes: module.configuration, patterns: [] },
     rootId: '',
     vmId: '',
     vmConfiguration: EMPTY,
@@ -141,12 +141,13 @@ export function startRuntime(frames = true): WasmRuntime {
 /** What configures a built-in filter in this runtime, by its name. */
 export function builtinsIn(
   runtime: WasmRuntime,
-): (name: string, configuration: Uint8Array | null) => Promise<FilterFactory> {
+): (name: string, configuration: FilterConfiguration | null) => Promise<FilterFactory> {
   const modules = new Map(loadBuiltins().map((module) => [module.name, module]));
   return async (name, configuration) => {
     const { digest, bytes } = modules.get(name)!;
     const module = await WebAssembly.compile(bytes);
-    return runtime.configure(plainSpec({ name, digest, module, configuration: configuration ?? EMPTY }));
+    const spec = plainSpec({ name, digest, module, configuration: configuration?.bytes ?? EMPTY });
+    return runtime.configure(configuration === null ? spec : { ...spec, builtin: configuration });
   };
 }
 

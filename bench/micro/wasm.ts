@@ -3,7 +3,7 @@
 
 import { faultConfig } from '../../core/builtins/fault/fault.ts';
 import { authorizationConfig } from '../../core/builtins/rbac/rbac.ts';
-import type { FilterFactory } from '../../core/exchange/filter.ts';
+import type { FilterConfiguration, FilterFactory } from '../../core/exchange/filter.ts';
 import { builtinsIn, FIELDS, NODE, PRODUCTPAGE, received, startRuntime, streamOf } from './request.ts';
 import type { Subject } from './subject.ts';
 
@@ -41,7 +41,7 @@ export async function filterSubjects(): Promise<{ subjects: readonly Subject[]; 
 }
 
 /** Opened, asked about a request, told of the end. */
-function filterCall(name: string, budget: number, factory: FilterFactory, config: Uint8Array | null): Subject {
+function filterCall(name: string, budget: number, factory: FilterFactory, config: FilterConfiguration | null): Subject {
   return {
     name,
     budget,

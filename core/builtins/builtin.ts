@@ -8,7 +8,8 @@ import type { Resource } from '../config/resource.ts';
 import type { ForeignFunction } from '../wasm/abi/foreign.ts';
 import type { Node } from '../workload.ts';
 import type { RemoteKeys } from './authn/rules.ts';
-import type { BuiltinName, ModuleName } from './order.ts';
+import type { Configured } from './configured.ts';
+import type { BuiltinName } from './order.ts';
 
 export interface Builtin {
   /** In the chains that it stands in by itself (order.ts); left out: it stands in none. */
@@ -47,16 +48,14 @@ export interface WorkloadPolicy {
   readonly scope: 'workload';
   /** What `configure` reads: it is asked again only when a resource of these kinds has changed. */
   readonly kinds: readonly KindName[];
-  /** The name of the module that such a configuration is for. Left out: the filter's own. */
-  module?(configuration: Uint8Array): ModuleName;
   /** The filter's configuration at this workload, or null: nothing asks for it here. Throws what cannot be enforced. */
-  configure(policies: Policies, node: Node): Uint8Array | null;
+  configure(policies: Policies, node: Node): Configured | null;
 }
 
 export interface RoutePolicy {
   readonly scope: 'route';
   /** This route's configuration, or null: its requests do not pass the filter. */
-  configure(http: HTTPRoute): Uint8Array | null;
+  configure(http: HTTPRoute): Configured | null;
 }
 
 /** JSON, as a FilterChain's `config` is. */
@@ -68,5 +67,5 @@ export type JsonObject = Readonly<Record<string, unknown>>;
  */
 export interface InsertedPolicy {
   /** The filter's configuration. Throws an Error whose message is one line: which field is wrong, and why. */
-  configure(config: JsonObject): Uint8Array;
+  configure(config: JsonObject): Configured;
 }

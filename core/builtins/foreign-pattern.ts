@@ -3,12 +3,12 @@
 
 import { Status } from '../wasm/abi/abi.ts';
 import type { ForeignFunction } from '../wasm/abi/foreign.ts';
-import { patternOf } from './patterns.ts';
 
 /** Of the route's configuration where the stream has one, else of the filter's. */
 export const matchesPattern: ForeignFunction = ({ effective, memory }, at, length) => {
   if (effective === null || length < 2) return Status.BadArgument;
-  const pattern = patternOf(effective.config ?? effective.plugin.spec.configuration, memory.bytes.readUInt16LE(at));
+  const configuration = effective.config ?? effective.plugin.spec.builtin;
+  const pattern = configuration?.patterns[memory.bytes.readUInt16LE(at)];
   if (pattern === undefined) return Status.BadArgument;
   return pattern.matches(memory.latin1(at + 2, length - 2)) ? Status.Ok : Status.NotFound;
 };

@@ -4,6 +4,9 @@
 import { createRequire } from 'node:module';
 import type { RE2JS } from 're2js';
 
+/** Compiled, for full matches. */
+export type Pattern = Pick<RE2JS, 'matches'>;
+
 const MAX_LENGTH = 4096;
 
 let engine: typeof RE2JS | null = null;

@@ -1,17 +1,17 @@
 // The filters of a route in the order of a request, each with this route's configuration, and what they want to see
 // between them. Compiled once per snapshot; core/exchange/filter-manager.ts takes requests through it.
 
-import type { Direction, FilterFactory, Wants } from './filter.ts';
+import type { Direction, FilterConfiguration, FilterFactory, Wants } from './filter.ts';
 
 export class FilterChain {
   readonly filters: readonly FilterFactory[];
-  readonly configurations: readonly (Uint8Array | null)[];
+  readonly configurations: readonly (FilterConfiguration | null)[];
   /** What one of the filters looks at: what nobody looks at passes without a turn through all of them. */
   readonly wants: Wants;
 
   constructor(
     filters: readonly FilterFactory[],
-    configurations: readonly (Uint8Array | null)[] = filters.map(() => null),
+    configurations: readonly (FilterConfiguration | null)[] = filters.map(() => null),
   ) {
     this.filters = filters;
     this.configurations = configurations;

@@ -3,6 +3,7 @@
 // core/wasm implements them for proxy-wasm modules.
 
 import type { VerifiedToken } from '../builtins/authn/verified.ts';
+import type { Pattern } from '../config/regex.ts';
 import type { Flag } from '../errors.ts';
 import type { Head } from '../http/head.ts';
 import type { BodyBuffer } from './body-buffer.ts';
@@ -25,7 +26,13 @@ export interface FilterFactory {
   /** The filter manager never visits the filter for the others. */
   readonly wants: Wants;
   /** A stream of this filter for one exchange. `config`: this route's configuration for this filter, if it has one. */
-  open(stream: FilterStream, config: Uint8Array | null): HttpFilter;
+  open(stream: FilterStream, config: FilterConfiguration | null): HttpFilter;
+}
+
+export interface FilterConfiguration {
+  readonly bytes: Uint8Array;
+  /** Regular expressions that the bytes speak of by number: compiled with them, where no request waits for it. */
+  readonly patterns: readonly Pattern[];
 }
 
 /** One filter in one exchange: three verbs with a direction, in the order of the ABI; done() exactly once, last. */

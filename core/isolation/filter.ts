@@ -1,7 +1,7 @@
 // In a shard: a plugin whose filter runs on a thread of the pool, as snapshots hold it. It exists on every thread; a stream
 // is on the one where fewest of this shard's streams are when it comes.
 
-import type { Direction, FilterFactory, FilterStream, HttpFilter } from '../exchange/filter.ts';
+import type { Direction, FilterConfiguration, FilterFactory, FilterStream, HttpFilter } from '../exchange/filter.ts';
 import type { PluginSpec } from '../wasm/guest/spec.ts';
 import { wantsOf } from '../wasm/guest/vm.ts';
 import type { Link } from './link.ts';
@@ -48,11 +48,11 @@ export class IsolatedFilter implements FilterFactory {
     this.sees = { request: seen('request'), response: seen('response') };
   }
 
-  open(stream: FilterStream, config: Uint8Array | null): HttpFilter {
+  open(stream: FilterStream, config: FilterConfiguration | null): HttpFilter {
     // A request that began before the plugin was let go may come to it only now.
     if (!this.known) this.introduce();
     this.streams++;
-    return new IsolatedStream(this, this.leastBusy(), stream, config);
+    return new IsolatedStream(this, this.leastBusy(), stream, config?.bytes ?? null);
   }
 
   streamEnded(): void {

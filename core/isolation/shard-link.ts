@@ -159,7 +159,8 @@ export class ShardLink implements Outward {
         const { number, filter, spec } = this.plugins.get(message.plugin)!;
         const exchange = new ExchangeCopy(message, this);
         const runs = filter !== null && !host.barred.has(spec.name);
-        exchange.filter = runs ? filter.open(exchange, message.config) : standIn(exchange, spec.failStrategy);
+        const config = message.config === null ? null : { bytes: message.config, patterns: [] };
+        exchange.filter = runs ? filter.open(exchange, config) : standIn(exchange, spec.failStrategy);
         this.streams.set(message.stream, { exchange, number });
         return;
       }

@@ -2,7 +2,8 @@
 // makes no new instance, and a filter that no route refers to any more is retired.
 
 import { foreignFunctions } from '../builtins/builtins.ts';
-import type { BuiltinName, ModuleName } from '../builtins/order.ts';
+import type { Configured } from '../builtins/configured.ts';
+import type { BuiltinName } from '../builtins/order.ts';
 import type { FilterFactory, ServicePlugin } from '../exchange/filter.ts';
 import { Isolation } from '../isolation/isolation.ts';
 import type { VirtualHost } from '../router/route.ts';
@@ -32,7 +33,7 @@ export interface FilterDump extends PluginStatus {
   readonly missing: boolean;
 }
 
-type Configured = FilterFactory | NetworkFilterFactory | ServicePlugin;
+type AnyFilter = FilterFactory | NetworkFilterFactory | ServicePlugin;
 
 export class WasmFilters implements FilterSource {
   private readonly runtime: WasmRuntime;
@@ -40,7 +41,7 @@ export class WasmFilters implements FilterSource {
   private readonly log: DataPlaneEnvironment['log'];
   private readonly builtins = new Map<string, ModuleSpec>();
   private modules = new Map<string, PluginModule>();
-  private readonly configured = new Map<string, Configured>();
+  private readonly configured = new Map<string, AnyFilter>();
 
   constructor(environment: DataPlaneEnvironment, timers: Timers, upstreams: Upstreams) {
     const { node, shared, shard, options, keys, isolates } = environment;
@@ -70,12 +71,14 @@ export class WasmFilters implements FilterSource {
     this.modules = new Map(modules.map((one) => [one.key, one]));
   }
 
-  builtin(name: BuiltinName, configuration: Uint8Array, code: ModuleName = name): FilterFactory {
-    const spec = this.builtins.get(code);
+  builtin(name: BuiltinName, configured: Configured): FilterFactory {
+    const spec = this.builtins.get(configured.module);
     if (spec === undefined) throw new Error(`the ${name} filter is not built: what it enforces cannot be`);
     const { digest, module } = spec;
-    const config: PluginConfig = { ...BUILTIN, name, digest, configuration };
-    return this.of('http', config, () => this.runtime.configure({ ...config, module, builtin: true, proven: true }));
+    const config: PluginConfig = { ...BUILTIN, name, digest, configuration: configured.bytes };
+    return this.of('http', config, () =>
+      this.runtime.configure({ ...config, module, builtin: configured, proven: true }),
+    );
   }
 
   plugin(config: PluginConfig): FilterFactory {
@@ -119,7 +122,7 @@ export class WasmFilters implements FilterSource {
   }
 
   /** What has this configuration already, or what `configure` makes. */
-  private of<Kind extends Configured>(use: string, config: PluginConfig, configure: () => Kind): Kind {
+  private of<Kind extends AnyFilter>(use: string, config: PluginConfig, configure: () => Kind): Kind {
     const key = `${use} ${configKey(config)}`;
     const known = this.configured.get(key);
     if (known !== undefined) return known as Kind;
@@ -159,9 +162,9 @@ export class WasmFilters implements FilterSource {
 }
 
 /** Every filter of a snapshot with the kinds of chains that it stands in, in the order of a request. */
-function chainsByFilter(snapshot: Snapshot): Map<Configured, Set<string>> {
-  const found = new Map<Configured, Set<string>>();
-  const add = (filter: Configured, chain: string): void => {
+function chainsByFilter(snapshot: Snapshot): Map<AnyFilter, Set<string>> {
+  const found = new Map<AnyFilter, Set<string>>();
+  const add = (filter: AnyFilter, chain: string): void => {
     const chains = found.get(filter);
     if (chains === undefined) found.set(filter, new Set([chain]));
     else chains.add(chain);
@@ -181,7 +184,7 @@ function chainsByFilter(snapshot: Snapshot): Map<Configured, Set<string>> {
 }
 
 function specOf(config: PluginConfig, { module }: PluginModule): PluginSpec {
-  return { ...config, module, builtin: false, proven: true };
+  return { ...config, module, builtin: null, proven: true };
 }
 
 const EMPTY = new Uint8Array(0);

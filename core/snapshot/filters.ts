@@ -1,16 +1,17 @@
 // Which filters a request passes, in which order, with which configuration. A chain that needs nothing is empty.
 
-import type { BuiltinName, ModuleName } from '../builtins/order.ts';
+import type { Configured } from '../builtins/configured.ts';
+import type { BuiltinName } from '../builtins/order.ts';
 import type { HTTPRoute } from '../config/kinds/virtual-service.ts';
-import type { FilterFactory, ServicePlugin } from '../exchange/filter.ts';
+import type { FilterConfiguration, FilterFactory, ServicePlugin } from '../exchange/filter.ts';
 import { EMPTY_CHAIN, FilterChain } from '../exchange/filter-chain.ts';
 import type { NetworkFilterFactory } from '../transport/network-filter.ts';
 import type { PluginConfig, PluginType } from '../wasm/guest/spec.ts';
 
 /** Gives filters their instances: equal configurations are the same filter. */
 export interface FilterSource {
-  /** `code`: the module's name, if not the filter's. Throws when this proxy has none: what it should enforce cannot be. */
-  builtin(name: BuiltinName, configuration: Uint8Array, code?: ModuleName): FilterFactory;
+  /** Throws when this proxy has not its module: what it should enforce cannot be. */
+  builtin(name: BuiltinName, configuration: Configured): FilterFactory;
   /** Throws PluginRefused. Without its module it is what its fail strategy says. */
   plugin(config: PluginConfig): FilterFactory;
   network(config: PluginConfig): NetworkFilterFactory;
@@ -31,7 +32,7 @@ export interface ListenerFilter {
 
 export interface PlacedFilter {
   readonly filter: FilterFactory;
-  readonly configuration: Uint8Array | null;
+  readonly configuration: FilterConfiguration | null;
 }
 
 /** Builds the chains of one kind of listener. */

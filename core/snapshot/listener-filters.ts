@@ -3,6 +3,7 @@
 // changed.
 
 import type { JsonObject, Policies, RoutePolicy, WorkloadPolicy } from '../builtins/builtin.ts';
+import { configured } from '../builtins/configured.ts';
 import type { BuiltinName, ChainKind } from '../builtins/order.ts';
 import type { ServicePlugin } from '../exchange/filter.ts';
 import type { NetworkPlacement } from '../transport/network-filter.ts';
@@ -117,21 +118,22 @@ function routeFilter(name: BuiltinName, policy: RoutePolicy, { source, memo }: L
     ports: null,
     place(http) {
       const configuration = http === null ? null : policy.configure(http);
-      return configuration === null ? null : { filter: source.builtin(name, EMPTY), configuration };
+      if (configuration === null) return null;
+      return { filter: source.builtin(name, configured(configuration.module, EMPTY)), configuration };
     },
   }));
 }
 
 function workloadFilter(
   name: BuiltinName,
-  { kinds, configure, module }: WorkloadPolicy,
+  { kinds, configure }: WorkloadPolicy,
   { node, source, policies, memo }: ListenerFilterScope,
 ): ListenerFilter | null {
   const resources = kinds.flatMap((kind) => policies(kind));
   const configuration = memo.of(`configuration ${name}`, resources, () => configure(policies, node));
   if (configuration === null) return null;
   // Asked for at every compile: a filter that no snapshot refers to is let go meanwhile.
-  const filter = source.builtin(name, configuration, module?.(configuration));
+  const filter = source.builtin(name, configuration);
   return memo.of(`filter ${name}`, [filter], () => {
     const placed = { filter, configuration: null };
     return { name, ports: null, place: () => placed };

@@ -70,7 +70,7 @@ export function specOf(loaded: Loaded, test: TestCase): PluginSpec {
     name: loaded.name,
     digest: loaded.digest,
     module: loaded.module,
-    builtin: false,
+    builtin: null,
     rootId: rootId ?? loaded.rootId,
     vmId: '',
     vmConfiguration: Buffer.from(vmConfiguration),

@@ -4,6 +4,7 @@ import { afterEach, describe, test } from 'node:test';
 
 import { SignJWT } from 'jose';
 import { authenticationConfig } from '../../core/builtins/authn/authn.ts';
+import type { Configured } from '../../core/builtins/configured.ts';
 import { NODE } from '../core/wasm/harness.ts';
 import { authentication, bearer, clock, filterOf, refusal, rule, through, value } from './authentication.ts';
 import { ALGORITHMS, compact, ISSUER, jwks, NOW_S, publicJwk, publicKey, token } from './tokens.ts';
@@ -334,7 +335,7 @@ describe('rules of several issuers', () => {
   });
 
   test('are those of the workloads that the policy selects', () => {
-    const one = (matchLabels: Record<string, string>): Uint8Array | null =>
+    const one = (matchLabels: Record<string, string>): Configured | null =>
       authenticationConfig([authentication('x', { selector: { matchLabels }, jwtRules: [rule()] })], NODE);
     assert.notEqual(one({ app: 'reviews' }), null);
     assert.equal(one({ app: 'ratings' }), null);

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { decodeToken } from '../../core/builtins/authn/decode.ts';
 import { VerifiedToken } from '../../core/builtins/authn/verified.ts';
 import type { Policies } from '../../core/builtins/builtin.ts';
+import type { Configured } from '../../core/builtins/configured.ts';
 import { authorizationConfig, rbac as builtinRbac } from '../../core/builtins/rbac/rbac.ts';
 import { decodeYaml, formatProblem } from '../../core/config/decode.ts';
 import { isKind } from '../../core/config/kind-names.ts';
@@ -62,7 +63,7 @@ export function counted(name: string): number {
   return Number(runtime.metrics().find((metric) => metric.name === name)?.value ?? 0n);
 }
 
-function answer(configuration: Uint8Array | null, request: Request): string {
+function answer(configuration: Configured | null, request: Request): string {
   if (configuration === null) return 'no filter';
   const factory = rbac(runtime, configuration);
   const { method = 'GET', host = 'reviews:9080', path = '/reviews/0' } = request;

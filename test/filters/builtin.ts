@@ -6,18 +6,19 @@ import { NO_REMOTE_KEYS, type RemoteKeys } from '../../core/builtins/authn/rules
 import type { BuiltinMemory } from '../../core/builtins/builtin.ts';
 import { createBuiltinMemory, foreignFunctions } from '../../core/builtins/builtins.ts';
 import type { ModuleName } from '../../core/builtins/order.ts';
-import type { FilterFactory } from '../../core/exchange/filter.ts';
+import type { FilterConfiguration, FilterFactory } from '../../core/exchange/filter.ts';
 import type { RuntimeOptions, WasmRuntime } from '../../core/wasm/guest/runtime.ts';
-import { runtimeFor, specFor } from '../core/wasm/harness.ts';
+import { plain, runtimeFor, specFor } from '../core/wasm/harness.ts';
 
 /** Builds it when its sources have changed, and returns what configures it in a runtime. */
 export async function builtin(
   name: ModuleName,
-): Promise<(runtime: WasmRuntime, configuration?: Uint8Array) => FilterFactory> {
+): Promise<(runtime: WasmRuntime, configuration?: FilterConfiguration) => FilterFactory> {
   await buildFilters();
   const { bytes } = loadBuiltins().find((one) => one.name === name)!;
-  const spec = specFor(bytes, { name, builtin: true });
-  return (runtime, configuration = new Uint8Array(0)) => runtime.configure({ ...spec, configuration });
+  const spec = specFor(bytes, { name });
+  return (runtime, builtin = plain(new Uint8Array(0))) =>
+    runtime.configure({ ...spec, builtin, configuration: builtin.bytes });
 }
 
 export interface ShardOptions extends Partial<Omit<RuntimeOptions, 'foreign'>> {

@@ -4,7 +4,7 @@ import { corsConfig } from '../../core/builtins/cors/cors.ts';
 import type { CorsPolicy } from '../../core/config/schemas/http-actions.ts';
 import type { LocalReply } from '../../core/exchange/filter.ts';
 import { Head } from '../../core/http/head.ts';
-import { TestStream } from '../core/wasm/harness.ts';
+import { plain, TestStream } from '../core/wasm/harness.ts';
 import { builtin, builtinRuntime } from './builtin.ts';
 
 const cors = await builtin('cors');
@@ -163,7 +163,7 @@ test('a request without an origin, and OPTIONS that is no preflight, go on', () 
 test('a route without a policy, or with bytes that are none, is not touched', () => {
   for (const config of [null, new Uint8Array(0), Uint8Array.of(1, 0), new Uint8Array(64).fill(255)]) {
     const stream = new TestStream(Head.request('GET', 'shop', '/', [['origin', 'https://shop.example']]));
-    const filter = factory.open(stream, config);
+    const filter = factory.open(stream, config === null ? null : plain(config));
     assert.equal(filter.head('request', stream.requestHead, true), 'continue');
     stream.responseHead = Head.response(200);
     filter.head('response', stream.responseHead, true);

@@ -8,7 +8,7 @@ import type { HttpFilter, Verdict } from '../../core/exchange/filter.ts';
 import { Head } from '../../core/http/head.ts';
 import { Timers } from '../../core/timers.ts';
 import { createSharedMemory } from '../../core/wasm/shared/shared-memory.ts';
-import { TestStream } from '../core/wasm/harness.ts';
+import { plain, TestStream } from '../core/wasm/harness.ts';
 import { builtin, builtinRuntime, type ShardOptions } from './builtin.ts';
 
 const fault = await builtin('fault');
@@ -120,7 +120,7 @@ test('the old whole-number percent of a delay still counts', () => {
 
 test('percentages are kept to a ten-thousandth of a percent', () => {
   const chance = (value: number): number =>
-    Buffer.from(faultConfig({ abort: { httpStatus: 500, percentage: { value } } })).readUInt32LE(10);
+    Buffer.from(faultConfig({ abort: { httpStatus: 500, percentage: { value } } }).bytes).readUInt32LE(10);
   assert.deepEqual([0.0001, 0.01, 33.3333, 100].map(chance), [1, 100, 333_333, 1_000_000]);
 });
 
@@ -172,7 +172,7 @@ test('bytes that are no configuration of this version inject nothing', () => {
   const { runtime } = builtinRuntime();
   for (const config of [new Uint8Array(0), Uint8Array.of(2, 255, 255), new Uint8Array(21).fill(255)]) {
     const stream = new TestStream();
-    assert.equal(fault(runtime).open(stream, config).head('request', stream.requestHead, true), 'continue');
+    assert.equal(fault(runtime).open(stream, plain(config)).head('request', stream.requestHead, true), 'continue');
   }
 });
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { decodeToken } from '../../core/builtins/authn/decode.ts';
 import { VerifiedToken } from '../../core/builtins/authn/verified.ts';
 import { createBuiltinMemory } from '../../core/builtins/builtins.ts';
-import { rateLimitConfig, ratelimit } from '../../core/builtins/ratelimit/ratelimit.ts';
+import { rateLimitConfig } from '../../core/builtins/ratelimit/ratelimit.ts';
 import type { RateLimit, RateLimitPolicySpec } from '../../core/config/kinds/rate-limit-policy.ts';
 import type { Resource } from '../../core/config/resource.ts';
 import type { LocalReply } from '../../core/exchange/filter.ts';
@@ -11,7 +11,7 @@ import { FieldName, Head } from '../../core/http/head.ts';
 import { Timers } from '../../core/timers.ts';
 import { createSharedMemory } from '../../core/wasm/shared/shared-memory.ts';
 import type { Node } from '../../core/workload.ts';
-import { NODE, TestStream } from '../core/wasm/harness.ts';
+import { NODE, plain, TestStream } from '../core/wasm/harness.ts';
 import { builtin, builtinRuntime } from './builtin.ts';
 import { compact } from './tokens.ts';
 
@@ -50,7 +50,7 @@ function shard(
   const spec = Array.isArray(limits) ? { limits } : limits;
   const configuration = rateLimitConfig([policy(spec)], node);
   assert.ok(configuration);
-  const factory = codes[ratelimit.standing.module(configuration)](runtime, configuration);
+  const factory = codes[configuration.module](runtime, configuration);
   timers.stop();
   const open = (request: Request = {}): TestStream => {
     const head = Head.request(request.method ?? 'GET', 'reviews', request.path ?? '/reviews/0', request.fields);
@@ -271,7 +271,7 @@ test('a limit is for the requests that its match names', () => {
 test('a limit whose expression alone has changed has another configuration', () => {
   const configuration = (regex: string): string => {
     const limits = [{ name: 'some', requests: 1, ...HOUR, match: { path: { regex } } }];
-    return Buffer.from(rateLimitConfig([policy({ limits })], NODE) ?? []).toString('hex');
+    return Buffer.from(rateLimitConfig([policy({ limits })], NODE)?.bytes ?? []).toString('hex');
   };
   assert.notEqual(configuration('/a'), configuration('/b'));
 });
@@ -336,5 +336,5 @@ test('policies apply by their selector, and none is no filter', () => {
 
 test('only a built-in filter is counted for', () => {
   const { runtime } = builtinRuntime();
-  assert.throws(() => codes.ratelimit(runtime, Buffer.alloc(32)), /another version/);
+  assert.throws(() => codes.ratelimit(runtime, plain(Buffer.alloc(32))), /another version/);
 });

@@ -5,7 +5,7 @@ import { authorizationConfig } from '../../core/builtins/rbac/rbac.ts';
 import type { AuthorizationPolicySpec } from '../../core/config/kinds/authorization-policy.ts';
 import { Head } from '../../core/http/head.ts';
 import type { Node } from '../../core/workload.ts';
-import { NODE, TestStream } from '../core/wasm/harness.ts';
+import { NODE, plain, TestStream } from '../core/wasm/harness.ts';
 import { decide, matched, NONE, type Policy, policy, rbac, runtime } from './authorization.ts';
 
 describe('which policies decide', () => {
@@ -123,7 +123,7 @@ describe('which workloads a policy is for', () => {
 
 test('a configuration of another version is refused in one line', () => {
   assert.throws(
-    () => rbac(runtime, Buffer.from([9, 0, 0, 0, 0, 0])),
+    () => rbac(runtime, plain(Buffer.from([9, 0, 0, 0, 0, 0]))),
     /plugin rbac: refused its configuration: the configuration is of another version/,
   );
 });

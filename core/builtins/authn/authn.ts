@@ -14,6 +14,7 @@ import type { JWTRule, RequestAuthenticationSpec } from '../../config/kinds/requ
 import type { Resource } from '../../config/resource.ts';
 import type { Node } from '../../workload.ts';
 import type { Builtin } from '../builtin.ts';
+import { type Configured, configured } from '../configured.ts';
 import { list, sized, text } from '../encoding.ts';
 import { tokenFunctions } from './foreign-token.ts';
 import type { TokenRuleSpec, TokenRulesSpec } from './rules.ts';
@@ -49,20 +50,21 @@ export const authn = {
 } satisfies Builtin;
 
 /** The filter's configuration at this workload; null when no rule applies. */
-export function authenticationConfig(policies: readonly Policy[], node: Node): Uint8Array | null {
+export function authenticationConfig(policies: readonly Policy[], node: Node): Configured | null {
   const rules = rulesAt(policies, node);
   if (rules.length === 0) return null;
   const places = placesOf(rules);
   const spec: TokenRulesSpec = { rules: rules.map(forHost), locations: places.map((place) => place.rules) };
   const json = Buffer.from(JSON.stringify(spec));
   const written = new Set(rules.flatMap((rule) => [payloadHeader(rule), ...claimHeaders(rule)]).filter(Boolean));
-  return Buffer.concat([
+  const bytes = Buffer.concat([
     Buffer.of(VERSION),
     sized(json),
     list([...written], text),
     list(places, ({ kind, name, prefix }) => Buffer.concat([Buffer.of(kind), text(name), text(prefix)])),
     list(rules, encodeRule),
   ]);
+  return configured('authn', bytes);
 }
 
 /** The rules of all policies for this workload, in the order of the policies' names. */

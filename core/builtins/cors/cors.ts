@@ -5,13 +5,13 @@
 //   origin   u8 0 any, 1 exact, 2 prefix, 3 pattern (u16 and its text) | text
 
 import { parseDuration } from '../../config/duration.ts';
-import { compileRegex } from '../../config/regex.ts';
+import { compileRegex, type Pattern } from '../../config/regex.ts';
 import type { CorsPolicy } from '../../config/schemas/http-actions.ts';
 import type { StringMatch } from '../../config/schemas/string-match.ts';
 import type { Builtin } from '../builtin.ts';
+import { type Configured, configured } from '../configured.ts';
 import { list, text, u8, u16 } from '../encoding.ts';
 import { matchesPattern } from '../foreign-pattern.ts';
-import { attachPatterns, type Pattern } from '../patterns.ts';
 
 const VERSION = 1;
 const CREDENTIALS = 1;
@@ -28,13 +28,13 @@ export const cors = {
   foreign: () => ({ weft_matches: matchesPattern }),
 } satisfies Builtin;
 
-export function corsConfig(policy: CorsPolicy): Uint8Array {
+export function corsConfig(policy: CorsPolicy): Configured {
   const patterns: Pattern[] = [];
   const origins: StringMatch[] = [
     ...(policy.allowOrigins ?? []),
     ...(policy.allowOrigin ?? []).map((exact) => ({ exact })),
   ];
-  const configuration = Buffer.concat([
+  const bytes = Buffer.concat([
     u8(VERSION),
     u8(
       (policy.allowCredentials === true ? CREDENTIALS : 0) |
@@ -46,8 +46,7 @@ export function corsConfig(policy: CorsPolicy): Uint8Array {
     text((policy.exposeHeaders ?? []).join(',')),
     text(policy.maxAge === undefined ? '' : String(Math.floor(parseDuration(policy.maxAge) / 1000))),
   ]);
-  attachPatterns(configuration, patterns);
-  return configuration;
+  return configured('cors', bytes, patterns);
 }
 
 function encodeOrigin({ exact, prefix, regex }: StringMatch, patterns: Pattern[]): Buffer {

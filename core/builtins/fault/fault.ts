@@ -12,7 +12,8 @@ import type { HTTPFaultInjection } from '../../config/kinds/virtual-service.ts';
 import { boolean, integer, object, optional } from '../../config/schema.ts';
 import { Percent } from '../../config/schemas/networking.ts';
 import type { Builtin, InsertedPolicy } from '../builtin.ts';
-import { decodeConfig } from '../configurable.ts';
+import { type Configured, configured } from '../configured.ts';
+import { decodeConfig } from '../inserted.ts';
 import { faultFunctions } from './foreign-fault.ts';
 import { ActiveFaults, createActiveFaults, forgetFaults } from './shared-faults.ts';
 
@@ -48,7 +49,7 @@ const GRPC_STATUSES: readonly string[] = [
 ];
 
 /** The filter's configuration. As in Istio, a fault without a percentage is never injected; nor is one not enforced. */
-export function faultConfig({ delay, abort }: HTTPFaultInjection): Uint8Array {
+export function faultConfig({ delay, abort }: HTTPFaultInjection): Configured {
   return encode({
     delayMs: delay?.fixedDelay === undefined ? 0 : parseDuration(delay.fixedDelay),
     delayChance: chanceOf(delay?.percentage?.value ?? delay?.percent ?? 0),
@@ -128,7 +129,7 @@ interface Fault {
   readonly most: number;
 }
 
-function encode({ delayMs, delayChance, abortChance, httpStatus, grpcStatus, byHeaders, most }: Fault): Uint8Array {
+function encode({ delayMs, delayChance, abortChance, httpStatus, grpcStatus, byHeaders, most }: Fault): Configured {
   const bytes = Buffer.alloc(FAULT_CONFIG_BYTES);
   bytes[0] = VERSION;
   bytes[1] = byHeaders;
@@ -138,7 +139,7 @@ function encode({ delayMs, delayChance, abortChance, httpStatus, grpcStatus, byH
   bytes.writeUInt16LE(httpStatus, 14);
   bytes[16] = grpcStatus;
   bytes.writeUInt32LE(most, 17);
-  return bytes;
+  return configured('fault', bytes);
 }
 
 function chanceOf(percent: number): number {

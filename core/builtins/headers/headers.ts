@@ -7,8 +7,9 @@ import { headerName, headerNameRule, headerValue } from '../../config/formats.ts
 import { array, map, object, optional, type Static } from '../../config/schema.ts';
 import { FRAMING } from '../../wasm/abi/header-map.ts';
 import type { Builtin } from '../builtin.ts';
-import { decodeConfig } from '../configurable.ts';
+import { configured } from '../configured.ts';
 import { list, text, u8 } from '../encoding.ts';
+import { decodeConfig } from '../inserted.ts';
 
 const VERSION = 1;
 
@@ -34,7 +35,7 @@ export const headers = {
   inserted: {
     configure(config) {
       const { request, response } = decodeConfig(Config, config);
-      return Buffer.concat([u8(VERSION), changes(request), changes(response)]);
+      return configured('headers', Buffer.concat([u8(VERSION), changes(request), changes(response)]));
     },
   },
 } satisfies Builtin;

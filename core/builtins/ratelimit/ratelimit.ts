@@ -9,13 +9,13 @@ import { createHash } from 'node:crypto';
 import { appliesTo } from '../../config/attachment.ts';
 import { parseDuration } from '../../config/duration.ts';
 import type { RateLimit, RateLimitPolicySpec } from '../../config/kinds/rate-limit-policy.ts';
-import { compileRegex } from '../../config/regex.ts';
+import { compileRegex, type Pattern } from '../../config/regex.ts';
 import type { Resource } from '../../config/resource.ts';
 import type { Node } from '../../workload.ts';
 import type { Builtin, WorkloadPolicy } from '../builtin.ts';
+import { type Configured, configured } from '../configured.ts';
 import { list, sized, text, u8, u16 } from '../encoding.ts';
 import { matchesPattern } from '../foreign-pattern.ts';
-import { attachPatterns, type Pattern } from '../patterns.ts';
 import { ATTRIBUTE } from '../rbac/encoding.ts';
 import { type LimitSpec, limitFunctions } from './foreign-limit.ts';
 import { createBuckets, releaseDeadBuckets, TokenBuckets } from './shared-buckets.ts';
@@ -33,7 +33,6 @@ const SOURCES = {
 
 /** Which answers have x-ratelimit headers. */
 const TOLD = { nobody: 0, refused: 1, everybody: 2 } as const;
-const TOLD_AT = 2;
 
 type Policy = Resource<RateLimitPolicySpec>;
 type Key = NonNullable<RateLimit['by']>[number];
@@ -42,7 +41,6 @@ const standing = {
   scope: 'workload',
   kinds: ['RateLimitPolicy'],
   configure: (policies, node) => rateLimitConfig(policies('RateLimitPolicy'), node),
-  module: (configuration) => (configuration[TOLD_AT] === TOLD.everybody ? 'ratelimit-answers' : 'ratelimit'),
 } satisfies WorkloadPolicy;
 
 export const ratelimit = {
@@ -55,21 +53,21 @@ export const ratelimit = {
 } satisfies Builtin;
 
 /** The filter's configuration at this workload; null when no policy applies. */
-export function rateLimitConfig(policies: readonly Policy[], node: Node): Uint8Array | null {
+export function rateLimitConfig(policies: readonly Policy[], node: Node): Configured | null {
   const applying = policies.filter((policy) => appliesTo(policy, node));
   const limits = applying.flatMap((policy) => policy.spec.limits.map((limit) => ({ policy, limit })));
   if (limits.length === 0) return null;
   const json = Buffer.from(JSON.stringify(limits.map(({ policy, limit }) => forHost(policy, limit))));
   const patterns: Pattern[] = [];
-  const configuration = Buffer.concat([
+  const who = told(applying);
+  const bytes = Buffer.concat([
     u8(VERSION),
     u8(node.role === 'gateway' ? 1 : 0),
-    u8(told(applying)),
+    u8(who),
     sized(json),
     list(limits, ({ policy, limit }) => encode(policy, limit, patterns)),
   ]);
-  attachPatterns(configuration, patterns);
-  return configuration;
+  return configured(who === TOLD.everybody ? 'ratelimit-answers' : 'ratelimit', bytes, patterns);
 }
 
 /** One policy that wants every answer to tell is enough; nobody is told when all say so. */

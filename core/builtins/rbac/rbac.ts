@@ -6,6 +6,7 @@ import type { AuthorizationPolicySpec, AuthorizationRule } from '../../config/ki
 import type { Resource } from '../../config/resource.ts';
 import type { Node } from '../../workload.ts';
 import type { Builtin } from '../builtin.ts';
+import { type Configured, configured } from '../configured.ts';
 import { alternatives, conditionMatches, operationMatches, type Scope, settle, sourceMatches } from './conditions.ts';
 import { type EncodedPolicy, type EncodedRule, encodePolicies } from './encoding.ts';
 import { ROLE_KINDS, type RoleRules, roleRules } from './roles.ts';
@@ -32,7 +33,7 @@ export function authorizationConfig(
   policies: readonly Policy[],
   node: Node,
   rolesHere: () => RoleRules | null = () => null,
-): Uint8Array | null {
+): Configured | null {
   const all = policies.filter((policy) => appliesTo(policy, node));
   const enforced = all.filter((policy) => !isDryRun(policy));
   const tried = all.filter(isDryRun);
@@ -48,7 +49,7 @@ export function authorizationConfig(
     audit: encoded(enforced, 'AUDIT'),
   };
   if (Object.values(groups).every((group) => group.length === 0)) return null;
-  return encodePolicies(node.role === 'gateway', groups);
+  return configured('rbac', encodePolicies(node.role === 'gateway', groups));
 }
 
 /** As Go reads a boolean. */

@@ -1,7 +1,7 @@
 // What a foreign function is: one that guests call by name, beside those of the ABI. Types only. A few are the host's own
 // (host-foreign.ts); whoever runs guests injects the others, and the host knows none of them by name.
 
-import type { FilterStream } from '../../exchange/filter.ts';
+import type { FilterConfiguration, FilterStream } from '../../exchange/filter.ts';
 import type { Timers } from '../../timers.ts';
 import type { GuestMemory } from '../guest/memory.ts';
 import type { PluginSpec } from '../guest/spec.ts';
@@ -29,7 +29,7 @@ export interface ForeignContext {
   /** Null: there is no exchange, or none any more. */
   readonly stream: FilterStream | null;
   /** What the route says to this filter, if it says something. */
-  readonly config: Uint8Array | null;
+  readonly config: FilterConfiguration | null;
   /** Is told when the stream ends. Nothing else ends. */
   whenDone: Ending | null;
 }

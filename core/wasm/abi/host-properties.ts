@@ -57,7 +57,7 @@ export function propertyFunctions(vm: Instance): Record<string, HostFunction> {
 
 /** Of everything that a context may be asked for, also where it is no HTTP stream. */
 export function readerOf(path: string): (context: Context, node: Node) => Property {
-  if (path === FILTER_CONFIG) return (context) => context.config ?? undefined;
+  if (path === FILTER_CONFIG) return (context) => context.config?.bytes;
   const read = propertyReader(path);
   return (context, node) =>
     (context instanceof WasmConnection ? connectionProperty(path, context.owner.record) : undefined) ??

@@ -1,7 +1,7 @@
 // One running guest: its memory, its callbacks, and whose turn it is. Host functions ask it for the current context and
 // for room in the guest. It knows nothing of plugins' strategies: what a trap means is vm.ts's decision.
 
-import type { FilterStream } from '../../exchange/filter.ts';
+import type { FilterConfiguration, FilterStream } from '../../exchange/filter.ts';
 import { ABI_MARKERS, type AbiVersion, Status } from '../abi/abi.ts';
 import type { Ending, ForeignCaller, ForeignFunctions } from '../abi/foreign.ts';
 import { hostFunctions } from '../abi/host-table.ts';
@@ -22,7 +22,7 @@ export interface Context extends FuelPayer {
   readonly plugin: Plugin;
   readonly stream: FilterStream | null;
   /** This route's configuration, where the stream has one. */
-  readonly config: Uint8Array | null;
+  readonly config: FilterConfiguration | null;
   /** Is told when the stream ends. */
   whenDone: Ending | null;
 }

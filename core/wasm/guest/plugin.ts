@@ -1,7 +1,7 @@
 // A configured plugin in one shard: the FilterFactory that snapshots hold, and the root context that the guest knows.
 // It outlives its guest: after a trap the same plugin gets a root in the fresh instance.
 
-import type { FilterFactory, FilterStream, HttpFilter } from '../../exchange/filter.ts';
+import type { FilterConfiguration, FilterFactory, FilterStream, HttpFilter } from '../../exchange/filter.ts';
 import type { ConnectionOwner, NetworkFilterFactory } from '../../transport/network-filter.ts';
 import type { Ending } from '../abi/foreign.ts';
 import { CallTimes } from './call-times.ts';
@@ -42,7 +42,7 @@ export class Plugin implements FilterFactory, NetworkFilterFactory {
     this.root = new RootContext(this);
   }
 
-  open(stream: FilterStream, config: Uint8Array | null): HttpFilter {
+  open(stream: FilterStream, config: FilterConfiguration | null): HttpFilter {
     if (this.retired && !this.vm.plugins.has(this)) this.vm.readmit(this);
     const instance = this.vm.ready();
     if (instance === null || this.contextId === 0) return standIn(stream, this.spec.failStrategy);

@@ -1,6 +1,8 @@
 // What a plugin is made of: as configuration wants it, and as a shard is told once its code is there. Types, and the
 // limits where nobody names any.
 
+import type { FilterConfiguration } from '../../exchange/filter.ts';
+
 export type FailStrategy = 'FAIL_CLOSE' | 'FAIL_OPEN' | 'FAIL_RELOAD';
 export type PluginType = 'http' | 'network' | 'service';
 
@@ -27,8 +29,8 @@ export interface PluginConfig {
 
 export interface PluginSpec extends PluginConfig {
   readonly module: WebAssembly.Module;
-  /** Ours: may call our own host functions. */
-  readonly builtin: boolean;
+  /** Of one of ours, which may call what is injected for them: its configuration. Null: an installed plugin. */
+  readonly builtin: FilterConfiguration | null;
   /** A canary has accepted this very configuration already: it is configured in place, without a trial run. */
   readonly proven: boolean;
 }

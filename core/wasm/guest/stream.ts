@@ -2,7 +2,14 @@
 // knows by its number. Callbacks in the ABI's order; a trap in any of them is the virtual machine's affair.
 
 import type { BodyBuffer } from '../../exchange/body-buffer.ts';
-import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from '../../exchange/filter.ts';
+import type {
+  Direction,
+  FilterConfiguration,
+  FilterStream,
+  HttpFilter,
+  LocalReply,
+  Verdict,
+} from '../../exchange/filter.ts';
 import type { Head } from '../../http/head.ts';
 import { Timer, type TimerOwner } from '../../timers.ts';
 import type { Ending } from '../abi/foreign.ts';
@@ -36,7 +43,7 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
   readonly plugin: Plugin;
   /** Null once the exchange has ended. */
   stream: FilterStream | null;
-  readonly config: Uint8Array | null;
+  readonly config: FilterConfiguration | null;
   fuelSpent = 0;
   whenDone: Ending | null = null;
   private readonly instance: Instance;
@@ -53,7 +60,7 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
   private responseSeen = false;
   private ending: 'no' | 'waiting' | 'over' = 'no';
 
-  constructor(plugin: Plugin, instance: Instance, stream: FilterStream, config: Uint8Array | null) {
+  constructor(plugin: Plugin, instance: Instance, stream: FilterStream, config: FilterConfiguration | null) {
     this.plugin = plugin;
     this.instance = instance;
     this.stream = stream;

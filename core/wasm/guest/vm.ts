@@ -208,7 +208,7 @@ export class Vm {
         env,
         memoryBytes: limits.memoryPages * PAGE_BYTES,
         fuelPerCallback: limits.fuelPerCallback,
-        foreign: builtin ? this.host.foreign : NO_FUNCTIONS,
+        foreign: builtin === null ? NO_FUNCTIONS : this.host.foreign,
       });
     } catch (error) {
       if (error instanceof PluginRefused) throw error;

@@ -61,7 +61,7 @@ function rehearse(node: Node, module: WebAssembly.Module, configs: readonly Plug
   shared ??= createSharedMemory(1, DATA_BYTES);
   emptySharedMemory(shared);
   const memory = shared;
-  return configs.map((config) => canary(node, memory, { ...config, module, builtin: false, proven: true }));
+  return configs.map((config) => canary(node, memory, { ...config, module, builtin: null, proven: true }));
 }
 
 function canary(node: Node, shared: SharedMemory, spec: Parameters<WasmRuntime['configure']>[0]): string | null {

@@ -5,6 +5,7 @@ import { createBuiltinMemory, foreignFunctions } from '../../../core/builtins/bu
 import { callForeign, checkForeign, type ForeignRow, words } from '../wasm/abi/foreign-rows.ts';
 import { Calls } from '../wasm/calls.ts';
 import { guest } from '../wasm/guests.ts';
+import { plain } from '../wasm/harness.ts';
 
 const NOT_FOUND = 1;
 const BAD_ARGUMENT = 2;
@@ -30,7 +31,9 @@ const ROWS: Readonly<Record<string, ForeignRow>> = {
 };
 
 function opened(builtin: boolean): Calls {
-  return new Calls(guest({ pages: '80' }), undefined, { builtin }, null, { foreign });
+  return new Calls(guest({ pages: '80' }), undefined, { builtin: builtin ? plain(Buffer.alloc(0)) : null }, null, {
+    foreign,
+  });
 }
 
 test('there is a row for every function of the built-ins', () => {

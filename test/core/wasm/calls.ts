@@ -7,7 +7,7 @@ import type { RuntimeOptions, WasmRuntime } from '../../../core/wasm/guest/runti
 import type { PluginSpec } from '../../../core/wasm/guest/spec.ts';
 import { WasmStream } from '../../../core/wasm/guest/stream.ts';
 import { guest } from './guests.ts';
-import { type LogLine, runtimeFor, specFor, TestStream } from './harness.ts';
+import { type LogLine, plain, runtimeFor, specFor, TestStream } from './harness.ts';
 
 /** A pointer beyond every memory of these tests, and one that wraps around. */
 export const FAR = 0x7fff0000;
@@ -40,7 +40,7 @@ export class Calls {
     this.plugin = factory;
     this.instance = factory.vm.instance;
     this.stream = stream;
-    const filter = factory.open(stream, config);
+    const filter = factory.open(stream, config === null ? null : plain(config));
     if (!(filter instanceof WasmStream)) throw new Error('no stream');
     this.context = filter;
     this.table = hostFunctions(this.instance);

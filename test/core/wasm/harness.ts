@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import type { VerifiedToken } from '../../../core/builtins/authn/verified.ts';
 import type { Flag } from '../../../core/errors.ts';
 import type { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
-import type { Direction, FilterStream, LocalReply } from '../../../core/exchange/filter.ts';
+import type { Direction, FilterConfiguration, FilterStream, LocalReply } from '../../../core/exchange/filter.ts';
 import type { ExchangeRecord } from '../../../core/exchange/record.ts';
 import { Head } from '../../../core/http/head.ts';
 import { type RuntimeOptions, WasmRuntime } from '../../../core/wasm/guest/runtime.ts';
@@ -44,12 +44,17 @@ export function runtimeFor(options: Partial<RuntimeOptions> = {}): { runtime: Wa
   return { runtime, lines };
 }
 
+/** A configuration of these bytes alone. */
+export function plain(bytes: Uint8Array): FilterConfiguration {
+  return { bytes, patterns: [] };
+}
+
 export function specFor(bytes: Uint8Array, changes: Partial<PluginSpec> = {}): PluginSpec {
   return {
     name: 'test',
     digest: createHash('sha256').update(bytes).digest('hex'),
     module: new WebAssembly.Module(bytes),
-    builtin: false,
+    builtin: null,
     rootId: '',
     vmId: '',
     vmConfiguration: new Uint8Array(0),

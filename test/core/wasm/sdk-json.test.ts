@@ -4,11 +4,13 @@ import { describe, test } from 'node:test';
 
 import { compileFilter } from '../../../asbuild/compile.ts';
 import { FieldName, Head } from '../../../core/http/head.ts';
-import { runtimeFor, specFor, TestStream } from './harness.ts';
+import { plain, runtimeFor, specFor, TestStream } from './harness.ts';
 
 const FOUND = new FieldName('x-found');
 const entry = join(import.meta.dirname, '../../../filters/sdk/fixtures/json.ts');
-const spec = specFor(await compileFilter({ name: 'json', entry, runtime: 'minimal' }), { builtin: true });
+const spec = specFor(await compileFilter({ name: 'json', entry, runtime: 'minimal' }), {
+  builtin: plain(Buffer.alloc(0)),
+});
 const { runtime } = runtimeFor();
 
 /** What the filter found in the text. Throws what it refuses it for. */

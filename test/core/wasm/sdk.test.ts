@@ -7,7 +7,7 @@ import { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
 import type { FilterFactory } from '../../../core/exchange/filter.ts';
 import { FieldName, Head } from '../../../core/http/head.ts';
 import { Timers } from '../../../core/timers.ts';
-import { runtimeFor, specFor, TestStream } from './harness.ts';
+import { plain, runtimeFor, specFor, TestStream } from './harness.ts';
 
 const SDK = join(import.meta.dirname, '../../../filters/sdk');
 const AGENT = new FieldName('x-agent');
@@ -138,7 +138,7 @@ describe('a filter with state', () => {
 
   test('keeps each stream’s own, and each configuration’s', () => {
     const { runtime } = runtimeFor();
-    const spec = specFor(stateful, { builtin: true });
+    const spec = specFor(stateful, { builtin: plain(Buffer.alloc(0)) });
     const a = runtime.configure({ ...spec, configuration: Buffer.from('a:') });
     const b = runtime.configure({ ...spec, configuration: Buffer.from('grün:') });
     assert.deepEqual(run(a, '/1', 'abc', 'de'), ['a:/1', '5']);
@@ -164,7 +164,7 @@ describe('a filter with state', () => {
 
   test('a thousand configurations, one after the other, leave nothing behind', () => {
     const { runtime } = runtimeFor();
-    const spec = specFor(stateful, { builtin: true });
+    const spec = specFor(stateful, { builtin: plain(Buffer.alloc(0)) });
     runtime.configure({ ...spec, configuration: Buffer.from('stays') });
     const swap = (i: number): void => {
       const factory = runtime.configure({ ...spec, configuration: Buffer.from(`${i}${'x'.repeat(2000)}`) });

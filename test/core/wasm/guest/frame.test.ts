@@ -7,7 +7,7 @@ import type { FilterFactory } from '../../../../core/exchange/filter.ts';
 import { Head } from '../../../../core/http/head.ts';
 import { mapPairs } from '../../../../core/wasm/abi/header-map.ts';
 import type { PluginSpec } from '../../../../core/wasm/guest/spec.ts';
-import { type LogLine, runtimeFor, specFor, TestStream } from '../harness.ts';
+import { type LogLine, plain, runtimeFor, specFor, TestStream } from '../harness.ts';
 
 const FIXTURE = join(import.meta.dirname, '../../../../filters/sdk/fixtures/program.ts');
 const NAMES = ['cookie', 'Accept', 'accept', 'x-a', 'X-A', 'x-b', 'x-long', 'x-empty', 'set-cookie', 'user-agent'];
@@ -84,7 +84,7 @@ function run({ factory, lines }: Side, requestHead: Head, responseHead: Head, se
     direction: seed % 2 === 0 ? 'inbound' : 'outbound',
     responseHead,
   });
-  const filter = factory.open(stream, seed % 4 === 0 ? null : Buffer.alloc(seed % 5000, 'c'));
+  const filter = factory.open(stream, seed % 4 === 0 ? null : plain(Buffer.alloc(seed % 5000, 'c')));
   const request = filter.head('request', requestHead, true);
   stream.responseHead = responseHead;
   const response = filter.head('response', responseHead, true);

@@ -12,7 +12,7 @@ import { mapPairs } from '../../../../core/wasm/abi/header-map.ts';
 import { PluginRefused } from '../../../../core/wasm/guest/traps.ts';
 import { meter } from '../../../../core/wasm/meter/meter.ts';
 import { guest } from '../guests.ts';
-import { runtimeFor, specFor, TestStream } from '../harness.ts';
+import { plain, runtimeFor, specFor, TestStream } from '../harness.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..', '..');
 const FUEL = { start: 1_000_000, callback: 100_000, stream: 1_000_000, second: 10_000_000 };
@@ -74,7 +74,7 @@ suite('a metered guest in the host', () => {
 });
 
 suite('our filters do the same when they are metered', () => {
-  const teapot = faultConfig({ abort: { httpStatus: 418, percentage: { value: 100 } } });
+  const teapot = faultConfig({ abort: { httpStatus: 418, percentage: { value: 100 } } }).bytes;
 
   /** All that one exchange with a filter leaves behind. */
   const exchange = (bytes: Uint8Array<ArrayBuffer>, configured: Uint8Array) => {
@@ -88,7 +88,7 @@ suite('our filters do the same when they are metered', () => {
       const stream = new TestStream(request);
       const outcome: unknown[] = [];
       try {
-        const filter = runtime.configure(specFor(bytes, { configuration: configured })).open(stream, configured);
+        const filter = runtime.configure(specFor(bytes, { configuration: configured })).open(stream, plain(configured));
         outcome.push(filter.head('request', request, false));
         stream.responseHead = Head.response(200, [['server', 'x']]);
         outcome.push(filter.head('response', stream.responseHead, true));
@@ -118,9 +118,9 @@ suite('our filters do the same when they are metered', () => {
     for (const { name } of filters) {
       const bytes = new Uint8Array(readFileSync(join(OUT, `${name}.wasm`)));
       for (const configured of [teapot, Buffer.alloc(0), Buffer.from('[]')]) {
-        const plain = exchange(bytes, configured);
-        assert.deepEqual(exchange(meter(bytes).bytes, configured), plain, name);
-        if (name === 'fault' && configured === teapot) assert.equal(plain.replies[0].status, 418);
+        const unmetered = exchange(bytes, configured);
+        assert.deepEqual(exchange(meter(bytes).bytes, configured), unmetered, name);
+        if (name === 'fault' && configured === teapot) assert.equal(unmetered.replies[0].status, 418);
       }
     }
   });
