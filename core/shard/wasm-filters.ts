@@ -9,8 +9,8 @@ import { Isolation } from '../isolation/isolation.ts';
 import type { VirtualHost } from '../router/route.ts';
 import type { FilterSource } from '../snapshot/filters.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { NetworkFilterFactory } from '../tcp/network-filter.ts';
 import type { Timers } from '../timers.ts';
-import type { NetworkFilterFactory } from '../transport/network-filter.ts';
 import { type PluginStatus, WasmRuntime } from '../wasm/guest/runtime.ts';
 import {
   configKey,

@@ -5,7 +5,7 @@ import type { BuiltinName } from '../builtins/order.ts';
 import type { HTTPRoute } from '../config/kinds/virtual-service.ts';
 import type { FilterConfiguration, FilterFactory, ServicePlugin } from '../exchange/filter.ts';
 import { EMPTY_CHAIN, FilterChain } from '../exchange/filter-chain.ts';
-import type { NetworkFilterFactory } from '../transport/network-filter.ts';
+import type { NetworkFilterFactory } from '../tcp/network-filter.ts';
 import type { PluginConfig, PluginType } from '../wasm/guest/spec.ts';
 
 /** Gives filters their instances: equal configurations are the same filter. */

@@ -6,7 +6,7 @@ import type { JsonObject, Policies, RoutePolicy, WorkloadPolicy } from '../built
 import { configured } from '../builtins/configured.ts';
 import type { BuiltinName, ChainKind } from '../builtins/order.ts';
 import type { ServicePlugin } from '../exchange/filter.ts';
-import type { NetworkPlacement } from '../transport/network-filter.ts';
+import type { NetworkPlacement } from '../tcp/network-filter.ts';
 import type { PluginConfig } from '../wasm/guest/spec.ts';
 import type { Node } from '../workload.ts';
 import { type BuiltinSlot, type InsertedSlot, type PluginSlot, planChain } from './chain-plan.ts';

@@ -5,8 +5,8 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { ServicePlugin } from '../exchange/filter.ts';
 import type { HostTable } from '../router/hosts.ts';
 import type { VirtualHost } from '../router/route.ts';
+import type { NetworkPlacement } from '../tcp/network-filter.ts';
 import type { TelemetryPlan } from '../telemetry/plan.ts';
-import type { NetworkPlacement } from '../transport/network-filter.ts';
 
 export interface Snapshot {
   readonly revision: number;

@@ -3,9 +3,9 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import type { ListenerSpec } from '../shard/protocol.ts';
+import { filterConnection } from '../tcp/filtered-connection.ts';
+import type { NetworkFilterFactory } from '../tcp/network-filter.ts';
 import { nextConnectionId } from './connection-id.ts';
-import { filterConnection } from './filtered-socket.ts';
-import type { NetworkFilterFactory } from './network-filter.ts';
 import { type Protocol, protocolOf } from './protocol.ts';
 import { SocketTransport } from './socket-transport.ts';
 import type { Peer, Transport } from './transport.ts';

@@ -2,7 +2,7 @@
 
 import type { LocalReply } from '../../exchange/filter.ts';
 import { fieldAllowed } from '../../http/head.ts';
-import type { Side } from '../../transport/network-filter.ts';
+import type { Side } from '../../tcp/network-filter.ts';
 import { WasmConnection } from '../guest/connection.ts';
 import type { Instance } from '../guest/instance.ts';
 import { WasmStream } from '../guest/stream.ts';

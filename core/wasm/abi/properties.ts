@@ -6,7 +6,7 @@ import type { FilterStream } from '../../exchange/filter.ts';
 import type { ExchangeRecord } from '../../exchange/record.ts';
 import { hostPort, splitHostPort } from '../../host-port.ts';
 import { FieldName, type Head } from '../../http/head.ts';
-import type { ConnectionRecord } from '../../transport/network-filter.ts';
+import type { ConnectionRecord } from '../../tcp/connection.ts';
 import type { Node, Workload } from '../../workload.ts';
 import type { Plugin } from '../guest/plugin.ts';
 

@@ -2,7 +2,7 @@
 // moves the bytes calls it in the ABI's order; a trap in any callback is the virtual machine's affair.
 
 import type { BodyBuffer } from '../../exchange/body-buffer.ts';
-import type { ClosedBy, ConnectionOwner, NetworkFilter, Side } from '../../transport/network-filter.ts';
+import type { ClosedBy, ConnectionOwner, NetworkFilter, Side } from '../../tcp/network-filter.ts';
 import type { Ending } from '../abi/foreign.ts';
 import type { Callback, Context, Instance } from './instance.ts';
 import type { Plugin } from './plugin.ts';

@@ -2,7 +2,7 @@
 // It outlives its guest: after a trap the same plugin gets a root in the fresh instance.
 
 import type { FilterConfiguration, FilterFactory, FilterStream, HttpFilter } from '../../exchange/filter.ts';
-import type { ConnectionOwner, NetworkFilterFactory } from '../../transport/network-filter.ts';
+import type { ConnectionOwner, NetworkFilterFactory } from '../../tcp/network-filter.ts';
 import type { Ending } from '../abi/foreign.ts';
 import { CallTimes } from './call-times.ts';
 import { WasmConnection } from './connection.ts';

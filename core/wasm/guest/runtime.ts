@@ -4,8 +4,8 @@
 import { createHash, webcrypto } from 'node:crypto';
 import type { FilterFactory, ServicePlugin } from '../../exchange/filter.ts';
 import type { LogLevel } from '../../shard/protocol.ts';
+import type { NetworkFilterFactory } from '../../tcp/network-filter.ts';
 import { Timers } from '../../timers.ts';
-import type { NetworkFilterFactory } from '../../transport/network-filter.ts';
 import type { Node } from '../../workload.ts';
 import { GuestLog } from '../abi/abi.ts';
 import type { ForeignFunctions } from '../abi/foreign.ts';

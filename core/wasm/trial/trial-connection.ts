@@ -2,7 +2,8 @@
 // what would have reached the other side is kept.
 
 import { BodyBuffer } from '../../exchange/body-buffer.ts';
-import type { ConnectionOwner, ConnectionRecord, NetworkFilter, Side } from '../../transport/network-filter.ts';
+import type { ConnectionRecord } from '../../tcp/connection.ts';
+import type { ConnectionOwner, NetworkFilter, Side } from '../../tcp/network-filter.ts';
 import type { Plugin } from '../guest/plugin.ts';
 
 export class TrialConnection implements ConnectionOwner {

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { compileFilter } from '../../../asbuild/compile.ts';
 import { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
 import { FieldName, Head } from '../../../core/http/head.ts';
-import type { Side } from '../../../core/transport/network-filter.ts';
+import type { Side } from '../../../core/tcp/network-filter.ts';
 import type { UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../../../core/wasm/guest/upstreams.ts';
 import { recordFor, runtimeFor, specFor, TestStream } from './harness.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { ConnectionOwner } from '../../../../core/transport/network-filter.ts';
+import type { ConnectionOwner } from '../../../../core/tcp/network-filter.ts';
 import type { WasmConnection } from '../../../../core/wasm/guest/connection.ts';
 import { Calls } from '../calls.ts';
 import { env, guest } from '../guests.ts';

@@ -1,9 +1,9 @@
-// What a network filter is to a listener: it sees a connection's bytes before the HTTP codec does, and the codec's before
-// the client does. core/transport/filtered-socket.ts drives it, core/wasm implements it for proxy-wasm modules.
+// What a network filter is to a listener: it sees a connection's bytes before a codec does, and the codec's before the client
+// does. core/tcp/filtered-connection.ts drives it, core/wasm implements it for proxy-wasm modules.
 
 import type { BodyBuffer } from '../exchange/body-buffer.ts';
-import type { ExchangeRecord } from '../exchange/record.ts';
 import type { ListenerSpec } from '../shard/protocol.ts';
+import type { ConnectionRecord } from './connection.ts';
 
 /** Bytes from the client, or from the codec that stands for the upstream. */
 export type Side = 'downstream' | 'upstream';
@@ -20,7 +20,7 @@ export interface NetworkFilterFactory {
   connect(owner: ConnectionOwner): NetworkFilter | null;
 }
 
-/** One connection's passage through one filter. Callbacks come in the order of the ABI; done() exactly once, last. */
+/** One filter in one connection. Callbacks come in the order of the ABI; done() exactly once, last. */
 export interface NetworkFilter {
   /** True: it may go on. */
   opened(): boolean;
@@ -39,9 +39,6 @@ export interface ConnectionOwner {
   /** End the connection, after what has passed. */
   close(side: Side): void;
 }
-
-/** What is known of a connection before a request. */
-export type ConnectionRecord = Pick<ExchangeRecord, 'direction' | 'connection' | 'destinationPort'>;
 
 /** A filter's place in front of a listener's codec. */
 export interface NetworkPlacement {

@@ -6,16 +6,10 @@ import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { BodyBuffer } from '../exchange/body-buffer.ts';
 import type { ListenerSpec } from '../shard/protocol.ts';
-import type {
-  ClosedBy,
-  ConnectionOwner,
-  ConnectionRecord,
-  NetworkFilter,
-  NetworkFilterFactory,
-  Side,
-} from './network-filter.ts';
-import type { ConnectionFacts } from './transport.ts';
-import type { Wire } from './wire.ts';
+import type { ConnectionFacts } from '../transport/transport.ts';
+import type { Wire } from '../transport/wire.ts';
+import type { ConnectionRecord } from './connection.ts';
+import type { ClosedBy, ConnectionOwner, NetworkFilter, NetworkFilterFactory, Side } from './network-filter.ts';
 
 /** Bytes that one filter may hold of one side; then nothing more is taken until it lets go. */
 const MAX_HELD_BYTES = 1 << 20;
@@ -33,7 +27,7 @@ export function filterConnection(
   listener: ListenerSpec,
   id: number,
 ): Wire | null {
-  const filtered = new FilteredSocket(socket, listener, id);
+  const filtered = new FilteredConnection(socket, listener, id);
   if (!filtered.enter(filters)) {
     filtered.destroy();
     return null;
@@ -41,7 +35,7 @@ export function filterConnection(
   return filtered;
 }
 
-class FilteredSocket extends Duplex implements ConnectionFacts, Wire {
+class FilteredConnection extends Duplex implements ConnectionFacts, Wire {
   readonly id: number;
   readonly remoteAddress: string;
   readonly remotePort: number;
@@ -50,7 +44,7 @@ class FilteredSocket extends Duplex implements ConnectionFacts, Wire {
   readonly connecting = false;
   readonly record: ConnectionRecord;
   private readonly socket: Socket;
-  private readonly seats: Seat[] = [];
+  private readonly entered: FilterInConnection[] = [];
   private opened = false;
   /** Who ended it, once that is known. */
   private endedBy: ClosedBy = 'unknown';
@@ -89,20 +83,20 @@ class FilteredSocket extends Duplex implements ConnectionFacts, Wire {
   /** False: it is refused. */
   enter(filters: readonly NetworkFilterFactory[]): boolean {
     for (const factory of filters) {
-      const active = new Seat(this, this.seats.length);
+      const active = new FilterInConnection(this, this.entered.length);
       const filter = factory.connect(active);
       if (filter === null) {
         if (factory.failsOpen) continue;
         return false;
       }
       active.filter = filter;
-      this.seats.push(active);
+      this.entered.push(active);
     }
     this.open(0);
     return true;
   }
 
-  letGo(active: Seat, side: Side): void {
+  letGo(active: FilterInConnection, side: Side): void {
     if (this.destroyed) return;
     const flow = active[side];
     if (flow.running) {
@@ -142,19 +136,19 @@ class FilteredSocket extends Duplex implements ConnectionFacts, Wire {
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.mayWrite = done;
-    this.pass('upstream', this.seats.length - 1, chunk, false);
+    this.pass('upstream', this.entered.length - 1, chunk, false);
     this.writeMore();
   }
 
   override _final(done: (error?: Error | null) => void): void {
     this.ended('local');
     this.mayFinish = done;
-    this.pass('upstream', this.seats.length - 1, NOTHING, true);
+    this.pass('upstream', this.entered.length - 1, NOTHING, true);
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.ended('local');
-    for (const { filter } of this.seats) {
+    for (const { filter } of this.entered) {
       filter.closed('downstream', this.endedBy);
       filter.done();
     }
@@ -168,8 +162,8 @@ class FilteredSocket extends Duplex implements ConnectionFacts, Wire {
   }
 
   private open(from: number): void {
-    for (let index = from; index < this.seats.length; index++) {
-      const active = this.seats[index];
+    for (let index = from; index < this.entered.length; index++) {
+      const active = this.entered[index];
       active.downstream.running = true;
       const goesOn = active.filter.opened() || active.downstream.resumed;
       active.downstream.running = false;
@@ -187,8 +181,8 @@ class FilteredSocket extends Duplex implements ConnectionFacts, Wire {
   /** Bytes that have passed the filters before `from` go on, up to one that holds them, or out. */
   private pass(side: Side, from: number, bytes: Buffer, end: boolean): void {
     const step = side === 'downstream' ? 1 : -1;
-    for (let index = from; index >= 0 && index < this.seats.length; index += step) {
-      const active = this.seats[index];
+    for (let index = from; index >= 0 && index < this.entered.length; index += step) {
+      const active = this.entered[index];
       const flow = active[side];
       flow.held.append(bytes);
       flow.end ||= end;
@@ -224,7 +218,7 @@ class FilteredSocket extends Duplex implements ConnectionFacts, Wire {
     }
     if (bytes.length > 0) this.socket.write(bytes);
     if (!end) return;
-    for (const { filter } of this.seats) filter.closed('upstream', 'unknown');
+    for (const { filter } of this.entered) filter.closed('upstream', 'unknown');
     const finished = this.mayFinish;
     this.mayFinish = null;
     this.socket.end(() => finished?.());
@@ -232,7 +226,7 @@ class FilteredSocket extends Duplex implements ConnectionFacts, Wire {
 
   private takeMore(): void {
     if (!this.opened || this.destroyed) return;
-    if (this.seats.some(({ downstream }) => downstream.held.length > MAX_HELD_BYTES)) return;
+    if (this.entered.some(({ downstream }) => downstream.held.length > MAX_HELD_BYTES)) return;
     this.socket.resume();
     this.writeMore();
   }
@@ -240,7 +234,7 @@ class FilteredSocket extends Duplex implements ConnectionFacts, Wire {
   /** The codec may write again once the client, or the filter that holds, has room. */
   private writeMore(): void {
     const done = this.mayWrite;
-    if (done === null || this.seats.some(({ upstream }) => upstream.held.length > MAX_HELD_BYTES)) return;
+    if (done === null || this.entered.some(({ upstream }) => upstream.held.length > MAX_HELD_BYTES)) return;
     this.mayWrite = null;
     if (this.socket.writableNeedDrain) this.socket.once('drain', done);
     else done();
@@ -262,16 +256,16 @@ function flowing(): Flow {
 }
 
 /** One filter's place on one connection. */
-class Seat implements ConnectionOwner {
+class FilterInConnection implements ConnectionOwner {
   readonly index: number;
   filter!: NetworkFilter;
   readonly downstream = flowing();
   readonly upstream = flowing();
   /** It has not let the connection begin yet. */
   opening = false;
-  private readonly connection: FilteredSocket;
+  private readonly connection: FilteredConnection;
 
-  constructor(connection: FilteredSocket, index: number) {
+  constructor(connection: FilteredConnection, index: number) {
     this.connection = connection;
     this.index = index;
   }
