@@ -21,7 +21,7 @@ const MAY_IMPORT: readonly (readonly [string, readonly string[]])[] = [
       'core/wasm/',
       'core/exchange/',
       'core/http/',
-      'core/transport/',
+      'core/tcp/',
       'core/shard/protocol.ts',
       'core/errors.ts',
       'core/host-port.ts',
