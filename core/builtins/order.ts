@@ -1,6 +1,6 @@
-// The built-in filters in the order of a request: the one list of them. From it follow the chains, the names, what plugins
-// and FilterChains may do about each, and which modules are built. Constants only: the configuration and the build of
-// filters/ read it, and neither loads a built-in for that.
+// The built-in filters in the order of a request: the one list of them, from which follow names, chains, anchors and modules.
+// Constants only, for the configuration and the build of filters/ read it; builtins.ts puts the rooms behind the names.
+// Behind all of them come telemetry and retry, native stages that need no module and no place in a list.
 
 /** A listener's side of the mesh: at the server, at the client, or at the edge. */
 export type ChainKind = 'inbound' | 'outbound' | 'gateway';

@@ -4,6 +4,7 @@
 
 import type { ChainKind } from '../builtins/order.ts';
 import { INBOUND_RETRIES } from '../builtins/retry/policy.ts';
+import { telemetryAt } from '../builtins/telemetry/telemetry.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { DEFAULT_POLICY } from '../cluster/cluster.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
@@ -21,7 +22,6 @@ import { policiesIn } from './policies.ts';
 import { fullHost } from './routes.ts';
 import { collectServices, type MeshState, type Service, workloadEntries } from './services.ts';
 import type { Snapshot } from './snapshot.ts';
-import { telemetryAt } from './telemetry.ts';
 import { gatewayHosts, type HostCompiler, outboundHosts } from './virtual-hosts.ts';
 
 export interface Compiled {

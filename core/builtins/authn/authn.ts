@@ -1,7 +1,7 @@
 // RequestAuthentication -> the configuration of the authn filter: which rules apply to this workload, where each looks for
 // tokens, and what becomes of a token that holds. Little-endian:
 //
-//   u8 version (1) | u32 length | rules for the host, in JSON (tokens/rules.ts)
+//   u8 version (1) | u32 length | rules for the host, in JSON (rules.ts)
 //   list of headers that nobody but the filter writes | list of places | list of rules
 //   list    u16 count | item...
 //   place   u8 0 header, 1 parameter of the query, 2 cookie | text name | text prefix

@@ -1,9 +1,9 @@
 // RateLimitPolicy -> the configuration of the ratelimit filter: which limits apply to this workload, to which requests, and by
 // what each counts. Little-endian (encoding.ts has lists and texts):
 //
-//   u8 version (2) | u8 1 at a gateway | u8 who is told (TOLD) | u32 length | limits for the host, in JSON (wasm/foreign-limit.ts) | list of limits
+//   u8 version (2) | u8 1 at a gateway | u8 who is told (TOLD) | u32 length | limits for the host, in JSON (foreign-limit.ts) | list of limits
 //   limit   u32 size | u64 identity | list of methods | u8 0 no path, 1 exact, 2 prefix, 3 pattern (u16 and its text) | text path | list of keys
-//   key     u8 attribute (rbac-encoding.ts) | text name of a header or claim
+//   key     u8 attribute (../rbac/encoding.ts) | text name of a header or claim
 
 import { createHash } from 'node:crypto';
 import { appliesTo } from '../../config/attachment.ts';

@@ -1,14 +1,14 @@
 // Telemetry -> what a proxy does at the end of its exchanges. Merged as Istio does: the root namespace's resource, then that
 // of the workload's namespace, then the one that selects the workload; later ones win, metric by metric and tag by tag.
 
-import { appliesTo, ROOT_NAMESPACE } from '../config/attachment.ts';
-import type { AccessLogging, Metrics, TelemetrySpec } from '../config/kinds/telemetry.ts';
-import type { Resource } from '../config/resource.ts';
-import { conditionOf, printed } from '../expression/evaluate.ts';
-import { parseCondition, parseValue } from '../expression/parse.ts';
-import type { LogRule, MetricsView, TelemetryPlan, TelemetrySide } from '../telemetry/plan.ts';
-import { ALL_FAMILIES, HTTP_LABELS } from '../telemetry/statistics.ts';
-import type { Node } from '../workload.ts';
+import { appliesTo, ROOT_NAMESPACE } from '../../config/attachment.ts';
+import type { AccessLogging, Metrics, TelemetrySpec } from '../../config/kinds/telemetry.ts';
+import type { Resource } from '../../config/resource.ts';
+import { conditionOf, printed } from '../../expression/evaluate.ts';
+import { parseCondition, parseValue } from '../../expression/parse.ts';
+import type { LogRule, MetricsView, TelemetryPlan, TelemetrySide } from '../../telemetry/plan.ts';
+import { ALL_FAMILIES, HTTP_LABELS } from '../../telemetry/statistics.ts';
+import type { Node } from '../../workload.ts';
 
 type Policy = Resource<TelemetrySpec>;
 type Mode = 'CLIENT' | 'SERVER';

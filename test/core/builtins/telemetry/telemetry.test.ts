@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { decodeYaml } from '../../../core/config/decode.ts';
-import { isKind } from '../../../core/config/kind-names.ts';
-import type { ExchangeRecord } from '../../../core/exchange/record.ts';
-import { Head } from '../../../core/http/head.ts';
-import { telemetryAt } from '../../../core/snapshot/telemetry.ts';
-import { Metrics } from '../../../core/telemetry/metrics.ts';
-import { sideOf, type TelemetryPlan } from '../../../core/telemetry/plan.ts';
-import { Exposition } from '../../../core/telemetry/prometheus.ts';
-import { StatisticsRegistry } from '../../../core/telemetry/registry.ts';
-import { MAX_SETS } from '../../../core/telemetry/statistics.ts';
-import type { Node } from '../../../core/workload.ts';
-import { exchange, PRODUCTPAGE, REVIEWS } from './exchange-record.ts';
+import { telemetryAt } from '../../../../core/builtins/telemetry/telemetry.ts';
+import { decodeYaml } from '../../../../core/config/decode.ts';
+import { isKind } from '../../../../core/config/kind-names.ts';
+import type { ExchangeRecord } from '../../../../core/exchange/record.ts';
+import { Head } from '../../../../core/http/head.ts';
+import { Metrics } from '../../../../core/telemetry/metrics.ts';
+import { sideOf, type TelemetryPlan } from '../../../../core/telemetry/plan.ts';
+import { Exposition } from '../../../../core/telemetry/prometheus.ts';
+import { StatisticsRegistry } from '../../../../core/telemetry/registry.ts';
+import { MAX_SETS } from '../../../../core/telemetry/statistics.ts';
+import type { Node } from '../../../../core/workload.ts';
+import { exchange, PRODUCTPAGE, REVIEWS } from '../../telemetry/exchange-record.ts';
 
 const NODE: Node = {
   ...PRODUCTPAGE,
