@@ -1,4 +1,4 @@
-// `npm run check`: lint and format (Biome), types (tsc), the shape of the tree, the build. Runs all, then says which failed.
+// `npm run check`: lint and format (Biome), types (tsc), the shape of the tree and its figures, the build. Runs all, then says which failed.
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 
@@ -13,6 +13,7 @@ const steps: readonly (readonly [string, string, readonly string[]])[] = [
   ],
   ['types', bin('tsc'), ['-p', '.']],
   ['shape of the tree', process.execPath, ['--test', '--test-reporter=dot', 'test/architecture.test.ts']],
+  ['figures of the shape', process.execPath, ['scripts/shape/figures.ts']],
   ['build', process.execPath, ['scripts/build.ts']],
 ];
 

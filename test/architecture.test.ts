@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { join } from 'node:path';
 import { before, suite, test } from 'node:test';
+import { builtinFiles, count } from '../scripts/shape/builtin-files.ts';
 import { circles } from '../scripts/shape/graph.ts';
 import { type Import, ROOT, readTree, type Tree } from '../scripts/shape/imports.ts';
 
@@ -61,6 +62,7 @@ const ONLY_IN: Readonly<Record<string, string>> = { nats: 'bus/', assemblyscript
 /** The filter manager is Envoy's name for a thing, and no manager of anything else. */
 const HOMELESS = /^(utils?|helpers?|common|misc|managers?|.*[-.](utils?|helpers?)|(?!filter-).*[-.]manager|base|ctx)$/;
 const MOST_LINES = 400;
+const MOST_BUILTIN_FILES = 6;
 /** Folders whose files still name each other's types in a circle. It only gets shorter. */
 const STILL_CIRCLES = ['core/isolation/', 'core/wasm/'];
 
@@ -99,6 +101,12 @@ suite('the shape of the tree', () => {
     );
     const solved = STILL_CIRCLES.filter((folder) => !all.flat().some((file) => file.startsWith(folder)));
     assert.deepEqual(solved, [], 'folders without a circle leave the list');
+  });
+
+  test(`a new built-in filter is at most ${MOST_BUILTIN_FILES} files, of which two are outside of its rooms: its place and its name`, () => {
+    const [smallest] = builtinFiles({ sources, imports });
+    assert.deepEqual(smallest.outside, ['core/builtins/builtins.ts', 'core/builtins/order.ts']);
+    assert.ok(count(smallest) <= MOST_BUILTIN_FILES, [...smallest.rooms, ...smallest.outside].join());
   });
 
   test('only the bus imports nats, only the build of filters imports their compiler', () => {

@@ -1,0 +1,17 @@
+// The figures of the tree's shape, one a line, as `npm run check` prints them. What they may come to is asserted in
+// test/architecture.test.ts.
+import { builtinFiles, count } from './builtin-files.ts';
+import { readTree } from './imports.ts';
+
+const tree = await readTree();
+
+const [smallest, ...larger] = builtinFiles(tree);
+print(
+  'files that a new built-in touches',
+  `${count(smallest)} (as ${smallest.name}: ${smallest.rooms.length} in its two rooms, and ${smallest.outside.join(', ')})`,
+);
+print('files of the other built-ins', larger.map((one) => `${one.name} ${count(one)}`).join(', '));
+
+function print(what: string, figure: string): void {
+  process.stdout.write(`${what}: ${figure}\n`);
+}
