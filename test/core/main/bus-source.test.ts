@@ -3,16 +3,16 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { suite, type TestContext, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { digestOf } from '../../../bus/objects.ts';
-import type { Bus, Lease, ProxyStatus } from '../../../bus/types.ts';
+import type { Lease } from '../../../bus/types.ts';
 import { decodeYaml } from '../../../core/config/decode.ts';
 import { resourceKey } from '../../../core/config/resource.ts';
 import type { Node, WorkloadEndpoint } from '../../../core/workload.ts';
-import { type Mesh, startMesh } from '../../bus/harness.ts';
 import { denying } from '../../plugins/wat.ts';
 import { until } from '../../until.ts';
-import { type Bench, bench, GATEWAY, get, listen, portOf, reverseProxy, virtualService } from './harness.ts';
+import { onBus } from './bus-harness.ts';
+import { GATEWAY, get, listen, portOf, reverseProxy, virtualService } from './harness.ts';
 
 suite('a proxy on the bus', () => {
   test('runs each commit on every shard and acknowledges it with the time that took', async (t) => {
@@ -182,72 +182,6 @@ suite('the code of plugins', () => {
     assert.equal((await get(`${second.admin}/ready`)).body, 'LIVE\n');
   });
 });
-
-interface OnBus extends Bench {
-  readonly mesh: Mesh;
-  readonly control: Bus;
-  readonly statuses: readonly ProxyStatus[];
-  readonly leases: () => ReadonlyMap<string, Lease>;
-  /** Applies YAML as the control plane would; its revision. */
-  commit(yaml: string): Promise<number>;
-  commitRaw(upserts: readonly (readonly [string, unknown])[], removals?: readonly string[]): Promise<number>;
-}
-
-async function onBus(t: TestContext): Promise<OnBus> {
-  const mesh = await startMesh();
-  // Registered first, run last: proxies leave before the server goes.
-  const ends: (() => Promise<void>)[] = [];
-  const alone = await bench(t);
-  t.after(async () => {
-    for (const end of ends) await end();
-    await mesh.stop();
-  });
-  const control: Bus = await mesh.open('control');
-  const statuses: ProxyStatus[] = [];
-  let leases: ReadonlyMap<string, Lease> = new Map();
-  const following = [
-    await control.statuses.follow((status) => statuses.push(status)),
-    await control.leases.follow((current) => {
-      leases = current;
-    }),
-  ];
-  ends.push(async () => {
-    for (const each of following) await each.close();
-  });
-  const commitRaw: OnBus['commitRaw'] = async (upserts, removals = []) => {
-    const { revision: parent } = await control.config.load();
-    const { revision } = await control.config.commit({
-      parent,
-      author: 'test',
-      message: '',
-      upserts: upserts.map(([key, body]) => ({ key, body })),
-      removals,
-    });
-    return revision;
-  };
-  return {
-    ...alone,
-    mesh,
-    control,
-    statuses,
-    leases: () => leases,
-    commitRaw,
-    commit: (yaml) => {
-      const { resources, problems } = decodeYaml(yaml);
-      assert.deepEqual(problems, []);
-      return commitRaw(resources.map((resource) => [resourceKey(resource), resource]));
-    },
-    start: (options) =>
-      alone.start({
-        source: {
-          kind: 'bus',
-          bus: { servers: [mesh.server.url], name: 'proxy', ...mesh.server.credentials.proxy },
-        },
-        leaseTtlMs: 3_000,
-        ...options,
-      }),
-  };
-}
 
 function sidecar(service: string, port: number): Node {
   return {
