@@ -63,7 +63,10 @@ function pick(): Subject {
   };
   const cluster = new Cluster(spec, Math.random);
   cluster.setEndpoints(
-    Array.from({ length: 10 }, (_, i) => new Endpoint({ timers, dial: () => () => {} }, `127.0.0.${i + 2}`, 80)),
+    Array.from(
+      { length: 10 },
+      (_, i) => new Endpoint({ timers, expectedStreams: () => 1, dial: () => () => {} }, `127.0.0.${i + 2}`, 80),
+    ),
   );
   return {
     name: 'admit to one of 10 endpoints by least request',

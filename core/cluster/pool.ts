@@ -1,5 +1,5 @@
-// The connections of one shard to one endpoint: idle ones are reused last-in first-out, new ones are opened for who
-// waits, both within the cluster's limits. Knows nothing of HTTP: a codec says when a connection is available.
+// The connections of one shard to one endpoint. A request is given a stream on the connection that had room last; others are
+// opened for who waits, both within the cluster's limits. Knows nothing of HTTP: a connection says how many streams fit.
 
 import type { FailureCode } from '../errors.ts';
 import type { ClientConnection } from '../http/codec.ts';
@@ -30,8 +30,9 @@ export interface PoolEndpoint {
   hasFailed(): void;
 }
 
-/** Who wants a connection. Exactly one of the two is called, perhaps before `take` returns. */
+/** Who wants a stream. Exactly one of the two is called, perhaps before `take` returns. */
 export interface Waiter {
+  /** Opens one stream, before it returns. */
   connected(connection: ClientConnection): void;
   /** `text`: what the system said, for the log: 'connect ECONNREFUSED 127.0.0.1:9'. */
   failed(reason: FailureCode, text: string): void;
@@ -39,6 +40,8 @@ export interface Waiter {
 
 export interface PoolEnvironment {
   readonly timers: Timers;
+  /** Streams that a connection is counted on for, before it is there and says itself. */
+  expectedStreams(endpoint: PoolEndpoint): number;
   /** Opens a connection; calls one of the two once. Returns a function that gives up on it. */
   dial(
     endpoint: PoolEndpoint,
@@ -55,10 +58,13 @@ interface Pending {
 export class Pool {
   private readonly environment: PoolEnvironment;
   private readonly endpoint: PoolEndpoint;
-  private readonly idle: PooledConnection[] = [];
+  /** Connections that have room, or had it when they were last looked at; the last one is the next to be given. */
+  private readonly ready: PooledConnection[] = [];
   private readonly waiting: Pending[] = [];
   private readonly connecting = new Set<ConnectTimer>();
   private readonly open = new Set<PooledConnection>();
+  /** How many of `open` take no further stream, and are in nobody's way. */
+  private draining = 0;
   private retired = false;
 
   constructor(environment: PoolEnvironment, endpoint: PoolEndpoint) {
@@ -71,16 +77,18 @@ export class Pool {
   }
 
   get idleConnections(): number {
-    return this.idle.length;
+    return this.ready.filter(({ connection }) => connection.activeStreams === 0).length;
   }
 
   take(cluster: PoolCluster, waiter: Waiter): void {
-    while (this.idle.length > 0) {
-      const pooled = this.idle.pop()!;
-      this.environment.timers.silence(pooled.timer);
-      if (!pooled.connection.available) continue;
-      pooled.used(cluster);
-      waiter.connected(pooled.connection);
+    const { ready } = this;
+    while (ready.length > 0) {
+      const pooled = ready[ready.length - 1];
+      const { capacity } = pooled.connection;
+      // It stays ready as long as it has room for another one.
+      if (capacity < 2) this.withdraw(pooled);
+      if (capacity === 0) continue;
+      this.give(pooled, cluster, waiter);
       return;
     }
     const { policy } = cluster;
@@ -91,7 +99,7 @@ export class Pool {
     }
     this.waiting.push({ waiter, cluster });
     // By its own limits: who waits before it may be of a cluster that has reached a lower one.
-    if (this.waiting.length > this.connecting.size) this.dialWithin(cluster);
+    if (this.waiting.length > this.promised()) this.dialWithin(cluster);
   }
 
   /** The waiter lost interest. A connection that was opened for it becomes idle. */
@@ -103,7 +111,9 @@ export class Pool {
   /** The endpoint left the mesh: idle connections close now, busy ones and those on their way when nobody needs them. */
   retire(): void {
     this.retired = true;
-    for (const pooled of this.idle.splice(0)) pooled.close();
+    for (const pooled of [...this.ready]) {
+      if (pooled.connection.activeStreams === 0) this.close(pooled);
+    }
   }
 
   /** The endpoint is wanted again. */
@@ -114,7 +124,7 @@ export class Pool {
   destroy(): void {
     for (const attempt of this.connecting) attempt.abandon();
     this.connecting.clear();
-    for (const pooled of [...this.open]) pooled.close();
+    for (const { connection } of [...this.open]) connection.destroy();
   }
 
   private connect(cluster: PoolCluster): void {
@@ -129,10 +139,8 @@ export class Pool {
         attempt.abandon();
         this.endpoint.hasFailed();
         this.failWaiting(reason, text);
-        this.dialForWaiting();
-        return;
-      }
-      this.adopt(connection, cluster);
+      } else this.adopt(connection, cluster);
+      this.dialForWaiting();
     };
     this.connecting.add(attempt);
     this.environment.timers.arm(attempt.timer, cluster.policy.connectTimeoutMs);
@@ -146,81 +154,134 @@ export class Pool {
   private adopt(connection: ClientConnection, cluster: PoolCluster): void {
     const pooled = new PooledConnection(connection, cluster);
     this.open.add(pooled);
-    connection.onAvailable = () => this.release(pooled);
+    connection.onAvailable = () => this.offer(pooled);
+    connection.onDraining = () => this.drain(pooled);
     connection.onClosed = () => this.forget(pooled);
-    this.release(pooled);
+    this.offer(pooled);
   }
 
-  private release(pooled: PooledConnection): void {
-    if (!pooled.connection.available) return;
-    if (pooled.requests >= pooled.cluster.policy.maxRequestsPerConnection) {
-      pooled.close();
+  private give(pooled: PooledConnection, cluster: PoolCluster, waiter: Waiter): void {
+    this.environment.timers.silence(pooled.timer);
+    pooled.cluster = cluster;
+    pooled.requests++;
+    if (pooled.usedUp && pooled.ready) this.withdraw(pooled);
+    waiter.connected(pooled.connection);
+  }
+
+  /** It has room: who waits gets it, else it is kept. */
+  private offer(pooled: PooledConnection): void {
+    const { connection } = pooled;
+    while (connection.capacity > 0) {
+      if (pooled.usedUp) {
+        this.drain(pooled);
+        return;
+      }
+      const next = this.waiting.shift();
+      if (next === undefined) {
+        this.keep(pooled);
+        return;
+      }
+      this.give(pooled, next.cluster, next.waiter);
+    }
+  }
+
+  private keep(pooled: PooledConnection): void {
+    const idle = pooled.connection.activeStreams === 0;
+    if (idle && this.retired) {
+      this.close(pooled);
       return;
     }
-    const next = this.waiting.shift();
-    if (next !== undefined) {
-      pooled.used(next.cluster);
-      next.waiter.connected(pooled.connection);
+    if (!pooled.ready) {
+      pooled.ready = true;
+      this.ready.push(pooled);
+    }
+    if (idle) this.environment.timers.arm(pooled.timer, pooled.cluster.policy.idleTimeoutMs);
+  }
+
+  /** It is given no further stream, and another connection may take its place. It closes after its open ones. */
+  private drain(pooled: PooledConnection): void {
+    if (pooled.connection.activeStreams === 0) {
+      this.close(pooled);
       return;
     }
-    if (this.retired) {
-      pooled.close();
-      return;
-    }
-    this.idle.push(pooled);
-    this.environment.timers.arm(pooled.timer, pooled.cluster.policy.idleTimeoutMs);
+    if (pooled.draining) return;
+    pooled.draining = true;
+    this.draining++;
+    this.withdraw(pooled);
+    this.dialForWaiting();
+  }
+
+  private close(pooled: PooledConnection): void {
+    this.withdraw(pooled);
+    pooled.connection.destroy();
+  }
+
+  private withdraw(pooled: PooledConnection): void {
+    if (!pooled.ready) return;
+    pooled.ready = false;
+    const { ready } = this;
+    if (ready[ready.length - 1] === pooled) ready.pop();
+    else ready.splice(ready.indexOf(pooled), 1);
   }
 
   private forget(pooled: PooledConnection): void {
     this.open.delete(pooled);
+    if (pooled.draining) this.draining--;
     this.environment.timers.cancel(pooled.timer);
-    const index = this.idle.indexOf(pooled);
-    if (index >= 0) this.idle.splice(index, 1);
+    this.withdraw(pooled);
     this.dialForWaiting();
   }
 
+  /** Streams that connections on their way are counted on for. */
+  private promised(): number {
+    return this.connecting.size === 0 ? 0 : this.connecting.size * this.environment.expectedStreams(this.endpoint);
+  }
+
   /**
-   * A connection did not come: it was for one of those who wait, and where none is open everybody who has no other on its
+   * A connection did not come: it was for some of those who wait, and where none is open everybody who has no other on its
    * way had counted on it.
    */
   private failWaiting(reason: FailureCode, text: string): void {
-    const lost = this.open.size > 0 ? 1 : Math.max(1, this.waiting.length - this.connecting.size);
+    const without = Math.max(1, this.waiting.length - this.promised());
+    const lost =
+      this.open.size > this.draining ? Math.min(without, this.environment.expectedStreams(this.endpoint)) : without;
     for (const { waiter } of this.waiting.splice(0, lost)) waiter.failed(reason, text);
   }
 
-  /** A place became free, or a connection that somebody counted on did not come. */
+  /** A place became free, or a connection did not bring what somebody had counted on. */
   private dialForWaiting(): void {
     const first = this.waiting[0];
-    if (first !== undefined && this.waiting.length > this.connecting.size) this.dialWithin(first.cluster);
+    if (first !== undefined && this.waiting.length > this.promised()) this.dialWithin(first.cluster);
   }
 
   private dialWithin(cluster: PoolCluster): void {
-    if (this.open.size + this.connecting.size < cluster.policy.maxConnections) this.connect(cluster);
+    const taken = this.open.size - this.draining + this.connecting.size;
+    if (taken < cluster.policy.maxConnections) this.connect(cluster);
   }
 }
 
 class PooledConnection implements TimerOwner {
   readonly timer = new Timer(this);
   readonly connection: ClientConnection;
+  /** Who was given it last. */
   cluster: PoolCluster;
+  /** Streams that it was given. */
   requests = 0;
+  /** It is among the ready ones. */
+  ready = false;
+  draining = false;
 
   constructor(connection: ClientConnection, cluster: PoolCluster) {
     this.connection = connection;
     this.cluster = cluster;
   }
 
-  used(cluster: PoolCluster): void {
-    this.cluster = cluster;
-    this.requests++;
+  get usedUp(): boolean {
+    return this.requests >= this.cluster.policy.maxRequestsPerConnection;
   }
 
   /** Idle for too long. */
   expired(): void {
-    this.close();
-  }
-
-  close(): void {
     this.connection.destroy();
   }
 }

@@ -11,6 +11,8 @@ import type { Head } from './head.ts';
 export type Codecs = Readonly<Record<Protocol, Codec>>;
 
 export interface Codec {
+  /** Streams that a connection to an upstream is counted on for, before it is there and says itself. */
+  readonly expectedStreams: number;
   /** Reads requests from an accepted connection and gives them to `handler`, until it closes. */
   serve(transport: Transport, handler: ServerHandler, options: ServerOptions): ServerConnection;
   /** Sends requests over a connection to an upstream. */
@@ -108,13 +110,18 @@ export interface ServerConnection {
 
 /** A client-side codec bound to one connection. */
 export interface ClientConnection {
-  /** Opens the next stream. HTTP/1: only when `available`. */
+  /** Opens a stream. Throws when there is no room for one: no pool may do that. */
   open(receiver: Receiver): UpstreamStream;
-  /** True when a stream may be opened now. */
-  readonly available: boolean;
+  /** Streams that may be opened now beside those that are. HTTP/1: 1 or 0. */
+  readonly capacity: number;
   readonly activeStreams: number;
-  /** Called when `available` turned true after a stream ended. */
+  /** Called when `capacity` has grown, as after a stream has ended. */
   onAvailable: (() => void) | null;
+  /**
+   * Called once, when the peer takes no further stream while open ones go on (HTTP/2: GOAWAY). `capacity` stays 0, and the
+   * connection closes after its last stream. Never with HTTP/1.
+   */
+  onDraining: (() => void) | null;
   /** Called once, when the connection is no more. */
   onClosed: (() => void) | null;
   destroy(): void;

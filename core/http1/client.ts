@@ -20,6 +20,7 @@ export class Http1ClientConnection
   readonly transport: Transport;
   readonly finEndsAll = false;
   onAvailable: (() => void) | null = null;
+  onDraining: (() => void) | null = null;
   onClosed: (() => void) | null = null;
   private readonly options: ClientOptions;
   private readonly reader: MessageReader;
@@ -38,17 +39,17 @@ export class Http1ClientConnection
     transport.start(this);
   }
 
-  get available(): boolean {
-    return this.stream === null && this.keepAlive && !this.closed && this.transport.writable;
+  get capacity(): number {
+    return this.stream === null && this.keepAlive && !this.closed && this.transport.writable ? 1 : 0;
   }
 
   get activeStreams(): number {
     return this.stream === null ? 0 : 1;
   }
 
-  /** Opens the one stream. Throws when the connection is not `available`: no pool may do that. */
+  /** Opens the one stream. */
   open(receiver: Receiver): UpstreamStream {
-    if (!this.available) throw new Error('an HTTP/1 connection was opened while it is in use or closed');
+    if (this.capacity === 0) throw new Error('an HTTP/1 connection was opened while it is in use or closed');
     this.interim = 0;
     this.stream = new ClientStream(this, receiver, this.requests++ > 0);
     return this.stream;

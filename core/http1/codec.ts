@@ -5,6 +5,7 @@ import { Http1ClientConnection } from './client.ts';
 import { Http1ServerConnection } from './server.ts';
 
 export const http1: Codec = {
+  expectedStreams: 1,
   serve: (transport, handler, options) => new Http1ServerConnection(transport, handler, options),
   connect: (transport, options) => new Http1ClientConnection(transport, options),
 };

@@ -206,6 +206,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
   private pools(dialer: Dialer): PoolEnvironment {
     return {
       timers: this.timers,
+      expectedStreams: ({ address, port }) => this.codecs[protocolTo(address, port)].expectedStreams,
       dial: ({ address, port }, opened, failed) => {
         const codec = this.codecs[protocolTo(address, port)];
         return dialer.dial(address, port, (transport) => opened(codec.connect(transport, CLIENT_OPTIONS)), failed);

@@ -20,7 +20,7 @@ export function dryRun(resources: ReadonlyMap<string, Resource>): Problem[] {
   timers.stop();
   try {
     for (const node of [nominal('sidecar', {}), nominal('gateway', gatewayLabels(resources))]) {
-      const pools = { timers, dial: () => () => {} };
+      const pools = { timers, expectedStreams: () => 1, dial: () => () => {} };
       const compiler = new Compiler(
         node,
         {

@@ -146,7 +146,7 @@ export function endpointsOf(count: number): Endpoint[] {
   timers.stop();
   return Array.from(
     { length: count },
-    (_, i) => new Endpoint({ timers, dial: () => () => {} }, `127.0.0.${i + 2}`, 80),
+    (_, i) => new Endpoint({ timers, expectedStreams: () => 1, dial: () => () => {} }, `127.0.0.${i + 2}`, 80),
   );
 }
 

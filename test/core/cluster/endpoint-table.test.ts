@@ -9,7 +9,7 @@ function table() {
   const timers = new Timers(10, () => now);
   timers.stop();
   const inUse = new Set<Endpoint>();
-  const endpoints = new EndpointTable({ timers, dial: () => () => {} }, () => inUse);
+  const endpoints = new EndpointTable({ timers, expectedStreams: () => 1, dial: () => () => {} }, () => inUse);
   return {
     endpoints,
     inUse,

@@ -1,97 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Cluster, type ClusterPolicy, type ClusterSpec, DEFAULT_POLICY } from '../../../core/cluster/cluster.ts';
-import { Endpoint } from '../../../core/cluster/endpoint.ts';
-import type { Waiter } from '../../../core/cluster/pool.ts';
-import type { ClientConnection } from '../../../core/http/codec.ts';
-import { Timers } from '../../../core/timers.ts';
-
-/** A connection without a socket: the pool is about when, not about bytes. */
-class Wire {
-  id = 0;
-  remoteAddress = '127.0.0.1';
-  remotePort = 1;
-  localAddress = '127.0.0.1';
-  localPort = 2;
-  memo: unknown = null;
-  available = true;
-  activeStreams = 0;
-  destroyed = false;
-  onAvailable: (() => void) | null = null;
-  onClosed: (() => void) | null = null;
-  open(): never {
-    throw new Error('the pool opens no stream');
-  }
-  destroy(): void {
-    if (this.destroyed) return;
-    this.destroyed = true;
-    this.available = false;
-    this.onClosed?.();
-  }
-  busy(): void {
-    this.available = false;
-  }
-  done(): void {
-    this.available = true;
-    this.onAvailable?.();
-  }
-}
-
-function bench(policy: Partial<ClusterPolicy> = {}) {
-  let now = 0;
-  const timers = new Timers(10, () => now);
-  const dials: { opened(wire: Wire): void; failed(text: string): void; abandoned: boolean }[] = [];
-  const endpoint = new Endpoint(
-    {
-      timers,
-      dial(_endpoint, opened, failed) {
-        const dial = { opened: (wire: Wire) => opened(wire as ClientConnection), failed, abandoned: false };
-        dials.push(dial);
-        return () => {
-          dial.abandoned = true;
-        };
-      },
-    },
-    '127.0.0.1',
-    80,
-  );
-  const spec: ClusterSpec = {
-    name: 'outbound|80||a',
-    kind: 'outbound',
-    service: 'a',
-    port: 80,
-    subset: '',
-    labels: {},
-    policy: { ...DEFAULT_POLICY, ...policy },
-    dns: [],
-    rule: '',
-  };
-  const cluster = new Cluster(spec, Math.random);
-  const outcomes: string[] = [];
-  const waiter = (name: string): Waiter & { wire: Wire | null } => ({
-    wire: null,
-    connected(connection) {
-      this.wire = connection as unknown as Wire;
-      this.wire.busy();
-      outcomes.push(`${name} connected`);
-    },
-    failed(reason, text) {
-      outcomes.push(`${name} ${reason} ${text}`.trim());
-    },
-  });
-  return {
-    endpoint,
-    cluster,
-    dials,
-    outcomes,
-    waiter,
-    timers,
-    at(ms: number) {
-      now = ms;
-      timers.advance();
-    },
-  };
-}
+import { Cluster, DEFAULT_POLICY } from '../../../core/cluster/cluster.ts';
+import { bench, Wire } from './pool-rig.ts';
 
 test('an idle connection is taken before another is opened, the last used first', () => {
   const { endpoint, cluster, dials, outcomes, waiter, timers } = bench();
@@ -108,6 +18,12 @@ test('an idle connection is taken before another is opened, the last used first'
   assert.equal(c.wire, second);
   assert.equal(dials.length, 2);
   assert.deepEqual(outcomes, ['a connected', 'b connected', 'c connected']);
+  endpoint.pool.take(cluster, waiter('d'));
+  second.done();
+  first.done();
+  const e = waiter('e');
+  endpoint.pool.take(cluster, e);
+  assert.equal(e.wire, first);
   timers.stop();
 });
 

@@ -10,7 +10,7 @@ function bench(answer: () => Promise<readonly string[]>, refused: (address: stri
   timers.stop();
   let asked = 0;
   const resolver = new Resolver(
-    (address, port) => new Endpoint({ timers, dial: () => () => {} }, address, port),
+    (address, port) => new Endpoint({ timers, expectedStreams: () => 1, dial: () => () => {} }, address, port),
     refused,
     () => {
       asked++;

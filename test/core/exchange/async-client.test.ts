@@ -21,6 +21,7 @@ after(() => timers.stop());
 
 const POOL: PoolEnvironment = {
   timers,
+  expectedStreams: () => http1.expectedStreams,
   dial: ({ address, port }, opened, failed) =>
     new Dialer('', new Peers()).dial(
       address,

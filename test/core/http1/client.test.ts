@@ -10,7 +10,7 @@ test('requests follow each other on one connection, each known as the first or a
     const answer = new Recorded();
     const stream = connection.open(answer);
     assert.equal(stream.reused, n > 1);
-    assert.deepEqual([stream.sent, stream.answered, connection.available], [false, false, false]);
+    assert.deepEqual([stream.sent, stream.answered, connection.capacity], [false, false, 0]);
     stream.writeHead(Head.request('GET', 'app:80', `/${n}`, [['X-A', 'b']]), true);
     await peer.untilText(`GET /${n} HTTP/1.1\r\nHost: app:80\r\nX-A: b\r\n\r\n`);
     assert.equal(stream.sent, true);
@@ -19,7 +19,7 @@ test('requests follow each other on one connection, each known as the first or a
     await available;
     assert.equal(stream.answered, true);
     assert.deepEqual([answer.head!.status, answer.fields, answer.body], [200, [['Server', 'x']], 'hello']);
-    assert.deepEqual([connection.available, connection.activeStreams], [true, 0]);
+    assert.deepEqual([connection.capacity, connection.activeStreams], [1, 0]);
   }
 });
 
@@ -93,7 +93,7 @@ test('answers end by length, chunks with trailers, close, or at once for HEAD, 2
     await settled(answer);
     await new Promise(setImmediate);
     assert.deepEqual([answer.body, answer.head!.contentLength, answer.reset], [body, length, null], text);
-    assert.equal(connection.available, goesOn, text);
+    assert.equal(connection.capacity, goesOn ? 1 : 0, text);
     if (text.includes('X-T')) assert.deepEqual(answer.trailers, [['X-T', '1']]);
   }
 });
@@ -109,7 +109,7 @@ test('a body without framing ends when the connection does', async (t) => {
     await settled(answer);
     assert.deepEqual([answer.body, answer.head!.contentLength, answer.reset], ['all', -1, null]);
     await closed;
-    assert.equal(connection.available, false);
+    assert.equal(connection.capacity, 0);
   }
 });
 
@@ -129,7 +129,7 @@ test('bytes on an idle connection close it', async (t) => {
   const closed = new Promise<void>((resolve) => (connection.onClosed = resolve));
   peer.send('HTTP/1.1 408 Request Timeout\r\n\r\n');
   await closed;
-  assert.equal(connection.available, false);
+  assert.equal(connection.capacity, 0);
 });
 
 test('bytes after an answer are never taken for the answer to the next request', async (t) => {
@@ -167,9 +167,9 @@ test('an answer may come before the request is finished; the connection is used 
   await peer.untilText('abc');
   peer.send('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
   await settled(answer);
-  assert.deepEqual([answer.ended, connection.available, connection.activeStreams, offered], [true, false, 1, 0]);
+  assert.deepEqual([answer.ended, connection.capacity, connection.activeStreams, offered], [true, 0, 1, 0]);
   stream.writeData(Buffer.from('def'), true);
-  assert.deepEqual([connection.available, offered], [true, 1]);
+  assert.deepEqual([connection.capacity, offered], [1, 1]);
   await peer.untilText('abcdef');
 });
 
@@ -219,7 +219,7 @@ test('a reset by the owner closes the connection and tells the owner nothing', a
   await peer.untilText('\r\n\r\n');
   stream.reset();
   stream.reset();
-  assert.equal(connection.available, false);
+  assert.equal(connection.capacity, 0);
   await closed;
   assert.deepEqual([answer.reset, answer.ended], [null, false]);
   assert.throws(() => connection.open(answer), /in use or closed/);

@@ -190,7 +190,7 @@ for (const [what, body] of BODIES) {
     await settled(answer);
     assert.equal(answer.head?.status, 200);
     assert.equal(answer.reset, 'protocol_error');
-    assert.equal(connection.available, false);
+    assert.equal(connection.capacity, 0);
     await peer.until(({ closed, ended }) => closed || ended);
   });
 }
@@ -246,7 +246,7 @@ for (const [what, bytes, reason = 'protocol_error'] of RESPONSES) {
     await settled(answer);
     assert.equal(answer.reset, reason);
     assert.equal(answer.head, null);
-    assert.equal(connection.available, false);
+    assert.equal(connection.capacity, 0);
     await peer.until(({ closed, ended }) => closed || ended);
   });
 }

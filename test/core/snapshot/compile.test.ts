@@ -54,7 +54,8 @@ function compilerFor(of: Node): Compiler {
     {
       endpoint(address, port, workload) {
         const key = hostPort(address, port);
-        const endpoint = known.get(key) ?? new Endpoint({ timers, dial: () => () => {} }, address, port);
+        const endpoint =
+          known.get(key) ?? new Endpoint({ timers, expectedStreams: () => 1, dial: () => () => {} }, address, port);
         endpoint.workload = workload;
         known.set(key, endpoint);
         return endpoint;

@@ -102,7 +102,9 @@ test('a connection that is no HTTP goes from a listener to an endpoint of its cl
     },
     Math.random,
   );
-  cluster.setEndpoints([new Endpoint({ timers, dial: () => () => {} }, '127.0.0.1', upstream.port)]);
+  cluster.setEndpoints([
+    new Endpoint({ timers, expectedStreams: () => 1, dial: () => () => {} }, '127.0.0.1', upstream.port),
+  ]);
   const ends: number[][] = [];
   const environment: ConnectionEnvironment = {
     route: () => cluster,
