@@ -19,14 +19,27 @@ export class BodyBuffer {
     return whole;
   }
 
-  /** Replaces `remove` bytes at `start` by `data`; a start at or past the end appends, (0, 0) prepends. */
+  /**
+   * Replaces `remove` bytes at `start` by `data`; a start at or past the end appends, (0, 0) prepends. `data` is the body's
+   * from then on.
+   */
   splice(start: number, remove: number, data: Uint8Array): void {
-    const whole = this.bytes();
-    const from = Math.min(start, whole.length);
-    const to = Math.min(from + remove, whole.length);
-    const next = Buffer.concat([whole.subarray(0, from), data, whole.subarray(to)]);
-    this.chunks = next.length === 0 ? [] : [next];
-    this.length = next.length;
+    const put = Buffer.from(data.buffer, data.byteOffset, data.length);
+    const whole = start === 0 && remove >= this.length ? EMPTY : this.bytes();
+    const parts = [whole.subarray(0, start), put, whole.subarray(start + remove)];
+    this.chunks = parts.filter(({ length }) => length > 0);
+    this.length = this.chunks.reduce((sum, { length }) => sum + length, 0);
+  }
+
+  /** The bytes from `start` on, in memory of their own. */
+  copy(start: number): Buffer<ArrayBuffer> {
+    const own = Buffer.allocUnsafeSlow(this.length - start);
+    let at = -start;
+    for (const chunk of this.chunks) {
+      if (at + chunk.length > 0) chunk.copy(own, Math.max(at, 0), Math.max(-at, 0));
+      at += chunk.length;
+    }
+    return own;
   }
 
   /** Hands over the first `count` bytes, and keeps the rest. */
@@ -45,3 +58,5 @@ export class BodyBuffer {
     return whole;
   }
 }
+
+const EMPTY = Buffer.alloc(0);

@@ -5,14 +5,30 @@ import type { VerifiedToken } from '../builtins/authn/verified.ts';
 import { type Flag, flagBit } from '../errors.ts';
 import { BodyBuffer } from '../exchange/body-buffer.ts';
 import type { Direction, FilterStream, HttpFilter, LocalReply, Verdict } from '../exchange/filter.ts';
-import type { ExchangeRecord } from '../exchange/record.ts';
 import type { Head } from '../http/head.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
-import type { Changes, ToIsolate } from './messages.ts';
-import { type Facts, HeadCopy, type LaterFacts, ownBytes, unpackToken } from './packing.ts';
+import type {
+  BodyEvent,
+  Changes,
+  HeadEvent,
+  MessageChanges,
+  Opening,
+  Properties,
+  StreamEvent,
+  TrailersEvent,
+} from './messages.ts';
+import {
+  bufferOf,
+  HeadCopy,
+  type LaterFacts,
+  learnFacts,
+  ownBytes,
+  type RecordCopy,
+  unpackRecord,
+  unpackToken,
+} from './packing.ts';
 
-type Of<T extends ToIsolate['type']> = Extract<ToIsolate, { type: T }>;
-type Place = 'requestHead' | 'responseHead' | 'requestTrailers' | 'responseTrailers';
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Where its exchanges' effects go. */
 export interface Outward {
@@ -26,55 +42,47 @@ export class ExchangeCopy implements FilterStream, TimerOwner {
   readonly record: RecordCopy;
   readonly state: Written;
   filter!: HttpFilter;
+  token: VerifiedToken | null;
   private readonly outward: Outward;
-  private readonly heads: Record<Place, HeadCopy | null>;
-  private readonly bodies: Record<Direction, Spliced | null> = { request: null, response: null };
+  private readonly request = new MessageCopy();
+  private readonly response = new MessageCopy();
   /** The direction whose callback runs. */
   private handling: Direction | null = null;
   /** It was asked for within that very callback. */
   private goesOn = false;
-  private resumed: Direction[] = [];
-  private closing = false;
-  private reply: LocalReply | null = null;
-  private flags: Flag[] = [];
-  private routeCacheCleared = false;
+  private wishes: Mutable<Changes> = {};
   private over = false;
   private readonly timer = new Timer(this);
-  token: VerifiedToken | null;
 
-  constructor(opened: Of<'open'>, outward: Outward) {
-    this.number = opened.stream;
+  constructor(number: number, { facts, request, state, token }: Opening, outward: Outward) {
+    this.number = number;
     this.outward = outward;
-    this.heads = {
-      requestHead: new HeadCopy(opened.request),
-      responseHead: null,
-      requestTrailers: null,
-      responseTrailers: null,
-    };
-    this.record = new RecordCopy(opened.facts, this.heads);
-    this.state = new Written(opened.state ?? []);
-    this.token = opened.token === null ? null : unpackToken(opened.token);
+    const head = new HeadCopy(request);
+    this.request.head = head;
+    this.record = unpackRecord(facts, head.head);
+    this.state = new Written(state);
+    this.token = token === null ? null : unpackToken(token);
   }
 
   get requestHead(): Head {
-    return this.heads.requestHead!.head;
+    return this.request.head!.head;
   }
   get responseHead(): Head | null {
-    return this.heads.responseHead?.head ?? null;
+    return this.record.responseHead;
   }
   get requestTrailers(): Head | null {
-    return this.heads.requestTrailers?.head ?? null;
+    return this.request.trailers?.head ?? null;
   }
   get responseTrailers(): Head | null {
-    return this.heads.responseTrailers?.head ?? null;
+    return this.record.responseTrailers;
   }
 
   body(direction: Direction): BodyBuffer | null {
-    return this.bodies[direction];
+    return this[direction].body;
   }
 
   /** An event of the exchange. True: the filter holds the message. */
-  show(event: Of<'head'> | Of<'body'> | Of<'trailers'>): boolean {
+  show(event: StreamEvent): boolean {
     this.handling = event.direction;
     this.goesOn = false;
     const verdict =
@@ -83,36 +91,41 @@ export class ExchangeCopy implements FilterStream, TimerOwner {
     return verdict === 'pause' && !this.goesOn;
   }
 
-  private head(event: Of<'head'>): Verdict {
-    this.learn(event.facts);
-    for (const [name, value] of event.state ?? []) this.state.learn(name, value);
-    if (event.request !== null) this.heads.requestHead = new HeadCopy(event.request);
-    const { direction, end, head } = event;
-    if (direction === 'request') return this.filter.head('request', this.requestHead, end);
-    if (head !== null) this.heads.responseHead = new HeadCopy(head);
-    return this.filter.head('response', this.responseHead!, end);
+  private head({ end, response }: HeadEvent): Verdict {
+    if (response === null) return this.filter.head('request', this.requestHead, end);
+    const { head, request, facts, state } = response;
+    learnFacts(this.record, facts);
+    this.state.learn(state);
+    if (request !== null) {
+      this.request.head = new HeadCopy(request);
+      this.record.requestHead = this.requestHead;
+    }
+    const copy = new HeadCopy(head);
+    this.response.head = copy;
+    this.record.responseHead = copy.head;
+    return this.filter.head('response', copy.head, end);
   }
 
-  private bytes({ direction, bytes, end }: Of<'body'>): Verdict {
-    const body = this.bodies[direction] ?? new Spliced();
-    body.append(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
-    this.bodies[direction] = body;
+  private bytes({ bytes, end }: BodyEvent): Verdict {
+    const direction = this.handling!;
+    const message = this[direction];
+    message.body ??= new Spliced();
+    const { body } = message;
+    body.append(bufferOf(bytes));
     return this.filter.body(direction, body, end);
   }
 
-  private last({ direction, trailers, facts }: Of<'trailers'>): Verdict {
-    this.learn(facts);
+  private last({ trailers, facts }: TrailersEvent): Verdict {
+    learnFacts(this.record, facts);
     const copy = new HeadCopy(trailers);
-    if (direction === 'request') {
-      this.heads.requestTrailers = copy;
-      return this.filter.trailers('request', copy.head);
-    }
-    this.heads.responseTrailers = copy;
-    return this.filter.trailers('response', copy.head);
+    const direction = this.handling!;
+    this[direction].trailers = copy;
+    if (direction === 'response') this.record.responseTrailers = copy.head;
+    return this.filter.trailers(direction, copy.head);
   }
 
-  done(facts: LaterFacts): void {
-    this.learn(facts);
+  done(facts: LaterFacts | null): void {
+    if (facts !== null) learnFacts(this.record, facts);
     this.gone();
   }
 
@@ -124,63 +137,33 @@ export class ExchangeCopy implements FilterStream, TimerOwner {
   }
 
   /** What the filter did since the last call. `passing`: the direction whose message it has just let go. */
-  changes(passing: Direction | null = null): Changes | null {
-    const { heads, resumed } = this;
-    const goes = (direction: Direction): boolean => passing === direction || resumed.includes(direction);
-    const changes: Changes = {
-      requestHead: heads.requestHead!.changes(),
-      responseHead: heads.responseHead?.changes() ?? null,
-      requestTrailers: heads.requestTrailers?.changes() ?? null,
-      responseTrailers: heads.responseTrailers?.changes() ?? null,
-      requestBody: goes('request') ? this.letGo('request') : null,
-      responseBody: goes('response') ? this.letGo('response') : null,
-      resume: resumed,
-      close: this.closing,
-      reply: this.reply,
-      flags: this.flags,
-      clearRouteCache: this.routeCacheCleared,
-      state: this.state.written(),
-    };
-    if (isNothing(changes)) return null;
-    this.resumed = [];
-    this.flags = [];
-    this.reply = null;
-    this.closing = false;
-    this.routeCacheCleared = false;
-    return changes;
-  }
-
-  private letGo(direction: Direction): Uint8Array | null {
-    const body = this.bodies[direction];
-    this.bodies[direction] = null;
-    return body?.changed === true ? ownBytes(body.take()) : null;
-  }
-
-  private learn(facts: LaterFacts | null): void {
-    if (facts !== null) Object.assign(this.record, facts);
-  }
-
-  private ask(): void {
-    if (this.handling === null && !this.over) this.outward.asked(this);
+  changes(passing: Direction | null): Changes | null {
+    const changes = this.wishes;
+    this.wishes = {};
+    const request = this.request.changes(passing === 'request');
+    const response = this.response.changes(passing === 'response');
+    const state = this.state.written();
+    if (request !== null) changes.request = request;
+    if (response !== null) changes.response = response;
+    if (state !== null) changes.state = state;
+    return orNothing(changes);
   }
 
   // What the filter asks for.
 
   resume(direction: Direction): void {
     if (this.handling === direction) this.goesOn = true;
-    else this.resumed.push(direction);
-    this.ask();
+    else this[direction].resumed = true;
+    this.ask({});
   }
 
   close(): void {
-    this.closing = true;
-    this.ask();
+    this.ask({ close: true });
   }
 
   localReply(reply: LocalReply): void {
     const { body } = reply;
-    this.reply = { ...reply, body: typeof body === 'string' ? body : ownBytes(body) };
-    this.ask();
+    this.ask({ reply: { ...reply, body: typeof body === 'string' ? body : ownBytes(body) } });
   }
 
   resumeAfter(ms: number): void {
@@ -193,14 +176,17 @@ export class ExchangeCopy implements FilterStream, TimerOwner {
   }
 
   clearRouteCache(): void {
-    this.routeCacheCleared = true;
-    this.ask();
+    this.ask({ clearRouteCache: true });
   }
 
   addFlag(flag: Flag): void {
-    this.flags.push(flag);
     this.record.flags |= flagBit(flag);
-    this.ask();
+    this.ask({ flags: [...(this.wishes.flags ?? []), flag] });
+  }
+
+  private ask(wish: Changes): void {
+    Object.assign(this.wishes, wish);
+    if (this.handling === null && !this.over) this.outward.asked(this);
   }
 
   // A chain's affairs: the filter that would use these is the one in the shard.
@@ -209,21 +195,33 @@ export class ExchangeCopy implements FilterStream, TimerOwner {
   resumeReading(): void {}
 }
 
-function isNothing(changes: Changes): boolean {
-  return (
-    changes.requestHead === null &&
-    changes.responseHead === null &&
-    changes.requestTrailers === null &&
-    changes.responseTrailers === null &&
-    changes.requestBody === null &&
-    changes.responseBody === null &&
-    changes.resume.length === 0 &&
-    !changes.close &&
-    changes.reply === null &&
-    changes.flags.length === 0 &&
-    !changes.clearRouteCache &&
-    changes.state === null
-  );
+function orNothing<T extends object>(changes: T): T | null {
+  return Object.keys(changes).length === 0 ? null : changes;
+}
+
+/** What is there of one direction. */
+class MessageCopy {
+  head: HeadCopy | null = null;
+  trailers: HeadCopy | null = null;
+  body: Spliced | null = null;
+  /** The filter lets go what it holds. */
+  resumed = false;
+
+  changes(passes: boolean): MessageChanges | null {
+    const { head, trailers, body, resumed } = this;
+    const changes: Mutable<MessageChanges> = {};
+    const headChanges = head?.changes();
+    const trailersChanges = trailers?.changes();
+    if (headChanges != null) changes.head = headChanges;
+    if (trailersChanges != null) changes.trailers = trailersChanges;
+    if (resumed) changes.resume = true;
+    this.resumed = false;
+    if (body !== null && (resumed || passes)) {
+      if (body.changed) changes.body = body.copy(0);
+      this.body = null;
+    }
+    return orNothing(changes);
+  }
 }
 
 /** A body that knows whether it is still what came. */
@@ -240,13 +238,13 @@ class Spliced extends BodyBuffer {
 class Written extends Map<string, Uint8Array> {
   private fresh: Map<string, Uint8Array> | null = null;
 
-  constructor(known: readonly (readonly [string, Uint8Array])[]) {
+  constructor(known: Properties | null) {
     super();
-    for (const [name, value] of known) this.learn(name, value);
+    this.learn(known);
   }
 
-  learn(name: string, value: Uint8Array): void {
-    super.set(name, value);
+  learn(known: Properties | null): void {
+    for (const [name, value] of known ?? []) super.set(name, value);
   }
 
   override set(name: string, value: Uint8Array): this {
@@ -255,58 +253,9 @@ class Written extends Map<string, Uint8Array> {
     return super.set(name, value);
   }
 
-  written(): Changes['state'] {
-    if (this.fresh === null) return null;
-    const state = [...this.fresh];
+  written(): Properties | null {
+    const { fresh } = this;
     this.fresh = null;
-    return state;
-  }
-}
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
-/** The record as the shard last told of it, with the heads as they are here. */
-class RecordCopy implements ExchangeRecord {
-  declare readonly direction: Facts['direction'];
-  declare readonly connection: Facts['connection'];
-  declare readonly protocol: string;
-  declare readonly startTime: number;
-  declare readonly originalPath: string | null;
-  declare readonly requestId: string;
-  declare readonly source: Facts['source'];
-  declare readonly sourcePrincipal: string;
-  declare readonly requestEndMs: number;
-  declare readonly responseStartMs: number;
-  declare readonly durationMs: number;
-  declare readonly upstreamServiceMs: number;
-  declare readonly bytesReceived: number;
-  declare readonly bytesSent: number;
-  declare readonly responseCode: number;
-  declare readonly responseCodeDetails: string;
-  declare flags: number;
-  declare readonly routeName: string;
-  declare readonly clusterName: string;
-  declare readonly upstreamHost: string;
-  declare readonly upstreamLocalAddress: string;
-  declare readonly upstreamTransportFailure: string;
-  declare readonly attempts: number;
-  declare readonly destination: Facts['destination'];
-  declare readonly destinationService: string;
-  declare readonly destinationPort: number;
-  private readonly heads: Readonly<Record<Place, HeadCopy | null>>;
-
-  constructor(facts: Facts, heads: Readonly<Record<Place, HeadCopy | null>>) {
-    this.heads = heads;
-    Object.assign(this as Mutable<Facts>, facts);
-  }
-
-  get requestHead(): Head | null {
-    return this.heads.requestHead?.head ?? null;
-  }
-  get responseHead(): Head | null {
-    return this.heads.responseHead?.head ?? null;
-  }
-  get responseTrailers(): Head | null {
-    return this.heads.responseTrailers?.head ?? null;
+    return fresh === null ? null : [...fresh];
   }
 }

@@ -8,21 +8,15 @@ import type { Link } from './link.ts';
 import type { ThreadStatus } from './messages.ts';
 import { IsolatedStream } from './stream.ts';
 
-/** Which filters a thread has to know that takes the place of another. */
-interface Register {
-  introduce(): void;
-  leave(): void;
-}
-
 export class IsolatedFilter implements FilterFactory {
   readonly name: string;
   readonly number: number;
   readonly spec: PluginSpec;
   readonly wants: FilterFactory['wants'];
   /** Events that the module has a callback for; what it has none for needs no thread. */
-  readonly sees: Readonly<Record<Direction, { readonly head: boolean; readonly trailers: boolean }>>;
-  /** The threads know it. */
-  known = false;
+  readonly sees: Readonly<Record<Direction, { readonly head: boolean; readonly trailers: boolean }>> & {
+    readonly end: boolean;
+  };
   retired = false;
   streams = 0;
   /** Threads that it lost. */
@@ -30,27 +24,29 @@ export class IsolatedFilter implements FilterFactory {
   /** How it fares, by thread. */
   readonly reports = new Map<number, ThreadStatus>();
   private readonly links: readonly Link[];
-  private readonly register: Register;
+  /** Those that the threads know, by number. */
+  private readonly known: Map<number, IsolatedFilter>;
   private next = 0;
 
-  constructor(number: number, spec: PluginSpec, links: readonly Link[], register: Register) {
+  constructor(number: number, spec: PluginSpec, links: readonly Link[], known: Map<number, IsolatedFilter>) {
     this.number = number;
     this.name = spec.name;
     this.spec = spec;
     this.links = links;
-    this.register = register;
+    this.known = known;
     this.wants = wantsOf(spec.module);
     const has = new Set(WebAssembly.Module.exports(spec.module).map(({ name }) => name));
     const seen = (direction: Direction) => ({
       head: has.has(`proxy_on_${direction}_headers`),
       trailers: has.has(`proxy_on_${direction}_trailers`),
     });
-    this.sees = { request: seen('request'), response: seen('response') };
+    const end = has.has('proxy_on_done') || has.has('proxy_on_log');
+    this.sees = { request: seen('request'), response: seen('response'), end };
   }
 
   open(stream: FilterStream, config: FilterConfiguration | null): HttpFilter {
     // A request that began before the plugin was let go may come to it only now.
-    if (!this.known) this.introduce();
+    if (!this.known.has(this.number)) this.introduce();
     this.streams++;
     return new IsolatedStream(this, this.leastBusy(), stream, config?.bytes ?? null);
   }
@@ -61,8 +57,7 @@ export class IsolatedFilter implements FilterFactory {
   }
 
   introduce(): void {
-    this.known = true;
-    this.register.introduce();
+    this.known.set(this.number, this);
     for (const link of this.links) link.post({ type: 'configure', plugin: this.number, spec: this.spec });
   }
 
@@ -72,8 +67,7 @@ export class IsolatedFilter implements FilterFactory {
   }
 
   private leave(): void {
-    this.known = false;
-    this.register.leave();
+    this.known.delete(this.number);
     for (const link of this.links) link.post({ type: 'retire', plugin: this.number });
   }
 

@@ -33,10 +33,7 @@ export class Isolation {
     // Views into larger memory would take that along to the threads.
     const { configuration, vmConfiguration } = spec;
     const own = { ...spec, configuration: ownBytes(configuration), vmConfiguration: ownBytes(vmConfiguration) };
-    const filter = new IsolatedFilter(++this.lastNumber, own, this.links, {
-      introduce: () => this.filters.set(filter.number, filter),
-      leave: () => this.filters.delete(filter.number),
-    });
+    const filter = new IsolatedFilter(++this.lastNumber, own, this.links, this.filters);
     filter.introduce();
     return filter;
   }

@@ -8,8 +8,9 @@ import type { LogLevel } from '../shard/protocol.ts';
 import { mayCall, nothingKnown } from '../wasm/abi/host-calls.ts';
 import type { PluginSpec } from '../wasm/guest/spec.ts';
 import type { GiveUp, UpstreamFailure, UpstreamResponse, Upstreams } from '../wasm/guest/upstreams.ts';
+import { BatchedPort } from './batched-port.ts';
 import type { FromIsolate, ThreadStatus, ToIsolate } from './messages.ts';
-import { ownBytes, packHead, unpackHead } from './packing.ts';
+import { packWhole, unpackWhole } from './packing.ts';
 import type { IsolatedStream } from './stream.ts';
 
 /** Bytes, and events of streams, that wait for one thread on behalf of one shard. */
@@ -39,11 +40,8 @@ export class Link {
   readonly thread: number;
   readonly streams = new Map<number, IsolatedStream>();
   private readonly environment: LinkEnvironment;
-  private port!: MessagePort;
+  private port!: BatchedPort<ToIsolate>;
   private readonly calls = new Map<number, GiveUp>();
-  private outbox: ToIsolate[] = [];
-  private handed: ArrayBuffer[] = [];
-  private turn: NodeJS.Immediate | null = null;
   private waitingBytes = 0;
   private waitingEvents = 0;
   private readonly complaints = new Set<string>();
@@ -56,15 +54,10 @@ export class Link {
     this.open();
   }
 
-  /** `bytes`: memory that the message hands over. */
-  post(message: ToIsolate, bytes: ArrayBuffer | null = null): void {
-    this.outbox.push(message);
-    if (bytes !== null) this.handed.push(bytes);
-    // What this turn of the event loop brought goes in one message.
-    this.turn ??= setImmediate(() => {
-      this.turn = null;
-      this.flush();
-    });
+  post(message: ToIsolate): void {
+    // A body goes as it is, and not as a copy: only the thread has any use for it.
+    if (message.type === 'body') this.port.hand(message.bytes);
+    this.port.post(message);
   }
 
   /** An event of `size` bytes may be posted: it is answered by a verdict. False: too much waits there already. */
@@ -85,19 +78,19 @@ export class Link {
 
   stop(): void {
     this.stopped = true;
-    if (this.turn !== null) clearImmediate(this.turn);
     this.port.close();
     this.drop();
   }
 
   private open(): void {
     const { port1, port2 } = new MessageChannel();
-    this.port = port1;
+    const port = new BatchedPort<ToIsolate>(port1);
+    this.port = port;
     port1.on('message', (messages: FromIsolate[]) => {
-      if (port1 === this.port) for (const message of messages) this.receive(message);
+      if (port === this.port) for (const message of messages) this.receive(message);
     });
     port1.on('close', () => {
-      if (port1 === this.port && !this.stopped) this.lost();
+      if (port === this.port && !this.stopped) this.lost();
     });
     // The shard does not live for this.
     port1.unref();
@@ -107,6 +100,7 @@ export class Link {
 
   /** The thread has ended. */
   private lost(): void {
+    this.port.close();
     const streams = this.drop();
     this.environment.lost(this.thread);
     this.open();
@@ -116,21 +110,11 @@ export class Link {
   private drop(): IsolatedStream[] {
     const streams = [...this.streams.values()];
     this.streams.clear();
-    this.outbox = [];
-    this.handed = [];
     this.waitingBytes = 0;
     this.waitingEvents = 0;
     for (const giveUp of this.calls.values()) giveUp();
     this.calls.clear();
     return streams;
-  }
-
-  private flush(): void {
-    const { outbox, handed } = this;
-    if (outbox.length === 0) return;
-    this.outbox = [];
-    this.handed = [];
-    this.port.postMessage(outbox, handed);
   }
 
   private receive(message: FromIsolate): void {
@@ -162,18 +146,9 @@ export class Link {
     if (found === null) this.refuse(message, nothingKnown(upstream));
     else if (!mayCall(by, found)) this.refuse(message, `"${upstream}" is not among the upstreams of the plugin`);
     else {
-      const { head, body, trailers, timeoutMs } = message;
-      const request = {
-        plugin: name,
-        head: unpackHead(head),
-        body,
-        trailers: trailers === null ? null : unpackHead(trailers),
-        timeoutMs,
-      };
-      this.calls.set(
-        call,
-        found.call(request, (outcome) => this.answer(call, outcome)),
-      );
+      const request = { plugin: name, timeoutMs: message.timeoutMs, ...unpackWhole(message.request) };
+      const giveUp = found.call(request, (outcome) => this.answer(call, outcome));
+      this.calls.set(call, giveUp);
     }
   }
 
@@ -193,9 +168,8 @@ export class Link {
       this.post({ type: 'answer', call, outcome });
       return;
     }
-    const { head, trailers } = outcome;
-    const body = ownBytes(outcome.body);
-    const packed = { head: packHead(head), body, trailers: trailers === null ? null : packHead(trailers) };
-    this.post({ type: 'answer', call, outcome: packed }, body.buffer);
+    const packed = packWhole(outcome);
+    this.port.hand(packed.body);
+    this.post({ type: 'answer', call, outcome: packed });
   }
 }

@@ -11,7 +11,7 @@ import type { PluginSpec } from '../wasm/guest/spec.ts';
 import type { RestartReason } from '../wasm/guest/traps.ts';
 import type { SharedMemory } from '../wasm/shared/shared-memory.ts';
 import type { Node } from '../workload.ts';
-import type { Facts, HeadChanges, LaterFacts, PackedHead, PackedToken } from './packing.ts';
+import type { Facts, HeadChanges, LaterFacts, PackedHead, PackedToken, PackedWhole } from './packing.ts';
 
 /** Piscina task data: what a thread is born with. */
 export interface IsolateStart {
@@ -48,53 +48,58 @@ export type IsolateNews =
 export type ToIsolate =
   | { readonly type: 'configure'; readonly plugin: number; readonly spec: PluginSpec }
   | { readonly type: 'retire'; readonly plugin: number }
-  | {
-      readonly type: 'open';
-      readonly stream: number;
-      readonly plugin: number;
-      /** This route's configuration. */
-      readonly config: Uint8Array | null;
-      readonly facts: Facts;
-      readonly request: PackedHead;
-      readonly token: PackedToken | null;
-      readonly state: Properties | null;
-    }
   | StreamEvent
-  | { readonly type: 'done'; readonly stream: number; readonly facts: LaterFacts }
+  /** Facts: for a filter that has anything to say at the end. */
+  | { readonly type: 'done'; readonly stream: number; readonly facts: LaterFacts | null }
   | { readonly type: 'answer'; readonly call: number; readonly outcome: CallOutcome };
 
-/** Each is answered by one verdict. `size`: what it weighs while it waits, in bytes. */
-export type StreamEvent =
-  | {
-      readonly type: 'head';
-      readonly stream: number;
-      readonly direction: Direction;
-      readonly size: number;
-      /** Null: the request as the stream was opened with. */
-      readonly head: PackedHead | null;
-      /** With a response: the request, when it has changed since. */
-      readonly request: PackedHead | null;
-      readonly end: boolean;
-      readonly facts: LaterFacts | null;
-      readonly state: Properties | null;
-    }
-  | {
-      readonly type: 'body';
-      readonly stream: number;
-      readonly direction: Direction;
-      readonly size: number;
-      /** What the filter has not been shown yet. */
-      readonly bytes: Uint8Array;
-      readonly end: boolean;
-    }
-  | {
-      readonly type: 'trailers';
-      readonly stream: number;
-      readonly direction: Direction;
-      readonly size: number;
-      readonly trailers: PackedHead;
-      readonly facts: LaterFacts;
-    };
+/** Each is answered by one verdict. */
+export type StreamEvent = AnyEvent & (HeadEvent | BodyEvent | TrailersEvent);
+
+export interface AnyEvent {
+  readonly stream: number;
+  readonly direction: Direction;
+  /** What it weighs while it waits, in bytes. */
+  readonly size: number;
+  /** With the first event of a stream. */
+  readonly opening: Opening | null;
+}
+
+export interface Opening {
+  readonly plugin: number;
+  /** This route's configuration. */
+  readonly config: Uint8Array | null;
+  readonly facts: Facts;
+  readonly request: PackedHead;
+  readonly token: PackedToken | null;
+  readonly state: Properties | null;
+}
+
+export interface HeadEvent {
+  readonly type: 'head';
+  readonly end: boolean;
+  /** Null: it is the request's, as the stream was opened with. */
+  readonly response: {
+    readonly head: PackedHead;
+    /** When it has changed since. */
+    readonly request: PackedHead | null;
+    readonly facts: LaterFacts;
+    readonly state: Properties | null;
+  } | null;
+}
+
+export interface BodyEvent {
+  readonly type: 'body';
+  /** What the filter has not been shown yet. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly end: boolean;
+}
+
+export interface TrailersEvent {
+  readonly type: 'trailers';
+  readonly trailers: PackedHead;
+  readonly facts: LaterFacts;
+}
 
 export type FromIsolate =
   | {
@@ -115,9 +120,7 @@ export type FromIsolate =
       readonly upstream: string;
       /** Of the plugin that calls: core/wasm/guest/spec.ts. */
       readonly mayCall: readonly string[] | null;
-      readonly head: PackedHead;
-      readonly body: Uint8Array;
-      readonly trailers: PackedHead | null;
+      readonly request: PackedWhole;
       readonly timeoutMs: number;
     }
   | { readonly type: 'give-up'; readonly call: number }
@@ -130,23 +133,23 @@ export type ThreadStatus = Omit<PluginStatus, 'name' | 'digest' | 'configuration
 /** Set by proxy_set_property. */
 export type Properties = readonly (readonly [string, Uint8Array])[];
 
-/** What a filter did to its exchange since the last message about it. */
+/** What a filter did to its exchange since the last message about it: nothing is there for what it left alone. */
 export interface Changes {
-  readonly requestHead: HeadChanges | null;
-  readonly responseHead: HeadChanges | null;
-  readonly requestTrailers: HeadChanges | null;
-  readonly responseTrailers: HeadChanges | null;
-  /** What is to go on, of a message that the filter lets go, in place of what it was shown; null: the same. */
-  readonly requestBody: Uint8Array | null;
-  readonly responseBody: Uint8Array | null;
-  readonly resume: readonly Direction[];
-  readonly close: boolean;
-  readonly reply: LocalReply | null;
-  readonly flags: readonly Flag[];
-  readonly clearRouteCache: boolean;
-  readonly state: Properties | null;
+  readonly request?: MessageChanges;
+  readonly response?: MessageChanges;
+  readonly close?: true;
+  readonly reply?: LocalReply;
+  readonly flags?: readonly Flag[];
+  readonly clearRouteCache?: true;
+  readonly state?: Properties;
 }
 
-export type CallOutcome =
-  | { readonly head: PackedHead; readonly body: Uint8Array; readonly trailers: PackedHead | null }
-  | { readonly failure: string };
+export interface MessageChanges {
+  readonly head?: HeadChanges;
+  readonly trailers?: HeadChanges;
+  /** What is to go on, of a message that the filter lets go, in place of what it was shown. */
+  readonly body?: Uint8Array<ArrayBuffer>;
+  readonly resume?: true;
+}
+
+export type CallOutcome = PackedWhole | { readonly failure: string };

@@ -1,68 +1,85 @@
-// Exchanges as plain data, for a thread that shares nothing with the shard: heads as lists of their fields, what was done
-// to a copy as a difference that the original can follow, and the record's facts.
+// Exchanges as plain data, for a thread that shares nothing with the shard: heads as lists, what was done to a copy as a
+// difference that the original can follow, and the record's facts. Values stand in a fixed order with no names beside them:
+// most of what a request cost on its way to a thread were the names.
 
 import { strictObject } from '../builtins/authn/strict-json.ts';
 import { VerifiedToken } from '../builtins/authn/verified.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
 import { Head } from '../http/head.ts';
+import type { ConnectionFacts } from '../transport/transport.ts';
 
-export interface PackedHead {
-  /** name, value, name, value, ... in the order of the head's indexes; name '' = removed. */
-  readonly fields: string[];
-  readonly method: string;
-  readonly scheme: Head['scheme'];
-  readonly path: string;
-  readonly authority: string;
-  readonly status: number;
-  readonly contentLength: number;
-}
+/** What a head has beside its fields. Method, path and authority are '' in a response. */
+type Line = readonly [
+  method: string,
+  scheme: Head['scheme'],
+  path: string,
+  authority: string,
+  status: number,
+  contentLength: number,
+];
+const LINE = 6;
+
+/** Fields as name, value, name, value, ... in the order of the head's indexes; name '' = removed. */
+export type PackedHead = readonly [...Line, ...fields: string[]];
 
 export function packHead(head: Head): PackedHead {
-  const { size, method, status } = head;
-  const fields: string[] = new Array(size * 2);
+  const { size, method } = head;
+  const request = method !== '';
+  const [path, authority] = request ? [head.path, head.authority] : ['', ''];
+  const packed: [...Line, ...string[]] = [method, head.scheme, path, authority, head.status, head.contentLength];
   for (let i = 0; i < size; i++) {
     const name = head.nameAt(i);
-    fields[i * 2] = name;
-    fields[i * 2 + 1] = name === '' ? '' : head.valueAt(i);
+    packed.push(name, name === '' ? '' : head.valueAt(i));
   }
-  const request = method !== '';
-  return {
-    fields,
-    method,
-    scheme: head.scheme,
-    path: request ? head.path : '',
-    authority: request ? head.authority : '',
-    status,
-    contentLength: head.contentLength,
-  };
+  return packed;
 }
 
 export function unpackHead(packed: PackedHead): Head {
-  const head =
-    packed.method === '' ? Head.response(packed.status) : Head.request(packed.method, packed.authority, packed.path);
-  head.scheme = packed.scheme;
-  head.contentLength = packed.contentLength;
-  for (const text of packed.fields) head.added.push(text);
+  const [method, scheme, path, authority, status, contentLength, ...fields] = packed;
+  const head = method === '' ? Head.response(status) : Head.request(method, authority, path);
+  head.scheme = scheme;
+  head.contentLength = contentLength;
+  for (const text of fields) head.added.push(text);
   return head;
 }
 
 /** Bytes of a packed head, near enough to bound what waits. */
-export function packedSize({ fields, path }: PackedHead): number {
-  let size = 64 + path.length;
-  for (const text of fields) size += text.length;
+export function packedSize(packed: PackedHead): number {
+  let size = 64;
+  for (const part of packed) if (typeof part === 'string') size += part.length;
   return size;
 }
 
-/** What became of a head: fields that were removed by their index, fields that were added, and what else has a new value. */
+/** A request that a filter sends, or its answer. */
+export interface Whole {
+  readonly head: Head;
+  readonly body: Uint8Array;
+  readonly trailers: Head | null;
+}
+
+export interface PackedWhole {
+  readonly head: PackedHead;
+  readonly body: Uint8Array<ArrayBuffer>;
+  readonly trailers: PackedHead | null;
+}
+
+export function packWhole({ head, body, trailers }: Whole): PackedWhole {
+  return { head: packHead(head), body: ownBytes(body), trailers: trailers === null ? null : packHead(trailers) };
+}
+
+export function unpackWhole({ head, body, trailers }: PackedWhole): Whole & { readonly body: Buffer } {
+  return {
+    head: unpackHead(head),
+    body: bufferOf(body),
+    trailers: trailers === null ? null : unpackHead(trailers),
+  };
+}
+
+/** What became of a head: its line, fields that were removed by their index, and fields that were added. */
 export interface HeadChanges {
+  readonly line: Line;
   readonly removed: readonly number[];
   readonly added: readonly string[];
-  readonly method: string | null;
-  readonly scheme: Head['scheme'] | null;
-  readonly path: string | null;
-  readonly authority: string | null;
-  readonly status: number;
-  readonly contentLength: number;
 }
 
 /** A head in the thread, with what it was when the shard last heard of it. */
@@ -77,106 +94,105 @@ export class HeadCopy {
 
   /** What was done to it since the last call; null: nothing. */
   changes(): HeadChanges | null {
-    const { head, told } = this;
-    const { added } = head;
+    const { told } = this;
+    const now = packHead(this.head);
+    let same = now.length === told.length;
+    for (let i = 0; i < LINE; i++) same &&= now[i] === told[i];
     const removed: number[] = [];
-    const { fields } = told;
-    for (let i = 0; i < fields.length; i += 2) if (added[i] === '' && fields[i] !== '') removed.push(i >> 1);
-    const request = told.method !== '';
-    const path = request && head.path !== told.path ? head.path : null;
-    const authority = request && head.authority !== told.authority ? head.authority : null;
-    const method = head.method !== told.method ? head.method : null;
-    const scheme = head.scheme !== told.scheme ? head.scheme : null;
-    const same =
-      removed.length === 0 &&
-      added.length === fields.length &&
-      path === null &&
-      authority === null &&
-      method === null &&
-      scheme === null &&
-      head.status === told.status &&
-      head.contentLength === told.contentLength;
-    if (same) return null;
-    const { status, contentLength } = head;
-    const more = added.slice(fields.length);
-    this.told = packHead(head);
-    return { removed, added: more, method, scheme, path, authority, status, contentLength };
+    for (let i = LINE; i < told.length; i += 2) if (now[i] !== told[i]) removed.push((i - LINE) >> 1);
+    if (same && removed.length === 0) return null;
+    this.told = now;
+    const [method, scheme, path, authority, status, contentLength, ...fields] = now;
+    const line: Line = [method, scheme, path, authority, status, contentLength];
+    return { line, removed, added: fields.slice(told.length - LINE) };
   }
 }
 
 /** Does to the original what was done to the copy. Nobody else may have changed it since it was packed. */
-export function applyHead(head: Head, changes: HeadChanges): void {
-  for (const index of changes.removed) if (index < head.size) head.removeAt(index);
-  for (const text of changes.added) head.added.push(text);
-  if (changes.method !== null) head.method = changes.method;
-  if (changes.scheme !== null) head.scheme = changes.scheme;
-  if (changes.path !== null) head.newPath = changes.path;
-  if (changes.authority !== null) head.newAuthority = changes.authority;
-  head.status = changes.status;
-  head.contentLength = changes.contentLength;
+export function applyHead(head: Head, { line, removed, added }: HeadChanges): void {
+  for (const index of removed) if (index < head.size) head.removeAt(index);
+  for (const text of added) head.added.push(text);
+  const [method, scheme, path, authority, status, contentLength] = line;
+  if (method !== '' && path !== head.path) head.newPath = path;
+  if (method !== '' && authority !== head.authority) head.newAuthority = authority;
+  head.method = method;
+  head.scheme = scheme;
+  head.status = status;
+  head.contentLength = contentLength;
 }
 
 type Heads = 'requestHead' | 'responseHead' | 'responseTrailers';
-type Later =
-  | 'requestEndMs'
-  | 'responseStartMs'
-  | 'durationMs'
-  | 'upstreamServiceMs'
-  | 'bytesReceived'
-  | 'bytesSent'
-  | 'responseCode'
-  | 'responseCodeDetails'
-  | 'flags'
-  | 'routeName'
-  | 'clusterName'
-  | 'upstreamHost'
-  | 'upstreamLocalAddress'
-  | 'upstreamTransportFailure'
-  | 'attempts'
-  | 'destination'
-  | 'destinationService'
-  | 'destinationPort';
 
-/** What of a record changes while the exchange goes on. */
-export type LaterFacts = Pick<ExchangeRecord, Later>;
-export type Facts = Omit<ExchangeRecord, Heads>;
+/** When a thread is told of what a record has: when the stream is opened there, or with later events, too. */
+const TOLD: Readonly<Record<Exclude<keyof ExchangeRecord, Heads | 'connection'>, 'once' | 'again'>> = {
+  direction: 'once',
+  protocol: 'once',
+  startTime: 'once',
+  originalPath: 'once',
+  requestId: 'once',
+  source: 'once',
+  sourcePrincipal: 'once',
+  requestEndMs: 'again',
+  responseStartMs: 'again',
+  durationMs: 'again',
+  upstreamServiceMs: 'again',
+  bytesReceived: 'again',
+  bytesSent: 'again',
+  responseCode: 'again',
+  responseCodeDetails: 'again',
+  flags: 'again',
+  routeName: 'again',
+  clusterName: 'again',
+  upstreamHost: 'again',
+  upstreamLocalAddress: 'again',
+  upstreamTransportFailure: 'again',
+  attempts: 'again',
+  destination: 'again',
+  destinationService: 'again',
+  destinationPort: 'again',
+};
+const NAMES = Object.keys(TOLD) as (keyof typeof TOLD)[];
+const AGAIN = NAMES.filter((name) => TOLD[name] === 'again');
 
-export function laterFacts(record: ExchangeRecord): LaterFacts {
-  return {
-    requestEndMs: record.requestEndMs,
-    responseStartMs: record.responseStartMs,
-    durationMs: record.durationMs,
-    upstreamServiceMs: record.upstreamServiceMs,
-    bytesReceived: record.bytesReceived,
-    bytesSent: record.bytesSent,
-    responseCode: record.responseCode,
-    responseCodeDetails: record.responseCodeDetails,
-    flags: record.flags,
-    routeName: record.routeName,
-    clusterName: record.clusterName,
-    upstreamHost: record.upstreamHost,
-    upstreamLocalAddress: record.upstreamLocalAddress,
-    upstreamTransportFailure: record.upstreamTransportFailure,
-    attempts: record.attempts,
-    destination: record.destination,
-    destinationService: record.destinationService,
-    destinationPort: record.destinationPort,
-  };
-}
+type Values = readonly ExchangeRecord[keyof typeof TOLD][];
+/** Values of AGAIN. */
+export type LaterFacts = Values;
+/** The connection, and values of NAMES. */
+export type Facts = readonly [
+  id: number,
+  remoteAddress: string,
+  remotePort: number,
+  localAddress: string,
+  localPort: number,
+  ...Values,
+];
 
 export function factsOf(record: ExchangeRecord): Facts {
   const { id, remoteAddress, remotePort, localAddress, localPort } = record.connection;
-  return {
-    ...laterFacts(record),
-    direction: record.direction,
-    connection: { id, remoteAddress, remotePort, localAddress, localPort },
-    protocol: record.protocol,
-    startTime: record.startTime,
-    originalPath: record.originalPath,
-    requestId: record.requestId,
-    source: record.source,
-    sourcePrincipal: record.sourcePrincipal,
-  };
+  return [id, remoteAddress, remotePort, localAddress, localPort, ...NAMES.map((name) => record[name])];
+}
+
+export function laterFacts(record: ExchangeRecord): LaterFacts {
+  return AGAIN.map((name) => record[name]);
+}
+
+/** A record in the thread: as the shard last told of it. */
+export type RecordCopy = { -readonly [K in keyof ExchangeRecord]: ExchangeRecord[K] };
+
+export function unpackRecord(facts: Facts, requestHead: Head): RecordCopy {
+  const [id, remoteAddress, remotePort, localAddress, localPort, ...values] = facts;
+  const connection: ConnectionFacts = { id, remoteAddress, remotePort, localAddress, localPort };
+  const record = { connection, requestHead, responseHead: null, responseTrailers: null } as RecordCopy;
+  learn(record, NAMES, values);
+  return record;
+}
+
+export function learnFacts(record: RecordCopy, facts: LaterFacts): void {
+  learn(record, AGAIN, facts);
+}
+
+function learn(record: RecordCopy, names: readonly (keyof typeof TOLD)[], values: Values): void {
+  for (let i = 0; i < names.length; i++) record[names[i]] = values[i] as never;
 }
 
 export interface PackedToken {
@@ -186,7 +202,7 @@ export interface PackedToken {
 }
 
 export function packToken({ payload, issuer, spaceDelimited }: VerifiedToken): PackedToken {
-  return { payload: new Uint8Array(payload), issuer, spaceDelimited };
+  return { payload: ownBytes(payload), issuer, spaceDelimited };
 }
 
 /** A token that was verified before it was packed. */
@@ -195,9 +211,14 @@ export function unpackToken({ payload, issuer, spaceDelimited }: PackedToken): V
   return claims === null ? null : new VerifiedToken({ claims, issuer, payload: Buffer.from(payload) }, spaceDelimited);
 }
 
+/** These very bytes: what crossed threads has lost its class. */
+export function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length);
+}
+
 /** Bytes in memory of their own, which can be handed to another thread: a view would drag along what it looks into. */
-export function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const own = new Uint8Array(bytes.length);
+export function ownBytes(bytes: Uint8Array): Buffer<ArrayBuffer> {
+  const own = Buffer.allocUnsafeSlow(bytes.length);
   own.set(bytes);
   return own;
 }

@@ -8,10 +8,11 @@ import type { Timers } from '../timers.ts';
 import type { PluginSpec } from '../wasm/guest/spec.ts';
 import { standIn } from '../wasm/guest/unavailable-filter.ts';
 import type { GiveUp, UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../wasm/guest/upstreams.ts';
+import { BatchedPort } from './batched-port.ts';
 import type { Busy } from './busy.ts';
 import { ExchangeCopy, type Outward } from './exchange.ts';
-import type { CallOutcome, FromIsolate, StreamEvent, ThreadStatus, ToIsolate } from './messages.ts';
-import { ownBytes, packHead, unpackHead } from './packing.ts';
+import type { Changes, FromIsolate, Opening, StreamEvent, ThreadStatus, ToIsolate } from './messages.ts';
+import { packWhole, unpackWhole } from './packing.ts';
 
 /** Answers do not wait longer than this for those of later events of the same batch. */
 const FLUSH_AFTER_MS = 1;
@@ -50,21 +51,17 @@ interface Open {
 export class ShardLink implements Outward {
   readonly timers: Timers;
   private readonly host: Host;
-  private readonly port: MessagePort;
+  private readonly port: BatchedPort<FromIsolate>;
   private readonly plugins = new Map<number, Resident>();
   private readonly streams = new Map<number, Open>();
   private readonly calls = new Map<number, (outcome: Outcome) => void>();
-  private readonly askers = new Set<ExchangeCopy>();
   private lastCall = 0;
-  private outbox: FromIsolate[] = [];
-  private handed: ArrayBuffer[] = [];
-  private turn: NodeJS.Immediate | null = null;
   private readonly reported = new Map<number, string>();
 
   constructor(host: Host, port: MessagePort) {
     this.host = host;
     this.timers = host.timers;
-    this.port = port;
+    this.port = new BatchedPort(port);
     port.on('message', (messages: ToIsolate[]) => this.receive(messages));
     port.on('close', () => this.close());
   }
@@ -88,42 +85,31 @@ export class ShardLink implements Outward {
       const text = JSON.stringify(status);
       if (this.reported.get(plugin) === text) continue;
       this.reported.set(plugin, text);
-      this.outbox.push({ type: 'status', plugin, status });
+      this.port.post({ type: 'status', plugin, status });
     }
-    this.flush();
   }
 
   /** Something happened to an exchange outside of its events. */
   asked(exchange: ExchangeCopy): void {
-    this.askers.add(exchange);
-    this.flushSoon();
+    const changes = exchange.changes(null);
+    if (changes !== null) this.port.post({ type: 'asked', stream: exchange.number, changes: this.handOver(changes) });
   }
 
   /** Has the shard send a request of a plugin. */
   call(
     upstream: string,
     mayCall: readonly string[] | null,
-    { plugin, head, body, trailers, timeoutMs }: UpstreamRequest,
+    asked: UpstreamRequest,
     done: (outcome: Outcome) => void,
   ): GiveUp {
     const call = ++this.lastCall;
     this.calls.set(call, done);
-    this.outbox.push({
-      type: 'call',
-      call,
-      plugin,
-      upstream,
-      mayCall,
-      head: packHead(head),
-      body: this.handOver(body),
-      trailers: trailers === null ? null : packHead(trailers),
-      timeoutMs,
-    });
-    this.flushSoon();
+    const { plugin, timeoutMs } = asked;
+    const request = packWhole(asked);
+    this.port.hand(request.body);
+    this.port.post({ type: 'call', call, plugin, upstream, mayCall, request, timeoutMs });
     return () => {
-      if (!this.calls.delete(call)) return;
-      this.outbox.push({ type: 'give-up', call });
-      this.flushSoon();
+      if (this.calls.delete(call)) this.port.post({ type: 'give-up', call });
     };
   }
 
@@ -136,9 +122,9 @@ export class ShardLink implements Outward {
       const now = performance.now();
       if (now - flushed < FLUSH_AFTER_MS) continue;
       flushed = now;
-      this.flush();
+      this.port.flush();
     }
-    this.flush();
+    this.port.flush();
     host.current = null;
   }
 
@@ -155,20 +141,10 @@ export class ShardLink implements Outward {
         host.leave(resident);
         return;
       }
-      case 'open': {
-        const { number, filter, spec } = this.plugins.get(message.plugin)!;
-        const exchange = new ExchangeCopy(message, this);
-        const runs = filter !== null && !host.barred.has(spec.name);
-        const config = message.config === null ? null : { bytes: message.config, patterns: [] };
-        exchange.filter = runs ? filter.open(exchange, config) : standIn(exchange, spec.failStrategy);
-        this.streams.set(message.stream, { exchange, number });
-        return;
-      }
       case 'done': {
         const open = this.streams.get(message.stream);
         if (open === undefined) return;
         this.streams.delete(message.stream);
-        this.askers.delete(open.exchange);
         host.busy.begin(open.number);
         open.exchange.done(message.facts);
         host.busy.end();
@@ -178,7 +154,7 @@ export class ShardLink implements Outward {
         const done = this.calls.get(message.call);
         this.calls.delete(message.call);
         host.busy.begin(0);
-        done?.(unpackOutcome(message.outcome));
+        done?.('failure' in message.outcome ? message.outcome : unpackWhole(message.outcome));
         host.busy.end();
         return;
       }
@@ -189,67 +165,38 @@ export class ShardLink implements Outward {
 
   /** Shows an event to its filter, and answers with the verdict. */
   private judge(event: StreamEvent): void {
-    const { stream, direction, size } = event;
-    const open = this.streams.get(stream);
-    if (open === undefined) {
-      this.outbox.push({ type: 'verdict', stream, direction, size, pause: false, changes: null });
-      return;
-    }
-    const { exchange, number } = open;
+    const { stream, direction, size, opening } = event;
+    const { exchange, number } = opening === null ? this.streams.get(stream)! : this.open(stream, opening);
     const { busy } = this.host;
     busy.begin(number);
     const pause = exchange.show(event);
     busy.end();
-    this.askers.delete(exchange);
     const changes = exchange.changes(pause ? null : direction);
-    this.handOverBodies(changes);
-    this.outbox.push({ type: 'verdict', stream, direction, size, pause, changes });
-  }
-
-  private flushSoon(): void {
-    // Within a message its end flushes.
-    if (this.host.current === this || this.turn !== null) return;
-    this.turn = setImmediate(() => {
-      this.turn = null;
-      this.flush();
+    this.port.post({
+      type: 'verdict',
+      stream,
+      direction,
+      size,
+      pause,
+      changes: changes === null ? null : this.handOver(changes),
     });
   }
 
-  private flush(): void {
-    for (const exchange of this.askers) {
-      const changes = exchange.changes();
-      if (changes === null) continue;
-      this.handOverBodies(changes);
-      this.outbox.push({ type: 'asked', stream: exchange.number, changes });
-    }
-    this.askers.clear();
-    if (this.outbox.length === 0) return;
-    const { outbox, handed } = this;
-    this.outbox = [];
-    this.handed = [];
-    this.port.postMessage(outbox, handed);
+  private open(stream: number, opening: Opening): Open {
+    const { number, filter, spec } = this.plugins.get(opening.plugin)!;
+    const exchange = new ExchangeCopy(stream, opening, this);
+    const runs = filter !== null && !this.host.barred.has(spec.name);
+    const config = opening.config === null ? null : { bytes: opening.config, patterns: [] };
+    exchange.filter = runs ? filter.open(exchange, config) : standIn(exchange, spec.failStrategy);
+    const open = { exchange, number };
+    this.streams.set(stream, open);
+    return open;
   }
 
-  private handOver(bytes: Uint8Array): Uint8Array {
-    const own = ownBytes(bytes);
-    this.handed.push(own.buffer);
-    return own;
+  private handOver(changes: Changes): Changes {
+    const { request, response } = changes;
+    if (request?.body !== undefined) this.port.hand(request.body);
+    if (response?.body !== undefined) this.port.hand(response.body);
+    return changes;
   }
-
-  private handOverBodies(changes: ReturnType<ExchangeCopy['changes']>): void {
-    if (changes === null) return;
-    for (const body of [changes.requestBody, changes.responseBody]) {
-      if (body !== null) this.handed.push(body.buffer as ArrayBuffer);
-    }
-  }
-}
-
-function unpackOutcome(outcome: CallOutcome): Outcome {
-  if ('failure' in outcome) return outcome;
-  const { head, body, trailers } = outcome;
-  return {
-    head: unpackHead(head),
-    body: Buffer.from(body.buffer, body.byteOffset, body.length),
-    trailers: trailers === null ? null : unpackHead(trailers),
-  };
 }

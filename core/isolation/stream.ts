@@ -11,7 +11,7 @@ import { lengthMayChange } from '../wasm/guest/stream.ts';
 import { failStream } from '../wasm/guest/unavailable-filter.ts';
 import type { IsolatedFilter } from './filter.ts';
 import type { Link } from './link.ts';
-import type { Changes, Properties, StreamEvent } from './messages.ts';
+import type { BodyEvent, Changes, HeadEvent, MessageChanges, Opening, Properties, TrailersEvent } from './messages.ts';
 import { applyHead, factsOf, laterFacts, ownBytes, packedSize, packHead, packToken } from './packing.ts';
 
 /** Bytes that may wait behind what the filter looks at before the peer is read no more. */
@@ -24,6 +24,7 @@ interface Side {
   working: boolean;
   seen: number;
   sent: number;
+  /** All of it has come. */
   end: boolean;
   endSent: boolean;
 }
@@ -41,17 +42,14 @@ export class IsolatedStream implements HttpFilter {
   private readonly config: Uint8Array | null;
   /** Null when the exchange has ended. */
   private stream: FilterStream | null;
-  private opened = false;
   /** The thread is gone, or took no more: the filter has no part in this exchange any more. */
   private lost = false;
   /** The filter answered, or was lost and the exchange was failed. */
   private refused = false;
   private readonly request = side();
   private readonly response = side();
-  private requestSeen = false;
-  private responseSeen = false;
-  /** Mark of the request's head as the thread has it. */
-  private known = '';
+  /** Mark of the request's head as the thread has it; null: it knows nothing of this exchange yet. */
+  private known: string | null = null;
 
   constructor(filter: IsolatedFilter, link: Link, stream: FilterStream, config: Uint8Array | null) {
     this.filter = filter;
@@ -61,25 +59,41 @@ export class IsolatedStream implements HttpFilter {
   }
 
   head(direction: Direction, head: Head, end: boolean): Verdict {
-    this.saw(direction, end);
+    this[direction].end = end;
     if (this.lost) return this.without(direction);
-    const opened = this.opened ? 0 : this.open(this.stream!.requestHead);
-    if (!this.filter.sees[direction].head) {
-      if (!end && this.filter.wants[direction].body) lengthMayChange(head);
+    const { sees, wants } = this.filter;
+    if (!sees[direction].head) {
+      if (!end && wants[direction].body) lengthMayChange(head);
       return 'continue';
     }
-    return this.show('head', direction === 'request' ? this.requestEvent(opened, end) : this.responseEvent(head, end));
+    const { requestHead, record } = this.stream!;
+    if (direction === 'request') return this.show(direction, 64, { type: 'head', end, response: null });
+    const response = {
+      head: packHead(head),
+      // Filters behind this one, or the route, may have changed it.
+      request: this.known === null || this.known === markOf(requestHead) ? null : packHead(requestHead),
+      facts: laterFacts(record),
+      state: propertiesOf(this.stream!),
+    };
+    return this.show(direction, packedSize(response.head), { type: 'head', end, response });
   }
 
   body(direction: Direction, body: BodyBuffer, end: boolean): Verdict {
-    this.saw(direction, end);
-    return this.bodyCame(direction, body, end);
+    const side = this[direction];
+    side.end = end;
+    if (this.lost) return this.without(direction);
+    if (!side.working) return this.showBody(direction, body);
+    if (body.length - side.seen > READ_AHEAD) this.stream!.pauseReading(direction);
+    return 'pause';
   }
 
-  trailers(direction: Direction, trailers: Head): Verdict {
-    this.saw(direction, true);
+  trailers(direction: Direction, head: Head): Verdict {
+    this[direction].end = true;
     if (this.lost) return this.without(direction);
-    return this.filter.sees[direction].trailers ? this.trailersCame(direction, trailers) : 'continue';
+    if (!this.filter.sees[direction].trailers) return 'continue';
+    const trailers = packHead(head);
+    const facts = laterFacts(this.stream!.record);
+    return this.show(direction, packedSize(trailers), { type: 'trailers', trailers, facts });
   }
 
   done(): void {
@@ -97,7 +111,7 @@ export class IsolatedStream implements HttpFilter {
     side.seen += side.sent;
     side.sent = 0;
     if (changes !== null && !this.apply(changes)) return;
-    if (!pause) this.letGo(direction, changes);
+    if (!pause) this.letGo(direction, changes?.[direction]);
     else if (side.at === 'body') this.showMore(direction);
     if (changes !== null) this.grant(changes);
   }
@@ -112,96 +126,47 @@ export class IsolatedStream implements HttpFilter {
     this.abandon(this.request.working || this.response.working);
   }
 
-  private saw(direction: Direction, end: boolean): void {
-    if (direction === 'request') this.requestSeen = end;
-    else this.responseSeen = end;
-  }
-
   // What is shown to the filter.
-
-  /** The head went with the opening of the stream, which took `size` bytes. */
-  private requestEvent(size: number, end: boolean): StreamEvent {
-    const { number: stream } = this;
-    return {
-      type: 'head',
-      stream,
-      direction: 'request',
-      size,
-      head: null,
-      request: null,
-      end,
-      facts: null,
-      state: null,
-    };
-  }
-
-  private responseEvent(head: Head, end: boolean): StreamEvent {
-    const stream = this.stream!;
-    const packed = packHead(head);
-    return {
-      type: 'head',
-      stream: this.number,
-      direction: 'response',
-      size: packedSize(packed),
-      head: packed,
-      // Filters behind this one, or the route, may have changed it.
-      request: markOf(stream.requestHead) === this.known ? null : packHead(stream.requestHead),
-      end,
-      facts: laterFacts(stream.record),
-      state: propertiesOf(stream),
-    };
-  }
-
-  private open(head: Head): number {
-    const stream = this.stream!;
-    this.opened = true;
-    this.link.streams.set(this.number, this);
-    this.known = markOf(head);
-    const request = packHead(head);
-    this.link.post({
-      type: 'open',
-      stream: this.number,
-      plugin: this.filter.number,
-      config: this.config === null ? null : ownBytes(this.config),
-      facts: factsOf(stream.record),
-      request,
-      token: stream.token === null ? null : packToken(stream.token),
-      state: propertiesOf(stream),
-    });
-    return packedSize(request);
-  }
-
-  private show(at: 'head' | 'body' | 'trailers', event: StreamEvent, memory: ArrayBuffer | null = null): Verdict {
-    const side = this[event.direction];
-    if (!this.link.admit(this.filter.name, event.size)) {
-      this.leave(this.stream!);
-      this.abandon(true);
-      return this.without(event.direction);
-    }
-    side.at = at;
-    side.working = true;
-    this.link.post(event, memory);
-    return 'pause';
-  }
-
-  private bodyCame(direction: Direction, body: BodyBuffer, end: boolean): Verdict {
-    if (this.lost) return this.without(direction);
-    const side = this[direction];
-    side.end = end;
-    if (!side.working) return this.showBody(direction, body);
-    if (body.length - side.seen > READ_AHEAD) this.stream!.pauseReading(direction);
-    return 'pause';
-  }
 
   private showBody(direction: Direction, held: BodyBuffer): Verdict {
     const side = this[direction];
-    const bytes = ownBytes(held.bytes().subarray(side.seen));
+    const { end } = side;
+    const bytes = held.copy(side.seen);
     side.sent = bytes.length;
-    side.endSent = side.end;
+    side.endSent = end;
     if (bytes.length > READ_AHEAD) this.stream!.pauseReading(direction);
-    const { length: size } = bytes;
-    const event = { type: 'body', stream: this.number, direction, size, bytes, end: side.end } as const;
-    return this.show('body', event, bytes.buffer);
+    return this.show(direction, bytes.length, { type: 'body', bytes, end });
+  }
+
+  private show(direction: Direction, bytes: number, event: HeadEvent | BodyEvent | TrailersEvent): Verdict {
+    const opening = this.known === null ? this.opening() : null;
+    const size = opening === null ? bytes : bytes + packedSize(opening.request);
+    if (!this.link.admit(this.filter.name, size)) {
+      this.leave(this.stream!);
+      this.abandon(true);
+      return this.without(direction);
+    }
+    if (opening !== null) {
+      this.known = markOf(this.stream!.requestHead);
+      this.link.streams.set(this.number, this);
+    }
+    const side = this[direction];
+    side.at = event.type;
+    side.working = true;
+    this.link.post({ ...event, stream: this.number, direction, size, opening });
+    return 'pause';
+  }
+
+  private opening(): Opening {
+    const { record, requestHead, token } = this.stream!;
+    return {
+      plugin: this.filter.number,
+      config: this.config === null ? null : ownBytes(this.config),
+      facts: factsOf(record),
+      request: packHead(requestHead),
+      token: token === null ? null : packToken(token),
+      state: propertiesOf(this.stream!),
+    };
   }
 
   /** The filter holds what it has seen, and wants more. */
@@ -209,18 +174,6 @@ export class IsolatedStream implements HttpFilter {
     const held = this.stream!.body(direction)!;
     if (this.waits(direction, held, this[direction].seen)) this.showBody(direction, held);
     else this.stream!.resumeReading(direction);
-  }
-
-  private trailersCame(direction: Direction, head: Head): Verdict {
-    const trailers = packHead(head);
-    return this.show('trailers', {
-      type: 'trailers',
-      stream: this.number,
-      direction,
-      size: packedSize(trailers),
-      trailers,
-      facts: laterFacts(this.stream!.record),
-    });
   }
 
   /** Something of the body has not been shown, behind the `shown` bytes at its start. */
@@ -235,53 +188,50 @@ export class IsolatedStream implements HttpFilter {
   private apply(changes: Changes): boolean {
     const { stream, request, response } = this;
     if (stream === null || this.lost) return false;
-    // A message that has gone on is what it is.
-    if (changes.requestHead !== null && request.at === 'head') {
-      applyHead(stream.requestHead, changes.requestHead);
-      this.known = markOf(stream.requestHead);
-    }
-    if (changes.responseHead !== null && response.at === 'head') applyHead(stream.responseHead!, changes.responseHead);
-    if (changes.requestTrailers !== null && request.at === 'trailers') {
-      applyHead(stream.requestTrailers!, changes.requestTrailers);
-    }
-    if (changes.responseTrailers !== null && response.at === 'trailers') {
-      applyHead(stream.responseTrailers!, changes.responseTrailers);
-    }
+    this.change(request.at, stream.requestHead, stream.requestTrailers, changes.request);
+    this.change(response.at, stream.responseHead, stream.responseTrailers, changes.response);
+    if (changes.request?.head !== undefined && request.at === 'head') this.known = markOf(stream.requestHead);
     for (const [name, value] of changes.state ?? []) stream.state.set(name, value);
-    for (const flag of changes.flags) stream.addFlag(flag);
-    if (changes.clearRouteCache) stream.clearRouteCache();
-    if (changes.reply !== null) {
+    for (const flag of changes.flags ?? []) stream.addFlag(flag);
+    if (changes.clearRouteCache === true) stream.clearRouteCache();
+    if (changes.reply !== undefined) {
       this.refused = true;
       stream.localReply(changes.reply);
       return false;
     }
-    if (changes.close) {
+    if (changes.close === true) {
       stream.close('request');
       return false;
     }
     return true;
   }
 
-  private grant(changes: Changes): void {
-    for (const direction of changes.resume) this.letGo(direction, changes);
+  /** A message that has gone on is what it is. */
+  private change(at: Side['at'], head: Head | null, trailers: Head | null, changes: MessageChanges | undefined): void {
+    if (changes === undefined) return;
+    if (changes.head !== undefined && at === 'head') applyHead(head!, changes.head);
+    if (changes.trailers !== undefined && at === 'trailers') applyHead(trailers!, changes.trailers);
   }
 
-  private letGo(direction: Direction, changes: Changes | null): void {
+  private grant({ request, response }: Changes): void {
+    if (request?.resume === true) this.letGo('request', request);
+    if (response?.resume === true) this.letGo('response', response);
+  }
+
+  private letGo(direction: Direction, changes: MessageChanges | undefined): void {
     const { stream } = this;
     const side = this[direction];
     if (stream === null || side.at === 'nothing') return;
-    if (side.at === 'body') {
-      const body = direction === 'request' ? changes?.requestBody : changes?.responseBody;
-      this.letBodyGo(direction, stream, body ?? null);
-    } else if (!side.working) this.goOn(direction, stream);
+    if (side.at === 'body') this.letBodyGo(direction, stream, changes?.body);
+    else if (!side.working) this.goOn(direction, stream);
   }
 
   /** What the filter has seen of a body goes on, as it was or as the filter wants it. */
-  private letBodyGo(direction: Direction, stream: FilterStream, instead: Uint8Array | null): void {
+  private letBodyGo(direction: Direction, stream: FilterStream, instead: Uint8Array | undefined): void {
     const side = this[direction];
     const held = stream.body(direction);
     if (held === null) return;
-    if (instead !== null) held.splice(0, side.seen, instead);
+    if (instead !== undefined) held.splice(0, side.seen, instead);
     const gone = instead?.length ?? side.seen;
     side.seen = 0;
     if (!side.working && !this.waits(direction, held, gone)) {
@@ -305,7 +255,11 @@ export class IsolatedStream implements HttpFilter {
   /** The thread forgets this stream. */
   private leave(stream: FilterStream): void {
     if (!this.link.streams.delete(this.number)) return;
-    this.link.post({ type: 'done', stream: this.number, facts: laterFacts(stream.record) });
+    this.link.post({
+      type: 'done',
+      stream: this.number,
+      facts: this.filter.sees.end ? laterFacts(stream.record) : null,
+    });
   }
 
   /** The filter is lost. `running`: while it looked at something. What becomes of the exchange is the plugin's choice. */
@@ -323,8 +277,8 @@ export class IsolatedStream implements HttpFilter {
       running ||
       request.at !== 'nothing' ||
       response.at !== 'nothing' ||
-      ((wants.response.head || wants.response.body) && !this.responseSeen) ||
-      (wants.request.body && !this.requestSeen);
+      ((wants.response.head || wants.response.body) && !response.end) ||
+      (wants.request.body && !request.end);
     if (!more) return;
     this.refused = true;
     failStream(stream);
