@@ -40,8 +40,10 @@ export class IsolatedFilter implements FilterFactory {
       head: has.has(`proxy_on_${direction}_headers`),
       trailers: has.has(`proxy_on_${direction}_trailers`),
     });
+    // The request's head is where its stream begins there, as in the shard: without it nobody would hear of the end.
+    const request = { ...seen('request'), head: this.wants.request.head };
     const end = has.has('proxy_on_done') || has.has('proxy_on_log');
-    this.sees = { request: seen('request'), response: seen('response'), end };
+    this.sees = { request, response: seen('response'), end };
   }
 
   open(stream: FilterStream, config: FilterConfiguration | null): HttpFilter {

@@ -3,6 +3,7 @@ import { after, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Head } from '../../../core/http/head.ts';
 import { asking, CHECK } from '../wasm/asking.ts';
+import { env, guest } from '../wasm/guests.ts';
 import { DELAYED, startRig, Visit } from './rig.ts';
 
 const rig = startRig({ threads: 2 });
@@ -118,6 +119,20 @@ test('a client that goes away while the filter works leaves nothing behind', asy
   assert.equal(await visit.body(), '#');
   visit.end();
   assert.equal(rig.isolation.status(filter)?.streams, 0);
+});
+
+test('one that only logs, or has nothing to say of a head, is told of every exchange and how it ended', async () => {
+  const imports = env('proxy_log', 'i32 i32 i32');
+  const logs = `(data (i32.const 64) "that was all")
+    (func (export "proxy_on_log") (param i32) (drop (call $proxy_log (i32.const 2) (i32.const 64) (i32.const 12))))`;
+  const reads = '(func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) (i32.const 0))';
+  const logging = rig.plugin({ name: 'logging', vmId: 'logging' }, guest({ imports, body: logs }));
+  const reading = rig.plugin({ name: 'reading', vmId: 'reading' }, guest({ imports, body: logs + reads }));
+  const visit = new Visit([logging, reading]).begin();
+  await visit.leaves('head');
+  visit.end();
+  await rig.says('logging: that was all');
+  await rig.says('reading: that was all');
 });
 
 test('a trap costs the request of its guest 503, and the next ones have another guest', async () => {
