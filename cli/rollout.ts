@@ -2,6 +2,7 @@
 import type { ChangeResult } from '../control/apply.ts';
 import type { RolloutReport } from '../control/rollout.ts';
 import type { Problem } from '../core/config/resource.ts';
+import { proxiesOf } from '../plugins/install/rollout.ts';
 import type { Api } from './api.ts';
 import { CliError, EXIT } from './exit.ts';
 import { describeProblem, note, paint, print, printJson } from './output.ts';
@@ -45,14 +46,9 @@ export async function waitForProxies(api: Api, revision: number, timeoutMs: numb
   }
 }
 
-/** 'revision 12: 7/7 proxies, p50 4 ms, max 9 ms' */
-export function summary({ revision, expected, acked, p50Ms, maxMs }: RolloutReport): string {
-  const times = p50Ms === null ? '' : `, p50 ${milliseconds(p50Ms)}, max ${milliseconds(maxMs ?? p50Ms)}`;
-  return `revision ${revision}: ${acked}/${expected} proxies${times}`;
-}
-
-function milliseconds(ms: number): string {
-  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+/** 'revision 12: 7/7 proxies, p50 4.1 ms, max 9.0 ms' */
+export function summary(report: RolloutReport): string {
+  return `revision ${report.revision}: ${proxiesOf(report)}`;
 }
 
 /** Throws CliError: refused by a proxy, or too late. */

@@ -31,7 +31,7 @@ const MAY_IMPORT: readonly (readonly [string, readonly string[]])[] = [
     ],
   ],
   ['core/', ['core/']],
-  ['plugins/', ['plugins/', 'bus/', 'core/wasm/', 'core/fetch/']],
+  ['plugins/', ['plugins/', 'bus/', 'core/config/', 'core/wasm/', 'core/fetch/']],
   [
     'control/',
     [

@@ -6,9 +6,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { checkPlugin } from '../../core/wasm/trial/check.ts';
 import { canary } from '../../plugins/canary.ts';
 import { type Configuration, compileSchema } from '../../plugins/configuration.ts';
+import { type CommitOptions, commitPlugin } from '../../plugins/install/commit.ts';
+import type { ControlPlane } from '../../plugins/install/control-plane.ts';
+import { readPlugin } from '../../plugins/install/installed.ts';
+import { type PluginKey, type PluginResource, pluginResource } from '../../plugins/install/resource.ts';
 import type { Project } from '../../plugins/project.ts';
 import { readPackage } from '../../plugins/source/package.ts';
-import { StepFailed } from '../../plugins/step.ts';
+import { PluginError, StepFailed } from '../../plugins/step.ts';
 import { readFixtures } from '../../plugins/testing/folder.ts';
 import { loadProject, runSuite } from '../../plugins/testing/suite.ts';
 import { Api } from '../api.ts';
@@ -17,9 +21,9 @@ import { describeProblem, note, paint, print } from '../output.ts';
 import { testFailures } from '../plugin-test-report.ts';
 import { untilStopped } from '../until-stopped.ts';
 import { type Built, buildProject } from './build.ts';
-import { type CommitOptions, commitPlugin, readPlugin } from './commit.ts';
+import { controlPlane } from './control-plane.ts';
+import { inSteps } from './progress.ts';
 import { openProject } from './project.ts';
-import { type PluginResource, pluginResource } from './resource.ts';
 import { watchFolder } from './watch.ts';
 
 export interface DevOptions extends CommitOptions {
@@ -35,8 +39,9 @@ export async function developPlugin(folder: string, options: DevOptions): Promis
   const stopped = untilStopped();
   const [api, { name }] = await Promise.all([Api.open(), openProject(folder)]);
   const key = { namespace: options.namespace, name };
-  const initial = await readPlugin(api, key);
-  const session = new Session(api, folder, key, initial, options);
+  const mesh = controlPlane(api);
+  const initial = await inSteps(() => readPlugin(mesh, key));
+  const session = new Session(mesh, folder, key, initial, options);
   print(
     `watching ${folder}: every save is built, tested and swapped into ${api.url} as plugin ${name}; Ctrl-C ends it`,
   );
@@ -47,23 +52,17 @@ export async function developPlugin(folder: string, options: DevOptions): Promis
 }
 
 class Session {
-  private readonly api: Api;
+  private readonly mesh: ControlPlane;
   private readonly folder: string;
-  private readonly key: { readonly namespace: string; readonly name: string };
+  private readonly key: PluginKey;
   private readonly initial: PluginResource | null;
   private readonly options: DevOptions;
   /** As the control plane has it after our last change. */
   private current: PluginResource | null;
   private changed = false;
 
-  constructor(
-    api: Api,
-    folder: string,
-    key: { readonly namespace: string; readonly name: string },
-    initial: PluginResource | null,
-    options: DevOptions,
-  ) {
-    this.api = api;
+  constructor(mesh: ControlPlane, folder: string, key: PluginKey, initial: PluginResource | null, options: DevOptions) {
+    this.mesh = mesh;
     this.folder = folder;
     this.key = key;
     this.initial = initial;
@@ -79,8 +78,8 @@ class Session {
       const took = Math.round(performance.now() - savedAt);
       print(live === null ? 'nothing has changed for the mesh' : `${paint('green', 'live')} ${live}, after ${took} ms`);
     } catch (error) {
-      if (!(error instanceof CliError) && !(error instanceof StepFailed)) throw error;
-      if (error instanceof CliError) for (const problem of error.problems) note(describeProblem(problem));
+      if (!(error instanceof CliError) && !(error instanceof PluginError)) throw error;
+      for (const problem of error.problems) note(describeProblem(problem));
       const step = error instanceof StepFailed ? `${error.step}: ` : '';
       const rest = this.changed || this.current !== null ? '; the version before goes on serving' : '';
       note(`${paint('red', 'mesh:', process.stderr)} ${step}${error.message}${rest}`);
@@ -94,7 +93,7 @@ class Session {
     else if (this.options.keep)
       print(`plugin ${name} stays as it is now: \`mesh plugin uninstall ${name}\` removes it`);
     else {
-      await this.commit(this.initial, `dev ${name}: end`);
+      await inSteps(() => this.commit(this.initial, `dev ${name}: end`));
       print(this.initial === null ? `plugin ${name} is removed` : `plugin ${name} is as it was before`);
     }
   }
@@ -114,7 +113,7 @@ class Session {
     const after = pluginResource(this.key, found, { digest: built.digest, capabilities }, wishes, this.current);
     await this.accept(built, plugin.schema, after);
     if (isDeepStrictEqual(this.current?.spec, after.spec)) return null;
-    await this.api.putModule(built.digest, built.bytes);
+    await this.mesh.putModule(built.digest, built.bytes);
     const { revision, rollout } = await this.commit(after, `dev ${this.key.name}`);
     const where = rollout === null ? 'stored' : `on ${rollout.acked}/${rollout.expected} proxies`;
     return `${where}, revision ${revision}, ${built.bytes.length} bytes${tested}`;
@@ -154,14 +153,14 @@ class Session {
   }
 
   private async commit(after: PluginResource | null, message: string): ReturnType<typeof commitPlugin> {
-    const { key, api, options, current: before } = this;
+    const { key, mesh, options, current: before } = this;
     try {
-      const committed = await commitPlugin(api, { key, before, after, message }, options);
+      const committed = await commitPlugin(mesh, { key, before, after, message }, options);
       this.changed = true;
       return committed;
     } finally {
       // As the control plane has it: also after a change that was undone, or was somebody else's.
-      this.current = await readPlugin(api, key).catch(() => before);
+      this.current = await readPlugin(mesh, key).catch(() => before);
     }
   }
 }

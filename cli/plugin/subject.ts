@@ -3,10 +3,10 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { PluginKind } from '../../core/wasm/trial/trial.ts';
+import type { PluginResource } from '../../plugins/install/resource.ts';
 import { Api } from '../api.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { readWasm } from '../wasm-file.ts';
-import { readPlugin } from './commit.ts';
 import { openProject } from './project.ts';
 
 export interface Subject {
@@ -34,8 +34,9 @@ export async function readSubject(word: string, namespace: string): Promise<Subj
   const api = await Api.open().catch((error: CliError) => {
     throw new CliError(`there is no file ${word}, and no plugin can be looked up: ${error.message}`, error.exitCode);
   });
-  const plugin = await readPlugin(api, { namespace, name: word });
-  if (plugin === null) throw new CliError(`there is neither a file nor an installed plugin ${word}`, EXIT.usage);
+  const { items } = await api.resources({ kind: 'Plugin', namespace, name: word });
+  const [plugin] = items as PluginResource[];
+  if (plugin === undefined) throw new CliError(`there is neither a file nor an installed plugin ${word}`, EXIT.usage);
   const { digest, rootId = '', type, config, vmConfig } = plugin.spec;
   const bytes = await api.module(digest);
   if (bytes === null) throw new CliError(`the mesh has no module ${digest}, which plugin ${word} runs`);

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Configuration } from '../../../plugins/configuration.ts';
 import { CliError, EXIT } from '../../exit.ts';
 import { note, print, printJson } from '../../output.ts';
+import { change } from '../../plugin/change.ts';
 import { type ChangeFlags, changeOptions, configuration } from '../../plugin/options.ts';
 import type { Assignment } from '../../plugin/paths.ts';
 
@@ -38,36 +39,21 @@ Examples:
   $ mesh plugin config jwt -f jwt.yaml
   $ EDITOR=vi mesh plugin config jwt --edit`,
     )
-    .action(async (name: string, options: Options) => {
-      const [{ Api }, { inSteps }, { changeInstalled, installedPlugin, proveConfiguration }, { schemaOf, withSpec }] =
-        await Promise.all([
-          import('../../api.ts'),
-          import('../../plugin/progress.ts'),
-          import('../../plugin/installed.ts'),
-          import('../../plugin/resource.ts'),
+    .action((name: string, options: Options) =>
+      change(name, options, `${name} configured`, async (mesh, before) => {
+        const [{ configurePlugin }, { schemaOf }] = await Promise.all([
+          import('../../../plugins/install/change.ts'),
+          import('../../../plugins/install/resource.ts'),
         ]);
-      const api = await Api.open();
-      const key = { namespace: options.namespace, name };
-      const before = await installedPlugin(api, key);
-      if (options.schema === true) {
-        printJson(schemaOf(before) ?? {});
-        return;
-      }
-      const config = await changed(before.spec.config ?? {}, options);
-      if (config === null) {
-        if (options.json === true) printJson(before.spec.config ?? {});
-        else print(await asYaml(before.spec.config ?? {}));
-        return;
-      }
-      const after = withSpec(before, { config });
-      await inSteps(() => proveConfiguration(api, after), 'nothing was changed');
-      await changeInstalled(
-        api,
-        { key, before, after, message: `configure plugin ${name}` },
-        options,
-        `${name} configured`,
-      );
-    });
+        const present = before.spec.config ?? {};
+        const config = options.schema === true ? null : await changed(present, options);
+        if (config !== null) return configurePlugin(mesh, before, config, options);
+        if (options.schema === true) printJson(schemaOf(before) ?? {});
+        else if (options.json === true) printJson(present);
+        else print(await asYaml(present));
+        return null;
+      }),
+    );
 }
 
 /** Null: nothing of it is to be changed. */

@@ -2,11 +2,11 @@
 import type { Command } from 'commander';
 import { ROOT_NAMESPACE } from '../../../core/config/attachment.ts';
 import type { Capability } from '../../../core/wasm/trial/capabilities.ts';
+import type { PluginResource } from '../../../plugins/install/resource.ts';
 import type { FoundPlugin } from '../../../plugins/source/package.ts';
 import type { Api } from '../../api.ts';
 import { print, printJson } from '../../output.ts';
 import { NAMESPACE_HELP, type TrustFlags, trustOptions, trustPolicy } from '../../plugin/options.ts';
-import type { PluginResource } from '../../plugin/resource.ts';
 
 interface Options extends TrustFlags {
   readonly namespace: string;
@@ -47,12 +47,12 @@ export function addInfoCommand(group: Command): void {
       '\nExamples:\n  $ mesh plugin info jwt\n  $ mesh plugin info @acme/waf@^2\n  $ mesh plugin info ./my-plugin',
     )
     .action(async (name: string, options: Options) => {
-      const [{ Api }, { readPlugin }] = await Promise.all([import('../../api.ts'), import('../../plugin/commit.ts')]);
+      const { Api } = await import('../../api.ts');
       let facts: Facts | null = null;
       if (/^[a-z0-9-]+$/.test(name)) {
         const api = await Api.open();
-        const plugin = await readPlugin(api, { namespace: options.namespace, name });
-        if (plugin !== null) facts = await ofInstalled(api, plugin);
+        const { items } = await api.resources({ kind: 'Plugin', namespace: options.namespace, name });
+        if (items.length > 0) facts = await ofInstalled(api, items[0] as PluginResource);
       }
       facts ??= await ofSpec(name, options);
       if (options.json === true) printJson(facts);
@@ -61,10 +61,9 @@ export function addInfoCommand(group: Command): void {
 }
 
 async function ofInstalled(api: Api, plugin: PluginResource): Promise<Facts> {
-  const [{ describePlugin }, { schemaOf }, { label }, { surveyProxies }] = await Promise.all([
+  const [{ describePlugin }, { label, schemaOf }, { surveyProxies }] = await Promise.all([
     import('../../../core/wasm/trial/check.ts'),
-    import('../../plugin/resource.ts'),
-    import('../../plugin/installed.ts'),
+    import('../../../plugins/install/resource.ts'),
     import('../../plugin/running.ts'),
   ]);
   const { version, source, digest, enabled, config, selector, phase, priority, upstreams } = plugin.spec;

@@ -1,5 +1,6 @@
 // `mesh plugin install`: from a plugin's name to its filter on every proxy.
 import { type Command, Option } from 'commander';
+import type { Wishes } from '../../../plugins/install/resource.ts';
 import { note, paint, print, printJson } from '../../output.ts';
 import { label, name } from '../../parse.ts';
 import {
@@ -11,7 +12,6 @@ import {
   trustOptions,
   trustPolicy,
 } from '../../plugin/options.ts';
-import type { Wishes } from '../../plugin/resource.ts';
 
 interface Options extends ChangeFlags, TrustFlags {
   readonly name?: string;
@@ -62,22 +62,24 @@ Examples:
   $ mesh plugin install filter.wasm --name coraza --phase AUTHZ`,
     )
     .action(async (spec: string, options: Options) => {
-      const [{ Api }, { installPlugin }, { inSteps, tell }] = await Promise.all([
+      const [{ Api }, { controlPlane }, { agreement }, { inSteps, tell }, { installPlugin }] = await Promise.all([
         import('../../api.ts'),
-        import('../../plugin/install.ts'),
+        import('../../plugin/control-plane.ts'),
+        import('../../plugin/agree.ts'),
         import('../../plugin/progress.ts'),
+        import('../../../plugins/install/install.ts'),
       ]);
       const { enable, phase, type, rootId, selector, namespace, lockfile, wait, timeout, allow } = options;
       const api = await Api.open();
       const config = options.config === undefined ? undefined : await configuration('--config', options.config);
       const policy = await trustPolicy(options);
       const installed = await inSteps(() =>
-        installPlugin(api, spec, {
+        installPlugin(controlPlane(api), spec, {
           ...{ namespace, lockfile, wait, timeout, allow, tell },
           policy,
           folder: process.cwd(),
           name: options.name,
-          yes: options.yes === true,
+          agree: agreement(options.yes === true),
           wishes: { enabled: enable, config, phase, type, rootId, selector },
         }),
       );

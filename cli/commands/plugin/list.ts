@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import type { WasmPluginSpec } from '../../../core/config/kinds/wasm-plugin.ts';
 import { moduleDigest } from '../../../core/config/modules.ts';
 import type { Resource } from '../../../core/config/resource.ts';
+import type { PluginResource } from '../../../plugins/install/resource.ts';
 import { note, paint, print, printJson, table } from '../../output.ts';
-import type { PluginResource } from '../../plugin/resource.ts';
 import type { Running } from '../../plugin/running.ts';
 
 interface Row {

@@ -71,7 +71,7 @@ export function addPublishCommand(group: Command): void {
 
 async function release(folder: string) {
   const [{ packRelease }, { inSteps }] = await Promise.all([
-    import('../../plugin/release.ts'),
+    import('../../../plugins/release.ts'),
     import('../../plugin/progress.ts'),
   ]);
   return inSteps(() => packRelease(folder), 'nothing was packed');

@@ -1,8 +1,9 @@
 // `mesh plugin enable` and `disable`: a plugin into the chains of the proxies, and out of them; it stays installed.
 import { type Command, Option } from 'commander';
+import type { Wishes } from '../../../plugins/install/resource.ts';
 import { label } from '../../parse.ts';
+import { change } from '../../plugin/change.ts';
 import { type ChangeFlags, changeOptions, configuration } from '../../plugin/options.ts';
-import type { Wishes } from '../../plugin/resource.ts';
 
 interface EnableOptions extends ChangeFlags {
   readonly config?: string;
@@ -24,12 +25,11 @@ export function addEnableCommand(group: Command): void {
       '\nExamples:\n  $ mesh plugin enable jwt\n  $ mesh plugin enable waf --selector app=reviews --phase AUTHZ',
     )
     .action(async (name: string, options: EnableOptions) => {
-      const { config, phase, selector } = options;
-      const wanted = config === undefined ? undefined : await configuration('--config', config);
-      await set(name, true, options, {
-        ...(wanted !== undefined && { config: wanted }),
-        ...(phase !== undefined && { phase }),
-        ...(selector !== undefined && { selector: { matchLabels: selector } }),
+      const { phase, selector } = options;
+      const config = options.config === undefined ? undefined : await configuration('--config', options.config);
+      await change(name, options, `${name} enabled`, async (mesh, before) => {
+        const { enablePlugin } = await import('../../../plugins/install/change.ts');
+        return enablePlugin(mesh, before, { config, phase, selector }, options);
       });
     });
 }
@@ -41,22 +41,10 @@ export function addDisableCommand(group: Command): void {
     .argument('<name>', 'as `mesh plugin list` prints it');
   changeOptions(command)
     .addHelpText('after', '\nExamples:\n  $ mesh plugin disable jwt')
-    .action((name: string, options: ChangeFlags) => set(name, false, options, {}));
-}
-
-async function set(name: string, enabled: boolean, options: ChangeFlags, more: object): Promise<void> {
-  const [{ Api }, { inSteps }, { changeInstalled, installedPlugin, proveConfiguration }, { withSpec }] =
-    await Promise.all([
-      import('../../api.ts'),
-      import('../../plugin/progress.ts'),
-      import('../../plugin/installed.ts'),
-      import('../../plugin/resource.ts'),
-    ]);
-  const api = await Api.open();
-  const key = { namespace: options.namespace, name };
-  const before = await installedPlugin(api, key);
-  const after = withSpec(before, { ...more, enabled });
-  if (enabled) await inSteps(() => proveConfiguration(api, after), 'nothing was changed');
-  const word = enabled ? 'enable' : 'disable';
-  await changeInstalled(api, { key, before, after, message: `${word} plugin ${name}` }, options, `${name} ${word}d`);
+    .action((name: string, options: ChangeFlags) =>
+      change(name, options, `${name} disabled`, async (mesh, before) => {
+        const { disablePlugin } = await import('../../../plugins/install/change.ts');
+        return disablePlugin(mesh, before, options);
+      }),
+    );
 }

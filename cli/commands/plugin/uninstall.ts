@@ -1,5 +1,6 @@
 // `mesh plugin uninstall`: out of the chains, out of the mesh, out of the lockfile. The module goes when no revision needs it.
 import type { Command } from 'commander';
+import { change } from '../../plugin/change.ts';
 import { type ChangeFlags, changeOptions } from '../../plugin/options.ts';
 
 export function addUninstallCommand(group: Command): void {
@@ -9,16 +10,10 @@ export function addUninstallCommand(group: Command): void {
     .argument('<name>', 'as `mesh plugin list` prints it');
   changeOptions(command)
     .addHelpText('after', '\nExamples:\n  $ mesh plugin uninstall jwt')
-    .action(async (name: string, options: ChangeFlags) => {
-      const [{ Api }, { inSteps }, { changeInstalled, installedPlugin }] = await Promise.all([
-        import('../../api.ts'),
-        import('../../plugin/progress.ts'),
-        import('../../plugin/installed.ts'),
-      ]);
-      const api = await Api.open();
-      const key = { namespace: options.namespace, name };
-      const before = await installedPlugin(api, key);
-      const change = { key, before, after: null, message: `uninstall plugin ${name}`, locked: null };
-      await inSteps(() => changeInstalled(api, change, options, `${name} uninstalled`), 'nothing was changed');
-    });
+    .action((name: string, options: ChangeFlags) =>
+      change(name, options, `${name} uninstalled`, async (mesh, before) => {
+        const { uninstallPlugin } = await import('../../../plugins/install/change.ts');
+        return uninstallPlugin(mesh, before, options);
+      }),
+    );
 }

@@ -1,6 +1,7 @@
 // `mesh plugin verify`: whether the mesh runs what the lockfile says, byte by byte.
 import type { Command } from 'commander';
 import { ROOT_NAMESPACE } from '../../../core/config/attachment.ts';
+import type { PluginResource } from '../../../plugins/install/resource.ts';
 import { CliError, EXIT } from '../../exit.ts';
 import { print, printJson, table } from '../../output.ts';
 import { NAMESPACE_HELP } from '../../plugin/options.ts';
@@ -25,16 +26,17 @@ export function addVerifyCommand(group: Command): void {
       '\nEnds with 3 when anything is different.\n\nExamples:\n  $ mesh plugin verify\n  $ mesh plugin verify jwt --json',
     )
     .action(async (names: readonly string[], options: { namespace: string; lockfile: string; json?: boolean }) => {
-      const [{ Api }, { inSteps }, { installedPlugins, label }, { readLockfile }, { digestOf }] = await Promise.all([
+      const [{ Api }, { inSteps }, { label }, { readLockfile }, { digestOf }] = await Promise.all([
         import('../../api.ts'),
         import('../../plugin/progress.ts'),
-        import('../../plugin/installed.ts'),
+        import('../../../plugins/install/resource.ts'),
         import('../../../plugins/lockfile.ts'),
         import('../../../bus/objects.ts'),
       ]);
       const api = await Api.open();
       const locked = await inSteps(() => readLockfile(options.lockfile), 'nothing was compared');
-      const installed = new Map((await installedPlugins(api)).map((plugin) => [label(plugin), plugin.spec]));
+      const items = (await api.resources({ kind: 'Plugin' })).items as PluginResource[];
+      const installed = new Map(items.map((plugin) => [label(plugin), plugin.spec]));
       const own = `${options.namespace}/`;
       const wanted =
         names.length > 0

@@ -7,11 +7,13 @@ import { Header } from 'tar';
 import { Api } from '../../../cli/api.ts';
 import { readContext } from '../../../cli/context.ts';
 import { CliError } from '../../../cli/exit.ts';
-import { type InstallOptions, installPlugin } from '../../../cli/plugin/install.ts';
+import { agreement } from '../../../cli/plugin/agree.ts';
+import { controlPlane } from '../../../cli/plugin/control-plane.ts';
 import { inSteps } from '../../../cli/plugin/progress.ts';
 import type { PluginSpec } from '../../../core/config/kinds/plugin.ts';
 import type { Resource } from '../../../core/config/resource.ts';
 import type { Configuration } from '../../../plugins/configuration.ts';
+import { type InstallOptions, installPlugin } from '../../../plugins/install/install.ts';
 import { guest } from '../../core/wasm/guests.ts';
 import { mesh, type Outcome, Running, temporaryHome } from '../mesh.ts';
 import { adding, calling, looping, packageFolder, packFolder, SCHEMA } from './packages.ts';
@@ -38,11 +40,12 @@ async function plugin(name: string): Promise<(Resource & { spec: PluginSpec; rev
 async function install(spec: string, more: Partial<InstallOptions>): Promise<CliError> {
   try {
     await inSteps(() =>
-      installPlugin(api, spec, {
-        ...{ namespace: 'istio-system', lockfile, wait: true, timeout: 30_000, allow: [], yes: true, wishes: {} },
+      installPlugin(controlPlane(api), spec, {
+        ...{ namespace: 'istio-system', lockfile, wait: true, timeout: 30_000, allow: [], wishes: {} },
         policy: { mode: 'off', sources: [] },
         folder: work,
         tell: () => null,
+        agree: agreement(true),
         ...more,
       }),
     );

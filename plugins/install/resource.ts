@@ -1,17 +1,22 @@
 // The `Plugin` resource of an installed plugin: what its package says, and over it what its installer says.
 import type { PluginSpec } from '../../core/config/kinds/plugin.ts';
 import type { Metadata, Resource } from '../../core/config/resource.ts';
-import type { Configuration } from '../../plugins/configuration.ts';
-import type { FoundPlugin } from '../../plugins/source/package.ts';
+import type { Configuration } from '../configuration.ts';
+import type { FoundPlugin } from '../source/package.ts';
 
-/** JSON Schema of the plugin's configuration, so that `mesh plugin config` can check it without the package. */
+/** JSON Schema of the plugin's configuration, so that a change of it can be checked without the package. */
 export const SCHEMA_ANNOTATION = 'weft.dev/config-schema';
+
+export interface PluginKey {
+  readonly namespace: string;
+  readonly name: string;
+}
 
 export interface PluginResource extends Resource {
   readonly spec: PluginSpec;
 }
 
-/** What the command line says; undefined leaves it as it is, or as the package has it. */
+/** What its installer says; undefined leaves it as it is, or as the package has it. */
 export interface Wishes {
   readonly enabled?: boolean;
   readonly config?: Configuration;
@@ -24,7 +29,7 @@ export interface Wishes {
 
 /** The next state of a plugin's resource. `before` is what stands in the mesh under this name. */
 export function pluginResource(
-  key: { namespace: string; name: string },
+  key: PluginKey,
   found: FoundPlugin,
   module: { digest: string; capabilities: readonly string[] },
   wishes: Wishes,
@@ -60,6 +65,15 @@ export function pluginResource(
       isolation: old.isolation ?? manifest.isolation,
     }) as unknown as PluginSpec,
   };
+}
+
+/** 'default/jwt' */
+export function label({ metadata: { namespace, name } }: PluginResource): string {
+  return `${namespace}/${name}`;
+}
+
+export function keyOf({ metadata: { namespace, name } }: PluginResource): PluginKey {
+  return { namespace, name };
 }
 
 /** With other values in its specification. */

@@ -1,14 +1,14 @@
 // A plugin's folder on its way to others: everything that an installation would check is checked before it is packed.
-import { digestOf } from '../../bus/objects.ts';
-import { checkPlugin } from '../../core/wasm/trial/check.ts';
-import { checkDeclared } from '../../plugins/allow.ts';
-import { canary } from '../../plugins/canary.ts';
-import { compileSchema } from '../../plugins/configuration.ts';
-import { resourceName } from '../../plugins/manifest.ts';
-import { packPlugin } from '../../plugins/pack.ts';
-import { integrityOf } from '../../plugins/source/integrity.ts';
-import { findLocal } from '../../plugins/source/local.ts';
-import { StepFailed } from '../../plugins/step.ts';
+import { digestOf } from '../bus/objects.ts';
+import { checkPlugin } from '../core/wasm/trial/check.ts';
+import { checkDeclared } from './allow.ts';
+import { canary } from './canary.ts';
+import { compileSchema } from './configuration.ts';
+import { resourceName } from './manifest.ts';
+import { packPlugin } from './pack.ts';
+import { integrityOf } from './source/integrity.ts';
+import { findLocal } from './source/local.ts';
+import { StepFailed } from './step.ts';
 
 export interface Release {
   readonly name: string;
