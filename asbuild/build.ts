@@ -1,7 +1,7 @@
 // filters/ -> asbuild/out/: compiles the built-in filters when anything that they are made from has changed.
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
 import { ORDER } from '../core/builtins/order.ts';
@@ -54,7 +54,10 @@ function sourceDigest(): string {
     .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
     .map((entry) => join(entry.parentPath, entry.name));
   files.push(...['build.ts', 'compile.ts', 'compiler.ts'].map((name) => join(import.meta.dirname, name)));
-  files.push(join(ROOT, 'core', 'builtins', 'order.ts'), join(ROOT, 'node_modules', 'assemblyscript', 'package.json'));
+  files.push(
+    ...globSync(join(ROOT, 'core', 'builtins', '**', '{order,layout}.ts')),
+    join(ROOT, 'node_modules', 'assemblyscript', 'package.json'),
+  );
   for (const file of files.sort())
     hash.update(relative(ROOT, file)).update('\0').update(readFileSync(file)).update('\0');
   return hash.digest('hex');

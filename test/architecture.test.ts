@@ -48,7 +48,8 @@ const MAY_IMPORT: readonly (readonly [string, readonly string[]])[] = [
   ],
   ['bus/', ['bus/']],
   ['asbuild/', ['asbuild/', 'core/builtins/order.ts']],
-  ['filters/', ['filters/']],
+  // Of the core they know the layouts of their configurations, which both compilers read.
+  ['filters/', ['filters/', 'core/builtins/']],
   ['examples/', ['examples/']],
   ['cli/', ['cli/', 'core/', 'control/', 'bus/', 'plugins/', 'asbuild/']],
   ['', ['*']],
@@ -107,6 +108,20 @@ suite('the shape of the tree', () => {
     const [smallest] = builtinFiles({ sources, imports });
     assert.deepEqual(smallest.outside, ['core/builtins/builtins.ts', 'core/builtins/order.ts']);
     assert.ok(count(smallest) <= MOST_BUILTIN_FILES, [...smallest.rooms, ...smallest.outside].join());
+  });
+
+  test('a layout that both compilers read is numbers and nothing else, and guests read nothing but layouts', () => {
+    const layouts = [...sources].filter(([path]) => /^core\/builtins\/\w+\/layout\.ts$/.test(path));
+    assert.ok(layouts.length > 0);
+    for (const [path, text] of layouts) {
+      const code = text.replaceAll(/^\/[/*].*$/gm, '').trim();
+      assert.match(code, /^(export const [A-Z][A-Z_]* = [0-9a-fx]+;\s*)+$/, path);
+    }
+    const read = imports.filter(({ from, to }) => from.startsWith('filters/') && to.startsWith('core/'));
+    assert.deepEqual(
+      read.filter(({ to }) => !to.endsWith('/layout')).map(({ from, to }) => `${from} -> ${to}`),
+      [],
+    );
   });
 
   test('only the bus imports nats, only the build of filters imports their compiler', () => {

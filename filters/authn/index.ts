@@ -1,7 +1,8 @@
 // authn: RequestAuthentication at a workload. Finds tokens where the rules look for them and has the host judge each; one
 // that is not valid refuses the request, none lets it pass. What the rules write is taken from the request first, so that no
-// client writes it. The configuration's bytes are drawn in core/builtins/authn/authn.ts.
+// client writes it. The configuration's bytes are drawn in core/builtins/authn/layout.ts.
 
+import { VERSION } from '../../core/builtins/authn/layout';
 import {
   Action,
   bytes,
@@ -21,8 +22,6 @@ import { Cursor, cursor } from '../sdk/cursor';
 import { askForeign, callForeign } from '../sdk/stream';
 import { realmOf } from './realm';
 import { Place, Tokens, withoutToken } from './places';
-
-const VERSION: u8 = 1;
 
 const TOKEN_RULES = bytes('weft_token_rules');
 const VERIFY_TOKEN = bytes('weft_verify_token');

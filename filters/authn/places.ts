@@ -1,16 +1,11 @@
 // Where tokens stand in a request: behind a prefix in a header, in a parameter of the query, in a cookie. Every occurrence
 // counts, because the application may read another one than the first.
 
+import { IN_COOKIE, IN_HEADER, IN_PARAMETER } from '../../core/builtins/authn/layout';
 import { temporary } from '../sdk/arena';
 import { Cursor } from '../sdk/cursor';
 import { bytes, Head, PATH, Slice, slice } from '../sdk/index';
 import { decoded, equalsDecoded } from './percent';
-
-namespace Kind {
-  export const Header: u8 = 0;
-  export const Parameter: u8 = 1;
-  export const Cookie: u8 = 2;
-}
 
 const COOKIE = bytes('cookie');
 const TAB: u8 = 0x09;
@@ -56,8 +51,8 @@ export class Tokens {
     const place = this.place;
     const rest = this.rest;
     if (!rest.exists) return rest;
-    if (place.kind == Kind.Header) return this.nextInHeader(place.prefix);
-    const separator = place.kind == Kind.Parameter ? AMPERSAND : SEMICOLON;
+    if (place.kind == IN_HEADER) return this.nextInHeader(place.prefix);
+    const separator = place.kind == IN_PARAMETER ? AMPERSAND : SEMICOLON;
     for (let from = 0; from <= rest.length; ) {
       const to = endOfPart(rest, from, separator);
       const part = trimmed(rest.part(from, to));
@@ -90,13 +85,13 @@ export class Tokens {
 
 /** Takes the tokens of this place out of the request. */
 export function withoutToken(place: Place, head: Head): void {
-  if (place.kind == Kind.Header) {
+  if (place.kind == IN_HEADER) {
     head.remove(place.name);
     return;
   }
   const all = searched(place, head);
   if (!all.exists) return;
-  const parameter = place.kind == Kind.Parameter;
+  const parameter = place.kind == IN_PARAMETER;
   const separator = parameter ? AMPERSAND : SEMICOLON;
   const path = parameter ? head.get(PATH) : all;
   const before = parameter ? path.length - all.length - 1 : 0;
@@ -126,8 +121,8 @@ export function withoutToken(place: Place, head: Head): void {
 
 /** A header's value, the query, or the cookies. */
 function searched(place: Place, head: Head): Slice {
-  if (place.kind == Kind.Header) return head.get(place.name);
-  if (place.kind == Kind.Cookie) return head.get(COOKIE);
+  if (place.kind == IN_HEADER) return head.get(place.name);
+  if (place.kind == IN_COOKIE) return head.get(COOKIE);
   const path = head.get(PATH);
   const query = path.indexOf(0x3f);
   return query < 0 ? slice(0, 0, false) : path.part(query + 1, path.length);
@@ -144,12 +139,12 @@ function carries(place: Place, part: Slice): bool {
   const equals = part.indexOf(EQUALS);
   const name = equals < 0 ? part : part.part(0, equals);
   if (equals < 0) return false;
-  return place.kind == Kind.Parameter ? equalsDecoded(name, place.name) : trimmed(name).equals(place.name);
+  return place.kind == IN_PARAMETER ? equalsDecoded(name, place.name) : trimmed(name).equals(place.name);
 }
 
 function valueOf(place: Place, part: Slice): Slice {
   const value = part.part(part.indexOf(EQUALS) + 1, part.length);
-  if (place.kind == Kind.Parameter) return decoded(value);
+  if (place.kind == IN_PARAMETER) return decoded(value);
   const plain = trimmed(value);
   const last = plain.length - 1;
   return last > 0 && plain.at(0) == QUOTE && plain.at(last) == QUOTE ? plain.part(1, last) : plain;

@@ -1,7 +1,15 @@
 // cors: cross-origin requests, as the route's corsPolicy says. A preflight from an allowed origin is answered here; other
-// requests from one go on, and their responses say that the origin may read them. core/builtins/cors/cors.ts draws the
-// configuration's bytes. The origin is remembered by the stream: routes may change the request's headers.
+// requests from one go on, and their responses say that the origin may read them. core/builtins/cors/layout.ts draws
+// the configuration's bytes. The origin is remembered by the stream: routes may change the request's headers.
 
+import {
+  CREDENTIALS,
+  IGNORE_UNMATCHED,
+  ORIGIN_ANY,
+  ORIGIN_EXACT,
+  ORIGIN_PREFIX,
+  VERSION,
+} from '../../core/builtins/cors/layout';
 import {
   Action,
   bytes,
@@ -21,11 +29,8 @@ import {
 import { temporary } from '../sdk/arena';
 import { Cursor, cursor } from '../sdk/cursor';
 
-const VERSION: u8 = 1;
 /** The version, flags, no origins and four empty texts. */
 const SMALLEST: i32 = 12;
-const CREDENTIALS: u8 = 1;
-const IGNORE_UNMATCHED: u8 = 2;
 
 const MATCHES = bytes('weft_matches');
 const ALLOWED_ORIGIN = bytes('weft\0cors\0origin');
@@ -97,13 +102,13 @@ function allows(at: Cursor, origin: Slice): bool {
   return allowed;
 }
 
-function matches(kind: u8, expected: Slice, origin: Slice): bool {
+function matches(kind: i32, expected: Slice, origin: Slice): bool {
   switch (kind) {
-    case 0:
+    case ORIGIN_ANY:
       return true;
-    case 1:
+    case ORIGIN_EXACT:
       return origin.equals(expected);
-    case 2:
+    case ORIGIN_PREFIX:
       return origin.startsWith(expected);
     default: {
       const parameters = temporary(2 + origin.length);

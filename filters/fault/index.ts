@@ -1,7 +1,16 @@
 // fault: delays and aborts requests by chance, as the route's VirtualService says, or the FilterChain that inserted it, which may
-// leave it to headers of the request. The configuration's bytes are drawn in README.md. Keeps nothing between callbacks: what
-// is left to do after a delay is read again.
+// leave it to headers of the request. core/builtins/fault/layout.ts draws the configuration's bytes. Keeps nothing between
+// callbacks: what is left to do after a delay is read again.
 
+import {
+  ABORT_BY_HEADER,
+  DELAY_BY_HEADER,
+  MILLION,
+  NO_GRPC,
+  NO_LIMIT,
+  SIZE,
+  VERSION,
+} from '../../core/builtins/fault/layout';
 import {
   Action,
   bytes,
@@ -20,15 +29,10 @@ import {
   Slice,
   wakeAfter,
 } from '../sdk/index';
-import { codeOf, grpcStatusOf, httpStatusOf, NO_GRPC } from './statuses';
+import { codeOf, grpcStatusOf, httpStatusOf } from './statuses';
 
-const VERSION: u8 = 2;
-const SIZE: i32 = 21;
-const MILLION: u32 = 1000000;
+const ALWAYS: u32 = MILLION;
 const PERCENT: u32 = 10000;
-const DELAY_BY_HEADER: u8 = 1;
-const ABORT_BY_HEADER: u8 = 2;
-const NO_LIMIT: u32 = 0xffffffff;
 /** The status of an abort that is not asked for. */
 const NONE: i32 = -1;
 
@@ -100,7 +104,7 @@ function delayOf(head: Head, config: Slice): u32 {
 }
 
 /** A header's percentage makes a fault rarer than it is configured, never more frequent. */
-function chanceOf(head: Head, config: Slice, byHeader: u8, at: usize, percentage: Slice): u32 {
+function chanceOf(head: Head, config: Slice, byHeader: i32, at: usize, percentage: Slice): u32 {
   const configured = load<u32>(config.ptr + at);
   if ((config.at(1) & byHeader) == 0) return configured;
   const percent = head.get(percentage).toInt();
@@ -108,7 +112,7 @@ function chanceOf(head: Head, config: Slice, byHeader: u8, at: usize, percentage
 }
 
 function happens(chance: u32): bool {
-  return chance >= MILLION || (chance != 0 && randomBelow(MILLION) < chance);
+  return chance >= ALWAYS || (chance != 0 && randomBelow(ALWAYS) < chance);
 }
 
 /** The HTTP status, or 1000 + the gRPC status; NONE: no abort is asked for. */
@@ -119,7 +123,7 @@ function abortOf(head: Head, config: Slice): i32 {
   const status = head.get(ABORT_REQUEST).toInt();
   if (status >= 200 && status < 600) return codeOf(status, NO_GRPC);
   const grpc = head.get(ABORT_GRPC_REQUEST).toInt();
-  return grpc < 0 || grpc > 16 ? NONE : codeOf(0, <u8>grpc);
+  return grpc < 0 || grpc > 16 ? NONE : codeOf(0, grpc);
 }
 
 function abort(head: Head, config: Slice): void {

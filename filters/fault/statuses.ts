@@ -1,11 +1,10 @@
 // Statuses of HTTP and gRPC for each other, as Envoy maps them.
 
-/** No gRPC status is configured. */
-export const NO_GRPC: u8 = 255;
+import { NO_GRPC } from '../../core/builtins/fault/layout';
 
 /** One number for both: the HTTP status, or 1000 + the gRPC status; -1 for neither. */
-export function codeOf(http: i32, grpc: u8): i32 {
-  if (grpc != NO_GRPC) return 1000 + <i32>grpc;
+export function codeOf(http: i32, grpc: i32): i32 {
+  if (grpc != NO_GRPC) return 1000 + grpc;
   return http == 0 ? -1 : http;
 }
 

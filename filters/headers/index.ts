@@ -1,10 +1,10 @@
 // headers: removes, sets and adds headers of requests and responses, always the same ones. The configuration is interpreted
-// where it lies; core/builtins/headers/headers.ts draws its bytes.
+// where it lies; core/builtins/headers/layout.ts draws its bytes.
 
+import { VERSION } from '../../core/builtins/headers/layout';
 import { Action, Head, HttpFilter, Level, log, NOTHING, register, Slice } from '../sdk/index';
 import { Cursor, cursor } from '../sdk/cursor';
 
-const VERSION: u8 = 1;
 /** The version, and three empty lists for either direction. */
 const SMALLEST: i32 = 13;
 

@@ -1,7 +1,17 @@
 // What ratelimit does with a request: it builds the fingerprint of each limit's key from bytes, and asks the host, which
 // counts for all shards, for a token of each; all are there, or the request is answered with 429. The configuration is
-// interpreted where it lies; core/builtins/ratelimit/ratelimit.ts draws its bytes.
+// interpreted where it lies; core/builtins/ratelimit/layout.ts draws its bytes.
 
+import {
+  BLOCK_ENTRY,
+  BLOCK_HEADER,
+  PATH_ANY,
+  PATH_EXACT,
+  PATH_PREFIX,
+  TOLD_NOBODY,
+  VERSION,
+} from '../../core/builtins/ratelimit/layout';
+import { ATTRIBUTE_CLAIM } from '../../core/builtins/rbac/layout';
 import {
   Action,
   askForeign,
@@ -24,12 +34,9 @@ import {
 } from '../sdk/index';
 import { temporary } from '../sdk/arena';
 import { Cursor, cursor } from '../sdk/cursor';
-import { Attribute, beginRequest, valueOf } from '../rbac/facts';
+import { beginRequest, valueOf } from '../rbac/facts';
 import { siphash } from './siphash';
 
-const VERSION: u8 = 2;
-const HEADER: i32 = 24;
-const ENTRY: i32 = 16;
 const GRPC_UNAVAILABLE: i32 = 14;
 
 const RULES = bytes('weft_rate_limits');
@@ -69,7 +76,7 @@ export class RateLimit extends HttpFilter {
     const kept = configuration.keep();
     this.configuration = kept;
     this.gateway = kept.at(1) != 0;
-    this.tells = kept.at(2) != 0;
+    this.tells = kept.at(2) != TOLD_NOBODY;
     const length = load<u32>(kept.ptr, 3);
     const seed = askForeign(RULES, kept.ptr + 7, length);
     if (seed.length != 16) {
@@ -91,8 +98,8 @@ export class RateLimit extends HttpFilter {
   onRequestHeaders(head: Head): Action {
     this.tokens = 0;
     beginRequest(head, this.gateway);
-    const block = temporary(HEADER + this.count * ENTRY);
-    let entry = block + HEADER;
+    const block = temporary(BLOCK_HEADER + this.count * BLOCK_ENTRY);
+    let entry = block + BLOCK_HEADER;
     const at = cursor(this.limits);
     for (let i = 0; i < this.count; i++) {
       const next = at.sized();
@@ -101,13 +108,13 @@ export class RateLimit extends HttpFilter {
       if (matches(head, at)) {
         store<u32>(entry, i);
         store<u64>(entry, this.fingerprint(identity, at), 8);
-        entry += ENTRY;
+        entry += BLOCK_ENTRY;
       }
       at.position = next;
     }
     const length = <i32>(entry - block);
-    if (length == HEADER) return Action.Continue;
-    store<u32>(block, (length - HEADER) / ENTRY);
+    if (length == BLOCK_HEADER) return Action.Continue;
+    store<u32>(block, (length - BLOCK_HEADER) / BLOCK_ENTRY);
     // A host that does not count where it said that it would: nothing may pass unseen.
     if (!callForeign(TAKE, block, length)) unreachable();
     this.tokens = load<u32>(block, 4);
@@ -134,7 +141,7 @@ export class RateLimit extends HttpFilter {
     for (let count = at.u16(); count > 0; count--) {
       const attribute = at.u8();
       const name = at.text();
-      const value = attribute == Attribute.Claim ? property(concat(CLAIM, name)) : valueOf(attribute, name);
+      const value = attribute == ATTRIBUTE_CLAIM ? property(concat(CLAIM, name)) : valueOf(attribute, name);
       hash = siphash(this.k0 ^ hash, value.exists ? this.k1 : ~this.k1, value.ptr, value.length);
     }
     return siphash(this.k0 ^ hash, this.k1, 0, 0);
@@ -150,12 +157,12 @@ function matches(head: Head, at: Cursor): bool {
   }
   const kind = at.u8();
   const expected = at.text();
-  return holds && (kind == 0 || matchesPath(kind, expected, withoutQuery(head.get(PATH))));
+  return holds && (kind == PATH_ANY || matchesPath(kind, expected, withoutQuery(head.get(PATH))));
 }
 
 function matchesPath(kind: u8, expected: Slice, path: Slice): bool {
-  if (kind == 1) return path.equals(expected);
-  if (kind == 2) return path.startsWith(expected);
+  if (kind == PATH_EXACT) return path.equals(expected);
+  if (kind == PATH_PREFIX) return path.startsWith(expected);
   const parameters = temporary(2 + path.length);
   memory.copy(parameters, expected.ptr, 2);
   memory.copy(parameters + 2, path.ptr, path.length);

@@ -1,27 +1,26 @@
 // What conditions ask about a request. Who called comes from the connection, never from a header.
 
+import {
+  ATTRIBUTES,
+  ATTRIBUTE_CLAIM,
+  ATTRIBUTE_DESTINATION_IP,
+  ATTRIBUTE_HEADER,
+  ATTRIBUTE_HOST,
+  ATTRIBUTE_ISSUER,
+  ATTRIBUTE_METHOD,
+  ATTRIBUTE_NAMESPACE,
+  ATTRIBUTE_PATH,
+  ATTRIBUTE_PORT,
+  ATTRIBUTE_PRINCIPAL,
+  ATTRIBUTE_REMOTE_IP,
+  ATTRIBUTE_REQUEST_PRINCIPAL,
+  ATTRIBUTE_SERVICE_ACCOUNT,
+  ATTRIBUTE_SOURCE_IP,
+  ATTRIBUTE_TRUST_DOMAIN,
+} from '../../core/builtins/rbac/layout';
 import { AUTHORITY, bytes, concat, Head, METHOD, PATH, property, Slice, slice } from '../sdk/index';
 import { temporary } from '../sdk/arena';
 import { parseAddress } from './addresses';
-
-export namespace Attribute {
-  export const Principal: u8 = 1;
-  export const Namespace: u8 = 2;
-  export const SourceIp: u8 = 3;
-  export const RemoteIp: u8 = 4;
-  export const ServiceAccount: u8 = 5;
-  export const TrustDomain: u8 = 6;
-  export const Host: u8 = 7;
-  export const Port: u8 = 8;
-  export const Method: u8 = 9;
-  export const Path: u8 = 10;
-  export const Header: u8 = 11;
-  export const DestinationIp: u8 = 12;
-  export const RequestPrincipal: u8 = 14;
-  export const Claim: u8 = 15;
-  /** Of the token; part of the request principal, and no condition of its own. */
-  export const Issuer: u8 = 16;
-}
 
 const PEER = bytes('connection\0uri_san_peer_certificate');
 const SOURCE = bytes('source\0address');
@@ -34,10 +33,9 @@ const FORWARDED_FOR = bytes('x-forwarded-for');
 const SPIFFE = bytes('spiffe://');
 const NS = bytes('/ns/');
 const SA = bytes('/sa/');
-const COUNT: usize = 17;
 
 /** Addresses of the slices found so far for this request, by attribute; 0 = not asked for yet. */
-const found: usize = memory.data(17 * 4, 4);
+const found: usize = memory.data(ATTRIBUTES * 4, 4);
 
 let request: Head = new Head(0);
 let gateway: bool = false;
@@ -45,20 +43,20 @@ let gateway: bool = false;
 export function beginRequest(head: Head, atGateway: bool): void {
   request = head;
   gateway = atGateway;
-  memory.fill(found, 0, COUNT * 4);
+  memory.fill(found, 0, ATTRIBUTES * 4);
 }
 
 /**
  * The fact behind an attribute; one that does not exist is not known. Addresses are 4 or 16 bytes, claims a list of texts:
  * u16 count | (u16 length | bytes)...
  */
-export function valueOf(attribute: u8, key: Slice): Slice {
-  if (attribute == Attribute.Header) return request.get(key);
-  return attribute == Attribute.Claim ? claim(key) : fact(attribute);
+export function valueOf(attribute: i32, key: Slice): Slice {
+  if (attribute == ATTRIBUTE_HEADER) return request.get(key);
+  return attribute == ATTRIBUTE_CLAIM ? claim(key) : fact(attribute);
 }
 
-function fact(attribute: u8): Slice {
-  if (<usize>attribute >= COUNT) return missing();
+function fact(attribute: i32): Slice {
+  if (attribute >= ATTRIBUTES) return missing();
   const place = found + (<usize>attribute << 2);
   const known = load<usize>(place);
   if (known != 0) return changetype<Slice>(known);
@@ -67,33 +65,33 @@ function fact(attribute: u8): Slice {
   return fetched;
 }
 
-function fetch(attribute: u8): Slice {
+function fetch(attribute: i32): Slice {
   switch (attribute) {
-    case Attribute.Principal:
+    case ATTRIBUTE_PRINCIPAL:
       return principal();
-    case Attribute.Namespace:
-      return namespaceOf(fact(Attribute.Principal));
-    case Attribute.ServiceAccount:
-      return accountOf(fact(Attribute.Principal));
-    case Attribute.TrustDomain:
-      return domainOf(fact(Attribute.Principal));
-    case Attribute.SourceIp:
+    case ATTRIBUTE_NAMESPACE:
+      return namespaceOf(fact(ATTRIBUTE_PRINCIPAL));
+    case ATTRIBUTE_SERVICE_ACCOUNT:
+      return accountOf(fact(ATTRIBUTE_PRINCIPAL));
+    case ATTRIBUTE_TRUST_DOMAIN:
+      return domainOf(fact(ATTRIBUTE_PRINCIPAL));
+    case ATTRIBUTE_SOURCE_IP:
       return addressOf(property(SOURCE));
-    case Attribute.RemoteIp:
+    case ATTRIBUTE_REMOTE_IP:
       return remoteAddress();
-    case Attribute.DestinationIp:
+    case ATTRIBUTE_DESTINATION_IP:
       return addressOf(property(DESTINATION));
-    case Attribute.Host:
+    case ATTRIBUTE_HOST:
       return plainHost(lowerCase(request.get(AUTHORITY)));
-    case Attribute.Port:
+    case ATTRIBUTE_PORT:
       return decimal(property(DESTINATION_PORT));
-    case Attribute.RequestPrincipal:
+    case ATTRIBUTE_REQUEST_PRINCIPAL:
       return property(TOKEN_PRINCIPAL);
-    case Attribute.Issuer:
+    case ATTRIBUTE_ISSUER:
       return property(ISSUER);
-    case Attribute.Method:
+    case ATTRIBUTE_METHOD:
       return request.get(METHOD);
-    case Attribute.Path:
+    case ATTRIBUTE_PATH:
       return withoutQuery(request.get(PATH));
     default:
       return missing();
@@ -154,9 +152,9 @@ function after(text: Slice, part: Slice, from: i32): i32 {
  * written its own client's address last into x-forwarded-for.
  */
 function remoteAddress(): Slice {
-  if (gateway || !fact(Attribute.Principal).exists) return fact(Attribute.SourceIp);
+  if (gateway || !fact(ATTRIBUTE_PRINCIPAL).exists) return fact(ATTRIBUTE_SOURCE_IP);
   const list = request.get(FORWARDED_FOR);
-  if (!list.exists || list.length == 0) return fact(Attribute.SourceIp);
+  if (!list.exists || list.length == 0) return fact(ATTRIBUTE_SOURCE_IP);
   let from = list.length;
   while (from > 0 && list.at(from - 1) != 0x2c) from--;
   let to = list.length;

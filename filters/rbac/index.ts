@@ -2,12 +2,11 @@
 // them has to match. Dry runs and audits are counted and told, and decide nothing. Facts of the request are fetched when a
 // condition first asks for them. A fact that is not there satisfies no condition but a negated one.
 
+import { VERSION } from '../../core/builtins/rbac/layout';
 import { Action, bytes, Head, HttpFilter, Level, log, NOTHING, register, reply, Slice } from '../sdk/index';
 import { beginRequest } from './facts';
 import { Observations } from './observations';
 import { anyMatches, behind, isEmpty, matchedRule } from './rules';
-
-const VERSION: u8 = 2;
 
 const CONTENT_TYPE = bytes('content-type');
 const GRPC = bytes('application/grpc');

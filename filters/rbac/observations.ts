@@ -1,11 +1,12 @@
 // What policies would have done that are not enforced: counted, and told in the log, a few lines a second.
 
+import { ATTRIBUTE_PRINCIPAL } from '../../core/builtins/rbac/layout';
 import { counter, Level, logBytes, logs } from '../sdk/index';
 import { proxy_get_current_time_nanoseconds } from '../sdk/abi';
 import { temporary } from '../sdk/arena';
 import { Head, METHOD, PATH } from '../sdk/head';
 import { bytes, concat, Slice, slice } from '../sdk/slice';
-import { Attribute, valueOf } from './facts';
+import { valueOf } from './facts';
 import { anyMatches, isEmpty, matchedRule } from './rules';
 
 const LINES_A_SECOND = 10;
@@ -78,7 +79,7 @@ export class Observations {
 function tell(what: Slice, head: Head): void {
   const method = head.get(METHOD).part(0, MOST);
   const path = withoutQuery(head.get(PATH)).part(0, MOST);
-  const known = valueOf(Attribute.Principal, slice(0, 0));
+  const known = valueOf(ATTRIBUTE_PRINCIPAL, slice(0, 0));
   const caller = known.exists ? known.part(0, MOST) : UNKNOWN;
   const asked = concat(concat(method, SPACE), concat(path, FROM));
   logBytes(Level.Info, concat(concat(what, asked), caller));

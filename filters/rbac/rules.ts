@@ -1,10 +1,11 @@
 // Whether policies match a request: the configuration is interpreted where it lies. Its bytes are drawn in
-// core/builtins/rbac/encoding.ts.
+// core/builtins/rbac/layout.ts.
 
+import { ATTRIBUTE_CLAIM, ATTRIBUTE_HEADER } from '../../core/builtins/rbac/layout';
 import { Cursor, cursor } from '../sdk/cursor';
 import { decimal } from '../sdk/number';
 import { bytes, concat, NOTHING, Slice, slice } from '../sdk/slice';
-import { Attribute, valueOf } from './facts';
+import { valueOf } from './facts';
 import { matchesPart, matchesValue } from './values';
 
 const RULE = bytes('-rule[');
@@ -96,20 +97,20 @@ function holds(at: Cursor): bool {
   for (let count = at.u16(); count > 0; count--) {
     const kind = at.u8();
     const value = at.text();
-    if (attribute == Attribute.Claim ? oneMatches(kind, value, fact) : matchesValue(attribute, kind, value, fact)) {
+    if (attribute == ATTRIBUTE_CLAIM ? oneMatches(kind, value, fact) : matchesValue(attribute, kind, value, fact)) {
       return !negated;
     }
     // Of a header that was sent twice the application may read either.
-    if (attribute == Attribute.Header && against != negated && matchesPart(kind, value, fact)) return !negated;
+    if (attribute == ATTRIBUTE_HEADER && against != negated && matchesPart(kind, value, fact)) return !negated;
   }
   return negated;
 }
 
 /** A claim is a list; one of its texts is enough. */
-function oneMatches(kind: u8, value: Slice, texts: Slice): bool {
+function oneMatches(kind: i32, value: Slice, texts: Slice): bool {
   const at = cursor(texts.ptr);
   for (let count = at.u16(); count > 0; count--) {
-    if (matchesValue(Attribute.Claim, kind, value, at.text())) return true;
+    if (matchesValue(ATTRIBUTE_CLAIM, kind, value, at.text())) return true;
   }
   return false;
 }

@@ -1,36 +1,38 @@
 // One value of a condition against one fact.
 
+import {
+  ATTRIBUTE_HEADER,
+  ATTRIBUTE_HOST,
+  ATTRIBUTE_ISSUER,
+  VALUE_CIDR,
+  VALUE_EXACT,
+  VALUE_PREFIX,
+  VALUE_PRESENT,
+  VALUE_REQUEST_PRINCIPAL,
+  VALUE_SUFFIX,
+  VALUE_TEMPLATE,
+} from '../../core/builtins/rbac/layout';
 import { cursor } from '../sdk/cursor';
 import { Slice } from '../sdk/slice';
 import { inBlock } from './addresses';
-import { Attribute, valueOf } from './facts';
+import { valueOf } from './facts';
 import { matchesTemplate } from './templates';
 
 const COMMA: u8 = 0x2c;
 const SPACE: u8 = 0x20;
 
-namespace Kind {
-  export const Exact: u8 = 0;
-  export const Prefix: u8 = 1;
-  export const Suffix: u8 = 2;
-  export const Present: u8 = 3;
-  export const Cidr: u8 = 4;
-  export const Template: u8 = 5;
-  export const RequestPrincipal: u8 = 6;
-}
-
-export function matchesValue(attribute: u8, kind: u8, value: Slice, fact: Slice): bool {
+export function matchesValue(attribute: i32, kind: i32, value: Slice, fact: Slice): bool {
   if (matchesText(kind, value, fact)) return true;
   // A header is present, whatever its value.
-  if (attribute == Attribute.Header) return kind == Kind.Present;
+  if (attribute == ATTRIBUTE_HEADER) return kind == VALUE_PRESENT;
   // A host is also meant without the port that a client may have written behind it.
-  if (attribute != Attribute.Host) return false;
+  if (attribute != ATTRIBUTE_HOST) return false;
   const colon = portStart(fact);
   return colon >= 0 && matchesText(kind, value, fact.part(0, colon));
 }
 
 /** True if one of several values, which are joined by commas, matches. */
-export function matchesPart(kind: u8, value: Slice, fact: Slice): bool {
+export function matchesPart(kind: i32, value: Slice, fact: Slice): bool {
   if (fact.indexOf(COMMA) < 0) return false;
   for (let from = 0; from <= fact.length; ) {
     let to = fact.indexOf(COMMA, from);
@@ -45,21 +47,21 @@ export function matchesPart(kind: u8, value: Slice, fact: Slice): bool {
   return false;
 }
 
-function matchesText(kind: u8, value: Slice, fact: Slice): bool {
+function matchesText(kind: i32, value: Slice, fact: Slice): bool {
   switch (kind) {
-    case Kind.Exact:
+    case VALUE_EXACT:
       return fact.equals(value);
-    case Kind.Prefix:
+    case VALUE_PREFIX:
       return fact.startsWith(value);
-    case Kind.Suffix:
+    case VALUE_SUFFIX:
       return fact.endsWith(value);
-    case Kind.Present:
+    case VALUE_PRESENT:
       return fact.length > 0;
-    case Kind.Cidr:
+    case VALUE_CIDR:
       return inBlock(fact, value);
-    case Kind.Template:
+    case VALUE_TEMPLATE:
       return matchesTemplate(value, fact);
-    case Kind.RequestPrincipal:
+    case VALUE_REQUEST_PRINCIPAL:
       return matchesPrincipal(value, fact);
     default:
       return false;
@@ -68,7 +70,7 @@ function matchesText(kind: u8, value: Slice, fact: Slice): bool {
 
 /** `fact` is the issuer, a slash and the subject. */
 function matchesPrincipal(value: Slice, fact: Slice): bool {
-  const issuer = valueOf(Attribute.Issuer, value);
+  const issuer = valueOf(ATTRIBUTE_ISSUER, value);
   if (!issuer.exists) return false;
   const at = cursor(value.ptr);
   const kind = at.u8();

@@ -1,12 +1,5 @@
 // RequestAuthentication -> the configuration of the authn filter: which rules apply to this workload, where each looks for
-// tokens, and what becomes of a token that holds. Little-endian:
-//
-//   u8 version (1) | u32 length | rules for the host, in JSON (rules.ts)
-//   list of headers that nobody but the filter writes | list of places | list of rules
-//   list    u16 count | item...
-//   place   u8 0 header, 1 parameter of the query, 2 cookie | text name | text prefix
-//   rule    u32 size | u8 1 if the token is forwarded | text header of the payload, or '' | list of headers of claims
-//   text    u16 length | bytes
+// tokens, and what becomes of a token that holds. layout.ts draws its bytes.
 
 import { appliesTo } from '../../config/attachment.ts';
 import { parseDuration } from '../../config/duration.ts';
@@ -17,12 +10,8 @@ import type { Builtin } from '../builtin.ts';
 import { type Configured, configured } from '../configured.ts';
 import { list, sized, text } from '../encoding.ts';
 import { tokenFunctions } from './foreign-token.ts';
+import { IN_COOKIE, IN_HEADER, IN_PARAMETER, VERSION } from './layout.ts';
 import type { TokenRuleSpec, TokenRulesSpec } from './rules.ts';
-
-const VERSION = 1;
-const HEADER = 0;
-const PARAMETER = 1;
-const COOKIE = 2;
 
 /** Claims that are lists of words wherever they come from, as in Istio. */
 const SPACE_DELIMITED = ['scope', 'permission'];
@@ -110,12 +99,12 @@ function placesOf(rules: readonly JWTRule[]): Place[] {
     if (!place.rules.includes(rule)) place.rules.push(rule);
   };
   rules.forEach(({ fromHeaders = [], fromParams = [], fromCookies = [] }, rule) => {
-    for (const { name, prefix } of fromHeaders) add(rule, HEADER, name.toLowerCase(), prefix);
-    for (const name of fromParams) add(rule, PARAMETER, name);
-    for (const name of fromCookies) add(rule, COOKIE, name);
+    for (const { name, prefix } of fromHeaders) add(rule, IN_HEADER, name.toLowerCase(), prefix);
+    for (const name of fromParams) add(rule, IN_PARAMETER, name);
+    for (const name of fromCookies) add(rule, IN_COOKIE, name);
     if (fromHeaders.length + fromParams.length + fromCookies.length > 0) return;
-    add(rule, HEADER, 'authorization', 'Bearer ');
-    add(rule, PARAMETER, 'access_token');
+    add(rule, IN_HEADER, 'authorization', 'Bearer ');
+    add(rule, IN_PARAMETER, 'access_token');
   });
   return [...places.values()];
 }

@@ -1,8 +1,4 @@
-// VirtualService `corsPolicy` -> the configuration of the cors filter for one route. Little-endian:
-//
-//   u8 version (1) | u8 1 credentials + 2 unmatched preflights are not forwarded | list of origins
-//   | text methods | text headers | text exposed headers | text seconds, or '' for none
-//   origin   u8 0 any, 1 exact, 2 prefix, 3 pattern (u16 and its text) | text
+// VirtualService `corsPolicy` -> the configuration of the cors filter for one route. layout.ts draws its bytes.
 
 import { parseDuration } from '../../config/duration.ts';
 import { compileRegex, type Pattern } from '../../config/regex.ts';
@@ -12,11 +8,16 @@ import type { Builtin } from '../builtin.ts';
 import { type Configured, configured } from '../configured.ts';
 import { list, text, u8, u16 } from '../encoding.ts';
 import { matchesPattern } from '../foreign-pattern.ts';
+import {
+  CREDENTIALS,
+  IGNORE_UNMATCHED,
+  ORIGIN_ANY,
+  ORIGIN_EXACT,
+  ORIGIN_PATTERN,
+  ORIGIN_PREFIX,
+  VERSION,
+} from './layout.ts';
 
-const VERSION = 1;
-const CREDENTIALS = 1;
-const IGNORE_UNMATCHED = 2;
-const ORIGIN = { any: 0, exact: 1, prefix: 2, pattern: 3 } as const;
 /** An origin that no browser sends: what matches it is meant to match all. */
 const ANY = '*';
 
@@ -54,13 +55,13 @@ function encodeOrigin({ exact, prefix, regex }: StringMatch, patterns: Pattern[]
     const pattern = compileRegex(regex);
     if (pattern.matches(ANY)) return any();
     patterns.push(pattern);
-    return Buffer.concat([u8(ORIGIN.pattern), text(Buffer.concat([u16(patterns.length - 1), Buffer.from(regex)]))]);
+    return Buffer.concat([u8(ORIGIN_PATTERN), text(Buffer.concat([u16(patterns.length - 1), Buffer.from(regex)]))]);
   }
-  if (exact !== undefined) return exact === ANY ? any() : Buffer.concat([u8(ORIGIN.exact), text(exact)]);
+  if (exact !== undefined) return exact === ANY ? any() : Buffer.concat([u8(ORIGIN_EXACT), text(exact)]);
   const start = prefix ?? '';
-  return ANY.startsWith(start) ? any() : Buffer.concat([u8(ORIGIN.prefix), text(start)]);
+  return ANY.startsWith(start) ? any() : Buffer.concat([u8(ORIGIN_PREFIX), text(start)]);
 }
 
 function any(): Buffer {
-  return Buffer.concat([u8(ORIGIN.any), text('')]);
+  return Buffer.concat([u8(ORIGIN_ANY), text('')]);
 }

@@ -1,10 +1,5 @@
 // The configuration of the fault filter: of one route, from VirtualService `fault`, or of the filter itself, from the FilterChain
-// that inserts it. Little-endian:
-//
-//   u8 version (2) | u8 1 delay + 2 abort by the request's headers | u32 delay chance | u32 delay ms | u32 abort chance
-//   | u16 HTTP status (0: none) | u8 gRPC status (255: none) | u32 faults at a time (4,294,967,295: no limit)
-//
-// A chance is in millionths (1/10,000 of a percent), 0 = never.
+// that inserts it. layout.ts draws its bytes.
 
 import { parseDuration } from '../../config/duration.ts';
 import { positiveDuration, quote, text } from '../../config/formats.ts';
@@ -15,16 +10,9 @@ import type { Builtin, InsertedPolicy } from '../builtin.ts';
 import { type Configured, configured } from '../configured.ts';
 import { decodeConfig } from '../inserted.ts';
 import { faultFunctions } from './foreign-fault.ts';
+import { ABORT_BY_HEADER, DELAY_BY_HEADER, MILLION, NO_GRPC, NO_LIMIT, SIZE, VERSION } from './layout.ts';
 import { ActiveFaults, createActiveFaults, forgetFaults } from './shared-faults.ts';
 
-export const FAULT_CONFIG_BYTES = 21;
-
-const VERSION = 2;
-const DELAY_BY_HEADER = 1;
-const ABORT_BY_HEADER = 2;
-const NO_GRPC = 255;
-const NO_LIMIT = 0xffffffff;
-const MILLION = 1_000_000;
 const MAX_DELAY_MS = 0x7fffffff;
 const UNKNOWN = 2;
 
@@ -130,7 +118,7 @@ interface Fault {
 }
 
 function encode({ delayMs, delayChance, abortChance, httpStatus, grpcStatus, byHeaders, most }: Fault): Configured {
-  const bytes = Buffer.alloc(FAULT_CONFIG_BYTES);
+  const bytes = Buffer.alloc(SIZE);
   bytes[0] = VERSION;
   bytes[1] = byHeaders;
   bytes.writeUInt32LE(delayChance, 2);

@@ -1,7 +1,4 @@
-// The configuration of the headers filter, which a FilterChain inserts. Little-endian:
-//
-//   u8 version (1) | changes of the request | changes of the response
-//   changes   list of names to remove | list of (name, value) to set | list of (name, value) to add
+// The configuration of the headers filter, which a FilterChain inserts. layout.ts draws its bytes.
 
 import { headerName, headerNameRule, headerValue } from '../../config/formats.ts';
 import { array, map, object, optional, type Static } from '../../config/schema.ts';
@@ -10,8 +7,7 @@ import type { Builtin } from '../builtin.ts';
 import { configured } from '../configured.ts';
 import { list, text, u8 } from '../encoding.ts';
 import { decodeConfig } from '../inserted.ts';
-
-const VERSION = 1;
+import { VERSION } from './layout.ts';
 
 const values = map(headerValue, headerNameRule);
 const Changes = object(

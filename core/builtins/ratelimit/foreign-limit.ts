@@ -1,13 +1,11 @@
 // Host functions of the ratelimit filter: counting needs the clock, and memory that all shards share. Only built-in filters
 // have them: a guest that could take tokens could use up those of others.
 //   weft_rate_limits(JSON)   the limits of the current plugin; answers the seed of fingerprints, 16 bytes
-//   weft_take_tokens(block)  a token of each bucket of a request, or of none; the verdict is written over the block
-//
-//   block, in    u32 count | 20 bytes | (u32 limit | u32 of the host | u64 fingerprint)...
-//   block, out   u32 1 if limited | u32 tokens of the bucket that decided | u32 remaining | u32 seconds until there is one
+//   weft_take_tokens(block)  a token of each bucket of a request, or of none; the verdict is written over the block (layout.ts)
 
 import { Status } from '../../wasm/abi/abi.ts';
 import type { ForeignContext, ForeignFunction, ForeignHost } from '../../wasm/abi/foreign.ts';
+import { BLOCK_ENTRY, BLOCK_HEADER } from './layout.ts';
 import { LimitMetrics } from './limit-metrics.ts';
 import type { Buckets, Rate } from './shared-buckets.ts';
 
@@ -31,9 +29,6 @@ interface Limit extends Rate {
   readonly metrics: LimitMetrics;
 }
 
-const HEADER = 24;
-const ENTRY = 16;
-
 export function limitFunctions(buckets: Buckets): Readonly<Record<string, ForeignFunction>> {
   const limitsOf = new WeakMap<ForeignContext['plugin'], readonly Limit[]>();
   return {
@@ -51,8 +46,8 @@ export function limitFunctions(buckets: Buckets): Readonly<Record<string, Foreig
       const limits = effective === null ? undefined : limitsOf.get(effective.plugin);
       if (limits === undefined) return Status.NotFound;
       const { bytes } = memory;
-      const count = length < HEADER ? 0 : bytes.readUInt32LE(at);
-      if (count === 0 || length !== HEADER + count * ENTRY) return Status.BadArgument;
+      const count = length < BLOCK_HEADER ? 0 : bytes.readUInt32LE(at);
+      if (count === 0 || length !== BLOCK_HEADER + count * BLOCK_ENTRY) return Status.BadArgument;
       return takeTokens(buckets, limits, bytes, at, count, host.coarse());
     },
   };
@@ -80,7 +75,7 @@ function takeTokens(
   let waitMs = 0;
   let limited = 0;
   for (let i = 0; i < count; i++) {
-    const entry = at + HEADER + i * ENTRY;
+    const entry = at + BLOCK_HEADER + i * BLOCK_ENTRY;
     const limit = limits[bytes.readUInt32LE(entry)];
     if (limit === undefined) return Status.BadArgument;
     const evictions = buckets.evictions;
@@ -104,10 +99,10 @@ function takeTokens(
     if (taken === 'empty') limit.metrics.count('limited');
     limited = 1;
     // A request that one limit refuses is not held against the others.
-    returnTokens(buckets, bytes, limits, at + HEADER, i);
+    returnTokens(buckets, bytes, limits, at + BLOCK_HEADER, i);
     break;
   }
-  if (limited === 0) countPassed(bytes, limits, at + HEADER, count);
+  if (limited === 0) countPassed(bytes, limits, at + BLOCK_HEADER, count);
   bytes.writeUInt32LE(limited, at);
   bytes.writeUInt32LE(Math.min(tokens, 0xffffffff), at + 4);
   bytes.writeUInt32LE(Math.min(remaining, 0xffffffff), at + 8);
@@ -117,7 +112,7 @@ function takeTokens(
 
 function returnTokens(buckets: Buckets, bytes: Buffer, limits: readonly Limit[], entries: number, count: number): void {
   for (let i = 0; i < count; i++) {
-    const entry = entries + i * ENTRY;
+    const entry = entries + i * BLOCK_ENTRY;
     if (bytes[entry + 4] === 0) continue;
     const limit = limits[bytes.readUInt32LE(entry)];
     buckets.giveBack(bytes.readInt32LE(entry + 8), bytes.readInt32LE(entry + 12), limit);
@@ -126,7 +121,7 @@ function returnTokens(buckets: Buckets, bytes: Buffer, limits: readonly Limit[],
 
 function countPassed(bytes: Buffer, limits: readonly Limit[], entries: number, count: number): void {
   for (let i = 0; i < count; i++) {
-    const entry = entries + i * ENTRY;
+    const entry = entries + i * BLOCK_ENTRY;
     if (bytes[entry + 4] !== 0) limits[bytes.readUInt32LE(entry)].metrics.count('ok');
   }
 }

@@ -1,9 +1,5 @@
 // RateLimitPolicy -> the configuration of the ratelimit filter: which limits apply to this workload, to which requests, and by
-// what each counts. Little-endian (encoding.ts has lists and texts):
-//
-//   u8 version (2) | u8 1 at a gateway | u8 who is told (TOLD) | u32 length | limits for the host, in JSON (foreign-limit.ts) | list of limits
-//   limit   u32 size | u64 identity | list of methods | u8 0 no path, 1 exact, 2 prefix, 3 pattern (u16 and its text) | text path | list of keys
-//   key     u8 attribute (../rbac/encoding.ts) | text name of a header or claim
+// what each counts. layout.ts draws its bytes.
 
 import { createHash } from 'node:crypto';
 import { appliesTo } from '../../config/attachment.ts';
@@ -16,23 +12,37 @@ import type { Builtin, WorkloadPolicy } from '../builtin.ts';
 import { type Configured, configured } from '../configured.ts';
 import { list, sized, text, u8, u16 } from '../encoding.ts';
 import { matchesPattern } from '../foreign-pattern.ts';
-import { ATTRIBUTE } from '../rbac/encoding.ts';
+import {
+  ATTRIBUTE_CLAIM,
+  ATTRIBUTE_HEADER,
+  ATTRIBUTE_METHOD,
+  ATTRIBUTE_NAMESPACE,
+  ATTRIBUTE_PATH,
+  ATTRIBUTE_PRINCIPAL,
+  ATTRIBUTE_REMOTE_IP,
+  ATTRIBUTE_SERVICE_ACCOUNT,
+  ATTRIBUTE_SOURCE_IP,
+} from '../rbac/layout.ts';
 import { type LimitSpec, limitFunctions } from './foreign-limit.ts';
+import {
+  PATH_ANY,
+  PATH_EXACT,
+  PATH_PATTERN,
+  PATH_PREFIX,
+  TOLD_EVERYBODY,
+  TOLD_NOBODY,
+  TOLD_REFUSED,
+  VERSION,
+} from './layout.ts';
 import { createBuckets, releaseDeadBuckets, TokenBuckets } from './shared-buckets.ts';
 
-const VERSION = 2;
-const PATH = { none: 0, exact: 1, prefix: 2, pattern: 3 } as const;
-
 const SOURCES = {
-  principal: ATTRIBUTE.principal,
-  namespace: ATTRIBUTE.namespace,
-  serviceAccount: ATTRIBUTE.serviceAccount,
-  ip: ATTRIBUTE.sourceIp,
-  remoteIp: ATTRIBUTE.remoteIp,
+  principal: ATTRIBUTE_PRINCIPAL,
+  namespace: ATTRIBUTE_NAMESPACE,
+  serviceAccount: ATTRIBUTE_SERVICE_ACCOUNT,
+  ip: ATTRIBUTE_SOURCE_IP,
+  remoteIp: ATTRIBUTE_REMOTE_IP,
 } as const;
-
-/** Which answers have x-ratelimit headers. */
-const TOLD = { nobody: 0, refused: 1, everybody: 2 } as const;
 
 type Policy = Resource<RateLimitPolicySpec>;
 type Key = NonNullable<RateLimit['by']>[number];
@@ -67,14 +77,14 @@ export function rateLimitConfig(policies: readonly Policy[], node: Node): Config
     sized(json),
     list(limits, ({ policy, limit }) => encode(policy, limit, patterns)),
   ]);
-  return configured(who === TOLD.everybody ? 'ratelimit-answers' : 'ratelimit', bytes, patterns);
+  return configured(who === TOLD_EVERYBODY ? 'ratelimit-answers' : 'ratelimit', bytes, patterns);
 }
 
 /** One policy that wants every answer to tell is enough; nobody is told when all say so. */
 function told(policies: readonly Policy[]): number {
   const wishes = policies.map(({ spec }) => spec.enableXRatelimitHeaders);
-  if (wishes.includes('DRAFT_VERSION_03')) return TOLD.everybody;
-  return wishes.every((wish) => wish === 'OFF') ? TOLD.nobody : TOLD.refused;
+  if (wishes.includes('DRAFT_VERSION_03')) return TOLD_EVERYBODY;
+  return wishes.every((wish) => wish === 'OFF') ? TOLD_NOBODY : TOLD_REFUSED;
 }
 
 function forHost({ metadata, spec }: Policy, limit: RateLimit): LimitSpec {
@@ -104,19 +114,19 @@ function identity(name: string): Buffer {
 }
 
 function path(match: NonNullable<RateLimit['match']>['path'], patterns: Pattern[]): Buffer {
-  if (match?.exact !== undefined) return Buffer.concat([u8(PATH.exact), text(match.exact)]);
-  if (match?.prefix !== undefined) return Buffer.concat([u8(PATH.prefix), text(match.prefix)]);
-  if (match?.regex === undefined) return Buffer.concat([u8(PATH.none), text('')]);
+  if (match?.exact !== undefined) return Buffer.concat([u8(PATH_EXACT), text(match.exact)]);
+  if (match?.prefix !== undefined) return Buffer.concat([u8(PATH_PREFIX), text(match.prefix)]);
+  if (match?.regex === undefined) return Buffer.concat([u8(PATH_ANY), text('')]);
   patterns.push(compileRegex(match.regex));
   // With its text: filters of equal configurations are one.
-  return Buffer.concat([u8(PATH.pattern), text(Buffer.concat([u16(patterns.length - 1), Buffer.from(match.regex)]))]);
+  return Buffer.concat([u8(PATH_PATTERN), text(Buffer.concat([u16(patterns.length - 1), Buffer.from(match.regex)]))]);
 }
 
 function key({ header, source, claim, path, method }: Key): Buffer {
-  if (header !== undefined) return Buffer.concat([u8(ATTRIBUTE.header), text(header.toLowerCase())]);
-  if (claim !== undefined) return Buffer.concat([u8(ATTRIBUTE.claim), text(claim.replaceAll('][', '\0'))]);
+  if (header !== undefined) return Buffer.concat([u8(ATTRIBUTE_HEADER), text(header.toLowerCase())]);
+  if (claim !== undefined) return Buffer.concat([u8(ATTRIBUTE_CLAIM), text(claim.replaceAll('][', '\0'))]);
   if (source !== undefined) return Buffer.concat([u8(SOURCES[source]), text('')]);
   // What a key does not count by is the same for all requests.
-  const attribute = path === true ? ATTRIBUTE.path : method === true ? ATTRIBUTE.method : 0;
+  const attribute = path === true ? ATTRIBUTE_PATH : method === true ? ATTRIBUTE_METHOD : 0;
   return Buffer.concat([u8(attribute), text('')]);
 }

@@ -7,7 +7,31 @@ import { isIP } from 'node:net';
 import type { Condition, Operation, Source } from '../../config/kinds/authorization-policy.ts';
 import { normalEscape } from '../../http/path.ts';
 import type { Node } from '../../workload.ts';
-import { ATTRIBUTE, type Conjunction, type Match, VALUE, type Value } from './encoding.ts';
+import type { Conjunction, Match, Value } from './encoding.ts';
+import {
+  ATTRIBUTE_CLAIM,
+  ATTRIBUTE_DESTINATION_IP,
+  ATTRIBUTE_HEADER,
+  ATTRIBUTE_HOST,
+  ATTRIBUTE_METHOD,
+  ATTRIBUTE_NAMESPACE,
+  ATTRIBUTE_PATH,
+  ATTRIBUTE_PORT,
+  ATTRIBUTE_PRINCIPAL,
+  ATTRIBUTE_REMOTE_IP,
+  ATTRIBUTE_REQUEST_PRINCIPAL,
+  ATTRIBUTE_SERVICE_ACCOUNT,
+  ATTRIBUTE_SNI,
+  ATTRIBUTE_SOURCE_IP,
+  ATTRIBUTE_TRUST_DOMAIN,
+  VALUE_CIDR,
+  VALUE_EXACT,
+  VALUE_PREFIX,
+  VALUE_PRESENT,
+  VALUE_REQUEST_PRINCIPAL,
+  VALUE_SUFFIX,
+  VALUE_TEMPLATE,
+} from './layout.ts';
 
 export interface Scope {
   readonly allows: boolean;
@@ -35,15 +59,15 @@ export function settle(matches: readonly Compiled[], scope: Scope): Conjunction 
 export function sourceMatches(source: Source, scope: Scope): Compiled[] {
   const account = (value: string): string => (value.includes('/') ? value : `${scope.namespace}/${value}`);
   return [
-    ...pair(ATTRIBUTE.principal, source.principals, source.notPrincipals, (value) => principal(value, scope.node)),
-    ...pair(ATTRIBUTE.requestPrincipal, source.requestPrincipals, source.notRequestPrincipals, requestPrincipal),
-    ...pair(ATTRIBUTE.namespace, source.namespaces, source.notNamespaces, pattern),
-    ...pair(ATTRIBUTE.serviceAccount, source.serviceAccounts, source.notServiceAccounts, (value) =>
+    ...pair(ATTRIBUTE_PRINCIPAL, source.principals, source.notPrincipals, (value) => principal(value, scope.node)),
+    ...pair(ATTRIBUTE_REQUEST_PRINCIPAL, source.requestPrincipals, source.notRequestPrincipals, requestPrincipal),
+    ...pair(ATTRIBUTE_NAMESPACE, source.namespaces, source.notNamespaces, pattern),
+    ...pair(ATTRIBUTE_SERVICE_ACCOUNT, source.serviceAccounts, source.notServiceAccounts, (value) =>
       pattern(account(value)),
     ),
-    ...pair(ATTRIBUTE.sourceIp, source.ipBlocks, source.notIpBlocks, block),
-    ...pair(ATTRIBUTE.remoteIp, source.remoteIpBlocks, source.notRemoteIpBlocks, block),
-    ...pair(ATTRIBUTE.trustDomain, source.trustDomains, source.notTrustDomains, (value) =>
+    ...pair(ATTRIBUTE_SOURCE_IP, source.ipBlocks, source.notIpBlocks, block),
+    ...pair(ATTRIBUTE_REMOTE_IP, source.remoteIpBlocks, source.notRemoteIpBlocks, block),
+    ...pair(ATTRIBUTE_TRUST_DOMAIN, source.trustDomains, source.notTrustDomains, (value) =>
       trustDomain(value, scope.node),
     ),
   ];
@@ -51,43 +75,43 @@ export function sourceMatches(source: Source, scope: Scope): Compiled[] {
 
 export function operationMatches(operation: Operation): Compiled[] {
   return [
-    ...pair(ATTRIBUTE.host, operation.hosts, operation.notHosts, (value) => pattern(value.toLowerCase())),
-    ...pair(ATTRIBUTE.port, operation.ports, operation.notPorts, pattern),
-    ...pair(ATTRIBUTE.method, operation.methods, operation.notMethods, pattern),
-    ...pair(ATTRIBUTE.path, operation.paths, operation.notPaths, path),
+    ...pair(ATTRIBUTE_HOST, operation.hosts, operation.notHosts, (value) => pattern(value.toLowerCase())),
+    ...pair(ATTRIBUTE_PORT, operation.ports, operation.notPorts, pattern),
+    ...pair(ATTRIBUTE_METHOD, operation.methods, operation.notMethods, pattern),
+    ...pair(ATTRIBUTE_PATH, operation.paths, operation.notPaths, path),
   ];
 }
 
 export function conditionMatches({ key, values, notValues }: Condition, scope: Scope): Compiled[] {
   const header = /^request\.headers\[(.+)\]$/.exec(key)?.[1];
-  if (header !== undefined) return pair(ATTRIBUTE.header, values, notValues, pattern, header.toLowerCase());
+  if (header !== undefined) return pair(ATTRIBUTE_HEADER, values, notValues, pattern, header.toLowerCase());
   const claim = /^request\.auth\.claims\[(.+)\]$/.exec(key)?.[1];
-  if (claim !== undefined) return pair(ATTRIBUTE.claim, values, notValues, pattern, claim.replaceAll('][', '\0'));
+  if (claim !== undefined) return pair(ATTRIBUTE_CLAIM, values, notValues, pattern, claim.replaceAll('][', '\0'));
   switch (key) {
     case 'source.ip':
-      return pair(ATTRIBUTE.sourceIp, values, notValues, block);
+      return pair(ATTRIBUTE_SOURCE_IP, values, notValues, block);
     case 'remote.ip':
-      return pair(ATTRIBUTE.remoteIp, values, notValues, block);
+      return pair(ATTRIBUTE_REMOTE_IP, values, notValues, block);
     case 'source.namespace':
-      return pair(ATTRIBUTE.namespace, values, notValues, pattern);
+      return pair(ATTRIBUTE_NAMESPACE, values, notValues, pattern);
     case 'source.principal':
-      return pair(ATTRIBUTE.principal, values, notValues, (value) => principal(value, scope.node));
+      return pair(ATTRIBUTE_PRINCIPAL, values, notValues, (value) => principal(value, scope.node));
     case 'source.serviceAccount':
       return sourceMatches({ serviceAccounts: values, notServiceAccounts: notValues }, scope);
     case 'source.trustDomain':
-      return pair(ATTRIBUTE.trustDomain, values, notValues, (value) => trustDomain(value, scope.node));
+      return pair(ATTRIBUTE_TRUST_DOMAIN, values, notValues, (value) => trustDomain(value, scope.node));
     case 'request.auth.principal':
-      return pair(ATTRIBUTE.requestPrincipal, values, notValues, requestPrincipal);
+      return pair(ATTRIBUTE_REQUEST_PRINCIPAL, values, notValues, requestPrincipal);
     case 'request.auth.audiences':
-      return pair(ATTRIBUTE.claim, values, notValues, pattern, 'aud');
+      return pair(ATTRIBUTE_CLAIM, values, notValues, pattern, 'aud');
     case 'request.auth.presenter':
-      return pair(ATTRIBUTE.claim, values, notValues, pattern, 'azp');
+      return pair(ATTRIBUTE_CLAIM, values, notValues, pattern, 'azp');
     case 'destination.ip':
-      return pair(ATTRIBUTE.destinationIp, values, notValues, block);
+      return pair(ATTRIBUTE_DESTINATION_IP, values, notValues, block);
     case 'destination.port':
-      return pair(ATTRIBUTE.port, values, notValues, pattern);
+      return pair(ATTRIBUTE_PORT, values, notValues, pattern);
     case 'connection.sni':
-      return pair(ATTRIBUTE.sni, values, notValues, pattern);
+      return pair(ATTRIBUTE_SNI, values, notValues, pattern);
     default:
       return unknown(values, notValues);
   }
@@ -112,10 +136,10 @@ function unknown(values: readonly string[] | undefined, notValues: readonly stri
 
 /** exact, prefix*, *suffix, * = present. */
 function pattern(value: string): Value {
-  if (value === '*') return { kind: VALUE.present, bytes: EMPTY };
-  if (value.endsWith('*')) return { kind: VALUE.prefix, bytes: Buffer.from(value.slice(0, -1)) };
-  if (value.startsWith('*')) return { kind: VALUE.suffix, bytes: Buffer.from(value.slice(1)) };
-  return { kind: VALUE.exact, bytes: Buffer.from(value) };
+  if (value === '*') return { kind: VALUE_PRESENT, bytes: EMPTY };
+  if (value.endsWith('*')) return { kind: VALUE_PREFIX, bytes: Buffer.from(value.slice(0, -1)) };
+  if (value.startsWith('*')) return { kind: VALUE_SUFFIX, bytes: Buffer.from(value.slice(1)) };
+  return { kind: VALUE_EXACT, bytes: Buffer.from(value) };
 }
 
 /** A path with {*} or {**} is a template, in which a lone * is a character. Written as paths of requests arrive. */
@@ -125,7 +149,7 @@ function path(value: string): Value {
     .replace(/[^\x21-\x7e]/gu, encodeURIComponent)
     .replace(/%[0-9A-Fa-f]{2}/g, normalEscape);
   if (!value.includes('{*}') && !value.includes('{**}')) return pattern(written);
-  return { kind: VALUE.template, bytes: Buffer.from(written) };
+  return { kind: VALUE_TEMPLATE, bytes: Buffer.from(written) };
 }
 
 /**
@@ -143,7 +167,7 @@ function requestPrincipal(value: string): Value {
     length.writeUInt16LE(bytes.length);
     return Buffer.concat([Buffer.of(kind), length, bytes]);
   });
-  return { kind: VALUE.requestPrincipal, bytes: Buffer.concat(parts) };
+  return { kind: VALUE_REQUEST_PRINCIPAL, bytes: Buffer.concat(parts) };
 }
 
 /** 'cluster.local' stands for the mesh's own trust domain, whatever it is called. */
@@ -163,7 +187,7 @@ function trustDomain(value: string, node: Node): Value[] {
 function block(value: string): Value {
   const [address, length] = value.split('/', 2);
   const bytes = addressBytes(address);
-  return { kind: VALUE.cidr, bytes: Buffer.from([length === undefined ? bytes.length * 8 : Number(length), ...bytes]) };
+  return { kind: VALUE_CIDR, bytes: Buffer.from([length === undefined ? bytes.length * 8 : Number(length), ...bytes]) };
 }
 
 function addressBytes(address: string): number[] {

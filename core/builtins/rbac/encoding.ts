@@ -1,36 +1,7 @@
-// The bytes that the rbac filter interprets, little-endian; sizes let it skip what is decided.
-//
-//   u8 version (2) | u8 1 at a gateway | list of policies that deny | of those that allow | of those that would deny |
-//   of those that would allow | of those that only count
-//   list         u16 count | item...
-//   policy       u32 size | text name | list of rules
-//   rule         u32 size | u16 index | list of sources | list of operations | conjunction (when)
-//   source, operation, conjunction   u32 size | list of matches, all of which must hold
-//   match        u32 size | u8 attribute | u8 negated | text key | list of values, one of which must match
-//   value        u8 kind | text; of a request principal: u8 kind | text issuer | u8 kind | text subject, as that text
-//   text         u16 length | bytes
+// Compiled policies as the bytes that the rbac filter interprets (layout.ts).
 
 import { list, sized, text, u16 } from '../encoding.ts';
-
-export const ATTRIBUTE = {
-  principal: 1,
-  namespace: 2,
-  sourceIp: 3,
-  remoteIp: 4,
-  serviceAccount: 5,
-  trustDomain: 6,
-  host: 7,
-  port: 8,
-  method: 9,
-  path: 10,
-  header: 11,
-  destinationIp: 12,
-  sni: 13,
-  requestPrincipal: 14,
-  claim: 15,
-} as const;
-
-export const VALUE = { exact: 0, prefix: 1, suffix: 2, present: 3, cidr: 4, template: 5, requestPrincipal: 6 } as const;
+import { VERSION } from './layout.ts';
 
 export interface Value {
   readonly kind: number;
@@ -58,8 +29,6 @@ export interface EncodedPolicy {
   readonly name: string;
   readonly rules: readonly EncodedRule[];
 }
-
-const VERSION = 2;
 
 /** Policies by what they do. Dry runs are evaluated and told, never enforced. */
 export interface PolicyGroups {
