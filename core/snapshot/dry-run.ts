@@ -16,27 +16,31 @@ import { policiesIn } from './policies.ts';
 export function dryRun(resources: ReadonlyMap<string, Resource>): Problem[] {
   const faults = configFaults(policiesIn(resources));
   if (faults.length > 0) return faults;
-  const timers = new Timers(1000);
-  timers.stop();
   try {
-    for (const node of [nominal('sidecar', {}), nominal('gateway', gatewayLabels(resources))]) {
-      const pools = { timers, expectedStreams: () => 1, dial: () => () => {} };
-      const compiler = new Compiler(
-        node,
-        {
-          endpoint: (address, port) => new Endpoint(pools, address, port),
-          random: () => 0,
-          resolver: () => (done) => done(),
-        },
-        INERT,
-      );
-      compiler.compile({ resources, endpoints: [] }, 0);
-    }
+    for (const node of [nominal('sidecar', {}), nominal('gateway', gatewayLabels(resources))])
+      compileDry(node, resources);
     return [];
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return [{ severity: 'error', code: 'compile', message: `the configuration cannot be compiled: ${message}` }];
   }
+}
+
+/** What this proxy would compile. Throws what it could not. */
+export function compileDry(node: Node, resources: ReadonlyMap<string, Resource>): void {
+  const timers = new Timers(1000);
+  timers.stop();
+  const pools = { timers, expectedStreams: () => 1, dial: () => () => {} };
+  const compiler = new Compiler(
+    node,
+    {
+      endpoint: (address, port) => new Endpoint(pools, address, port),
+      random: () => 0,
+      resolver: () => (done) => done(),
+    },
+    INERT,
+  );
+  compiler.compile({ resources, endpoints: [] }, 0);
 }
 
 function nominal(role: Node['role'], labels: Readonly<Record<string, string>>): Node {

@@ -162,7 +162,7 @@ export function workloadEntries(state: MeshState, trustDomain: string): Workload
         port,
         appPort: port,
         weight: spec.weight ?? 1,
-        locality: spec.locality ?? '',
+        locality: '',
       });
     }
   }

@@ -4,7 +4,7 @@
 import { nonEmpty, quote } from '../formats.ts';
 import { isIpOrCidr } from '../hosts.ts';
 import { defineKind } from '../kind.ts';
-import { array, object, oneOf, optional, partly, type Static, string } from '../schema.ts';
+import { array, notEnforced, object, oneOf, optional, partly, type Static, string } from '../schema.ts';
 import { ATTACHMENT, attachment } from '../schemas/selectors.ts';
 
 const patterns = optional(array(nonEmpty));
@@ -143,15 +143,17 @@ export const AuthorizationRule = object({
 });
 export type AuthorizationRule = Static<typeof AuthorizationRule>;
 
+const CUSTOM = 'action CUSTOM (what it matches is denied)';
+
 export const AuthorizationPolicySpec = object(
   {
     ...attachment,
     rules: optional(array(AuthorizationRule)),
     /** Left out: ALLOW. */
     action: partly(optional(oneOf('ALLOW', 'DENY', 'AUDIT', 'CUSTOM')), (value) =>
-      value === 'CUSTOM' ? 'action CUSTOM (what it matches is denied)' : null,
+      value === 'CUSTOM' ? CUSTOM : null,
     ),
-    provider: optional(object({ name: nonEmpty })),
+    provider: notEnforced(optional(object({ name: nonEmpty })), CUSTOM),
   },
   {
     atMostOne: [ATTACHMENT],

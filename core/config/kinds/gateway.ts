@@ -5,9 +5,20 @@ import { labels, quote, text, texts } from '../formats.ts';
 import { hostFault } from '../hosts.ts';
 import { defineKind, type Inventory, type Warn } from '../kind.ts';
 import type { Resource } from '../resource.ts';
-import { array, boolean, notEnforced, object, oneOf, optional, partly, type Static, string } from '../schema.ts';
+import {
+  array,
+  boolean,
+  informative,
+  notEnforced,
+  object,
+  oneOf,
+  optional,
+  partly,
+  type Static,
+  string,
+} from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
-import { Port } from '../schemas/port.ts';
+import { portFields } from '../schemas/port.ts';
 
 const tlsVersion = oneOf('TLS_AUTO', 'TLSV1_0', 'TLSV1_1', 'TLSV1_2', 'TLSV1_3');
 
@@ -61,16 +72,22 @@ const gatewayHost = string({
   },
 });
 
+const ServerPort = object({
+  ...portFields,
+  name: informative(optional(text)),
+  targetPort: notEnforced(portFields.targetPort),
+});
+
 export const Server = object(
   {
-    port: partly(Port, ({ protocol = '' }) =>
+    port: partly(ServerPort, ({ protocol = '' }) =>
       protocol.toUpperCase() === 'HTTP' ? null : `${protocol.toUpperCase()} servers of a gateway`,
     ),
     bind: optional(text),
     hosts: array(gatewayHost, 1),
     tls: notEnforced(optional(ServerTLSSettings), 'TLS at a gateway'),
     defaultEndpoint: notEnforced(optional(text)),
-    name: optional(text),
+    name: informative(optional(text)),
   },
   {
     check(server, report) {

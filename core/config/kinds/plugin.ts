@@ -2,7 +2,7 @@
 
 import { int32, nonEmpty, quote, text, uint32 } from '../formats.ts';
 import { defineKind } from '../kind.ts';
-import { array, boolean, map, object, oneOf, optional, type Static, string, struct } from '../schema.ts';
+import { array, boolean, informative, map, object, oneOf, optional, type Static, string, struct } from '../schema.ts';
 import { MatchLabels } from '../schemas/selectors.ts';
 import { failStrategy } from './wasm-plugin.ts';
 
@@ -19,8 +19,8 @@ export const PluginSpec = object(
     /** Of the module's bytes, which proxies fetch by it. */
     digest,
     /** Where it came from: 'npm:name@1.2.0', 'oci://...', 'https://...', 'file:...'. For people; proxies never fetch it. */
-    source: optional(nonEmpty),
-    version: optional(text),
+    source: informative(optional(nonEmpty)),
+    version: informative(optional(text)),
     /** false: installed, and in no chain. Left out: true. */
     enabled: optional(boolean),
     /** Left out: what its callbacks say, http before network before service. */

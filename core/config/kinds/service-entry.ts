@@ -7,19 +7,21 @@ import { array, notEnforced, object, oneOf, optional, partly, type Static } from
 import { exportTo, NETWORKING } from '../schemas/networking.ts';
 import { Port, unenforcedProtocol } from '../schemas/port.ts';
 import { WorkloadSelector } from '../schemas/selectors.ts';
-import { WorkloadEntrySpec } from './workload-entry.ts';
+import { ServiceEntryEndpoint } from './workload-entry.ts';
 
 export const ServiceEntrySpec = object(
   {
     hosts: array(wildcardHost, 1),
     addresses: optional(array(ipOrCidr)),
     ports: optional(array(partly(Port, ({ protocol }) => unenforcedProtocol(protocol)))),
-    location: optional(oneOf('MESH_EXTERNAL', 'MESH_INTERNAL')),
+    location: notEnforced(optional(oneOf('MESH_EXTERNAL', 'MESH_INTERNAL')), (value) =>
+      value === 'MESH_INTERNAL' ? 'location MESH_INTERNAL' : null,
+    ),
     /** Left out: NONE. */
     resolution: partly(optional(oneOf('NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS')), (value) =>
       value === 'DYNAMIC_DNS' ? 'resolution DYNAMIC_DNS' : null,
     ),
-    endpoints: optional(array(WorkloadEntrySpec)),
+    endpoints: optional(array(ServiceEntryEndpoint)),
     workloadSelector: optional(WorkloadSelector),
     exportTo: notEnforced(exportTo),
     subjectAltNames: notEnforced(optional(texts)),

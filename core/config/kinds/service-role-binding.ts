@@ -3,7 +3,7 @@
 import { nonEmpty, quote, text } from '../formats.ts';
 import { isIpOrCidr } from '../hosts.ts';
 import { defineKind, notFound } from '../kind.ts';
-import { array, map, object, oneOf, optional, type Static, string } from '../schema.ts';
+import { array, informative, map, object, oneOf, optional, type Static, string } from '../schema.ts';
 import { AccessRule, mode, patterns, RBAC } from '../schemas/rbac.ts';
 import { serviceRole } from './service-role.ts';
 
@@ -64,7 +64,7 @@ export type Subject = Static<typeof Subject>;
 export const ServiceRoleBindingSpec = object(
   {
     subjects: array(Subject, 1),
-    roleRef: optional(object({ kind: oneOf('ServiceRole'), name: nonEmpty }, { ignore: ['apiGroup'] })),
+    roleRef: optional(object({ kind: informative(oneOf('ServiceRole')), name: nonEmpty }, { ignore: ['apiGroup'] })),
     /** Left out: ENFORCED. PERMISSIVE only observes. */
     mode: optional(mode),
     actions: optional(array(AccessRule, 1)),

@@ -1,9 +1,9 @@
 // Kubernetes' Service: a name, and which workloads stand behind it.
 
-import { count, labels, port, portOrName, quote, text } from '../formats.ts';
+import { count, ipOrCidr, labels, port, portOrName, quote, text } from '../formats.ts';
 import { fqdn } from '../hosts.ts';
 import { defineKind } from '../kind.ts';
-import { array, object, oneOf, optional, partly, type Static } from '../schema.ts';
+import { array, informative, notEnforced, object, oneOf, optional, partly, type Static } from '../schema.ts';
 import { unenforcedProtocol } from '../schemas/port.ts';
 
 export const ServicePort = object({
@@ -11,14 +11,14 @@ export const ServicePort = object({
   port,
   /** Left out: the same as `port`. A name refers to a container's port. */
   targetPort: optional(portOrName),
-  protocol: optional(oneOf('TCP', 'UDP', 'SCTP')),
+  protocol: notEnforced(optional(oneOf('TCP', 'UDP', 'SCTP')), (value) => (value === 'TCP' ? null : `${value} ports`)),
   appProtocol: optional(text),
-  nodePort: optional(count),
+  nodePort: informative(optional(count)),
 });
 export type ServicePort = Static<typeof ServicePort>;
 
 function unenforcedPort({ appProtocol, name, protocol, targetPort }: ServicePort): string | null {
-  if (protocol === 'UDP' || protocol === 'SCTP') return `${protocol} ports`;
+  if (protocol === 'UDP' || protocol === 'SCTP') return null;
   if (typeof targetPort === 'string') return 'a targetPort by name';
   return unenforcedProtocol(appProtocol ?? protocolOfName(name));
 }
@@ -28,21 +28,27 @@ function protocolOfName(name: string | undefined): string | undefined {
   return /^(http2?|grpc(?:-web)?|https|tls|tcp|mongo|mysql|redis|udp)(?:-|$)/.exec(name ?? '')?.[1];
 }
 
+const EXTERNAL_NAME = 'services of type ExternalName';
+
 export const ServiceSpec = object(
   {
     ports: optional(array(partly(ServicePort, unenforcedPort))),
     selector: optional(labels),
     clusterIP: optional(text),
-    type: partly(optional(oneOf('ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName')), (value) =>
-      value === 'ExternalName' ? 'services of type ExternalName' : null,
+    type: notEnforced(optional(oneOf('ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName')), (value) =>
+      value === 'ExternalName' ? EXTERNAL_NAME : null,
     ),
-    externalName: optional(text),
+    sessionAffinity: notEnforced(optional(oneOf('None', 'ClientIP')), (value) =>
+      value === 'ClientIP' ? 'session affinity' : null,
+    ),
+    loadBalancerSourceRanges: notEnforced(optional(array(ipOrCidr))),
+    externalName: notEnforced(optional(text), EXTERNAL_NAME),
   },
   {
     ignore: [
-      ...['clusterIPs', 'sessionAffinity', 'sessionAffinityConfig', 'ipFamilies', 'ipFamilyPolicy', 'externalIPs'],
+      ...['clusterIPs', 'sessionAffinityConfig', 'ipFamilies', 'ipFamilyPolicy', 'externalIPs'],
       ...['internalTrafficPolicy', 'externalTrafficPolicy', 'publishNotReadyAddresses', 'healthCheckNodePort'],
-      ...['loadBalancerIP', 'loadBalancerClass', 'loadBalancerSourceRanges', 'allocateLoadBalancerNodePorts'],
+      ...['loadBalancerIP', 'loadBalancerClass', 'allocateLoadBalancerNodePorts'],
       'trafficDistribution',
     ],
     check(spec, report) {

@@ -3,7 +3,7 @@
 import { labels, port, quote, text, uint32 } from '../formats.ts';
 import { hostFault } from '../hosts.ts';
 import { defineKind } from '../kind.ts';
-import { map, notEnforced, object, optional, type Static, string } from '../schema.ts';
+import { map, notEnforced, object, optional, partly, type Report, type Static, string } from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
 
 /** An IP address, a host name (DNS resolution) or 'unix:///path'. */
@@ -20,7 +20,9 @@ const endpointAddress = string({
 
 /** A WorkloadGroup's template has the same fields, and no address. */
 export const workloadEntryFields = {
-  address: optional(endpointAddress),
+  address: partly(optional(endpointAddress), (address) =>
+    address.startsWith('unix://') ? 'addresses of Unix sockets' : null,
+  ),
   /** Port numbers by the names of the service's ports. */
   ports: optional(map(port)),
   labels: optional(labels),
@@ -30,15 +32,14 @@ export const workloadEntryFields = {
   serviceAccount: optional(text),
 };
 
-export const WorkloadEntrySpec = object(workloadEntryFields, {
-  check(entry, report) {
-    if (!entry.address && !entry.network) report.error([], 'required', 'address is missing');
-    if (entry.address?.startsWith('unix://') && entry.ports && Object.keys(entry.ports).length > 0) {
-      report.error(['ports'], 'contradiction', 'a Unix socket has no ports');
-    }
-  },
-});
+export const WorkloadEntrySpec = object(workloadEntryFields, { check: checkAddress });
 export type WorkloadEntrySpec = Static<typeof WorkloadEntrySpec>;
+
+/** Of a ServiceEntry. Whose account it is counts where a WorkloadEntry says it. */
+export const ServiceEntryEndpoint = object(
+  { ...workloadEntryFields, serviceAccount: notEnforced(workloadEntryFields.serviceAccount) },
+  { check: checkAddress },
+);
 
 export const workloadEntry = defineKind({
   name: 'WorkloadEntry',
@@ -48,3 +49,16 @@ export const workloadEntry = defineKind({
   scope: 'namespace',
   spec: WorkloadEntrySpec,
 });
+
+interface Addressed {
+  readonly address?: string;
+  readonly network?: string;
+  readonly ports?: Readonly<Record<string, number>>;
+}
+
+function checkAddress({ address, network, ports = {} }: Addressed, report: Report): void {
+  if (!address && !network) report.error([], 'required', 'address is missing');
+  if (address?.startsWith('unix://') && Object.keys(ports).length > 0) {
+    report.error(['ports'], 'contradiction', 'a Unix socket has no ports');
+  }
+}

@@ -25,13 +25,15 @@ export const protocol = string({
     PROTOCOLS.includes(value.toUpperCase()) ? null : `${quote(value)} is no protocol: one of ${PROTOCOLS.join(', ')}`,
 });
 
-/** A port of a gateway, a sidecar's listener or a ServiceEntry. */
-export const Port = object({
+export const portFields = {
   number: port,
   protocol: optional(protocol),
   name: optional(text),
   targetPort: optional(portOrZero),
-});
+};
+
+/** A port of a sidecar's listener or a ServiceEntry. */
+export const Port = object(portFields);
 export type Port = Static<typeof Port>;
 
 /** What of a service's protocol is not enforced. Left out: it is found out. */

@@ -1,7 +1,7 @@
 // How kinds say which workloads they are for: selectors and target references.
 
 import { labelNames, text } from '../formats.ts';
-import { array, map, object, optional, partly, type Static, string } from '../schema.ts';
+import { array, map, notEnforced, object, optional, partly, type Static, string } from '../schema.ts';
 
 const selected = map(
   string({
@@ -19,11 +19,12 @@ export type WorkloadSelector = Static<typeof WorkloadSelector>;
 export const MatchLabels = object({ matchLabels: optional(selected) });
 export type MatchLabels = Static<typeof MatchLabels>;
 
-/** A policy whose target is of another kind applies nowhere by it. */
+/** A policy whose target is of another kind applies nowhere by it. The kind alone decides, so other groups are told. */
 const TARGETS = ['Gateway', 'GatewayClass', 'Service'];
+const TARGET_GROUPS = ['', 'core', 'gateway.networking.k8s.io'];
 
 export const PolicyTargetReference = object({
-  group: optional(text),
+  group: notEnforced(optional(text), (group) => (TARGET_GROUPS.includes(group) ? null : `a target's group ${group}`)),
   kind: partly(text, (kind) => (TARGETS.includes(kind) ? null : `a target of kind ${kind}`)),
   name: text,
   namespace: optional(text),
