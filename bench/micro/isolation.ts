@@ -1,5 +1,6 @@
 // What it costs that a filter runs on a thread of its own: the same filters in the shard (inline) and on a thread of the pool,
-// in latency and in CPU of all threads. Run it alone: `node bench/micro/isolation.ts`.
+// in turns, in CPU of all threads, time to the first byte that passes and to the last. Run it alone:
+// `node bench/micro/isolation.ts [WORD]`, of those whose names contain WORD.
 
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -17,9 +18,11 @@ import { createSharedMemory } from '../../core/wasm/shared/shared-memory.ts';
 import { CONNECTION, NODE, plainSpec } from './request.ts';
 
 const FIXTURES = join(import.meta.dirname, '../../filters/sdk/fixtures');
-const REPEATS = 3;
+const ROUNDS = 7;
 const THREADS = 2;
-const EMPTY = new Uint8Array(0);
+const EMPTY = Buffer.alloc(0);
+/** As a socket is read. */
+const PIECE = 64 << 10;
 const FIELDS: readonly (readonly [string, string])[] = [
   ['user-agent', 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0)'],
   ['accept', 'text/html,application/xhtml+xml'],
@@ -63,61 +66,134 @@ const OUTSIDE = {
   destination: null,
   sourcePrincipal: '',
   plane: { timers },
-  forward() {},
-  forwardData() {},
-  pauseRequest() {},
-  resumeRequest() {},
 };
 
-/** One request through the filter; resolves when all of it has passed. */
-function request(filter: FilterFactory, body: Buffer | null): Promise<void> {
+interface Case {
+  readonly name: string;
+  readonly source: FilterSource;
+  readonly request: readonly Buffer[];
+  /** Null: it ends when the request has passed. */
+  readonly response: readonly Buffer[] | null;
+  /** Between two pieces of the response. */
+  readonly everyMs: number;
+  readonly requests: number;
+  readonly concurrency: readonly number[];
+}
+
+/** Sends a body, a piece a turn of the event loop, while it is read. */
+class Peer {
+  private readonly pieces: readonly Buffer[];
+  private readonly everyMs: number;
+  private readonly give: (piece: Buffer, end: boolean) => void;
+  private at = 0;
+  private paused = false;
+  private waiting = false;
+
+  constructor(pieces: readonly Buffer[], everyMs: number, give: (piece: Buffer, end: boolean) => void) {
+    this.pieces = pieces;
+    this.everyMs = everyMs;
+    this.give = give;
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  send(): void {
+    this.paused = false;
+    if (this.waiting || this.at >= this.pieces.length) return;
+    this.waiting = true;
+    if (this.everyMs > 0 && this.at > 0) setTimeout(() => this.next(), this.everyMs);
+    else setImmediate(() => this.next());
+  }
+
+  private next(): void {
+    this.waiting = false;
+    if (this.paused) return;
+    const piece = this.pieces[this.at++];
+    this.give(piece, this.at === this.pieces.length);
+    if (!this.paused) this.send();
+  }
+}
+
+interface Times {
+  readonly firstMs: number;
+  readonly lastMs: number;
+}
+
+/** One exchange through the filter; resolves when all of it has passed. */
+function exchange(filter: FilterFactory, { request, response, everyMs }: Case): Promise<Times> {
   return new Promise((resolve) => {
+    const start = performance.now();
+    let firstMs = 0;
     const head = Head.request('POST', 'reviews:9080', '/reviews/0', FIELDS);
-    head.contentLength = body?.length ?? 0;
-    const passed = (_: unknown, end: boolean): void => {
+    head.contentLength = request.reduce((sum, { length }) => sum + length, 0);
+    const client = new Peer(request, 0, (piece, end) => manager.body('request', piece, end));
+    const server = new Peer(response ?? [], everyMs, (piece, end) => manager.body('response', piece, end));
+    const passed = (piece: Buffer, end: boolean): void => {
+      if (firstMs === 0 && piece.length > 0) firstMs = performance.now() - start;
       if (!end) return;
       manager.end();
-      resolve();
+      resolve({ firstMs, lastMs: performance.now() - start });
     };
-    const exchange = {
+    const forwarded = (piece: Buffer, end: boolean): void => {
+      if (response === null) passed(piece, end);
+      else if (end) {
+        own.responseHead = Head.response(200, [['content-type', 'text/plain']]);
+        own.responseHead.contentLength = -1;
+        manager.head('response', false);
+        server.send();
+      }
+    };
+    const own = {
       ...OUTSIDE,
       requestHead: head,
-      forward: (end: boolean) => passed(null, end),
-      forwardData: passed,
+      responseHead: null as Head | null,
+      forward: (end: boolean) => end && forwarded(EMPTY, true),
+      forwardData: forwarded,
+      sendHead: () => undefined,
+      sendData: passed,
+      pauseRequest: () => client.pause(),
+      resumeRequest: () => client.send(),
+      pauseResponse: () => server.pause(),
+      resumeResponse: () => server.send(),
     };
-    const manager = new FilterManager(exchange as unknown as FilterManagerCallbacks, new FilterChain([filter]));
-    manager.head('request', body === null);
-    if (body !== null) manager.body('request', body, true);
+    const manager = new FilterManager(own as unknown as FilterManagerCallbacks, new FilterChain([filter]));
+    manager.head('request', request.length === 0);
+    client.send();
   });
 }
 
 interface Figures {
   readonly cpuUs: number;
+  readonly firstUs: number;
   readonly p50Us: number;
   readonly p99Us: number;
 }
 
-async function run(
-  filter: FilterFactory,
-  body: Buffer | null,
-  concurrency: number,
-  requests: number,
-): Promise<Figures> {
-  const times: number[] = [];
+async function run(filter: FilterFactory, subject: Case, concurrency: number): Promise<Figures> {
+  const { requests } = subject;
+  const firsts: number[] = [];
+  const lasts: number[] = [];
   let left = requests;
   const before = process.cpuUsage();
   const client = async (): Promise<void> => {
     while (left-- > 0) {
-      const start = performance.now();
-      await request(filter, body);
-      times.push(performance.now() - start);
+      const { firstMs, lastMs } = await exchange(filter, subject);
+      firsts.push(firstMs);
+      lasts.push(lastMs);
     }
   };
   await Promise.all(Array.from({ length: concurrency }, client));
   const { user, system } = process.cpuUsage(before);
-  times.sort((a, b) => a - b);
-  const at = (share: number): number => (times[Math.floor(times.length * share)] ?? 0) * 1000;
-  return { cpuUs: (user + system) / requests, p50Us: at(0.5), p99Us: at(0.99) };
+  const at = (times: number[], share: number): number =>
+    times.toSorted((a, b) => a - b)[Math.floor(times.length * share)] * 1000;
+  return {
+    cpuUs: (user + system) / requests,
+    firstUs: at(firsts, 0.5),
+    p50Us: at(lasts, 0.5),
+    p99Us: at(lasts, 0.99),
+  };
 }
 
 async function specOf(source: FilterSource, isolation: PluginSpec['isolation']): Promise<PluginSpec> {
@@ -150,25 +226,46 @@ const isolation = new Isolation({
 
 const header: FilterSource = { name: 'three headers', entry: join(FIXTURES, 'three-headers.ts'), runtime: 'stub' };
 const redact: FilterSource = { name: 'redact', entry: join(FIXTURES, 'labour.ts'), runtime: 'minimal' };
-const cases = [
-  { name: 'a header filter', source: header, body: null, requests: 20_000 },
-  { name: 'a body of 10 KiB redacted', source: redact, body: Buffer.alloc(10 << 10, 'call 112 '), requests: 5_000 },
-  { name: 'a body of 256 KiB redacted', source: redact, body: Buffer.alloc(256 << 10, 'call 112 '), requests: 400 },
-] as const;
+const body = (size: number): Buffer[] =>
+  Array.from({ length: Math.ceil(size / PIECE) }, (_, i) =>
+    Buffer.alloc(Math.min(PIECE, size - i * PIECE), 'call 112 '),
+  );
+const small = body(10 << 10);
+const events = Array.from({ length: 20 }, () => Buffer.alloc(512, 'call 112 '));
+const plain = { source: redact, request: [], response: null, everyMs: 0, concurrency: [1, 32] };
+const cases: readonly Case[] = [
+  { ...plain, name: 'a header filter', source: header, requests: 8_000 },
+  { ...plain, name: '10 KiB redacted', request: small, requests: 2_000 },
+  { ...plain, name: '10 KiB redacted, and back', request: small, response: small, requests: 1_500 },
+  { ...plain, name: '1 MiB redacted', request: body(1 << 20), requests: 64, concurrency: [1, 8] },
+  { ...plain, name: '20 events, 5 ms apart', response: events, everyMs: 5, requests: 192, concurrency: [32] },
+];
 
-process.stdout.write(`${''.padEnd(40)} CPU µs   p50 µs   p99 µs\n`);
-for (const { name, source, body, requests } of cases) {
-  for (const where of ['inline', 'pool'] as const) {
-    const spec = await specOf(source, where);
-    const filter = where === 'pool' ? isolation.configure(spec) : runtime.configure(spec);
-    for (const concurrency of [1, 32]) {
-      await run(filter, body, concurrency, requests);
-      const runs: Figures[] = [];
-      for (let i = 0; i < REPEATS; i++) runs.push(await run(filter, body, concurrency, requests));
-      const best = runs.reduce((a, b) => (b.cpuUs < a.cpuUs ? b : a));
-      const title = `${name}, ${where}, ${concurrency} at a time`;
-      const figures = [best.cpuUs, best.p50Us, best.p99Us].map((figure) => figure.toFixed(1).padStart(8)).join(' ');
-      process.stdout.write(`${title.padEnd(40)} ${figures}\n`);
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1];
+}
+
+const word = process.argv[2] ?? '';
+process.stdout.write(`${''.padEnd(46)} CPU µs  of inline  first µs    p50 µs    p99 µs\n`);
+for (const subject of cases.filter(({ name }) => name.includes(word))) {
+  const ways = {
+    inline: runtime.configure(await specOf(subject.source, 'inline')),
+    pool: isolation.configure(await specOf(subject.source, 'pool')),
+  };
+  for (const concurrency of subject.concurrency) {
+    const rounds: Record<keyof typeof ways, Figures>[] = [];
+    // The first one warms up.
+    for (let i = 0; i <= ROUNDS; i++) {
+      const inline = await run(ways.inline, subject, concurrency);
+      const pool = await run(ways.pool, subject, concurrency);
+      if (i > 0) rounds.push({ inline, pool });
+    }
+    for (const way of ['inline', 'pool'] as const) {
+      const of = (figure: keyof Figures): string => median(rounds.map((round) => round[way][figure])).toFixed(0);
+      const times = median(rounds.map((round) => round[way].cpuUs / round.inline.cpuUs)).toFixed(1);
+      const title = `${subject.name}, ${way}, ${concurrency} at a time`;
+      const rest = [of('firstUs'), of('p50Us'), of('p99Us')].map((figure) => figure.padStart(9)).join(' ');
+      process.stdout.write(`${title.padEnd(46)} ${of('cpuUs').padStart(6)}  ${times.padStart(9)} ${rest}\n`);
     }
   }
 }
