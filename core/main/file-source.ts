@@ -5,7 +5,9 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FSWatcher } from 'chokidar';
 import { decodeFiles, formatProblem, placeProblems } from '../config/decode.ts';
+import { isError } from '../config/problem.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
+import { crossCheck } from '../config/validate.ts';
 import type { Configuration, Outcome } from './configuration.ts';
 import { findModule, resolveFileUrls } from './file-modules.ts';
 import { isLeftOut, watchFolder } from './folder-watch.ts';
@@ -105,12 +107,14 @@ export class FileSource implements Source {
     const decoded = decodeFiles(files);
     const resolved = await resolveFileUrls(decoded.resources);
     this.modules = resolved.named;
+    const found = [...decoded.problems, ...resolved.problems];
     const outcome = await this.configuration.propose({
       revision: ++this.revision,
       resources: this.merge(resolved.resources),
-      problems: [...decoded.problems, ...resolved.problems],
+      // What could not be decoded is missing, which is no news about the rest.
+      problems: found.some(isError) ? found : [...found, ...crossCheck(resolved.resources)],
     });
-    const problems = placeProblems(outcome.problems, decoded);
+    const problems = placeProblems(once(outcome.problems), decoded);
     for (const problem of problems) {
       this.log(isError(problem) ? 'error' : 'warning', 'config', formatProblem(problem));
     }
@@ -138,8 +142,13 @@ export class FileSource implements Source {
   }
 }
 
-function isError({ severity }: Problem): boolean {
-  return severity === 'error';
+/** A destination that is not there is found by the check of the whole, exactly, and by the compile. */
+function once(problems: readonly Problem[]): Problem[] {
+  const exact = ({ code, resource, pointer }: Problem): boolean =>
+    problems.some(
+      (other) => other.code === code && other.resource === resource && other.pointer?.startsWith(`${pointer}/`),
+    );
+  return problems.filter((problem) => !exact(problem));
 }
 
 async function findFiles(dir: string, pattern: RegExp): Promise<string[]> {

@@ -14,12 +14,17 @@ before(() => {
 after(() => rmSync(home, { recursive: true, force: true }));
 
 /** A plugin's folder with these fixtures. */
-function pluginFolder(name: string, fixtures: Readonly<Record<string, string>>, wasm = busy()): string {
+function pluginFolder(
+  name: string,
+  fixtures: Readonly<Record<string, string>>,
+  wasm = busy(),
+  manifest: object = {},
+): string {
   const folder = join(home, name);
   mkdirSync(join(folder, 'tests'), { recursive: true });
   writeFileSync(join(folder, 'release.wasm'), wasm);
-  const manifest = { name: `mesh-plugin-${name}`, mesh: { plugin: { wasm: 'release.wasm' } } };
-  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
+  const packageJson = { name: `mesh-plugin-${name}`, mesh: { plugin: { wasm: 'release.wasm', ...manifest } } };
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(packageJson));
   for (const [file, text] of Object.entries(fixtures)) writeFileSync(join(folder, 'tests', file), text);
   return folder;
 }
@@ -87,6 +92,18 @@ suite('mesh plugin test', () => {
       assert.match(err, message);
       assert.deepEqual([code, out], [expected, '']);
     }
+  });
+
+  test('a manifest that the mesh would refuse is refused as it is there, with its place', async () => {
+    const pooled = { type: 'network', isolation: 'pool' };
+    const folder = pluginFolder('pooled', { 'a.yaml': GOOD }, busy(), pooled);
+    const { code, out, err } = await mesh(['plugin', 'test', folder], { cwd: home });
+    assert.deepEqual([code, out], [3, '']);
+    assert.equal(
+      err,
+      'Plugin/default/pooled /spec/isolation: pool is for HTTP filters, and this plugin is of type network\n' +
+        'mesh: the mesh would refuse the Plugin that pooled is installed as\n',
+    );
   });
 
   test('--bench says what each callback of the fixtures’ requests costs', async () => {

@@ -109,12 +109,16 @@ async function watchTests(folder: string): Promise<void> {
   await watching.stop();
 }
 
-/** `which`: what is compiled first, null: nothing. Throws CliError: the folder is none of a plugin, a fixture is wrong, or the module is refused. */
+/**
+ * `which`: what is compiled first, null: nothing. Throws CliError: the folder is none of a plugin, a fixture is wrong, the
+ * module is refused, or what it would be installed as.
+ */
 async function prepare(folder: string, which: Which | null): Promise<Ready> {
-  const [{ openProject }, { readFixtures }, { loadProject }, { readWasm }] = await Promise.all([
+  const [{ openProject }, { readFixtures }, { loadProject }, { checkResource }, { readWasm }] = await Promise.all([
     import('../../plugin/project.ts'),
     import('../../../plugins/testing/folder.ts'),
     import('../../../plugins/testing/suite.ts'),
+    import('../../../plugins/testing/resource-check.ts'),
     import('../../wasm-file.ts'),
   ]);
   const project = await openProject(folder);
@@ -128,6 +132,12 @@ async function prepare(folder: string, which: Which | null): Promise<Ready> {
   const { bytes } = built ?? (await readWasm(project.wasm));
   const loaded = loadProject(project, bytes);
   if (typeof loaded === 'string') throw new CliError(`${project.wasm} cannot run: ${loaded}`, EXIT.refused);
+  const told = checkResource(project, bytes);
+  const errors = told.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) {
+    throw new CliError(`the mesh would refuse the Plugin that ${project.name} is installed as`, EXIT.refused, errors);
+  }
+  for (const warning of told) note(`warning: ${describeProblem(warning)}`);
   return { loaded, fixtures };
 }
 
