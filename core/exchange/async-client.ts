@@ -17,7 +17,7 @@ import type {
   UpstreamRequest,
   UpstreamResponse,
   Upstreams,
-} from '../wasm/guest/upstreams.ts';
+} from '../wasm/abi/upstreams.ts';
 
 /** Bytes of one answer, and of all that are being collected on this shard. */
 const MAX_ANSWER_BYTES = 4 << 20;

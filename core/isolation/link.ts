@@ -6,8 +6,8 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 
 import type { LogLevel } from '../shard/protocol.ts';
 import { mayCall, nothingKnown } from '../wasm/abi/host-calls.ts';
+import type { GiveUp, UpstreamFailure, UpstreamResponse, Upstreams } from '../wasm/abi/upstreams.ts';
 import type { PluginSpec } from '../wasm/guest/spec.ts';
-import type { GiveUp, UpstreamFailure, UpstreamResponse, Upstreams } from '../wasm/guest/upstreams.ts';
 import { BatchedPort } from './batched-port.ts';
 import type { FromIsolate, ThreadStatus, ToIsolate } from './messages.ts';
 import { packWhole, unpackWhole } from './packing.ts';

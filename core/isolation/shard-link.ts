@@ -5,9 +5,9 @@ import type { MessagePort } from 'node:worker_threads';
 
 import type { FilterFactory } from '../exchange/filter.ts';
 import type { Timers } from '../timers.ts';
+import type { GiveUp, UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../wasm/abi/upstreams.ts';
 import type { PluginSpec } from '../wasm/guest/spec.ts';
 import { standIn } from '../wasm/guest/unavailable-filter.ts';
-import type { GiveUp, UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../wasm/guest/upstreams.ts';
 import { BatchedPort } from './batched-port.ts';
 import type { Busy } from './busy.ts';
 import { ExchangeCopy, type Outward } from './exchange.ts';

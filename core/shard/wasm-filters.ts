@@ -11,6 +11,7 @@ import type { FilterSource } from '../snapshot/filters.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { NetworkFilterFactory } from '../tcp/network-filter.ts';
 import type { Timers } from '../timers.ts';
+import type { Upstreams } from '../wasm/abi/upstreams.ts';
 import { type PluginStatus, WasmRuntime } from '../wasm/guest/runtime.ts';
 import {
   configKey,
@@ -21,7 +22,6 @@ import {
   type PluginType,
 } from '../wasm/guest/spec.ts';
 import { unavailableFilter } from '../wasm/guest/unavailable-filter.ts';
-import type { Upstreams } from '../wasm/guest/upstreams.ts';
 import type { DataPlaneEnvironment } from './context.ts';
 import type { LogLevel, ModuleSpec, PluginModule } from './protocol.ts';
 

@@ -1,7 +1,8 @@
 // What a plugin's callbacks cost: the exchanges of its fixtures again and again through one instance, with a watch on each
 // callback, the fuel that it uses, and what the host allocates in the guest. Says nothing about the host's own work.
+
+import type { Observer } from '../../core/wasm/abi/observer.ts';
 import type { FuelBudget } from '../../core/wasm/guest/fuel.ts';
-import type { Observer } from '../../core/wasm/trial/observer.ts';
 import { TrialSession } from '../../core/wasm/trial/trial-session.ts';
 import type { Step, TestCase } from './fixture.ts';
 import { type Loaded, specOf } from './run.ts';

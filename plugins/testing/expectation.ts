@@ -1,6 +1,6 @@
 // What a fixture expects of one step, as checks that each know their place: they are given what happened and say what is
 // different.
-import type { HostArgument } from '../../core/wasm/trial/observer.ts';
+import type { HostArgument } from '../../core/wasm/abi/observer.ts';
 import type { RecordedAction, RecordedCall, RecordedLog } from '../../core/wasm/trial/recording.ts';
 import type { TextMessage } from '../try.ts';
 import { describe, type Matcher, matcher } from './matcher.ts';

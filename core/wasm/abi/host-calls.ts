@@ -4,12 +4,12 @@
 import { Head } from '../../http/head.ts';
 import type { Instance } from '../guest/instance.ts';
 import type { PluginConfig } from '../guest/spec.ts';
-import type { Upstream } from '../guest/upstreams.ts';
 import { Status } from './abi.ts';
 import { grpcClusterName } from './grpc-service.ts';
 import { replaceAll } from './header-map.ts';
 import type { HostFunction } from './host-table.ts';
 import { decodePairs, type Pair } from './pairs.ts';
+import type { Upstream } from './upstreams.ts';
 
 /** Bytes of a request that a guest may send. */
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024;

@@ -1,7 +1,7 @@
 // What a guest names again and again (headers, properties, functions), found by the bytes of its name where they lie: a
 // look-up makes no string. Bounded: a name takes the place of another that falls on the same slot.
 
-import type { GuestMemory } from '../guest/memory.ts';
+import type { GuestMemory } from './memory.ts';
 
 const SLOTS = 128;
 /** Longer names are made anew each time. */

@@ -6,9 +6,9 @@ import type { Head } from '../../http/head.ts';
 import type { Node } from '../../workload.ts';
 import { foldCase } from '../abi/header-map.ts';
 import { readerOf } from '../abi/host-properties.ts';
+import type { GuestMemory } from '../abi/memory.ts';
 import { isSteady, type Property } from '../abi/properties.ts';
 import type { Context } from './instance.ts';
-import type { GuestMemory } from './memory.ts';
 
 type PropertyOf = (context: Context, node: Node) => Property;
 

@@ -4,13 +4,13 @@ import type { LogLevel } from '../../shard/protocol.ts';
 import type { Timers } from '../../timers.ts';
 import type { Node } from '../../workload.ts';
 import type { ForeignFunctions } from '../abi/foreign.ts';
+import type { Observer } from '../abi/observer.ts';
+import type { Upstreams } from '../abi/upstreams.ts';
 import type { Metrics } from '../shared/metrics.ts';
 import type { Queues } from '../shared/queues.ts';
 import type { SharedData } from '../shared/shared-data.ts';
-import type { Observer } from '../trial/observer.ts';
 import type { FuelBudget } from './fuel.ts';
 import type { RestartReason } from './traps.ts';
-import type { Upstreams } from './upstreams.ts';
 
 export interface Host {
   readonly node: Node;

@@ -3,9 +3,9 @@
 
 import { Status } from '../abi/abi.ts';
 import { fieldCount } from '../abi/header-map.ts';
+import type { GiveUp, Upstream, UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../abi/upstreams.ts';
 import type { Instance } from './instance.ts';
 import type { Plugin } from './plugin.ts';
-import type { GiveUp, Upstream, UpstreamFailure, UpstreamRequest, UpstreamResponse } from './upstreams.ts';
 
 /** Calls that one plugin may have under way on one shard. */
 const MAX_CALLS = 1024;

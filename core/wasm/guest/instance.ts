@@ -5,12 +5,12 @@ import type { FilterConfiguration, FilterStream } from '../../exchange/filter.ts
 import { ABI_MARKERS, type AbiVersion, Status } from '../abi/abi.ts';
 import type { Ending, ForeignCaller, ForeignFunctions } from '../abi/foreign.ts';
 import { hostFunctions } from '../abi/host-table.ts';
+import { GuestMemory } from '../abi/memory.ts';
 import { observedCallback, observedFunctions, observedMalloc } from '../trial/observed.ts';
 import { FRAME_EXPORT, Frame } from './frame.ts';
 import { FUEL_GLOBAL, type FuelBudget, FuelGauge, type FuelPayer, START_EXPORT } from './fuel.ts';
 import type { Host } from './host.ts';
 import { HttpCalls } from './http-calls.ts';
-import { GuestMemory } from './memory.ts';
 import { checkArity } from './module.ts';
 import type { Plugin } from './plugin.ts';
 import type { WasmStream } from './stream.ts';

@@ -9,18 +9,18 @@ import { Timers } from '../../timers.ts';
 import type { Node } from '../../workload.ts';
 import { GuestLog } from '../abi/abi.ts';
 import type { ForeignFunctions } from '../abi/foreign.ts';
+import type { Observer } from '../abi/observer.ts';
+import type { Upstreams } from '../abi/upstreams.ts';
 import { type Metric, Metrics } from '../shared/metrics.ts';
 import { Queues } from '../shared/queues.ts';
 import { SharedData } from '../shared/shared-data.ts';
 import type { SharedMemory } from '../shared/shared-memory.ts';
-import type { Observer } from '../trial/observer.ts';
 import { DEFAULT_FUEL, type FuelBudget } from './fuel.ts';
 import type { Host } from './host.ts';
 import { checkModule } from './module.ts';
 import { Plugin } from './plugin.ts';
 import type { PluginSpec } from './spec.ts';
 import { PluginRefused, type RestartReason } from './traps.ts';
-import type { Upstreams } from './upstreams.ts';
 import { Vm } from './vm.ts';
 
 export interface RuntimeOptions {

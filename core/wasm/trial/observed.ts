@@ -3,11 +3,11 @@
 
 import { HOST_FUNCTIONS } from '../abi/abi.ts';
 import type { HostFunction } from '../abi/host-table.ts';
+import type { GuestMemory } from '../abi/memory.ts';
+import type { HostArgument, Observer } from '../abi/observer.ts';
 import { decodePairs } from '../abi/pairs.ts';
 import type { Callback, Instance } from '../guest/instance.ts';
-import type { GuestMemory } from '../guest/memory.ts';
 import { trapText } from '../guest/traps.ts';
-import type { HostArgument, Observer } from './observer.ts';
 
 /** n a number, s a signed one, t a text (pointer, length), p pairs (same), q a property's path (same), - room for a result. */
 const PARAMETERS: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 // The observer that writes down what a guest did, within limits.
 
 import { GuestLog } from '../abi/abi.ts';
-import type { HostArgument, Observer } from './observer.ts';
+import type { HostArgument, Observer } from '../abi/observer.ts';
 
 export interface RecordedAction {
   readonly callback: string;

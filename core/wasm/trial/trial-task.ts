@@ -3,10 +3,10 @@
 
 import { Timers } from '../../timers.ts';
 import type { Node } from '../../workload.ts';
+import type { Upstream } from '../abi/upstreams.ts';
 import { WasmRuntime } from '../guest/runtime.ts';
 import type { PluginConfig, PluginType } from '../guest/spec.ts';
 import { PluginRefused } from '../guest/traps.ts';
-import type { Upstream } from '../guest/upstreams.ts';
 import { createSharedMemory, emptySharedMemory, type SharedMemory } from '../shared/shared-memory.ts';
 import { checkPlugin } from './check.ts';
 

@@ -8,7 +8,7 @@ import type {
   UpstreamRequest,
   UpstreamResponse,
   Upstreams,
-} from '../guest/upstreams.ts';
+} from '../abi/upstreams.ts';
 import type { TrialResponse } from './trial-exchange.ts';
 
 /** What a service answers, or why it does not. */

@@ -13,7 +13,7 @@ import { http1 } from '../../../core/http1/codec.ts';
 import { Timers } from '../../../core/timers.ts';
 import { Dialer } from '../../../core/transport/dial.ts';
 import { Peers } from '../../../core/transport/peers.ts';
-import type { UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../../../core/wasm/guest/upstreams.ts';
+import type { UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../../../core/wasm/abi/upstreams.ts';
 import { startApp, startTcp } from '../../path/data-plane.ts';
 
 const timers = new Timers();

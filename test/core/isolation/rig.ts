@@ -13,8 +13,8 @@ import { FieldName, Head } from '../../../core/http/head.ts';
 import { Isolation } from '../../../core/isolation/isolation.ts';
 import { Isolates } from '../../../core/threads/filter-threads.ts';
 import { Timers } from '../../../core/timers.ts';
+import type { Upstreams } from '../../../core/wasm/abi/upstreams.ts';
 import type { PluginSpec } from '../../../core/wasm/guest/spec.ts';
-import type { Upstreams } from '../../../core/wasm/guest/upstreams.ts';
 import { createSharedMemory, releaseDeadShard } from '../../../core/wasm/shared/shared-memory.ts';
 import { NODE, recordFor, specFor } from '../wasm/harness.ts';
 

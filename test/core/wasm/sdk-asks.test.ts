@@ -6,7 +6,7 @@ import { compileFilter } from '../../../asbuild/compile.ts';
 import { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
 import { FieldName, Head } from '../../../core/http/head.ts';
 import type { Side } from '../../../core/tcp/network-filter.ts';
-import type { UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../../../core/wasm/guest/upstreams.ts';
+import type { UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../../../core/wasm/abi/upstreams.ts';
 import { recordFor, runtimeFor, specFor, TestStream } from './harness.ts';
 
 const FIXTURES = join(import.meta.dirname, '../../../filters/sdk/fixtures');

@@ -3,13 +3,13 @@ import { describe, test } from 'node:test';
 
 import { Head } from '../../../../core/http/head.ts';
 import { encodePairs } from '../../../../core/wasm/abi/pairs.ts';
-import type { PluginSpec } from '../../../../core/wasm/guest/spec.ts';
 import type {
   UpstreamFailure,
   UpstreamRequest,
   UpstreamResponse,
   Upstreams,
-} from '../../../../core/wasm/guest/upstreams.ts';
+} from '../../../../core/wasm/abi/upstreams.ts';
+import type { PluginSpec } from '../../../../core/wasm/guest/spec.ts';
 import { asking, CHECK, type Question } from '../asking.ts';
 import { Calls, FAR, WRAPPING } from '../calls.ts';
 import { guest } from '../guests.ts';

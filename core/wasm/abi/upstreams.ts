@@ -2,7 +2,7 @@
 // shard's clusters, a trial answers them from what it was given.
 
 import type { Head } from '../../http/head.ts';
-import type { PluginConfig } from './spec.ts';
+import type { PluginConfig } from '../guest/spec.ts';
 
 export interface Upstreams {
   /**
