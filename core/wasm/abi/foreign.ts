@@ -3,7 +3,7 @@
 
 import type { FilterConfiguration, FilterStream } from '../../exchange/filter.ts';
 import type { Timers } from '../../timers.ts';
-import type { GuestMemory } from '../guest/memory.ts';
+import type { GuestMemory } from './memory.ts';
 import type { PluginSpec } from '../guest/spec.ts';
 import type { Metrics } from '../shared/metrics.ts';
 

@@ -1,7 +1,7 @@
 // A guest's linear memory as host functions see it. Growth detaches every view, so each host call begins with attach():
 // one compare. Every pointer is checked here before a byte moves; nothing here trusts a guest's number.
 
-import { MemoryCapExceeded } from '../guest/traps.ts';
+import { MemoryCapExceeded } from './abort.ts';
 
 const SHORT = 48;
 

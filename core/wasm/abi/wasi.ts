@@ -2,8 +2,8 @@
 // files, no sockets; the answers are those of Envoy's host, which toolchains are known to survive.
 
 import type { Instance } from '../guest/instance.ts';
-import { GuestExit } from '../guest/traps.ts';
 import { GuestLog } from './abi.ts';
+import { GuestExit } from './abort.ts';
 import { logOf, nanoseconds } from './host-log.ts';
 import type { HostFunction } from './host-table.ts';
 

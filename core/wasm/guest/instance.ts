@@ -4,6 +4,7 @@
 import type { FilterConfiguration, FilterStream } from '../../exchange/filter.ts';
 import { ABI_MARKERS, type AbiVersion, Status } from '../abi/abi.ts';
 import type { Ending, ForeignCaller, ForeignFunctions } from '../abi/foreign.ts';
+import { CallForbidden, GuestExit } from '../abi/abort.ts';
 import { hostFunctions } from '../abi/host-table.ts';
 import { GuestMemory } from '../abi/memory.ts';
 import { observedCallback, observedFunctions, observedMalloc } from '../trial/observed.ts';
@@ -14,7 +15,7 @@ import { HttpCalls } from './http-calls.ts';
 import { checkArity } from './module.ts';
 import type { Plugin } from './plugin.ts';
 import type { WasmStream } from './stream.ts';
-import { CallForbidden, GuestExit, trapText } from './traps.ts';
+import { trapText } from './traps.ts';
 
 /** Whose behalf a host function acts on: a plugin's root, or one stream of it. */
 export interface Context extends FuelPayer {

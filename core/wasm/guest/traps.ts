@@ -1,23 +1,9 @@
-// How a guest can end before its time: what host functions throw through it, and how any of it reads in one line.
+// How a guest can end before its time, and how any of it reads in one line.
 
+import { CallForbidden, GuestExit, MemoryCapExceeded } from '../abi/abort.ts';
 import type { FuelLimit } from './fuel.ts';
 
 const MOST_TEXT = 1000;
-
-/** The guest ended itself (proc_exit). */
-export class GuestExit extends Error {
-  readonly code: number;
-  constructor(code: number) {
-    super(`exited with code ${code}`);
-    this.code = code;
-  }
-}
-
-/** A host function was called where it may not be. */
-export class CallForbidden extends Error {}
-
-/** The guest grew past its cap. */
-export class MemoryCapExceeded extends Error {}
 
 /** A plugin that cannot run: a module that is none of ours, a configuration that it refuses. The message is one line. */
 export class PluginRefused extends Error {

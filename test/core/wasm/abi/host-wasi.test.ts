@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { GuestExit } from '../../../../core/wasm/abi/abort.ts';
 import { WASI_FUNCTIONS } from '../../../../core/wasm/abi/wasi.ts';
-import { GuestExit } from '../../../../core/wasm/guest/traps.ts';
 import { Calls, FAR, WRAPPING } from '../calls.ts';
 import { guest } from '../guests.ts';
 import { runtimeFor, specFor, TestStream } from '../harness.ts';
