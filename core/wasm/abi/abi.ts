@@ -84,6 +84,9 @@ export const CALLBACKS: Readonly<Record<string, { readonly params: readonly numb
   proxy_on_delete: { params: [1], result: false },
 };
 
+/** All parameters are i32 (a number, signed) or i64 (a bigint); the result is an i32, or nothing. */
+export type HostFunction = (...parameters: never[]) => number | undefined;
+
 /** Parameters of every host function of module `env`; 'I' marks an i64, all others are i32, all return i32. */
 export const HOST_FUNCTIONS: Readonly<Record<string, string>> = {
   proxy_log: 'iii',

@@ -3,9 +3,8 @@
 
 import type { FilterConfiguration, FilterStream } from '../../exchange/filter.ts';
 import type { Timers } from '../../timers.ts';
-import type { GuestMemory } from './memory.ts';
-import type { PluginSpec } from '../guest/spec.ts';
 import type { Metrics } from '../shared/metrics.ts';
+import type { GuestMemory } from './memory.ts';
 
 /** Its parameters lie in the caller's memory, from `at`. Returns a status, or bytes for the guest. */
 export type ForeignFunction = (caller: ForeignCaller, at: number, length: number) => number | Uint8Array;
@@ -25,7 +24,7 @@ export interface ForeignCaller {
 
 /** A plugin's root, one stream of it, or one connection. */
 export interface ForeignContext {
-  readonly plugin: { readonly spec: PluginSpec };
+  readonly plugin: { readonly spec: { readonly builtin: FilterConfiguration | null } };
   /** Null: there is no exchange, or none any more. */
   readonly stream: FilterStream | null;
   /** What the route says to this filter, if it says something. */

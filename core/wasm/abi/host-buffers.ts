@@ -1,14 +1,12 @@
 // Host functions: buffers (bodies, configurations, arguments of a foreign call).
 
 import type { BodyBuffer } from '../../exchange/body-buffer.ts';
-import { WasmConnection } from '../guest/connection.ts';
-import type { Instance } from '../guest/instance.ts';
-import { BufferType, Status } from './abi.ts';
-import type { HostFunction } from './host-table.ts';
+import { BufferType, type HostFunction, Status } from './abi.ts';
+import type { Guest } from './guest.ts';
 
 const MAX_U32 = 0xffffffff;
 
-export function bufferFunctions(vm: Instance): Record<string, HostFunction> {
+export function bufferFunctions(vm: Guest): Record<string, HostFunction> {
   const { memory } = vm;
   return {
     proxy_get_buffer_bytes: (type: number, from: number, max: number, pointerAt: number, lengthAt: number) => {
@@ -52,11 +50,11 @@ export function bufferFunctions(vm: Instance): Record<string, HostFunction> {
   };
 }
 
-function bodyOf(vm: Instance, type: number): BodyBuffer | null {
+function bodyOf(vm: Guest, type: number): BodyBuffer | null {
   const stream = vm.effective?.stream;
   if (!stream) {
-    const connection = vm.effective;
-    if (!(connection instanceof WasmConnection)) return null;
+    const connection = vm.effective?.connection;
+    if (!connection) return null;
     if (type === BufferType.DownstreamData) return connection.data.downstream;
     return type === BufferType.UpstreamData ? connection.data.upstream : null;
   }
@@ -65,7 +63,7 @@ function bodyOf(vm: Instance, type: number): BodyBuffer | null {
   return null;
 }
 
-function bytesOf(vm: Instance, type: number): Uint8Array | null {
+function bytesOf(vm: Guest, type: number): Uint8Array | null {
   switch (type) {
     case BufferType.RequestBody:
     case BufferType.ResponseBody:

@@ -2,14 +2,12 @@
 // hand to their author as an error, with one line in the log that says why.
 
 import { Head } from '../../http/head.ts';
-import type { Instance } from '../guest/instance.ts';
-import type { PluginConfig } from '../guest/spec.ts';
-import { Status } from './abi.ts';
+import { type HostFunction, Status } from './abi.ts';
 import { grpcClusterName } from './grpc-service.ts';
+import type { Guest } from './guest.ts';
 import { replaceAll } from './header-map.ts';
-import type { HostFunction } from './host-table.ts';
 import { decodePairs, type Pair } from './pairs.ts';
-import type { Upstream } from './upstreams.ts';
+import type { Caller, Upstream } from './upstreams.ts';
 
 /** Bytes of a request that a guest may send. */
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
@@ -18,7 +16,7 @@ const REQUIRED = [':method', ':path', ':authority'] as const;
 /** Different complaints of one instance that are logged, each once: a guest makes the same mistake at every request. */
 const MAX_COMPLAINTS = 32;
 
-export function callFunctions(vm: Instance): Record<string, HostFunction> {
+export function callFunctions(vm: Guest): Record<string, HostFunction> {
   const { memory, host, httpCalls } = vm;
   const complained = new Set<string>();
 
@@ -136,7 +134,7 @@ export function callFunctions(vm: Instance): Record<string, HostFunction> {
 }
 
 /** `auth` is a service of the plugin's own namespace, `auth.shop` one of another, all else a full name. */
-export function mayCall({ mayCall, name }: Pick<PluginConfig, 'mayCall' | 'name'>, { service }: Upstream): boolean {
+export function mayCall({ mayCall, name }: Caller, { service }: Upstream): boolean {
   if (mayCall === null) return true;
   const namespace = name.slice(0, Math.max(0, name.indexOf('/')));
   return mayCall.some((allowed) => {

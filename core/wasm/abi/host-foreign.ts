@@ -6,17 +6,15 @@
 
 import { deflateSync, inflateSync } from 'node:zlib';
 import { FLAGS, type Flag } from '../../errors.ts';
-import type { Instance } from '../guest/instance.ts';
-import { WasmStream } from '../guest/stream.ts';
-import { Status } from './abi.ts';
-import type { HostFunction } from './host-table.ts';
+import { type HostFunction, Status } from './abi.ts';
+import type { Guest } from './guest.ts';
 import { NameCache } from './name-cache.ts';
 
 const MAX_BYTES = 1024 * 1024;
 const FLAG_NAMES: ReadonlyMap<string, Flag> = new Map(FLAGS.map(([flag]) => [flag, flag]));
 
 /** As a ForeignFunction. */
-type OwnFunction = (vm: Instance, at: number, length: number) => number | Uint8Array;
+type OwnFunction = (vm: Guest, at: number, length: number) => number | Uint8Array;
 
 const OWN: ReadonlyMap<string, OwnFunction> = new Map<string, OwnFunction>([
   [
@@ -30,8 +28,9 @@ const OWN: ReadonlyMap<string, OwnFunction> = new Map<string, OwnFunction>([
   [
     'weft_wake_after',
     (vm, at, length) => {
-      if (length !== 4 || !(vm.effective instanceof WasmStream)) return Status.BadArgument;
-      return vm.effective.wakeAfter(vm.memory.u32(at)) ? Status.Ok : Status.NotFound;
+      const http = vm.effective?.http;
+      if (length !== 4 || !http) return Status.BadArgument;
+      return http.wakeAfter(vm.memory.u32(at)) ? Status.Ok : Status.NotFound;
     },
   ],
   [
@@ -62,7 +61,7 @@ const OWN: ReadonlyMap<string, OwnFunction> = new Map<string, OwnFunction>([
 /** What every guest may call by name. */
 export const FOREIGN_NAMES: readonly string[] = [...OWN.keys()];
 
-export function foreignFunctions(vm: Instance): Record<string, HostFunction> {
+export function foreignFunctions(vm: Guest): Record<string, HostFunction> {
   const { memory } = vm;
   const functions = new NameCache((name) => OWN.get(name) ?? vm.foreign.get(name));
   return {
@@ -94,7 +93,7 @@ export function foreignFunctions(vm: Instance): Record<string, HostFunction> {
 
 /** Runs a codec over at most MAX_BYTES; what it cannot read or may not produce is SERIALIZATION_FAILURE. */
 function bounded(
-  { memory }: Instance,
+  { memory }: Guest,
   at: number,
   length: number,
   codec: (bytes: Buffer) => Uint8Array,

@@ -2,8 +2,8 @@
 // it arrived in. Strings are made only for what filters write.
 
 import { type Head, valueAllowed } from '../../http/head.ts';
-import type { Instance } from '../guest/instance.ts';
-import { MapType, Status } from './abi.ts';
+import { type HostFunction, MapType, Status } from './abi.ts';
+import type { Guest } from './guest.ts';
 import {
   addField,
   findField,
@@ -17,11 +17,10 @@ import {
   replaceAll,
   syntheticValue,
 } from './header-map.ts';
-import type { HostFunction } from './host-table.ts';
 import { NameCache } from './name-cache.ts';
 import { decodePairs, encodePairs, pairsSize } from './pairs.ts';
 
-export function headerFunctions(vm: Instance): Record<string, HostFunction> {
+export function headerFunctions(vm: Guest): Record<string, HostFunction> {
   const { memory } = vm;
   const names = new NameCache(writableName);
   /** Filters write the same few values; null: it may not be on the wire. */
@@ -140,12 +139,12 @@ function writableName(text: string): WritableName {
 }
 
 /** A name that is not there, or a map that this phase has not: NOT_FOUND, and in 0.1.0 an empty value. */
-function missing(vm: Instance, pointerAt: number, lengthAt: number): number {
+function missing(vm: Guest, pointerAt: number, lengthAt: number): number {
   const status = vm.giveText('', pointerAt >>> 0, lengthAt >>> 0);
   return status !== Status.Ok || vm.abi === '0.1.0' ? status : Status.NotFound;
 }
 
-function headOf(vm: Instance, map: number): Head | null {
+function headOf(vm: Guest, map: number): Head | null {
   // The answer to a call belongs to the root: it is there whichever context is in effect.
   if (map === MapType.HttpCallHeaders) return vm.httpCalls.response?.head ?? null;
   if (map === MapType.HttpCallTrailers) return vm.httpCalls.response?.trailers ?? null;
@@ -153,7 +152,7 @@ function headOf(vm: Instance, map: number): Head | null {
 }
 
 /** The answer to a call is for reading only. */
-function writableHeadOf(vm: Instance, map: number): Head | null {
+function writableHeadOf(vm: Guest, map: number): Head | null {
   const stream = vm.effective?.stream;
   if (!stream) return null;
   switch (map) {

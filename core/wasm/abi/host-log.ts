@@ -1,14 +1,13 @@
 // Host functions: logging and time. The only ones that a guest may call while it starts or allocates.
 
 import type { LogLevel } from '../../shard/protocol.ts';
-import type { Instance } from '../guest/instance.ts';
-import { GuestLog, Status } from './abi.ts';
-import type { HostFunction } from './host-table.ts';
+import { GuestLog, type HostFunction, Status } from './abi.ts';
+import type { Guest } from './guest.ts';
 
 const MAX_MESSAGE = 4096;
 const LEVELS: readonly LogLevel[] = ['debug', 'debug', 'info', 'warning', 'error', 'error'];
 
-export function logFunctions(vm: Instance): Record<string, HostFunction> {
+export function logFunctions(vm: Guest): Record<string, HostFunction> {
   const { memory, host } = vm;
   return {
     proxy_log: (level: number, message: number, length: number) => {
@@ -41,7 +40,7 @@ export function logFunctions(vm: Instance): Record<string, HostFunction> {
 }
 
 /** Logs in the name of the plugin whose turn it is. `level`: the guest's. */
-export function logOf(vm: Instance, level: number, message: string): void {
+export function logOf(vm: Guest, level: number, message: string): void {
   vm.lastMessage = message;
   vm.host.observer?.log(level, message);
   vm.host.log(LEVELS[level], vm.current?.plugin.name ?? '', message);

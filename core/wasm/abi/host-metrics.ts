@@ -1,11 +1,10 @@
 // Host functions: metrics.
 
-import type { Instance } from '../guest/instance.ts';
 import { NO_METRIC } from '../shared/metrics.ts';
-import { MetricType, Status } from './abi.ts';
-import type { HostFunction } from './host-table.ts';
+import { type HostFunction, MetricType, Status } from './abi.ts';
+import type { Guest } from './guest.ts';
 
-export function metricFunctions(vm: Instance): Record<string, HostFunction> {
+export function metricFunctions(vm: Guest): Record<string, HostFunction> {
   const { memory, host } = vm;
   const { metrics } = host;
   let crowded = false;

@@ -1,10 +1,8 @@
 // Host functions: properties. `weft.filter_config` is this route's configuration of the current filter.
 
 import type { Node } from '../../workload.ts';
-import { WasmConnection } from '../guest/connection.ts';
-import type { Context, Instance } from '../guest/instance.ts';
-import { Status } from './abi.ts';
-import type { HostFunction } from './host-table.ts';
+import { type HostFunction, Status } from './abi.ts';
+import type { Guest, GuestContext } from './guest.ts';
 import { NameCache } from './name-cache.ts';
 import { connectionProperty, type Property, propertyReader } from './properties.ts';
 
@@ -13,7 +11,7 @@ const MAX_VALUE = 64 * 1024;
 const MAX_PROPERTIES = 256;
 const FILTER_CONFIG = 'weft\0filter_config';
 
-export function propertyFunctions(vm: Instance): Record<string, HostFunction> {
+export function propertyFunctions(vm: Guest): Record<string, HostFunction> {
   const { memory, host } = vm;
 
   const readers = new NameCache(readerOf);
@@ -56,10 +54,10 @@ export function propertyFunctions(vm: Instance): Record<string, HostFunction> {
 }
 
 /** Of everything that a context may be asked for, also where it is no HTTP stream. */
-export function readerOf(path: string): (context: Context, node: Node) => Property {
+export function readerOf(path: string): (context: GuestContext, node: Node) => Property {
   if (path === FILTER_CONFIG) return (context) => context.config?.bytes;
   const read = propertyReader(path);
   return (context, node) =>
-    (context instanceof WasmConnection ? connectionProperty(path, context.owner.record) : undefined) ??
+    (context.connection === null ? undefined : connectionProperty(path, context.connection.owner.record)) ??
     read(context.stream, context.plugin, node);
 }

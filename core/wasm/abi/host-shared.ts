@@ -1,11 +1,10 @@
 // Host functions: shared data and shared queues, scoped by the plugin's vm id.
 
-import type { Instance } from '../guest/instance.ts';
 import { NO_QUEUE } from '../shared/queues.ts';
-import { Status } from './abi.ts';
-import type { HostFunction } from './host-table.ts';
+import { type HostFunction, Status } from './abi.ts';
+import type { Guest } from './guest.ts';
 
-export function sharedFunctions(vm: Instance): Record<string, HostFunction> {
+export function sharedFunctions(vm: Guest): Record<string, HostFunction> {
   const { memory, host } = vm;
   const { shared, queues } = host;
   return {

@@ -3,11 +3,8 @@
 import type { LocalReply } from '../../exchange/filter.ts';
 import { fieldAllowed } from '../../http/head.ts';
 import type { Side } from '../../tcp/network-filter.ts';
-import { WasmConnection } from '../guest/connection.ts';
-import type { Instance } from '../guest/instance.ts';
-import { WasmStream } from '../guest/stream.ts';
-import { Status, StreamType } from './abi.ts';
-import type { HostFunction } from './host-table.ts';
+import { type HostFunction, Status, StreamType } from './abi.ts';
+import type { Guest, HttpContext } from './guest.ts';
 import { decodePairs } from './pairs.ts';
 
 const NOT_OURS = new Set([
@@ -20,13 +17,14 @@ const NOT_OURS = new Set([
   'upgrade',
 ]);
 
-export function streamFunctions(vm: Instance): Record<string, HostFunction> {
+export function streamFunctions(vm: Guest): Record<string, HostFunction> {
   const { memory } = vm;
 
   const resume = (type: number): number => {
-    if (vm.effective instanceof WasmConnection) {
+    const connection = vm.effective?.connection;
+    if (connection) {
       const side = sideOf(type);
-      if (side !== null) vm.effective.ask('resume', side);
+      if (side !== null) connection.ask('resume', side);
       return type >>> 0 > StreamType.Upstream ? Status.BadArgument : Status.Ok;
     }
     const stream = streamOf(vm);
@@ -53,9 +51,10 @@ export function streamFunctions(vm: Instance): Record<string, HostFunction> {
     proxy_close_stream: (type: number) => {
       if (vm.stage !== 'running') vm.forbid('proxy_close_stream');
       if (type >>> 0 > StreamType.Upstream) return Status.BadArgument;
-      if (vm.effective instanceof WasmConnection) {
+      const connection = vm.effective?.connection;
+      if (connection) {
         const side = sideOf(type);
-        if (side !== null) vm.effective.ask('close', side);
+        if (side !== null) connection.ask('close', side);
         return Status.Ok;
       }
       streamOf(vm)?.ask(type === StreamType.Response ? 'close response' : 'close request');
@@ -99,24 +98,20 @@ export function streamFunctions(vm: Instance): Record<string, HostFunction> {
     },
     proxy_set_effective_context: (id: number) => {
       if (vm.stage !== 'running') vm.forbid('proxy_set_effective_context');
-      const context = vm.contexts.get(id >>> 0);
-      if (context === undefined) return Status.BadArgument;
-      vm.effective = context;
-      return Status.Ok;
+      return vm.actFor(id >>> 0) ? Status.Ok : Status.BadArgument;
     },
     proxy_done: () => {
       if (vm.stage !== 'running') vm.forbid('proxy_done');
       const context = vm.effective;
       if (context === null) return Status.NotFound;
-      const waits = context instanceof WasmStream || context instanceof WasmConnection ? context : context.plugin;
-      return waits.finished() ? Status.Ok : Status.NotFound;
+      return context.finished() ? Status.Ok : Status.NotFound;
     },
   };
 }
 
-function streamOf(vm: Instance): WasmStream | null {
-  const context = vm.effective;
-  return context instanceof WasmStream && context.stream !== null ? context : null;
+/** The exchange that a guest speaks for, until it has ended. */
+function streamOf({ effective }: Guest): HttpContext | null {
+  return effective === null || effective.stream === null ? null : effective.http;
 }
 
 function sideOf(type: number): Side | null {

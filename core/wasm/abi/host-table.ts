@@ -1,7 +1,7 @@
 // Every function that a guest may import, bound to one instance. A topic a file; the list here is the whole ABI.
 
-import type { Instance } from '../guest/instance.ts';
-import { HOST_FUNCTIONS, WASI_MODULES } from './abi.ts';
+import { HOST_FUNCTIONS, type HostFunction, WASI_MODULES } from './abi.ts';
+import type { Guest } from './guest.ts';
 import { bufferFunctions } from './host-buffers.ts';
 import { callFunctions } from './host-calls.ts';
 import { foreignFunctions } from './host-foreign.ts';
@@ -13,9 +13,6 @@ import { sharedFunctions } from './host-shared.ts';
 import { streamFunctions } from './host-stream.ts';
 import { WASI_FUNCTIONS, wasiFunctions } from './wasi.ts';
 
-/** All parameters are i32 (a number, signed) or i64 (a bigint); the result is an i32, or nothing. */
-export type HostFunction = (...parameters: never[]) => number | undefined;
-
 /** What emscripten's standalone modules import from `env` beside the ABI. */
 const EMSCRIPTEN: Readonly<Record<string, string>> = { pthread_equal: 'ii', emscripten_notify_memory_growth: 'i' };
 
@@ -25,21 +22,21 @@ export function importSignature(module: string, name: string): string | undefine
   return WASI_MODULES.includes(module) ? lookup(WASI_FUNCTIONS, name) : undefined;
 }
 
-export function hostFunctions(instance: Instance): Record<string, Record<string, HostFunction>> {
+export function hostFunctions(guest: Guest): Record<string, Record<string, HostFunction>> {
   const env: Record<string, HostFunction> = {
-    ...logFunctions(instance),
-    ...headerFunctions(instance),
-    ...bufferFunctions(instance),
-    ...streamFunctions(instance),
-    ...propertyFunctions(instance),
-    ...sharedFunctions(instance),
-    ...metricFunctions(instance),
-    ...callFunctions(instance),
-    ...foreignFunctions(instance),
+    ...logFunctions(guest),
+    ...headerFunctions(guest),
+    ...bufferFunctions(guest),
+    ...streamFunctions(guest),
+    ...propertyFunctions(guest),
+    ...sharedFunctions(guest),
+    ...metricFunctions(guest),
+    ...callFunctions(guest),
+    ...foreignFunctions(guest),
     pthread_equal: (a: number, b: number) => (a === b ? 1 : 0),
     emscripten_notify_memory_growth: () => undefined,
   };
-  const wasi = wasiFunctions(instance);
+  const wasi = wasiFunctions(guest);
   const table: Record<string, Record<string, HostFunction>> = { env };
   for (const name of WASI_MODULES) table[name] = wasi;
   return table;

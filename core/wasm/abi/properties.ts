@@ -8,7 +8,7 @@ import { hostPort, splitHostPort } from '../../host-port.ts';
 import { FieldName, type Head } from '../../http/head.ts';
 import type { ConnectionRecord } from '../../tcp/connection.ts';
 import type { Node, Workload } from '../../workload.ts';
-import type { Plugin } from '../guest/plugin.ts';
+import type { GuestPlugin } from './guest.ts';
 
 /** A latin1 string, bytes, or undefined: not there. */
 export type Property = string | Uint8Array | undefined;
@@ -76,7 +76,7 @@ const OF_STREAM: ReadonlyMap<string, OfStream> = new Map(
 );
 
 /** Reads one property for a plugin and, within a stream, its exchange. */
-export type PropertyReader = (stream: FilterStream | null, plugin: Plugin, node: Node) => Property;
+export type PropertyReader = (stream: FilterStream | null, plugin: GuestPlugin, node: Node) => Property;
 
 /** Who reads the property at `path`, segments joined by NUL. Worked out once, since guests ask for the same ones. */
 export function propertyReader(path: string): PropertyReader {

@@ -2,14 +2,21 @@
 // shard's clusters, a trial answers them from what it was given.
 
 import type { Head } from '../../http/head.ts';
-import type { PluginConfig } from '../guest/spec.ts';
+
+/** The plugin that asks. */
+export interface Caller {
+  /** 'default/tenant' */
+  readonly name: string;
+  /** Services that it may call, by the names it calls them by; null: all of the mesh. */
+  readonly mayCall: readonly string[] | null;
+}
 
 export interface Upstreams {
   /**
    * Where `name` leads: a cluster, a service in any of its forms with or without a port, a URL of one. Null: the mesh knows
-   * none of this name; nothing outside of it can be called. `by`: the plugin that asks.
+   * none of this name; nothing outside of it can be called.
    */
-  find(name: string, by: Pick<PluginConfig, 'name' | 'mayCall'>): Upstream | null;
+  find(name: string, by: Caller): Upstream | null;
 }
 
 export interface Upstream {

@@ -1,11 +1,10 @@
 // The part of WASI that filters' toolchains import: output to the log, clocks, randomness, configured environment. No
 // files, no sockets; the answers are those of Envoy's host, which toolchains are known to survive.
 
-import type { Instance } from '../guest/instance.ts';
-import { GuestLog } from './abi.ts';
+import { GuestLog, type HostFunction } from './abi.ts';
 import { GuestExit } from './abort.ts';
+import type { Guest } from './guest.ts';
 import { logOf, nanoseconds } from './host-log.ts';
-import type { HostFunction } from './host-table.ts';
 
 /** Parameters ('i' = i32, 'I' = i64) of what we provide. All return i32, but proc_exit. */
 export const WASI_FUNCTIONS: Readonly<Record<string, string>> = {
@@ -66,7 +65,7 @@ const CONSTANT: Readonly<Record<string, number>> = {
   sched_yield: ERRNO.success,
 };
 
-export function wasiFunctions(vm: Instance): Record<string, HostFunction> {
+export function wasiFunctions(vm: Guest): Record<string, HostFunction> {
   const { memory, host } = vm;
   const environment = Object.entries(vm.env).map(([name, value]) => Buffer.from(`${name}=${value}\0`));
 

@@ -4,18 +4,21 @@
 import type { BodyBuffer } from '../../exchange/body-buffer.ts';
 import type { ClosedBy, ConnectionOwner, NetworkFilter, Side } from '../../tcp/network-filter.ts';
 import type { Ending } from '../abi/foreign.ts';
-import type { Callback, Context, Instance } from './instance.ts';
-import type { Plugin } from './plugin.ts';
+import type { ConnectionContext } from '../abi/guest.ts';
+import type { Callback, Context } from './context.ts';
+import type { Instance } from './instance.ts';
+import type { ContextPlugin } from './opener.ts';
 import { DONE_DEADLINE_MS } from './stream.ts';
 
 type Wishes = Record<'resume' | 'close', Set<Side>>;
 
-export class WasmConnection implements Context, NetworkFilter {
+export class WasmConnection implements Context, ConnectionContext, NetworkFilter {
   readonly id: number;
-  readonly plugin: Plugin;
+  readonly plugin: ContextPlugin;
   /** No exchange: header maps are not there. */
   readonly stream = null;
   readonly config = null;
+  readonly http = null;
   whenDone: Ending | null = null;
   readonly owner: ConnectionOwner;
   fuelSpent = 0;
@@ -29,12 +32,16 @@ export class WasmConnection implements Context, NetworkFilter {
   /** The guest asked for time when it ended. */
   private waits = false;
 
-  constructor(plugin: Plugin, instance: Instance, owner: ConnectionOwner) {
+  constructor(plugin: ContextPlugin, instance: Instance, owner: ConnectionOwner) {
     this.plugin = plugin;
     this.instance = instance;
     this.owner = owner;
     this.id = instance.newId();
     instance.contexts.set(this.id, this);
+  }
+
+  get connection(): this {
+    return this;
   }
 
   /** True: it may go on. */

@@ -4,13 +4,13 @@
 
 import type { Head } from '../../http/head.ts';
 import type { Node } from '../../workload.ts';
+import type { GuestContext } from '../abi/guest.ts';
 import { foldCase } from '../abi/header-map.ts';
 import { readerOf } from '../abi/host-properties.ts';
 import type { GuestMemory } from '../abi/memory.ts';
 import { isSteady, type Property } from '../abi/properties.ts';
-import type { Context } from './instance.ts';
 
-type PropertyOf = (context: Context, node: Node) => Property;
+type PropertyOf = (context: GuestContext, node: Node) => Property;
 
 export const FRAME_EXPORT = 'weft_frame_2';
 
@@ -66,7 +66,7 @@ export class Frame {
   }
 
   /** Puts what the guest wants of this head, and to know of its stream, where it finds it. */
-  offer(head: Head, request: boolean, context: Context, node: Node): void {
+  offer(head: Head, request: boolean, context: GuestContext, node: Node): void {
     const { memory, at } = this;
     memory.attach();
     if (!memory.holds(at, SIZE)) return;
@@ -122,7 +122,7 @@ export class Frame {
     }
   }
 
-  private readProperties(wanted: number, context: Context, node: Node): void {
+  private readProperties(wanted: number, context: GuestContext, node: Node): void {
     for (let slot = 0; slot < this.known; slot++) {
       if (((wanted >> slot) & 1) === 0) continue;
       const value = this.readers[slot]!(context, node);

@@ -1,32 +1,20 @@
 // One running guest: its memory, its callbacks, and whose turn it is. Host functions ask it for the current context and
 // for room in the guest. It knows nothing of plugins' strategies: what a trap means is vm.ts's decision.
 
-import type { FilterConfiguration, FilterStream } from '../../exchange/filter.ts';
 import { ABI_MARKERS, type AbiVersion, Status } from '../abi/abi.ts';
-import type { Ending, ForeignCaller, ForeignFunctions } from '../abi/foreign.ts';
 import { CallForbidden, GuestExit } from '../abi/abort.ts';
+import type { ForeignFunctions } from '../abi/foreign.ts';
+import type { Guest } from '../abi/guest.ts';
 import { hostFunctions } from '../abi/host-table.ts';
+import { HttpCalls } from '../abi/http-calls.ts';
 import { GuestMemory } from '../abi/memory.ts';
-import { observedCallback, observedFunctions, observedMalloc } from '../trial/observed.ts';
+import type { Callback, Callbacks, Context } from './context.ts';
 import { FRAME_EXPORT, Frame } from './frame.ts';
-import { FUEL_GLOBAL, type FuelBudget, FuelGauge, type FuelPayer, START_EXPORT } from './fuel.ts';
-import type { Host } from './host.ts';
-import { HttpCalls } from './http-calls.ts';
+import { FUEL_GLOBAL, type FuelBudget, FuelGauge, START_EXPORT } from './fuel.ts';
+import type { GuestHost } from './host.ts';
 import { checkArity } from './module.ts';
-import type { Plugin } from './plugin.ts';
-import type { WasmStream } from './stream.ts';
+import { observedCallback, observedFunctions, observedMalloc } from './observed.ts';
 import { trapText } from './traps.ts';
-
-/** Whose behalf a host function acts on: a plugin's root, or one stream of it. */
-export interface Context extends FuelPayer {
-  readonly id: number;
-  readonly plugin: Plugin;
-  readonly stream: FilterStream | null;
-  /** This route's configuration, where the stream has one. */
-  readonly config: FilterConfiguration | null;
-  /** Is told when the stream ends. */
-  whenDone: Ending | null;
-}
 
 const SHARED_STREAMS_EXPORT = 'weft_shared_streams';
 /** Host functions by which a guest is called back for a stream, or speaks for one, by its number. */
@@ -38,33 +26,6 @@ const NUMBERED: ReadonlySet<string> = new Set([
   'proxy_set_effective_context',
   'proxy_done',
 ]);
-
-export type Callback = (...args: number[]) => number | undefined;
-
-/** What the guest exports, looked up once; null = absent. */
-export interface Callbacks {
-  readonly contextCreate: Callback | null;
-  readonly vmStart: Callback | null;
-  readonly configure: Callback | null;
-  readonly tick: Callback | null;
-  readonly requestHeaders: Callback | null;
-  readonly requestBody: Callback | null;
-  readonly requestTrailers: Callback | null;
-  readonly responseHeaders: Callback | null;
-  readonly responseBody: Callback | null;
-  readonly responseTrailers: Callback | null;
-  readonly newConnection: Callback | null;
-  readonly downstreamData: Callback | null;
-  readonly upstreamData: Callback | null;
-  readonly downstreamClose: Callback | null;
-  readonly upstreamClose: Callback | null;
-  readonly httpCallResponse: Callback | null;
-  readonly queueReady: Callback | null;
-  readonly foreignFunction: Callback | null;
-  readonly done: Callback | null;
-  readonly log: Callback | null;
-  readonly delete: Callback | null;
-}
 
 /** What a guest is given beside its code. */
 interface Surroundings {
@@ -78,11 +39,9 @@ interface Surroundings {
   readonly foreign: ForeignFunctions;
 }
 
-type Stage = 'running' | 'starting' | 'allocating';
-
-export class Instance implements ForeignCaller {
+export class Instance implements Guest {
   readonly abi: AbiVersion;
-  readonly host: Host;
+  readonly host: GuestHost;
   readonly env: Readonly<Record<string, string>>;
   readonly foreign: ForeignFunctions;
   readonly memory: GuestMemory;
@@ -100,7 +59,7 @@ export class Instance implements ForeignCaller {
   readonly httpCalls: HttpCalls;
   /** A trap ended it, or nobody needs it. Nothing is called any more. */
   dead = false;
-  stage: Stage = 'starting';
+  stage: Guest['stage'] = 'starting';
   /** The last thing it said: often why it refuses its configuration. */
   lastMessage = '';
   /** Streams that asked for something during the running callback. */
@@ -115,22 +74,26 @@ export class Instance implements ForeignCaller {
    */
   readonly sharesStreams: boolean;
   /** Streams of such a guest that it holds. */
-  readonly held = new Set<WasmStream>();
+  readonly held = new Set<Context>();
   private readonly malloc: Callback;
   /** When the running callback began, if it is one that is timed; else 0. */
   private timed = 0;
   private nextId = 1;
 
   /** Links, checks arities and runs `_initialize` or `_start`. Throws what went wrong. */
-  constructor(module: WebAssembly.Module, host: Host, { env, memoryBytes, fuelPerCallback, foreign }: Surroundings) {
+  constructor(
+    module: WebAssembly.Module,
+    host: GuestHost,
+    { env, memoryBytes, fuelPerCallback, foreign }: Surroundings,
+  ) {
     this.host = host;
     this.env = env;
     this.foreign = foreign;
     this.memory = new GuestMemory(memoryBytes);
-    this.httpCalls = new HttpCalls(this);
+    this.httpCalls = new HttpCalls(host);
     const { observer } = host;
     const table = hostFunctions(this);
-    const imports = observer?.hostCall === undefined ? table : observedFunctions(this, table, observer);
+    const imports = observer?.hostCall === undefined ? table : observedFunctions(this.memory, table, observer);
     const { exports } = new WebAssembly.Instance(module, imports);
     checkArity(exports);
     const fuel = exports[FUEL_GLOBAL];
@@ -184,6 +147,13 @@ export class Instance implements ForeignCaller {
     while (id === 0 || this.contexts.has(id)) id = (id + 1) >>> 0;
     this.nextId = (id + 1) >>> 0;
     return id;
+  }
+
+  actFor(id: number): boolean {
+    const context = this.contexts.get(id);
+    if (context === undefined) return false;
+    this.effective = context;
+    return true;
   }
 
   /** A callback of `context` begins. Returns whose turn it was, for `end`. */

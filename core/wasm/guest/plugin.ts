@@ -6,16 +6,39 @@ import type { ConnectionOwner, NetworkFilterFactory } from '../../tcp/network-fi
 import type { Ending } from '../abi/foreign.ts';
 import { CallTimes } from './call-times.ts';
 import { WasmConnection } from './connection.ts';
+import type { Callbacks, Context } from './context.ts';
 import { FuelRation } from './fuel.ts';
+import type { GuestHost } from './host.ts';
+import type { Instance } from './instance.ts';
+import type { ContextPlugin, ContextVm } from './opener.ts';
 import type { PluginSpec } from './spec.ts';
 import { WasmStream } from './stream.ts';
 import { standIn } from './unavailable-filter.ts';
-import type { Vm } from './vm.ts';
 
-export class Plugin implements FilterFactory, NetworkFilterFactory {
+/** The virtual machine that it runs on, which outlives instances and may be shared with others. */
+export interface PluginVm extends ContextVm {
+  readonly host: GuestHost;
+  readonly plugins: ReadonlySet<Plugin>;
+  /** The live one, or null. */
+  readonly instance: Instance | null;
+  /** Times that it was started again. */
+  readonly restarts: number;
+  /** True while it crashes again and again. */
+  readonly broken: boolean;
+  /** The live instance, started anew if it died and its pause is over; or null. */
+  ready(): Instance | null;
+  /** A plugin that was let go is needed once more: a request that began before comes to it only now. */
+  readmit(plugin: Plugin): void;
+  /** A plugin without streams leaves: done, and delete once the guest is done with it. */
+  remove(plugin: Plugin): void;
+  erase(plugin: Plugin): void;
+  callRoot(plugin: Plugin, name: string, callback: keyof Callbacks, ...parameters: number[]): void;
+}
+
+export class Plugin implements FilterFactory, NetworkFilterFactory, ContextPlugin {
   readonly name: string;
   readonly spec: PluginSpec;
-  readonly vm: Vm;
+  readonly vm: PluginVm;
   readonly wants: FilterFactory['wants'];
   /** Scope of its shared data. */
   readonly scope: Uint8Array;
@@ -33,7 +56,7 @@ export class Plugin implements FilterFactory, NetworkFilterFactory {
   private tickMs = 0;
   private waitingForDone = false;
 
-  constructor(spec: PluginSpec, vm: Vm, wants: FilterFactory['wants']) {
+  constructor(spec: PluginSpec, vm: PluginVm, wants: FilterFactory['wants']) {
     this.name = spec.name;
     this.spec = spec;
     this.vm = vm;
@@ -90,6 +113,10 @@ export class Plugin implements FilterFactory, NetworkFilterFactory {
     this.vm.callRoot(this, 'proxy_on_queue_ready', 'queueReady', id);
   }
 
+  httpCallEnded(id: number, fields: number, bodyBytes: number, trailers: number): void {
+    this.vm.callRoot(this, 'proxy_on_http_call_response', 'httpCallResponse', id, fields, bodyBytes, trailers);
+  }
+
   /** The root was told to end and asked for time. */
   awaitDone(): void {
     this.waitingForDone = true;
@@ -116,10 +143,12 @@ export class Plugin implements FilterFactory, NetworkFilterFactory {
   }
 }
 
-export class RootContext {
+class RootContext implements Context {
   readonly plugin: Plugin;
   readonly stream = null;
   readonly config = null;
+  readonly http = null;
+  readonly connection = null;
   whenDone: Ending | null = null;
   constructor(plugin: Plugin) {
     this.plugin = plugin;
@@ -127,6 +156,11 @@ export class RootContext {
   get id(): number {
     return this.plugin.contextId;
   }
+  finished(): boolean {
+    return this.plugin.finished();
+  }
+  /** It outlives the guest. */
+  abandon(): void {}
   /** It lives as long as its plugin: one callback and one second bound what it spends. */
   get fuelSpent(): number {
     return 0;

@@ -16,7 +16,7 @@ import { Queues } from '../shared/queues.ts';
 import { SharedData } from '../shared/shared-data.ts';
 import type { SharedMemory } from '../shared/shared-memory.ts';
 import { DEFAULT_FUEL, type FuelBudget } from './fuel.ts';
-import type { Host } from './host.ts';
+import type { GuestHost } from './host.ts';
 import { checkModule } from './module.ts';
 import { Plugin } from './plugin.ts';
 import type { PluginSpec } from './spec.ts';
@@ -78,7 +78,7 @@ const THRESHOLDS: Readonly<Record<LogLevel, number>> = {
 };
 
 export class WasmRuntime {
-  private readonly host: Host;
+  private readonly host: GuestHost;
   private readonly vms = new Map<string, Vm>();
   private ownTimers: Timers | null = null;
   private readonly checked = new WeakSet<WebAssembly.Module>();

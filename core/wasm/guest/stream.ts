@@ -13,13 +13,12 @@ import type {
 import type { Head } from '../../http/head.ts';
 import { Timer, type TimerOwner } from '../../timers.ts';
 import type { Ending } from '../abi/foreign.ts';
+import type { HttpContext, Wish } from '../abi/guest.ts';
 import { fieldCount } from '../abi/header-map.ts';
-import type { Context, Instance } from './instance.ts';
-import type { Plugin } from './plugin.ts';
+import type { Context } from './context.ts';
+import type { Instance } from './instance.ts';
+import type { ContextPlugin } from './opener.ts';
 import { failStream } from './unavailable-filter.ts';
-
-/** What a guest may ask for during a callback; it happens after the callback. */
-export type Wish = Direction | 'close request' | 'close response';
 
 /** `proxy_on_foreign_function(context, WAKE, 0)`: the time of weft_wake_after has come. */
 export const WAKE = 1;
@@ -38,9 +37,9 @@ const BITS: Readonly<Record<Wish, number>> = {
 /** A guest that is not done when a stream, a connection or its plugin ends is waited for no longer. */
 export const DONE_DEADLINE_MS = 10_000;
 
-export class WasmStream implements HttpFilter, Context, TimerOwner {
+export class WasmStream implements HttpFilter, Context, HttpContext, TimerOwner {
   readonly id: number;
-  readonly plugin: Plugin;
+  readonly plugin: ContextPlugin;
   /** Null once the exchange has ended. */
   stream: FilterStream | null;
   readonly config: FilterConfiguration | null;
@@ -60,7 +59,7 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
   private responseSeen = false;
   private ending: 'no' | 'waiting' | 'over' = 'no';
 
-  constructor(plugin: Plugin, instance: Instance, stream: FilterStream, config: FilterConfiguration | null) {
+  constructor(plugin: ContextPlugin, instance: Instance, stream: FilterStream, config: FilterConfiguration | null) {
     this.plugin = plugin;
     this.instance = instance;
     this.stream = stream;
@@ -72,6 +71,14 @@ export class WasmStream implements HttpFilter, Context, TimerOwner {
     }
     this.id = instance.newId();
     instance.contexts.set(this.id, this);
+  }
+
+  get http(): this {
+    return this;
+  }
+
+  get connection(): null {
+    return null;
   }
 
   head(direction: Direction, head: Head, end: boolean): Verdict {

@@ -3,12 +3,12 @@
 
 import type { Wants } from '../../exchange/filter.ts';
 import type { ForeignFunctions } from '../abi/foreign.ts';
-import { WasmConnection } from './connection.ts';
-import type { Host } from './host.ts';
-import { type Callback, type Callbacks, type Context, Instance } from './instance.ts';
-import { Plugin } from './plugin.ts';
+import type { Callback, Callbacks, Context } from './context.ts';
+import type { GuestHost } from './host.ts';
+import { Instance } from './instance.ts';
+import { Plugin, type PluginVm } from './plugin.ts';
 import type { PluginSpec } from './spec.ts';
-import { DONE_DEADLINE_MS, WasmStream } from './stream.ts';
+import { DONE_DEADLINE_MS } from './stream.ts';
 import { PluginRefused, type RestartReason, restartReason, trapText } from './traps.ts';
 
 const BACKOFF_MS = 1000;
@@ -20,12 +20,12 @@ const CRASH_LOOP = 5;
 const PAGE_BYTES = 64 * 1024;
 const NO_FUNCTIONS: ForeignFunctions = new Map();
 
-export class Vm {
+export class Vm implements PluginVm {
   readonly plugins = new Set<Plugin>();
   instance: Instance | null = null;
   restarts = 0;
   private readonly spec: PluginSpec;
-  readonly host: Host;
+  readonly host: GuestHost;
   private readonly emptied: () => void;
   private failures = 0;
   private died: RestartReason = 'trap';
@@ -34,7 +34,7 @@ export class Vm {
   private retry: NodeJS.Timeout | null = null;
 
   /** `emptied` is called when the last plugin is gone. The spec gives module and environment; plugins share them. */
-  constructor(spec: PluginSpec, host: Host, emptied: () => void) {
+  constructor(spec: PluginSpec, host: GuestHost, emptied: () => void) {
     this.spec = spec;
     this.host = host;
     this.emptied = emptied;
@@ -108,16 +108,14 @@ export class Vm {
   }
 
   /** Something was thrown out of the guest: it is dropped, and its open streams go their plugins' way. */
-  trapped(instance: Instance, plugin: Plugin, callback: string, error: unknown, running?: WasmStream): void {
+  trapped(instance: Instance, plugin: Pick<Plugin, 'name'>, callback: string, error: unknown, running?: Context): void {
     if (instance.dead) return;
     instance.die();
     this.host.log('error', plugin.name, `trapped in ${callback}: ${trapText(error, instance)}`);
     running?.abandon(true);
-    const open = [...instance.contexts.values(), ...instance.held].filter(
-      (context) => context instanceof WasmStream || context instanceof WasmConnection,
-    );
+    const open = [...instance.contexts.values(), ...instance.held];
     // Later: this is somewhere inside another exchange's turn.
-    if (open.length > 0) setImmediate(() => open.forEach((stream) => void stream.abandon(false)));
+    setImmediate(() => open.forEach((context) => void context.abandon(false)));
     if (this.instance !== instance) return;
     this.instance = null;
     this.died = restartReason(error, instance);

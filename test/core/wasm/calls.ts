@@ -1,7 +1,8 @@
 // A guest's side of host functions, driven from a test: pointers into its memory, and what it would find there.
 
 import { hostFunctions } from '../../../core/wasm/abi/host-table.ts';
-import type { Context, Instance } from '../../../core/wasm/guest/instance.ts';
+import type { Context } from '../../../core/wasm/guest/context.ts';
+import type { Instance } from '../../../core/wasm/guest/instance.ts';
 import { Plugin } from '../../../core/wasm/guest/plugin.ts';
 import type { RuntimeOptions, WasmRuntime } from '../../../core/wasm/guest/runtime.ts';
 import type { PluginSpec } from '../../../core/wasm/guest/spec.ts';

@@ -1,13 +1,13 @@
 // An instance under observation: its host functions and callbacks tell the observer before and after they run. The
 // functions themselves are the ones that every instance has.
 
-import { HOST_FUNCTIONS } from '../abi/abi.ts';
-import type { HostFunction } from '../abi/host-table.ts';
+import { HOST_FUNCTIONS, type HostFunction } from '../abi/abi.ts';
 import type { GuestMemory } from '../abi/memory.ts';
 import type { HostArgument, Observer } from '../abi/observer.ts';
 import { decodePairs } from '../abi/pairs.ts';
-import type { Callback, Instance } from '../guest/instance.ts';
-import { trapText } from '../guest/traps.ts';
+import type { Callback } from './context.ts';
+import type { FuelGauge } from './fuel.ts';
+import { trapText } from './traps.ts';
 
 /** n a number, s a signed one, t a text (pointer, length), p pairs (same), q a property's path (same), - room for a result. */
 const PARAMETERS: Readonly<Record<string, string>> = {
@@ -50,9 +50,14 @@ const PARAMETERS: Readonly<Record<string, string>> = {
 
 const MAX_TEXT = 64 * 1024;
 
-/** The host functions of this instance, watched. WASI's are a language's affair and not told. */
+/** The guest's fuel, once it is linked; null: it is not metered. */
+interface Metered {
+  readonly fuel: FuelGauge | null;
+}
+
+/** The host functions of the guest of this memory, watched. WASI's are a language's affair and not told. */
 export function observedFunctions(
-  instance: Instance,
+  memory: GuestMemory,
   table: Record<string, Record<string, HostFunction>>,
   observer: Observer,
 ): Record<string, Record<string, HostFunction>> {
@@ -60,7 +65,7 @@ export function observedFunctions(
   for (const [name, run] of Object.entries(table.env)) {
     env[name] = Object.hasOwn(HOST_FUNCTIONS, name)
       ? (...parameters: never[]) => {
-          observer.hostCall?.(name, argumentsOf(instance.memory, PARAMETERS[name] ?? '', parameters));
+          observer.hostCall?.(name, argumentsOf(memory, PARAMETERS[name] ?? '', parameters));
           return run(...parameters);
         }
       : run;
@@ -68,7 +73,7 @@ export function observedFunctions(
   return { ...table, env };
 }
 
-export function observedCallback(name: string, run: Callback, instance: Instance, observer: Observer): Callback {
+export function observedCallback(name: string, run: Callback, instance: Metered, observer: Observer): Callback {
   return (...parameters) => {
     let result: number | undefined;
     const before = instance.fuel?.used ?? 0;

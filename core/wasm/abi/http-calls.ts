@@ -1,17 +1,25 @@
 // The HTTP calls that one instance has under way. They belong to plugins' roots: a stream's end does not end them, and each
 // is answered by exactly one proxy_on_http_call_response, also when it failed. With the instance they are given up.
 
-import { Status } from '../abi/abi.ts';
-import { fieldCount } from '../abi/header-map.ts';
-import type { GiveUp, Upstream, UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../abi/upstreams.ts';
-import type { Instance } from './instance.ts';
-import type { Plugin } from './plugin.ts';
+import { Status } from './abi.ts';
+import { fieldCount } from './header-map.ts';
+import type { Host } from './host.ts';
+import type { GiveUp, Upstream, UpstreamFailure, UpstreamRequest, UpstreamResponse } from './upstreams.ts';
 
 /** Calls that one plugin may have under way on one shard. */
 const MAX_CALLS = 1024;
 
+/** The plugin that calls. */
+export interface HttpCaller {
+  readonly name: string;
+  /** Those that it waits for. */
+  calls: number;
+  /** Calls proxy_on_http_call_response. A call that failed has no fields. */
+  httpCallEnded(id: number, fields: number, bodyBytes: number, trailers: number): void;
+}
+
 interface Call {
-  readonly plugin: Plugin;
+  readonly plugin: HttpCaller;
   readonly giveUp: GiveUp;
 }
 
@@ -21,12 +29,12 @@ export class HttpCalls {
   /** What proxy_get_status says. */
   statusCode = 0;
   statusText = '';
-  private readonly instance: Instance;
+  private readonly host: Pick<Host, 'log'>;
   private readonly calls = new Map<number, Call>();
   private lastId = 0;
 
-  constructor(instance: Instance) {
-    this.instance = instance;
+  constructor(host: Pick<Host, 'log'>) {
+    this.host = host;
   }
 
   get size(): number {
@@ -34,7 +42,7 @@ export class HttpCalls {
   }
 
   /** Id of the call; 0: the plugin has too many under way. */
-  begin(plugin: Plugin, upstream: Upstream, request: UpstreamRequest): number {
+  begin(plugin: HttpCaller, upstream: Upstream, request: UpstreamRequest): number {
     if (plugin.calls >= MAX_CALLS) return 0;
     do this.lastId = (this.lastId + 1) >>> 0;
     while (this.lastId === 0 || this.calls.has(this.lastId));
@@ -45,7 +53,7 @@ export class HttpCalls {
   }
 
   /** Gives up the calls of one plugin, or of all: nobody is there to hear of them. */
-  drop(of: Plugin | null): void {
+  drop(of: HttpCaller | null): void {
     for (const [id, { plugin, giveUp }] of this.calls) {
       if (of !== null && plugin !== of) continue;
       this.calls.delete(id);
@@ -63,29 +71,16 @@ export class HttpCalls {
     if ('failure' in outcome) {
       this.statusCode = Status.BrokenConnection;
       this.statusText = 'reset';
-      plugin.vm.host.log('debug', plugin.name, `call ${id} has no answer: ${outcome.failure}`);
-      this.tell(plugin, id, 0, 0, 0);
+      this.host.log('debug', plugin.name, `call ${id} has no answer: ${outcome.failure}`);
+      plugin.httpCallEnded(id, 0, 0, 0);
     } else {
       const { head, body, trailers } = outcome;
       this.response = outcome;
       const count = trailers === null ? 0 : fieldCount(trailers, 'trailers');
-      this.tell(plugin, id, fieldCount(head, 'response'), body.length, count);
+      plugin.httpCallEnded(id, fieldCount(head, 'response'), body.length, count);
     }
     this.response = null;
     this.statusCode = 0;
     this.statusText = '';
-  }
-
-  private tell(plugin: Plugin, ...parameters: number[]): void {
-    const { instance } = this;
-    const { httpCallResponse } = instance.callbacks;
-    plugin.vm.call(
-      instance,
-      plugin.root,
-      'proxy_on_http_call_response',
-      httpCallResponse,
-      plugin.contextId,
-      ...parameters,
-    );
   }
 }
