@@ -2,12 +2,12 @@
 // send and get back changed. It serves every shard over a channel of its own, and never settles while it serves.
 
 import type { FilterFactory } from '../exchange/filter.ts';
+import { HEARTBEAT_MS, Pulse } from '../threads/pulse.ts';
 import { Timers } from '../timers.ts';
 import type { FuelBudget } from '../wasm/guest/fuel.ts';
 import { WasmRuntime } from '../wasm/guest/runtime.ts';
 import { configKey, type PluginSpec } from '../wasm/guest/spec.ts';
 import { PluginRefused } from '../wasm/guest/traps.ts';
-import { Busy, HEARTBEAT_MS } from './busy.ts';
 import type { IsolateNews, IsolateOrder, IsolateStart, ThreadStatus } from './messages.ts';
 import { type Host, type Resident, ShardLink } from './shard-link.ts';
 
@@ -28,7 +28,7 @@ export default function isolate(start: IsolateStart): Promise<void> {
 }
 
 class Isolate implements Host {
-  readonly busy: Busy;
+  readonly busy: Pulse;
   readonly timers = new Timers();
   readonly links = new Set<ShardLink>();
   /** The channel whose message is being handled. */
@@ -42,9 +42,9 @@ class Isolate implements Host {
   private lastNumber = 0;
 
   constructor(start: IsolateStart, ended: () => void) {
-    const { control, node, shared, slot, logLevel, busy, index } = start;
+    const { port, node, shared, slot, logLevel, pulse, index } = start;
     this.start = start;
-    this.busy = new Busy(busy, index);
+    this.busy = new Pulse(pulse, index);
     this.barred = new Set(start.barred);
     this.runtime = new WasmRuntime({
       node,
@@ -72,12 +72,12 @@ class Isolate implements Host {
     const reports = setInterval(() => {
       for (const link of this.links) link.report();
     }, REPORT_MS);
-    control.on('message', (order: IsolateOrder) => {
+    port.on('message', (order: IsolateOrder) => {
       if (order.type === 'shard') this.links.add(new ShardLink(this, order.port));
       else if (order.type === 'barred') this.barred = new Set(order.plugins);
       else this.runtime.logLevel = order.level;
     });
-    control.on('close', () => {
+    port.on('close', () => {
       clearInterval(heart);
       clearInterval(reports);
       this.runtime.stop();
@@ -138,6 +138,6 @@ class Isolate implements Host {
   }
 
   private tell(news: IsolateNews): void {
-    this.start.control.postMessage(news);
+    this.start.port.postMessage(news);
   }
 }

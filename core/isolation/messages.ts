@@ -20,9 +20,9 @@ export interface IsolateStart {
   readonly slot: number;
   readonly node: Node;
   /** To the main thread. */
-  readonly control: MessagePort;
-  /** See busy.ts. */
-  readonly busy: SharedArrayBuffer;
+  readonly port: MessagePort;
+  /** See threads/pulse.ts. */
+  readonly pulse: SharedArrayBuffer;
   readonly shared: SharedMemory;
   readonly logLevel: LogLevel;
   /** Names of plugins that are not to be run for now: they kept threads busy again and again. */
@@ -39,7 +39,7 @@ export type IsolateOrder =
 /** To the main thread. */
 export type IsolateNews =
   | { readonly type: 'ready' }
-  /** Under this number busy.ts speaks of it. */
+  /** What it works on when its pulse says this number. */
   | { readonly type: 'plugin'; readonly number: number; readonly name: string }
   | { readonly type: 'log'; readonly level: LogLevel; readonly component: string; readonly message: string }
   | { readonly type: 'plugin-restarted'; readonly plugin: string; readonly reason: RestartReason };

@@ -4,12 +4,12 @@
 import type { MessagePort } from 'node:worker_threads';
 
 import type { FilterFactory } from '../exchange/filter.ts';
+import type { Pulse } from '../threads/pulse.ts';
 import type { Timers } from '../timers.ts';
 import type { GiveUp, UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../wasm/abi/upstreams.ts';
 import type { PluginSpec } from '../wasm/guest/spec.ts';
 import { standIn } from '../wasm/guest/unavailable-filter.ts';
 import { BatchedPort } from './batched-port.ts';
-import type { Busy } from './busy.ts';
 import { ExchangeCopy, type Outward } from './exchange.ts';
 import type { Changes, FromIsolate, Opening, StreamEvent, ThreadStatus, ToIsolate } from './messages.ts';
 import { packWhole, unpackWhole } from './packing.ts';
@@ -28,7 +28,7 @@ export interface Resident {
 
 /** The thread that the channel ends in. */
 export interface Host {
-  readonly busy: Busy;
+  readonly busy: Pulse;
   readonly timers: Timers;
   readonly links: Set<ShardLink>;
   /** The channel whose message is being handled. */

@@ -271,26 +271,26 @@ export class RunningProxy implements WeftProxy {
 
   private startShards(): Shards {
     const { options, shards, reusePort, modules, log } = this.parts;
+    const { node, shared, statistics } = this;
     const ownPort = this.admin === null ? [] : [Number(new URL(this.admin).port)];
     return new Shards({
       count: shards,
       file: options.shardFile ?? SHARD,
-      node: this.node,
-      options: () => ({
-        protectedPorts: [...ownPort, ...(options.protectedPorts ?? [])],
-        reusePort,
-        logLevel: log.level,
-        accessLog: options.accessLog?.format ?? 'text',
-        maxActiveRequests: MAX_ACTIVE_REQUESTS,
-        outboundPolicy: options.outboundPolicy ?? 'ALLOW_ANY',
-        drainTimeoutMs: options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS,
-        seriesExpiryMs: options.seriesExpiryMs ?? SERIES_EXPIRY_MS,
+      start: (index) => ({
+        ...{ shards, node, modules, shared, isolates: ISOLATES },
+        statistics: statistics.memory[index],
+        series: statistics.series(index),
+        options: {
+          protectedPorts: [...ownPort, ...(options.protectedPorts ?? [])],
+          reusePort,
+          logLevel: log.level,
+          accessLog: options.accessLog?.format ?? 'text',
+          maxActiveRequests: MAX_ACTIVE_REQUESTS,
+          outboundPolicy: options.outboundPolicy ?? 'ALLOW_ANY',
+          drainTimeoutMs: options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS,
+          seriesExpiryMs: options.seriesExpiryMs ?? SERIES_EXPIRY_MS,
+        },
       }),
-      modules,
-      shared: this.shared,
-      statistics: this.statistics.memory,
-      series: (index) => this.statistics.series(index),
-      isolates: ISOLATES,
       stuckAfterMs: options.stuckAfterMs ?? STUCK_AFTER_MS,
       log: log.write,
       greeting: () => [...this.keys.greeting(), ...this.configuration.greeting()],

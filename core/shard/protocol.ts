@@ -49,8 +49,8 @@ export interface ShardStart {
   readonly shards: number;
   readonly node: Node;
   readonly port: MessagePort;
-  /** Int32 heartbeat counters by shard index. */
-  readonly heartbeat: SharedArrayBuffer;
+  /** See threads/pulse.ts. */
+  readonly pulse: SharedArrayBuffer;
   /** Float64 statistics slots of this shard, see telemetry/. */
   readonly statistics: SharedArrayBuffer;
   /** What all shards share. */

@@ -4,11 +4,11 @@
 import { FetchedKeys } from '../builtins/authn/fetched-keys.ts';
 import type { Problem } from '../config/resource.ts';
 import { ShardTelemetry } from '../telemetry/shard-telemetry.ts';
+import { HEARTBEAT_MS, Pulse } from '../threads/pulse.ts';
 import { createDataPlane, type DataPlane } from './data-plane.ts';
 import type { FromShard, ListenerSpec, ShardStart, ToShard } from './protocol.ts';
 import { giveBackSpareHeap } from './spare-heap.ts';
 
-export const HEARTBEAT_MS = 100;
 /** How long the sockets of a closed data plane may take to say so. */
 const CUT_OFF_MS = 20;
 
@@ -30,8 +30,8 @@ class ServingShard {
   constructor(start: ShardStart, ended: () => void) {
     this.start = start;
     const { port, index, node, options, modules, shared, isolates } = start;
-    const beats = new Int32Array(start.heartbeat);
-    this.heartbeat = setInterval(() => Atomics.add(beats, index, 1), HEARTBEAT_MS);
+    const pulse = new Pulse(start.pulse, index);
+    this.heartbeat = setInterval(() => pulse.beat(), HEARTBEAT_MS);
     this.telemetry = new ShardTelemetry(start, (message) => this.post(message));
     this.plane = createDataPlane({
       node,

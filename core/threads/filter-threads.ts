@@ -1,18 +1,17 @@
-// The threads for slow filters: a second Piscina pool, one long task a thread, begun before shards run such filters. A thread
-// that works on one thing for longer than the deadline is terminated, and another takes its place at once; a plugin that does
-// so again and again is barred for a while, and a thread that ends for another reason is started with growing pauses.
+// The threads for slow filters: a crew that is begun before shards run such filters. A thread that works on one thing for
+// longer than the deadline is terminated, and another takes its place at once; a plugin that does so again and again is
+// barred for a while.
 
 import { extname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { Piscina } from 'piscina';
-import { BusyWatch, createBusy } from '../isolation/busy.ts';
+import type { MessagePort } from 'node:worker_threads';
 import type { IsolateNews, IsolateOrder, IsolateStart } from '../isolation/messages.ts';
 import type { Log } from '../main/options.ts';
 import type { LogLevel } from '../shard/protocol.ts';
 import type { RestartReason } from '../wasm/guest/traps.ts';
 import type { SharedMemory } from '../wasm/shared/shared-memory.ts';
 import type { Node } from '../workload.ts';
+import { Crew, type Life } from './crew.ts';
 
 export interface IsolatesEnvironment {
   readonly threads: number;
@@ -30,11 +29,9 @@ export interface IsolatesEnvironment {
   died(slot: number): void;
 }
 
+/** A loop outside of streams (a timer's callback) shows as a heart that does not beat. */
+const HEARTLESS_MS = 5_000;
 const TASK = new URL(`../isolation/isolate${extname(import.meta.filename)}`, import.meta.url);
-const FIRST_BACKOFF_MS = 50;
-const MAX_BACKOFF_MS = 10_000;
-const FORGIVEN_AFTER_MS = 60_000;
-const DYING_MS = 20;
 /** A configuration does not wait for longer than this for threads. */
 const READY_MS = 10_000;
 /** Left alone, V8 gives a thread that copies messages more than 100 MiB for its youngest objects. */
@@ -43,48 +40,55 @@ const YOUNG_MIB = 24;
 const OFFENCES = 5;
 const BARRED_MS = 60_000;
 
-/** One thread between its start and its death. */
-interface Life {
-  readonly index: number;
-  readonly control: MessagePort;
-  readonly abort: AbortController;
-  readonly bornAt: number;
-  alive: boolean;
+/** What is kept of one thread. */
+interface Talks {
   /** It serves, or is dead already. */
   readonly ready: PromiseWithResolvers<void>;
-  serves: boolean;
   /** By their numbers. */
   readonly plugins: Map<number, string>;
 }
 
 export class Isolates {
-  restarts = 0;
   private readonly environment: IsolatesEnvironment;
-  private readonly busy: SharedArrayBuffer;
-  private readonly lives: (Life | null)[];
-  private readonly failures: number[];
-  private readonly pausing: boolean[];
+  private readonly crew: Crew<Talks, IsolateNews>;
   /** Channels of shards to threads that are not there at the moment. */
   private readonly waiting: MessagePort[][];
-  private readonly stopping = new AbortController();
   private readonly offences = new Map<string, { count: number; at: number }>();
   private readonly barred = new Set<string>();
-  private pool: Piscina | null = null;
-  private watch: BusyWatch | null = null;
 
   constructor(environment: IsolatesEnvironment) {
     this.environment = environment;
-    const { threads } = environment;
-    this.busy = createBusy(threads);
-    this.lives = new Array(threads).fill(null);
-    this.failures = new Array(threads).fill(0);
-    this.pausing = new Array(threads).fill(false);
-    this.waiting = this.lives.map(() => []);
+    const { threads, deadlineMs, firstSlot, log } = environment;
+    this.waiting = Array.from({ length: threads }, () => []);
+    this.crew = new Crew({
+      count: threads,
+      name: 'pool thread',
+      file: TASK,
+      threads: { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB } },
+      limits: { silentMs: Math.max(HEARTLESS_MS, deadlineMs), workingMs: deadlineMs },
+      log,
+      state: () => ({ ready: Promise.withResolvers(), plugins: new Map() }),
+      start: (index) => this.startOf(index),
+      begun: ({ index }) => {
+        for (const port of this.waiting[index].splice(0)) this.connect(index, port);
+      },
+      received: (life, news) => this.receive(life, news),
+      stuck: (life, stillMs, work) => this.stuck(life, stillMs, work),
+      ended: ({ state, port }) => {
+        state.ready.resolve();
+        port.close();
+      },
+      died: (index) => environment.died(firstSlot + index),
+    });
   }
 
   /** Threads that run. */
   get running(): number {
-    return this.lives.filter((life) => life !== null).length;
+    return this.crew.living.length;
+  }
+
+  get restarts(): number {
+    return this.crew.restarts;
   }
 
   /**
@@ -92,23 +96,21 @@ export class Isolates {
    * no reason to hold up the rest: resolves before long in any case.
    */
   async start(): Promise<void> {
-    if (this.stopping.signal.aborted || this.lives.every((life) => life?.serves === true)) return;
-    for (const [index, life] of this.lives.entries()) if (life === null && !this.pausing[index]) this.begin(index);
+    this.crew.begin();
     const late = new AbortController();
-    const all = Promise.all(this.lives.map((life) => life?.ready.promise));
+    const all = Promise.all(this.crew.living.map(({ state }) => state.ready.promise));
     await Promise.race([all, delay(READY_MS, undefined, { ref: false, signal: late.signal })]);
     late.abort();
   }
 
   /** A shard wants this thread at the other end of its channel. */
   connect(index: number, port: MessagePort): void {
-    const life = this.lives[index];
-    if (this.stopping.signal.aborted) port.close();
-    else if (life != null) life.control.postMessage({ type: 'shard', port } satisfies IsolateOrder, [port]);
+    const life = this.crew.at(index);
+    if (this.crew.retired) port.close();
+    else if (life !== null) life.port.postMessage({ type: 'shard', port } satisfies IsolateOrder, [port]);
     else {
       this.waiting[index].push(port);
-      // One that died is begun when its pause is over.
-      if (!this.pausing[index]) this.begin(index);
+      this.crew.beginAt(index);
     }
   }
 
@@ -117,70 +119,27 @@ export class Isolates {
   }
 
   async stop(): Promise<void> {
-    this.stopping.abort();
-    this.watch?.stop();
-    for (const life of this.lives) if (life !== null) this.bury(life);
+    this.crew.retire();
     for (const ports of this.waiting) for (const port of ports.splice(0)) port.close();
-    await this.pool?.destroy();
+    await this.crew.stop();
   }
 
-  private begin(index: number): void {
-    const { node, shared, firstSlot, logLevel, threads, deadlineMs, log } = this.environment;
-    if (this.pool === null) {
-      this.pool = new Piscina({
-        minThreads: 0,
-        maxThreads: threads,
-        concurrentTasksPerWorker: 1,
-        atomics: 'disabled',
-        resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
-      });
-      this.pool.on('error', (error: Error) => log('error', 'main', `pool of slow filters: ${error.message}`));
-    }
-    this.watch ??= new BusyWatch(this.busy, deadlineMs, (...stuck) => this.stuck(...stuck));
-    const { port1, port2 } = new MessageChannel();
-    const life: Life = {
-      index,
-      control: port1,
-      abort: new AbortController(),
-      bornAt: performance.now(),
-      alive: true,
-      ready: Promise.withResolvers(),
-      serves: false,
-      plugins: new Map(),
-    };
-    this.lives[index] = life;
-    port1.on('message', (news: IsolateNews) => this.receive(life, news));
-    port1.unref();
-    const slot = firstSlot + index;
-    const task: IsolateStart = {
-      index,
-      slot,
-      node,
-      control: port2,
-      busy: this.busy,
-      shared,
-      logLevel: logLevel(),
-      barred: [...this.barred],
-    };
-    this.watch.begin(index);
-    this.pool.run(task, { filename: TASK.href, transferList: [port2], signal: life.abort.signal }).then(
-      () => this.ended(life, 'its task ended', null),
-      (error: unknown) => this.ended(life, error instanceof Error ? error.message : String(error), null),
-    );
-    for (const port of this.waiting[index].splice(0)) this.connect(index, port);
+  private startOf(index: number): Omit<IsolateStart, 'index' | 'port' | 'pulse'> {
+    const { node, shared, firstSlot, logLevel } = this.environment;
+    return { slot: firstSlot + index, node, shared, logLevel: logLevel(), barred: [...this.barred] };
   }
 
-  private receive(life: Life, news: IsolateNews): void {
+  private receive(life: Life<Talks>, news: IsolateNews): void {
     const { log, restarted } = this.environment;
     switch (news.type) {
       case 'ready':
         if (!life.alive) return;
-        this.watch?.started(life.index);
-        life.serves = true;
-        life.ready.resolve();
+        this.crew.started(life);
+        life.serving = true;
+        life.state.ready.resolve();
         return;
       case 'plugin':
-        life.plugins.set(news.number, news.name);
+        life.state.plugins.set(news.number, news.name);
         return;
       case 'plugin-restarted':
         restarted(news.plugin, news.reason);
@@ -190,43 +149,17 @@ export class Isolates {
     }
   }
 
-  private stuck(index: number, silentMs: number, plugin: number): void {
-    const life = this.lives[index];
-    if (life === null) return;
-    const name = life.plugins.get(plugin) ?? null;
-    const who = name === null ? 'a filter' : `plugin ${name}`;
-    this.ended(life, `${who} has been at one thing for ${Math.round(silentMs)} ms: the thread is terminated`, name);
-  }
-
-  /** `culprit`: the plugin whose filter was at work. */
-  private ended(life: Life, cause: string, culprit: string | null): void {
-    if (!life.alive) return;
-    const { index } = life;
-    const { log, restarted, died, firstSlot } = this.environment;
-    this.bury(life);
-    this.lives[index] = null;
-    if (this.stopping.signal.aborted) return;
-    setTimeout(() => died(firstSlot + index), DYING_MS);
-    if (performance.now() - life.bornAt > FORGIVEN_AFTER_MS) this.failures[index] = 0;
-    // At once for a plugin's deed: what else runs there has done nothing, and who repeats it is barred.
-    const failures = culprit === null ? ++this.failures[index] : 0;
-    const wait = failures === 0 ? 0 : Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS << Math.min(failures - 1, 10));
-    this.restarts++;
-    this.pausing[index] = true;
-    log('error', 'main', `pool thread ${index} failed: ${cause.replace(/\s+/g, ' ')}; started again in ${wait} ms`);
-    if (culprit !== null) {
-      restarted(culprit, 'deadline');
-      this.blame(culprit);
+  private stuck(life: Life<Talks>, stillMs: number, work: number): void {
+    const plugin = life.state.plugins.get(work) ?? null;
+    const cause = `has been at one thing for ${Math.round(stillMs)} ms: the thread is terminated`;
+    if (plugin === null) {
+      this.crew.replace(life, `a filter ${cause}`);
+      return;
     }
-    void delay(wait, true, { signal: this.stopping.signal }).then(
-      () => {
-        this.pausing[index] = false;
-        this.begin(index);
-      },
-      (error: Error) => {
-        if (error.name !== 'AbortError') throw error;
-      },
-    );
+    // At once: what else runs there has done nothing, and who repeats it is barred.
+    this.crew.replace(life, `plugin ${plugin} ${cause}`, true);
+    this.environment.restarted(plugin, 'deadline');
+    this.blame(plugin);
   }
 
   private blame(plugin: string): void {
@@ -251,15 +184,6 @@ export class Isolates {
   }
 
   private tell(order: IsolateOrder): void {
-    for (const life of this.lives) life?.control.postMessage(order);
-  }
-
-  private bury(life: Life): void {
-    life.alive = false;
-    life.serves = false;
-    life.ready.resolve();
-    this.watch?.end(life.index);
-    life.abort.abort();
-    life.control.close();
+    for (const { port } of this.crew.living) port.postMessage(order);
   }
 }

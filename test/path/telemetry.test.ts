@@ -39,7 +39,7 @@ before(async () => {
         services: [],
       },
       port: port2,
-      heartbeat: new SharedArrayBuffer(4),
+      pulse: new SharedArrayBuffer(4),
       statistics: registry.memory[0],
       shared: createShardMemory(1, 0),
       modules: [],

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Busy, BusyWatch, createBusy } from '../../../core/isolation/busy.ts';
 import { startRig, Visit } from './rig.ts';
 
 const DEADLINE_MS = 300;
@@ -131,25 +130,4 @@ test('more than a thread can be asked for fails by the strategy, with one line t
   await after.leaves('head');
   after.end();
   await rig.stop();
-});
-
-test('time counts against a thread only while its watcher looks, and not at all while it rests', () => {
-  const memory = createBusy(2);
-  const stuck: string[] = [];
-  const watch = new BusyWatch(memory, 100, (index, ms, plugin) => stuck.push(`${index} ${ms} ${plugin}`), 0);
-  const busy = new Busy(memory, 1);
-  for (const index of [0, 1]) {
-    watch.begin(index);
-    watch.started(index);
-  }
-  busy.begin(7);
-  watch.look(10);
-  // The machine slept.
-  watch.look(10_000);
-  assert.deepEqual(stuck, []);
-  for (let now = 10_010; now <= 10_080; now += 10) watch.look(now);
-  assert.deepEqual(stuck, []);
-  watch.look(10_090);
-  assert.deepEqual(stuck, ['1 105 7']);
-  watch.stop();
 });

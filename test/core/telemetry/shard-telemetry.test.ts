@@ -25,7 +25,7 @@ function rig(accessLog: ShardStart['options']['accessLog'], seriesExpiryMs = 3_6
       services: [],
     },
     port: port2,
-    heartbeat: new SharedArrayBuffer(4),
+    pulse: new SharedArrayBuffer(4),
     statistics: registry.memory[0],
     shared: createShardMemory(1, 0),
     modules: [],
