@@ -66,9 +66,6 @@ const MOST_LINES = 400;
 const MOST_BUILTIN_FILES = 6;
 /** The host of filters, from the top down: what a guest is called by, what runs it, what it calls. A room imports none above it. */
 const WASM_ROOMS = ['core/wasm/trial/', 'core/wasm/guest/', 'core/wasm/abi/'];
-/** Folders whose files still name each other's types in a circle. It only gets shorter. */
-const STILL_CIRCLES = ['core/isolation/'];
-
 let sources: Tree['sources'];
 let imports: Tree['imports'];
 
@@ -105,14 +102,7 @@ suite('the shape of the tree', () => {
   });
 
   test('no file needs itself to be understood, types and lazy imports included', () => {
-    const all = circles(imports.filter((edge) => edge.own));
-    const known = (file: string): boolean => STILL_CIRCLES.some((folder) => file.startsWith(folder));
-    assert.deepEqual(
-      all.filter((circle) => !circle.every(known)),
-      [],
-    );
-    const solved = STILL_CIRCLES.filter((folder) => !all.flat().some((file) => file.startsWith(folder)));
-    assert.deepEqual(solved, [], 'folders without a circle leave the list');
+    assert.deepEqual(circles(imports.filter((edge) => edge.own)), []);
   });
 
   test(`a new built-in filter is at most ${MOST_BUILTIN_FILES} files, of which two are outside of its rooms: its place and its name`, () => {

@@ -6,17 +6,14 @@ import type { PluginSpec } from '../wasm/guest/spec.ts';
 import { wantsOf } from '../wasm/guest/vm.ts';
 import type { Link } from './link.ts';
 import type { ThreadStatus } from './messages.ts';
-import { IsolatedStream } from './stream.ts';
+import { IsolatedStream, type Sees, type StreamsFilter } from './stream.ts';
 
-export class IsolatedFilter implements FilterFactory {
+export class IsolatedFilter implements FilterFactory, StreamsFilter {
   readonly name: string;
   readonly number: number;
   readonly spec: PluginSpec;
   readonly wants: FilterFactory['wants'];
-  /** Events that the module has a callback for; what it has none for needs no thread. */
-  readonly sees: Readonly<Record<Direction, { readonly head: boolean; readonly trailers: boolean }>> & {
-    readonly end: boolean;
-  };
+  readonly sees: Sees;
   retired = false;
   streams = 0;
   /** Threads that it lost. */

@@ -4,14 +4,14 @@
 
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 
+import type { Direction } from '../exchange/filter.ts';
 import type { LogLevel } from '../shard/protocol.ts';
 import { mayCall, nothingKnown } from '../wasm/abi/host-calls.ts';
 import type { GiveUp, UpstreamFailure, UpstreamResponse, Upstreams } from '../wasm/abi/upstreams.ts';
 import type { PluginSpec } from '../wasm/guest/spec.ts';
 import { BatchedPort } from './batched-port.ts';
-import type { FromIsolate, ThreadStatus, ToIsolate } from './messages.ts';
+import type { Changes, FromIsolate, ThreadStatus, ToIsolate } from './messages.ts';
 import { packWhole, unpackWhole } from './packing.ts';
-import type { IsolatedStream } from './stream.ts';
 
 /** Bytes, and events of streams, that wait for one thread on behalf of one shard. */
 const MAX_WAITING_BYTES = 16 << 20;
@@ -36,9 +36,19 @@ export interface LinkEnvironment {
   log(level: LogLevel, component: string, message: string): void;
 }
 
+/** A stream of this shard that a filter on the thread works on. */
+export interface LinkedStream {
+  /** The filter has looked at the event that was shown last in this direction. */
+  verdict(direction: Direction, pause: boolean, changes: Changes | null): void;
+  /** The filter asks for something of its own accord. */
+  asked(changes: Changes): void;
+  /** The thread has ended, and with it the filter. */
+  threadLost(): void;
+}
+
 export class Link {
   readonly thread: number;
-  readonly streams = new Map<number, IsolatedStream>();
+  readonly streams = new Map<number, LinkedStream>();
   private readonly environment: LinkEnvironment;
   private port!: BatchedPort<ToIsolate>;
   private readonly calls = new Map<number, GiveUp>();
@@ -107,7 +117,7 @@ export class Link {
     for (const stream of streams) stream.threadLost();
   }
 
-  private drop(): IsolatedStream[] {
+  private drop(): LinkedStream[] {
     const streams = [...this.streams.values()];
     this.streams.clear();
     this.waitingBytes = 0;

@@ -5,12 +5,12 @@
 //   held:  | seen: the filter has it, and pauses | sent: it is looking at it | not shown yet |
 
 import type { BodyBuffer } from '../exchange/body-buffer.ts';
-import type { Direction, FilterStream, HttpFilter, Verdict } from '../exchange/filter.ts';
+import type { Direction, FilterStream, HttpFilter, Verdict, Wants } from '../exchange/filter.ts';
 import type { Head } from '../http/head.ts';
+import type { PluginSpec } from '../wasm/guest/spec.ts';
 import { lengthMayChange } from '../wasm/guest/stream.ts';
 import { failStream } from '../wasm/guest/unavailable-filter.ts';
-import type { IsolatedFilter } from './filter.ts';
-import type { Link } from './link.ts';
+import type { Link, LinkedStream } from './link.ts';
 import type { BodyEvent, Changes, HeadEvent, MessageChanges, Opening, Properties, TrailersEvent } from './messages.ts';
 import { applyHead, factsOf, laterFacts, ownBytes, packedSize, packHead, packToken } from './packing.ts';
 
@@ -35,9 +35,24 @@ function side(): Side {
 
 let lastNumber = 0;
 
-export class IsolatedStream implements HttpFilter {
+/** Events that a module has a callback for; what it has none for needs no thread. */
+export type Sees = Readonly<Record<Direction, { readonly head: boolean; readonly trailers: boolean }>> & {
+  readonly end: boolean;
+};
+
+/** The filter that a stream is of, as its streams know it. */
+export interface StreamsFilter {
+  readonly name: string;
+  readonly number: number;
+  readonly spec: Pick<PluginSpec, 'failStrategy'>;
+  readonly wants: Wants;
+  readonly sees: Sees;
+  streamEnded(): void;
+}
+
+export class IsolatedStream implements HttpFilter, LinkedStream {
   readonly number = ++lastNumber;
-  private readonly filter: IsolatedFilter;
+  private readonly filter: StreamsFilter;
   private readonly link: Link;
   private readonly config: Uint8Array | null;
   /** Null when the exchange has ended. */
@@ -51,7 +66,7 @@ export class IsolatedStream implements HttpFilter {
   /** Mark of the request's head as the thread has it; null: it knows nothing of this exchange yet. */
   private known: string | null = null;
 
-  constructor(filter: IsolatedFilter, link: Link, stream: FilterStream, config: Uint8Array | null) {
+  constructor(filter: StreamsFilter, link: Link, stream: FilterStream, config: Uint8Array | null) {
     this.filter = filter;
     this.link = link;
     this.stream = stream;
