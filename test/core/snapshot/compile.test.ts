@@ -209,19 +209,21 @@ test('a rule for a subset that never was has a target without a cluster, and say
   assert.equal(problems[0].pointer, '/spec/http/0/route/0/destination');
 });
 
-test('while a subset is missing the route that worked before stays', () => {
+test('a route to a missing subset has no cluster, also on a proxy that ran another one before', () => {
   const compiler = compilerFor(node('sidecar'));
   compiler.compile({ resources: resources(SERVICE, SUBSETS, rule('v1')), endpoints: reviews }, 1);
-  const { snapshot, problems } = compiler.compile(
-    { resources: resources(SERVICE, SUBSETS, rule('v9')), endpoints: reviews },
-    2,
-  );
-  assert.deepEqual(clusterNames(snapshot.outbound.find('reviews:9080')!), [
-    'outbound|9080|v1|reviews.default.svc.cluster.local',
-  ]);
-  assert.match(problems[0].message, /the old route stays/);
-  const cluster = snapshot.clusters.get('outbound|9080|v1|reviews.default.svc.cluster.local')!;
-  assert.equal(cluster.endpoints.length, 1);
+  const missing = { resources: resources(SERVICE, SUBSETS, rule('v9')), endpoints: reviews };
+  const later = compiler.compile(missing, 2);
+  const fresh = compilerFor(node('sidecar')).compile(missing, 2);
+  for (const { snapshot, problems } of [later, fresh]) {
+    const [route] = snapshot.outbound.find('reviews:9080')!.routes;
+    assert.ok(route.action.type === 'forward');
+    assert.deepEqual(
+      route.action.targets.map(({ cluster, clusterName }) => [cluster, clusterName]),
+      [[null, 'outbound|9080|v9|reviews.default.svc.cluster.local']],
+    );
+    assert.match(problems[0].message, /subset "v9" of host .* not found$/);
+  }
   const { snapshot: third } = compiler.compile(
     { resources: resources(SERVICE, SUBSETS, rule('v2')), endpoints: reviews },
     3,
