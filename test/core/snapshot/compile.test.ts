@@ -224,13 +224,6 @@ test('a route to a missing subset has no cluster, also on a proxy that ran anoth
     );
     assert.match(problems[0].message, /subset "v9" of host .* not found$/);
   }
-  const { snapshot: third } = compiler.compile(
-    { resources: resources(SERVICE, SUBSETS, rule('v2')), endpoints: reviews },
-    3,
-  );
-  assert.deepEqual(clusterNames(third.outbound.find('reviews:9080')!), [
-    'outbound|9080|v2|reviews.default.svc.cluster.local',
-  ]);
 });
 
 test('a changed rule makes its virtual host anew and leaves the others as they are', () => {
