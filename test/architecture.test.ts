@@ -7,12 +7,14 @@ import { before, suite, test } from 'node:test';
 import { builtinFiles, count } from '../scripts/shape/builtin-files.ts';
 import { circles } from '../scripts/shape/graph.ts';
 import { type Import, ROOT, readTree, type Tree } from '../scripts/shape/imports.ts';
+import { kindFiles } from '../scripts/shape/kind-files.ts';
 
 /** Importer -> what it may import, as path prefixes; the first row that fits an importer counts. '*' = anything. */
 const MAY_IMPORT: readonly (readonly [string, readonly string[]])[] = [
   ['core/main.ts', ['core/', 'bus/']],
   ['core/main/', ['core/', 'bus/']],
-  // The names of the built-ins in their order are constants; no check of a configuration needs more of them.
+  // The names of the built-ins in their order are constants, and expressions a language: no check of a configuration needs
+  // more of either, and none knows what a proxy does with it.
   ['core/builtins/order.ts', []],
   ['core/config/', ['core/config/', 'core/builtins/order.ts', 'core/expression/', 'core/workload.ts']],
   // The host of filters knows none of ours: what they call by name is injected.
@@ -109,6 +111,11 @@ suite('the shape of the tree', () => {
     const [smallest] = builtinFiles({ sources, imports });
     assert.deepEqual(smallest.outside, ['core/builtins/builtins.ts', 'core/builtins/order.ts']);
     assert.ok(count(smallest) <= MOST_BUILTIN_FILES, [...smallest.rooms, ...smallest.outside].join());
+  });
+
+  test('a new kind of configuration is its file and a line of the list', () => {
+    const [plainest] = kindFiles({ sources, imports });
+    assert.deepEqual(plainest.outside, ['core/config/kinds.ts']);
   });
 
   test('a layout that both compilers read is numbers and nothing else, and guests read nothing but layouts', () => {

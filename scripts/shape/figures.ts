@@ -2,6 +2,7 @@
 // test/architecture.test.ts.
 import { builtinFiles, count } from './builtin-files.ts';
 import { readTree } from './imports.ts';
+import { kindFiles } from './kind-files.ts';
 
 const tree = await readTree();
 
@@ -11,6 +12,16 @@ print(
   `${count(smallest)} (as ${smallest.name}: ${smallest.rooms.length} in its two rooms, and ${smallest.outside.join(', ')})`,
 );
 print('files of the other built-ins', larger.map((one) => `${one.name} ${count(one)}`).join(', '));
+
+const [plainest, ...others] = kindFiles(tree);
+print(
+  'files that a new kind touches',
+  `${plainest.outside.length + 1} (as ${plainest.name}: ${[plainest.file, ...plainest.outside].join(', ')})`,
+);
+print(
+  'files of the other kinds that no proxy reads',
+  others.map(({ name, outside }) => `${name} ${outside.length + 1}`).join(', '),
+);
 
 function print(what: string, figure: string): void {
   process.stdout.write(`${what}: ${figure}\n`);
