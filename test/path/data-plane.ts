@@ -24,6 +24,8 @@ import { NO_REMOTE_KEYS, type RemoteKeys } from '../../core/builtins/authn/rules
 import { decodeYaml } from '../../core/config/decode.ts';
 import type { Problem } from '../../core/config/resource.ts';
 import type { ExchangeRecord } from '../../core/exchange/record.ts';
+import type { Codecs } from '../../core/http/codec.ts';
+import type { DataPlaneEnvironment } from '../../core/shard/context.ts';
 import { createDataPlane, type DataPlane } from '../../core/shard/data-plane.ts';
 import { createShardMemory } from '../../core/shard/memory.ts';
 import type { ListenerSpec, ModuleSpec } from '../../core/shard/protocol.ts';
@@ -77,6 +79,8 @@ export interface PlaneOptions {
   readonly isolateDeadlineMs?: number;
   /** Modules that stand where built-ins of these names do. */
   readonly modules?: Readonly<Record<string, Uint8Array>>;
+  /** What reads and writes its connections, in place of the proxy's own. */
+  readonly codecs?: Codecs;
   /** Told of every exchange before `records` is. */
   readonly sink?: RecordSink;
 }
@@ -117,7 +121,7 @@ export async function startDataPlane(options: PlaneOptions = {}): Promise<Runnin
     restarted: () => undefined,
     died: (slot) => void releaseDeadShard(shared.guests, slot),
   });
-  const plane = createDataPlane({
+  const environment: DataPlaneEnvironment = {
     node,
     shard: 0,
     options: {
@@ -145,7 +149,8 @@ export async function startDataPlane(options: PlaneOptions = {}): Promise<Runnin
     },
     log: (level, component, message) => logs.push(`${level} ${component} ${message}`),
     pluginRestarted: () => undefined,
-  });
+  };
+  const plane = createDataPlane(environment, options.codecs);
   const apply = (...yaml: string[]): readonly Problem[] => {
     const decoded = yaml.map((text) => decodeYaml(text));
     const errors = decoded.flatMap(({ problems }) => problems.filter(({ severity }) => severity === 'error'));

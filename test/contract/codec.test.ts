@@ -1,0 +1,8 @@
+import { http1 } from '../../core/http1/codec.ts';
+import { toyCodec } from '../core/transport/toy/codec.ts';
+import { codecContract } from './codec.ts';
+import { codecStreamsContract } from './codec-streams.ts';
+
+codecContract('HTTP/1', () => http1);
+codecContract('the toy codec', () => toyCodec());
+codecStreamsContract('the toy codec', () => toyCodec());
