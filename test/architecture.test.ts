@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { join } from 'node:path';
 import { before, suite, test } from 'node:test';
+import { balancerFiles } from '../scripts/shape/balancer-files.ts';
 import { builtinFiles, count } from '../scripts/shape/builtin-files.ts';
 import { circles } from '../scripts/shape/graph.ts';
 import { type Import, ROOT, readTree, type Tree } from '../scripts/shape/imports.ts';
@@ -65,6 +66,7 @@ const ONLY_IN: Readonly<Record<string, string>> = { nats: 'bus/', assemblyscript
 /** The filter manager is Envoy's name for a thing, and no manager of anything else. */
 const HOMELESS = /^(utils?|helpers?|common|misc|managers?|.*[-.](utils?|helpers?)|(?!filter-).*[-.]manager|base|ctx)$/;
 const MOST_LINES = 400;
+const LIST_OF_BALANCERS = 'core/cluster/balancers/balancers.ts';
 const MOST_BUILTIN_FILES = 6;
 /** The host of filters, from the top down: what a guest is called by, what runs it, what it calls. A room imports none above it. */
 const WASM_ROOMS = ['core/wasm/trial/', 'core/wasm/guest/', 'core/wasm/abi/'];
@@ -116,6 +118,12 @@ suite('the shape of the tree', () => {
   test('a new kind of configuration is its file and a line of the list', () => {
     const [plainest] = kindFiles({ sources, imports });
     assert.deepEqual(plainest.outside, ['core/config/kinds.ts']);
+  });
+
+  test('a balancer is its file and a line of the list', () => {
+    for (const { name, outside } of balancerFiles({ sources, imports })) {
+      assert.deepEqual(outside, [LIST_OF_BALANCERS], name);
+    }
   });
 
   test('a layout that both compilers read is numbers and nothing else, and guests read nothing but layouts', () => {

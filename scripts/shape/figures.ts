@@ -1,5 +1,6 @@
 // The figures of the tree's shape, one a line, as `npm run check` prints them. What they may come to is asserted in
 // test/architecture.test.ts.
+import { balancerFiles } from './balancer-files.ts';
 import { builtinFiles, count } from './builtin-files.ts';
 import { readTree } from './imports.ts';
 import { kindFiles } from './kind-files.ts';
@@ -21,6 +22,12 @@ print(
 print(
   'files of the other kinds that no proxy reads',
   others.map(({ name, outside }) => `${name} ${outside.length + 1}`).join(', '),
+);
+
+const [widest] = balancerFiles(tree);
+print(
+  'files that a new balancer touches',
+  `${widest.outside.length + 1} (as ${widest.name}: ${[widest.file, ...widest.outside].join(', ')}); the names of all that Istio knows stand in ${widest.vocabulary.join(', ')}`,
 );
 
 function print(what: string, figure: string): void {
