@@ -17,6 +17,23 @@ const MAY_IMPORT: readonly (readonly [string, readonly string[]])[] = [
   // The names of the built-ins in their order are constants, and expressions a language: no check of a configuration needs
   // more of either, and none knows what a proxy does with it.
   ['core/builtins/order.ts', []],
+  // Policies become bytes, functions of guests and shared memory: nothing of a request's way is needed for that but types.
+  [
+    'core/builtins/',
+    [
+      'core/builtins/',
+      'core/cluster/cluster.ts',
+      'core/config/',
+      'core/errors.ts',
+      'core/exchange/filter.ts',
+      'core/expression/',
+      'core/http/',
+      'core/telemetry/',
+      'core/wasm/abi/',
+      'core/wasm/shared/metrics.ts',
+      'core/workload.ts',
+    ],
+  ],
   ['core/config/', ['core/config/', 'core/builtins/order.ts', 'core/expression/', 'core/workload.ts']],
   // The host of filters knows none of ours: what they call by name is injected.
   [

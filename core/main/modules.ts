@@ -17,7 +17,6 @@ export async function loadBuiltins(folder: URL = FOLDER): Promise<ModuleSpec[]> 
     manifest.filters.map(async ({ name, digest }) => ({
       name,
       digest,
-      builtin: true,
       module: await WebAssembly.compile(await readFile(new URL(`${name}.wasm`, folder))),
     })),
   );

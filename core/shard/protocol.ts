@@ -26,12 +26,11 @@ export interface ConfigUpdate {
   readonly removals: readonly string[];
 }
 
+/** The code of a built-in, which runs unmetered. */
 export interface ModuleSpec {
   readonly name: string;
   readonly digest: string;
   readonly module: WebAssembly.Module;
-  /** Built-ins run unmetered. */
-  readonly builtin: boolean;
 }
 
 /** The code of plugins: metered, compiled and proven by a canary before a shard hears of it. */

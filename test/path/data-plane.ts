@@ -220,7 +220,6 @@ function builtinModules(instead: Readonly<Record<string, Uint8Array>>): ModuleSp
   return manifest.filters.map(({ name, digest }) => ({
     name,
     digest,
-    builtin: true,
     module: new WebAssembly.Module(instead[name] ?? readFileSync(new URL(`${name}.wasm`, folder))),
   }));
 }
