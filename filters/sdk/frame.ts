@@ -9,18 +9,10 @@
 //   values, laid out as slices: (u32 pointer | u32 length | u8 exists | u8 0 | u16 0) * 16
 //   room for values
 
+import { COUNT, FRAME_SIZE, NAMES, SLOTS, TOLD, VALUE, VALUES, WANTED } from './layout';
 import { Slice } from './slice';
 
-const SLOTS: u32 = 16;
-const COUNT: usize = 4;
-const WANTED: usize = 8;
-const TOLD: usize = 20;
-const NAMES: usize = 24;
-const VALUES: usize = NAMES + 16 * 8;
-const VALUE: usize = 12;
-const ROOM: usize = VALUES + 16 * VALUE;
-
-export const FRAME: usize = memory.data(4440, 8);
+export const FRAME: usize = memory.data(FRAME_SIZE, 8);
 
 /** The slot of a constant that was not asked for yet. */
 const NEW: u8 = 0xff;

@@ -2,6 +2,18 @@
 // reads with every message are written here before its callback, in one pass over the head, so that reading them is no call out of the
 // guest. A name that occurs twice, a value that does not fit and everything else that is not plain is left to be asked for.
 
+import {
+  COUNT,
+  FRAME_SIZE,
+  FRAME_VERSION,
+  NAMES,
+  ROOM,
+  SLOTS,
+  TOLD,
+  VALUE,
+  VALUES,
+  WANTED,
+} from '../../../filters/sdk/layout.ts';
 import type { Head } from '../../http/head.ts';
 import type { Node } from '../../workload.ts';
 import type { GuestContext } from '../abi/guest.ts';
@@ -12,19 +24,11 @@ import { isSteady, type Property } from '../abi/properties.ts';
 
 type PropertyOf = (context: GuestContext, node: Node) => Property;
 
-export const FRAME_EXPORT = 'weft_frame_2';
+export const FRAME_EXPORT = `weft_frame_${FRAME_VERSION}`;
 
-const SLOTS = 16;
-const COUNT = 4;
-const WANTED_REQUEST = 8;
-const WANTED_RESPONSE = 12;
-const WANTED_PROPERTIES = 16;
-const TOLD = 20;
-const NAMES = 24;
-const VALUES = NAMES + SLOTS * 8;
-const VALUE = 12;
-const ROOM = VALUES + SLOTS * VALUE;
-const SIZE = 4440;
+const WANTED_REQUEST = WANTED;
+const WANTED_RESPONSE = WANTED + 4;
+const WANTED_PROPERTIES = WANTED + 8;
 /** Longer names are asked for. */
 const LONGEST = 64;
 const NOTHING = new Uint8Array(0);
@@ -69,7 +73,7 @@ export class Frame {
   offer(head: Head, request: boolean, context: GuestContext, node: Node): void {
     const { memory, at } = this;
     memory.attach();
-    if (!memory.holds(at, SIZE)) return;
+    if (!memory.holds(at, FRAME_SIZE)) return;
     const wanted = memory.u32(at + (request ? WANTED_REQUEST : WANTED_RESPONSE));
     const properties = memory.u32(at + WANTED_PROPERTIES);
     if ((wanted | properties) === 0) return;
@@ -161,7 +165,7 @@ export class Frame {
   }
 
   private fits(slot: number, length: number): boolean {
-    if (this.room + length <= this.at + SIZE) return true;
+    if (this.room + length <= this.at + FRAME_SIZE) return true;
     this.left |= 1 << slot;
     return false;
   }

@@ -1,6 +1,7 @@
 // One exchange in one plugin: the HttpFilter that the chain drives, and the stream context that the guest
 // knows by its number. Callbacks in the ABI's order; a trap in any of them is the virtual machine's affair.
 
+import { WAKE } from '../../../filters/sdk/layout.ts';
 import type { BodyBuffer } from '../../exchange/body-buffer.ts';
 import type {
   Direction,
@@ -19,9 +20,6 @@ import type { Context } from './context.ts';
 import type { Instance } from './instance.ts';
 import type { ContextPlugin } from './opener.ts';
 import { failStream } from './unavailable-filter.ts';
-
-/** `proxy_on_foreign_function(context, WAKE, 0)`: the time of weft_wake_after has come. */
-export const WAKE = 1;
 
 const RESUME_REQUEST = 1;
 const RESUME_RESPONSE = 2;

@@ -1,4 +1,4 @@
-// Export: where the frame lies. The name carries its layout's version; hosts that do not know it ignore it.
+// Export: where the frame lies. The name carries FRAME_VERSION of layout.ts; hosts that do not know it ignore it.
 
 import { FRAME } from '../frame';
 

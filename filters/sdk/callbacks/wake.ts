@@ -2,8 +2,7 @@
 
 import { enter } from '../contexts';
 import { HttpFilter } from '../filter';
-
-const WAKE: u32 = 1;
+import { WAKE } from '../layout';
 
 export function proxy_on_foreign_function(id: u32, what: u32, _size: u32): void {
   const filter = enter(id);
