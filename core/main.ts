@@ -8,7 +8,7 @@ import { loadBuiltins } from './main/modules.ts';
 import type { ProxyOptions, Proxy as WeftProxy } from './main/options.ts';
 import { canSharePorts, reservePort } from './main/ports.ts';
 import { RunningProxy } from './main/running.ts';
-import type { ListenerSpec } from './shard/protocol.ts';
+import type { ListenerSpec } from './transport/listener-spec.ts';
 
 export type { Address, ConfigSource, Proxy, ProxyOptions } from './main/options.ts';
 

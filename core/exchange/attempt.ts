@@ -88,7 +88,7 @@ export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
     this.conditions = isIdempotent(exchange.requestHead.method) ? policy.idempotent : policy.always;
     this.ended = ended;
     this.bodyless = ended;
-    this.replay = !sendsTwice(this.conditions) ? null : ended ? NO_BODY : [];
+    this.replay = ended ? NO_BODY : sendsTwice(this.conditions) ? [] : null;
   }
 
   /** The whole request, as far as it has come, is still there to be sent by another attempt. */

@@ -3,10 +3,11 @@
 
 import type { Problem, Resource } from '../config/resource.ts';
 import { hostPort } from '../host-port.ts';
-import type { ConfigUpdate, ListenerSpec, ToShard } from '../shard/protocol.ts';
+import type { ConfigUpdate, ToShard } from '../shard/protocol.ts';
 import { listenersOf } from '../snapshot/listeners.ts';
 import type { Isolates } from '../threads/filter-threads.ts';
 import type { Applied, Shards } from '../threads/shards.ts';
+import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
 import type { Address, Log } from './options.ts';
 import type { PluginModules } from './plugin-modules.ts';

@@ -1,7 +1,8 @@
 // What a proxy is started with, and what its starter holds afterwards. Types only.
 
 import type { BusOptions } from '../../bus/types.ts';
-import type { ListenerSpec, LogLevel, ShardOptions } from '../shard/protocol.ts';
+import type { LogLevel, ShardOptions } from '../shard/protocol.ts';
+import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { Node } from '../workload.ts';
 
 export interface Address {

@@ -7,12 +7,13 @@ import { type Admin, type AdminHost, type ServerInfo, startAdmin } from '../admi
 import { hostPort } from '../host-port.ts';
 import type { ListenerDump } from '../shard/dump.ts';
 import { createShardMemory, releaseShardMemory, type ShardMemory } from '../shard/memory.ts';
-import type { DumpKind, ListenerSpec, ModuleSpec } from '../shard/protocol.ts';
+import type { DumpKind, ModuleSpec } from '../shard/protocol.ts';
 import { Exposition, SERIES_EXPIRY_MS } from '../telemetry/prometheus.ts';
 import { StatisticsRegistry } from '../telemetry/registry.ts';
 import { Isolates } from '../threads/filter-threads.ts';
 import { type News, Shards } from '../threads/shards.ts';
 import { TrialThread } from '../threads/trial-thread.ts';
+import type { ListenerSpec } from '../transport/listener-spec.ts';
 import { Metrics } from '../wasm/shared/metrics.ts';
 import { releaseDeadShard } from '../wasm/shared/shared-memory.ts';
 import type { Node } from '../workload.ts';

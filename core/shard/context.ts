@@ -7,10 +7,11 @@ import type { VirtualHost } from '../router/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { RecordSink } from '../telemetry/record-sink.ts';
 import type { Timers } from '../timers.ts';
+import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { RestartReason } from '../wasm/guest/traps.ts';
 import type { Node } from '../workload.ts';
 import type { ShardMemory } from './memory.ts';
-import type { ListenerSpec, LogLevel, ModuleSpec, ShardOptions } from './protocol.ts';
+import type { LogLevel, ModuleSpec, ShardOptions } from './protocol.ts';
 
 export interface ShardContext {
   readonly node: Node;

@@ -21,13 +21,14 @@ import type { RecordSink } from '../telemetry/record-sink.ts';
 import { Timers } from '../timers.ts';
 import { Dialer } from '../transport/dial.ts';
 import { Listener } from '../transport/listener.ts';
-import { Peers, peerOf } from '../transport/peers.ts';
+import type { ListenerSpec } from '../transport/listener-spec.ts';
+import { OnePeer, Peers } from '../transport/peers.ts';
 import { protocolTo } from '../transport/protocol.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
 import type { DataPlaneEnvironment, ShardContext } from './context.ts';
 import { dump } from './dump.ts';
 import { Passthrough } from './passthrough.ts';
-import type { ConfigUpdate, DumpKind, ListenerSpec, LogLevel, PluginModule, ShardOptions } from './protocol.ts';
+import type { ConfigUpdate, DumpKind, LogLevel, PluginModule, ShardOptions } from './protocol.ts';
 import { WasmFilters } from './wasm-filters.ts';
 
 export interface DataPlane {
@@ -133,7 +134,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
 
   async listen(wanted: readonly ListenerSpec[]): Promise<void> {
     const names = new Set(wanted.map(listenerKey));
-    const own = peerOf(this.node);
+    const own = new OnePeer(this.node);
     for (const [key, listener] of this.listeners) {
       if (names.has(key)) continue;
       this.listeners.delete(key);
@@ -147,15 +148,16 @@ class ShardDataPlane implements DataPlane, ShardContext {
         {
           spec,
           reusePort: this.options.reusePort,
-          networkFilters: () => networkFiltersFor(this.snapshot.network, spec),
           // Only this proxy's own application is at the outbound port.
-          peerAt: spec.kind === 'outbound' ? () => own : (address) => this.peers.at(address),
+          peers: spec.kind === 'outbound' ? own : this.peers,
           log: this.log,
         },
         connectionPath({ shard: this, spec }, this.codecs),
       );
       await listener.open();
+      // In the turn in which it opened: neither a connection nor another snapshot comes in between.
       this.listeners.set(key, listener);
+      listener.networkFilters = networkFiltersFor(this.snapshot.network, spec);
     }
   }
 
@@ -185,6 +187,9 @@ class ShardDataPlane implements DataPlane, ShardContext {
   private publish(snapshot: Snapshot): void {
     this.snapshot = snapshot;
     this.filters.retain(snapshot);
+    for (const listener of this.listeners.values()) {
+      listener.networkFilters = networkFiltersFor(snapshot.network, listener.spec);
+    }
     this.populateInbound();
     this.endpoints.sweep();
   }

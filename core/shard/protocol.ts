@@ -3,20 +3,11 @@
 import type { MessagePort } from 'node:worker_threads';
 
 import type { Problem, Resource } from '../config/resource.ts';
+import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { PluginType } from '../wasm/guest/spec.ts';
 import type { RestartReason } from '../wasm/guest/traps.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
 import type { ShardMemory } from './memory.ts';
-
-/** A listener with its real port: the main thread has bound it once, alone, to prove that the port is free. */
-export interface ListenerSpec {
-  readonly name: string; // 'outbound', 'inbound', '0.0.0.0_8080'
-  readonly kind: 'inbound' | 'outbound' | 'gateway';
-  readonly address: string;
-  readonly port: number;
-  /** For gateways: the port number that Gateway servers name, when another one was bound in its place. */
-  readonly configuredPort: number;
-}
 
 /** A change of configuration; with `full` everything that is not in `upserts` is gone. */
 export interface ConfigUpdate {

@@ -5,8 +5,9 @@ import { FetchedKeys } from '../builtins/authn/fetched-keys.ts';
 import type { Problem } from '../config/resource.ts';
 import { ShardTelemetry } from '../telemetry/shard-telemetry.ts';
 import { HEARTBEAT_MS, Pulse } from '../threads/pulse.ts';
+import type { ListenerSpec } from '../transport/listener-spec.ts';
 import { createDataPlane, type DataPlane } from './data-plane.ts';
-import type { FromShard, ListenerSpec, ShardStart, ToShard } from './protocol.ts';
+import type { FromShard, ShardStart, ToShard } from './protocol.ts';
 import { giveBackSpareHeap } from './spare-heap.ts';
 
 /** How long the sockets of a closed data plane may take to say so. */

@@ -2,7 +2,7 @@
 
 import { isKind } from '../config/kind-names.ts';
 import type { Resource } from '../config/resource.ts';
-import type { ListenerSpec } from '../shard/protocol.ts';
+import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { Node } from '../workload.ts';
 import { hasLabels } from './services.ts';
 import { speaksHttp } from './virtual-hosts.ts';

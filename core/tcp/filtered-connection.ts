@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { BodyBuffer } from '../exchange/body-buffer.ts';
-import type { ListenerSpec } from '../shard/protocol.ts';
+import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { ConnectionFacts } from '../transport/transport.ts';
 import type { Wire } from '../transport/wire.ts';
 import type { ConnectionRecord } from './connection.ts';

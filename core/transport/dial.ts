@@ -3,16 +3,16 @@
 import { connect } from 'node:net';
 import { isOwnAddress, type Peers } from './peers.ts';
 import { SocketTransport } from './socket-transport.ts';
-import type { Peer, Transport } from './transport.ts';
+import type { PeerTable, Transport } from './transport.ts';
 
 export class Dialer {
   private readonly ownAddress: string;
-  private readonly peerAt: (address: string) => Peer;
+  private readonly peers: PeerTable;
 
   /** `ownAddress`: the loopback address that is this workload's own, or ''. */
   constructor(ownAddress: string, peers: Peers) {
     this.ownAddress = ownAddress;
-    this.peerAt = (address) => peers.at(address);
+    this.peers = peers;
   }
 
   /**
@@ -32,7 +32,7 @@ export class Dialer {
     socket.once('error', onError);
     socket.once('connect', () => {
       socket.off('error', onError);
-      connected(new SocketTransport(socket, this.peerAt));
+      connected(new SocketTransport(socket, this.peers));
     });
     return () => socket.destroy();
   }

@@ -2,23 +2,20 @@
 // passes the listener's network filters and goes to who serves what it speaks.
 
 import { createServer, type Server, type Socket } from 'node:net';
-import type { ListenerSpec } from '../shard/protocol.ts';
 import { filterConnection } from '../tcp/filtered-connection.ts';
 import type { NetworkFilterFactory } from '../tcp/network-filter.ts';
-import { nextConnectionId } from './connection-id.ts';
+import type { ListenerSpec } from './listener-spec.ts';
 import { type Protocol, protocolOf } from './protocol.ts';
-import { SocketTransport } from './socket-transport.ts';
-import type { Peer, Transport } from './transport.ts';
+import { nextConnectionId, SocketTransport } from './socket-transport.ts';
+import type { PeerTable, Transport } from './transport.ts';
 
 /** What a listener asks of the data plane behind it. */
 export interface ListenerEnvironment {
   readonly spec: ListenerSpec;
   /** Whether other shards listen at the same address. */
   readonly reusePort: boolean;
-  /** What a connection passes before the codec, in the order of what a client sends. Asked once a connection. */
-  networkFilters(): readonly NetworkFilterFactory[];
-  /** Who connects from this address. Asked once a connection. */
-  peerAt(address: string): Peer;
+  /** Who connects from where. */
+  readonly peers: PeerTable;
   log(level: 'error', component: 'listener', message: string): void;
 }
 
@@ -39,6 +36,8 @@ const MAX_CONNECTIONS = 50_000;
 
 export class Listener {
   readonly spec: ListenerSpec;
+  /** What a connection passes before the codec, in the order of what a client sends. */
+  networkFilters: readonly NetworkFilterFactory[] = [];
   private readonly environment: ListenerEnvironment;
   private readonly serve: ServeConnection;
   private readonly server: Server;
@@ -94,12 +93,11 @@ export class Listener {
       socket.destroy();
       return;
     }
-    const { environment } = this;
     const id = nextConnectionId();
-    const filters = environment.networkFilters();
-    const wire = filters.length === 0 ? socket : filterConnection(socket, filters, this.spec, id);
+    const { networkFilters: filters, spec } = this;
+    const wire = filters.length === 0 ? socket : filterConnection(socket, filters, spec, id);
     if (wire === null) return;
-    const connection = this.serve(new SocketTransport(wire, environment.peerAt, id), protocolOf(this.spec));
+    const connection = this.serve(new SocketTransport(wire, this.environment.peers, id), protocolOf(spec));
     this.connections.add(connection);
     connection.onClosed = () => this.forget(connection);
   }

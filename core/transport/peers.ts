@@ -2,9 +2,9 @@
 // comes from, and nothing that a header says. Whose an address is may be learned while its connections live.
 
 import type { Workload, WorkloadEndpoint } from '../workload.ts';
-import type { Peer } from './transport.ts';
+import type { Peer, PeerTable } from './transport.ts';
 
-export class Peers implements PeerSource {
+export class Peers implements PeerTable, PeerSource {
   /** Grows with every change of who has which address. */
   version = 0;
   private readonly workloads = new Map<string, Workload>();
@@ -28,9 +28,17 @@ export class Peers implements PeerSource {
   }
 }
 
-/** The peer of every connection on which only this workload can be. */
-export function peerOf(workload: Workload): Peer {
-  return new AddressPeer({ version: 0, find: () => workload }, '');
+/** Where only this workload can be. */
+export class OnePeer implements PeerTable {
+  private readonly peer: Peer;
+
+  constructor(workload: Workload) {
+    this.peer = new AddressPeer({ version: 0, find: () => workload }, '');
+  }
+
+  at(): Peer {
+    return this.peer;
+  }
 }
 
 interface PeerSource {

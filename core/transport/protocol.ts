@@ -1,7 +1,7 @@
 // What a connection speaks, by the name that ALPN has for it: the one place that says so. A codec that comes is a name here
 // and a line in the map that core/proxy.ts gives to listeners and pools.
 
-import type { ListenerSpec } from '../shard/protocol.ts';
+import type { ListenerSpec } from './listener-spec.ts';
 
 export type Protocol = 'http/1.1';
 

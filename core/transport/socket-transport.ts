@@ -1,15 +1,21 @@
 // The one Transport: a socket, or what stands in for it behind network filters. One class for both, so that codecs call the
 // same code for every connection.
 
-import { nextConnectionId } from './connection-id.ts';
 import { readDirectly } from './direct-socket.ts';
 import { Outbox, type OutboxOwner } from './outbox.ts';
 import type { ByteReceiver } from './read-buffer.ts';
-import type { Peer, Transport, TransportOwner } from './transport.ts';
+import type { Peer, PeerTable, Transport, TransportOwner } from './transport.ts';
 import type { Wire } from './wire.ts';
 
 /** Bytes buffered towards a slow peer before its connection counts as blocked. */
 const HIGH_WATER_MARK = 64 << 10;
+
+let lastId = 0;
+
+/** Unique within this shard. */
+export function nextConnectionId(): number {
+  return ++lastId;
+}
 
 export class SocketTransport implements Transport, ByteReceiver, OutboxOwner {
   readonly id: number;
@@ -25,8 +31,8 @@ export class SocketTransport implements Transport, ByteReceiver, OutboxOwner {
   private owner: TransportOwner | null = null;
   private paused = false;
 
-  /** `wire` is connected, and nobody reads it. `peerAt`: who is at this address. */
-  constructor(wire: Wire, peerAt: (address: string) => Peer, id = nextConnectionId(), highWaterMark = HIGH_WATER_MARK) {
+  /** `wire` is connected, and nobody reads it. */
+  constructor(wire: Wire, peers: PeerTable, id = nextConnectionId(), highWaterMark = HIGH_WATER_MARK) {
     this.id = id;
     this.wire = readDirectly(wire, this);
     // A peer's FIN must not cut what is still to be written.
@@ -36,7 +42,7 @@ export class SocketTransport implements Transport, ByteReceiver, OutboxOwner {
     this.remotePort = this.wire.remotePort ?? 0;
     this.localAddress = this.wire.localAddress ?? '';
     this.localPort = this.wire.localPort ?? 0;
-    this.peer = peerAt(this.remoteAddress);
+    this.peer = peers.at(this.remoteAddress);
     this.out = new Outbox(this.wire, this, highWaterMark);
     this.wire.on('end', () => this.owner?.onEnd());
     // 'close' follows and tells the owner.

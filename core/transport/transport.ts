@@ -13,6 +13,12 @@ export interface Peer {
   readonly principal: string;
 }
 
+/** Who is at which address. */
+export interface PeerTable {
+  /** Asked once a connection. */
+  at(address: string): Peer;
+}
+
 /** What a connection is called and where it ends; known also when it is closed. */
 export interface ConnectionFacts {
   /** Unique within this shard. */

@@ -143,7 +143,7 @@ export async function serverOf(
     },
   };
   const listener = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
-    const transport = new SocketTransport(socket, (address) => peers.at(address));
+    const transport = new SocketTransport(socket, peers);
     served.push({ transport, connection: codec.serve(transport, handler, serverOptions('outbound', timers)) });
   });
   await listen(listener);

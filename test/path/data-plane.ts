@@ -28,9 +28,10 @@ import type { Codecs } from '../../core/http/codec.ts';
 import type { DataPlaneEnvironment } from '../../core/shard/context.ts';
 import { createDataPlane, type DataPlane } from '../../core/shard/data-plane.ts';
 import { createShardMemory } from '../../core/shard/memory.ts';
-import type { ListenerSpec, ModuleSpec } from '../../core/shard/protocol.ts';
+import type { ModuleSpec } from '../../core/shard/protocol.ts';
 import type { RecordSink } from '../../core/telemetry/record-sink.ts';
 import { Isolates } from '../../core/threads/filter-threads.ts';
+import type { ListenerSpec } from '../../core/transport/listener-spec.ts';
 import { releaseDeadShard } from '../../core/wasm/shared/shared-memory.ts';
 import type { Node, WorkloadEndpoint } from '../../core/workload.ts';
 

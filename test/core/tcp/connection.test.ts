@@ -117,8 +117,7 @@ test('a connection that is no HTTP goes from a listener to an endpoint of its cl
     {
       spec,
       reusePort: false,
-      networkFilters: () => [],
-      peerAt: (address) => peers.at(address),
+      peers,
       log: () => undefined,
     },
     (transport) => relay(transport, environment),

@@ -7,10 +7,10 @@ import type { ServerHandler } from '../../../core/http/codec.ts';
 import { Head } from '../../../core/http/head.ts';
 import { serverOptions } from '../../../core/http/limits.ts';
 import { http1 } from '../../../core/http1/codec.ts';
-import type { ListenerSpec } from '../../../core/shard/protocol.ts';
 import { type NetworkFilterFactory, networkFiltersFor } from '../../../core/tcp/network-filter.ts';
 import { Timers } from '../../../core/timers.ts';
 import { Listener } from '../../../core/transport/listener.ts';
+import type { ListenerSpec } from '../../../core/transport/listener-spec.ts';
 import { Peers } from '../../../core/transport/peers.ts';
 import type { PluginSpec } from '../../../core/wasm/guest/spec.ts';
 import { exchangeBytes } from '../../path/data-plane.ts';
@@ -178,12 +178,12 @@ async function listenWith(filters: readonly NetworkFilterFactory[]): Promise<Omi
     {
       spec,
       reusePort: false,
-      networkFilters: () => filters,
-      peerAt: (address) => peers.at(address),
+      peers,
       log: () => undefined,
     },
     (transport) => http1.serve(transport, handler, options),
   );
+  listener.networkFilters = filters;
   await listener.open();
   closers.push(() => listener.close());
   return { port, listener, paths, ids };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Peers, peerOf } from '../../../core/transport/peers.ts';
+import { OnePeer, Peers } from '../../../core/transport/peers.ts';
 import type { WorkloadEndpoint } from '../../../core/workload.ts';
 
 function endpoint(address: string, name: string): WorkloadEndpoint {
@@ -43,6 +43,6 @@ test('an address that everybody has, or that is of another machine, proves nothi
 
 test('where only one workload can be, it is the peer of every connection', () => {
   const own = endpoint('', 'own');
-  const peer = peerOf(own);
+  const peer = new OnePeer(own).at();
   assert.deepEqual([peer.workload, peer.principal], [own, 'cluster.local/ns/shop/sa/own']);
 });
