@@ -3,22 +3,11 @@
 
 import { proxy_http_call } from './abi';
 import { temporary } from './arena';
-import { Body } from './body';
 import { current } from './contexts';
-import { Head } from './head';
 import { Pairs } from './pairs';
 import { Slice } from './slice';
 
 const EMPTY: u32 = 0;
-
-/** What came of a call. It can be read in onCallResponse() only. */
-export class Response {
-  /** There was no answer: not reached, reset, or too late. */
-  failed: bool = false;
-  readonly head: Head = new Head(6);
-  readonly body: Body = new Body(4);
-  readonly trailers: Head = new Head(7);
-}
 
 let calls: usize = 0;
 let contexts: usize = 0;

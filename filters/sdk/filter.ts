@@ -1,8 +1,8 @@
 // What an author extends.
 
 import { Body } from './body';
-import { Response } from './call';
 import { Head } from './head';
+import { Response } from './response';
 import { Slice } from './slice';
 
 /** Go on to the next filter, or hold the message until continueRequest() or continueResponse(). */

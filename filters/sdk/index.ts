@@ -1,7 +1,7 @@
 // The SDK: import from here. A filter is one class and one call of register(); see README.md.
 
 export { Body } from './body';
-export { call, Response } from './call';
+export { call } from './call';
 export { now, setTick } from './clock';
 export { actFor, currentContext } from './contexts';
 export { Action, HttpFilter, NetworkFilter, Peer, Plugin, register } from './filter';
@@ -13,6 +13,7 @@ export { decimal } from './number';
 export { PairReader, Pairs, pairs } from './pairs';
 export { dequeue, enqueue, findQueue, registerQueue } from './queue';
 export { randomBelow } from './random';
+export { Response } from './response';
 export { getShared, setShared, SharedValue } from './shared';
 export { bytes, concat, NOTHING, Slice, slice, utf8 } from './slice';
 export {

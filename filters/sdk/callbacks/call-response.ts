@@ -1,7 +1,8 @@
 // Export: a call has ended.
 
-import { callerOf, Response } from '../call';
+import { callerOf } from '../call';
 import { actFor, enter } from '../contexts';
+import { Response } from '../response';
 
 const response = new Response();
 
