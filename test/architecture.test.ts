@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { before, suite, test } from 'node:test';
 import { balancerFiles } from '../scripts/shape/balancer-files.ts';
 import { builtinFiles, count } from '../scripts/shape/builtin-files.ts';
-import { circles } from '../scripts/shape/graph.ts';
-import { type Import, ROOT, readTree, type Tree } from '../scripts/shape/imports.ts';
+import { commandFiles } from '../scripts/shape/command-files.ts';
+import { filesByFolder } from '../scripts/shape/folders.ts';
+import { circles, longestChain } from '../scripts/shape/graph.ts';
+import { type Import, ownImports, ROOT, readTree, type Tree } from '../scripts/shape/imports.ts';
 import { kindFiles } from '../scripts/shape/kind-files.ts';
 
 /** Importer -> what it may import, as path prefixes; the first row that fits an importer counts. '*' = anything. */
@@ -88,6 +90,10 @@ const LIST_OF_BALANCERS = 'core/cluster/balancers/balancers.ts';
 /** Read by TypeScript and by AssemblyScript. */
 const LAYOUT = /^(core\/builtins\/\w+|filters\/sdk)\/layout\.ts$/;
 const MOST_BUILTIN_FILES = 6;
+/** In core/, outside of its rooms. */
+const MOST_LOOSE_FILES = 10;
+/** That stand upon each other when they are loaded. */
+const LONGEST_CHAIN = 15;
 /** The host of filters, from the top down: what a guest is called by, what runs it, what it calls. A room imports none above it. */
 const WASM_ROOMS = ['core/wasm/trial/', 'core/wasm/guest/', 'core/wasm/abi/'];
 let sources: Tree['sources'];
@@ -114,7 +120,7 @@ suite('the shape of the tree', () => {
   });
 
   test('every import of a file names one that exists', () => {
-    const wrong = imports.filter((edge) => edge.own && !edge.from.startsWith('filters/') && !exists(edge.to));
+    const wrong = imports.filter((edge) => edge.own && !exists(edge.to));
     assert.deepEqual(
       wrong.map((edge) => `${edge.from} -> ${edge.to}`),
       [],
@@ -127,6 +133,21 @@ suite('the shape of the tree', () => {
 
   test('no file needs itself to be understood, types and lazy imports included', () => {
     assert.deepEqual(circles(imports.filter((edge) => edge.own)), []);
+  });
+
+  test(`at most ${LONGEST_CHAIN} files stand upon each other`, () => {
+    const loaded = ownImports({ sources, imports }).filter(({ typeOnly }) => !typeOnly);
+    const chain = longestChain(loaded);
+    assert.ok(chain.length <= LONGEST_CHAIN, chain.join(' -> '));
+  });
+
+  test(`no more than ${MOST_LOOSE_FILES} files lie loose in the core`, () => {
+    const [, loose] = filesByFolder({ sources, imports }).find(([folder]) => folder === 'core')!;
+    assert.ok(loose.files <= MOST_LOOSE_FILES, `${loose.files} files`);
+  });
+
+  test('a new command is its file and a line of the list', () => {
+    assert.deepEqual(commandFiles({ sources, imports })[0].slice(1), ['cli/program.ts']);
   });
 
   test(`a new built-in filter is at most ${MOST_BUILTIN_FILES} files, of which two are outside of its rooms: its place and its name`, () => {
@@ -155,7 +176,7 @@ suite('the shape of the tree', () => {
     }
     const read = imports.filter(({ from, to }) => from.startsWith('filters/') && to.startsWith('core/'));
     assert.deepEqual(
-      read.filter(({ to }) => !to.endsWith('/layout')).map(({ from, to }) => `${from} -> ${to}`),
+      read.filter(({ to }) => !to.endsWith('/layout.ts')).map(({ from, to }) => `${from} -> ${to}`),
       [],
     );
   });

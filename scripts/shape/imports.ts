@@ -47,6 +47,16 @@ export async function readTree(): Promise<Tree> {
   return { sources, imports: [...sources].flatMap(([path, text]) => importsOf(path, text)) };
 }
 
+/** From file to file of what people run: no tests, no benchmarks, no scripts. */
+export function ownImports({ imports }: Tree): Import[] {
+  return imports.filter(({ from, own }) => own && !/^(test|bench|scripts)\//.test(from));
+}
+
+/** Filters are AssemblyScript, which names files without their ending. */
+function withEnding(path: string, importer: string): string {
+  return importer.startsWith('filters/') && !path.endsWith('.ts') ? `${path}.ts` : path;
+}
+
 function importsOf(path: string, text: string): Import[] {
   // Comments hold examples; strings with `//` in them (addresses) are never what an import names.
   const code = text.replace(/^\s*(\/\/|\*|\/\*).*$/gm, '');
@@ -56,7 +66,7 @@ function importsOf(path: string, text: string): Import[] {
   for (const [, type, fixed, typeOf, lazy] of code.matchAll(pattern)) {
     const name = fixed ?? lazy;
     const own = name.startsWith('.');
-    const to = own ? posix.join(posix.dirname(path), name) : name;
+    const to = own ? withEnding(posix.join(posix.dirname(path), name), path) : name;
     // A lazy import runs when its code does, so it makes no circle of loading; types it names stay types.
     const typeOnly = type !== undefined || fixed === undefined;
     found.push({ from: path, to, own, typeOnly, atRunTime: type === undefined && typeOf === undefined });
