@@ -120,6 +120,7 @@ const TABLE = {
   connect_refused: [403, 'NR', 'connect_not_allowed', '', 'downstream', 'never'],
   unknown_expectation: [417, null, 'unknown_expectation', 'Expectation Failed', 'downstream', 'never'],
   client_gone: [0, 'DC', 'downstream_remote_disconnect', '', 'downstream', 'never'],
+  misdirected: [421, null, 'misdirected_request', 'Misdirected Request', 'downstream', 'never'],
   // The mesh's configuration.
   no_route: [404, 'NR', 'route_not_found', '', 'mesh', 'never'],
   tls_unsupported: [501, null, 'tls_not_supported', 'https through this proxy is not supported yet', 'mesh', 'never'],

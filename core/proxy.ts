@@ -44,12 +44,14 @@ export function connectionPath(listener: ListenerContext, codecs: Codecs): Serve
 }
 
 function requestPath(listener: ListenerContext): ServerHandler & TunnelHandler {
+  const outbound = listener.spec.kind === 'outbound';
   return {
     /** A head has arrived. What is returned receives the body and trailers as they come. */
     onRequest(stream: DownstreamStream, head: Head, end: boolean): Receiver {
       const exchange = new Exchange(STAGES, listener, stream, head, end);
       if (listener.shard.active > listener.shard.options.maxActiveRequests) return refuse(exchange, 'overload');
-      if (head.scheme === 'https') return refuse(exchange, 'tls_unsupported');
+      // RFC 9110 7.4: what was meant for TLS did not come by it; what is to leave by it cannot yet.
+      if (head.scheme === 'https') return refuse(exchange, outbound ? 'tls_unsupported' : 'misdirected');
       // From here on the normalised path is the path: matched, authorised, logged and forwarded.
       if (!normalizePath(head)) return refuse(exchange, 'bad_path');
       identify(exchange);

@@ -3,7 +3,7 @@
 
 import type { Head } from '../http/head.ts';
 import { type Outbox, reserve, reservedAt } from '../transport/outbox.ts';
-import { classify, OTHER, TE, TOKEN_BYTE } from './fields.ts';
+import { classify, OTHER, TE, TOKEN_BYTE, VALUE_BYTE } from './fields.ts';
 import { statusLine } from './reasons.ts';
 import { CHUNKED, FIXED, NO_BODY, UNTIL_CLOSE } from './strict.ts';
 
@@ -177,15 +177,10 @@ function isLine(bytes: Buffer, nameEnd: number, value: number, end: number): boo
 function spanAllowed(bytes: Buffer, name: number, nameEnd: number, value: number, end: number): boolean {
   if (name === nameEnd) return false;
   for (let i = name; i < nameEnd; i++) if (TOKEN_BYTE[bytes[i]] === 0) return false;
-  for (let i = value; i < end; i++) if (CONTROL[bytes[i]] === 1) return false;
+  for (let i = value; i < end; i++) if (VALUE_BYTE[bytes[i]] === 0) return false;
   const kind = classify(bytes, name, nameEnd - name);
   return kind === OTHER || kind === TE;
 }
-
-const CONTROL = new Uint8Array(256);
-for (let c = 0; c < 32; c++) CONTROL[c] = 1;
-CONTROL[9] = 0;
-CONTROL[127] = 1;
 
 function putAdded(b: Buffer, start: number, name: string, value: string): number {
   let at = start;
@@ -200,7 +195,7 @@ function putAdded(b: Buffer, start: number, name: string, value: string): number
   b[at++] = 32;
   for (let i = 0; i < value.length; i++) {
     const c = value.charCodeAt(i);
-    if (c > 255 || CONTROL[c] === 1) return refuse(start);
+    if (c > 255 || VALUE_BYTE[c] === 0) return refuse(start);
     b[at++] = c;
   }
   b[at++] = 13;

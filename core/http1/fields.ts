@@ -49,9 +49,9 @@ export function classify(bytes: Buffer, start: number, length: number): number {
   return OTHER;
 }
 
-/** A lower-case token as bytes, for `sameToken` and `isValue`. */
-export function codesOf(lower: string): Uint8Array {
-  return Uint8Array.from(lower, (c) => c.charCodeAt(0));
+/** A text as bytes, for the functions that follow. */
+export function codesOf(text: string): Uint8Array {
+  return Uint8Array.from(text, (c) => c.charCodeAt(0));
 }
 
 /** True if the bytes at `start` are this lower-case token in any case. The caller has compared the lengths. */
@@ -63,6 +63,12 @@ export function sameToken(bytes: Buffer, start: number, codes: Uint8Array): bool
   return true;
 }
 
+/** True if these very bytes, the first `length` of `codes`, lie at `start`. */
+export function sameBytes(bytes: Buffer, start: number, length: number, codes: Uint8Array): boolean {
+  for (let i = 0; i < length; i++) if (bytes[start + i] !== codes[i]) return false;
+  return true;
+}
+
 export function isValue(bytes: Buffer, start: number, length: number, codes: Uint8Array): boolean {
   return length === codes.length && sameToken(bytes, start, codes);
 }
@@ -71,6 +77,11 @@ export function isValue(bytes: Buffer, start: number, length: number, codes: Uin
 export const TOKEN_BYTE: Uint8Array = new Uint8Array(256);
 for (const c of codesOf("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")) TOKEN_BYTE[c] = 1;
 for (let c = 65; c <= 90; c++) TOKEN_BYTE[c] = 1;
+
+/** What a value or a reason phrase may have: all but control characters (RFC 9110 5.5), of which a tab is none. */
+export const VALUE_BYTE: Uint8Array = new Uint8Array(256).fill(1, 32);
+VALUE_BYTE[9] = 1;
+VALUE_BYTE[127] = 0;
 
 const CLOSE = codesOf('close');
 const KEEP_ALIVE = codesOf('keep-alive');

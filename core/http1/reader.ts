@@ -194,7 +194,7 @@ export class MessageReader {
     }
     const end = bytes.length;
     if (bytes[at] === 10 || bytes[at] === 13) {
-      // llhttp would skip any number of them.
+      // No head begins with a line's end.
       this.violate(this.toleratesBlankLine ? 'bad_request' : 'protocol_error');
       return end;
     }

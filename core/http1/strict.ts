@@ -1,5 +1,5 @@
-// From bytes to a Head: what llhttp accepts and we do not, and the framing that the head announces. The line between a
-// message and an attack is drawn here; a refusal is a FailureCode, and no byte of a refused message is forwarded.
+// From a head's lines to a Head: what its fields may say, and the framing that they announce. The line between a message and
+// an attack is drawn here; a refusal is a FailureCode, and no byte of a refused message is forwarded.
 
 import type { FailureCode } from '../errors.ts';
 import { Head } from '../http/head.ts';
@@ -17,7 +17,7 @@ import {
   TRANSFER_ENCODING,
   UPGRADE,
 } from './fields.ts';
-import { type HeadParser, INCOMPLETE, MALFORMED, requestParser, responseParser } from './llhttp.ts';
+import { headParser, INCOMPLETE, MALFORMED } from './head-parser.ts';
 import { ABSOLUTE_FORM, AUTHORITY_FORM, authorityAllowed, Target } from './target.ts';
 
 export type Reading = 'complete' | 'incomplete' | FailureCode;
@@ -55,7 +55,6 @@ export interface RequestFacts extends MessageFacts {
 const CHUNKED_CODING = codesOf('chunked');
 const TRAILERS = codesOf('trailers');
 const CONTINUE = codesOf('100-continue');
-const H2C = codesOf('h2c');
 
 const target = new Target();
 const options = new ConnectionOptions();
@@ -97,15 +96,12 @@ export function readRequestHead(
   facts.head = null;
   facts.refused = '';
   facts.destination = null;
-  const after = requestParser.parse(bytes, start, end, limits.maxFields);
+  const after = headParser.request(bytes, start, end, limits.maxFields);
   if (after <= 0)
     return after === INCOMPLETE ? 'incomplete' : after === MALFORMED ? 'bad_request' : 'headers_too_large';
   facts.end = after;
-  const { method, targetStart, targetLength } = requestParser;
-  const minor = minorVersion(bytes, targetStart + targetLength + 1);
-  // Exactly one space on either side of the target.
-  if (minor < 0 || method === '' || targetStart !== start + method.length + 1) return 'bad_request';
-  facts.http10 = minor === 0;
+  const { method, targetStart, targetLength } = headParser;
+  facts.http10 = headParser.minor === 0;
 
   const spans: number[] = [];
   const head = new Head(bytes, spans);
@@ -115,25 +111,22 @@ export function readRequestHead(
   head.pathLength = targetLength;
   facts.head = head;
   if (!target.read(bytes, targetStart, targetLength, method)) return 'bad_request';
-  if (!collect(requestParser, bytes, spans)) return 'bad_request';
+  if (!collect(bytes, spans)) return 'bad_request';
   if (hosts > 1) return 'bad_request';
-  if (hosts === 0 || hostLength === 0) {
-    // Only an old client that names the authority in the target may do without.
-    const named = target.form === ABSOLUTE_FORM || target.form === AUTHORITY_FORM;
-    if (hosts === 1 || !facts.http10 || !named) return 'missing_host';
-  } else if (!authorityAllowed(bytes, hostStart, hostStart + hostLength, false)) return 'bad_request';
+  // RFC 9112 3.2: to be there is all that HTTP/1.1 asks of it; HTTP/1.0 does not know it.
+  if (hosts === 0 && !facts.http10) return 'missing_host';
+  if (hostLength !== 0 && !authorityAllowed(bytes, hostStart, hostStart + hostLength, false)) return 'bad_request';
   options.strip(bytes, spans);
 
   if (target.form === ABSOLUTE_FORM || target.form === AUTHORITY_FORM) {
     head.authorityStart = target.authorityStart;
-    head.authorityLength = target.authorityLength;
+    head.authorityLength = withoutEmptyPort(bytes, target.authorityStart, target.authorityLength);
     head.pathStart = target.pathStart;
     head.pathLength = target.pathLength;
     if (target.form === AUTHORITY_FORM) {
       if (codings !== 0 || contentLength !== 0) return 'bad_request';
       if (mode === 'reverse') return 'connect_refused';
     } else {
-      if (mode === 'reverse') return 'bad_request';
       facts.destination = head.authority;
       if (target.https) head.scheme = 'https';
       // RFC 9112 3.2.4: OPTIONS of a whole server travels as "*".
@@ -142,7 +135,7 @@ export function readRequestHead(
     }
   } else {
     head.authorityStart = hostStart;
-    head.authorityLength = hostLength;
+    head.authorityLength = withoutEmptyPort(bytes, hostStart, hostLength);
   }
 
   if (codings !== 0) {
@@ -170,22 +163,21 @@ export function readResponseHead(
 ): Reading {
   const facts = responseFacts;
   facts.head = null;
-  const after = responseParser.parse(bytes, start, end, limits.maxFields);
+  const after = headParser.response(bytes, start, end, limits.maxFields);
   if (after <= 0) {
     return after === INCOMPLETE ? 'incomplete' : after === MALFORMED ? 'protocol_error' : 'upstream_headers_too_large';
   }
   facts.end = after;
-  const minor = minorVersion(bytes, start);
-  const status = statusAt(bytes, start + 8);
-  if (minor < 0 || status < 100 || !phraseAllowed(bytes, start + 12)) return 'protocol_error';
-  facts.http10 = minor === 0;
+  const { status } = headParser;
+  if (status < 100) return 'protocol_error';
+  facts.http10 = headParser.minor === 0;
 
   const spans: number[] = [];
   const head = new Head(bytes, spans);
   head.checked = true;
   head.status = status;
   facts.head = head;
-  if (!collect(responseParser, bytes, spans)) return 'protocol_error';
+  if (!collect(bytes, spans)) return 'protocol_error';
   options.strip(bytes, spans);
   if (codings !== 0 && (facts.http10 || codings > 1 || !chunked || lengths !== 0)) return 'protocol_error';
 
@@ -210,47 +202,11 @@ export function readResponseHead(
   return 'complete';
 }
 
-/** "HTTP/1.1" or "HTTP/1.0" at `at`, to the byte: 1 or 0; -1 for RTSP, ICE, HTTP/0.9, HTTP/2.0 and others. */
-function minorVersion(bytes: Buffer, at: number): number {
-  if (
-    bytes[at] !== 72 ||
-    bytes[at + 1] !== 84 ||
-    bytes[at + 2] !== 84 ||
-    bytes[at + 3] !== 80 ||
-    bytes[at + 4] !== 47 ||
-    bytes[at + 5] !== 49 ||
-    bytes[at + 6] !== 46
-  ) {
-    return -1;
-  }
-  const minor = bytes[at + 7] - 48;
-  return minor === 0 || minor === 1 ? minor : -1;
-}
-
-/** " SSS" and then a space or the line's end; 0 otherwise. */
-function statusAt(bytes: Buffer, at: number): number {
-  const a = bytes[at + 1] - 48;
-  const b = bytes[at + 2] - 48;
-  const c = bytes[at + 3] - 48;
-  if (bytes[at] !== 32 || a < 0 || a > 9 || b < 0 || b > 9 || c < 0 || c > 9) return 0;
-  return a * 100 + b * 10 + c;
-}
-
-/** The reason phrase is dropped, but a NUL or a control character in it is no HTTP. */
-function phraseAllowed(bytes: Buffer, at: number): boolean {
-  let c = bytes[at];
-  if (c !== 32 && c !== 13) return false;
-  while (c !== 13) {
-    if ((c < 32 && c !== 9) || c === 127) return false;
-    c = bytes[++at];
-  }
-  return true;
-}
-
 /** Sorts the parser's fields into `spans` and the variables above. False: a field that no honest peer sends. */
-function collect(parser: HeadParser, bytes: Buffer, spans: number[]): boolean {
-  const { fields, count } = parser;
+function collect(bytes: Buffer, spans: number[]): boolean {
+  const { fields, count } = headParser;
   hosts = 0;
+  hostStart = 0;
   hostLength = 0;
   lengths = 0;
   contentLength = 0;
@@ -265,13 +221,7 @@ function collect(parser: HeadParser, bytes: Buffer, spans: number[]): boolean {
     const nameStart = fields[k];
     const nameLength = fields[k + 1];
     const valueStart = fields[k + 2];
-    let valueLength = fields[k + 3];
-    // llhttp takes whitespace off the front only.
-    while (valueLength > 0) {
-      const last = bytes[valueStart + valueLength - 1];
-      if (last !== 32 && last !== 9) break;
-      valueLength--;
-    }
+    const valueLength = fields[k + 3];
     const kind = classify(bytes, nameStart, nameLength);
     if (kind === OTHER) spans.push(nameStart, nameLength, valueStart, valueLength);
     else if (kind === TE) {
@@ -299,8 +249,7 @@ function readOwn(kind: number, bytes: Buffer, start: number, length: number): bo
     case CONNECTION:
       return options.read(bytes, start, length);
     case UPGRADE:
-      // An offer of h2c may be ignored (RFC 9110 7.8), and clients that make it count on that.
-      if (!isValue(bytes, start, length, H2C)) upgrade = true;
+      if (offersWebSocket(bytes, start, length)) upgrade = true;
       return true;
     case EXPECT:
       if (isValue(bytes, start, length, CONTINUE)) expectContinue = true;
@@ -309,6 +258,21 @@ function readOwn(kind: number, bytes: Buffer, start: number, length: number): bo
     default:
       return true;
   }
+}
+
+/**
+ * An offer to change the protocol may be ignored (RFC 9110 7.8), and who makes it counts on that: h2c, TLS/1.2, whatever. A
+ * WebSocket's client cannot go on without it, and is told so at once.
+ */
+function offersWebSocket(bytes: Buffer, start: number, length: number): boolean {
+  return WEBSOCKET.test(bytes.latin1Slice(start, start + length));
+}
+
+const WEBSOCKET = /(^|[,\t ])websocket($|[,/\t ])/i;
+
+/** RFC 3986 6.2.3: 'a.example:' is 'a.example'. */
+function withoutEmptyPort(bytes: Buffer, start: number, length: number): number {
+  return length > 0 && bytes[start + length - 1] === 58 ? length - 1 : length;
 }
 
 /** 1*DIGIT below 10^15, or -1. */

@@ -1,5 +1,5 @@
 // Request targets and authorities (RFC 9112 3.2, RFC 3986 3.2.2), checked as bytes. Stricter than the RFCs where the
-// looser forms serve only to confuse the next hop: no userinfo, no percent-encoded host, no empty port.
+// looser forms serve only to confuse the next hop: no userinfo, no percent-encoded host.
 
 export const ORIGIN_FORM = 1;
 export const ABSOLUTE_FORM = 2;
@@ -67,7 +67,7 @@ for (const c of 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-
 const ADDRESS_BYTE = new Uint8Array(128);
 for (const c of 'abcdefABCDEF0123456789:.') ADDRESS_BYTE[c.charCodeAt(0)] = 1;
 
-/** host [":" port]; the port is 0..65535 and has to be there when `portNeeded`. */
+/** host [":" port]; the port is 0..65535 or empty, and has to be there when `portNeeded`. */
 export function authorityAllowed(bytes: Buffer, start: number, end: number, portNeeded: boolean): boolean {
   let at = start;
   if (bytes[at] === 91 && at < end) {
@@ -80,7 +80,8 @@ export function authorityAllowed(bytes: Buffer, start: number, end: number, port
     if (at === start) return false;
   }
   if (at === end) return !portNeeded;
-  if (bytes[at++] !== 58 || at === end || end - at > 5) return false;
+  if (bytes[at++] !== 58 || end - at > 5) return false;
+  if (at === end) return !portNeeded;
   let port = 0;
   for (; at < end; at++) {
     const digit = bytes[at] - 48;

@@ -68,5 +68,7 @@ export function findHost(scope: RouteScope, snapshot: Snapshot, authority: strin
   if (scope.spec.kind !== 'outbound')
     return snapshot.gateways.get(scope.spec.configuredPort)?.find(authority) ?? 'no_route';
   const host = snapshot.outbound.find(authority);
-  return host === null || host.asNamed ? scope.shard.passthrough(authority, host !== null) : host;
+  if (host !== null && !host.asNamed) return host;
+  // Where nothing is named there is no way past the mesh.
+  return authority === '' ? 'missing_host' : scope.shard.passthrough(authority, host !== null);
 }

@@ -15,7 +15,9 @@ export function redirectReply(head: Head, covered: number, action: RedirectActio
   const implied = action.authority === '' && scheme !== head.scheme && port === DEFAULT_PORT[head.scheme];
   const wanted = action.port || (implied ? 0 : port);
   const shown = wanted === 0 || wanted === DEFAULT_PORT[scheme] ? '' : `:${wanted}`;
-  const location = `${scheme}://${host}${shown}${pathOf(head.path, covered, action)}`;
+  const path = pathOf(head.path, covered, action);
+  // A client of HTTP/1.0 need not say which host it asked.
+  const location = host === '' ? path : `${scheme}://${host}${shown}${path}`;
   return {
     status: action.status,
     details: 'direct_response',

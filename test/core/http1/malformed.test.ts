@@ -9,10 +9,12 @@ import { get, Peer, roundTrip, settled, startClient, startServer } from './rig.t
 const HOST = 'Host: a\r\n';
 const REQUESTS: [string, string, FailureCode?][] = [
   ['no Host', 'GET / HTTP/1.1\r\n\r\n', 'missing_host'],
-  ['an empty Host', 'GET / HTTP/1.1\r\nHost:\r\n\r\n', 'missing_host'],
-  ['no Host in HTTP/1.0', 'GET / HTTP/1.0\r\n\r\n', 'missing_host'],
   ['a second Host', `GET / HTTP/1.1\r\n${HOST}Host: b\r\n\r\n`],
   ['the same Host twice', `GET / HTTP/1.1\r\n${HOST}${HOST}\r\n`],
+  ['two Hosts in HTTP/1.0', `GET / HTTP/1.0\r\n${HOST}${HOST}\r\n`],
+  ['no Host beside an absolute target', 'GET http://a/ HTTP/1.1\r\n\r\n', 'missing_host'],
+  ['a bad Host beside an absolute target', 'GET http://a/ HTTP/1.1\r\nHost: a b\r\n\r\n'],
+  ['a Host that is only a port', 'GET / HTTP/1.1\r\nHost: :80\r\n\r\n'],
   ['a Host with userinfo', 'GET / HTTP/1.1\r\nHost: u@a\r\n\r\n'],
   ['a Host with a space', 'GET / HTTP/1.1\r\nHost: a b\r\n\r\n'],
   ['a Host with a comma', 'GET / HTTP/1.1\r\nHost: a,b\r\n\r\n'],
@@ -20,7 +22,6 @@ const REQUESTS: [string, string, FailureCode?][] = [
   ['a Host with a percent sign', 'GET / HTTP/1.1\r\nHost: a%2eb\r\n\r\n'],
   ['a Host whose port is no number', 'GET / HTTP/1.1\r\nHost: a:http\r\n\r\n'],
   ['a Host whose port is too large', 'GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n'],
-  ['a Host whose port is empty', 'GET / HTTP/1.1\r\nHost: a:\r\n\r\n'],
   ['a Host with two ports', 'GET / HTTP/1.1\r\nHost: a:1:2\r\n\r\n'],
   ['a Host with an open bracket', 'GET / HTTP/1.1\r\nHost: [::1\r\n\r\n'],
   ['a Host with junk after the bracket', 'GET / HTTP/1.1\r\nHost: [::1]x\r\n\r\n'],
@@ -36,7 +37,6 @@ const REQUESTS: [string, string, FailureCode?][] = [
   ['Transfer-Encoding in HTTP/1.0', `POST / HTTP/1.0\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
   ['RTSP', `GET / RTSP/1.0\r\n${HOST}\r\n`],
   ['an RTSP method', `DESCRIBE / RTSP/1.0\r\n${HOST}\r\n`],
-  ['an RTSP method in HTTP', `PLAY / HTTP/1.1\r\n${HOST}\r\n`],
   ['icecast', `SOURCE / ICE/1.0\r\n${HOST}\r\n`],
   ['HTTP/0.9 with a version', `GET / HTTP/0.9\r\n${HOST}\r\n`],
   ['HTTP/0.9 without a version', 'GET /\r\n\r\n'],
@@ -44,8 +44,6 @@ const REQUESTS: [string, string, FailureCode?][] = [
   ['HTTP/2.0', `GET / HTTP/2.0\r\n${HOST}\r\n`],
   ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
   ['a lower-case protocol', `GET / http/1.1\r\n${HOST}\r\n`],
-  ['an unknown method', `FOO / HTTP/1.1\r\n${HOST}\r\n`],
-  ['a lower-case method', `get / HTTP/1.1\r\n${HOST}\r\n`],
   [
     'both Content-Length and Transfer-Encoding',
     `POST / HTTP/1.1\r\n${HOST}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
@@ -62,6 +60,7 @@ const REQUESTS: [string, string, FailureCode?][] = [
   ['a Content-Length in hex', `POST / HTTP/1.1\r\n${HOST}Content-Length: 0x5\r\n\r\nhello`],
   ['a Content-Length with a space in it', `POST / HTTP/1.1\r\n${HOST}Content-Length: 1 0\r\n\r\nhello`],
   ['an empty Content-Length', `POST / HTTP/1.1\r\n${HOST}Content-Length:\r\n\r\nhello`],
+  ['a Content-Length with a tab in it', `POST / HTTP/1.1\r\n${HOST}Content-Length: 1\t0\r\n\r\nhello`],
   ['a Content-Length above 2^64', `POST / HTTP/1.1\r\n${HOST}Content-Length: 18446744073709551617\r\n\r\nhello`],
   ['a Content-Length above 2^53', `POST / HTTP/1.1\r\n${HOST}Content-Length: 9007199254740993\r\n\r\nhello`],
   ['a bare LF after the request line', `GET / HTTP/1.1\n${HOST}\r\n`],
@@ -97,9 +96,12 @@ const REQUESTS: [string, string, FailureCode?][] = [
   ['a target that is no path', `GET a HTTP/1.1\r\n${HOST}\r\n`],
   ['an asterisk for GET', `GET * HTTP/1.1\r\n${HOST}\r\n`],
   ['an asterisk and more', `OPTIONS *a HTTP/1.1\r\n${HOST}\r\n`],
-  ['absolute-form at a gateway', `GET http://b/ HTTP/1.1\r\n${HOST}\r\n`],
   ['CONNECT at a gateway', `CONNECT a:80 HTTP/1.1\r\n${HOST}\r\n`, 'connect_refused'],
   ['CONNECT with a path', `CONNECT /a HTTP/1.1\r\n${HOST}\r\n`],
+  ['an absolute target without a host', `GET http:///x HTTP/1.1\r\n${HOST}\r\n`],
+  ['an absolute target with userinfo', `GET http://u@a/ HTTP/1.1\r\n${HOST}\r\n`],
+  ['an absolute target of another scheme', `GET ftp://a/ HTTP/1.1\r\n${HOST}\r\n`],
+  ['CONNECT with an empty port', `CONNECT a: HTTP/1.1\r\n${HOST}\r\n`],
   ['CONNECT without a port', `CONNECT a HTTP/1.1\r\n${HOST}\r\n`],
   ['CONNECT with a body', `CONNECT a:80 HTTP/1.1\r\n${HOST}Content-Length: 3\r\n\r\nabc`],
   ['LF before the request', `\nGET / HTTP/1.1\r\n${HOST}\r\n`],
@@ -258,11 +260,11 @@ test('nonsense is refused at its first piece, without waiting for the end of a h
 });
 
 test('a head that comes in many pieces is parsed a few times, not once a piece', async (t) => {
-  const { requestParser } = await import('../../../core/http1/llhttp.ts');
-  const parser = requestParser as unknown as { parse: (...args: unknown[]) => number };
-  const original = parser.parse;
+  const { headParser } = await import('../../../core/http1/head-parser.ts');
+  const parser = headParser as unknown as { request: (...args: unknown[]) => number };
+  const original = parser.request;
   let parses = 0;
-  parser.parse = function (...args) {
+  parser.request = function (...args) {
     parses++;
     return original.apply(this, args);
   };
@@ -272,6 +274,6 @@ test('a head that comes in many pieces is parsed a few times, not once a piece',
     await peer.untilText('GET /');
     assert.ok(parses < 15, `${parses} parses`);
   } finally {
-    parser.parse = original;
+    parser.request = original;
   }
 });

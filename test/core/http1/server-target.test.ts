@@ -37,49 +37,107 @@ test('another expectation is 417', async (t) => {
   assert.equal(rig.requests[0].refused, 'unknown_expectation');
 });
 
-test('an upgrade is refused and the connection goes on; an offer of h2c is ignored', async (t) => {
+test('a WebSocket is refused and the connection goes on; another offer to change the protocol is ignored', async (t) => {
   const rig = await startServer(t);
   const peer = await Peer.connect(t, rig.port);
+  const upgrade = 'Connection: Upgrade\r\nUpgrade: ';
   peer.send(
-    `GET /ws HTTP/1.1\r\n${HOST}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n` +
-      `POST /ws HTTP/1.1\r\n${HOST}Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 3\r\n\r\nabc` +
-      `GET /plain HTTP/1.1\r\n${HOST}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n\r\n` +
+    `GET /ws HTTP/1.1\r\n${HOST}${upgrade}WebSocket\r\n\r\n` +
+      `POST /ws HTTP/1.1\r\n${HOST}${upgrade}foo/1,\twebsocket/13\r\nContent-Length: 3\r\n\r\nabc` +
+      `GET /h2c HTTP/1.1\r\n${HOST}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n\r\n` +
+      `GET /tls HTTP/1.1\r\n${HOST}${upgrade}TLS/1.2\r\n\r\n` +
+      `POST /foo HTTP/1.1\r\n${HOST}${upgrade}foo, my-websocket\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n` +
       `GET /no HTTP/1.1\r\n${HOST}Upgrade: websocket\r\n\r\n`,
   );
   await peer.untilText('GET /no');
   assert.deepEqual(
-    rig.requests.map(({ head, refused }) => [head!.path, refused]),
+    rig.requests.map(({ head, refused, fields }) => [head!.path, refused, refused === null ? fields : []]),
     [
-      ['/ws', 'upgrade_refused'],
-      ['/ws', 'upgrade_refused'],
-      ['/plain', null],
-      ['/no', null],
+      ['/ws', 'upgrade_refused', []],
+      ['/ws', 'upgrade_refused', []],
+      ['/h2c', null, []],
+      ['/tls', null, []],
+      ['/foo', null, []],
+      ['/no', null, []],
     ],
   );
-  assert.deepEqual(bodies(peer.received), ['', '', 'GET /plain', 'GET /no']);
+  assert.deepEqual(bodies(peer.received), ['', '', 'GET /h2c', 'GET /tls', 'POST /foo', 'GET /no']);
 });
 
-test('absolute-form overrides Host where requests are forwarded, and the path is never empty', async (t) => {
-  const rig = await startServer(t, { mode: 'forward' });
-  const peer = await Peer.connect(t, rig.port);
-  peer.send(
-    `GET http://b:8080/x?y HTTP/1.1\r\n${HOST}\r\nGET HTTP://b HTTP/1.1\r\n${HOST}\r\nGET https://b?q HTTP/1.1\r\n${HOST}\r\n` +
-      `OPTIONS http://b HTTP/1.1\r\n${HOST}\r\nOPTIONS * HTTP/1.1\r\n${HOST}\r\nGET /x HTTP/1.1\r\n${HOST}\r\nGET http://[::1]:80/ HTTP/1.0\r\n\r\n`,
-  );
-  await peer.until(({ ended }) => ended);
-  assert.deepEqual(
-    rig.requests.map(({ line, stream, head }) => [line, stream.destination, head!.scheme]),
-    [
-      ['GET b:8080 /x?y', 'b:8080', 'http'],
-      ['GET b /', 'b', 'http'],
-      ['GET b /?q', 'b', 'https'],
-      ['OPTIONS b *', 'b', 'http'],
-      ['OPTIONS a *', null, 'http'],
-      ['GET a /x', null, 'http'],
-      ['GET [::1]:80 /', '[::1]:80', 'http'],
-    ],
-  );
+test('HTTP/1.0 needs no Host, an empty one is one, and an empty port is none', async (t) => {
+  for (const mode of ['reverse', 'forward'] as const) {
+    const rig = await startServer(t, { mode });
+    for (const [head, line] of [
+      ['GET / HTTP/1.0\r\n', 'GET  /'],
+      ['GET / HTTP/1.0\r\nHost:\r\n', 'GET  /'],
+      ['GET / HTTP/1.1\r\nHost: \t\r\n', 'GET  /'],
+      ['GET / HTTP/1.1\r\nHost: a.example:\r\n', 'GET a.example /'],
+      ['GET / HTTP/1.1\r\nHost: [::1]:\r\n', 'GET [::1] /'],
+      ['GET http://a.example:/x HTTP/1.1\r\nHost: b\r\n', 'GET a.example /x'],
+      ['GET http://a.example/x HTTP/1.1\r\nHost:\r\n', 'GET a.example /x'],
+    ]) {
+      assert.match(await roundTrip(t, rig.port, `${head}Connection: close\r\n\r\n`), /^HTTP\/1.1 200 /, head);
+      assert.equal(rig.requests.at(-1)!.line, line);
+    }
+  }
 });
+
+test('blanks around a value are none of it, tabs among them', async (t) => {
+  const rig = await startServer(t);
+  for (const framing of [
+    'Content-Length: 3\t\r\n\r\nabc',
+    'Content-Length:\t3 \t\r\n\r\nabc',
+    'Transfer-Encoding: chunked\t\r\n\r\n3\r\nabc\r\n0\r\n\r\n',
+    'Transfer-Encoding:\tchunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n',
+  ]) {
+    const received = await roundTrip(
+      t,
+      rig.port,
+      `POST / HTTP/1.1\r\nHost:\ta\t\r\nConnection:\tclose\t\r\n${framing}`,
+    );
+    assert.match(received, /^HTTP\/1.1 200 /, framing);
+    const { line, body } = rig.requests.at(-1)!;
+    assert.deepEqual([line, body], ['POST a /', 'abc']);
+  }
+});
+
+test('any token is a method, with a body or without', async (t) => {
+  const rig = await startServer(t);
+  for (const method of ['FOO', 'VERSION-CONTROL', 'get', 'PLAY', 'M-SEARCH', 'X']) {
+    for (const framing of [
+      '\r\n',
+      'Content-Length: 3\r\n\r\nabc',
+      'Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n',
+    ]) {
+      const received = await roundTrip(t, rig.port, `${method} / HTTP/1.1\r\n${HOST}Connection: close\r\n${framing}`);
+      assert.match(received, new RegExp(`^HTTP/1.1 200 [\\s\\S]*\r\n${method} /$`));
+    }
+  }
+});
+
+for (const mode of ['forward', 'reverse'] as const) {
+  test(`absolute-form overrides Host in a ${mode} proxy, and the path is never empty`, async (t) => {
+    const rig = await startServer(t, { mode });
+    const peer = await Peer.connect(t, rig.port);
+    peer.send(
+      `GET http://b:8080/x?y HTTP/1.1\r\n${HOST}\r\nGET HTTP://b HTTP/1.1\r\n${HOST}\r\nGET https://b?q HTTP/1.1\r\n${HOST}\r\n` +
+        `OPTIONS http://b HTTP/1.1\r\n${HOST}\r\nOPTIONS * HTTP/1.1\r\n${HOST}\r\nGET /x HTTP/1.1\r\n${HOST}\r\nGET http://[::1]:80/ HTTP/1.0\r\n\r\n`,
+    );
+    await peer.until(({ ended }) => ended);
+    assert.deepEqual(
+      rig.requests.map(({ line, stream, head }) => [line, stream.destination, head!.scheme]),
+      [
+        ['GET b:8080 /x?y', 'b:8080', 'http'],
+        ['GET b /', 'b', 'http'],
+        ['GET b /?q', 'b', 'https'],
+        ['OPTIONS b *', 'b', 'http'],
+        ['OPTIONS a *', null, 'http'],
+        ['GET a /x', null, 'http'],
+        ['GET [::1]:80 /', '[::1]:80', 'http'],
+      ],
+    );
+  });
+}
 
 test('an absolute target with userinfo or another scheme is refused', async (t) => {
   const rig = await startServer(t, { mode: 'forward' });
