@@ -2,13 +2,13 @@
 import { digestOf } from '../bus/objects.ts';
 import { checkPlugin } from '../core/wasm/trial/check.ts';
 import { checkDeclared } from './allow.ts';
-import { canary } from './canary.ts';
 import { compileSchema } from './configuration.ts';
 import { resourceName } from './manifest.ts';
 import { packPlugin } from './pack.ts';
 import { integrityOf } from './source/integrity.ts';
 import { findLocal } from './source/local.ts';
 import { StepFailed } from './step.ts';
+import { trial } from './trial.ts';
 
 export interface Release {
   readonly name: string;
@@ -41,7 +41,7 @@ export async function packRelease(folder: string): Promise<Release> {
   const digest = digestOf(module);
   if (problems.length === 0) {
     const { rootId = '', type, defaultConfig } = manifest;
-    await canary(checked, { name: resourceName(name), digest, rootId, kind: type, configuration: defaultConfig });
+    await trial(checked, { name: resourceName(name), digest, rootId, kind: type, configuration: defaultConfig });
   }
   const tarball = await packPlugin(folder, plugin);
   const file = `${name.replace(/^@/, '').replace('/', '-')}-${version}.tgz`;

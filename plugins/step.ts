@@ -1,7 +1,7 @@
 // The steps from a plugin's name to its filter on every proxy, and the errors that end a change of one.
 import type { Problem } from '../core/config/resource.ts';
 
-export type Step = 'resolve' | 'fetch' | 'verify' | 'check' | 'allow' | 'canary' | 'store' | 'lock' | 'apply' | 'wait';
+export type Step = 'resolve' | 'fetch' | 'verify' | 'check' | 'allow' | 'trial' | 'store' | 'lock' | 'apply' | 'wait';
 
 /**
  * usage: something impossible is asked for. missing: there is no such plugin, for sure. refused: it is there and must not run.

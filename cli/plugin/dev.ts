@@ -1,10 +1,9 @@
-// The loop of `mesh plugin dev`: folder -> module -> tests -> canary -> store -> one Plugin resource -> every proxy, and at the
+// The loop of `mesh plugin dev`: folder -> module -> tests -> trial -> store -> one Plugin resource -> every proxy, and at the
 // end what was there before.
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { checkPlugin } from '../../core/wasm/trial/check.ts';
-import { canary } from '../../plugins/canary.ts';
 import { type Configuration, compileSchema } from '../../plugins/configuration.ts';
 import { type CommitOptions, commitPlugin } from '../../plugins/install/commit.ts';
 import type { ControlPlane } from '../../plugins/install/control-plane.ts';
@@ -15,6 +14,7 @@ import { readPackage } from '../../plugins/source/package.ts';
 import { PluginError, StepFailed } from '../../plugins/step.ts';
 import { readFixtures } from '../../plugins/testing/folder.ts';
 import { loadProject, runSuite } from '../../plugins/testing/suite.ts';
+import { trial } from '../../plugins/trial.ts';
 import { Api } from '../api.ts';
 import { CliError } from '../exit.ts';
 import { describeProblem, note, paint, print } from '../output.ts';
@@ -141,9 +141,9 @@ class Session {
   private async accept(built: Built, schema: unknown, { spec }: PluginResource): Promise<void> {
     const problems = compileSchema(schema)(spec.config ?? {});
     if (problems.length > 0) {
-      throw new StepFailed('canary', 'refused', `the configuration does not fit its schema: ${problems.join('; ')}`);
+      throw new StepFailed('trial', 'refused', `the configuration does not fit its schema: ${problems.join('; ')}`);
     }
-    await canary(checkPlugin(built.bytes), {
+    await trial(checkPlugin(built.bytes), {
       name: this.key.name,
       digest: built.digest,
       rootId: spec.rootId ?? '',

@@ -26,7 +26,7 @@ export class Isolation {
 
   /**
    * A filter of this plugin. The threads configure it a moment later; one that refuses its configuration there, though a
-   * canary has accepted it, is a filter that is down.
+   * trial has accepted it, is a filter that is down.
    */
   configure(spec: PluginSpec): FilterFactory {
     while (this.links.length < this.environment.threads) this.links.push(this.link(this.links.length));

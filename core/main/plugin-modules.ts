@@ -19,7 +19,7 @@ export interface PluginModulesParts {
   /** Where bytes come from that are not on this disk; null: nowhere yet. */
   source(): Pick<Source, 'module'> | null;
   readonly folder: ModuleFolder | null;
-  readonly examiner: TrialThread;
+  readonly trials: TrialThread;
   readonly log: Log;
 }
 
@@ -44,7 +44,7 @@ interface Missing {
 /** A module in the making, or made. */
 interface Code extends CheckedCode {
   readonly digest: string;
-  /** Configurations that a canary has accepted. */
+  /** Configurations that a trial has accepted. */
   readonly proven: Set<string>;
 }
 
@@ -113,7 +113,7 @@ export class PluginModules {
     const { digest } = plugins[0].config;
     const code = known?.module ?? (await this.bytes(digest));
     if (typeof code === 'string') return plugins.map((wanted) => failure(wanted, PLUGIN_MISSING, code));
-    const findings = await this.examine(code, unproven);
+    const findings = await this.tryOut(code, unproven);
     const { refusal } = findings;
     if (refusal !== null) return unproven.map((wanted) => failure(wanted, PLUGIN_REFUSED, refusal));
     const made = known ?? { ...findings.code!, digest, proven: new Set<string>() };
@@ -127,12 +127,12 @@ export class PluginModules {
     return [...notAllowed(plugins, made), ...refused];
   }
 
-  private async examine(code: Uint8Array | WebAssembly.Module, plugins: readonly WantedPlugin[]): Promise<Findings> {
-    const { node, examiner, log } = this.parts;
+  private async tryOut(code: Uint8Array | WebAssembly.Module, plugins: readonly WantedPlugin[]): Promise<Findings> {
+    const { node, trials, log } = this.parts;
     const { digest, limits } = plugins[0].config;
     const started = performance.now();
     const configs = plugins.map(({ config }) => config);
-    const findings = await examiner.run({ node, code, memoryPages: limits.memoryPages, configs });
+    const findings = await trials.run({ node, code, memoryPages: limits.memoryPages, configs });
     const ms = (performance.now() - started).toFixed(1);
     log('debug', 'plugins', `${digest} was tried with ${configs.length} configurations, ${ms} ms`);
     return findings;

@@ -59,7 +59,7 @@ export class RunningProxy implements WeftProxy {
   readonly exited: Promise<void>;
   private readonly parts: Parts;
   private readonly configuration: Configuration;
-  private readonly examiner = new TrialThread();
+  private readonly trials = new TrialThread();
   private readonly plugins: PluginModules;
   private readonly statistics: StatisticsRegistry;
   private readonly shared: ShardMemory;
@@ -106,7 +106,7 @@ export class RunningProxy implements WeftProxy {
       source: () => this.source,
       folder:
         stateDir === undefined || stateDir === null ? null : new ModuleFolder(join(stateDir, 'modules'), log.write),
-      examiner: this.examiner,
+      trials: this.trials,
       log: log.write,
     });
     this.isolates = new Isolates({
@@ -372,7 +372,7 @@ export class RunningProxy implements WeftProxy {
     await this.source?.close();
     await this.keys.close();
     await this.shards?.stop();
-    await this.examiner.close();
+    await this.trials.close();
     await this.isolates.stop();
     await this.adminServer?.close();
     await this.parts.accessLog.close(LAST_LINES_MS);

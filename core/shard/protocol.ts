@@ -24,7 +24,7 @@ export interface ModuleSpec {
   readonly module: WebAssembly.Module;
 }
 
-/** The code of plugins: metered, compiled and proven by a canary before a shard hears of it. */
+/** The code of plugins: metered, compiled and proven by a trial before a shard hears of it. */
 export interface PluginModule {
   /** See moduleKey. */
   readonly key: string;

@@ -1,5 +1,5 @@
-// Where modules are looked at before any shard hears of them: a thread of its own that is there while there is something to
-// examine, and that ends when a module keeps it busy for too long.
+// Where modules are tried before any shard hears of them: a thread of its own that is there while there is one to try, and that
+// ends when a module keeps it busy for too long.
 
 import { extname } from 'node:path';
 import { Piscina } from 'piscina';
@@ -19,13 +19,13 @@ export class TrialThread {
   }
 
   /** Never rejects for what the module is or does. */
-  async run(examination: TrialTask): Promise<Findings> {
+  async run(task: TrialTask): Promise<Findings> {
     this.pool ??= this.open();
     const signal = AbortSignal.timeout(this.deadlineMs);
     try {
-      return (await this.pool.run(examination, { signal })) as Findings;
+      return (await this.pool.run(task, { signal })) as Findings;
     } catch (error) {
-      const late = signal.aborted ? `not examined within ${this.deadlineMs / 1000} s` : (error as Error).message;
+      const late = signal.aborted ? `not tried within ${this.deadlineMs / 1000} s` : (error as Error).message;
       return { refusal: late, code: null, refusals: [] };
     }
   }

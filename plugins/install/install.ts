@@ -4,13 +4,13 @@ import { digestOf } from '../../bus/objects.ts';
 import type { Capability } from '../../core/wasm/trial/capabilities.ts';
 import { type CheckedModule, checkPlugin } from '../../core/wasm/trial/check.ts';
 import { checkAllowed, checkDeclared, unsettled } from '../allow.ts';
-import { canary } from '../canary.ts';
 import { type Check, compileSchema } from '../configuration.ts';
 import type { LockedPlugin } from '../lockfile.ts';
 import { resourceName } from '../manifest.ts';
 import { type FindOptions, findPlugin } from '../source/find.ts';
 import type { FoundPlugin } from '../source/package.ts';
 import { StepFailed } from '../step.ts';
+import { trial } from '../trial.ts';
 import { type CommitOptions, type Committed, commitPlugin } from './commit.ts';
 import type { ControlPlane } from './control-plane.ts';
 import type { Dialogue } from './dialogue.ts';
@@ -115,7 +115,7 @@ async function allow(
   if (refusal !== null) throw new StepFailed('allow', 'refused', refusal);
 }
 
-/** Throws StepFailed (canary). One that is not enabled may lack the configuration that it needs. */
+/** Throws StepFailed (trial). One that is not enabled may lack the configuration that it needs. */
 async function prove(
   checked: CheckedModule,
   fits: Check,
@@ -127,17 +127,17 @@ async function prove(
   if (problems.length > 0 && (enabled === true || config !== undefined)) {
     const missing = config === undefined ? ' (it has no default configuration: give one with --config)' : '';
     throw new StepFailed(
-      'canary',
+      'trial',
       'refused',
       `the configuration does not fit its schema: ${problems.join('; ')}${missing}`,
     );
   }
   if (problems.length > 0) {
-    tell('canary', `not started: without configuration ${problems.join('; ')}`);
+    tell('trial', `not started: without configuration ${problems.join('; ')}`);
     return;
   }
-  await canary(checked, { name, digest, rootId, kind: type, configuration: config });
-  tell('canary', config === undefined ? 'it starts without configuration' : 'it takes its configuration');
+  await trial(checked, { name, digest, rootId, kind: type, configuration: config });
+  tell('trial', config === undefined ? 'it starts without configuration' : 'it takes its configuration');
 }
 
 /** A module is called after its file. */

@@ -1,8 +1,8 @@
 // Plugins that the mesh has, and whether one of them takes its configuration.
 import { checkPlugin } from '../../core/wasm/trial/check.ts';
-import { canary } from '../canary.ts';
 import { compileSchema } from '../configuration.ts';
 import { PluginError, StepFailed } from '../step.ts';
+import { trial } from '../trial.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { label, type PluginKey, type PluginResource, schemaOf } from './resource.ts';
 
@@ -32,11 +32,11 @@ export async function proveConfiguration(mesh: ControlPlane, plugin: PluginResou
   const { config, digest, rootId = '', type } = plugin.spec;
   const problems = compileSchema(schemaOf(plugin))(config ?? {});
   if (problems.length > 0) {
-    throw new StepFailed('canary', 'refused', `the configuration does not fit its schema: ${problems.join('; ')}`);
+    throw new StepFailed('trial', 'refused', `the configuration does not fit its schema: ${problems.join('; ')}`);
   }
   const module = await mesh.module(digest);
   if (module === null) throw new StepFailed('store', 'missing', `the module ${digest} is not in the mesh any more`);
-  await canary(checkPlugin(module), {
+  await trial(checkPlugin(module), {
     ...{ name: plugin.metadata.name, digest, rootId },
     kind: type,
     configuration: config,

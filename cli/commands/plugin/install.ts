@@ -46,7 +46,7 @@ export function addInstallCommand(group: Command): void {
     .addHelpText(
       'after',
       `
-The steps: resolve, fetch, verify, check, allow, canary, store, lock, apply, wait. The one that fails says why, and nothing is
+The steps: resolve, fetch, verify, check, allow, trial, store, lock, apply, wait. The one that fails says why, and nothing is
 installed. Scripts never run. A refused plugin exits with 3, a source or mesh that does not answer with 5.
 
 A bare name is of the official scope: jwt is @weft-mesh/plugin-jwt and nothing else; whatever is of somebody else needs its

@@ -39,8 +39,8 @@ export function sharedFunctions(vm: Guest): Record<string, HostFunction> {
       const context = vm.effective;
       if (context === null) return Status.BadArgument;
       const { plugin } = context;
-      // A rehearsal takes nothing away from the plugin that serves.
-      const owner = host.rehearsal ? null : plugin;
+      // A trial takes nothing away from the plugin that serves.
+      const owner = host.trial ? null : plugin;
       const id = queues.register(plugin.spec.vmId, memory.utf8(name >>> 0, length >>> 0), owner);
       if (id === NO_QUEUE)
         host.log('warning', plugin.name, 'registers too many shared queues: nothing passes this one');

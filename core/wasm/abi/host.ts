@@ -17,7 +17,7 @@ export interface Host {
   readonly shared: SharedData;
   readonly queues: Queues;
   /** True for the guest that only tries a configuration out. */
-  readonly rehearsal: boolean;
+  readonly trial: boolean;
   readonly metrics: Metrics;
   /** Whom guests may call. */
   readonly upstreams: Upstreams;

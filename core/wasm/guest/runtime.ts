@@ -46,7 +46,7 @@ export interface RuntimeOptions {
   /** Watches all guests, down to their trace messages. */
   readonly observer?: Observer;
   /** Only tries plugins out: what they ask of others is not done. */
-  readonly rehearsal?: boolean;
+  readonly trial?: boolean;
   /** False: every guest is called as every host would, also where it was built for less. */
   readonly frames?: boolean;
 }
@@ -95,7 +95,7 @@ export class WasmRuntime {
       shared: new SharedData(options.shared.data, options.shard),
       queues: new Queues(options.shared.queues, options.shard),
       metrics: new Metrics(options.shared.metrics, options.shard),
-      rehearsal: options.rehearsal ?? false,
+      trial: options.trial ?? false,
       foreign: options.foreign ?? new Map(),
       upstreams: options.upstreams ?? { find: () => null },
       fuel: options.fuel ?? DEFAULT_FUEL,

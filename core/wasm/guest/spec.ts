@@ -31,7 +31,7 @@ export interface PluginSpec extends PluginConfig {
   readonly module: WebAssembly.Module;
   /** Of one of ours, which may call what is injected for them: its configuration. Null: an installed plugin. */
   readonly builtin: FilterConfiguration | null;
-  /** A canary has accepted this very configuration already: it is configured in place, without a trial run. */
+  /** A trial has accepted this very configuration already: it is configured in place, without another. */
   readonly proven: boolean;
 }
 

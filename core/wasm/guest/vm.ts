@@ -224,7 +224,7 @@ export class Vm implements PluginVm {
 
   /** A configuration is tried on an instance of its own before it may touch the one that serves. */
   private tryOut(spec: PluginSpec): void {
-    const trial = new Vm(spec, { ...this.host, rehearsal: true }, () => undefined);
+    const trial = new Vm(spec, { ...this.host, trial: true }, () => undefined);
     trial.add(spec);
     trial.stop();
   }

@@ -38,36 +38,36 @@ export interface CheckedCode {
 }
 
 const DATA_BYTES = 1 << 20;
-/** A canary's calls lead somewhere, and nobody answers: the canary is gone before that matters. */
+/** Calls of a trial lead somewhere, and nobody answers: it is over before that matters. */
 const NOWHERE: Omit<Upstream, 'service'> = { call: () => () => undefined };
 
-/** What the canaries of this thread share, one task after the other. */
+/** What the trials of this thread share, one task after the other. */
 let shared: SharedMemory | null = null;
 
 export default function tryOut({ node, code, memoryPages, configs }: TrialTask): Findings {
-  if (code instanceof WebAssembly.Module) return { refusal: null, code: null, refusals: rehearse(node, code, configs) };
+  if (code instanceof WebAssembly.Module) return { refusal: null, code: null, refusals: trials(node, code, configs) };
   const { description, module } = checkPlugin(code, { memoryPages });
   if (module === null) return { refusal: description.refusal, code: null, refusals: [] };
   const capabilities = description.capabilities.map(({ name }) => name);
   return {
     refusal: null,
     code: { module, type: description.kind ?? 'http', capabilities },
-    refusals: rehearse(node, module, configs),
+    refusals: trials(node, module, configs),
   };
 }
 
-function rehearse(node: Node, module: WebAssembly.Module, configs: readonly PluginConfig[]): (string | null)[] {
+function trials(node: Node, module: WebAssembly.Module, configs: readonly PluginConfig[]): (string | null)[] {
   // Megabytes for each would be garbage that nothing tells the collector of.
   shared ??= createSharedMemory(1, DATA_BYTES);
   emptySharedMemory(shared);
   const memory = shared;
-  return configs.map((config) => canary(node, memory, { ...config, module, builtin: null, proven: true }));
+  return configs.map((config) => trial(node, memory, { ...config, module, builtin: null, proven: true }));
 }
 
-function canary(node: Node, shared: SharedMemory, spec: Parameters<WasmRuntime['configure']>[0]): string | null {
+function trial(node: Node, shared: SharedMemory, spec: Parameters<WasmRuntime['configure']>[0]): string | null {
   const timers = new Timers();
   const upstreams = { find: (service: string): Upstream => ({ service, ...NOWHERE }) };
-  const runtime = new WasmRuntime({ node, shared, shard: 0, timers, upstreams, rehearsal: true, log: () => undefined });
+  const runtime = new WasmRuntime({ node, shared, shard: 0, timers, upstreams, trial: true, log: () => undefined });
   try {
     runtime.configure(spec);
     return null;

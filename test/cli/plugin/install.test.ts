@@ -79,7 +79,7 @@ suite('mesh plugin install', { timeout: 200_000 }, () => {
     const { code, out, err } = await run('install', './adder', '--enable', '--yes', '--selector', 'app=reviews');
     assert.equal(code, 0, err);
     assert.equal(out, 'adder 1.0.0 installed, enabled\n');
-    for (const step of ['resolve', 'check', 'allow', 'canary', 'store', 'apply', 'wait']) {
+    for (const step of ['resolve', 'check', 'allow', 'trial', 'store', 'apply', 'wait']) {
       assert.match(err, new RegExp(`^ {2}${step} `, 'm'));
     }
     const stored = await plugin('adder');
@@ -168,12 +168,12 @@ suite('mesh plugin install', { timeout: 200_000 }, () => {
       ],
       'a default configuration that does not fit the schema': [
         3,
-        /^canary: the configuration does not fit its schema: config has no field "x"; config\.header must be string; n/,
+        /^trial: the configuration does not fit its schema: config has no field "x"; config\.header must be string; n/,
         () => folder({ schema: SCHEMA, plugin: { defaultConfig: { header: 1, x: 2 } } }),
       ],
       'a given configuration that does not fit': [
         3,
-        /^canary: .* config\.header is missing/,
+        /^trial: .* config\.header is missing/,
         () => folder({ schema: SCHEMA, plugin: { defaultConfig: { header: 'a' } } }),
         { config: {} },
       ],
@@ -182,7 +182,7 @@ suite('mesh plugin install', { timeout: 200_000 }, () => {
         /^check: the schema of its configuration is none/,
         () => folder({ schema: { type: 'thing' } }),
       ],
-      'a module that never ends configuring': [3, /^canary: .*fuel/, () => folder({ module: looping() })],
+      'a module that never ends configuring': [3, /^trial: .*fuel/, () => folder({ module: looping() })],
       'a tarball whose paths leave it': [3, /^check: .*"package\/\.\.\/\.\.\/evil", a path that leaves it/, escaping],
       'a tarball that is none': [3, /^check: .*no tarball/, () => file('no.tgz', 'hello')],
       'a package with an install script': [

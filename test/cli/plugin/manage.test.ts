@@ -81,7 +81,7 @@ suite('installed plugins', { timeout: 220_000 }, () => {
     const before = await spec();
     await refused(
       3,
-      /^mesh: canary: .*config\.limits\.most must be integer; nothing was changed$/m,
+      /^mesh: trial: .*config\.limits\.most must be integer; nothing was changed$/m,
       'config',
       'adder',
       '--set',

@@ -81,7 +81,7 @@ suite('plugins of a running proxy', () => {
     assert.equal((await get(url)).body, 'upstream');
   });
 
-  test('what a canary refuses changes nothing, and the reason is told with the resource', async (t) => {
+  test('what a trial refuses changes nothing, and the reason is told with the resource', async (t) => {
     const { dir, write, start, upstream, log } = await bench(t);
     const module = answering('ONE');
     const looping = filter(`${CONFIGURE} (loop $l (br $l)) (i32.const 1))`);

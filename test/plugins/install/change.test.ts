@@ -61,7 +61,7 @@ suite('an installed plugin is changed by a program that is not the command line'
     const before = await revision();
     const options = at.options();
     await assert.rejects(configurePlugin(at.mesh, await present(), { limits: {} }, options), {
-      step: 'canary',
+      step: 'trial',
       fault: 'refused',
       message: 'the configuration does not fit its schema: config.header is missing',
     });

@@ -45,7 +45,7 @@ suite('a plugin is installed by a program that is not the command line', { timeo
     const installed = await installPlugin(at.mesh, adder('1.0.0'), at.options({ wishes: { enabled: true } }));
     assert.deepEqual(
       at.told.map(([step]) => step),
-      ['resolve', 'check', 'allow', 'canary', 'store', 'apply', 'wait'],
+      ['resolve', 'check', 'allow', 'trial', 'store', 'apply', 'wait'],
     );
     assert.match(at.told.at(-1)![1], /^2\/2 proxies, p50 /);
     assert.deepEqual([installed.before, installed.rollout?.acked, installed.warnings], [null, 2, []]);
@@ -113,11 +113,11 @@ suite('a plugin is installed by a program that is not the command line', { timeo
         parts: { module: Buffer.from('hello') },
       }),
       'a configuration that its schema refuses': () => ({
-        ...{ step: 'canary', fault: 'refused', message: /config\.header is missing/ },
+        ...{ step: 'trial', fault: 'refused', message: /config\.header is missing/ },
         options: { wishes: { config: {} } },
       }),
       'a module that never ends configuring': () => ({
-        ...{ step: 'canary', fault: 'refused', message: /fuel/ },
+        ...{ step: 'trial', fault: 'refused', message: /fuel/ },
         parts: { module: looping() },
       }),
       'a broken lockfile': () => ({

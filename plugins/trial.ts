@@ -7,7 +7,7 @@ import { type PluginKind, tryPlugin } from '../core/wasm/trial/trial.ts';
 import type { Configuration } from './configuration.ts';
 import { StepFailed } from './step.ts';
 
-export interface CanaryOptions {
+export interface TrialOptions {
   readonly name: string;
   readonly digest: string;
   readonly rootId: string;
@@ -15,13 +15,13 @@ export interface CanaryOptions {
   readonly configuration: Configuration | undefined;
 }
 
-/** Throws StepFailed (canary, refused): the reason in one line. A request goes through it, too, but what it makes of it is its own affair. */
-export async function canary({ description, module }: CheckedModule, options: CanaryOptions): Promise<void> {
+/** Throws StepFailed (trial, refused): the reason in one line. A request goes through it, too, but what it makes of it is its own affair. */
+export async function trial({ description, module }: CheckedModule, options: TrialOptions): Promise<void> {
   if (module === null) throw new StepFailed('check', 'refused', description.refusal ?? 'it cannot run');
   const configuration = options.configuration === undefined ? '' : JSON.stringify(options.configuration);
   const { refusal, logs } = await tryPlugin({
     kind: options.kind ?? description.kind ?? 'http',
-    request: { method: 'GET', authority: 'canary', path: '/', scheme: 'http', headers: [], body: Buffer.alloc(0) },
+    request: { method: 'GET', authority: 'trial', path: '/', scheme: 'http', headers: [], body: Buffer.alloc(0) },
     response: { status: 200, headers: [], body: Buffer.alloc(0) },
     properties: new Map(),
     upstreams: new Map(),
@@ -46,5 +46,5 @@ export async function canary({ description, module }: CheckedModule, options: Ca
   if (refusal === null) return;
   // Why is only in what it logged.
   const said = logs.findLast(({ level }) => level === 'error' || level === 'critical' || level === 'warn');
-  throw new StepFailed('canary', 'refused', said === undefined ? refusal : `${refusal} ("${said.message}")`);
+  throw new StepFailed('trial', 'refused', said === undefined ? refusal : `${refusal} ("${said.message}")`);
 }
