@@ -21,6 +21,8 @@ export interface WorkloadEndpoint extends Workload {
   readonly port: number;
   /** The port of the application, which a Service's targetPort is compared with. */
   readonly appPort: number;
+  /** Of one that a WorkloadEntry describes, in place of the two: its ports by the names of the service's. */
+  readonly ports?: Readonly<Record<string, number>>;
   readonly weight: number;
   readonly locality: string;
 }

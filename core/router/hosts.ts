@@ -1,5 +1,5 @@
-// From an authority to a virtual host: exact names by port first, then the longest wildcard, then '*'. Built per
-// snapshot, read per request; a connection remembers its last answer, as clients rarely change their authority.
+// From an authority to a virtual host, of those that have its port: exact names first, then the longest wildcard, then '*'.
+// Built per snapshot, read per request; a connection remembers its last answer, as clients rarely change their authority.
 
 import type { Head } from '../http/head.ts';
 import type { Route, VirtualHost } from './route.ts';
@@ -26,16 +26,27 @@ export class HostTable {
     // 'a.example.' is the same name, said in full.
     const host = given.endsWith('.') ? given.slice(0, -1) : given;
     const wanted = port === 0 ? this.defaultPort : port;
-    const named = port !== 0;
-    const table = this.exact.get(host);
-    if (table !== undefined) return table.pick(wanted, named);
+    const exact = this.exact.get(host);
+    const found = exact?.at(wanted) ?? this.covering(host, wanted);
+    // An authority that names no port reaches a service's only port, whichever that is.
+    return found === null && port === 0 ? (exact === undefined ? this.only(host) : exact.only) : found;
+  }
+
+  /** Of the longest wildcard that has this port. */
+  private covering(host: string, port: number): VirtualHost | null {
     for (const { suffix, ports } of this.wildcards) {
-      if (host.length > suffix.length && host.endsWith(suffix)) {
-        const found = ports.pick(wanted, named);
-        if (found !== null) return found;
-      }
+      if (host.length <= suffix.length || !host.endsWith(suffix)) continue;
+      const found = ports.at(port);
+      if (found !== null) return found;
     }
-    return this.everything?.pick(wanted, named) ?? null;
+    return this.everything?.at(port) ?? null;
+  }
+
+  private only(host: string): VirtualHost | null {
+    for (const { suffix, ports } of this.wildcards) {
+      if (host.length > suffix.length && host.endsWith(suffix) && ports.only !== null) return ports.only;
+    }
+    return this.everything?.only ?? null;
   }
 
   private table(domain: string): PortTable {
@@ -69,12 +80,13 @@ class PortTable {
     if (!this.ports.has(host.port)) this.ports.set(host.port, host);
   }
 
-  /** An authority that names no port reaches a service's only port, whichever that is. */
-  pick(port: number, named: boolean): VirtualHost | null {
-    const found = this.ports.get(port) ?? this.ports.get(0);
-    if (found !== undefined) return found;
-    if (!named && this.ports.size === 1) return this.ports.values().next().value ?? null;
-    return null;
+  at(port: number): VirtualHost | null {
+    return this.ports.get(port) ?? this.ports.get(0) ?? null;
+  }
+
+  /** Null: it has several ports, or none. */
+  get only(): VirtualHost | null {
+    return this.ports.size === 1 ? (this.ports.values().next().value ?? null) : null;
   }
 }
 

@@ -5,10 +5,9 @@ import { isBalancer } from '../cluster/balancers/balancers.ts';
 import { Cluster, type ClusterPolicy, type ClusterSpec, DEFAULT_POLICY, type RetryBudget } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { parseDuration } from '../config/duration.ts';
-import { fqdn } from '../config/hosts.ts';
-import type { ConnectionPoolSettings, DestinationRuleSpec, TrafficPolicy } from '../config/kinds/destination-rule.ts';
-import type { Resource } from '../config/resource.ts';
+import type { ConnectionPoolSettings, TrafficPolicy } from '../config/kinds/destination-rule.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
+import type { HostRules } from './destination-rules.ts';
 import { Members } from './members.ts';
 import { hasLabels, type Service, type ServicePort, servesPort } from './services.ts';
 
@@ -104,32 +103,16 @@ export class ClusterTable {
   }
 }
 
-export type DestinationRules = ReadonlyMap<string, Resource<DestinationRuleSpec>>;
-
-/** By full host name; of several for one host the first by name counts. */
-export function collectDestinationRules(resources: Iterable<Resource>): DestinationRules {
-  const rules = new Map<string, Resource<DestinationRuleSpec>>();
-  const found = [...resources].filter(
-    (resource) => resource.kind === 'DestinationRule',
-  ) as Resource<DestinationRuleSpec>[];
-  found.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
-  for (const rule of found) {
-    const host = fqdn(rule.spec.host, rule.metadata.namespace);
-    if (!rules.has(host)) rules.set(host, rule);
-  }
-  return rules;
-}
-
 export interface ClusterRequest {
   readonly service: Service;
   readonly port: ServicePort;
   readonly subset: string;
-  readonly rule: Resource<DestinationRuleSpec> | undefined;
+  readonly rules: HostRules;
 }
 
 /** The specification of a service's cluster, or null when the subset is not defined. */
-export function clusterSpec({ service, port, subset, rule }: ClusterRequest): ClusterSpec | null {
-  const defined = subset === '' ? undefined : rule?.spec.subsets?.find((candidate) => candidate.name === subset);
+export function clusterSpec({ service, port, subset, rules }: ClusterRequest): ClusterSpec | null {
+  const defined = subset === '' ? undefined : rules.subsets.get(subset);
   if (subset !== '' && defined === undefined) return null;
   const hosts =
     service.fixed.length > 0
@@ -143,8 +126,8 @@ export function clusterSpec({ service, port, subset, rule }: ClusterRequest): Cl
     port: port.number,
     subset,
     labels: defined?.labels ?? {},
-    policy: policyOf(port.number, rule?.spec.trafficPolicy, defined?.trafficPolicy),
-    rule: rule === undefined ? '' : `${rule.metadata.name}.${rule.metadata.namespace}`,
+    policy: policyOf(port.number, rules.trafficPolicy, defined?.trafficPolicy),
+    rule: rules.sources.map(({ metadata }) => `${metadata.name}.${metadata.namespace}`).join(','),
     dns: service.resolution === 'STATIC' ? [] : hosts.map(({ host, weight }) => ({ host, port: target, weight })),
   };
 }

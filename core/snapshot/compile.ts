@@ -2,6 +2,7 @@
 // the same routes, and pieces whose sources did not change are the same objects as before. The control plane runs it
 // dry, to validate.
 
+import type { Policies } from '../builtins/builtin.ts';
 import type { ChainKind } from '../builtins/order.ts';
 import { INBOUND_RETRIES } from '../builtins/retry/policy.ts';
 import { telemetryAt } from '../builtins/telemetry/telemetry.ts';
@@ -9,18 +10,19 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { DEFAULT_POLICY } from '../cluster/cluster.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import type { Problem, Resource } from '../config/resource.ts';
+import { isVisible } from '../config/visibility.ts';
 import { HostTable } from '../router/hosts.ts';
 import { plainRoute } from '../router/plain-route.ts';
 import type { VirtualHost } from '../router/route.ts';
-import type { Node, WorkloadEndpoint } from '../workload.ts';
-import { ClusterTable, clusterSpec, collectDestinationRules, type EndpointSource } from './clusters.ts';
+import type { Node } from '../workload.ts';
+import { ClusterTable, clusterSpec, type EndpointSource } from './clusters.ts';
+import { DestinationRules } from './destination-rules.ts';
 import { FilterUpstreams, type Registry } from './filter-upstreams.ts';
 import type { ChainBuilder, FilterSource } from './filters.ts';
 import { chainsOf, type ListenerFilterScope, networkPlacements, servicePlugins } from './listener-filters.ts';
 import { Memo } from './memo.ts';
 import { policiesIn } from './policies.ts';
-import { fullHost } from './routes.ts';
-import { collectServices, type MeshState, type Service, workloadEntries } from './services.ts';
+import { collectServices, fullHost, type MeshState, type Service, workloadEntries } from './services.ts';
 import type { Snapshot } from './snapshot.ts';
 import { gatewayHosts, type HostCompiler, outboundHosts } from './virtual-hosts.ts';
 
@@ -54,8 +56,9 @@ export class Compiler {
   compile(state: MeshState, revision: number): Compiled {
     const before = this.registry;
     try {
-      const services = collectServices(state, this.memo);
-      const compiled = this.assemble(state, services, revision);
+      const policies = policiesIn(state.resources);
+      const services = collectServices(policies, state, this.node, this.memo);
+      const compiled = this.assemble(policies, services, revision);
       this.memo.commit();
       this.table.commit(new Set(compiled.snapshot.clusters.values()));
       this.clusters = compiled.clusters;
@@ -71,7 +74,10 @@ export class Compiler {
 
   /** Endpoints changed and the services are the same: nothing is compiled. */
   populate(state: MeshState): void {
-    this.table.populate(this.registry.services, membersOf(state, this.node.trustDomain));
+    this.table.populate(this.registry.services, [
+      ...state.endpoints,
+      ...workloadEntries(policiesIn(state.resources)('WorkloadEntry'), this.node.trustDomain),
+    ]);
   }
 
   /** The cluster that a filter means by `name`, see CalledClusters.find; it is in this and in later snapshots. */
@@ -86,22 +92,23 @@ export class Compiler {
   }
 
   private assemble(
-    state: MeshState,
+    policies: Policies,
     services: ReadonlyMap<string, Service>,
     revision: number,
   ): Compiled & { clusters: Map<string, Cluster> } {
     const { memo, table, node } = this;
     const problems: Problem[] = [];
-    const rules = collectDestinationRules(state.resources.values());
-    const policies = policiesIn(state.resources);
-    const virtualServices = policies('VirtualService');
+    const rules = new DestinationRules(policies('DestinationRule'), node, services);
+    const virtualServices = policies('VirtualService').filter(({ metadata, spec }) =>
+      isVisible(spec.exportTo, metadata.namespace, node.namespace),
+    );
     const scope: ListenerFilterScope = { node, memo, source: this.filters, policies };
     const kinds = chainKinds(node);
     const cluster = (host: string, port: number, subset: string): Cluster | null => {
       const service = services.get(host);
       const found = service?.ports.find((candidate) => candidate.number === port);
       if (service === undefined || found === undefined) return null;
-      const spec = clusterSpec({ service, port: found, subset, rule: rules.get(host) });
+      const spec = clusterSpec({ service, port: found, subset, rules: rules.of(service) });
       return spec === null ? null : table.intern(spec);
     };
     this.registry = { services, cluster };
@@ -113,7 +120,11 @@ export class Compiler {
       problems,
       cluster,
       chains: chainsOf(node.role === 'gateway' ? 'gateway' : 'outbound', scope),
-      dependencies: (rule) => destinationHosts(rule, services).flatMap((host) => [services.get(host), rules.get(host)]),
+      dependencies: (rule) =>
+        destinationHosts(rule, services).flatMap((host) => {
+          const service = services.get(host);
+          return service === undefined ? [undefined] : [service, ...rules.of(service).sources];
+        }),
     };
     const outbound = node.role === 'sidecar' ? outboundHosts(compiler) : [];
     const gateways = new Map<number, HostTable>();
@@ -190,10 +201,6 @@ function destinationHosts(rule: Resource<VirtualServiceSpec>, services: Readonly
     }
   }
   return [...hosts];
-}
-
-function membersOf(state: MeshState, trustDomain: string): WorkloadEndpoint[] {
-  return [...state.endpoints, ...workloadEntries(state, trustDomain)];
 }
 
 function clustersOf(hosts: readonly VirtualHost[]): Map<string, Cluster> {

@@ -6,8 +6,7 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { splitAuthority } from '../router/hosts.ts';
 import type { Node } from '../workload.ts';
-import { fullHost } from './routes.ts';
-import type { Service } from './services.ts';
+import { fullHost, type Service } from './services.ts';
 import { reaches } from './virtual-hosts.ts';
 
 /** The services of one compile, and their clusters by full host name, port number and subset ('' = none). */

@@ -4,7 +4,6 @@
 import { retryPolicy } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { parseDuration } from '../config/duration.ts';
-import { hostForms } from '../config/hosts.ts';
 import type {
   Destination,
   Headers,
@@ -22,7 +21,7 @@ import type { FieldChanges, RedirectAction, Rewrite, Route, Target } from '../ro
 import type { Node } from '../workload.ts';
 import { clusterName } from './clusters.ts';
 import type { ChainBuilder } from './filters.ts';
-import { hasLabels, type Service } from './services.ts';
+import { fullHost, hasLabels, type Service } from './services.ts';
 
 /** Where a VirtualService applies: the mesh's outbound ports, or one gateway ('namespace/name'). */
 export interface RouteScope {
@@ -165,12 +164,6 @@ function resolve(
   const named = destination.port?.number;
   const only = ports.length === 1 ? ports[0].number : scope.port;
   return { host, port: named ?? only, subset: destination.subset ?? '' };
-}
-
-/** A host as a rule names it, by the name under which the registry knows it. */
-export function fullHost(host: string, namespace: string, services: ReadonlyMap<string, Service>): string {
-  const forms = hostForms(host, namespace);
-  return forms.find((form) => services.has(form)) ?? forms[0];
 }
 
 function missing(

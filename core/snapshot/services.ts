@@ -1,12 +1,14 @@
 // The registry: which services there are, under which names, on which ports, and which endpoints belong to them.
 // Services come from Service and ServiceEntry resources, and from workloads that registered themselves by a name.
 
-import { fqdn, serviceNames } from '../config/hosts.ts';
+import type { Policies } from '../builtins/builtin.ts';
+import { fqdn, hostForms, serviceNames } from '../config/hosts.ts';
 import type { ServiceSpec } from '../config/kinds/service.ts';
 import type { ServiceEntrySpec } from '../config/kinds/service-entry.ts';
 import type { WorkloadEntrySpec } from '../config/kinds/workload-entry.ts';
 import type { Resource } from '../config/resource.ts';
-import type { WorkloadEndpoint } from '../workload.ts';
+import { isVisible } from '../config/visibility.ts';
+import type { Node, WorkloadEndpoint } from '../workload.ts';
 import type { Memo } from './memo.ts';
 
 export interface ServicePort {
@@ -45,22 +47,25 @@ export interface MeshState {
   readonly endpoints: readonly WorkloadEndpoint[];
 }
 
-/** All services by full host name. Services that did not change are the same objects as last time. */
-export function collectServices(state: MeshState, memo: Memo): Map<string, Service> {
+/**
+ * All services that this proxy sees, by full host name. Of several of one name the proxy's own namespace comes first, then
+ * the first by namespace and name. Services that did not change are the same objects as last time.
+ */
+export function collectServices(policies: Policies, state: MeshState, node: Node, memo: Memo): Map<string, Service> {
   const services = new Map<string, Service>();
-  for (const resource of state.resources.values()) {
-    if (resource.kind === 'Service') {
-      const service = memo.of(`service ${resource.metadata.namespace}/${resource.metadata.name}`, [resource], () =>
-        fromService(resource as Resource<ServiceSpec>),
-      );
-      services.set(service.host, service);
-    } else if (resource.kind === 'ServiceEntry') {
-      const { name, namespace } = resource.metadata;
-      const entries = memo.of(`service-entry ${namespace}/${name}`, [resource], () =>
-        fromServiceEntry(resource as Resource<ServiceEntrySpec>),
-      );
-      for (const service of entries) if (!services.has(service.host)) services.set(service.host, service);
-    }
+  for (const resource of policies('Service')) {
+    const { name, namespace, annotations } = resource.metadata;
+    const exportTo = annotations?.['networking.istio.io/exportTo']?.split(',').map((to) => to.trim());
+    if (!isVisible(exportTo, namespace, node.namespace)) continue;
+    const service = memo.of(`service ${namespace}/${name}`, [resource], () => fromService(resource));
+    services.set(service.host, service);
+  }
+  const own = ({ metadata }: Resource): number => (metadata.namespace === node.namespace ? 0 : 1);
+  for (const resource of policies('ServiceEntry').toSorted((a, b) => own(a) - own(b))) {
+    const { name, namespace } = resource.metadata;
+    if (!isVisible(resource.spec.exportTo, namespace, node.namespace)) continue;
+    const entries = memo.of(`service-entry ${namespace}/${name}`, [resource], () => fromServiceEntry(resource));
+    for (const service of entries) if (!services.has(service.host)) services.set(service.host, service);
   }
   addRegistered(services, state.endpoints, memo);
   return services;
@@ -90,25 +95,27 @@ function fromService(resource: Resource<ServiceSpec>): Service {
 function fromServiceEntry(resource: Resource<ServiceEntrySpec>): Service[] {
   const { spec } = resource;
   const dns = spec.resolution === 'DNS' || spec.resolution === 'DNS_ROUND_ROBIN' || spec.resolution === 'DYNAMIC_DNS';
-  return spec.hosts.map((host) => ({
-    host,
-    names: [host, ...(spec.addresses ?? []).filter((address) => !address.includes('/'))],
-    namespace: resource.metadata.namespace,
-    selector: spec.workloadSelector?.labels ?? null,
-    resolution: spec.resolution === 'STATIC' ? 'STATIC' : dns ? 'DNS' : 'NONE',
-    fixed: (spec.endpoints ?? []).map((endpoint) => ({
-      address: endpoint.address ?? '',
-      ports: endpoint.ports ?? {},
-      labels: endpoint.labels ?? {},
-      weight: endpoint.weight ?? 1,
-    })),
-    ports: (spec.ports ?? []).map((port) => ({
-      number: port.number,
-      name: port.name ?? '',
-      protocol: (port.protocol ?? '').toUpperCase(),
-      targetPort: port.targetPort ?? 0,
-    })),
-  }));
+  return spec.hosts
+    .map((given) => given.toLowerCase())
+    .map((host) => ({
+      host,
+      names: [host, ...(spec.addresses ?? []).filter((address) => !address.includes('/'))],
+      namespace: resource.metadata.namespace,
+      selector: spec.workloadSelector?.labels ?? null,
+      resolution: spec.resolution === 'STATIC' ? 'STATIC' : dns ? 'DNS' : 'NONE',
+      fixed: (spec.endpoints ?? []).map((endpoint) => ({
+        address: endpoint.address ?? '',
+        ports: endpoint.ports ?? {},
+        labels: endpoint.labels ?? {},
+        weight: endpoint.weight ?? 1,
+      })),
+      ports: (spec.ports ?? []).map((port) => ({
+        number: port.number,
+        name: port.name ?? '',
+        protocol: (port.protocol ?? '').toUpperCase(),
+        targetPort: port.targetPort ?? 0,
+      })),
+    }));
 }
 
 /** A workload that registered under a name nobody described makes a service of that name, on its application's port. */
@@ -141,32 +148,26 @@ function addRegistered(services: Map<string, Service>, endpoints: readonly Workl
 }
 
 /** WorkloadEntry resources as endpoints. */
-export function workloadEntries(state: MeshState, trustDomain: string): WorkloadEndpoint[] {
-  const found: WorkloadEndpoint[] = [];
-  for (const resource of state.resources.values()) {
-    if (resource.kind !== 'WorkloadEntry') continue;
-    const { metadata } = resource;
-    const spec = resource.spec as WorkloadEntrySpec;
-    const ports = Object.values(spec.ports ?? {});
-    for (const port of ports.length === 0 ? [0] : ports) {
-      found.push({
-        id: `${metadata.namespace}/${metadata.name}`,
-        name: metadata.name,
-        workload: metadata.name,
-        namespace: metadata.namespace,
-        serviceAccount: spec.serviceAccount ?? 'default',
-        trustDomain,
-        labels: { ...metadata.labels, ...spec.labels },
-        services: [],
-        address: spec.address ?? '',
-        port,
-        appPort: port,
-        weight: spec.weight ?? 1,
-        locality: '',
-      });
-    }
-  }
-  return found;
+export function workloadEntries(
+  entries: readonly Resource<WorkloadEntrySpec>[],
+  trustDomain: string,
+): WorkloadEndpoint[] {
+  return entries.map(({ metadata, spec }) => ({
+    id: `${metadata.namespace}/${metadata.name}`,
+    name: metadata.name,
+    workload: metadata.name,
+    namespace: metadata.namespace,
+    serviceAccount: spec.serviceAccount ?? 'default',
+    trustDomain,
+    labels: { ...metadata.labels, ...spec.labels },
+    services: [],
+    address: spec.address ?? '',
+    port: 0,
+    appPort: 0,
+    ports: spec.ports ?? {},
+    weight: spec.weight ?? 1,
+    locality: '',
+  }));
 }
 
 /** The address and port of this workload for one port of the service, or null when it does not serve it. */
@@ -178,10 +179,17 @@ export function servesPort(service: Service, port: ServicePort, endpoint: Worklo
     hasLabels(endpoint.labels, service.selector);
   if (!byName && !bySelector) return null;
   const wanted = port.targetPort || port.number;
-  if (endpoint.appPort === wanted || endpoint.appPort === 0) return endpoint.port || wanted;
+  if (endpoint.ports !== undefined) return endpoint.ports[port.name] ?? wanted;
+  if (endpoint.appPort === wanted) return endpoint.port || wanted;
   // On one machine several instances cannot all listen on the port that the Service names: whoever registers by the
   // service's name serves its only port, whichever his own is.
   return byName && service.ports.length === 1 ? endpoint.port : null;
+}
+
+/** A host as a rule names it, by the name under which the registry knows it. */
+export function fullHost(host: string, namespace: string, services: ReadonlyMap<string, Service>): string {
+  const forms = hostForms(host, namespace);
+  return forms.find((form) => services.has(form)) ?? forms[0];
 }
 
 export function hasLabels(labels: Readonly<Record<string, string>>, wanted: Readonly<Record<string, string>>): boolean {

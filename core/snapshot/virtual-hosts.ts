@@ -4,7 +4,7 @@
 import { DEFAULT_RETRIES } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { hostCovers } from '../config/hosts.ts';
-import type { GatewaySpec } from '../config/kinds/gateway.ts';
+import { boundHost, type GatewaySpec } from '../config/kinds/gateway.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import type { Problem, Resource } from '../config/resource.ts';
 import { hostPort } from '../host-port.ts';
@@ -13,9 +13,10 @@ import type { Route, VirtualHost } from '../router/route.ts';
 import type { Node } from '../workload.ts';
 import { clusterName } from './clusters.ts';
 import type { ChainBuilder } from './filters.ts';
+import { HostIndex } from './host-index.ts';
 import type { Memo } from './memo.ts';
-import { type CompiledRoutes, compileRoutes, fullHost, gatewayName, type RouteScope } from './routes.ts';
-import { hasLabels, type Service } from './services.ts';
+import { type CompiledRoutes, compileRoutes, gatewayName, type RouteScope } from './routes.ts';
+import { fullHost, hasLabels, type Service } from './services.ts';
 
 export interface HostCompiler {
   readonly node: Node;
@@ -35,8 +36,7 @@ export function outboundHosts(compiler: HostCompiler): VirtualHost[] {
   const rules = rulesByHost(virtualServices, services);
   const hosts: VirtualHost[] = [];
   for (const service of services.values()) {
-    const own = rules.get(service.host) ?? [];
-    rules.delete(service.host);
+    const own = rules.find(service.host);
     for (const port of service.ports) {
       const name = hostPort(service.host, port.number);
       const compiled = own.map((rule) => routesOf(compiler, rule, 'mesh', port.number));
@@ -58,6 +58,7 @@ export function outboundHosts(compiler: HostCompiler): VirtualHost[] {
     }
   }
   for (const [host, own] of rules) {
+    if (services.has(host)) continue;
     const compiled = own.map((rule) => routesOf(compiler, rule, 'mesh', 80));
     hosts.push(
       memo.of(`outbound ${host}`, [compiler.chains, ...compiled], () => ({
@@ -101,7 +102,7 @@ export function gatewayHosts(
       for (const rule of compiler.virtualServices) {
         const { namespace } = rule.metadata;
         if (!(rule.spec.gateways ?? []).some((reference) => gatewayName(reference, namespace) === name)) continue;
-        const shared = sharedDomains(server.hosts, rule.spec.hosts ?? [], namespace);
+        const shared = sharedDomains(server.hosts, gateway.metadata.namespace, rule.spec.hosts ?? [], namespace);
         // Compiled only where they are reached: clusters that no host leads to are forgotten.
         if (shared.size === 0) continue;
         const { routes } = routesOf(compiler, rule, name, number);
@@ -135,14 +136,17 @@ export function speaksHttp(protocol: string | undefined): boolean {
 }
 
 /** Hosts that both a server and a rule name; the narrower of the two where one is a wildcard. */
-function sharedDomains(servers: readonly string[], rules: readonly string[], namespace: string): Set<string> {
+function sharedDomains(
+  servers: readonly string[],
+  owner: string,
+  rules: readonly string[],
+  namespace: string,
+): Set<string> {
   const shared = new Set<string>();
   for (const server of servers) {
-    const slash = server.indexOf('/');
-    const scope = slash < 0 ? '*' : server.slice(0, slash);
-    if (scope !== '*' && scope !== '.' && scope !== namespace) continue;
-    const host = server.slice(slash + 1);
-    for (const rule of rules) {
+    const host = boundHost(server, owner, namespace);
+    if (host === null) continue;
+    for (const rule of rules.map((name) => name.toLowerCase())) {
       if (hostCovers(host, rule)) shared.add(rule);
       else if (hostCovers(rule, host)) shared.add(host);
     }
@@ -184,15 +188,12 @@ function routesOf(
 function rulesByHost(
   virtualServices: readonly Resource<VirtualServiceSpec>[],
   services: ReadonlyMap<string, Service>,
-): Map<string, Resource<VirtualServiceSpec>[]> {
-  const rules = new Map<string, Resource<VirtualServiceSpec>[]>();
+): HostIndex<Resource<VirtualServiceSpec>> {
+  const rules = new HostIndex<Resource<VirtualServiceSpec>>();
   for (const rule of virtualServices) {
     const gateways = rule.spec.gateways ?? [];
     if (gateways.length > 0 && !gateways.includes('mesh')) continue;
-    for (const name of rule.spec.hosts ?? []) {
-      const host = name.startsWith('*') ? name : fullHost(name, rule.metadata.namespace, services);
-      rules.set(host, [...(rules.get(host) ?? []), rule]);
-    }
+    for (const name of rule.spec.hosts ?? []) rules.add(fullHost(name, rule.metadata.namespace, services), rule);
   }
   return rules;
 }

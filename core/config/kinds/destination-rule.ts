@@ -15,7 +15,8 @@ import {
   uint64,
   wildcardHost,
 } from '../formats.ts';
-import { defineKind } from '../kind.ts';
+import { defineKind, type Inventory, type Warn } from '../kind.ts';
+import type { Resource } from '../resource.ts';
 import {
   array,
   boolean,
@@ -30,7 +31,7 @@ import {
   type Static,
 } from '../schema.ts';
 import { exportTo, NETWORKING, PortSelector } from '../schemas/networking.ts';
-import { WorkloadSelector } from '../schemas/selectors.ts';
+import { MatchLabels } from '../schemas/selectors.ts';
 
 const CONSISTENT_HASH = ['httpHeaderName', 'httpCookie', 'useSourceIp', 'httpQueryParameterName'];
 
@@ -237,8 +238,9 @@ export const DestinationRuleSpec = object(
     host: wildcardHost,
     trafficPolicy: optional(TrafficPolicy),
     subsets: optional(array(Subset)),
-    exportTo: notEnforced(exportTo),
-    workloadSelector: notEnforced(optional(WorkloadSelector)),
+    exportTo,
+    /** The callers whom it is for, in its own namespace. */
+    workloadSelector: optional(MatchLabels),
   },
   {
     check(spec, report) {
@@ -268,4 +270,32 @@ export const destinationRule = defineKind({
     if (inventory.covers(inventory.resolve(host, metadata.namespace))) return;
     warn('IST0174', ['spec', 'host'], `the host "${host}" of the DestinationRule matches no service of the mesh`);
   },
+  conflicts,
 });
+
+/** Rules for one host are one rule: what an earlier one says already does not count in a later one. */
+function conflicts(
+  rules: readonly Resource<DestinationRuleSpec>[],
+  inventory: Inventory,
+  warn: (resource: Resource, ...warning: Parameters<Warn>) => void,
+): void {
+  const hosts = new Map<string, Resource<DestinationRuleSpec>[]>();
+  for (const rule of rules.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
+    const { namespace } = rule.metadata;
+    const selector = Object.entries(rule.spec.workloadSelector?.matchLabels ?? {}).sort();
+    const key = JSON.stringify([namespace, inventory.resolve(rule.spec.host, namespace), selector]);
+    const earlier = hosts.get(key) ?? [];
+    hosts.set(key, [...earlier, rule]);
+    const shaping = rule.spec.trafficPolicy && earlier.find(({ spec }) => spec.trafficPolicy !== undefined);
+    if (shaping !== undefined) {
+      const message = `the trafficPolicy has no effect: that of the DestinationRule ${namespace}/${shaping.metadata.name} for the same host counts`;
+      warn(rule, 'duplicate', ['spec', 'trafficPolicy'], message);
+    }
+    rule.spec.subsets?.forEach(({ name }, i) => {
+      const first = earlier.find(({ spec }) => spec.subsets?.some((subset) => subset.name === name));
+      if (first === undefined) return;
+      const message = `the subset ${quote(name)} has no effect: that of the DestinationRule ${namespace}/${first.metadata.name} for the same host counts`;
+      warn(rule, 'duplicate', ['spec', 'subsets', i], message);
+    });
+  }
+}

@@ -72,6 +72,17 @@ const gatewayHost = string({
   },
 });
 
+/**
+ * The host of a server as it is for VirtualServices of a namespace, in lower case; or null: they may not bind to it. '.'
+ * before the '/' is the Gateway's own namespace.
+ */
+export function boundHost(server: string, owner: string, namespace: string): string | null {
+  const slash = server.indexOf('/');
+  const scope = slash < 0 ? '*' : server.slice(0, slash);
+  if (scope !== '*' && (scope === '.' ? owner : scope) !== namespace) return null;
+  return server.slice(slash + 1).toLowerCase();
+}
+
 const ServerPort = object({
   ...portFields,
   name: informative(optional(text)),

@@ -23,7 +23,7 @@ export const ServiceEntrySpec = object(
     ),
     endpoints: optional(array(ServiceEntryEndpoint)),
     workloadSelector: optional(WorkloadSelector),
-    exportTo: notEnforced(exportTo),
+    exportTo,
     subjectAltNames: notEnforced(optional(texts)),
   },
   {

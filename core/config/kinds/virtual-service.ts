@@ -14,7 +14,7 @@ import {
   HTTPRoute,
 } from '../schemas/virtual-service-http.ts';
 import type { Path } from '../walk.ts';
-import { type GatewaySpec, gateway } from './gateway.ts';
+import { boundHost, type GatewaySpec, gateway } from './gateway.ts';
 
 export type {
   CorsPolicy,
@@ -86,7 +86,7 @@ export const VirtualServiceSpec = object(
     http: optional(array(HTTPRoute)),
     tls: notEnforced(optional(array(TLSRoute)), 'TLS routes'),
     tcp: notEnforced(optional(array(TCPRoute)), 'TCP routes'),
-    exportTo: notEnforced(exportTo),
+    exportTo,
   },
   {
     check(spec, report) {
@@ -239,10 +239,14 @@ function outsideGateways({ metadata, spec }: Resource<VirtualServiceSpec>, inven
   for (const reference of spec.gateways ?? []) {
     const found = gatewayOf(reference, metadata.namespace, inventory);
     if (found === null) continue;
-    const served = found.spec.servers.flatMap(({ hosts }) => hosts).map((host) => host.slice(host.indexOf('/') + 1));
+    const { namespace: owner, name } = found.metadata;
+    const { namespace } = metadata;
+    const all = found.spec.servers.flatMap(({ hosts }) => hosts);
+    const served = all.flatMap((host) => boundHost(host, owner, namespace) ?? []);
     spec.hosts.forEach((host, i) => {
       if (served.some((pattern) => hostsOverlap(pattern, host))) return;
-      const message = `the host "${host}" is not among the hosts of the Gateway ${found.metadata.namespace}/${found.metadata.name}`;
+      const whose = served.length < all.length ? ` that the namespace "${namespace}" may bind to` : '';
+      const message = `the host "${host}" is not among the hosts of the Gateway ${owner}/${name}${whose}`;
       warn('IST0132', ['spec', 'hosts', i], message);
     });
   }

@@ -133,7 +133,7 @@ const SERVICES = BALANCERS.flatMap((balancer, i) => [
   resource('DestinationRule', `reviews${i}`, {
     host: `reviews${i}`,
     exportTo: ['*'],
-    workloadSelector: { labels: { app: 'a' } },
+    workloadSelector: { matchLabels: { app: 'a' } },
     trafficPolicy: trafficPolicy(balancer, BALANCERS[(i + 1) % 3]),
     subsets: [{ name: 'v1', labels: { version: 'v1' }, trafficPolicy: trafficPolicy(balancer, balancer) }],
   }),

@@ -55,7 +55,7 @@ kind: DestinationRule
 metadata: {name: everything}
 spec:
   host: reviews
-  workloadSelector: {labels: {app: web}}
+  workloadSelector: {matchLabels: {app: web}}
   trafficPolicy:
     loadBalancer:
       consistentHash: {httpCookie: {name: user, ttl: 0s}, maglev: {tableSize: 65537}}

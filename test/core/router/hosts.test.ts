@@ -53,3 +53,15 @@ test('authorities are split at the port, and IPv6 keeps its brackets', () => {
   assert.deepEqual(splitAuthority('[::1]:80'), { host: '[::1]', port: 80 });
   assert.deepEqual(splitAuthority('[::1]'), { host: '[::1]', port: 0 });
 });
+
+test('a host that is known on another port falls under a wildcard that is known on this one', () => {
+  const exact = host('exact', ['a.shop.test'], 8080);
+  const wildcard = host('wildcard', ['*.shop.test'], 80);
+  const farther = host('farther', ['*.test'], 81);
+  const known = new HostTable([exact, wildcard, farther], 80);
+  assert.equal(known.find('a.shop.test:8080'), exact);
+  assert.equal(known.find('a.shop.test:80'), wildcard);
+  assert.equal(known.find('a.shop.test'), wildcard);
+  assert.equal(known.find('a.shop.test:81'), farther);
+  assert.equal(known.find('a.shop.test:82'), null);
+});

@@ -1,0 +1,98 @@
+// For tests of the compile: a compiler without sockets and filters, proxies to compile for, and workloads.
+
+import assert from 'node:assert/strict';
+import { Endpoint } from '../../../core/cluster/endpoint.ts';
+import { decodeYaml } from '../../../core/config/decode.ts';
+import { type Resource, resourceKey } from '../../../core/config/resource.ts';
+import type { FilterFactory } from '../../../core/exchange/filter.ts';
+import { hostPort } from '../../../core/host-port.ts';
+import type { VirtualHost } from '../../../core/router/route.ts';
+import { Compiler } from '../../../core/snapshot/compile.ts';
+import { Timers } from '../../../core/timers.ts';
+import type { Node, WorkloadEndpoint } from '../../../core/workload.ts';
+
+export function resources(...texts: string[]): Map<string, Resource> {
+  const found = new Map<string, Resource>();
+  for (const text of texts) {
+    const { resources: decoded, problems } = decodeYaml(text);
+    assert.deepEqual(
+      problems.filter(({ severity }) => severity === 'error'),
+      [],
+    );
+    for (const resource of decoded) found.set(resourceKey(resource), resource);
+  }
+  return found;
+}
+
+export function node(role: Node['role'], labels: Record<string, string> = {}, namespace = 'default'): Node {
+  return {
+    id: 'n',
+    name: 'n',
+    workload: 'n',
+    namespace,
+    serviceAccount: 'default',
+    trustDomain: 'cluster.local',
+    labels,
+    role,
+    address: '127.0.9.9',
+    app: role === 'sidecar' ? { address: '127.0.0.1', port: 8000 } : null,
+    services: [],
+  };
+}
+
+function unopened(name: string): FilterFactory {
+  const wants = { request: { head: false, body: false }, response: { head: false, body: false } };
+  return { name, wants, open: () => assert.fail('a compile opens no filter') };
+}
+
+export function compilerFor(of: Node): Compiler {
+  const timers = new Timers(1000);
+  timers.stop();
+  const known = new Map<string, Endpoint>();
+  return new Compiler(
+    of,
+    {
+      endpoint(address, port, workload) {
+        const key = hostPort(address, port);
+        const endpoint =
+          known.get(key) ?? new Endpoint({ timers, expectedStreams: () => 1, dial: () => () => {} }, address, port);
+        endpoint.workload = workload;
+        known.set(key, endpoint);
+        return endpoint;
+      },
+      random: Math.random,
+      resolver: () => (done) => done(),
+    },
+    {
+      builtin: unopened,
+      plugin: ({ name }) => unopened(name),
+      network: ({ name }) => ({ name, failsOpen: false, connect: () => null }),
+      service: ({ name }) => ({ name }),
+      typeOf: () => 'http',
+    },
+  );
+}
+
+export function workload(name: string, version: string, address: string): WorkloadEndpoint {
+  return {
+    id: `${name}-${version}`,
+    name: `${name}-${version}-1`,
+    workload: `${name}-${version}`,
+    namespace: 'default',
+    serviceAccount: `bookinfo-${name}`,
+    trustDomain: 'cluster.local',
+    labels: { app: name, version },
+    services: [name],
+    address,
+    port: 15006,
+    appPort: 9080,
+    weight: 1,
+    locality: '',
+  };
+}
+
+export function clusterNames(host: VirtualHost): string[] {
+  return host.routes.flatMap(({ action }) =>
+    action.type === 'forward' ? action.targets.map((t) => t.clusterName) : [],
+  );
+}

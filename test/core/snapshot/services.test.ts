@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Snapshot } from '../../../core/snapshot/snapshot.ts';
+import type { Node } from '../../../core/workload.ts';
+import { compilerFor, node, resources } from './rig.ts';
+
+function snapshotOf(of: Node, ...texts: string[]): Snapshot {
+  return compilerFor(of).compile({ resources: resources(...texts), endpoints: [] }, 1).snapshot;
+}
+
+function entry(where: string, host: string, more: string): string {
+  const [namespace, name] = where.split('/');
+  return `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: ${name}, namespace: ${namespace}}
+spec: {hosts: ['${host}'], resolution: STATIC, ${more}}
+`;
+}
+
+const rule = (hosts: string, status: number, name = 'r', more = ''): string => `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: ${name}}
+spec: {hosts: [${hosts}], ${more}http: [{directResponse: {status: ${status}}}]}
+`;
+
+function statusAt(snapshot: Snapshot, authority: string): number | null {
+  const action = snapshot.outbound.find(authority)?.routes[0].action;
+  return action?.type === 'direct' ? action.status : null;
+}
+
+const FIXED = "ports: [{number: 80, name: http, protocol: HTTP}], endpoints: [{address: '192.0.2.1'}]";
+
+test('ports of a WorkloadEntry are those of the names that the service has for them', () => {
+  const service = entry(
+    'default/a',
+    'a.example',
+    'workloadSelector: {labels: {app: a}}, ports: [{number: 80, name: http, protocol: HTTP}, {number: 81, name: other, protocol: HTTP, targetPort: 8081}]',
+  );
+  const described = `
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: a}
+spec: {address: '192.0.2.1', labels: {app: a}, ports: {http: 3001, unknown: 9}}
+`;
+  const { clusters } = snapshotOf(node('sidecar'), service, described);
+  const keys = [80, 81].map((port) => clusters.get(`outbound|${port}||a.example`)!.endpoints.map(({ key }) => key));
+  assert.deepEqual(keys, [['192.0.2.1:3001'], ['192.0.2.1:8081']]);
+});
+
+test('a rule for a wildcard applies to every service that it covers, unless a more specific one does', () => {
+  const services = ['a.eu.example', 'b.eu.example', 'c.example', 'd.test'].map((host) =>
+    entry(`default/${host.replaceAll('.', '-')}`, host, FIXED),
+  );
+  const snapshot = snapshotOf(
+    node('sidecar'),
+    ...services,
+    rule("'*.example'", 201, 'wide'),
+    rule("'*.eu.example'", 202, 'narrow'),
+    rule('b.eu.example', 203, 'exact'),
+  );
+  assert.deepEqual(
+    ['a.eu.example', 'b.eu.example', 'c.example', 'd.test', 'unknown.eu.example'].map((host) =>
+      statusAt(snapshot, host),
+    ),
+    [202, 203, 201, null, 202],
+  );
+});
+
+test('a rule for a wildcard applies to services of the cluster under every name of theirs', () => {
+  const service = 'apiVersion: v1\nkind: Service\nmetadata: {name: c}\nspec: {ports: [{name: http, port: 80}]}\n';
+  const snapshot = snapshotOf(node('sidecar'), service, rule("'*.default.svc.cluster.local'", 201));
+  for (const name of ['c', 'c.default', 'c.default.svc.cluster.local'])
+    assert.equal(statusAt(snapshot, name), 201, name);
+});
+
+test('services and rules are there for the namespaces that they are exported to', () => {
+  const entries = [
+    entry('shop/own', 'own.example', `exportTo: ['.'], ${FIXED}`),
+    entry('shop/all', 'all.example', FIXED),
+  ];
+  const names = (namespace: string): string[] =>
+    snapshotOf(node('sidecar', {}, namespace), ...entries).outbound.virtualHosts.map(({ service }) => service);
+  assert.deepEqual(names('default'), ['all.example']);
+  assert.deepEqual(names('shop'), ['all.example', 'own.example']);
+  const hidden = rule('all.example', 201, 'r', "exportTo: ['.'], ");
+  assert.equal(statusAt(snapshotOf(node('sidecar'), ...entries, hidden), 'all.example'), 201);
+  assert.equal(statusAt(snapshotOf(node('sidecar', {}, 'shop'), ...entries, hidden), 'all.example'), null);
+});
+
+test('of two services of one host the one in the namespace of the proxy counts, in whichever order they came', () => {
+  const at = (address: string): string => FIXED.replace('192.0.2.1', address);
+  const texts = [entry('aaa/x', 'x.example', at('192.0.2.1')), entry('shop/x', 'x.example', at('192.0.2.2'))];
+  for (const order of [texts, texts.toReversed()]) {
+    const addressFor = (namespace: string): string | undefined =>
+      snapshotOf(node('sidecar', {}, namespace), ...order).clusters.get('outbound|80||x.example')?.endpoints[0].address;
+    assert.equal(addressFor('shop'), '192.0.2.2');
+    assert.equal(addressFor('default'), '192.0.2.1');
+  }
+});
+
+test('names of hosts have no case, in whichever kind they are written', () => {
+  const snapshot = snapshotOf(
+    node('sidecar'),
+    entry('default/a', 'A.Example', FIXED),
+    entry('default/w', '*.Wild.Example', `${FIXED}`),
+    rule('a.eXample', 201, 'a'),
+    rule("'*.wILD.Example'", 202, 'w'),
+    `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: to}
+spec: {hosts: [To.Test], http: [{route: [{destination: {host: a.EXAMPLE}}]}]}`,
+  );
+  assert.deepEqual(
+    ['a.example', 'x.wild.example', 'A.EXAMPLE'].map((host) => statusAt(snapshot, host)),
+    [201, 202, 201],
+  );
+  const to = snapshot.outbound.find('to.test')!.routes[0].action;
+  assert.equal(to.type === 'forward' && to.targets[0].cluster?.name, 'outbound|80||a.example');
+});
+
+test('a gateway serves the hosts of its servers to rules of the namespaces that they name', () => {
+  const gateway = (hosts: string): string => `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: istio-system}
+spec: {servers: [{port: {number: 8080, protocol: HTTP}, hosts: ['${hosts}']}]}
+`;
+  const bound = rule('T.Example', 201, 'r', 'gateways: [istio-system/edge], ');
+  const found = (hosts: string): boolean =>
+    snapshotOf(node('gateway', {}, 'istio-system'), gateway(hosts), bound)
+      .gateways.get(8080)
+      ?.find('t.example') != null;
+  const all = ['./t.example', './*', 'default/t.example', 'default/*', '*/T.EXAMPLE', 't.example', 'shop/t.example'];
+  assert.deepEqual(all.map(found), [false, false, true, true, true, true, false]);
+});
