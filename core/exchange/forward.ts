@@ -3,6 +3,7 @@
 
 import { takeOverrides } from '../builtins/retry/overrides.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import { httpDate } from '../http/date.ts';
 import { FieldName, type Head } from '../http/head.ts';
 import { redirectReply } from '../router/redirect.ts';
 import type {
@@ -18,6 +19,7 @@ import { ATTEMPT_COUNT, Attempt } from './attempt.ts';
 import type { Exchange } from './exchange.ts';
 import type { LocalReply } from './filter.ts';
 
+const DATE = new FieldName('date');
 const SERVICE_TIME = new FieldName('x-envoy-upstream-service-time');
 const ORIGINAL_PATH = new FieldName('x-envoy-original-path');
 
@@ -88,6 +90,8 @@ function rewrite(exchange: Exchange, { authority, path }: Rewrite): boolean {
 
 /** What the target and the route do to an upstream's answer before the filters see it, and how long it took. */
 export function changeResponse(exchange: Exchange, head: Head): void {
+  // RFC 9110 6.6.1: who passes it on says when it came.
+  if (!head.has(DATE)) head.add('date', httpDate(exchange.startTime + exchange.responseStartMs));
   changeLocalResponse(exchange, head);
   head.put(SERVICE_TIME, String(exchange.upstreamServiceMs));
 }

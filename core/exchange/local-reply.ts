@@ -2,6 +2,7 @@
 // become heads and bodies here, in one form.
 
 import { FAILURES, type Failure, type FailureCode } from '../errors.ts';
+import { httpDate } from '../http/date.ts';
 import { FieldName, Head } from '../http/head.ts';
 import type { LocalReply } from './filter.ts';
 
@@ -45,6 +46,8 @@ function responseTo(request: Head, reply: LocalReply): LocalResponse {
 }
 
 const CONTENT_TYPE = new FieldName('content-type');
+const DATE = new FieldName('date');
+const SERVER = new FieldName('server');
 
 function isGrpc(request: Head): boolean {
   const type = request.get(CONTENT_TYPE);
@@ -73,23 +76,9 @@ function compose(
   const bytes =
     typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   const head = Head.response(status, fields);
-  if (bytes.length > 0 && !fields.some(([name]) => name.toLowerCase() === 'content-type')) {
-    head.add('content-type', 'text/plain');
-  }
-  head.add('date', httpDate());
-  head.add('server', 'weft');
+  if (bytes.length > 0 && !head.has(CONTENT_TYPE)) head.add('content-type', 'text/plain');
+  if (!head.has(DATE)) head.add('date', httpDate(Date.now()));
+  if (!head.has(SERVER)) head.add('server', 'weft');
   head.contentLength = bytes.length;
   return { head, body: bytes, details };
-}
-
-let dateSecond = 0;
-let dateText = '';
-
-function httpDate(): string {
-  const second = Math.floor(Date.now() / 1000);
-  if (second !== dateSecond) {
-    dateSecond = second;
-    dateText = new Date(second * 1000).toUTCString();
-  }
-  return dateText;
 }

@@ -1,8 +1,9 @@
-// The chunked transfer coding (RFC 9112 7.1), decoded strictly and piece by piece. Sizes are plain hex, extensions are
-// dropped, every line ends in CRLF and has a limit. Data is handed on as views; only trailers are collected.
+// The chunked transfer coding (RFC 9112 7.1), decoded strictly and piece by piece. Sizes are plain hex, blanks may follow
+// them, extensions are dropped, every line ends in CRLF. Data is handed on as views; only trailers are collected.
 
 import type { Head } from '../http/head.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
+import { VALUE_BYTE } from './fields.ts';
 import { readTrailers } from './trailers.ts';
 
 export interface ChunkedSink {
@@ -15,22 +16,25 @@ export interface ChunkedSink {
 
 const SIZE = 0;
 const SIZE_END = 1;
-const EXTENSION = 2;
-const DATA = 3;
-const DATA_CR = 4;
-const DATA_LF = 5;
-const TRAILER = 6;
-const DONE = 7;
-const VIOLATED = 8;
+const AFTER_SIZE = 2;
+const EXTENSION = 3;
+const DATA = 4;
+const DATA_CR = 5;
+const DATA_LF = 6;
+const TRAILER = 7;
+const DONE = 8;
+const VIOLATED = 9;
 
-/** Digits of a chunk size; 13 hex digits stay below 2^53. */
+/** Digits of a chunk size, not counting zeros before it; 13 hex digits stay below 2^53. */
 const MAX_SIZE_DIGITS = 13;
+/** Blanks and extensions of one chunk. */
 const MAX_EXTENSION = 1024;
 const EMPTY = Buffer.alloc(0);
 
 export class ChunkedDecoder {
   private state = SIZE;
   private remaining = 0;
+  private sized = false;
   private digits = 0;
   private extension = 0;
   /** Bytes after the last chunk's line, up to the empty line. */
@@ -40,10 +44,7 @@ export class ChunkedDecoder {
 
   /** Prepares for a new body. */
   start(maxTrailerBytes: number, maxTrailers: number): void {
-    this.state = SIZE;
-    this.digits = 0;
-    this.remaining = 0;
-    this.extension = 0;
+    this.awaitSize();
     this.trailer = EMPTY;
     this.maxTrailerBytes = maxTrailerBytes;
     this.maxTrailers = maxTrailers;
@@ -68,6 +69,9 @@ export class ChunkedDecoder {
         case SIZE_END:
           this.state = bytes[at++] === 10 ? this.afterSizeLine() : VIOLATED;
           break;
+        case AFTER_SIZE:
+          this.readAfterSize(bytes[at++]);
+          break;
         case EXTENSION:
           at = this.skipExtension(bytes, at);
           break;
@@ -84,8 +88,8 @@ export class ChunkedDecoder {
           this.state = bytes[at++] === 13 ? DATA_LF : VIOLATED;
           break;
         case DATA_LF:
-          this.state = bytes[at++] === 10 ? SIZE : VIOLATED;
-          this.digits = 0;
+          this.awaitSize();
+          if (bytes[at++] !== 10) this.state = VIOLATED;
           break;
         case TRAILER:
           at = this.readTrailer(bytes, at, sink);
@@ -97,26 +101,37 @@ export class ChunkedDecoder {
     return at;
   }
 
+  private awaitSize(): void {
+    this.state = SIZE;
+    this.sized = false;
+    this.remaining = 0;
+    this.digits = 0;
+    this.extension = 0;
+  }
+
   private readSize(bytes: Buffer, at: number): number {
     for (; at < bytes.length; at++) {
       const c = bytes[at];
       const digit = c >= 48 && c <= 57 ? c - 48 : (c | 32) >= 97 && (c | 32) <= 102 ? (c | 32) - 87 : -1;
-      if (digit >= 0) {
-        if (++this.digits > MAX_SIZE_DIGITS) {
-          this.state = VIOLATED;
-          return at;
-        }
-        this.remaining = this.remaining * 16 + digit;
-      } else {
-        if (this.digits === 0) this.state = VIOLATED;
-        else if (c === 13) this.state = SIZE_END;
-        else if (c === 59) this.state = EXTENSION;
-        else this.state = VIOLATED;
-        this.extension = 0;
-        return at + 1;
+      if (digit < 0) {
+        this.state = this.sized ? AFTER_SIZE : VIOLATED;
+        return at;
+      }
+      this.sized = true;
+      this.remaining = this.remaining * 16 + digit;
+      if (this.remaining !== 0 && ++this.digits > MAX_SIZE_DIGITS) {
+        this.state = VIOLATED;
+        return at;
       }
     }
     return at;
+  }
+
+  /** The line's end or an extension, perhaps behind blanks: many servers pad a size with them. */
+  private readAfterSize(c: number): void {
+    if (c === 13) this.state = SIZE_END;
+    else if (c === 59) this.state = EXTENSION;
+    else if ((c !== 32 && c !== 9) || ++this.extension > MAX_EXTENSION) this.state = VIOLATED;
   }
 
   /** Extensions concern one hop. Their bytes are held to what a field value may have, so that no line hides in them. */
@@ -127,7 +142,7 @@ export class ChunkedDecoder {
         this.state = SIZE_END;
         return at + 1;
       }
-      if ((c < 32 && c !== 9) || c === 127 || ++this.extension > MAX_EXTENSION) {
+      if (VALUE_BYTE[c] === 0 || ++this.extension > MAX_EXTENSION) {
         this.state = VIOLATED;
         return at;
       }

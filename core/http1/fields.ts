@@ -90,14 +90,24 @@ const UPGRADE_OPTION = codesOf('upgrade');
 /** Names a Connection header may list beside the options; each costs a pass over the fields. */
 const MAX_NOMINATED = 16;
 
-// What identity, routing and tracing rest on. To nominate one of these is an attack on the next hop (the field would be
-// lost on the way), so the message is refused rather than obeyed.
+// What identity, routing and tracing rest on.
 const PROTECTED = new Set(
-  'host authorization cookie set-cookie forwarded x-request-id traceparent tracestate b3 x-forwarded-for x-forwarded-host x-forwarded-proto x-forwarded-port x-forwarded-client-cert x-real-ip content-type'.split(
-    ' ',
-  ),
+  [
+    'host authorization cookie set-cookie content-type',
+    'forwarded x-real-ip x-client-ip x-cluster-client-ip true-client-ip cf-connecting-ip client-cert client-cert-chain',
+    'x-request-id traceparent tracestate baggage b3 uber-trace-id x-amzn-trace-id x-cloud-trace-context grpc-trace-bin',
+    'x-ot-span-context x-original-url x-rewrite-url x-http-method-override',
+  ].flatMap((names) => names.split(' ')),
 );
-const PROTECTED_PREFIX = /^(x-forwarded-|x-envoy-|x-b3-|x-weft-|x-istio-)/;
+const PROTECTED_PREFIX = /^(x-forwarded-|x-envoy-|x-b3-|x-weft-|x-istio-|x-datadog-)/;
+
+/**
+ * True of a field that a message has in its head or not at all. To nominate one in Connection is an attack on the next hop (it
+ * would be lost on the way); in a trailer it comes from whoever wrote the body, behind the back of who checked the head.
+ */
+export function isProtected(lower: string): boolean {
+  return PROTECTED.has(lower) || PROTECTED_PREFIX.test(lower);
+}
 
 /** Options of all Connection fields of one message. One a shard, cleared for each head. */
 export class ConnectionOptions {
@@ -141,7 +151,8 @@ export class ConnectionOptions {
   }
 
   private nominate(name: string): boolean {
-    if (PROTECTED.has(name) || PROTECTED_PREFIX.test(name)) return false;
+    // Refused rather than obeyed.
+    if (isProtected(name)) return false;
     this.nominated ??= [];
     if (this.nominated.length === MAX_NOMINATED) return false;
     this.nominated.push(name);

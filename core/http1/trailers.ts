@@ -2,14 +2,16 @@
 // (RFC 9110 6.5.1): they are dropped, so that no next hop that merges trailers into the head can be misled.
 
 import { Head } from '../http/head.ts';
-import { classify, OTHER, TOKEN_BYTE } from './fields.ts';
+import { classify, isProtected, OTHER, TOKEN_BYTE, VALUE_BYTE } from './fields.ts';
 
+/** What steers the reading of a message, beside framing and what is protected: RFC 9110 6.5.1. */
 const FORBIDDEN = new Set(
-  'authorization proxy-authorization www-authenticate proxy-authenticate cookie set-cookie content-type content-encoding content-range cache-control age expires date location retry-after vary warning range if-match if-none-match max-forwards'.split(
-    ' ',
-  ),
+  [
+    'proxy-authorization www-authenticate proxy-authenticate',
+    'content-encoding content-range range if-match if-none-match if-modified-since if-unmodified-since if-range max-forwards',
+    'cache-control pragma age expires date location retry-after vary warning via',
+  ].flatMap((names) => names.split(' ')),
 );
-const FORBIDDEN_PREFIX = /^(x-forwarded-|x-envoy-|x-istio-|x-weft-)/;
 
 /** `length` bytes of field lines, the last followed by an empty line. Null: not acceptable. */
 export function readTrailers(section: Buffer, length: number, maxFields: number): Head | null {
@@ -28,7 +30,7 @@ export function readTrailers(section: Buffer, length: number, maxFields: number)
     let valueEnd = at;
     for (; bytes[at] !== 13; at++) {
       const c = bytes[at];
-      if ((c < 32 && c !== 9) || c === 127) return null;
+      if (VALUE_BYTE[c] === 0) return null;
       if (c !== 32 && c !== 9) valueEnd = at + 1;
     }
     if (bytes[at + 1] !== 10) return null;
@@ -43,5 +45,5 @@ export function readTrailers(section: Buffer, length: number, maxFields: number)
 function allowed(bytes: Buffer, start: number, length: number): boolean {
   if (classify(bytes, start, length) !== OTHER) return false;
   const name = bytes.latin1Slice(start, start + length).toLowerCase();
-  return !FORBIDDEN.has(name) && !FORBIDDEN_PREFIX.test(name);
+  return !FORBIDDEN.has(name) && !isProtected(name);
 }

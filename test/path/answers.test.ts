@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { get, type IncomingHttpHeaders, request } from 'node:http';
 import { after, before, test } from 'node:test';
-import { type RunningDataPlane, serviceEntry, startApp, startDataPlane } from './data-plane.ts';
+import { replyResponse } from '../../core/exchange/local-reply.ts';
+import { Head } from '../../core/http/head.ts';
+import { exchangeBytes, type RunningDataPlane, serviceEntry, startApp, startDataPlane } from './data-plane.ts';
+import { failing, OK, startScripted } from './scripted.ts';
 
 let mesh: RunningDataPlane;
 const closers: (() => unknown)[] = [];
@@ -212,4 +215,44 @@ test('where only the registry may name hosts, an unknown one is 502 from the bla
   assert.equal(status, 502);
   await only.ended(1);
   assert.equal(only.records[0].route, 'block_all');
+});
+
+test('an answer without Date says when it came, and one with Date says what it said', async (t) => {
+  const given = failing(404, '', 'DATE: Sun, 06 Nov 1994 08:49:37 GMT');
+  const upstream = await startScripted(OK, given, OK);
+  const plane = await startDataPlane({ appPort: upstream.port, yaml: [serviceEntry('up.example', upstream.port)] });
+  t.after(() => {
+    plane.close();
+    upstream.close();
+  });
+  const dates = async (port: number): Promise<string[]> => {
+    const answer = await exchangeBytes(port, 'GET / HTTP/1.1\r\nHost: up.example\r\nConnection: close\r\n\r\n');
+    return [...answer.matchAll(/\r\ndate: (.*)\r\n/gi)].map(([, date]) => date);
+  };
+  for (const port of [plane.ports.outbound, plane.ports.inbound]) {
+    const before = Math.floor(Date.now() / 1000) * 1000;
+    const [date, ...more] = await dates(port);
+    assert.match(date, /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/);
+    assert.ok(Math.abs(Date.parse(date) - before) <= 5000, date);
+    assert.deepEqual(more, []);
+    if (upstream.requests.length === 1) {
+      assert.deepEqual(await dates(port), ['Sun, 06 Nov 1994 08:49:37 GMT']);
+    }
+  }
+});
+
+test('what a filter says itself of an answer is said once', () => {
+  const fields: [string, string][] = [
+    ['Date', 'Sun, 06 Nov 1994 08:49:37 GMT'],
+    ['Server', 'mine'],
+    ['Content-Type', 'text/html'],
+  ];
+  const { head } = replyResponse(
+    { status: 200, body: '<b>', details: '', fields, grpcStatus: -1 },
+    Head.request('GET', 'a', '/'),
+  );
+  assert.deepEqual(
+    Array.from({ length: head.size }, (_, i) => [head.nameAt(i), head.valueAt(i)]),
+    fields,
+  );
 });
