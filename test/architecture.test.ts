@@ -46,6 +46,7 @@ const MAY_IMPORT: readonly (readonly [string, readonly string[]])[] = [
       'core/http/',
       'core/tcp/',
       'core/shard/protocol.ts',
+      'core/attributes.ts',
       'core/errors.ts',
       'core/host-port.ts',
       'core/timers.ts',

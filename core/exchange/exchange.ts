@@ -118,11 +118,17 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   get startTime(): number {
     return performance.timeOrigin + this.started;
   }
+  get virtualHostName(): string {
+    return this.host?.name ?? '';
+  }
   get routeName(): string {
     return this.route?.name ?? '';
   }
   get clusterName(): string {
     return this.target?.clusterName ?? '';
+  }
+  get clusterEndpoints(): number {
+    return this.target?.cluster?.endpoints.length ?? 0;
   }
   get upstreamHost(): string {
     return this.lastEndpoint?.key ?? '';
@@ -267,14 +273,12 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   /** Answers with a failure, or cuts the answer off when it has begun. */
   fail(reason: FailureCode): void {
     if (this.ended) return;
-    const { flag } = FAILURES[reason];
+    const { flag, details } = FAILURES[reason];
     if (flag !== null) this.flags |= flagBit(flag);
     if (this.responseStarted) {
-      this.responseCodeDetails = FAILURES[reason].details;
+      this.responseCodeDetails = details;
       this.cut();
-      return;
-    }
-    this.answer(failureResponse(reason, this.requestHead));
+    } else this.answer(failureResponse(reason, this.requestHead));
   }
 
   /** A filter or a route answers. */

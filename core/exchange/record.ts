@@ -30,9 +30,13 @@ export interface ExchangeRecord {
   readonly responseCodeDetails: string;
   /** Envoy's response flags, a bit each (errors.ts). */
   readonly flags: number;
+  /** As proxy-config shows it, or '' before a virtual host was chosen. */
+  readonly virtualHostName: string;
   readonly routeName: string;
   /** 'outbound|9080|v1|reviews.default.svc.cluster.local', or '' before a cluster was chosen. */
   readonly clusterName: string;
+  /** How many it has, fit or not; 0 before a cluster was chosen. */
+  readonly clusterEndpoints: number;
   /** 'address:port' of the endpoint used last, or ''. */
   readonly upstreamHost: string;
   readonly upstreamLocalAddress: string;
@@ -47,3 +51,6 @@ export interface ExchangeRecord {
   /** 'cluster.local/ns/default/sa/bookinfo-productpage' (without spiffe://), or '' when there is no proven identity. */
   readonly sourcePrincipal: string;
 }
+
+/** What is known of a connection before a request, and of one that has none. */
+export type ConnectionRecord = Pick<ExchangeRecord, 'direction' | 'connection' | 'destinationPort'>;

@@ -1,8 +1,9 @@
 // A checked expression -> a closure over an exchange's record, made once for a snapshot. As in CEL, what asks for something
 // that is not there has no value (undefined here), and `&&` and `||` do without it when the other side decides.
 
+import { ATTRIBUTES, type Attribute } from '../attributes.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
-import { entryOf, FACTS } from './facts.ts';
+import type { Type } from './names.ts';
 import type { Constant, Expression } from './tree.ts';
 
 export type Evaluated = Constant | undefined;
@@ -14,16 +15,20 @@ export function conditionOf(expression: Expression): (record: ExchangeRecord) =>
   return (record) => program(record) === true;
 }
 
-/** What it comes to as text, or null. Durations are in seconds, as 0.25s. */
+/** What it comes to as text, or null. Durations are in seconds, as 0.25s; timestamps as RFC 3339 has them. */
 export function printed(expression: Expression): (record: ExchangeRecord) => string | null {
   const program = programOf(expression);
-  const unit = expression.type === 'duration';
+  const print = PRINT[expression.type] ?? String;
   return (record) => {
     const value = program(record);
-    if (value === undefined) return null;
-    return unit ? `${Number(value) / 1000}s` : String(value);
+    return value === undefined ? null : print(value);
   };
 }
+
+const PRINT: { readonly [T in Type]?: (value: Constant) => string } = {
+  duration: (value) => `${Number(value) / 1000}s`,
+  timestamp: (value) => new Date(Number(value)).toISOString(),
+};
 
 export function programOf(expression: Expression): Program {
   switch (expression.kind) {
@@ -34,9 +39,9 @@ export function programOf(expression: Expression): Program {
     case 'list':
       return () => undefined;
     case 'name':
-      return FACTS[expression.name as keyof typeof FACTS] ?? (() => true);
+      return named(ATTRIBUTES[expression.name]);
     case 'entry':
-      return entryOf(expression.map, expression.key);
+      return ATTRIBUTES[expression.map].entry(expression.key);
     case 'present': {
       const of = programOf(expression.of);
       return (record) => of(record) !== undefined;
@@ -90,6 +95,11 @@ export function programOf(expression: Expression): Program {
     case 'convert':
       return conversion(expression);
   }
+}
+
+/** A map is there, whatever is in it. */
+function named(attribute: Attribute): Program {
+  return attribute.type === 'map' ? () => true : attribute.read;
 }
 
 /** `&&` is decided by false, `||` by true, on whichever side. */

@@ -4,7 +4,8 @@
 //
 // Nothing here runs while requests do, and depth and length have limits.
 
-import { isName, leadsToName, NAMES, nearestName } from './names.ts';
+import { ATTRIBUTES } from '../attributes.ts';
+import { isName, leadsToName, nearestName } from './names.ts';
 import { ExpressionFault, type Token, tokenize } from './tokens.ts';
 import type { Arithmetic, Comparison, Expression } from './tree.ts';
 import { among, call, choose, compare, compute, entry, expect, list, logic, wordFor } from './typing.ts';
@@ -185,7 +186,7 @@ class Parser {
       this.word();
       name = longer;
     }
-    if (isName(name)) return { kind: 'name', type: NAMES[name], at, name };
+    if (isName(name)) return { kind: 'name', type: ATTRIBUTES[name].type, at, name };
     const near = nearestName(name);
     throw new ExpressionFault(`unknown name ${name}${near === null ? '' : ` (is it ${near}?)`}`, at);
   }

@@ -13,8 +13,15 @@ const WORDS: Readonly<Record<Type, string>> = {
   double: 'a number',
   string: 'a text',
   duration: 'a duration',
+  timestamp: 'a time',
   map: 'a map',
   list: 'a list',
+};
+
+/** How what is compared with it is written. */
+const HINTS: { readonly [T in Type]?: string } = {
+  duration: ": write duration('500ms')",
+  timestamp: ": write timestamp('2026-01-31T09:05:07Z')",
 };
 
 export function wordFor(type: Type): string {
@@ -40,8 +47,8 @@ export function logic(kind: 'and' | 'or', left: Expression, right: Expression): 
 export function compare(by: Comparison, left: Expression, right: Expression, at: number): Expression {
   const alike = left.type === right.type || (isNumber(left) && isNumber(right));
   if (!alike) {
-    const duration = left.type === 'duration' || right.type === 'duration' ? ": write duration('500ms')" : '';
-    throw new ExpressionFault(`${by} compares ${WORDS[left.type]} with ${WORDS[right.type]}${duration}`, at);
+    const hint = [left.type, right.type].map((type) => HINTS[type]).find((text) => text !== undefined) ?? '';
+    throw new ExpressionFault(`${by} compares ${WORDS[left.type]} with ${WORDS[right.type]}${hint}`, at);
   }
   if (left.type === 'map' || left.type === 'list')
     throw new ExpressionFault(`${by} does not compare ${left.type}s`, at);
@@ -109,6 +116,7 @@ const CONVERSIONS: Readonly<Record<Conversion, { readonly type: Type; readonly f
 export function call(name: string, args: readonly Expression[], at: number): Expression {
   if (name === 'has') return has(args, at);
   if (name === 'duration') return durationOf(args, at);
+  if (name === 'timestamp') return timestampOf(args, at);
   if (TEXT_TESTS.has(name)) {
     const [text, part] = exactly(2, name, args, at);
     expect(text, 'string', `what ${name}() is called on`);
@@ -137,6 +145,17 @@ function durationOf(args: readonly Expression[], at: number): Expression {
   const ms = text.kind === 'constant' && typeof text.value === 'string' ? parseDuration(text.value) : Number.NaN;
   if (Number.isNaN(ms)) throw new ExpressionFault("duration() takes a text like '500ms' or '1m30s'", text.at);
   return { kind: 'constant', type: 'duration', at, value: ms };
+}
+
+/** RFC 3339's, with a zone. */
+const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+
+function timestampOf(args: readonly Expression[], at: number): Expression {
+  const [text] = exactly(1, 'timestamp', args, at);
+  const given = text.kind === 'constant' && typeof text.value === 'string' && TIMESTAMP.test(text.value);
+  const ms = given ? Date.parse(text.value as string) : Number.NaN;
+  if (Number.isNaN(ms)) throw new ExpressionFault("timestamp() takes a text like '2026-01-31T09:05:07Z'", text.at);
+  return { kind: 'constant', type: 'timestamp', at, value: ms };
 }
 
 function matches(args: readonly Expression[], at: number): Expression {

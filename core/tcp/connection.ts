@@ -1,12 +1,9 @@
-// A connection whose bytes are carried as they are: what is recorded of it, and what carries it needs of its shard. Network
-// filters (network-filter.ts) stand in front of it as they stand in front of a codec. Types only.
+// What carries a connection whose bytes stay as they are needs of its shard. Network filters (network-filter.ts) stand in front
+// of it as they stand in front of a codec. Types only.
 
 import type { Cluster } from '../cluster/cluster.ts';
-import type { ExchangeRecord } from '../exchange/record.ts';
+import type { ConnectionRecord } from '../exchange/record.ts';
 import type { Transport } from '../transport/transport.ts';
-
-/** What is known of a connection before a request, and of one that has none. */
-export type ConnectionRecord = Pick<ExchangeRecord, 'direction' | 'connection' | 'destinationPort'>;
 
 /** What a connection that is carried as bytes asks of the data plane it arrived at. */
 export interface ConnectionEnvironment {

@@ -5,10 +5,10 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { BodyBuffer } from '../exchange/body-buffer.ts';
+import type { ConnectionRecord } from '../exchange/record.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { ConnectionFacts } from '../transport/transport.ts';
 import type { Wire } from '../transport/wire.ts';
-import type { ConnectionRecord } from './connection.ts';
 import type { ClosedBy, ConnectionOwner, NetworkFilter, NetworkFilterFactory, Side } from './network-filter.ts';
 
 /** Bytes that one filter may hold of one side; then nothing more is taken until it lets go. */

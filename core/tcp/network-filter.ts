@@ -2,8 +2,8 @@
 // does. core/tcp/filtered-connection.ts drives it, core/wasm implements it for proxy-wasm modules.
 
 import type { BodyBuffer } from '../exchange/body-buffer.ts';
+import type { ConnectionRecord } from '../exchange/record.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
-import type { ConnectionRecord } from './connection.ts';
 
 /** Bytes from the client, or from the codec that stands for the upstream. */
 export type Side = 'downstream' | 'upstream';

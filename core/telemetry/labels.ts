@@ -1,5 +1,6 @@
 // Istio's label values of one exchange, as the metrics name it. Runs once for a label set, never per request.
 
+import { OF_PEERS, type PeersRecord } from '../attributes.ts';
 import { flagNames } from '../errors.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
 import type { Workload } from '../workload.ts';
@@ -7,6 +8,11 @@ import { HTTP_LABELS } from './statistics.ts';
 
 export const UNKNOWN = 'unknown';
 const MAX_LABEL = 253;
+
+type End = 'source' | 'destination';
+type PeersName = {
+  [N in keyof typeof OF_PEERS]: (typeof OF_PEERS)[N]['type'] extends 'string' ? N : never;
+}[keyof typeof OF_PEERS];
 
 /** For what does not fit into the table any more. */
 export const OTHER: readonly string[] = HTTP_LABELS.map(() => 'other');
@@ -22,29 +28,31 @@ export function httpLabels(
   grpcStatus: number,
 ): readonly string[] {
   const { destination } = record;
+  const peers: PeersRecord = { source, destination, destinationService: service };
+  const of = (name: PeersName): string => labelValue(OF_PEERS[name].read(peers));
   const inbound = record.direction === 'inbound';
-  const [serviceName, serviceNamespace] = serviceParts(service, destination);
+  const [serviceName, serviceNamespace] = serviceParts(service, of('destination.workload.namespace'));
   const passthrough = service === PASSTHROUGH;
   return [
     inbound ? 'destination' : 'source',
-    labelValue(source?.workload),
-    canonicalService(source),
-    canonicalRevision(source),
-    labelValue(source?.namespace),
+    of('source.workload.name'),
+    canonical('source', peers, of('source.workload.name')),
+    revision('source', peers),
+    of('source.workload.namespace'),
     source === record.source && record.sourcePrincipal !== ''
       ? labelValue(`spiffe://${record.sourcePrincipal}`)
       : principal(source),
-    labelValue(source?.labels.app),
-    labelValue(source?.labels.version),
+    of('downstream_peer.app'),
+    of('downstream_peer.version'),
     UNKNOWN,
-    labelValue(destination?.workload),
-    labelValue(destination?.namespace),
+    of('destination.workload.name'),
+    of('destination.workload.namespace'),
     principal(destination),
-    labelValue(destination?.labels.app),
-    labelValue(destination?.labels.version),
-    passthrough ? UNKNOWN : labelValue(service),
-    canonicalService(destination),
-    canonicalRevision(destination),
+    of('upstream_peer.app'),
+    of('upstream_peer.version'),
+    passthrough ? UNKNOWN : of('destination.service.host'),
+    canonical('destination', peers, of('destination.workload.name')),
+    revision('destination', peers),
     serviceName,
     serviceNamespace,
     UNKNOWN,
@@ -62,28 +70,28 @@ export const PASSTHROUGH = 'PassthroughCluster';
 const CLUSTER_LOCAL = /^([^.]+)\.([^.]+)\.svc\./;
 
 /** Name and namespace. */
-function serviceParts(service: string, destination: Workload | null): readonly [string, string] {
+function serviceParts(service: string, namespace: string): readonly [string, string] {
   const match = CLUSTER_LOCAL.exec(service);
-  if (match !== null) return [labelValue(match[1]), labelValue(match[2])];
-  return [labelValue(service), labelValue(destination?.namespace)];
+  return match === null ? [labelValue(service), namespace] : [labelValue(match[1]), labelValue(match[2])];
 }
 
-function canonicalService(workload: Workload | null): string {
-  if (workload === null) return UNKNOWN;
-  const { labels } = workload;
-  return labelValue(
-    labels['service.istio.io/canonical-name'] ?? labels['app.kubernetes.io/name'] ?? labels.app ?? workload.workload,
-  );
+const SERVICE_LABELS = ['service.istio.io/canonical-name', 'app.kubernetes.io/name', 'app'];
+const REVISION_LABELS = ['service.istio.io/canonical-revision', 'app.kubernetes.io/version', 'version'];
+
+function canonical(end: End, peers: PeersRecord, workload: string): string {
+  return firstLabel(end, SERVICE_LABELS, peers) ?? workload;
 }
 
-function canonicalRevision(workload: Workload | null): string {
-  const labels = workload?.labels;
-  return labelValue(
-    labels?.['service.istio.io/canonical-revision'] ??
-      labels?.['app.kubernetes.io/version'] ??
-      labels?.version ??
-      'latest',
-  );
+function revision(end: End, peers: PeersRecord): string {
+  return firstLabel(end, REVISION_LABELS, peers) ?? 'latest';
+}
+
+function firstLabel(end: End, keys: readonly string[], peers: PeersRecord): string | null {
+  for (const key of keys) {
+    const value = OF_PEERS[`${end}.labels`].entry(key)(peers);
+    if (value !== undefined) return labelValue(value);
+  }
+  return null;
 }
 
 /** Whom the registry says that it runs as; '' for whoever is known by hearsay only. */

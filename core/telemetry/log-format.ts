@@ -61,7 +61,7 @@ export function compileFormat(format: string): LineFormat {
       line += part.literal;
       if (part.read === null) continue;
       const value = part.read(record);
-      line += value === null || value === '' ? '-' : typeof value === 'string' ? part.escape(value) : value;
+      line += value === undefined || value === '' ? '-' : typeof value === 'string' ? part.escape(value) : value;
     }
     return line;
   };
@@ -78,7 +78,7 @@ export function compileJsonFormat(keys: Readonly<Record<string, string>>): LineF
     for (const { prefix, read } of entries) {
       const value = read(record);
       line += prefix;
-      line += typeof value === 'string' ? jsonString(value) : value;
+      line += typeof value === 'string' ? jsonString(value) : (value ?? 'null');
     }
     return `${line}}\n`;
   };

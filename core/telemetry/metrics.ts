@@ -1,6 +1,7 @@
 // Istio's standard metrics of a shard: every exchange is added to the slots of its label set. A label set is found through
 // maps keyed by what does not change between requests, so that counting makes no string.
 
+import { ATTRIBUTES } from '../attributes.ts';
 import { FLAGS } from '../errors.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
 import { FieldName } from '../http/head.ts';
@@ -52,7 +53,6 @@ const SOURCE_PRINCIPAL = HTTP_LABELS.indexOf('source_principal');
 /** More than any set of flags is as a number. */
 const FLAG_SETS = 2 ** (1 + Math.max(...FLAGS.map(([, , bit]) => bit)));
 const CONTENT_TYPE = new FieldName('content-type');
-const GRPC_STATUS = new FieldName('grpc-status');
 
 /** A label set that has slots. */
 interface Counted {
@@ -277,6 +277,6 @@ function entry<K, InnerK, InnerV>(map: Map<K, Map<InnerK, InnerV>>, key: K): Map
 /** -1 for a request that is not gRPC; 2 (UNKNOWN) when the answer has no status that there is. */
 function grpcStatusOf(record: ExchangeRecord): number {
   if (record.requestHead?.get(CONTENT_TYPE)?.startsWith('application/grpc') !== true) return -1;
-  const text = record.responseTrailers?.get(GRPC_STATUS) ?? record.responseHead?.get(GRPC_STATUS) ?? '';
-  return /^(?:\d|1[0-6])$/.test(text) ? Number(text) : 2;
+  const status = ATTRIBUTES['response.grpc_status'].read(record);
+  return status !== undefined && status <= 16 ? status : 2;
 }

@@ -1,21 +1,21 @@
 // The operators of an access-log format: what stands between percent signs, compiled once into a function that reads one
-// value from an exchange's record. What is not known is null.
+// value from an exchange's record, mostly an attribute of it. What is not known is undefined.
 
 import { hostname } from 'node:os';
+import { ATTRIBUTES, type Reader } from '../attributes.ts';
 import { flagNames, longFlagNames } from '../errors.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
 import { hostPort } from '../host-port.ts';
-import { FieldName, type Head } from '../http/head.ts';
+import { FieldName } from '../http/head.ts';
 import { timeFormat } from './start-time.ts';
 
-export type Value = string | number | null;
+export type Value = string | number | undefined;
 export type Operator = (record: ExchangeRecord) => Value;
 
 export class UnknownOperator extends Error {}
 
 const TRACE_PARENT = new FieldName('traceparent');
 const B3_TRACE_ID = new FieldName('x-b3-traceid');
-const GRPC_STATUS = new FieldName('grpc-status');
 /** A header may have 60 KiB; a column of a log need not. */
 const MAX_VALUE = 4096;
 
@@ -40,42 +40,47 @@ export function operator(name: string, argument: string | undefined, max = MAX_V
   };
 }
 
+const CODE = ATTRIBUTES['response.code'].read;
+const DETAILS = ATTRIBUTES['response.code_details'].read;
+
 const PLAIN: Readonly<Record<string, Operator>> = {
   START_TIME: withTime(undefined),
-  PROTOCOL: (record) => text(record.protocol),
-  RESPONSE_CODE: (record) => record.responseCode,
-  RESPONSE_CODE_DETAILS: (record) => text(record.responseCodeDetails.replaceAll(' ', '_')),
-  RESPONSE_FLAGS: (record) => flagNames(record.flags),
-  RESPONSE_FLAGS_LONG: (record) => longFlagNames(record.flags),
-  CONNECTION_TERMINATION_DETAILS: () => null,
-  UPSTREAM_TRANSPORT_FAILURE_REASON: (record) => text(record.upstreamTransportFailure),
-  BYTES_RECEIVED: (record) => record.bytesReceived,
-  BYTES_SENT: (record) => record.bytesSent,
-  DURATION: (record) => duration(record.durationMs),
-  REQUEST_DURATION: (record) => duration(record.requestEndMs),
-  RESPONSE_DURATION: (record) => duration(record.responseStartMs),
-  RESPONSE_TX_DURATION: (record) =>
-    record.responseStartMs < 0 || record.durationMs < 0 ? null : duration(record.durationMs - record.responseStartMs),
-  UPSTREAM_HOST: (record) => text(record.upstreamHost),
-  UPSTREAM_REMOTE_ADDRESS: (record) => text(record.upstreamHost),
-  UPSTREAM_CLUSTER: (record) => text(record.clusterName),
-  UPSTREAM_CLUSTER_RAW: (record) => text(record.clusterName),
-  UPSTREAM_LOCAL_ADDRESS: (record) => text(record.upstreamLocalAddress),
-  UPSTREAM_REQUEST_ATTEMPT_COUNT: (record) => record.attempts,
-  DOWNSTREAM_LOCAL_ADDRESS: ({ connection }) => place(connection.localAddress, connection.localPort),
-  DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: ({ connection }) => text(connection.localAddress),
+  PROTOCOL: ATTRIBUTES['request.protocol'].read,
+  RESPONSE_CODE: (record) => CODE(record) ?? 0,
+  RESPONSE_CODE_DETAILS: (record) => DETAILS(record)?.replaceAll(' ', '_'),
+  RESPONSE_FLAGS: ({ flags }) => flagNames(flags),
+  RESPONSE_FLAGS_LONG: ({ flags }) => longFlagNames(flags),
+  CONNECTION_TERMINATION_DETAILS: ATTRIBUTES['connection.termination_details'].read,
+  UPSTREAM_TRANSPORT_FAILURE_REASON: ATTRIBUTES['upstream.transport_failure_reason'].read,
+  BYTES_RECEIVED: ({ bytesReceived }) => bytesReceived,
+  BYTES_SENT: ATTRIBUTES['response.size'].read,
+  DURATION: whole(ATTRIBUTES['request.duration'].read),
+  REQUEST_DURATION: whole(({ requestEndMs }) => (requestEndMs < 0 ? undefined : requestEndMs)),
+  RESPONSE_DURATION: whole(ATTRIBUTES['response.duration'].read),
+  RESPONSE_TX_DURATION: whole(({ responseStartMs, durationMs }) =>
+    responseStartMs < 0 || durationMs < 0 ? undefined : durationMs - responseStartMs,
+  ),
+  UPSTREAM_HOST: ATTRIBUTES['upstream.address'].read,
+  UPSTREAM_REMOTE_ADDRESS: ATTRIBUTES['upstream.address'].read,
+  UPSTREAM_CLUSTER: ATTRIBUTES['xds.cluster_name'].read,
+  UPSTREAM_CLUSTER_RAW: ATTRIBUTES['xds.cluster_name'].read,
+  UPSTREAM_LOCAL_ADDRESS: ATTRIBUTES['upstream.local_address'].read,
+  UPSTREAM_REQUEST_ATTEMPT_COUNT: ATTRIBUTES['upstream.request_attempt_count'].read,
+  // Where it was accepted; 'destination.address' is whom it is for.
+  DOWNSTREAM_LOCAL_ADDRESS: ({ connection: { localAddress, localPort } }) =>
+    localAddress === '' ? undefined : hostPort(localAddress, localPort),
+  DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: ({ connection }) => connection.localAddress || undefined,
   DOWNSTREAM_LOCAL_PORT: ({ connection }) => connection.localPort,
-  DOWNSTREAM_REMOTE_ADDRESS: ({ connection }) => place(connection.remoteAddress, connection.remotePort),
-  DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: ({ connection }) => text(connection.remoteAddress),
-  DOWNSTREAM_REMOTE_PORT: ({ connection }) => connection.remotePort,
-  DOWNSTREAM_PEER_URI_SAN: (record) =>
-    record.direction === 'outbound' || record.sourcePrincipal === '' ? null : `spiffe://${record.sourcePrincipal}`,
-  REQUESTED_SERVER_NAME: () => null,
-  ROUTE_NAME: (record) => text(record.routeName),
-  CONNECTION_ID: ({ connection }) => connection.id,
+  DOWNSTREAM_REMOTE_ADDRESS: ATTRIBUTES['source.address'].read,
+  DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: ({ connection }) => connection.remoteAddress || undefined,
+  DOWNSTREAM_REMOTE_PORT: ATTRIBUTES['source.port'].read,
+  DOWNSTREAM_PEER_URI_SAN: ATTRIBUTES['connection.uri_san_peer_certificate'].read,
+  REQUESTED_SERVER_NAME: ATTRIBUTES['connection.requested_server_name'].read,
+  ROUTE_NAME: ATTRIBUTES['xds.route_name'].read,
+  CONNECTION_ID: ATTRIBUTES['connection.id'].read,
   HOSTNAME: () => HOSTNAME,
   TRACE_ID: traceId,
-  GRPC_STATUS_NUMBER: grpcStatus,
+  GRPC_STATUS_NUMBER: ATTRIBUTES['response.grpc_status'].read,
 };
 
 const HOSTNAME = hostname();
@@ -96,11 +101,11 @@ export const OWN_WORDS: ReadonlySet<string> = new Set([
 const WITH_ARGUMENT: Readonly<Record<string, (argument: string) => Operator>> = {
   START_TIME: withTime,
   REQ: (argument) => alternatives(argument, requestField),
-  RESP: (argument) => alternatives(argument, responseField),
-  TRAILER: (argument) => alternatives(argument, (name) => field(name, (record) => record.responseTrailers)),
+  RESP: (argument) => alternatives(argument, (name) => field('response.headers', name, [':status'])),
+  TRAILER: (argument) => alternatives(argument, (name) => field('response.trailers', name, [])),
   // Nothing sets metadata or filter state, so there is never a value.
-  DYNAMIC_METADATA: () => () => null,
-  FILTER_STATE: () => () => null,
+  DYNAMIC_METADATA: () => () => undefined,
+  FILTER_STATE: () => () => undefined,
 };
 
 /** 'X?Y': the first that is there. */
@@ -114,36 +119,21 @@ function alternatives(argument: string, read: (name: string) => Operator): Opera
 }
 
 function requestField(name: string): Operator {
-  switch (name) {
-    case ':method':
-      return (record) => text(record.requestHead?.method);
-    case ':path':
-      return (record) => text(record.requestHead?.path);
-    case ':authority':
-      return (record) => text(record.requestHead?.authority);
-    case ':scheme':
-      return (record) => text(record.requestHead?.scheme);
-    case 'x-envoy-original-path':
-      return (record) => record.originalPath;
-    case 'x-request-id':
-      return (record) => text(record.requestId);
-    default:
-      return field(name, (record) => record.requestHead);
-  }
+  // The one that the proxy chose, of those that came.
+  if (name === 'x-request-id') return ATTRIBUTES['request.id'].read;
+  return field('request.headers', name, [':method', ':path', ':authority', ':scheme']);
 }
 
-function responseField(name: string): Operator {
-  if (name === ':status') return (record) => record.responseCode;
-  if (name === 'x-envoy-upstream-service-time') {
-    return ({ upstreamServiceMs }) => (upstreamServiceMs < 0 ? null : String(upstreamServiceMs));
+function field(
+  map: 'request.headers' | 'response.headers' | 'response.trailers',
+  name: string,
+  pseudo: readonly string[],
+): Operator {
+  if (name.startsWith(':') && !pseudo.includes(name)) {
+    throw new UnknownOperator(`there is no pseudo-header ${name} here`);
   }
-  return field(name, (record) => record.responseHead);
-}
-
-function field(name: string, head: (record: ExchangeRecord) => Head | null): Operator {
-  if (name.startsWith(':')) throw new UnknownOperator(`there is no pseudo-header ${name} here`);
-  const prepared = new FieldName(name);
-  return (record) => text(head(record)?.joined(prepared, ','));
+  const read = ATTRIBUTES[map].entry(name);
+  return (record) => read(record) || undefined;
 }
 
 function withTime(format: string | undefined): Operator {
@@ -151,27 +141,17 @@ function withTime(format: string | undefined): Operator {
   return (record) => print(record.startTime);
 }
 
-function text(value: string | undefined): string | null {
-  return value === undefined || value === '' ? null : value;
-}
-
-function duration(ms: number): number | null {
-  return ms < 0 ? null : Math.floor(ms);
-}
-
-function place(address: string, port: number): string | null {
-  return address === '' ? null : hostPort(address, port);
+function whole(read: Reader<ExchangeRecord, number>): Operator {
+  return (record) => {
+    const ms = read(record);
+    return ms === undefined ? undefined : Math.floor(ms);
+  };
 }
 
 /** W3C's, else B3's. */
-function traceId({ requestHead }: ExchangeRecord): string | null {
+function traceId({ requestHead }: ExchangeRecord): string | undefined {
   const parent = requestHead?.get(TRACE_PARENT);
   if (parent !== undefined && /^[\da-f]{2}-[\da-f]{32}-/.test(parent)) return parent.slice(3, 35);
   const b3 = requestHead?.get(B3_TRACE_ID);
-  return b3 !== undefined && /^[\da-f]{16,32}$/i.test(b3) ? b3 : null;
-}
-
-function grpcStatus({ responseTrailers, responseHead }: ExchangeRecord): number | null {
-  const status = responseTrailers?.get(GRPC_STATUS) ?? responseHead?.get(GRPC_STATUS);
-  return status !== undefined && /^\d{1,2}$/.test(status) ? Number(status) : null;
+  return b3 !== undefined && /^[\da-f]{16,32}$/i.test(b3) ? b3 : undefined;
 }

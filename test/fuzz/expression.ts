@@ -3,14 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { pathToFileURL } from 'node:url';
+import { ATTRIBUTES } from '../../core/attributes.ts';
 import { programOf } from '../../core/expression/evaluate.ts';
-import { NAMES, type Type } from '../../core/expression/names.ts';
+import type { Type } from '../../core/expression/names.ts';
 import { parse } from '../../core/expression/parse.ts';
 import { ExpressionFault } from '../../core/expression/tokens.ts';
 import { exchange } from '../core/telemetry/exchange-record.ts';
 
 const PIECES = [
-  ...Object.keys(NAMES),
+  ...Object.keys(ATTRIBUTES),
   ...[
     '&&',
     '||',
@@ -35,7 +36,19 @@ const PIECES = [
     ',',
     '.',
   ],
-  ...['in', 'has(', 'size(', 'string(', 'int(', 'double(', "duration('1s')", '.matches(', '.contains(', '.startsWith('],
+  ...[
+    'in',
+    'has(',
+    'size(',
+    'string(',
+    'int(',
+    'double(',
+    "duration('1s')",
+    "timestamp('2026-01-31T09:05:07Z')",
+    '.matches(',
+    '.contains(',
+    '.startsWith(',
+  ],
   ...[
     'true',
     'false',
@@ -59,6 +72,7 @@ const TYPE_OF: Readonly<Record<Exclude<Type, 'map' | 'list'>, string>> = {
   int: 'number',
   double: 'number',
   duration: 'number',
+  timestamp: 'number',
   string: 'string',
 };
 const RECORD = exchange();

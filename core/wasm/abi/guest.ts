@@ -3,7 +3,7 @@
 
 import type { BodyBuffer } from '../../exchange/body-buffer.ts';
 import type { Direction, LocalReply } from '../../exchange/filter.ts';
-import type { ConnectionRecord } from '../../tcp/connection.ts';
+import type { ConnectionRecord } from '../../exchange/record.ts';
 import type { Side } from '../../tcp/network-filter.ts';
 import type { AbiVersion } from './abi.ts';
 import type { ForeignCaller, ForeignContext, ForeignFunctions } from './foreign.ts';

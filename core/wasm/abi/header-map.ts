@@ -4,9 +4,8 @@
 // Framing and hop-by-hop fields are the codec's: they are not in the map, and writing them has no effect.
 
 import { fieldAllowed, type Head, nameAllowed } from '../../http/head.ts';
+import { announcedLength, type HeadKind } from '../../http/pseudo-headers.ts';
 import type { Pair } from './pairs.ts';
-
-export type HeadKind = 'request' | 'response' | 'trailers';
 
 /** A message's frame: written by the codec, by the body that there is, and by nobody else. */
 export const FRAMING: ReadonlySet<string> = new Set([
@@ -61,49 +60,8 @@ export function fieldCount(head: Head, kind: HeadKind): number {
   let count = kind === 'request' ? 4 : kind === 'response' ? 1 : 0;
   for (let i = 0; i < spans.length; i += 4) if (spans[i] >= 0) count++;
   for (let i = 0; i < added.length; i += 2) if (added[i] !== '') count++;
-  if (kind !== 'trailers' && announced(head, kind) !== null) count++;
+  if (kind !== 'trailers' && announcedLength(head, kind) !== null) count++;
   return count;
-}
-
-/** The map as pairs, in the order in which a message is written. */
-export function mapPairs(head: Head, kind: HeadKind): Pair[] {
-  const pairs: Pair[] = [];
-  if (kind === 'request') {
-    pairs.push(
-      [':authority', head.authority],
-      [':path', head.path],
-      [':method', head.method],
-      [':scheme', head.scheme],
-    );
-  } else if (kind === 'response') pairs.push([':status', String(head.status)]);
-  const { size } = head;
-  for (let i = 0; i < size; i++) {
-    const name = head.nameAt(i);
-    if (name !== '') pairs.push([name.toLowerCase(), head.valueAt(i)]);
-  }
-  const length = kind === 'trailers' ? null : announced(head, kind);
-  if (length !== null) pairs.push(['content-length', length]);
-  return pairs;
-}
-
-/** The value of a pseudo-header, host or content-length, which are no fields of a Head; null when this head has none. */
-export function syntheticValue(head: Head, kind: HeadKind, name: string): string | null {
-  if (kind === 'trailers') return null;
-  if (name === 'content-length') return announced(head, kind);
-  if (kind === 'response') return name === ':status' && head.status !== 0 ? String(head.status) : null;
-  switch (name) {
-    case ':path':
-      return head.path;
-    case ':method':
-      return head.method;
-    case ':authority':
-    case 'host':
-      return head.authority;
-    case ':scheme':
-      return head.scheme;
-    default:
-      return null;
-  }
 }
 
 /** True for names whose value `syntheticValue` knows, judged by what costs least: the first byte and the length. */
@@ -189,13 +147,4 @@ function writePseudo(head: Head, kind: HeadKind, name: string, value: string): W
   else if (name === ':scheme' && (value === 'http' || value === 'https')) head.scheme = value;
   else return 'malformed';
   return 'done';
-}
-
-/** Content-length as a peer would have sent it, or null when none is announced. */
-function announced(head: Head, kind: HeadKind): string | null {
-  if (head.contentLength > 0) return String(head.contentLength);
-  if (head.contentLength < 0) return null;
-  if (kind === 'request')
-    return head.method === 'POST' || head.method === 'PUT' || head.method === 'PATCH' ? '0' : null;
-  return head.status === 204 || head.status === 304 ? null : '0';
 }

@@ -2,20 +2,18 @@
 // it arrived in. Strings are made only for what filters write.
 
 import { type Head, valueAllowed } from '../../http/head.ts';
+import { type HeadKind, mapPairs, syntheticValue } from '../../http/pseudo-headers.ts';
 import { type HostFunction, MapType, Status } from './abi.ts';
 import type { Guest } from './guest.ts';
 import {
   addField,
   findField,
   forgetLength,
-  type HeadKind,
   isPlainField,
   joinedValue,
-  mapPairs,
   maybeSynthetic,
   removeField,
   replaceAll,
-  syntheticValue,
 } from './header-map.ts';
 import { NameCache } from './name-cache.ts';
 import { decodePairs, encodePairs, pairsSize } from './pairs.ts';

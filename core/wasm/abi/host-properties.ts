@@ -1,20 +1,18 @@
-// Host functions: properties. `weft.filter_config` is this route's configuration of the current filter.
+// Host functions: properties. What there is to read is properties.ts's.
 
-import type { Node } from '../../workload.ts';
 import { type HostFunction, Status } from './abi.ts';
-import type { Guest, GuestContext } from './guest.ts';
+import type { Guest } from './guest.ts';
 import { NameCache } from './name-cache.ts';
-import { connectionProperty, type Property, propertyReader } from './properties.ts';
+import { propertyReader } from './properties.ts';
 
 const MAX_PATH = 1024;
 const MAX_VALUE = 64 * 1024;
 const MAX_PROPERTIES = 256;
-const FILTER_CONFIG = 'weft\0filter_config';
 
 export function propertyFunctions(vm: Guest): Record<string, HostFunction> {
   const { memory, host } = vm;
 
-  const readers = new NameCache(readerOf);
+  const readers = new NameCache(propertyReader);
 
   /** Of a path in segments joined by NUL; a NUL at its end is optional. */
   const sizeOf = (at: number, length: number): number =>
@@ -51,13 +49,4 @@ export function propertyFunctions(vm: Guest): Record<string, HostFunction> {
       return Status.Ok;
     },
   };
-}
-
-/** Of everything that a context may be asked for, also where it is no HTTP stream. */
-export function readerOf(path: string): (context: GuestContext, node: Node) => Property {
-  if (path === FILTER_CONFIG) return (context) => context.config?.bytes;
-  const read = propertyReader(path);
-  return (context, node) =>
-    (context.connection === null ? undefined : connectionProperty(path, context.connection.owner.record)) ??
-    read(context.stream, context.plugin, node);
 }

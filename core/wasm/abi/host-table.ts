@@ -1,6 +1,6 @@
 // Every function that a guest may import, bound to one instance. A topic a file; the list here is the whole ABI.
 
-import { HOST_FUNCTIONS, type HostFunction, WASI_MODULES } from './abi.ts';
+import { type HostFunction, WASI_MODULES } from './abi.ts';
 import type { Guest } from './guest.ts';
 import { bufferFunctions } from './host-buffers.ts';
 import { callFunctions } from './host-calls.ts';
@@ -11,16 +11,7 @@ import { metricFunctions } from './host-metrics.ts';
 import { propertyFunctions } from './host-properties.ts';
 import { sharedFunctions } from './host-shared.ts';
 import { streamFunctions } from './host-stream.ts';
-import { WASI_FUNCTIONS, wasiFunctions } from './wasi.ts';
-
-/** What emscripten's standalone modules import from `env` beside the ABI. */
-const EMSCRIPTEN: Readonly<Record<string, string>> = { pthread_equal: 'ii', emscripten_notify_memory_growth: 'i' };
-
-/** The parameters of an importable function ('i' = i32, 'I' = i64), or undefined: we have none of this name. */
-export function importSignature(module: string, name: string): string | undefined {
-  if (module === 'env') return lookup(HOST_FUNCTIONS, name) ?? lookup(EMSCRIPTEN, name);
-  return WASI_MODULES.includes(module) ? lookup(WASI_FUNCTIONS, name) : undefined;
-}
+import { wasiFunctions } from './wasi.ts';
 
 export function hostFunctions(guest: Guest): Record<string, Record<string, HostFunction>> {
   const env: Record<string, HostFunction> = {
@@ -40,8 +31,4 @@ export function hostFunctions(guest: Guest): Record<string, Record<string, HostF
   const table: Record<string, Record<string, HostFunction>> = { env };
   for (const name of WASI_MODULES) table[name] = wasi;
   return table;
-}
-
-function lookup(table: Readonly<Record<string, string>>, name: string): string | undefined {
-  return Object.hasOwn(table, name) ? table[name] : undefined;
 }

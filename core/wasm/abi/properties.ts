@@ -1,204 +1,141 @@
-// Properties of an exchange in Envoy's binary encoding: text raw (latin1, or UTF-8 where it may be more), integers and
-// durations 8 bytes little-endian, booleans one byte. What is not known is undefined, which guests see as NOT_FOUND.
-// Read from the record; headers prove nothing about who called.
+// Properties in Envoy's binary encoding: text raw (latin1, or UTF-8 where it may be more), integers, durations and times 8 bytes
+// little-endian, booleans one byte. What is not known is undefined, which guests see as NOT_FOUND. The attributes of an exchange
+// are core/attributes.ts's; here is what guests have beside them: their plugin, the node, the token, and what filters set.
 
-import type { FilterStream } from '../../exchange/filter.ts';
-import type { ExchangeRecord } from '../../exchange/record.ts';
-import { hostPort, splitHostPort } from '../../host-port.ts';
-import { FieldName, type Head } from '../../http/head.ts';
-import type { ConnectionRecord } from '../../tcp/connection.ts';
-import type { Node, Workload } from '../../workload.ts';
-import type { GuestPlugin } from './guest.ts';
+import {
+  ATTRIBUTES,
+  type Attribute,
+  type AttributeName,
+  type AttributeType,
+  attributeNamed,
+  OF_CONNECTION,
+  type ScalarAttribute,
+} from '../../attributes.ts';
+import type { Node } from '../../workload.ts';
+import type { GuestContext } from './guest.ts';
+import { encodePairs } from './pairs.ts';
 
-/** A latin1 string, bytes, or undefined: not there. */
+/** A latin1 string, bytes that are valid until the next property is read, or undefined: not there. */
 export type Property = string | Uint8Array | undefined;
 
-type OfStream = (record: ExchangeRecord, stream: FilterStream) => Property;
+/** Reads one property for whoever a host function acts for. */
+export type PropertyReader = (context: GuestContext, node: Node) => Property;
 
-const USER_AGENT = new FieldName('user-agent');
-const REFERER = new FieldName('referer');
-const GRPC_STATUS = new FieldName('grpc-status');
 const SEPARATOR = '\0';
+const FILTER_CONFIG = 'weft\0filter_config';
+const PRINCIPAL = 'weft\0jwt\0principal';
 const CLAIM = 'weft\0jwt\0claim\0';
 const CLAIM_VALUES = 'weft\0jwt\0claim_values\0';
-const REQUEST_HEADERS = 'request\0headers\0';
-const RESPONSE_HEADERS = 'response\0headers\0';
-const RESPONSE_TRAILERS = 'response\0trailers\0';
 const METADATA = 'node\0metadata\0';
 
-const PLAIN: Readonly<Record<string, OfStream>> = {
-  'request.path': ({ requestHead }) => requestHead?.path,
-  'request.url_path': ({ requestHead }) => requestHead?.path.split('?', 1)[0],
-  'request.query': ({ requestHead }) => queryOf(requestHead),
-  'request.host': ({ requestHead }) => requestHead?.authority,
-  'request.scheme': ({ requestHead }) => requestHead?.scheme,
-  'request.method': ({ requestHead }) => requestHead?.method,
-  'request.useragent': ({ requestHead }) => requestHead?.get(USER_AGENT),
-  'request.referer': ({ requestHead }) => requestHead?.get(REFERER),
-  'request.id': ({ requestId }) => text(requestId),
-  'request.protocol': ({ protocol }) => protocol,
-  'request.time': ({ startTime }) => integer(Math.round(startTime) * 1_000_000),
-  'request.duration': ({ durationMs }) => (durationMs < 0 ? undefined : integer(Math.round(durationMs * 1_000_000))),
-  'request.size': ({ bytesReceived }) => integer(bytesReceived),
-  'request.total_size': ({ bytesReceived }) => integer(bytesReceived),
-  'response.code': (record, stream) => positive(stream.responseHead?.status ?? record.responseCode),
-  'response.code_details': ({ responseCodeDetails }) => text(responseCodeDetails),
-  'response.flags': ({ flags }) => integer(flags),
-  'response.grpc_status': (_record, stream) => grpcStatus(stream),
-  'response.size': ({ bytesSent }) => integer(bytesSent),
-  'response.total_size': ({ bytesSent }) => integer(bytesSent),
-  'source.address': ({ connection }) => hostPort(connection.remoteAddress, connection.remotePort),
-  'source.port': ({ connection }) => integer(connection.remotePort),
-  'destination.address': (record) => hostPort(record.connection.localAddress, destinationPort(record)),
-  'destination.port': (record) => integer(destinationPort(record)),
-  'connection.id': ({ connection }) => integer(connection.id),
-  'connection.mtls': () => Uint8Array.of(0),
-  'connection.uri_san_peer_certificate': ({ sourcePrincipal }) =>
-    sourcePrincipal === '' ? undefined : utf8(`spiffe://${sourcePrincipal}`),
-  'upstream.address': ({ upstreamHost }) => text(upstreamHost),
-  'upstream.port': ({ upstreamHost }) => (upstreamHost === '' ? undefined : integer(splitHostPort(upstreamHost).port)),
-  'upstream.local_address': ({ upstreamLocalAddress }) => text(upstreamLocalAddress),
-  'upstream.transport_failure_reason': ({ upstreamTransportFailure }) => text(upstreamTransportFailure),
-  cluster_name: ({ clusterName }) => text(clusterName),
-  route_name: ({ routeName }) => text(routeName),
-  'xds.cluster_name': ({ clusterName }) => text(clusterName),
-  'xds.route_name': ({ routeName }) => text(routeName),
-  listener_direction: ({ direction }) => integer(direction === 'inbound' ? 1 : 2),
-  'weft.source_principal': ({ sourcePrincipal }) => text(sourcePrincipal),
-  'weft.source_namespace': ({ sourcePrincipal, source }) => proven(sourcePrincipal, source?.namespace),
-  'weft.jwt': (_record, { token }) => token?.payload,
-  'weft.jwt.principal': (_record, { token }) => text(token?.principal ?? ''),
-  'weft.destination_service': ({ destinationService }) => text(destinationService),
+/** Other names of attributes, which only guests know. */
+const ALIASES: Readonly<Record<string, AttributeName>> = {
+  cluster_name: 'xds.cluster_name',
+  route_name: 'xds.route_name',
+  listener_direction: 'xds.listener_direction',
+  'weft.source_principal': 'source.principal',
+  'weft.destination_service': 'destination.service.host',
 };
 
-const OF_STREAM: ReadonlyMap<string, OfStream> = new Map(
-  Object.entries(PLAIN).map(([name, property]) => [name.replaceAll('.', SEPARATOR), property]),
+const BY_PATH: ReadonlyMap<string, Attribute> = new Map(
+  [
+    ...Object.entries(ATTRIBUTES),
+    ...Object.entries(ALIASES).map(([alias, name]) => [alias, ATTRIBUTES[name]] as const),
+  ].map(([name, attribute]) => [name.replaceAll('.', SEPARATOR), attribute]),
 );
 
-/** Reads one property for a plugin and, within a stream, its exchange. */
-export type PropertyReader = (stream: FilterStream | null, plugin: GuestPlugin, node: Node) => Property;
+/** What the property `name`, with dots, is; null for what is no attribute: bytes. */
+export function propertyType(name: string): AttributeType | null {
+  return attributeNamed(Object.hasOwn(ALIASES, name) ? ALIASES[name] : name)?.type ?? null;
+}
 
 /** Who reads the property at `path`, segments joined by NUL. Worked out once, since guests ask for the same ones. */
 export function propertyReader(path: string): PropertyReader {
-  return ofExchange(path) ?? headerReader(path) ?? claimReader(path) ?? ofPlugin(path) ?? stateReader(path);
+  const attribute = attributeReader(path) ?? mapReader(path) ?? entryReader(path);
+  return attribute ?? tokenReader(path) ?? pluginReader(path) ?? stateReader(path);
 }
 
-function ofExchange(path: string): PropertyReader | null {
-  const known = OF_STREAM.get(path);
-  return known === undefined ? null : (stream) => (stream === null ? undefined : known(stream.record, stream));
+/** True for what nothing changes during a filter's callback about a head but a call of weft_verify_token. */
+export function isSteady(path: string): boolean {
+  const beside =
+    path === FILTER_CONFIG || path === PRINCIPAL || path.startsWith(CLAIM) || path.startsWith(CLAIM_VALUES);
+  return beside || BY_PATH.get(path)?.steady === true;
 }
 
-function ofPlugin(path: string): PropertyReader | null {
-  switch (path) {
-    case 'plugin_name':
-      return (_stream, plugin) => utf8(plugin.name);
-    case 'plugin_root_id':
-      return (_stream, plugin) => utf8(plugin.spec.rootId);
-    case 'plugin_vm_id':
-      return (_stream, plugin) => utf8(plugin.spec.vmId);
-    case 'node\0id':
-      return (_stream, _plugin, node) => utf8(node.id);
-    case 'node\0cluster':
-      return (_stream, _plugin, node) => utf8(`${node.workload}.${node.namespace}`);
+function attributeReader(path: string): PropertyReader | null {
+  const attribute = BY_PATH.get(path);
+  if (attribute === undefined || attribute.type === 'map') return null;
+  const read = encoded(attribute);
+  const found = Object.entries(OF_CONNECTION).find(([, row]) => row === attribute);
+  if (found === undefined) return ({ stream }) => (stream === null ? undefined : read(stream.record));
+  const readConnection = encoded(found[1]);
+  return ({ stream, connection }) => {
+    if (stream !== null) return read(stream.record);
+    return connection === null ? undefined : readConnection(connection.owner.record);
+  };
+}
+
+/** `request.headers` whole, as header maps are handed to guests. */
+function mapReader(path: string): PropertyReader | null {
+  const map = BY_PATH.get(path);
+  if (map?.type !== 'map') return null;
+  const wire = map.text === 'wire';
+  return ({ stream }) => {
+    const all = stream === null ? undefined : map.all(stream.record);
+    if (all === undefined) return undefined;
+    return encodePairs(wire ? all : all.map(([key, text]) => [inLatin1(key), inLatin1(text)]));
+  };
+}
+
+/** `request.headers.x` and its like. */
+function entryReader(path: string): PropertyReader | null {
+  for (let at = path.indexOf(SEPARATOR); at >= 0; at = path.indexOf(SEPARATOR, at + 1)) {
+    const map = BY_PATH.get(path.slice(0, at));
+    if (map?.type !== 'map') continue;
+    const key = path.slice(at + 1);
+    const wire = map.text === 'wire';
+    const read = map.entry(wire ? key : fromUtf8(key));
+    return ({ stream }) => {
+      const value = stream === null ? undefined : read(stream.record);
+      return wire ? value : utf8OrNothing(value);
+    };
   }
-  if (!path.startsWith(METADATA)) return null;
-  const key = path.slice(METADATA.length);
-  return (_stream, _plugin, node) => nodeMetadata(key, node);
+  return null;
+}
+
+/** Of the token that authn verified. */
+function tokenReader(path: string): PropertyReader | null {
+  if (path === 'weft\0jwt') return ({ stream }) => stream?.token?.payload;
+  if (path === PRINCIPAL) return ({ stream }) => utf8OrNothing(stream?.token?.principal || undefined);
+  const values = path.startsWith(CLAIM_VALUES);
+  if (!values && !path.startsWith(CLAIM)) return null;
+  const name = fromUtf8(path.slice(values ? CLAIM_VALUES.length : CLAIM.length));
+  if (values) return ({ stream }) => stream?.token?.values(name) ?? undefined;
+  return ({ stream }) => utf8OrNothing(stream?.token?.text(name) ?? undefined);
+}
+
+function pluginReader(path: string): PropertyReader | null {
+  switch (path) {
+    case FILTER_CONFIG:
+      return ({ config }) => config?.bytes;
+    case 'plugin_name':
+      return ({ plugin }) => utf8(plugin.name);
+    case 'plugin_root_id':
+      return ({ plugin }) => utf8(plugin.spec.rootId);
+    case 'plugin_vm_id':
+      return ({ plugin }) => utf8(plugin.spec.vmId);
+  }
+  const own = path.startsWith('xds\0node\0') ? path.slice(4) : path;
+  if (own === 'node\0id') return (_context, node) => utf8(node.id);
+  if (own === 'node\0cluster') return (_context, node) => utf8(`${node.workload}.${node.namespace}`);
+  if (!own.startsWith(METADATA)) return null;
+  const key = own.slice(METADATA.length);
+  return (_context, node) => nodeMetadata(key, node);
 }
 
 /** What filters left in the exchange. */
 function stateReader(path: string): PropertyReader {
-  return (stream) => stream?.state.get(path);
-}
-
-const STEADY = new Set(
-  [
-    'source.address',
-    'source.port',
-    'destination.address',
-    'destination.port',
-    'connection.id',
-    'connection.mtls',
-    'connection.uri_san_peer_certificate',
-    'weft.source_principal',
-    'weft.source_namespace',
-    'weft.jwt.principal',
-    'weft.filter_config',
-  ].map((name) => name.replaceAll('.', SEPARATOR)),
-);
-
-/** True for what nothing changes during a filter's callback about a head but a call of weft_verify_token. */
-export function isSteady(path: string): boolean {
-  return STEADY.has(path) || path.startsWith(CLAIM) || path.startsWith(CLAIM_VALUES);
-}
-
-/** What a connection without requests has: who is at either end. */
-export function connectionProperty(path: string, record: ConnectionRecord): Property {
-  switch (path) {
-    case 'source\0address':
-      return hostPort(record.connection.remoteAddress, record.connection.remotePort);
-    case 'source\0port':
-      return integer(record.connection.remotePort);
-    case 'destination\0address':
-      return hostPort(record.connection.localAddress, destinationPort(record));
-    case 'destination\0port':
-      return integer(destinationPort(record));
-    case 'connection\0id':
-      return integer(record.connection.id);
-    case 'listener_direction':
-      return integer(record.direction === 'inbound' ? 1 : 2);
-    default:
-      return undefined;
-  }
-}
-
-/** `request.headers.x` and its like; null when the path is none of them. */
-function headerReader(path: string): PropertyReader | null {
-  if (path.startsWith(REQUEST_HEADERS)) {
-    const value = headerValue(path.slice(REQUEST_HEADERS.length), true);
-    return (stream) => (stream === null ? undefined : value(stream.requestHead));
-  }
-  const trailers = path.startsWith(RESPONSE_TRAILERS);
-  if (!trailers && !path.startsWith(RESPONSE_HEADERS)) return null;
-  const value = headerValue(path.slice(trailers ? RESPONSE_TRAILERS.length : RESPONSE_HEADERS.length), false);
-  return (stream) => {
-    const head = trailers ? stream?.responseTrailers : stream?.responseHead;
-    return head ? value(head) : undefined;
-  };
-}
-
-/** `weft.jwt.claim.x` and `weft.jwt.claim_values.x`; null when the path is neither. */
-function claimReader(path: string): PropertyReader | null {
-  const values = path.startsWith(CLAIM_VALUES);
-  if (!values && !path.startsWith(CLAIM)) return null;
-  // Paths are latin1 here, names of claims are not.
-  const name = Buffer.from(path.slice(values ? CLAIM_VALUES.length : CLAIM.length), 'latin1').toString();
-  if (values) return (stream) => stream?.token?.values(name) ?? undefined;
-  return (stream) => utf8OrNothing(stream?.token?.text(name) ?? undefined);
-}
-
-function headerValue(name: string, request: boolean): (head: Head) => Property {
-  const lower = name.toLowerCase();
-  if (lower.charCodeAt(0) !== 58) {
-    if (request && lower === 'host') return (head) => head.authority;
-    const field = new FieldName(lower);
-    return (head) => head.joined(field);
-  }
-  if (!request) {
-    return (head) => (lower === ':status' && head.status !== 0 ? String(head.status) : undefined);
-  }
-  switch (lower) {
-    case ':path':
-      return (head) => head.path;
-    case ':method':
-      return (head) => head.method;
-    case ':authority':
-      return (head) => head.authority;
-    case ':scheme':
-      return (head) => head.scheme;
-    default:
-      return () => undefined;
-  }
+  return ({ stream }) => stream?.state.get(path);
 }
 
 function nodeMetadata(key: string, node: Node): Property {
@@ -220,31 +157,45 @@ function nodeMetadata(key: string, node: Node): Property {
   }
 }
 
-function destinationPort(record: ConnectionRecord): number {
-  return record.destinationPort || record.connection.localPort;
+/** A value of this attribute as a guest is given it. */
+function encoded<R>(attribute: ScalarAttribute<R>): (record: R) => Property {
+  switch (attribute.type) {
+    case 'string': {
+      const { read } = attribute;
+      return attribute.text === 'wire' ? read : (record) => utf8OrNothing(read(record));
+    }
+    case 'bool': {
+      const { read } = attribute;
+      return (record) => {
+        const value = read(record);
+        return value === undefined ? undefined : value ? TRUE : FALSE;
+      };
+    }
+    case 'int': {
+      const { read } = attribute;
+      return (record) => {
+        const value = read(record);
+        return value === undefined ? undefined : integer(value);
+      };
+    }
+    default: {
+      const { read } = attribute;
+      return (record) => {
+        const ms = read(record);
+        return ms === undefined ? undefined : integer(Math.round(ms * 1_000_000));
+      };
+    }
+  }
 }
 
-function queryOf(head: Head | null): Property {
-  if (head === null) return undefined;
-  const { path } = head;
-  const at = path.indexOf('?');
-  return at < 0 ? '' : path.slice(at + 1);
+/** Paths are latin1 here; names of labels and claims are not. */
+function fromUtf8(latin1: string): string {
+  return Buffer.from(latin1, 'latin1').toString();
 }
 
-function grpcStatus(stream: FilterStream): Property {
-  const status = stream.responseTrailers?.get(GRPC_STATUS) ?? stream.responseHead?.get(GRPC_STATUS);
-  return status === undefined || !/^\d{1,2}$/.test(status) ? undefined : integer(Number(status));
-}
-
-/** The namespace of a caller whose identity is proven. */
-function proven(principal: string, namespace: Workload['namespace'] | undefined): Property {
-  if (principal === '') return undefined;
-  const named = /\/ns\/([^/]+)\//.exec(principal);
-  return utf8OrNothing(named?.[1] ?? namespace);
-}
-
-function text(value: string): Property {
-  return value === '' ? undefined : utf8(value);
+/** UTF-8, a character a byte. */
+function inLatin1(text: string): string {
+  return Buffer.from(text).latin1Slice();
 }
 
 function utf8OrNothing(value: string | undefined): Property {
@@ -257,12 +208,15 @@ function utf8(value: string): string | Uint8Array {
   return value;
 }
 
-function positive(value: number): Property {
-  return value > 0 ? integer(value) : undefined;
-}
+const TRUE = Uint8Array.of(1);
+const FALSE = Uint8Array.of(0);
+const EIGHT = new DataView(new ArrayBuffer(8));
+const EIGHT_BYTES = new Uint8Array(EIGHT.buffer);
 
+/** The same bytes each time: they are copied into the guest before the next property is read. */
 function integer(value: number): Uint8Array {
-  const bytes = Buffer.allocUnsafe(8);
-  bytes.writeBigInt64LE(BigInt(value));
-  return bytes;
+  const high = Math.floor(value / 2 ** 32);
+  EIGHT.setUint32(0, value - high * 2 ** 32, true);
+  EIGHT.setInt32(4, high, true);
+  return EIGHT_BYTES;
 }

@@ -18,11 +18,8 @@ import type { Head } from '../../http/head.ts';
 import type { Node } from '../../workload.ts';
 import type { GuestContext } from '../abi/guest.ts';
 import { foldCase } from '../abi/header-map.ts';
-import { readerOf } from '../abi/host-properties.ts';
 import type { GuestMemory } from '../abi/memory.ts';
-import { isSteady, type Property } from '../abi/properties.ts';
-
-type PropertyOf = (context: GuestContext, node: Node) => Property;
+import { isSteady, type PropertyReader, propertyReader } from '../abi/properties.ts';
 
 export const FRAME_EXPORT = `weft_frame_${FRAME_VERSION}`;
 
@@ -53,7 +50,7 @@ export class Frame {
   private authority = 0;
   /** Of properties; who reads them, by slot. */
   private properties = 0;
-  private readonly readers: (PropertyOf | null)[] = new Array(SLOTS).fill(null);
+  private readonly readers: (PropertyReader | null)[] = new Array(SLOTS).fill(null);
   /** First slot whose name has this length, and the next one of the same length; -1: none. */
   private readonly first = new Int8Array(LONGEST + 1).fill(-1);
   private readonly next = new Int8Array(SLOTS).fill(-1);
@@ -200,7 +197,7 @@ export class Frame {
       // No header is called like one of these.
       if (isSteady(path)) {
         this.properties |= 1 << slot;
-        this.readers[slot] = readerOf(path);
+        this.readers[slot] = propertyReader(path);
         continue;
       }
       if (name === PATH) this.path |= 1 << slot;

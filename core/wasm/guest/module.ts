@@ -1,7 +1,7 @@
 // What a module must be before any of it runs: one line says why it is not.
 
 import { ABI_MARKERS, CALLBACKS } from '../abi/abi.ts';
-import { importSignature } from '../abi/host-table.ts';
+import { importSignature } from '../abi/imports.ts';
 import { PluginRefused } from './traps.ts';
 
 /** Throws PluginRefused unless this is a proxy-wasm module whose imports we all have. */

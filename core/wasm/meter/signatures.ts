@@ -1,6 +1,6 @@
 // The parameters of what a module imports. JavaScript takes any function for any import and pads, drops or refuses
 // arguments only once it is called, so they are compared before anything runs.
-import { importSignature } from '../abi/host-table.ts';
+import { importSignature } from '../abi/imports.ts';
 import { Reader } from './reader.ts';
 
 const TYPE = 1;

@@ -2,7 +2,7 @@
 // what would have reached the other side is kept.
 
 import { BodyBuffer } from '../../exchange/body-buffer.ts';
-import type { ConnectionRecord } from '../../tcp/connection.ts';
+import type { ConnectionRecord } from '../../exchange/record.ts';
 import type { ConnectionOwner, NetworkFilter, Side } from '../../tcp/network-filter.ts';
 import type { Plugin } from '../guest/plugin.ts';
 

@@ -7,9 +7,9 @@ import { FilterChain } from '../../exchange/filter-chain.ts';
 import { FilterManager, type FilterManagerCallbacks } from '../../exchange/filter-manager.ts';
 import { failureResponse, type LocalResponse, replyResponse } from '../../exchange/local-reply.ts';
 import { Head } from '../../http/head.ts';
+import { mapPairs } from '../../http/pseudo-headers.ts';
 import type { Timers } from '../../timers.ts';
 import type { Workload } from '../../workload.ts';
-import { mapPairs } from '../abi/header-map.ts';
 import type { Pair } from '../abi/pairs.ts';
 
 /** Headers are latin1, one char a byte. */
@@ -48,8 +48,10 @@ export class TrialExchange implements FilterManagerCallbacks {
   readonly originalPath = null;
   readonly responseTrailers = null;
   readonly requestId = '';
+  readonly virtualHostName = 'inbound|http|8080';
   readonly routeName = 'default';
   readonly clusterName = 'inbound|8080||';
+  readonly clusterEndpoints = 1;
   readonly upstreamHost = '127.0.0.1:8080';
   readonly upstreamLocalAddress = '';
   readonly upstreamTransportFailure = '';

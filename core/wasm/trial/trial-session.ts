@@ -2,10 +2,10 @@
 // instance, with the other ends given beforehand and everything that the guest does written down. Opens no socket.
 
 import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises';
+import { mapPairs } from '../../http/pseudo-headers.ts';
 import { type Timer, Timers } from '../../timers.ts';
 import type { Node } from '../../workload.ts';
 import { MetricType } from '../abi/abi.ts';
-import { mapPairs } from '../abi/header-map.ts';
 import type { Observer } from '../abi/observer.ts';
 import type { Pair } from '../abi/pairs.ts';
 import type { FuelBudget } from '../guest/fuel.ts';

@@ -95,8 +95,10 @@ export function recordFor(changes: Partial<ExchangeRecord> = {}): ExchangeRecord
     responseCode: 0,
     responseCodeDetails: '',
     flags: 0,
+    virtualHostName: '',
     routeName: 'default',
     clusterName: '',
+    clusterEndpoints: 0,
     upstreamHost: '',
     upstreamLocalAddress: '',
     upstreamTransportFailure: '',
@@ -112,11 +114,9 @@ export function recordFor(changes: Partial<ExchangeRecord> = {}): ExchangeRecord
 
 /** A chain of one filter, without a chain: it keeps what was asked for. */
 export class TestStream implements FilterStream {
-  readonly record: ExchangeRecord;
+  readonly record: { -readonly [K in keyof ExchangeRecord]: ExchangeRecord[K] };
   requestHead: Head;
-  responseHead: Head | null = null;
   requestTrailers: Head | null = null;
-  responseTrailers: Head | null = null;
   readonly bodies: Record<Direction, BodyBuffer | null> = { request: null, response: null };
   readonly state = new Map<string, Uint8Array>();
   token: VerifiedToken | null = null;
@@ -136,6 +136,19 @@ export class TestStream implements FilterStream {
     this.record = recordFor({ requestHead, ...record });
   }
 
+  get responseHead(): Head | null {
+    return this.record.responseHead;
+  }
+  set responseHead(head: Head) {
+    this.record.responseHead = head;
+    this.record.responseCode = head.status;
+  }
+  get responseTrailers(): Head | null {
+    return this.record.responseTrailers;
+  }
+  set responseTrailers(trailers: Head) {
+    this.record.responseTrailers = trailers;
+  }
   body(direction: Direction): BodyBuffer | null {
     return this.bodies[direction];
   }

@@ -29,7 +29,8 @@ const ROWS: Readonly<Record<string, Expected>> = {
   'request.query': 'c=d',
   'request.duration': 1_500_000n,
   'request.size': 12n,
-  'request.total_size': 12n,
+  'request.total_size': 102n,
+  'request.headers_bytes': 90n,
   'response.code': 200n,
   'response.code_details': 'via_upstream',
   'response.flags': 0n,
@@ -37,7 +38,8 @@ const ROWS: Readonly<Record<string, Expected>> = {
   'response.headers.x-b': '2',
   'response.trailers.grpc-status': '5',
   'response.size': 34n,
-  'response.total_size': 34n,
+  'response.total_size': 75n,
+  'response.headers_bytes': 29n,
   'source.address': '127.1.0.2:40000',
   'source.port': 40_000n,
   'destination.address': '127.1.0.3:9080',
@@ -75,6 +77,15 @@ const ROWS: Readonly<Record<string, Expected>> = {
   'node.metadata.LABELS.app': 'reviews',
   'xds.cluster_name': 'inbound|9080||',
   'xds.route_name': 'default',
+  'xds.virtual_host_name': 'inbound|http|9080',
+  'xds.listener_direction': 1n,
+  'xds.node.id': 'sidecar~reviews-v1-1',
+  'xds.node.cluster': 'reviews-v1.default',
+  'xds.node.metadata.NAMESPACE': 'default',
+  'xds.node.metadata.LABELS.app': 'reviews',
+  'upstream.request_attempt_count': 2n,
+  'upstream.num_endpoints': 3n,
+  'upstream.transport_failure_reason': NOT_FOUND,
 };
 
 function opened(): Calls {
@@ -92,6 +103,9 @@ function opened(): Calls {
     upstreamHost: '127.0.0.1:9081',
     upstreamLocalAddress: '127.0.0.1:5000',
     clusterName: 'inbound|9080||',
+    clusterEndpoints: 3,
+    virtualHostName: 'inbound|http|9080',
+    attempts: 2,
   });
   stream.responseHead = Head.response(200, [['x-b', '2']]);
   stream.responseTrailers = Head.response(0, [['grpc-status', '5']]);
@@ -118,7 +132,7 @@ test('a root has the properties of its plugin and its node, and none of an excha
   const calls = opened();
   calls.as(calls.plugin.root);
   for (const [path, expected] of Object.entries(ROWS)) {
-    const own = /^(plugin_|node\.)/.test(path);
+    const own = /^(plugin_|(xds\.)?node\.)/.test(path);
     assert.deepEqual(calls.property(...path.split('.')), own ? encoded(expected) : NOT_FOUND, path);
   }
 });

@@ -5,7 +5,7 @@ import { before, test } from 'node:test';
 import { compileFilter } from '../../../../asbuild/compile.ts';
 import type { FilterFactory } from '../../../../core/exchange/filter.ts';
 import { Head } from '../../../../core/http/head.ts';
-import { mapPairs } from '../../../../core/wasm/abi/header-map.ts';
+import { mapPairs } from '../../../../core/http/pseudo-headers.ts';
 import type { PluginSpec } from '../../../../core/wasm/guest/spec.ts';
 import { type LogLine, plain, runtimeFor, specFor, TestStream } from '../harness.ts';
 

@@ -8,7 +8,7 @@ import { compileFilter } from '../../../../asbuild/compile.ts';
 import { OUT } from '../../../../asbuild/manifest.ts';
 import { faultConfig } from '../../../../core/builtins/fault/fault.ts';
 import { Head } from '../../../../core/http/head.ts';
-import { mapPairs } from '../../../../core/wasm/abi/header-map.ts';
+import { mapPairs } from '../../../../core/http/pseudo-headers.ts';
 import { PluginRefused } from '../../../../core/wasm/guest/traps.ts';
 import { meter } from '../../../../core/wasm/meter/meter.ts';
 import { guest } from '../guests.ts';
