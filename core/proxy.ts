@@ -91,8 +91,7 @@ const STAGES: ExchangeStages<Exchange> = {
 
   /** The router: the route answers by itself, or one of its targets is chosen and an attempt is made at its cluster. */
   upstream(exchange: Exchange, end: boolean): void {
-    const route = exchange.route!;
-    const { action } = route;
+    const { action } = exchange.route!;
     if (action.type !== 'forward') {
       exchange.reply(routeReply(exchange, action));
       return;
@@ -103,7 +102,7 @@ const STAGES: ExchangeStages<Exchange> = {
       exchange.fail('no_cluster');
       return;
     }
-    if (!changeRequest(exchange, route, target, action)) {
+    if (!changeRequest(exchange, target, action)) {
       exchange.fail('bad_rewrite');
       return;
     }

@@ -62,6 +62,30 @@ export const wildcardHost = string(rule('host', (value) => hostFault(value, { wi
 export const ipOrCidr = string(
   rule('address', (value) => (isIpOrCidr(value) ? null : `${quote(value)} is no IP address or CIDR block`)),
 );
+/** What a request line may carry: RFC 9112 3.2.1, without the fragment that no client sends. */
+const TARGET = /^[\x21\x22\x24-\x7e]*$/;
+const AUTHORITY = /^[A-Za-z0-9\-._~:[\]]+$/;
+
+/** Why the text can be no part of a request's target, or null. */
+export function targetFault(value: string): string | null {
+  return TARGET.test(value)
+    ? null
+    : `${quote(value)} can be in no target of a request: write blanks, '#', control characters and all but ASCII as %XX`;
+}
+
+/** Why the text is no host with or without a port, or null. */
+export function authorityFault(value: string): string | null {
+  return AUTHORITY.test(value) ? null : `${quote(value)} is no host, nor host:port`;
+}
+
+/** A path with or without a query; '' = not given. */
+export const originForm = string(
+  rule('path', (value) =>
+    value === '' || value.startsWith('/') ? targetFault(value) : `${quote(value)} is no path: it has to begin with '/'`,
+  ),
+);
+/** '' = not given. */
+export const authority = string(rule('host', (value) => (value === '' ? null : authorityFault(value))));
 export const headerName = string(headerNameRule);
 export const headerValue = string(headerValueRule);
 export const headerValues = map(headerValue, headerNameRule);

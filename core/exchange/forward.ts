@@ -10,9 +10,8 @@ import type {
   DirectAction,
   FieldChanges,
   ForwardAction,
+  PathRewrite,
   RedirectAction,
-  Rewrite,
-  Route,
   Target,
 } from '../router/route.ts';
 import { ATTEMPT_COUNT, Attempt } from './attempt.ts';
@@ -30,16 +29,11 @@ export function routeReply({ requestHead, covered }: Exchange, action: RedirectA
 }
 
 /** What the route and its target do to a request before it leaves. False: what came of it is no path. */
-export function changeRequest(
-  exchange: Exchange,
-  { requestChanges }: Route,
-  target: Target,
-  action: ForwardAction,
-): boolean {
+export function changeRequest(exchange: Exchange, target: Target, { rewritePath }: ForwardAction): boolean {
   const { requestHead: head } = exchange;
-  if (requestChanges !== null) applyChanges(head, requestChanges);
   if (target.requestChanges !== null) applyChanges(head, target.requestChanges);
-  return action.rewrite === null || rewrite(exchange, action.rewrite);
+  if (target.authority !== null) head.newAuthority = target.authority;
+  return rewritePath === null || rewrite(exchange, rewritePath);
 }
 
 /** Begins the first attempt, under the route's time-out and retries or what the request asks for instead. */
@@ -72,12 +66,10 @@ export function chooseTarget({ targets, totalWeight }: ForwardAction, random: ()
 }
 
 /** What a request line may carry: a client must not choose another form through an expression's groups. */
-const ORIGIN_FORM = /^\/[\x21-\x7e]*$/;
+const ORIGIN_FORM = /^\/[\x21\x22\x24-\x7e]*$/;
 
-function rewrite(exchange: Exchange, { authority, path }: Rewrite): boolean {
+function rewrite(exchange: Exchange, path: PathRewrite): boolean {
   const { requestHead: head } = exchange;
-  if (authority !== null) head.newAuthority = authority;
-  if (path === null) return true;
   const before = head.path;
   const after = path(before, exchange.covered);
   if (after === before) return true;
@@ -92,21 +84,20 @@ function rewrite(exchange: Exchange, { authority, path }: Rewrite): boolean {
 export function changeResponse(exchange: Exchange, head: Head): void {
   // RFC 9110 6.6.1: who passes it on says when it came.
   if (!head.has(DATE)) head.add('date', httpDate(exchange.startTime + exchange.responseStartMs));
-  changeLocalResponse(exchange, head);
   head.put(SERVICE_TIME, String(exchange.upstreamServiceMs));
+  changeLocalResponse(exchange, head);
 }
 
 /** The same for an answer that no upstream gave. */
 export function changeLocalResponse({ target, route }: Exchange, head: Head): void {
-  if (target !== null && target.responseChanges !== null) applyChanges(head, target.responseChanges);
-  if (route !== null && route.responseChanges !== null) applyChanges(head, route.responseChanges);
+  const changes = target === null ? (route?.responseChanges ?? null) : target.responseChanges;
+  if (changes !== null) applyChanges(head, changes);
 }
 
 function applyChanges(head: Head, changes: FieldChanges): void {
-  for (const name of changes.remove) head.remove(name);
-  for (const [name, value] of changes.set) {
-    if (name.lower === 'host' || name.lower === ':authority') head.newAuthority = value;
-    else head.set(name, value);
+  for (const { kind, name, written, value } of changes) {
+    if (kind === 'remove') head.remove(name);
+    else if (kind === 'set') head.set(name, value);
+    else head.add(written, value);
   }
-  for (const [name, value] of changes.add) head.add(name, value);
 }

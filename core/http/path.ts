@@ -38,9 +38,25 @@ function isNormal(bytes: Buffer, start: number, length: number): boolean {
 const UNRESERVED = /[A-Za-z0-9\-._~]/;
 
 /** '%61' is 'a', '%2f' is '%2F'. */
-export function normalEscape(written: string): string {
+function normalEscape(written: string): string {
   const char = String.fromCharCode(Number.parseInt(written.slice(1), 16));
   return UNRESERVED.test(char) ? char : written.toUpperCase();
+}
+
+/**
+ * What a rule writes of a path, as paths of requests arrive. `whole`: all of a path; else what one begins with, whose last
+ * segment may go on.
+ */
+export function normalRule(rule: string, whole: boolean): string {
+  const written = rule
+    .toWellFormed()
+    .replace(/[^\x21-\x7e]/gu, encodeURIComponent)
+    .replace(/%[0-9A-Fa-f]{2}/g, normalEscape);
+  const mark = written.indexOf('?');
+  const path = (mark < 0 ? written : written.slice(0, mark)).replaceAll('\\', '/');
+  const query = mark < 0 ? '' : written.slice(mark);
+  const cut = whole || mark >= 0 ? path.length : path.lastIndexOf('/') + 1;
+  return (normalize(path.slice(0, cut)) ?? path.slice(0, cut)) + path.slice(cut) + query;
 }
 
 /** The normal form of a path without its query, or null. */

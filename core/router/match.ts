@@ -4,6 +4,7 @@
 import type { HTTPMatchRequest, StringMatch } from '../config/kinds/virtual-service.ts';
 import { compileRegex } from '../config/regex.ts';
 import { FieldName, type Head } from '../http/head.ts';
+import { normalRule } from '../http/path.ts';
 
 export interface Matcher {
   /** Bytes of the path that the match covered, for rewrites: the prefix, or all but the query; -1: no match. */
@@ -19,7 +20,8 @@ type Condition = (head: Head) => boolean;
 export function compileMatch(match: HTTPMatchRequest): Matcher {
   const conditions: Condition[] = [];
   const texts: string[] = [];
-  const path = match.uri === undefined ? null : pathMatch(match.uri, match.ignoreUriCase === true);
+  const uri = match.uri === undefined ? null : normalMatch(match.uri);
+  const path = uri === null ? null : pathMatch(uri, match.ignoreUriCase === true);
   if (match.uri !== undefined) texts.push(textOf(match.uri));
   const add = (label: string, condition: Condition): void => {
     conditions.push(condition);
@@ -52,7 +54,7 @@ export function compileMatch(match: HTTPMatchRequest): Matcher {
     });
   }
   return {
-    begins: literalOf(match),
+    begins: uri === null || match.ignoreUriCase === true ? null : (uri.exact ?? uri.prefix ?? null),
     text: texts.join(' && ') || '*',
     match(head) {
       const covered = path === null ? 0 : path(head);
@@ -63,10 +65,10 @@ export function compileMatch(match: HTTPMatchRequest): Matcher {
   };
 }
 
-/** A path's literal, where one character is one byte and its case counts. */
-function literalOf({ uri, ignoreUriCase }: HTTPMatchRequest): string | null {
-  const literal = uri?.exact ?? uri?.prefix;
-  return literal !== undefined && ignoreUriCase !== true && /^[\x20-\x7e]*$/.test(literal) ? literal : null;
+/** The match of a path as paths of requests arrive. */
+function normalMatch(match: StringMatch): StringMatch {
+  if (match.exact !== undefined) return { exact: normalRule(match.exact, true) };
+  return match.prefix === undefined ? match : { prefix: normalRule(match.prefix, false) };
 }
 
 /** True for a string that satisfies the match; an empty match means presence, so any string does. */
@@ -96,8 +98,9 @@ export function textOf(match: StringMatch): string {
 
 /** `absentIsEmpty`: a header that is not there is matched as an empty one, as Envoy does where the match is inverted. */
 function headerCondition(name: string, match: StringMatch, absentIsEmpty = false): Condition {
-  const test = stringTest(match);
-  switch (name.toLowerCase()) {
+  const lower = name.toLowerCase();
+  const test = stringTest(lower === ':path' ? normalMatch(match) : match);
+  switch (lower) {
     case ':authority':
       return (head) => test(head.authority);
     case ':method':

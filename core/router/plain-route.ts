@@ -15,14 +15,13 @@ export interface PlainRoute {
 }
 
 export function plainRoute({ name, cluster, clusterName, chain, retry }: PlainRoute): Route {
-  const target = { weight: 1, cluster, clusterName, requestChanges: null, responseChanges: null };
+  const target = { weight: 1, cluster, clusterName, authority: null, requestChanges: null, responseChanges: null };
   return {
     name,
     origin: '',
     matches: [],
-    requestChanges: null,
     responseChanges: null,
     chain,
-    action: { type: 'forward', targets: [target], totalWeight: 1, rewrite: null, timeoutMs: 0, retry },
+    action: { type: 'forward', targets: [target], totalWeight: 1, rewritePath: null, timeoutMs: 0, retry },
   };
 }

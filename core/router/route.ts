@@ -26,7 +26,7 @@ export interface Route {
   /** Any of these; empty = every request. */
   readonly matches: readonly Matcher[];
   readonly action: ForwardAction | RedirectAction | DirectAction;
-  readonly requestChanges: FieldChanges | null;
+  /** Of answers that no target's are. */
   readonly responseChanges: FieldChanges | null;
   readonly chain: FilterChain;
 }
@@ -35,7 +35,7 @@ export interface ForwardAction {
   readonly type: 'forward';
   readonly targets: readonly Target[];
   readonly totalWeight: number;
-  readonly rewrite: Rewrite | null;
+  readonly rewritePath: PathRewrite | null;
   /** 0: none. */
   readonly timeoutMs: number;
   readonly retry: RetryPolicy;
@@ -46,6 +46,9 @@ export interface Target {
   /** Null: the configuration names something that never existed here. 503 NC. */
   readonly cluster: Cluster | null;
   readonly clusterName: string;
+  /** The authority that it is sent with; null: its own. */
+  readonly authority: string | null;
+  /** Its own and the route's. */
   readonly requestChanges: FieldChanges | null;
   readonly responseChanges: FieldChanges | null;
 }
@@ -67,14 +70,17 @@ export interface DirectAction {
   readonly body: Uint8Array;
 }
 
-/** New path and authority for what goes upstream; `path` gets the matched prefix's length. */
-export interface Rewrite {
-  readonly authority: string | null;
-  readonly path: ((path: string, matchedPrefix: number) => string) | null;
-}
+/** The path that goes upstream, by the path that came and the bytes of it that the match covered. */
+export type PathRewrite = (path: string, covered: number) => string;
 
-export interface FieldChanges {
-  readonly remove: readonly FieldName[];
-  readonly set: readonly (readonly [FieldName, string])[];
-  readonly add: readonly (readonly [string, string])[];
+/** In the order in which they are made. */
+export type FieldChanges = readonly FieldChange[];
+
+export interface FieldChange {
+  readonly kind: 'remove' | 'set' | 'add';
+  readonly name: FieldName;
+  /** As it is added. */
+  readonly written: string;
+  /** Latin1: one char a byte. */
+  readonly value: string;
 }

@@ -4,21 +4,13 @@
 import { retryPolicy } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { parseDuration } from '../config/duration.ts';
-import type {
-  Destination,
-  Headers,
-  HTTPMatchRequest,
-  HTTPRedirect,
-  HTTPRewrite,
-  HTTPRoute,
-  VirtualServiceSpec,
-} from '../config/kinds/virtual-service.ts';
-import { compileRegex } from '../config/regex.ts';
+import type { Destination, HTTPMatchRequest, HTTPRoute, VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
-import { FieldName } from '../http/head.ts';
+import { authorityOf } from '../config/schemas/header-operations.ts';
 import { compileMatch } from '../router/match.ts';
-import type { FieldChanges, RedirectAction, Rewrite, Route, Target } from '../router/route.ts';
+import type { Route, Target } from '../router/route.ts';
 import type { Node } from '../workload.ts';
+import { fieldChanges, pathRewrite, redirectOf } from './changes.ts';
 import { clusterName } from './clusters.ts';
 import type { ChainBuilder } from './filters.ts';
 import { fullHost, hasLabels, type Service } from './services.ts';
@@ -96,8 +88,7 @@ function compileRoute(
     origin: `${namespace}/${name}`,
     matches: matches.map(compileMatch),
     action: actionOf(resource, http, index, scope, problems),
-    requestChanges: changesOf(http.headers?.request),
-    responseChanges: changesOf(http.headers?.response),
+    responseChanges: fieldChanges([http.headers?.response]),
     chain: scope.chains.route(http),
   };
 }
@@ -116,6 +107,9 @@ function actionOf(
     return { type: 'direct', status, body: bytes };
   }
   const destinations = http.route ?? [];
+  // As Istio compiles it for Envoy: a sole destination's changes follow the route's, those of several go before them.
+  const inTurn = <Operations>(route: Operations, its: Operations) =>
+    destinations.length === 1 ? [[route, its]] : [[its], [route]];
   const targets: Target[] = [];
   for (const [at, route] of destinations.entries()) {
     // A sole destination gets everything, whatever its weight says.
@@ -128,8 +122,9 @@ function actionOf(
       weight,
       cluster,
       clusterName: clusterName(host, port, subset),
-      requestChanges: changesOf(route.headers?.request),
-      responseChanges: changesOf(route.headers?.response),
+      authority: http.rewrite?.authority || authorityOf(http.headers?.request) || authorityOf(route.headers?.request),
+      requestChanges: fieldChanges(...inTurn(http.headers?.request, route.headers?.request)),
+      responseChanges: fieldChanges(...inTurn(http.headers?.response, route.headers?.response)),
     });
   }
   // A route that only delegates: its requests are 503 NC.
@@ -139,7 +134,7 @@ function actionOf(
     type: 'forward',
     targets,
     totalWeight: targets.reduce((sum, target) => sum + target.weight, 0),
-    rewrite: http.rewrite === undefined ? null : rewriteOf(http.rewrite),
+    rewritePath: http.rewrite === undefined ? null : pathRewrite(http.rewrite),
     timeoutMs,
     retry: retryPolicy(http.retries, timeoutMs),
   };
@@ -149,6 +144,7 @@ const NOWHERE: Target = Object.freeze({
   weight: 1,
   cluster: null,
   clusterName: '',
+  authority: null,
   requestChanges: null,
   responseChanges: null,
 });
@@ -188,59 +184,5 @@ function missing(
     message: `Referenced ${what} not found`,
     resource: resourceKey(resource),
     pointer: `/spec/http/${index}/route/${at}/destination`,
-  };
-}
-
-function redirectOf(redirect: HTTPRedirect): RedirectAction {
-  return {
-    type: 'redirect',
-    status: redirect.redirectCode ?? 301,
-    scheme: redirect.scheme ?? '',
-    authority: redirect.authority ?? '',
-    port: redirect.port ?? 0,
-    path: redirect.uri ?? '',
-    prefixRewrite: redirect.prefixRewrite ?? '',
-  };
-}
-
-function rewriteOf(rewrite: HTTPRewrite): Rewrite {
-  const authority = rewrite.authority ?? null;
-  if (rewrite.uriRegexRewrite !== undefined) {
-    const regex = compileRegex(rewrite.uriRegexRewrite.match ?? '');
-    const replacement = javaScriptReplacement(rewrite.uriRegexRewrite.rewrite ?? '');
-    return {
-      authority,
-      path(path) {
-        const mark = path.indexOf('?');
-        const bare = mark < 0 ? path : path.slice(0, mark);
-        return regex.matcher(bare).replaceAll(replacement) + (mark < 0 ? '' : path.slice(mark));
-      },
-    };
-  }
-  if (rewrite.uri === undefined) return { authority, path: null };
-  // What is rewritten to nothing is the root.
-  const uri = rewrite.uri === '' ? '/' : rewrite.uri;
-  return { authority, path: (path, covered) => joinRewritten(uri, path.slice(covered)) };
-}
-
-/** RE2 writes \0 for the match, \1 for its first group and \\\\ for a backslash; a dollar sign means nothing. */
-function javaScriptReplacement(rewrite: string): string {
-  return rewrite.replace(/\$|\\([\d\\])/g, (found, escaped: string | undefined) => {
-    if (found === '$') return '$$';
-    return escaped === '\\' ? escaped : escaped === '0' ? '$&' : `$${escaped}`;
-  });
-}
-
-/** '/api/' rewritten to '/' turns '/api/x' into '/x', and '/api' rewritten to '/' turns it into '/x' as well. */
-function joinRewritten(uri: string, rest: string): string {
-  return uri.endsWith('/') && rest.startsWith('/') ? uri + rest.slice(1) : uri + rest;
-}
-
-function changesOf(operations: NonNullable<Headers['request']> | undefined): FieldChanges | null {
-  if (operations === undefined) return null;
-  return {
-    remove: (operations.remove ?? []).map((name) => new FieldName(name)),
-    set: Object.entries(operations.set ?? {}).map(([name, value]) => [new FieldName(name), value] as const),
-    add: Object.entries(operations.add ?? {}),
   };
 }

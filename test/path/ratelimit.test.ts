@@ -110,3 +110,18 @@ test('answers that pass tell what is left, where the policy wants it', async () 
     )?.[1];
   assert.deepEqual([await left('eve'), await left('eve'), await left('dan')], ['2', '1', '2']);
 });
+
+test('a limit for a path counts however the path is written, by the request and by the limit', async () => {
+  for (const match of ['exact: /a/../x%2fy', 'prefix: /x%2fy']) {
+    const limit = `{name: one, requests: 1, per: 1h, match: {path: {${match}}}}`;
+    const plane = await startDataPlane({
+      appPort: await app(),
+      yaml: [`apiVersion: weft.dev/v1\nkind: RateLimitPolicy\nmetadata: {name: some}\nspec: {limits: [${limit}]}\n`],
+    });
+    closers.push(plane.close);
+    const ask = (path: string): Promise<string> =>
+      exchangeBytes(plane.ports.inbound, `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    assert.match(await ask('/x%2Fy'), /^HTTP\/1\.1 200 /, match);
+    assert.match(await ask('/%78%2fy'), /^HTTP\/1\.1 429 /, match);
+  }
+});

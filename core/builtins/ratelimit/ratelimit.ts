@@ -7,6 +7,7 @@ import { parseDuration } from '../../config/duration.ts';
 import type { RateLimit, RateLimitPolicySpec } from '../../config/kinds/rate-limit-policy.ts';
 import { compileRegex, type Pattern } from '../../config/regex.ts';
 import type { Resource } from '../../config/resource.ts';
+import { normalRule } from '../../http/path.ts';
 import type { Node } from '../../workload.ts';
 import type { Builtin, WorkloadPolicy } from '../builtin.ts';
 import { type Configured, configured } from '../configured.ts';
@@ -114,8 +115,8 @@ function identity(name: string): Buffer {
 }
 
 function path(match: NonNullable<RateLimit['match']>['path'], patterns: Pattern[]): Buffer {
-  if (match?.exact !== undefined) return Buffer.concat([u8(PATH_EXACT), text(match.exact)]);
-  if (match?.prefix !== undefined) return Buffer.concat([u8(PATH_PREFIX), text(match.prefix)]);
+  if (match?.exact !== undefined) return Buffer.concat([u8(PATH_EXACT), text(normalRule(match.exact, true))]);
+  if (match?.prefix !== undefined) return Buffer.concat([u8(PATH_PREFIX), text(normalRule(match.prefix, false))]);
   if (match?.regex === undefined) return Buffer.concat([u8(PATH_ANY), text('')]);
   patterns.push(compileRegex(match.regex));
   // With its text: filters of equal configurations are one.

@@ -5,7 +5,7 @@
 import { isIP } from 'node:net';
 
 import type { Condition, Operation, Source } from '../../config/kinds/authorization-policy.ts';
-import { normalEscape } from '../../http/path.ts';
+import { normalRule } from '../../http/path.ts';
 import type { Node } from '../../workload.ts';
 import type { Conjunction, Match, Value } from './encoding.ts';
 import {
@@ -144,10 +144,8 @@ function pattern(value: string): Value {
 
 /** A path with {*} or {**} is a template, in which a lone * is a character. Written as paths of requests arrive. */
 function path(value: string): Value {
-  const written = value
-    .toWellFormed()
-    .replace(/[^\x21-\x7e]/gu, encodeURIComponent)
-    .replace(/%[0-9A-Fa-f]{2}/g, normalEscape);
+  const open = value.startsWith('*') || value.endsWith('*');
+  const written = normalRule(value, !open);
   if (!value.includes('{*}') && !value.includes('{**}')) return pattern(written);
   return { kind: VALUE_TEMPLATE, bytes: Buffer.from(written) };
 }

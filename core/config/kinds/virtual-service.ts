@@ -16,6 +16,7 @@ import {
 import type { Path } from '../walk.ts';
 import { boundHost, type GatewaySpec, gateway } from './gateway.ts';
 
+export type { Headers } from '../schemas/header-operations.ts';
 export type {
   CorsPolicy,
   HTTPDirectResponse,
@@ -28,8 +29,6 @@ export type { StringMatch } from '../schemas/string-match.ts';
 export type {
   Delegate,
   Destination,
-  HeaderOperations,
-  Headers,
   HTTPMatchRequest,
   HTTPMirrorPolicy,
   HTTPRoute,

@@ -1,7 +1,20 @@
 // What a VirtualService's HTTP route does to a request beside forwarding it: redirect, answer, rewrite, retry, fail on
 // purpose, answer preflights.
 
-import { count, duration, port, positiveDuration, quote, regex, text, texts } from '../formats.ts';
+import {
+  authority,
+  count,
+  duration,
+  originForm,
+  port,
+  positiveDuration,
+  quote,
+  regex,
+  targetFault,
+  text,
+  texts,
+} from '../formats.ts';
+import { groupsOf } from '../regex.ts';
 import {
   array,
   boolean,
@@ -17,18 +30,24 @@ import {
 import { Percent } from './networking.ts';
 import { StringMatch } from './string-match.ts';
 
+/** '' = not given. */
+const redirectScheme = string({
+  code: 'enum',
+  check: (value) => (['', 'http', 'https'].includes(value) ? null : `${quote(value)} is no scheme: http or https`),
+});
+
 export const HTTPRedirect = object(
   {
-    uri: optional(text),
-    authority: optional(text),
+    uri: optional(originForm),
+    authority: optional(authority),
     port: optional(port),
     derivePort: notEnforced(
       optional(oneOf('FROM_PROTOCOL_DEFAULT', 'FROM_REQUEST_PORT')),
       'redirects that derive their port',
     ),
-    scheme: optional(text),
+    scheme: optional(redirectScheme),
     redirectCode: optional(integer(300, 399)),
-    prefixRewrite: optional(text),
+    prefixRewrite: optional(originForm),
   },
   {
     atMostOne: [
@@ -75,11 +94,28 @@ export const HTTPDirectResponse = object({
 });
 export type HTTPDirectResponse = Static<typeof HTTPDirectResponse>;
 
+/** RE2's rewriting: \\N for a group and \\\\ for a backslash; everything else stands for itself. */
+const RegexRewrite = object(
+  { match: regex, rewrite: text },
+  {
+    check({ match, rewrite }, report) {
+      const literals = rewrite.replace(/\\[\d\\]/g, '');
+      const group = [...rewrite.matchAll(/\\([\d\\])/g)].find(([, to]) => to !== '\\' && Number(to) > groupsOf(match));
+      const fault = literals.includes('\\')
+        ? `${quote(rewrite)} has a backslash before what is no digit: write two for one`
+        : group !== undefined
+          ? `${quote(rewrite)} refers to ${group[0]}, and the expression has ${groupsOf(match)} groups`
+          : targetFault(literals);
+      if (fault !== null) report.error(['rewrite'], 'path', fault);
+    },
+  },
+);
+
 export const HTTPRewrite = object(
   {
-    uri: optional(text),
-    authority: optional(text),
-    uriRegexRewrite: optional(object({ match: regex, rewrite: text })),
+    uri: optional(originForm),
+    authority: optional(authority),
+    uriRegexRewrite: optional(RegexRewrite),
   },
   {
     atMostOne: [['uri', 'uriRegexRewrite']],

@@ -1,18 +1,7 @@
 // The http section of a VirtualService: what its routes match, and where they lead. What they do on the way is in
 // http-actions.ts.
 
-import {
-  count,
-  duration,
-  headerMatchRule,
-  headerName,
-  headerValues,
-  host,
-  labels,
-  port,
-  quote,
-  text,
-} from '../formats.ts';
+import { count, duration, headerMatchRule, host, labels, port, quote, text } from '../formats.ts';
 import {
   array,
   boolean,
@@ -25,6 +14,7 @@ import {
   type Static,
   string,
 } from '../schema.ts';
+import { authorityOf, Headers } from './header-operations.ts';
 import {
   CorsPolicy,
   HTTPDirectResponse,
@@ -51,16 +41,6 @@ export const Destination = object({
   port: optional(PortSelector),
 });
 export type Destination = Static<typeof Destination>;
-
-export const HeaderOperations = object({
-  set: optional(headerValues),
-  add: optional(headerValues),
-  remove: optional(array(headerName)),
-});
-export type HeaderOperations = Static<typeof HeaderOperations>;
-
-export const Headers = object({ request: optional(HeaderOperations), response: optional(HeaderOperations) });
-export type Headers = Static<typeof Headers>;
 
 export const HTTPMatchRequest = object({
   name: optional(text),
@@ -120,11 +100,47 @@ export const HTTPRoute = object(
       ['mirrorPercent', 'mirrorPercentage'],
       ['redirect', 'rewrite'],
       ['directResponse', 'rewrite'],
+      ['redirect', 'fault'],
+      ['directResponse', 'fault'],
     ],
-    check: (route, report) => checkWeights(route.route, report),
+    check(route, report) {
+      checkWeights(route.route, report);
+      checkActions(route, report);
+    },
   },
 );
 export type HTTPRoute = Static<typeof HTTPRoute>;
+
+function checkActions(
+  {
+    redirect,
+    rewrite,
+    headers,
+    match = [],
+  }: {
+    readonly redirect?: HTTPRedirect;
+    readonly rewrite?: HTTPRewrite;
+    readonly headers?: Headers;
+    readonly match?: readonly HTTPMatchRequest[];
+  },
+  report: Report,
+): void {
+  const whole = match.find(({ uri }) => uri !== undefined && uri.prefix === undefined);
+  if (redirect?.prefixRewrite && whole !== undefined) {
+    report.error(
+      ['redirect', 'prefixRewrite'],
+      'contradiction',
+      'prefixRewrite needs a match by prefix: there is one by exact or regex',
+    );
+  }
+  if (rewrite?.authority && authorityOf(headers?.request) !== null) {
+    report.error(
+      ['rewrite', 'authority'],
+      'duplicate',
+      'the authority is given by headers.request, too: write one of the two',
+    );
+  }
+}
 
 export function checkWeights(route: readonly { weight?: number }[] | undefined, report: Report): void {
   if (route === undefined || route.length < 2) return;

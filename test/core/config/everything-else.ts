@@ -54,6 +54,7 @@ const BALANCERS = [
 
 const OPERATIONS = { set: { 'x-a': '1' }, add: { 'x-b': '2' }, remove: ['x-c'] };
 const HEADERS = { request: OPERATIONS, response: OPERATIONS };
+const OF_CONNECTIONS = { set: { Connection: 'close' }, add: { upgrade: 'a' }, remove: ['expect', 'x-a'] };
 const TO_REVIEWS = { destination: { host: 'reviews0', port: { number: 9080 } } };
 
 /** All that a route may do beside forwarding, on one route for each thing that excludes another. */
@@ -83,6 +84,10 @@ const ROUTES = [
     headers: HEADERS,
   })),
   { match: [{ sourceLabels: { app: 'web' }, sourceNamespace: 'default' }], route: [TO_REVIEWS] },
+  {
+    route: [{ ...TO_REVIEWS, headers: { request: OF_CONNECTIONS, response: OF_CONNECTIONS } }],
+    headers: { request: OF_CONNECTIONS, response: OF_CONNECTIONS },
+  },
   { redirect: { uri: '/b', authority: 'b.test', port: 8443, scheme: 'https', redirectCode: 308 } },
   { redirect: { prefixRewrite: '/b' } },
   { directResponse: { status: 200, body: { bytes: 'aGVsbG8=' } } },

@@ -287,8 +287,8 @@ spec:
   - from: [{source: {principals: [a], namespaces: [b], ipBlocks: [10.0.0.0/8]}}]
     to: [{operation: {methods: [GET], paths: [/a], hosts: [a], ports: ["80"]}}]
     when: [{key: "request.headers[x]", values: [y]}]
-${routes('b', 'b.test', '[{match: [{uri: {regex: a}, headers: {x: {exact: y}}}], fault: {abort: {httpStatus: 500}}, retries: {attempts: 0}, timeout: 1s, directResponse: {status: 200}}]')}`;
-  assert.deepEqual(check(text), []);
+${routes('b', 'b.test', '[{match: [{uri: {regex: a}, headers: {x: {exact: y}}}], fault: {abort: {httpStatus: 500}}, retries: {attempts: 0}, timeout: 1s, route: [{destination: {host: reviews}}]}]')}`;
+  assert.deepEqual(check(`${SERVICES}---${text}`), []);
 });
 
 test('a policy whose target or wildcard has no effect is told so', () => {

@@ -89,7 +89,6 @@ function answering(factory: FilterFactory): Route {
     name: 'r',
     origin: '',
     matches: [],
-    requestChanges: null,
     responseChanges: null,
     chain: new FilterChain([factory]),
     action: { type: 'direct', status: 200, body: Buffer.from('the answer') },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Head } from '../../../core/http/head.ts';
-import { normalizePath } from '../../../core/http/path.ts';
+import { normalizePath, normalRule } from '../../../core/http/path.ts';
 
 function received(path: string, method = 'GET'): Head {
   const head = new Head(Buffer.from(path, 'latin1'));
@@ -56,3 +56,24 @@ test('a path in normal form is left where it lies', () => {
   normalizePath(head);
   assert.equal(head.newPath, null);
 });
+
+const RULES: readonly (readonly [string, boolean, string])[] = [
+  ['/x%2fy', true, '/x%2Fy'],
+  ['/%61/b', true, '/a/b'],
+  ['/a/../b', true, '/b'],
+  ['/a\\b', true, '/a/b'],
+  ['/caf\u00e9', true, '/caf%C3%A9'],
+  ['/a b?c=/../d', true, '/a%20b?c=/../d'],
+  ['/a/./b/..', true, '/a/'],
+  ['/a/../b/..', false, '/b/..'],
+  ['/.', false, '/.'],
+  ['/x%2f', false, '/x%2F'],
+  ['', false, ''],
+  ['/100%', true, '/100%'],
+];
+
+for (const [rule, whole, normal] of RULES) {
+  test(`a rule for ${whole ? 'the path' : 'paths that begin with'} ${JSON.stringify(rule)} means ${JSON.stringify(normal)}`, () => {
+    assert.equal(normalRule(rule, whole), normal);
+  });
+}
