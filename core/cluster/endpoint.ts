@@ -13,6 +13,8 @@ export class Endpoint {
   /** Who answers there, when the mesh knows. */
   workload: WorkloadEndpoint | null = null;
   readonly pool: Pool;
+  /** Its last answer was of HTTP/1.0, as the next one will be. */
+  http10 = false;
   private underWay = 0;
   private begun = 0;
   private faults = 0;

@@ -6,7 +6,7 @@ import type { Admission } from '../cluster/admission.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Waiter } from '../cluster/pool.ts';
 import { FAILURES, type FailureCode } from '../errors.ts';
-import type { ClientConnection, Receiver, UpstreamStream } from '../http/codec.ts';
+import type { ClientConnection, ResponseReceiver, UpstreamStream } from '../http/codec.ts';
 import type { Head } from '../http/head.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
@@ -58,7 +58,7 @@ export class AsyncClient implements Upstreams {
   }
 }
 
-class AsyncRequest implements Waiter, Receiver, TimerOwner {
+class AsyncRequest implements Waiter, ResponseReceiver, TimerOwner {
   private readonly collection: Collection;
   private readonly cluster: Cluster;
   private readonly request: UpstreamRequest;
@@ -105,6 +105,10 @@ class AsyncRequest implements Waiter, Receiver, TimerOwner {
 
   failed(reason: FailureCode, text: string): void {
     this.fail(text === '' ? FAILURES[reason].details : text);
+  }
+
+  onInterim(): void {
+    // A filter is given the answer.
   }
 
   onHead(head: Head, end: boolean): void {

@@ -9,12 +9,13 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Waiter } from '../cluster/pool.ts';
 import { type FailureCode, flagBit } from '../errors.ts';
-import type { ClientConnection, Receiver, UpstreamStream } from '../http/codec.ts';
+import type { ClientConnection, ResponseReceiver, UpstreamStream } from '../http/codec.ts';
 import { FieldName, type Head } from '../http/head.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
 import type { ConnectionFacts } from '../transport/transport.ts';
 import { BY_PEER, type ReadDisable } from './read-disable.ts';
+import { type Waiting, welcomeBody } from './welcome.ts';
 
 export const ATTEMPT_COUNT = new FieldName('x-envoy-attempt-count');
 
@@ -26,9 +27,8 @@ const MAX_DRAINED_MS = 1000;
 const NO_BODY: Buffer[] = [];
 
 /** What an attempt asks of the exchange that it is made for. */
-export interface AttemptOwner {
+export interface AttemptOwner extends Waiting {
   readonly direction: 'inbound' | 'outbound' | 'gateway';
-  readonly requestHead: Head;
   readonly shard: { readonly timers: Timers; random(): number };
   /** The one under way. */
   attempt: Attempt | null;
@@ -49,7 +49,7 @@ export interface AttemptOwner {
   attemptFailed(reason: FailureCode): void;
 }
 
-export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
+export class Attempt implements ResponseReceiver, Waiter, TimerOwner, AttemptFacts {
   readonly exchange: AttemptOwner;
   readonly cluster: Cluster;
   private readonly admission: Admission;
@@ -157,6 +157,7 @@ export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
     const stream = connection.open(this);
     this.stream = stream;
     exchange.upstreamConnection = stream.connection;
+    if (this.admission.endpoint!.http10) welcomeBody(exchange);
     const empty = this.ended && pending === null && this.trailers === null;
     stream.writeHead(exchange.requestHead, empty);
     if (pending !== null) {
@@ -222,7 +223,12 @@ export class Attempt implements Receiver, Waiter, TimerOwner, AttemptFacts {
     if (perTryTimeoutMs > 0 && !this.admission.over) this.arm(perTryTimeoutMs);
   }
 
+  onInterim(head: Head): void {
+    if (this.phase !== 'draining') this.exchange.onUpstreamInterim(head);
+  }
+
   onHead(head: Head, end: boolean): void {
+    this.admission.endpoint!.http10 = this.stream!.http10;
     if ((this.conditions & ON_ANSWER) !== 0) {
       const verdict = afterAnswer(this, head, end);
       if (this.isFollowed(verdict)) {

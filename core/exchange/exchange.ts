@@ -152,12 +152,11 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   /** Through the filters of its route, then to the upstream. */
   enterFilters(): void {
     const { chain } = this.route!;
-    if (chain.filters.length === 0) {
-      this.forward(this.requestEnded);
-      return;
+    if (chain.filters.length === 0) this.forward(this.requestEnded);
+    else {
+      this.filters = new FilterManager(this, chain);
+      this.filters.head('request', this.requestEnded);
     }
-    this.filters = new FilterManager(this, chain);
-    this.filters.head('request', this.requestEnded);
   }
 
   /** The request has passed its filters. */
@@ -168,11 +167,10 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
     this.stages.upstream(this, end);
   }
 
-  onHead(): void {}
-
   onData(chunk: Buffer, end: boolean): void {
     this.lastActivity = this.shard.timers.tick;
     this.bytesReceived += chunk.length;
+    this.requestHead.expectContinue = false;
     if (end) this.requestHasEnded();
     if (this.filters === null) this.forwardData(chunk, end);
     else this.filters.body('request', chunk, end);
@@ -233,6 +231,14 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
 
   // The answer, on its way back.
 
+  /** Filters see none of these. */
+  onUpstreamInterim(head: Head): void {
+    if (this.ended || this.responseStarted || this.local) return;
+    this.lastActivity = this.shard.timers.tick;
+    if (head.status === 100) this.requestHead.expectContinue = false;
+    if (!this.stream.writeInterim(head)) this.pauseResponse(BY_PEER);
+  }
+
   onUpstreamHead(head: Head, end: boolean): void {
     if (this.ended) return;
     this.lastActivity = this.shard.timers.tick;
@@ -262,12 +268,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
 
   /** The last attempt ended without a whole answer. */
   attemptFailed(reason: FailureCode): void {
-    if (this.ended) return;
-    if (this.responseStarted || reason === 'reset_after_response') {
-      this.responseCodeDetails = FAILURES.reset_after_response.details;
-      this.flags |= flagBit('UC');
-      this.cut();
-    } else this.fail(reason);
+    this.fail(this.responseStarted ? 'reset_after_response' : reason);
   }
 
   /** Answers with a failure, or cuts the answer off when it has begun. */
@@ -275,7 +276,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
     if (this.ended) return;
     const { flag, details } = FAILURES[reason];
     if (flag !== null) this.flags |= flagBit(flag);
-    if (this.responseStarted) {
+    if (this.responseStarted || reason === 'reset_after_response') {
       this.responseCodeDetails = details;
       this.cut();
     } else this.answer(failureResponse(reason, this.requestHead));

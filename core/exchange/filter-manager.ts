@@ -14,12 +14,13 @@ import type { FilterChain } from './filter-chain.ts';
 import type { LocalResponse } from './local-reply.ts';
 import { BY_FILTERS, type ReadDisable } from './read-disable.ts';
 import type { ExchangeRecord } from './record.ts';
+import { type Waiting, welcomeBody } from './welcome.ts';
 
 /** As Envoy's default per-connection buffer limit. */
 const MAX_HELD_BYTES = 1 << 20;
 
 /** What the filter manager asks of the exchange whose filters it looks after. */
-export interface FilterManagerCallbacks extends ExchangeRecord {
+export interface FilterManagerCallbacks extends ExchangeRecord, Waiting {
   readonly requestHead: Head;
   flags: number;
   readonly shard: { readonly timers: Timers };
@@ -122,10 +123,13 @@ export class FilterManager implements FilterOwner {
         const flow = active.flow('request');
         flow.phase = 'head';
         flow.end = end;
+        // Which its client may be holding back.
+        if (factory.wants.request.body) welcomeBody(exchange);
         exchange.pauseRequest(BY_FILTERS);
         return;
       }
     }
+    if (chain.wants.request.body) welcomeBody(exchange);
     exchange.forward(end);
   }
 

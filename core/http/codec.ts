@@ -40,6 +40,11 @@ export interface Stream {
 
 /** Downstream streams can also be told how to continue the connection. */
 export interface DownstreamStream extends Stream {
+  /**
+   * An interim answer (1xx), before the head; there may be several. Nothing is sent to clients that do not know them. False when the
+   * peer is slow, as with `writeData`.
+   */
+  writeInterim(head: Head): boolean;
   /** HTTP/1: the connection closes after this response. */
   closeAfterResponse(): void;
   /** 'HTTP/1.1', 'HTTP/1.0', 'HTTP/2' as the access log prints it. */
@@ -55,11 +60,12 @@ export interface UpstreamStream extends Stream {
   readonly answered: boolean;
   /** True once any byte of the request was handed to the socket. */
   readonly sent: boolean;
+  /** True once the peer has answered in HTTP/1.0: it sends no interim answers. */
+  readonly http10: boolean;
 }
 
-/** What a stream tells its owner, in this order: head, data*, trailers?; or a reset at any point. Called synchronously. */
+/** What a stream tells its owner of a message after its head: data*, trailers?; or a reset at any point. Called synchronously. */
 export interface Receiver {
-  onHead(head: Head, end: boolean): void;
   /** The bytes are borrowed (transport/read-buffer.ts): a receiver that holds them after this call retains them. */
   onData(chunk: Buffer, end: boolean): void;
   /** Ends the message. */
@@ -70,9 +76,16 @@ export interface Receiver {
   onWritable(): void;
 }
 
+/** Of an answer: interim*, head, and then as above. */
+export interface ResponseReceiver extends Receiver {
+  /** An interim answer (1xx, but 101). */
+  onInterim(head: Head): void;
+  onHead(head: Head, end: boolean): void;
+}
+
 /** What a listener's owner gives to the server codec. */
 export interface ServerHandler {
-  /** A request's head has arrived. Returns the receiver of the rest (its onHead is not called for this head). */
+  /** A request's head has arrived. Returns the receiver of the rest. */
   onRequest(stream: DownstreamStream, head: Head, end: boolean): Receiver;
   /**
    * The bytes were no acceptable request. The codec has not answered: the owner answers through `stream` (a local reply
@@ -111,7 +124,7 @@ export interface ServerConnection {
 /** A client-side codec bound to one connection. */
 export interface ClientConnection {
   /** Opens a stream. Throws when there is no room for one: no pool may do that. */
-  open(receiver: Receiver): UpstreamStream;
+  open(receiver: ResponseReceiver): UpstreamStream;
   /** Streams that may be opened now beside those that are. HTTP/1: 1 or 0. */
   readonly capacity: number;
   readonly activeStreams: number;

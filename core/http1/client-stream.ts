@@ -1,7 +1,7 @@
 // One request on a client connection: writes it, remembers how far it got, and passes the answer to its receiver.
 
 import type { FailureCode } from '../errors.ts';
-import type { Receiver, UpstreamStream } from '../http/codec.ts';
+import type { ResponseReceiver, UpstreamStream } from '../http/codec.ts';
 import type { Head } from '../http/head.ts';
 import type { Outbox } from '../transport/outbox.ts';
 import type { Connection, Transport } from '../transport/transport.ts';
@@ -22,9 +22,10 @@ export interface ClientStreamOwner {
 export class ClientStream implements UpstreamStream {
   readonly reused: boolean;
   answered = false;
+  http10 = false;
   method = '';
   /** Null once the owner hears nothing more. */
-  receiver: Receiver | null;
+  receiver: ResponseReceiver | null;
   headWritten = false;
   requestDone = false;
   responseStarted = false;
@@ -35,7 +36,7 @@ export class ClientStream implements UpstreamStream {
   private readonly out: Outbox;
   private readonly writtenBefore: number;
 
-  constructor(owner: ClientStreamOwner, receiver: Receiver, reused: boolean) {
+  constructor(owner: ClientStreamOwner, receiver: ResponseReceiver, reused: boolean) {
     this.owner = owner;
     this.out = owner.transport.out;
     this.receiver = receiver;

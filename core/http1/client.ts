@@ -2,7 +2,7 @@
 // only when both directions ended cleanly. Chooses no endpoint and retries nothing: that is the pool's and the router's.
 
 import type { FailureCode } from '../errors.ts';
-import type { ClientConnection, ClientOptions, Receiver, UpstreamStream } from '../http/codec.ts';
+import type { ClientConnection, ClientOptions, ResponseReceiver, UpstreamStream } from '../http/codec.ts';
 import type { Head } from '../http/head.ts';
 import { enter, leave } from '../transport/outbox.ts';
 import type { Transport, TransportOwner } from '../transport/transport.ts';
@@ -12,7 +12,7 @@ import { HOLD_BODY, HOLD_CLOSED, HOLD_PIPELINE, MessageReader, type ReaderSink }
 import { NO_BODY, type Reading, readResponseHead, responseFacts } from './strict.ts';
 
 /** Interim answers (1xx) before the real one; more is no server but a flood. */
-const MAX_INTERIM = 16;
+const MAX_INTERIM = 64;
 
 export class Http1ClientConnection
   implements ClientConnection, TransportOwner, ClientStreamOwner, ReaderSink, IntakeOwner
@@ -48,7 +48,7 @@ export class Http1ClientConnection
   }
 
   /** Opens the one stream. */
-  open(receiver: Receiver): UpstreamStream {
+  open(receiver: ResponseReceiver): UpstreamStream {
     if (this.capacity === 0) throw new Error('an HTTP/1 connection was opened while it is in use or closed');
     this.interim = 0;
     this.stream = new ClientStream(this, receiver, this.requests++ > 0);
@@ -106,18 +106,20 @@ export class Http1ClientConnection
   }
 
   onHeadRead(): number {
-    const { head, end, body, keepAlive } = responseFacts;
+    const { head, end, body, keepAlive, http10 } = responseFacts;
     const stream = this.stream!;
     const { status, contentLength } = head!;
-    if (status < 200) {
-      // We ask for no upgrade, so 101 is nonsense; the other interim answers concern this hop.
-      if (status === 101 || ++this.interim > MAX_INTERIM) this.protocolError('protocol_error');
-      return end;
-    }
-    if (!stream.headWritten) {
+    // We ask for no upgrade, so 101 is nonsense.
+    const interim = status < 200;
+    if (!stream.headWritten || (interim && (status === 101 || ++this.interim > MAX_INTERIM))) {
       this.protocolError('protocol_error');
       return end;
     }
+    if (interim) {
+      stream.receiver?.onInterim(head!);
+      return end;
+    }
+    stream.http10 = http10;
     if (!keepAlive) this.keepAlive = false;
     this.reader.expectBody(body, contentLength);
     stream.responseStarted = true;

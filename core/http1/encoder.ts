@@ -4,7 +4,7 @@
 import type { Head } from '../http/head.ts';
 import { type Outbox, reserve, reservedAt } from '../transport/outbox.ts';
 import { classify, OTHER, TE, TOKEN_BYTE, VALUE_BYTE } from './fields.ts';
-import { statusLine } from './reasons.ts';
+import { interimLine, statusLine } from './reasons.ts';
 import { CHUNKED, FIXED, NO_BODY, UNTIL_CLOSE } from './strict.ts';
 
 /** Fields that were not written because their name or value may not be; read by telemetry. */
@@ -20,6 +20,7 @@ const CRLF = '\r\n';
 const CONTENT_LENGTH = 'Content-Length: ';
 const TRANSFER_ENCODING = 'Transfer-Encoding: chunked\r\n';
 const CONNECTION_CLOSE = 'Connection: close\r\n';
+const EXPECT_CONTINUE = 'Expect: 100-continue\r\n';
 const CONNECTION_KEEP_ALIVE = 'Connection: keep-alive\r\n';
 /** More than the codec's own lines of one head can take. */
 const OWN_LINES = 256;
@@ -45,6 +46,7 @@ export function writeRequestHead(out: Outbox, head: Head, framing: number, lengt
       : put(b, at, newAuthority);
   at = put(b, at, CRLF);
   at = putFields(b, at, head);
+  if (head.expectContinue && framing !== NO_BODY) at = put(b, at, EXPECT_CONTINUE);
   at = putFraming(b, at, framing, length);
   out.commit(b, at - start);
   return true;
@@ -62,7 +64,17 @@ export function writeResponseHead(out: Outbox, head: Head, framing: number, leng
   out.commit(b, at - start);
 }
 
-/** Writes bytes of our own that are no field: an interim response, the answer to CONNECT. */
+/** Writes the head of an interim response. */
+export function writeInterimHead(out: Outbox, head: Head): void {
+  const b = reserve(fieldsSize(head));
+  const start = reservedAt(b);
+  let at = put(b, start, interimLine(head.status));
+  at = putFields(b, at, head);
+  at = put(b, at, CRLF);
+  out.commit(b, at - start);
+}
+
+/** Writes bytes of our own that are no field: the answer to CONNECT. */
 export function writeLine(out: Outbox, text: string): void {
   const b = reserve(text.length);
   const start = reservedAt(b);

@@ -2,6 +2,9 @@
 // nobody's control.
 
 const REASONS: Record<number, string> = {
+  100: 'Continue',
+  102: 'Processing',
+  103: 'Early Hints',
   200: 'OK',
   201: 'Created',
   202: 'Accepted',
@@ -66,7 +69,15 @@ const lines: (string | undefined)[] = [];
 
 /** "HTTP/1.1 404 Not Found\r\n", the same string every time. What can be no final status is written as 500. */
 export function statusLine(status: number): string {
-  if (!(status >= 200 && status <= 999)) return statusLine(500);
+  return lineOf(status >= 200 && status <= 999 ? status : 500);
+}
+
+/** The same of an interim answer, 100 to 199. */
+export function interimLine(status: number): string {
+  return lineOf(status);
+}
+
+function lineOf(status: number): string {
   const known = lines[status];
   if (known !== undefined) return known;
   const line = `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\n`;

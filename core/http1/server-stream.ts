@@ -6,7 +6,16 @@ import type { Head } from '../http/head.ts';
 import type { Outbox } from '../transport/outbox.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
 import type { Connection, Transport } from '../transport/transport.ts';
-import { CLOSE, KEEP_ALIVE, SILENT, writeChunk, writeLastChunk, writeLine, writeResponseHead } from './encoder.ts';
+import {
+  CLOSE,
+  KEEP_ALIVE,
+  SILENT,
+  writeChunk,
+  writeInterimHead,
+  writeLastChunk,
+  writeLine,
+  writeResponseHead,
+} from './encoder.ts';
 import { CHUNKED, FIXED, NO_BODY, UNTIL_CLOSE } from './strict.ts';
 
 /** What a stream asks of its connection. */
@@ -62,6 +71,14 @@ export class ServerStream implements DownstreamStream {
 
   get connection(): Connection {
     return this.owner.transport;
+  }
+
+  writeInterim(head: Head): boolean {
+    if (this.dead || this.headWritten || this.done || this.protocol === 'HTTP/1.0') return true;
+    if (this.waitsItsTurn()) return this.early!.addInterim(head);
+    if (head.status === 100) this.expectsContinue = false;
+    writeInterimHead(this.out, head);
+    return this.out.roomLeft();
   }
 
   writeHead(head: Head, end: boolean): void {
@@ -159,13 +176,6 @@ export class ServerStream implements DownstreamStream {
     this.owner.cutOff(this, this.framing === UNTIL_CLOSE && this.headWritten);
   }
 
-  /** Tells the client that its body is welcome, unless it already has an answer. */
-  welcomeBody(): void {
-    if (!this.expectsContinue || this.headWritten || this.dead) return;
-    this.expectsContinue = false;
-    writeLine(this.out, 'HTTP/1.1 100 Continue\r\n\r\n');
-  }
-
   /** Earlier answers are not written yet: keep this one until `takeTurn`. */
   hold(): void {
     this.early = new EarlyAnswer();
@@ -174,7 +184,12 @@ export class ServerStream implements DownstreamStream {
   takeTurn(): void {
     const { early } = this;
     this.early = null;
-    if (early === null || early.head === null) return;
+    if (early === null) return;
+    for (const head of early.interim) this.writeInterim(head);
+    if (early.head === null) {
+      if (early.interim.length !== 0 && !this.out.blocked) this.receiver?.onWritable();
+      return;
+    }
     this.writeHead(early.head, early.end);
     for (let i = 0; i < early.chunks.length && !this.dead; i++) {
       this.writeData(early.chunks[i], early.ended && early.trailers === null && i === early.chunks.length - 1);
@@ -197,11 +212,18 @@ const EMPTY = Buffer.alloc(0);
 
 /** An answer that came before its turn. Small: after the first chunk its owner is told to wait. */
 class EarlyAnswer {
+  readonly interim: Head[] = [];
   head: Head | null = null;
   end = false;
   readonly chunks: Buffer[] = [];
   ended = false;
   trailers: Head | null = null;
+
+  addInterim(head: Head): boolean {
+    if (this.head !== null) return true;
+    this.interim.push(head);
+    return false;
+  }
 
   add(chunk: Buffer, end: boolean): boolean {
     retainBytes();

@@ -142,7 +142,7 @@ export class Http1ServerConnection
     if (this.wait !== WAIT_NOTHING) this.waitFor(WAIT_NOTHING, 0);
     const destination = this.tunnel ?? facts.destination;
     const stream = new ServerStream(this, head.method, facts.http10, facts.keepAlive, destination);
-    stream.expectsContinue = facts.expectContinue;
+    stream.expectsContinue = head.expectContinue;
     stream.requestDone = facts.body === NO_BODY;
     this.reader.expectBody(facts.body, head.contentLength);
     if (!stream.requestDone) this.reading = stream;
@@ -167,10 +167,7 @@ export class Http1ServerConnection
     }
     const receiver = this.handler.onRequest(stream, head, stream.requestDone);
     if (stream.dead) return;
-    if (!stream.done) {
-      stream.receiver = receiver;
-      if (!stream.requestDone) stream.welcomeBody();
-    }
+    if (!stream.done) stream.receiver = receiver;
     this.holdPipeline(stream);
   }
 
@@ -190,6 +187,8 @@ export class Http1ServerConnection
   onBodyData(chunk: Buffer, end: boolean): void {
     const stream = this.reading;
     if (stream === null) return;
+    // It does not wait, or no longer.
+    stream.expectsContinue = false;
     if (end) this.requestRead(stream);
     if (stream.receiver !== null && !stream.done) stream.receiver.onData(chunk, end);
     else if (!end) this.discard(chunk.length);

@@ -45,7 +45,6 @@ export interface MessageFacts {
 }
 
 export interface RequestFacts extends MessageFacts {
-  expectContinue: boolean;
   /** 'upgrade_refused' or 'unknown_expectation': well framed, but answered here. '' otherwise. */
   refused: FailureCode | '';
   /** The authority of an absolute-form target, which overrides Host; null otherwise. */
@@ -77,7 +76,6 @@ export const requestFacts: RequestFacts = {
   http10: false,
   keepAlive: false,
   body: NO_BODY,
-  expectContinue: false,
   refused: '',
   destination: null,
 };
@@ -147,7 +145,7 @@ export function readRequestHead(
     head.contentLength = contentLength;
   }
   facts.keepAlive = facts.http10 ? options.keepAlive && !options.close : !options.close;
-  facts.expectContinue = expectContinue && !facts.http10 && facts.body !== NO_BODY;
+  head.expectContinue = expectContinue && !facts.http10 && facts.body !== NO_BODY;
   if (upgrade && options.upgrade && !facts.http10) facts.refused = 'upgrade_refused';
   else if (expectation && !facts.http10) facts.refused = 'unknown_expectation';
   return 'complete';

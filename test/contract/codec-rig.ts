@@ -8,7 +8,7 @@ import type {
   ClientConnection,
   Codec,
   DownstreamStream,
-  Receiver,
+  ResponseReceiver,
   ServerConnection,
   ServerHandler,
   Stream,
@@ -23,8 +23,8 @@ import { SocketTransport } from '../../core/transport/socket-transport.ts';
 import type { Transport } from '../../core/transport/transport.ts';
 import { type Cleanup, fieldsOf, listen } from '../core/http1/rig.ts';
 
-/** What a receiver was told, in order: 'head', 'data', 'trailers', 'end', 'reset CODE'; pieces of a body are one 'data'. */
-export class Told implements Receiver {
+/** What a receiver was told, in order: 'interim STATUS', 'head', 'data', 'trailers', 'end', 'reset CODE'; pieces of a body are one 'data'. */
+export class Told implements ResponseReceiver {
   readonly told: string[] = [];
   head: Head | null = null;
   fields: [string, string][] = [];
@@ -33,6 +33,11 @@ export class Told implements Receiver {
   writable = 0;
   onPiece: (chunk: Buffer) => void = () => undefined;
   private wake: (() => void)[] = [];
+
+  onInterim(head: Head): void {
+    this.fields = fieldsOf(head);
+    this.tell(`interim ${head.status}`, false);
+  }
 
   onHead(head: Head, end: boolean): void {
     this.head = head;

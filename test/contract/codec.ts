@@ -40,6 +40,20 @@ export function codecContract(name: string, codec: () => Codec): void {
       assert.deepEqual([sent.body, sent.trailers], ['short and stout', [['x-end', 'y']]]);
     });
 
+    test('brings interim answers before the head, also in the middle of the request, and each once', async (t) => {
+      const pair = await pairOf(t, codec());
+      const sent = post(pair.client);
+      const asked = await pair.asked();
+      asked.stream.writeInterim(Head.response(103, [['link', '</a>']]));
+      await sent.until(({ told }) => told.length === 1);
+      assert.deepEqual(sent.fields, [['link', '</a>']]);
+      sent.stream.writeData(Buffer.from('body'), true);
+      await asked.over();
+      asked.stream.writeInterim(Head.response(102));
+      answerWith(asked.stream, 'at last');
+      assert.equal(await sent.over(), 'interim 103, interim 102, head, data, end');
+    });
+
     test('ends a message without a body with its head, and one with a body with its last piece', async (t) => {
       const pair = await pairOf(t, codec(), (asked) =>
         answerWith(asked.stream, asked.head!.path === '/body' ? 'b' : ''),

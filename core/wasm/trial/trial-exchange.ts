@@ -122,6 +122,10 @@ export class TrialExchange implements FilterManagerCallbacks {
     if (end) this.upstreamAnswers();
   }
 
+  onUpstreamInterim(): void {
+    // Its client waits for nothing.
+  }
+
   sendHead(head: Head, end: boolean): void {
     if (this.ended || this.sent !== null) return;
     this.sent = { status: head.status, headers: mapPairs(head, 'response').filter(([name]) => name !== ':status') };

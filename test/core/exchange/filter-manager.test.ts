@@ -22,6 +22,10 @@ class Outside {
   constructor(timers: Timers) {
     this.shard = { timers };
   }
+  onUpstreamInterim(head: Head): void {
+    this.requestHead.expectContinue = false;
+    this.out.push(`interim ${head.status}`);
+  }
   forward(end: boolean): void {
     this.out.push(`forward head${end ? ' end' : ''}`);
   }
@@ -339,4 +343,29 @@ test('a resume of one direction within a callback of the other takes effect, and
   outside.respond(Head.response(200), true);
   assert.deepEqual(out, ['forward head', 'forward x end']);
   stop();
+});
+
+test('a client that waits is told to go on where a filter wants its body, and not where one answers', () => {
+  const waiting = (...filters: FilterFactory[]): string[] => {
+    const { outside, manager, stop } = through(...filters);
+    stop();
+    outside.requestHead.expectContinue = true;
+    manager.head('request', false);
+    return outside.out;
+  };
+  const blind: FilterFactory = {
+    ...filter('blind'),
+    wants: { request: { head: true, body: false }, response: { head: true, body: false } },
+  };
+  const holding = filter('holding', { requestHead: () => 'pause' });
+  const answering = filter('answering', {
+    requestHead: (stream) => {
+      stream.localReply({ status: 403, details: '', body: 'no', fields: [], grpcStatus: -1 });
+      return 'pause';
+    },
+  });
+  assert.deepEqual(waiting(blind), ['forward head']);
+  assert.deepEqual(waiting(blind, filter('reading')), ['interim 100', 'forward head']);
+  assert.deepEqual(waiting(holding), ['interim 100']);
+  assert.deepEqual(waiting(filter('reading'), answering), ['send 403', 'send no end']);
 });

@@ -242,7 +242,7 @@ const RESPONSES: [string, string, FailureCode?][] = [
   ['an overflowing Content-Length', 'HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\na'],
   ['a Connection that names Set-Cookie', 'HTTP/1.1 200 OK\r\nConnection: set-cookie\r\nContent-Length: 0\r\n\r\n'],
   ['an upgrade nobody asked for', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n'],
-  ['interim answers without end', 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(17)],
+  ['interim answers without end', 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(65)],
   ['too many fields', `HTTP/1.1 200 OK\r\n${'x: y\r\n'.repeat(101)}\r\n`, 'upstream_headers_too_large'],
   ['a head that is too large', `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(61_440)}\r\n\r\n`, 'upstream_headers_too_large'],
 ];

@@ -7,6 +7,7 @@ import type {
   ClientConnection,
   DownstreamStream,
   Receiver,
+  ResponseReceiver,
   ServerConnection,
   ServerHandler,
   ServerOptions,
@@ -89,7 +90,8 @@ class Exchange implements Receiver {
   private readonly down: DownstreamStream;
   private up!: UpstreamStream;
   private answered = false;
-  private readonly answer: Receiver = {
+  private readonly answer: ResponseReceiver = {
+    onInterim: (head) => void this.down.writeInterim(head),
     onHead: (head, end) => {
       this.answered = true;
       this.down.writeHead(head, end);
@@ -110,10 +112,6 @@ class Exchange implements Receiver {
     this.up = connection.open(this.answer);
     this.up.writeHead(head, end);
     this.down.resumeReading();
-  }
-
-  onHead(): void {
-    throw new Error('the head of a request comes with onRequest');
   }
 
   onData(chunk: Buffer, end: boolean): void {

@@ -8,7 +8,7 @@ import type {
   ClientConnection,
   ClientOptions,
   DownstreamStream,
-  Receiver,
+  ResponseReceiver,
   ServerConnection,
   ServerHandler,
   ServerOptions,
@@ -28,7 +28,8 @@ export function fieldsOf(head: Head): [string, string][] {
 }
 
 /** Everything that a receiver heard, in plain data. */
-export class Recorded implements Receiver {
+export class Recorded implements ResponseReceiver {
+  readonly interim: [status: number, ...fields: [string, string][]][] = [];
   head: Head | null = null;
   fields: [string, string][] = [];
   body = '';
@@ -41,6 +42,11 @@ export class Recorded implements Receiver {
   onDataHook: ((chunk: Buffer) => void) | null = null;
   onWritableHook: (() => void) | null = null;
   keepBody = true;
+
+  onInterim(head: Head): void {
+    if (this.head !== null) throw new Error('an interim answer after the head');
+    this.interim.push([head.status, ...fieldsOf(head)]);
+  }
 
   onHead(head: Head, end: boolean): void {
     this.head = head;

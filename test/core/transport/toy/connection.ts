@@ -1,6 +1,11 @@
 // A toy connection, at either end: frames to streams and back, how many streams there may be, and its end.
 
-import type { ClientConnection, Receiver, ServerConnection, ServerHandler } from '../../../../core/http/codec.ts';
+import type {
+  ClientConnection,
+  ResponseReceiver,
+  ServerConnection,
+  ServerHandler,
+} from '../../../../core/http/codec.ts';
 import { enter, leave } from '../../../../core/transport/outbox.ts';
 import type { Transport, TransportOwner } from '../../../../core/transport/transport.ts';
 import { decodeHead, FrameReader, type FrameSink, GOAWAY, HEAD, LIMIT, RESET, writeFrame } from './frames.ts';
@@ -143,7 +148,7 @@ export class ToyClientConnection extends ToyConnection implements ClientConnecti
     return usable ? Math.max(0, this.allowed - this.streams.size) : 0;
   }
 
-  open(receiver: Receiver): ToyStream {
+  open(receiver: ResponseReceiver): ToyStream {
     if (this.capacity === 0) throw new Error('a toy connection has no room for another stream');
     const stream = new ToyStream(this, ++this.opened, false, this.opened > 1);
     stream.receiver = receiver;

@@ -1,7 +1,7 @@
 // One of the many streams of a toy connection, at either end of it.
 
 import type { FailureCode } from '../../../../core/errors.ts';
-import type { DownstreamStream, Receiver, UpstreamStream } from '../../../../core/http/codec.ts';
+import type { DownstreamStream, Receiver, ResponseReceiver, UpstreamStream } from '../../../../core/http/codec.ts';
 import type { Head } from '../../../../core/http/head.ts';
 import { enter, leave } from '../../../../core/transport/outbox.ts';
 import { retainBytes } from '../../../../core/transport/read-buffer.ts';
@@ -25,8 +25,9 @@ export class ToyStream implements DownstreamStream, UpstreamStream {
   readonly protocol = 'TOY';
   readonly destination = null;
   readonly reused: boolean;
+  readonly http10 = false;
   /** Null once the owner hears nothing more. */
-  receiver: Receiver | null = null;
+  receiver: Receiver | ResponseReceiver | null = null;
   answered = false;
   /** All of this end's message is written, and all of the other's was received. */
   written = false;
@@ -57,6 +58,11 @@ export class ToyStream implements DownstreamStream, UpstreamStream {
 
   get sent(): boolean {
     return this.owner.transport.out.written > this.writtenBefore;
+  }
+
+  writeInterim(head: Head): boolean {
+    this.write(HEAD, encodeHead(head), false);
+    return true;
   }
 
   writeHead(head: Head, end: boolean): void {
@@ -176,7 +182,10 @@ export class ToyStream implements DownstreamStream, UpstreamStream {
         return;
       }
       if (type === TRAILERS) receiver?.onTrailers(head);
-      else receiver?.onHead(head, end);
+      else if (receiver !== null && 'onHead' in receiver) {
+        if (head.status >= 100 && head.status < 200) receiver.onInterim(head);
+        else receiver.onHead(head, end);
+      }
     }
     if (end) this.settle();
   }
