@@ -24,20 +24,20 @@ export function appliesTo({ metadata, spec }: Resource<Attached>, node: Node): b
 }
 
 function names(
-  target: { kind: string; name: string; namespace?: string },
+  { group, kind, name, namespace: own }: PolicyTargetReference,
   namespace: string,
   local: boolean,
   node: Node,
 ): boolean {
-  switch (target.kind) {
-    case 'GatewayClass':
+  switch (`${group || 'core'}/${kind}`) {
+    case 'gateway.networking.k8s.io/GatewayClass':
       return node.role === 'gateway';
-    case 'Gateway': {
+    case 'gateway.networking.k8s.io/Gateway': {
       const gateway = node.labels['gateway.networking.k8s.io/gateway-name'] ?? node.workload;
-      return node.role === 'gateway' && local && gateway === target.name;
+      return node.role === 'gateway' && local && gateway === name;
     }
-    case 'Service': {
-      const host = `${target.name}.${target.namespace ?? namespace}`;
+    case 'core/Service': {
+      const host = `${name}.${own || namespace}`;
       return node.services.some((service) => {
         const full = service.includes('.') ? service : `${service}.${node.namespace}`;
         return full === host || full.startsWith(`${host}.`);

@@ -75,6 +75,12 @@ export function decodeObject(value: unknown, path: Path, findings: Finding[]): D
     const message = `a ${kind} is named ${known.names.join(' or ')}, not ${quote(given.name)}: there is one a mesh`;
     findings.push({ severity: 'error', code: 'name', message, path: [...path, 'metadata', 'name'] });
   }
+  for (const [name, fault] of Object.entries(known.annotations ?? {})) {
+    const text = given.annotations?.[name];
+    const message = text === undefined ? null : fault(text);
+    if (message === null) continue;
+    findings.push({ severity: 'error', code: 'annotation', message, path: [...path, 'metadata', 'annotations', name] });
+  }
   const metadata = sound ? metadataOf(given, known.scope) : null;
   for (const name of Object.keys(value)) {
     if (ENVELOPE.includes(name) || known.ignore?.includes(name)) continue;

@@ -23,6 +23,8 @@ interface Definition<Spec extends TSchema, Name extends string> {
   readonly spec: Spec;
   /** The only names that resources of it may have. */
   readonly names?: readonly string[];
+  /** Annotations that mean something here: what is wrong with a value, or null. */
+  readonly annotations?: Readonly<Record<string, (value: string) => string | null>>;
   /** Fields beside apiVersion, kind, metadata, spec and status that are accepted and dropped. */
   readonly ignore?: readonly string[];
   /** What others may refer to, beside the resource's name. */

@@ -2,7 +2,11 @@
 // this workload, and what their rules ask.
 
 import { appliesTo } from '../../config/attachment.ts';
-import type { AuthorizationPolicySpec, AuthorizationRule } from '../../config/kinds/authorization-policy.ts';
+import {
+  type AuthorizationPolicySpec,
+  type AuthorizationRule,
+  DRY_RUN,
+} from '../../config/kinds/authorization-policy.ts';
 import type { Resource } from '../../config/resource.ts';
 import type { Node } from '../../workload.ts';
 import type { Builtin } from '../builtin.ts';
@@ -10,8 +14,6 @@ import { type Configured, configured } from '../configured.ts';
 import { alternatives, conditionMatches, operationMatches, type Scope, settle, sourceMatches } from './conditions.ts';
 import { type EncodedPolicy, type EncodedRule, encodePolicies } from './encoding.ts';
 import { ROLE_KINDS, type RoleRules, roleRules } from './roles.ts';
-
-const DRY_RUN = 'istio.io/dry-run';
 
 type Policy = Resource<AuthorizationPolicySpec>;
 

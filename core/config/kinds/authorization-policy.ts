@@ -4,74 +4,52 @@
 import { nonEmpty, quote } from '../formats.ts';
 import { isIpOrCidr } from '../hosts.ts';
 import { defineKind } from '../kind.ts';
-import { array, notEnforced, object, oneOf, optional, partly, type Static, string } from '../schema.ts';
+import { array, notEnforced, object, oneOf, optional, partly, type Report, type Static, string } from '../schema.ts';
+import {
+  MAX_ACCOUNTS,
+  paths,
+  patterns,
+  portFault,
+  ports,
+  serviceAccountFault,
+  serviceAccounts,
+  trustDomainFault,
+  trustDomains,
+} from '../schemas/policy-values.ts';
 import { ATTACHMENT, attachment } from '../schemas/selectors.ts';
 
-const patterns = optional(array(nonEmpty));
-
-const blocks = optional(
-  array(
-    string({
-      code: 'address',
-      check: (value) => (isIpOrCidr(value) ? null : `${quote(value)} is no IP address or CIDR block`),
-    }),
-  ),
-);
-
-const ports = optional(
-  array(
-    string({
-      code: 'range',
-      check: (value) =>
-        /^[1-9]\d{0,4}$/.test(value) && Number(value) <= 65535
-          ? null
-          : `${quote(value)} is no port: a number from 1 to 65535`,
-    }),
-  ),
-);
-
-/** Exact, with a * at one end, or a template of segments {*} and {**}, which has no other wildcard. */
-const path = string({
-  code: 'path',
-  check(value) {
-    if (value === '') return 'must not be empty';
-    if (!value.includes('{*}') && !value.includes('{**}')) return null;
-    const segments = value.split('/');
-    const isOperator = (segment: string): boolean => segment === '{*}' || segment === '{**}';
-    if (segments.some((segment) => !isOperator(segment) && /[{}*]/.test(segment))) {
-      return `${quote(value)} is no path template: {*} and {**} are whole segments, and no other wildcard goes with them`;
-    }
-    const operators = segments.filter(isOperator);
-    return operators.slice(0, -1).includes('{**}')
-      ? `${quote(value)} is no path template: {**} has to be its last operator`
-      : null;
-  },
-});
+const blocks = optional(array(string({ code: 'address', check: blockFault })));
 
 export const Source = object(
   {
-    principals: patterns,
-    notPrincipals: patterns,
-    requestPrincipals: patterns,
-    notRequestPrincipals: patterns,
-    namespaces: patterns,
-    notNamespaces: patterns,
-    serviceAccounts: patterns,
-    notServiceAccounts: patterns,
+    principals: optional(patterns),
+    notPrincipals: optional(patterns),
+    requestPrincipals: optional(patterns),
+    notRequestPrincipals: optional(patterns),
+    namespaces: optional(patterns),
+    notNamespaces: optional(patterns),
+    serviceAccounts: optional(serviceAccounts),
+    notServiceAccounts: optional(serviceAccounts),
     ipBlocks: blocks,
     notIpBlocks: blocks,
     remoteIpBlocks: blocks,
     notRemoteIpBlocks: blocks,
-    trustDomains: patterns,
-    notTrustDomains: patterns,
+    trustDomains: optional(trustDomains),
+    notTrustDomains: optional(trustDomains),
   },
   {
-    atMostOne: [
-      ['serviceAccounts', 'principals'],
-      ['serviceAccounts', 'namespaces'],
-    ],
     check(source, report) {
       if (Object.keys(source).length === 0) report.error([], 'required', 'a source needs at least one condition');
+      const { serviceAccounts: some, notServiceAccounts: others, principals, notPrincipals } = source;
+      const named = principals ?? notPrincipals ?? source.namespaces ?? source.notNamespaces;
+      if ((some ?? others) !== undefined && named !== undefined) {
+        report.error([], 'oneof', 'service accounts exclude principals and namespaces: they are parts of one identity');
+      }
+      for (const [field, list] of Object.entries({ serviceAccounts: some, notServiceAccounts: others })) {
+        if (list !== undefined && list.length > MAX_ACCOUNTS) {
+          report.error([field], 'limit', `more than ${MAX_ACCOUNTS} service accounts`);
+        }
+      }
       emptyLists(source, report);
       innerWildcards(source, report);
     },
@@ -81,14 +59,14 @@ export type Source = Static<typeof Source>;
 
 export const Operation = object(
   {
-    hosts: patterns,
-    notHosts: patterns,
-    ports,
-    notPorts: ports,
-    methods: patterns,
-    notMethods: patterns,
-    paths: optional(array(path)),
-    notPaths: optional(array(path)),
+    hosts: optional(patterns),
+    notHosts: optional(patterns),
+    ports: optional(ports),
+    notPorts: optional(ports),
+    methods: optional(patterns),
+    notMethods: optional(patterns),
+    paths: optional(paths),
+    notPaths: optional(paths),
   },
   {
     check(operation, report) {
@@ -107,7 +85,7 @@ const KEYS = new Set([
   ...['destination.ip', 'destination.port', 'connection.sni'],
 ]);
 const KEY_WITH_NAME =
-  /^(?:request\.headers\[[^[\]]+\]|request\.auth\.claims(?:\[[^[\]]+\])+|experimental\.envoy\.filters\..+)$/;
+  /^(?:request\.headers\[[^[\]]+\]|request\.auth\.claims(?:\[[^[\]]+\])+|experimental\.envoy\.filters\.[^[\]]+\[.+\])$/;
 
 const attribute = string({
   code: 'enum',
@@ -117,19 +95,32 @@ const attribute = string({
       : `${quote(value)} is no attribute: one of ${[...KEYS].join(', ')}, request.headers[name], request.auth.claims[name]`,
 });
 
+/** Of keys whose values are no texts of any kind. */
+const VALUE_FAULTS: Readonly<Record<string, (value: string) => string | null>> = {
+  'source.ip': blockFault,
+  'remote.ip': blockFault,
+  'destination.ip': blockFault,
+  'destination.port': portFault,
+  'source.serviceAccount': serviceAccountFault,
+  'source.trustDomain': trustDomainFault,
+};
+
 export const Condition = object(
-  { key: attribute, values: patterns, notValues: patterns },
+  { key: attribute, values: optional(patterns), notValues: optional(patterns) },
   {
     check(condition, report) {
       if (!condition.values?.length && !condition.notValues?.length) {
         report.error([], 'required', 'a condition needs values or notValues');
       }
-      innerWildcards(condition, report);
-      if (condition.key !== 'source.ip' && condition.key !== 'remote.ip' && condition.key !== 'destination.ip') return;
-      for (const field of ['values', 'notValues'] as const) {
-        condition[field]?.forEach((value, i) => {
-          if (!isIpOrCidr(value)) report.error([field, i], 'address', `${quote(value)} is no IP address or CIDR block`);
-        });
+      const fault = VALUE_FAULTS[condition.key];
+      if (fault === undefined) innerWildcards(condition, report);
+      else {
+        for (const field of ['values', 'notValues'] as const) {
+          condition[field]?.forEach((value, i) => {
+            const message = fault(value);
+            if (message !== null) report.error([field, i], 'value', message);
+          });
+        }
       }
     },
   },
@@ -142,6 +133,11 @@ export const AuthorizationRule = object({
   when: optional(array(partly(Condition, ({ key }) => unenforcedCondition(key)))),
 });
 export type AuthorizationRule = Static<typeof AuthorizationRule>;
+
+/** Its policy is evaluated and logged, and decides nothing. */
+export const DRY_RUN = 'istio.io/dry-run';
+/** As Go reads booleans. */
+const BOOLEANS = /^(?:1|t|T|true|TRUE|True|0|f|F|false|FALSE|False)$/;
 
 const CUSTOM = 'action CUSTOM (what it matches is denied)';
 
@@ -158,16 +154,16 @@ export const AuthorizationPolicySpec = object(
   {
     atMostOne: [ATTACHMENT],
     check(spec, report) {
-      if (spec.action === 'CUSTOM' && !spec.provider) report.error([], 'required', 'action CUSTOM needs a provider');
+      if (spec.action === 'CUSTOM') {
+        if (!spec.provider) report.error([], 'required', 'action CUSTOM needs a provider');
+        customRules(spec.rules ?? [], report);
+      }
       if (spec.action !== 'CUSTOM' && spec.provider) {
         report.error(['provider'], 'contradiction', 'a provider is for action CUSTOM only');
       }
-      if (spec.action === 'DENY' && !spec.rules) {
-        report.error(
-          [],
-          'required',
-          'action DENY without rules denies nothing: write rules, or `rules: [{}]` to deny everything',
-        );
+      if ((spec.action === 'DENY' || spec.action === 'CUSTOM') && !spec.rules) {
+        const message = `action ${spec.action} without rules matches nothing: write rules, or \`rules: [{}]\` for everything`;
+        report.error([], 'required', message);
       }
     },
   },
@@ -181,7 +177,35 @@ export const authorizationPolicy = defineKind({
   versions: ['v1', 'v1beta1'],
   scope: 'namespace',
   spec: AuthorizationPolicySpec,
+  annotations: { [DRY_RUN]: booleanFault },
 });
+
+/** What else is written would be taken for false, and a policy meant to be tried would be enforced. */
+function booleanFault(value: string): string | null {
+  return BOOLEANS.test(value) ? null : `${quote(value)} is neither "true" nor "false"`;
+}
+
+/** Whoever is asked by CUSTOM is asked before identities are known: Istio takes none of these there. */
+function customRules(rules: readonly AuthorizationRule[], report: Report): void {
+  const wrong = (path: (string | number)[], what: string): void =>
+    report.error(path, 'contradiction', `${what} does not go with action CUSTOM`);
+  rules.forEach(({ from, when }, i) => {
+    from?.forEach(({ source }, j) => {
+      for (const field of Object.keys(source)) {
+        if (!/^(?:not)?(?:remote)?ipblocks$/i.test(field)) wrong(['rules', i, 'from', j, 'source', field], field);
+      }
+    });
+    when?.forEach(({ key }, j) => {
+      if (/^(?:source\.(?:namespace|serviceAccount|principal|trustDomain)$|request\.auth\.)/.test(key)) {
+        wrong(['rules', i, 'when', j, 'key'], key);
+      }
+    });
+  });
+}
+
+function blockFault(value: string): string | null {
+  return isIpOrCidr(value) ? null : `${quote(value)} is no IP address or CIDR block`;
+}
 
 /** What this proxy cannot know decides against the request. */
 function unenforcedCondition(key: string): string | null {
@@ -189,10 +213,7 @@ function unenforcedCondition(key: string): string | null {
 }
 
 /** A * is a wildcard at one end of a value only. Elsewhere it is itself, which hardly anybody means. */
-function innerWildcards(
-  fields: Readonly<Record<string, unknown>>,
-  report: { warning(path: (string | number)[], code: string, message: string): void },
-): void {
+function innerWildcards(fields: Readonly<Record<string, unknown>>, report: Report): void {
   for (const [name, values] of Object.entries(fields)) {
     if (!Array.isArray(values)) continue;
     values.forEach((value: unknown, i) => {
@@ -210,10 +231,7 @@ function innerWildcards(
 }
 
 /** An empty list reads as "none of them" and means "any of them": refused rather than guessed. */
-function emptyLists(
-  fields: Readonly<Record<string, unknown>>,
-  report: { error(path: string[], code: string, message: string): void },
-): void {
+function emptyLists(fields: Readonly<Record<string, unknown>>, report: Report): void {
   for (const [name, value] of Object.entries(fields)) {
     if (Array.isArray(value) && value.length === 0)
       report.error([name], 'empty', `${name} must not be empty: leave it out instead`);

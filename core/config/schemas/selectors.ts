@@ -1,7 +1,7 @@
 // How kinds say which workloads they are for: selectors and target references.
 
-import { labelNames, text } from '../formats.ts';
-import { array, map, notEnforced, object, optional, partly, type Static, string } from '../schema.ts';
+import { labelNames, nonEmpty, quote, text } from '../formats.ts';
+import { array, map, object, optional, type Static, string } from '../schema.ts';
 
 const selected = map(
   string({
@@ -19,16 +19,34 @@ export type WorkloadSelector = Static<typeof WorkloadSelector>;
 export const MatchLabels = object({ matchLabels: optional(selected) });
 export type MatchLabels = Static<typeof MatchLabels>;
 
-/** A policy whose target is of another kind applies nowhere by it. The kind alone decides, so other groups are told. */
-const TARGETS = ['Gateway', 'GatewayClass', 'Service'];
-const TARGET_GROUPS = ['', 'core', 'gateway.networking.k8s.io'];
+/** What a policy can be attached to, by its kind: the group that the kind is of. */
+const TARGETS: Readonly<Record<string, string>> = {
+  Gateway: 'gateway.networking.k8s.io',
+  GatewayClass: 'gateway.networking.k8s.io',
+  Service: '',
+};
 
-export const PolicyTargetReference = object({
-  group: notEnforced(optional(text), (group) => (TARGET_GROUPS.includes(group) ? null : `a target's group ${group}`)),
-  kind: partly(text, (kind) => (TARGETS.includes(kind) ? null : `a target of kind ${kind}`)),
-  name: text,
-  namespace: optional(text),
+const listed = Object.keys(TARGETS).join(', ');
+
+const ownNamespace = string({
+  code: 'target',
+  check: (value) => (value === '' ? null : 'a target is in the namespace of its policy: leave namespace out'),
 });
+
+/** A policy whose target is no such thing would protect nothing, so what cannot be one is refused. */
+export const PolicyTargetReference = object(
+  { group: optional(text), kind: nonEmpty, name: nonEmpty, namespace: optional(ownNamespace) },
+  {
+    check({ group = '', kind }, report) {
+      if (!Object.hasOwn(TARGETS, kind)) {
+        const hint = kind === 'ServiceEntry' ? ': only waypoints have it, and there are none' : '';
+        report.error(['kind'], 'target', `${quote(kind)} is no target of policies${hint}; a target is a ${listed}`);
+      } else if (group !== TARGETS[kind] && !(kind === 'Service' && group === 'core')) {
+        report.error(['group'], 'target', `a ${kind} is of the group ${quote(TARGETS[kind])}, not ${quote(group)}`);
+      }
+    },
+  },
+);
 export type PolicyTargetReference = Static<typeof PolicyTargetReference>;
 
 /** Fields of every policy that is attached to workloads; at most one of them may be given. */

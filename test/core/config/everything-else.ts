@@ -109,8 +109,8 @@ const ROUTES = [
 ];
 
 const TARGETS = [
-  { group: 'core', kind: 'Service', name: 'everything', namespace: 'default' },
-  { group: 'apps', kind: 'Deployment', name: 'a' },
+  { group: 'core', kind: 'Service', name: 'everything', namespace: '' },
+  { group: 'gateway.networking.k8s.io', kind: 'GatewayClass', name: 'a' },
 ];
 /** The three ways to say for which workloads a policy is. */
 const ATTACHMENTS = [
@@ -205,7 +205,6 @@ const SOURCE = {
   notRequestPrincipals: ['a/b'],
   namespaces: ['a'],
   notNamespaces: ['b'],
-  notServiceAccounts: ['a/b'],
   ipBlocks: ['10.0.0.0/8'],
   notIpBlocks: ['10.0.0.0/8'],
   remoteIpBlocks: ['10.0.0.0/8'],
@@ -223,9 +222,17 @@ const POLICIES = ATTACHMENTS.flatMap((attached, i) => [
     provider: { name: 'ext' },
     rules: [
       {
-        from: [{ source: SOURCE }, { source: { serviceAccounts: ['a/b'] } }],
+        from: [{ source: { ipBlocks: ['10.0.0.0/8'] } }],
+        when: [{ key: 'experimental.envoy.filters.a[b]', values: ['b'] }],
+      },
+    ],
+  }),
+  resource('AuthorizationPolicy', `b${i}`, {
+    ...attached,
+    rules: [
+      {
+        from: [{ source: SOURCE }, { source: { serviceAccounts: ['a/b'], notServiceAccounts: ['a/c'] } }],
         to: [{ operation: { ...OPERATION, ...NOT } }],
-        when: [{ key: 'experimental.envoy.filters.a', values: ['b'] }],
       },
     ],
   }),

@@ -209,7 +209,7 @@ const CASES: readonly (readonly [what: string, text: string, lines: readonly str
     ),
     [
       'f.yaml:5:38: error: "/a/{**}/{*}" is no path template: {**} has to be its last operator (/spec/rules/0/to/0/operation/paths/0)',
-      'f.yaml:5:53: error: "/a{*}" is no path template: {*} and {**} are whole segments, and no other wildcard goes with them (/spec/rules/0/to/0/operation/paths/1)',
+      'f.yaml:5:53: error: "/a{*}" is no path template: {*} and {**} are whole segments, and no other brace or wildcard goes with them (/spec/rules/0/to/0/operation/paths/1)',
     ],
   ],
   [
