@@ -1,5 +1,5 @@
 // Every way in which a request can end without its upstream's answer, in one registry: code, status, response flag,
-// details, body, whose fault, whether another attempt may be made. Only rescue.ts turns an entry into an answer.
+// details, body, whose fault, whether another attempt may be made. Only exchange/local-reply.ts turns an entry into an answer.
 // Names, flags, details and bodies are Envoy's, so that dashboards, scripts and people keep working.
 
 export type Flag =

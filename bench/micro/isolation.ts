@@ -10,7 +10,7 @@ import { FilterChain } from '../../core/exchange/filter-chain.ts';
 import { FilterManager, type FilterManagerCallbacks } from '../../core/exchange/filter-manager.ts';
 import { Head } from '../../core/http/head.ts';
 import { Isolation } from '../../core/isolation/isolation.ts';
-import { Isolates } from '../../core/threads/filter-threads.ts';
+import { FilterThreads } from '../../core/threads/filter-threads.ts';
 import { Timers } from '../../core/timers.ts';
 import { WasmRuntime } from '../../core/wasm/guest/runtime.ts';
 import type { PluginSpec } from '../../core/wasm/guest/spec.ts';
@@ -208,7 +208,7 @@ async function specOf(source: FilterSource, isolation: PluginSpec['isolation']):
 const shared = createSharedMemory(1 + THREADS);
 const log = (): void => undefined;
 const runtime = new WasmRuntime({ node: NODE, shared, shard: 0, timers, log });
-const isolates = new Isolates({
+const filterThreads = new FilterThreads({
   threads: THREADS,
   deadlineMs: 10_000,
   node: NODE,
@@ -221,7 +221,7 @@ const isolates = new Isolates({
 });
 const isolation = new Isolation({
   threads: THREADS,
-  connect: (thread, port) => isolates.connect(thread, port),
+  connect: (thread, port) => filterThreads.connect(thread, port),
   upstreams: { find: () => null },
   log,
 });
@@ -272,6 +272,6 @@ for (const subject of cases.filter(({ name }) => name.includes(word))) {
   }
 }
 isolation.stop();
-await isolates.stop();
+await filterThreads.stop();
 runtime.stop();
 timers.stop();

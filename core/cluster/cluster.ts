@@ -62,7 +62,7 @@ const MAX_WEIGHT = 0xffffffff;
 export class Cluster {
   /** Set when the addresses come from DNS: asks for them and calls back once there are some, or none can be had. */
   resolve: ((done: () => void) => void) | null = null;
-  private is: ClusterSpec;
+  private current: ClusterSpec;
   private members: readonly Endpoint[] = [];
   private weights: readonly number[] | null = null;
   private balancer: Balancer;
@@ -79,21 +79,21 @@ export class Cluster {
 
   /** `random`: [0, 1). */
   constructor(spec: ClusterSpec, random: () => number) {
-    this.is = spec;
+    this.current = spec;
     this.random = random;
     this.balancer = new BALANCERS[spec.policy.loadBalancing](random);
   }
 
   get name(): string {
-    return this.is.name;
+    return this.current.name;
   }
 
   get spec(): ClusterSpec {
-    return this.is;
+    return this.current;
   }
 
   get policy(): ClusterPolicy {
-    return this.is.policy;
+    return this.current.policy;
   }
 
   get endpoints(): readonly Endpoint[] {
@@ -106,8 +106,8 @@ export class Cluster {
 
   /** What it is from now on. Who is in it stays. */
   configure(spec: ClusterSpec): void {
-    const before = this.is.policy.loadBalancing;
-    this.is = spec;
+    const before = this.current.policy.loadBalancing;
+    this.current = spec;
     if (spec.policy.loadBalancing === before) return;
     this.balancer = new BALANCERS[spec.policy.loadBalancing](this.random);
     this.balancer.update(this.members, this.weights);
@@ -146,7 +146,7 @@ export class Cluster {
 
   /** True when one more repeated request fits the budget. `held`: places that the asking request has already, 0 or 1. */
   retryFits(held: number): boolean {
-    const { percent, least } = this.is.policy.retryBudget;
+    const { percent, least } = this.current.policy.retryBudget;
     return this.counted.retrying - held < Math.max(least, (percent / 100) * this.counted.active);
   }
 

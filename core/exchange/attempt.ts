@@ -3,7 +3,7 @@
 
 import { ON_ANSWER, sendsTwice } from '../builtins/retry/conditions.ts';
 import { backoff, isIdempotent, type RetryPolicy } from '../builtins/retry/policy.ts';
-import { type AttemptFacts, afterAnswer, afterFailure, type Verdict } from '../builtins/retry/verdict.ts';
+import { type AttemptFacts, afterAnswer, afterFailure, type RetryVerdict } from '../builtins/retry/verdict.ts';
 import type { Admission } from '../cluster/admission.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
@@ -285,7 +285,7 @@ export class Attempt implements ResponseReceiver, Waiter, TimerOwner, AttemptFac
   }
 
   /** False: this attempt was the last, for a reason that is counted and flagged. */
-  private isFollowed(verdict: Verdict): boolean {
+  private isFollowed(verdict: RetryVerdict): boolean {
     if (verdict === 'limit' || verdict === 'overflow') {
       this.exchange.flags |= flagBit(verdict === 'limit' ? 'URX' : 'UO');
       this.cluster.refuseRetry(verdict);
@@ -294,7 +294,7 @@ export class Attempt implements ResponseReceiver, Waiter, TimerOwner, AttemptFac
     return verdict !== 'no';
   }
 
-  private tryAgain(verdict: Verdict): void {
+  private tryAgain(verdict: RetryVerdict): void {
     const { exchange, cluster, policy } = this;
     const { endpoint } = this.admission;
     const next = new Attempt(exchange, cluster, policy, this.ended, cluster.admitRetry(verdict === 'counted'));

@@ -1,4 +1,4 @@
-// The router's part of an exchange: what the route does to the request and to its answer, which target it takes, and the
+// What the chosen route does to an exchange: to the request and to its answer, which target it takes, and the
 // first attempt. Whether a failed one is followed by another is the retry policy's (builtins/retry/verdict.ts).
 
 import { takeOverrides } from '../builtins/retry/overrides.ts';

@@ -10,7 +10,7 @@ import { mayCall, nothingKnown } from '../wasm/abi/host-calls.ts';
 import type { GiveUp, UpstreamFailure, UpstreamResponse, Upstreams } from '../wasm/abi/upstreams.ts';
 import type { PluginSpec } from '../wasm/guest/spec.ts';
 import { BatchedPort } from './batched-port.ts';
-import type { Changes, FromIsolate, ThreadStatus, ToIsolate } from './messages.ts';
+import type { Changes, FromFilterThread, ThreadStatus, ToFilterThread } from './messages.ts';
 import { packWhole, unpackWhole } from './packing.ts';
 
 /** Bytes, and events of streams, that wait for one thread on behalf of one shard. */
@@ -21,7 +21,7 @@ const COMPLAIN_MS = 1000;
 /** Different complaints about calls that are logged, each once. */
 const MAX_COMPLAINTS = 32;
 
-type CallMessage = Extract<FromIsolate, { type: 'call' }>;
+type CallMessage = Extract<FromFilterThread, { type: 'call' }>;
 
 export interface LinkEnvironment {
   readonly upstreams: Upstreams;
@@ -50,7 +50,7 @@ export class Link {
   readonly thread: number;
   readonly streams = new Map<number, LinkedStream>();
   private readonly environment: LinkEnvironment;
-  private port!: BatchedPort<ToIsolate>;
+  private port!: BatchedPort<ToFilterThread>;
   private readonly calls = new Map<number, GiveUp>();
   private waitingBytes = 0;
   private waitingEvents = 0;
@@ -64,7 +64,7 @@ export class Link {
     this.open();
   }
 
-  post(message: ToIsolate): void {
+  post(message: ToFilterThread): void {
     // A body goes as it is, and not as a copy: only the thread has any use for it.
     if (message.type === 'body') this.port.hand(message.bytes);
     this.port.post(message);
@@ -94,9 +94,9 @@ export class Link {
 
   private open(): void {
     const { port1, port2 } = new MessageChannel();
-    const port = new BatchedPort<ToIsolate>(port1);
+    const port = new BatchedPort<ToFilterThread>(port1);
     this.port = port;
-    port1.on('message', (messages: FromIsolate[]) => {
+    port1.on('message', (messages: FromFilterThread[]) => {
       if (port === this.port) for (const message of messages) this.receive(message);
     });
     port1.on('close', () => {
@@ -127,7 +127,7 @@ export class Link {
     return streams;
   }
 
-  private receive(message: FromIsolate): void {
+  private receive(message: FromFilterThread): void {
     switch (message.type) {
       case 'verdict':
         this.waitingBytes -= message.size;

@@ -14,7 +14,7 @@ import type { Node } from '../workload.ts';
 import type { Facts, HeadChanges, LaterFacts, PackedHead, PackedToken, PackedWhole } from './packing.ts';
 
 /** Piscina task data: what a thread is born with. */
-export interface IsolateStart {
+export interface FilterThreadStart {
   readonly index: number;
   /** Its own place in what all threads share, behind those of the shards. */
   readonly slot: number;
@@ -30,14 +30,14 @@ export interface IsolateStart {
 }
 
 /** From the main thread. */
-export type IsolateOrder =
+export type FilterThreadOrder =
   /** A shard wants to be served. */
   | { readonly type: 'shard'; readonly port: MessagePort }
   | { readonly type: 'log-level'; readonly level: LogLevel }
   | { readonly type: 'barred'; readonly plugins: readonly string[] };
 
 /** To the main thread. */
-export type IsolateNews =
+export type FilterThreadNews =
   | { readonly type: 'ready' }
   /** What it works on when its pulse says this number. */
   | { readonly type: 'plugin'; readonly number: number; readonly name: string }
@@ -45,7 +45,7 @@ export type IsolateNews =
   | { readonly type: 'plugin-restarted'; readonly plugin: string; readonly reason: RestartReason };
 
 /** Plugins, streams and calls have numbers that the side which makes them chooses. */
-export type ToIsolate =
+export type ToFilterThread =
   | { readonly type: 'configure'; readonly plugin: number; readonly spec: PluginSpec }
   | { readonly type: 'retire'; readonly plugin: number }
   | StreamEvent
@@ -101,7 +101,7 @@ export interface TrailersEvent {
   readonly facts: LaterFacts;
 }
 
-export type FromIsolate =
+export type FromFilterThread =
   | {
       readonly type: 'verdict';
       readonly stream: number;

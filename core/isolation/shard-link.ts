@@ -11,7 +11,7 @@ import type { PluginSpec } from '../wasm/guest/spec.ts';
 import { standIn } from '../wasm/guest/unavailable-filter.ts';
 import { BatchedPort } from './batched-port.ts';
 import { ExchangeCopy, type Outward } from './exchange.ts';
-import type { Changes, FromIsolate, Opening, StreamEvent, ThreadStatus, ToIsolate } from './messages.ts';
+import type { Changes, FromFilterThread, Opening, StreamEvent, ThreadStatus, ToFilterThread } from './messages.ts';
 import { packWhole, unpackWhole } from './packing.ts';
 
 /** Answers do not wait longer than this for those of later events of the same batch. */
@@ -51,7 +51,7 @@ interface Open {
 export class ShardLink implements Outward {
   readonly timers: Timers;
   private readonly host: Host;
-  private readonly port: BatchedPort<FromIsolate>;
+  private readonly port: BatchedPort<FromFilterThread>;
   private readonly plugins = new Map<number, Resident>();
   private readonly streams = new Map<number, Open>();
   private readonly calls = new Map<number, (outcome: Outcome) => void>();
@@ -62,7 +62,7 @@ export class ShardLink implements Outward {
     this.host = host;
     this.timers = host.timers;
     this.port = new BatchedPort(port);
-    port.on('message', (messages: ToIsolate[]) => this.receive(messages));
+    port.on('message', (messages: ToFilterThread[]) => this.receive(messages));
     port.on('close', () => this.close());
   }
 
@@ -113,7 +113,7 @@ export class ShardLink implements Outward {
     };
   }
 
-  private receive(messages: readonly ToIsolate[]): void {
+  private receive(messages: readonly ToFilterThread[]): void {
     const { host } = this;
     host.current = this;
     let flushed = performance.now();
@@ -128,7 +128,7 @@ export class ShardLink implements Outward {
     host.current = null;
   }
 
-  private handle(message: ToIsolate): void {
+  private handle(message: ToFilterThread): void {
     const { host } = this;
     switch (message.type) {
       case 'configure':

@@ -5,7 +5,7 @@ import type { Problem, Resource } from '../config/resource.ts';
 import { hostPort } from '../host-port.ts';
 import type { ConfigUpdate, ToShard } from '../shard/protocol.ts';
 import { listenersOf } from '../snapshot/listeners.ts';
-import type { Isolates } from '../threads/filter-threads.ts';
+import type { FilterThreads } from '../threads/filter-threads.ts';
 import type { Applied, Shards } from '../threads/shards.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
@@ -38,7 +38,7 @@ export interface ConfigurationOptions {
   readonly log: Log;
   readonly plugins: Pick<PluginModules, 'prepare' | 'adopted' | 'modules'>;
   /** Threads for slow filters. */
-  readonly isolates: Pick<Isolates, 'start'>;
+  readonly filterThreads: Pick<FilterThreads, 'start'>;
   /** A proposal has become the running configuration. */
   onAdopted(): void;
 }
@@ -119,7 +119,7 @@ export class Configuration {
     const found = [...proposal.problems, ...prepared.problems];
     if (found.some(isError)) return { ok: false, problems: found.filter(isError) };
     // The first request shall not wait for them.
-    if (prepared.isolated) await this.options.isolates.start();
+    if (prepared.isolated) await this.options.filterThreads.start();
     const shards = this.shards();
     if (prepared.modules.length > 0) shards.post({ type: 'modules', modules: prepared.modules });
     const before = shards.born;

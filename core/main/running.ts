@@ -10,7 +10,7 @@ import { createShardMemory, releaseShardMemory, type ShardMemory } from '../shar
 import type { DumpKind, ModuleSpec } from '../shard/protocol.ts';
 import { Exposition, SERIES_EXPIRY_MS } from '../telemetry/prometheus.ts';
 import { StatisticsRegistry } from '../telemetry/registry.ts';
-import { Isolates } from '../threads/filter-threads.ts';
+import { FilterThreads } from '../threads/filter-threads.ts';
 import { type News, Shards } from '../threads/shards.ts';
 import { TrialThread } from '../threads/trial-thread.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
@@ -45,7 +45,7 @@ const DRAIN_TIMEOUT_MS = 5_000;
 const MAX_ACTIVE_REQUESTS = 20_000;
 const STUCK_AFTER_MS = 5_000;
 /** Threads for slow filters, and how long one of these may work on one thing. */
-const ISOLATES = 2;
+const FILTER_THREADS = 2;
 const DEADLINE_MS = 1_000;
 const LEASE_TTL_MS = 15_000;
 /** How long the news that a workload leaves may travel before it stops listening. */
@@ -66,7 +66,7 @@ export class RunningProxy implements WeftProxy {
   private readonly exposition: Exposition;
   private readonly restarts: PluginRestarts;
   private readonly keys: TokenKeys;
-  private readonly isolates: Isolates;
+  private readonly filterThreads: FilterThreads;
   private readonly startedAt = Date.now();
   // Made by start, in this order.
   private adminServer: Admin | null = null;
@@ -95,7 +95,7 @@ export class RunningProxy implements WeftProxy {
     this.exited = exited.promise;
     this.hasExited = exited.resolve;
     this.statistics = new StatisticsRegistry(shards);
-    this.shared = createShardMemory(shards, ISOLATES);
+    this.shared = createShardMemory(shards, FILTER_THREADS);
     const filterMetrics = new Metrics(this.shared.guests.metrics, 0);
     const figures = { filterMetrics: () => filterMetrics.all(), expireAfterMs: options.seriesExpiryMs };
     this.exposition = new Exposition(this.statistics, figures);
@@ -109,8 +109,8 @@ export class RunningProxy implements WeftProxy {
       trials: this.trials,
       log: log.write,
     });
-    this.isolates = new Isolates({
-      threads: ISOLATES,
+    this.filterThreads = new FilterThreads({
+      threads: FILTER_THREADS,
       deadlineMs: DEADLINE_MS,
       node: options.node,
       shared: this.shared.guests,
@@ -132,7 +132,7 @@ export class RunningProxy implements WeftProxy {
           this.becameReady();
         },
         plugins: this.plugins,
-        isolates: this.isolates,
+        filterThreads: this.filterThreads,
       },
       () => this.shards!,
     );
@@ -205,7 +205,7 @@ export class RunningProxy implements WeftProxy {
         if (level !== undefined) {
           log.level = level;
           this.shards?.post({ type: 'log-level', level });
-          this.isolates.setLogLevel(level);
+          this.filterThreads.setLogLevel(level);
         }
         return log.level;
       },
@@ -278,7 +278,7 @@ export class RunningProxy implements WeftProxy {
       count: shards,
       file: options.shardFile ?? SHARD,
       start: (index) => ({
-        ...{ shards, node, modules, shared, isolates: ISOLATES },
+        ...{ shards, node, modules, shared, filterThreads: FILTER_THREADS },
         statistics: statistics.memory[index],
         series: statistics.series(index),
         options: {
@@ -340,8 +340,8 @@ export class RunningProxy implements WeftProxy {
       case 'keys-missing':
         this.keys.missing(message.source);
         return;
-      case 'isolate':
-        this.isolates.connect(message.thread, message.port);
+      case 'filter-thread':
+        this.filterThreads.connect(message.thread, message.port);
         return;
       case 'plugin-restarted':
         this.restarts.restarted(message.plugin, message.reason);
@@ -373,7 +373,7 @@ export class RunningProxy implements WeftProxy {
     await this.keys.close();
     await this.shards?.stop();
     await this.trials.close();
-    await this.isolates.stop();
+    await this.filterThreads.stop();
     await this.adminServer?.close();
     await this.parts.accessLog.close(LAST_LINES_MS);
     this.hasExited();

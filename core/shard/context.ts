@@ -1,4 +1,4 @@
-// What an exchange may ask of the shard it runs on, and what a shard is born with. Types only; core/proxy.ts provides it.
+// What an exchange may ask of the shard it runs on, and what a shard is born with. Types only; shard/data-plane.ts provides it.
 
 import type { MessagePort } from 'node:worker_threads';
 import type { RemoteKeys } from '../builtins/authn/rules.ts';
@@ -44,7 +44,7 @@ export interface DataPlaneEnvironment {
   /** Key sets of token issuers. */
   readonly keys: RemoteKeys;
   /** Threads for slow filters, and how one of them gets its end of a channel. */
-  readonly isolates: { readonly threads: number; connect(thread: number, port: MessagePort): void };
+  readonly filterThreads: { readonly threads: number; connect(thread: number, port: MessagePort): void };
   log(level: LogLevel, component: string, message: string): void;
   /** A filter's guest died and has been replaced. */
   pluginRestarted(plugin: string, reason: RestartReason): void;

@@ -49,7 +49,7 @@ export interface ShardStart {
   /** Series that an earlier shard of this index announced: their slots go on counting. */
   readonly series: readonly Series[];
   /** Threads for slow filters that may be asked for. */
-  readonly isolates: number;
+  readonly filterThreads: number;
   readonly options: ShardOptions;
 }
 
@@ -110,6 +110,6 @@ export type FromShard =
   /** A token names a key that its issuer's set does not have. */
   | { readonly type: 'keys-missing'; readonly source: string }
   /** One end of a channel, for this thread for slow filters. */
-  | { readonly type: 'isolate'; readonly thread: number; readonly port: MessagePort }
+  | { readonly type: 'filter-thread'; readonly thread: number; readonly port: MessagePort }
   | { readonly type: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly type: 'drained' };

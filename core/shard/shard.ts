@@ -30,7 +30,7 @@ class ServingShard {
 
   constructor(start: ShardStart, ended: () => void) {
     this.start = start;
-    const { port, index, node, options, modules, shared, isolates } = start;
+    const { port, index, node, options, modules, shared, filterThreads } = start;
     const pulse = new Pulse(start.pulse, index);
     this.heartbeat = setInterval(() => pulse.beat(), HEARTBEAT_MS);
     this.telemetry = new ShardTelemetry(start, (message) => this.post(message));
@@ -42,9 +42,10 @@ class ServingShard {
       shared,
       keys: this.keys,
       sink: this.telemetry,
-      isolates: {
-        threads: isolates,
-        connect: (thread, end) => port.postMessage({ type: 'isolate', thread, port: end } satisfies FromShard, [end]),
+      filterThreads: {
+        threads: filterThreads,
+        connect: (thread, end) =>
+          port.postMessage({ type: 'filter-thread', thread, port: end } satisfies FromShard, [end]),
       },
       log: (level, component, message) => this.telemetry.log(level, component, message),
       pluginRestarted: (plugin, reason) => this.post({ type: 'plugin-restarted', plugin, reason }),

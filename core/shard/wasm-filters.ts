@@ -44,10 +44,10 @@ export class WasmFilters implements FilterSource {
   private readonly configured = new Map<string, AnyFilter>();
 
   constructor(environment: DataPlaneEnvironment, timers: Timers, upstreams: Upstreams) {
-    const { node, shared, shard, options, keys, isolates } = environment;
+    const { node, shared, shard, options, keys, filterThreads } = environment;
     const log: DataPlaneEnvironment['log'] = (level, component, message) => environment.log(level, component, message);
     this.log = log;
-    this.isolation = new Isolation({ threads: isolates.threads, connect: isolates.connect, upstreams, log });
+    this.isolation = new Isolation({ threads: filterThreads.threads, connect: filterThreads.connect, upstreams, log });
     this.runtime = new WasmRuntime({
       node,
       shared: shared.guests,

@@ -80,7 +80,7 @@ export class Compiler {
     ]);
   }
 
-  /** The cluster that a filter means by `name`, see CalledClusters.find; it is in this and in later snapshots. */
+  /** The cluster that a filter means by `name`, see FilterUpstreams.find; it is in this and in later snapshots. */
   upstream(name: string): Cluster | null {
     const known = this.clusters.get(name);
     if (known !== undefined) return known;

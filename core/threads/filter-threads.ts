@@ -5,7 +5,7 @@
 import { extname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
-import type { IsolateNews, IsolateOrder, IsolateStart } from '../isolation/messages.ts';
+import type { FilterThreadNews, FilterThreadOrder, FilterThreadStart } from '../isolation/messages.ts';
 import type { Log } from '../main/options.ts';
 import type { LogLevel } from '../shard/protocol.ts';
 import type { RestartReason } from '../wasm/guest/traps.ts';
@@ -31,7 +31,7 @@ export interface IsolatesEnvironment {
 
 /** A loop outside of streams (a timer's callback) shows as a heart that does not beat. */
 const HEARTLESS_MS = 5_000;
-const TASK = new URL(`../isolation/isolate${extname(import.meta.filename)}`, import.meta.url);
+const TASK = new URL(`../isolation/filter-thread${extname(import.meta.filename)}`, import.meta.url);
 /** A configuration does not wait for longer than this for threads. */
 const READY_MS = 10_000;
 /** Left alone, V8 gives a thread that copies messages more than 100 MiB for its youngest objects. */
@@ -48,9 +48,9 @@ interface Talks {
   readonly plugins: Map<number, string>;
 }
 
-export class Isolates {
+export class FilterThreads {
   private readonly environment: IsolatesEnvironment;
-  private readonly crew: Crew<Talks, IsolateNews>;
+  private readonly crew: Crew<Talks, FilterThreadNews>;
   /** Channels of shards to threads that are not there at the moment. */
   private readonly waiting: MessagePort[][];
   private readonly offences = new Map<string, { count: number; at: number }>();
@@ -107,7 +107,7 @@ export class Isolates {
   connect(index: number, port: MessagePort): void {
     const life = this.crew.at(index);
     if (this.crew.retired) port.close();
-    else if (life !== null) life.port.postMessage({ type: 'shard', port } satisfies IsolateOrder, [port]);
+    else if (life !== null) life.port.postMessage({ type: 'shard', port } satisfies FilterThreadOrder, [port]);
     else {
       this.waiting[index].push(port);
       this.crew.beginAt(index);
@@ -124,12 +124,12 @@ export class Isolates {
     await this.crew.stop();
   }
 
-  private startOf(index: number): Omit<IsolateStart, 'index' | 'port' | 'pulse'> {
+  private startOf(index: number): Omit<FilterThreadStart, 'index' | 'port' | 'pulse'> {
     const { node, shared, firstSlot, logLevel } = this.environment;
     return { slot: firstSlot + index, node, shared, logLevel: logLevel(), barred: [...this.barred] };
   }
 
-  private receive(life: Life<Talks>, news: IsolateNews): void {
+  private receive(life: Life<Talks>, news: FilterThreadNews): void {
     const { log, restarted } = this.environment;
     switch (news.type) {
       case 'ready':
@@ -183,7 +183,7 @@ export class Isolates {
     lift.unref();
   }
 
-  private tell(order: IsolateOrder): void {
+  private tell(order: FilterThreadOrder): void {
     for (const { port } of this.crew.living) port.postMessage(order);
   }
 }

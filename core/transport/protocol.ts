@@ -1,5 +1,6 @@
-// What a connection speaks, by the name that ALPN has for it: the one place that says so. A codec that comes is a name here
-// and a line in the map that core/proxy.ts gives to listeners and pools.
+// What a connection speaks, by the name that ALPN has for it. A codec that comes is a name here and a line in the map that
+// core/proxy.ts gives to listeners and pools, and these two then have to be told more: what a client negotiated, and what a
+// service's port says that it speaks.
 
 import type { ListenerSpec } from './listener-spec.ts';
 

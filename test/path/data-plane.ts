@@ -30,7 +30,7 @@ import { createDataPlane, type DataPlane } from '../../core/shard/data-plane.ts'
 import { createShardMemory } from '../../core/shard/memory.ts';
 import type { ModuleSpec } from '../../core/shard/protocol.ts';
 import type { RecordSink } from '../../core/telemetry/record-sink.ts';
-import { Isolates } from '../../core/threads/filter-threads.ts';
+import { FilterThreads } from '../../core/threads/filter-threads.ts';
 import type { ListenerSpec } from '../../core/transport/listener-spec.ts';
 import { releaseDeadShard } from '../../core/wasm/shared/shared-memory.ts';
 import type { Node, WorkloadEndpoint } from '../../core/workload.ts';
@@ -77,7 +77,7 @@ export interface PlaneOptions {
   /** Key sets of token issuers; none without it. */
   readonly keys?: RemoteKeys;
   /** How long a filter on a thread of its own may work on one thing. */
-  readonly isolateDeadlineMs?: number;
+  readonly filterThreadDeadlineMs?: number;
   /** Modules that stand where built-ins of these names do. */
   readonly modules?: Readonly<Record<string, Uint8Array>>;
   /** What reads and writes its connections, in place of the proxy's own. */
@@ -86,7 +86,7 @@ export interface PlaneOptions {
   readonly sink?: RecordSink;
 }
 
-const ISOLATES = 2;
+const FILTER_THREADS = 2;
 let revision = 0;
 
 export async function startDataPlane(options: PlaneOptions = {}): Promise<RunningDataPlane> {
@@ -109,11 +109,11 @@ export async function startDataPlane(options: PlaneOptions = {}): Promise<Runnin
     app: options.appPort === undefined ? null : { address: '127.0.0.1', port: options.appPort },
     services: [],
   };
-  const shared = createShardMemory(1, ISOLATES);
+  const shared = createShardMemory(1, FILTER_THREADS);
   // Threads are begun when a filter asks for them.
-  const isolates = new Isolates({
-    threads: ISOLATES,
-    deadlineMs: options.isolateDeadlineMs ?? 1000,
+  const filterThreads = new FilterThreads({
+    threads: FILTER_THREADS,
+    deadlineMs: options.filterThreadDeadlineMs ?? 1000,
     node,
     shared: shared.guests,
     firstSlot: 1,
@@ -138,7 +138,7 @@ export async function startDataPlane(options: PlaneOptions = {}): Promise<Runnin
     modules: builtinModules(options.modules ?? {}),
     shared,
     keys: options.keys ?? NO_REMOTE_KEYS,
-    isolates: { threads: ISOLATES, connect: (thread, port) => isolates.connect(thread, port) },
+    filterThreads: { threads: FILTER_THREADS, connect: (thread, port) => filterThreads.connect(thread, port) },
     sink: {
       exchangeEnded(record, plan) {
         options.sink?.exchangeEnded(record, plan);
@@ -187,7 +187,7 @@ export async function startDataPlane(options: PlaneOptions = {}): Promise<Runnin
     },
     close() {
       plane.close();
-      void isolates.stop();
+      void filterThreads.stop();
     },
   };
 }

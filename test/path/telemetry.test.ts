@@ -24,7 +24,7 @@ before(async () => {
     {
       index: 0,
       shards: 1,
-      isolates: 0,
+      filterThreads: 0,
       node: {
         id: 'sidecar~127.0.0.1~caller.default~cluster.local',
         name: 'caller-1',

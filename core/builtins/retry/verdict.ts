@@ -34,7 +34,7 @@ const GRPC_STATUS = new FieldName('grpc-status');
  * a pause, without and within the cluster's retry budget. 'limit' and 'overflow': none, since those that the policy allows
  * are used up, or the budget is.
  */
-export type Verdict = 'no' | 'at-once' | 'uncounted' | 'counted' | 'limit' | 'overflow';
+export type RetryVerdict = 'no' | 'at-once' | 'uncounted' | 'counted' | 'limit' | 'overflow';
 
 /** What decides over an attempt's successor. */
 export interface AttemptFacts {
@@ -57,7 +57,7 @@ export interface AttemptFacts {
 }
 
 /** The attempt ended without an answer. */
-export function afterFailure(attempt: AttemptFacts, reason: FailureCode): Verdict {
+export function afterFailure(attempt: AttemptFacts, reason: FailureCode): RetryVerdict {
   const { retryable } = FAILURES[reason];
   if (retryable === 'never') return 'no';
   const unsent = retryable === 'unsent' || !attempt.sent;
@@ -72,7 +72,7 @@ export function afterFailure(attempt: AttemptFacts, reason: FailureCode): Verdic
 }
 
 /** The head of an answer has come. `end`: it has no body. */
-export function afterAnswer(attempt: AttemptFacts, head: Head, end: boolean): Verdict {
+export function afterAnswer(attempt: AttemptFacts, head: Head, end: boolean): RetryVerdict {
   const asked = attempt.conditions & ON_ANSWER;
   // The status of a gRPC call is in the head only when the answer is nothing but that.
   if ((asked & ~ANY_GRPC) === 0 && !end) return 'no';
@@ -93,7 +93,7 @@ function answerMeets(head: Head, end: boolean, asked: number, policy: RetryPolic
 }
 
 /** The policy asks for another attempt: there is none after the last, above the budget, or of a body that was not kept. */
-function withinLimits(attempt: AttemptFacts, unsent: boolean): Verdict {
+function withinLimits(attempt: AttemptFacts, unsent: boolean): RetryVerdict {
   const { cluster } = attempt;
   if (attempt.attempts > attempt.policy.attempts) return 'limit';
   if (!attempt.repeatable) return 'no';

@@ -7,15 +7,15 @@ const DEADLINE_MS = 300;
 test('threads serve before anybody asks for them, once they were started', async (t) => {
   const own = startRig({ threads: 2 });
   t.after(() => own.stop());
-  await own.isolates.start();
-  assert.equal(own.isolates.running, 2);
-  await own.isolates.start();
-  assert.deepEqual([own.isolates.running, own.isolates.restarts], [2, 0]);
+  await own.filterThreads.start();
+  assert.equal(own.filterThreads.running, 2);
+  await own.filterThreads.start();
+  assert.deepEqual([own.filterThreads.running, own.filterThreads.restarts], [2, 0]);
   // The very threads that shards are then connected to.
   const visit = new Visit([own.plugin()], { 'x-do': 'reply' }).begin();
   await visit.leaves('answer 418');
   visit.end();
-  assert.deepEqual([own.isolates.running, own.isolates.restarts], [2, 0]);
+  assert.deepEqual([own.filterThreads.running, own.filterThreads.restarts], [2, 0]);
 });
 
 test('a loop costs the requests on its thread, by their strategy, and nobody else', async () => {
@@ -48,7 +48,7 @@ test('a loop costs the requests on its thread, by their strategy, and nobody els
   const after = pair(closed, 'redact').map((visit) => visit.begin('1'));
   for (const visit of after) assert.equal(await visit.body(), '#');
   for (const visit of after) visit.end();
-  assert.equal(rig.isolates.running, 2);
+  assert.equal(rig.filterThreads.running, 2);
   await rig.stop();
 });
 
@@ -103,7 +103,7 @@ test('a plugin that loops again and again is barred for a while, and others go o
   const passes = new Visit([other]).begin();
   await passes.leaves('head');
   passes.end();
-  assert.equal(rig.isolates.restarts, 5);
+  assert.equal(rig.filterThreads.restarts, 5);
   assert.deepEqual(rig.restarts, new Array(5).fill('looping deadline'));
   await rig.stop();
 });

@@ -11,7 +11,7 @@ import { FilterManager } from '../../../core/exchange/filter-manager.ts';
 import { type LocalResponse, replyResponse } from '../../../core/exchange/local-reply.ts';
 import { FieldName, Head } from '../../../core/http/head.ts';
 import { Isolation } from '../../../core/isolation/isolation.ts';
-import { Isolates } from '../../../core/threads/filter-threads.ts';
+import { FilterThreads } from '../../../core/threads/filter-threads.ts';
 import { Timers } from '../../../core/timers.ts';
 import type { Upstreams } from '../../../core/wasm/abi/upstreams.ts';
 import type { PluginSpec } from '../../../core/wasm/guest/spec.ts';
@@ -29,7 +29,7 @@ export const LABOUR = await compileFilter({
 
 export interface Rig {
   readonly isolation: Isolation;
-  readonly isolates: Isolates;
+  readonly filterThreads: FilterThreads;
   readonly lines: string[];
   readonly restarts: string[];
   /** Resolves when a line of the log has this in it. */
@@ -55,7 +55,7 @@ export function startRig({ threads = 1, deadlineMs = 1000, upstreams }: RigOptio
     said = [];
     for (const wake of woken) wake();
   };
-  const isolates = new Isolates({
+  const filterThreads = new FilterThreads({
     threads,
     deadlineMs,
     node: NODE,
@@ -68,7 +68,7 @@ export function startRig({ threads = 1, deadlineMs = 1000, upstreams }: RigOptio
   });
   const isolation = new Isolation({
     threads,
-    connect: (thread, port) => isolates.connect(thread, port),
+    connect: (thread, port) => filterThreads.connect(thread, port),
     upstreams: upstreams ?? { find: () => null },
     log,
   });
@@ -84,13 +84,13 @@ export function startRig({ threads = 1, deadlineMs = 1000, upstreams }: RigOptio
       }
     },
     isolation,
-    isolates,
+    filterThreads,
     lines,
     restarts,
     plugin: (changes, bytes = LABOUR) => isolation.configure(specFor(bytes, { isolation: 'pool', ...changes })),
     async stop() {
       isolation.stop();
-      await isolates.stop();
+      await filterThreads.stop();
     },
   };
 }

@@ -158,7 +158,7 @@ function made(begin: (() => Promise<void>) | null = null) {
         prepare: async () => ({ modules: [], problems: [], missing: [], isolated: begin !== null }),
         adopted: async () => {},
       },
-      isolates: { start: begin ?? (() => assert.fail('nothing is to run there')) },
+      filterThreads: { start: begin ?? (() => assert.fail('nothing is to run there')) },
       onAdopted() {},
     },
     () => shards as unknown as Shards,

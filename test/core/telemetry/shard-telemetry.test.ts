@@ -14,7 +14,7 @@ function rig(accessLog: ShardStart['options']['accessLog'], seriesExpiryMs = 3_6
   port1.close();
   const start = (): ShardStart => ({
     index: 0,
-    isolates: 0,
+    filterThreads: 0,
     shards: 1,
     node: {
       ...PRODUCTPAGE,

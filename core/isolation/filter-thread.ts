@@ -8,7 +8,7 @@ import type { FuelBudget } from '../wasm/guest/fuel.ts';
 import { WasmRuntime } from '../wasm/guest/runtime.ts';
 import { configKey, type PluginSpec } from '../wasm/guest/spec.ts';
 import { PluginRefused } from '../wasm/guest/traps.ts';
-import type { IsolateNews, IsolateOrder, IsolateStart, ThreadStatus } from './messages.ts';
+import type { FilterThreadNews, FilterThreadOrder, FilterThreadStart, ThreadStatus } from './messages.ts';
 import { type Host, type Resident, ShardLink } from './shard-link.ts';
 
 /** The deadline of the thread bounds what a plugin may spend here: fuel is what its limits name, and no more. */
@@ -21,27 +21,27 @@ const FUEL: FuelBudget = {
 
 const REPORT_MS = 1_000;
 
-export default function isolate(start: IsolateStart): Promise<void> {
+export default function filterThread(start: FilterThreadStart): Promise<void> {
   return new Promise((resolve) => {
-    new Isolate(start, resolve);
+    new FilterThread(start, resolve);
   });
 }
 
-class Isolate implements Host {
+class FilterThread implements Host {
   readonly busy: Pulse;
   readonly timers = new Timers();
   readonly links = new Set<ShardLink>();
   /** The channel whose message is being handled. */
   current: ShardLink | null = null;
   barred: ReadonlySet<string>;
-  private readonly start: IsolateStart;
+  private readonly start: FilterThreadStart;
   private readonly runtime: WasmRuntime;
   private readonly residents = new Map<string, Resident>();
   /** Whom plugins may call, by the spec that they were configured with. */
   private readonly allowed = new WeakMap<object, readonly string[] | null>();
   private lastNumber = 0;
 
-  constructor(start: IsolateStart, ended: () => void) {
+  constructor(start: FilterThreadStart, ended: () => void) {
     const { port, node, shared, slot, logLevel, pulse, index } = start;
     this.start = start;
     this.busy = new Pulse(pulse, index);
@@ -72,7 +72,7 @@ class Isolate implements Host {
     const reports = setInterval(() => {
       for (const link of this.links) link.report();
     }, REPORT_MS);
-    port.on('message', (order: IsolateOrder) => {
+    port.on('message', (order: FilterThreadOrder) => {
       if (order.type === 'shard') this.links.add(new ShardLink(this, order.port));
       else if (order.type === 'barred') this.barred = new Set(order.plugins);
       else this.runtime.logLevel = order.level;
@@ -137,7 +137,7 @@ class Isolate implements Host {
     }
   }
 
-  private tell(news: IsolateNews): void {
+  private tell(news: FilterThreadNews): void {
     this.start.port.postMessage(news);
   }
 }
