@@ -9,6 +9,7 @@ import { redirectReply } from '../router/redirect.ts';
 import type {
   DirectAction,
   FieldChanges,
+  FieldPut,
   ForwardAction,
   PathRewrite,
   RedirectAction,
@@ -31,7 +32,7 @@ export function routeReply({ requestHead, covered }: Exchange, action: RedirectA
 /** What the route and its target do to a request before it leaves. False: what came of it is no path. */
 export function changeRequest(exchange: Exchange, target: Target, { rewritePath }: ForwardAction): boolean {
   const { requestHead: head } = exchange;
-  if (target.requestChanges !== null) applyChanges(head, target.requestChanges);
+  if (target.requestChanges !== null) applyChanges(exchange, head, target.requestChanges);
   if (target.authority !== null) head.newAuthority = target.authority;
   return rewritePath === null || rewrite(exchange, rewritePath);
 }
@@ -89,15 +90,33 @@ export function changeResponse(exchange: Exchange, head: Head): void {
 }
 
 /** The same for an answer that no upstream gave. */
-export function changeLocalResponse({ target, route }: Exchange, head: Head): void {
+export function changeLocalResponse(exchange: Exchange, head: Head): void {
+  const { target, route } = exchange;
   const changes = target === null ? (route?.responseChanges ?? null) : target.responseChanges;
-  if (changes !== null) applyChanges(head, changes);
+  if (changes !== null) applyChanges(exchange, head, changes);
 }
 
-function applyChanges(head: Head, changes: FieldChanges): void {
-  for (const { kind, name, written, value } of changes) {
-    if (kind === 'remove') head.remove(name);
-    else if (kind === 'set') head.set(name, value);
-    else head.add(written, value);
+function applyChanges(exchange: Exchange, head: Head, changes: FieldChanges): void {
+  for (const { removed, put, filled } of changes) {
+    for (const name of removed) head.remove(name);
+    if (filled) {
+      fill(exchange, head, put);
+      continue;
+    }
+    for (const { name, written, append, value } of put) {
+      if (append) head.add(written, value);
+      else head.set(name, value);
+    }
   }
+}
+
+/** All values are made before the first of them is put. */
+function fill(exchange: Exchange, head: Head, put: readonly FieldPut[]): void {
+  const values = put.map(({ value, format }) => (format === null ? value : format(exchange)));
+  put.forEach(({ name, written, append, format }, i) => {
+    const value = values[i];
+    if (format !== null && value === '') return;
+    if (append) head.add(written, value);
+    else head.set(name, value);
+  });
 }

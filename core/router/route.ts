@@ -4,6 +4,7 @@
 import type { RetryPolicy } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { FilterChain } from '../exchange/filter-chain.ts';
+import type { ExchangeRecord } from '../exchange/record.ts';
 import type { FieldName } from '../http/head.ts';
 import type { Matcher } from './match.ts';
 
@@ -73,14 +74,25 @@ export interface DirectAction {
 /** The path that goes upstream, by the path that came and the bytes of it that the match covered. */
 export type PathRewrite = (path: string, covered: number) => string;
 
-/** In the order in which they are made. */
-export type FieldChanges = readonly FieldChange[];
+/** One after the other. */
+export type FieldChanges = readonly FieldChangeGroup[];
 
-export interface FieldChange {
-  readonly kind: 'remove' | 'set' | 'add';
+/** First what is removed, then what is put in its order; the values are those of before any is put. */
+export interface FieldChangeGroup {
+  readonly removed: readonly FieldName[];
+  readonly put: readonly FieldPut[];
+  /** Some of the values are to be filled in. */
+  readonly filled: boolean;
+}
+
+export interface FieldPut {
   readonly name: FieldName;
   /** As it is added. */
   readonly written: string;
+  /** Beside those that are there, and not in their place. */
+  readonly append: boolean;
   /** Latin1: one char a byte. */
   readonly value: string;
+  /** What makes the value, or null: it is always the same. An empty one changes nothing. */
+  readonly format: ((record: ExchangeRecord) => string) | null;
 }

@@ -12,8 +12,8 @@ import { AsyncClient } from '../exchange/async-client.ts';
 import type { Codecs } from '../http/codec.ts';
 import { CLIENT_OPTIONS } from '../http/limits.ts';
 import { CODECS, connectionPath } from '../proxy.ts';
-import { configFaults } from '../snapshot/chain-plan.ts';
 import { Compiler } from '../snapshot/compile.ts';
+import { faultsIn } from '../snapshot/faults.ts';
 import { policiesIn } from '../snapshot/policies.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { networkFiltersFor } from '../tcp/network-filter.ts';
@@ -111,7 +111,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       // Of what knows its place, that is told in place of the first thing that did not compile.
-      const faults = configFaults(policiesIn(next));
+      const faults = faultsIn(policiesIn(next));
       return { ok: false, problems: faults.length > 0 ? faults : [{ severity: 'error', code: 'compile', message }] };
     }
   }

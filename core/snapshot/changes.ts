@@ -1,35 +1,72 @@
 // What a route makes of a request and of its answer, compiled: changed fields, a rewritten path, a redirect.
 
-import type { HTTPRedirect, HTTPRewrite } from '../config/kinds/virtual-service.ts';
+import type { Headers, HTTPRedirect, HTTPRewrite, VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import { compileRegex } from '../config/regex.ts';
+import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import {
   isAuthority,
   type RequestHeaderOperations,
   type ResponseHeaderOperations,
 } from '../config/schemas/header-operations.ts';
 import { FieldName } from '../http/head.ts';
-import type { FieldChange, FieldChanges, PathRewrite, RedirectAction } from '../router/route.ts';
+import type { FieldChangeGroup, FieldChanges, FieldPut, PathRewrite, RedirectAction } from '../router/route.ts';
+import { headerFormat, headerFormatFault } from '../telemetry/header-format.ts';
 
 type Operations = RequestHeaderOperations | ResponseHeaderOperations;
 
 /**
- * Of each group first what is removed, then what is set and added, level by level; one group after the other. Null: nothing
- * is changed.
+ * One group after the other, null: nothing is changed. As Envoy does it, of the levels of a group all is removed that any of
+ * them removes, then all is set, and then all is added.
  */
 export function fieldChanges(...groups: readonly (readonly (Operations | undefined)[])[]): FieldChanges | null {
-  const changes: FieldChange[] = [];
-  const add = (kind: FieldChange['kind'], written: string, value: string): void => {
-    if (isAuthority(written)) return;
-    changes.push({ kind, name: new FieldName(written), written, value: Buffer.from(value).toString('latin1') });
+  const changes = groups.map(group).filter(({ removed, put }) => removed.length > 0 || put.length > 0);
+  return changes.length === 0 ? null : changes;
+}
+
+function group(levels: readonly (Operations | undefined)[]): FieldChangeGroup {
+  const put = [
+    ...levels.flatMap((level) => puts(level?.set, false)),
+    ...levels.flatMap((level) => puts(level?.add, true)),
+  ];
+  const removed = levels.flatMap((level) => level?.remove ?? []).map((name) => new FieldName(name));
+  return { removed, put, filled: put.some(({ format }) => format !== null) };
+}
+
+/** Of an authority a target has its own. */
+function puts(values: Readonly<Record<string, string>> = {}, append: boolean): FieldPut[] {
+  const fields = Object.entries(values).filter(([name]) => !isAuthority(name));
+  return fields.map(([written, given]) => {
+    const value = headerFormat(given);
+    const name = new FieldName(written);
+    return typeof value === 'string'
+      ? { name, written, append, value, format: null }
+      : { name, written, append, value: '', format: value };
+  });
+}
+
+/** What is wrong with the values of headers that rules set, whomever they are for. */
+export function headerFaults(virtualServices: readonly Resource<VirtualServiceSpec>[]): Problem[] {
+  const problems: Problem[] = [];
+  const check = (resource: Resource, headers: Headers | undefined, at: string): void => {
+    for (const [side, operations] of Object.entries(headers ?? {})) {
+      for (const kind of ['set', 'add'] as const) {
+        for (const [name, value] of Object.entries(operations[kind] ?? {})) {
+          const message = isAuthority(name) ? null : headerFormatFault(value);
+          if (message === null) continue;
+          const pointer = `${at}/headers/${side}/${kind}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+          problems.push({ severity: 'error', code: 'header_value', message, resource: resourceKey(resource), pointer });
+        }
+      }
+    }
   };
-  for (const levels of groups) {
-    for (const level of levels) for (const name of level?.remove ?? []) add('remove', name, '');
-    for (const level of levels) {
-      for (const [name, value] of Object.entries(level?.set ?? {})) add('set', name, value);
-      for (const [name, value] of Object.entries(level?.add ?? {})) add('add', name, value);
+  for (const resource of virtualServices) {
+    for (const [i, { headers, route = [] }] of (resource.spec.http ?? []).entries()) {
+      check(resource, headers, `/spec/http/${i}`);
+      for (const [j, destination] of route.entries())
+        check(resource, destination.headers, `/spec/http/${i}/route/${j}`);
     }
   }
-  return changes.length === 0 ? null : changes;
+  return problems;
 }
 
 /** Null: the path stays. */

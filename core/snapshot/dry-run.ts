@@ -7,14 +7,14 @@ import type { Problem, Resource } from '../config/resource.ts';
 import type { FilterFactory } from '../exchange/filter.ts';
 import { Timers } from '../timers.ts';
 import type { Node } from '../workload.ts';
-import { configFaults } from './chain-plan.ts';
 import { Compiler } from './compile.ts';
+import { faultsIn } from './faults.ts';
 import type { FilterSource } from './filters.ts';
 import { policiesIn } from './policies.ts';
 
 /** Errors: what no proxy could compile. Warnings are the business of core/config. */
 export function dryRun(resources: ReadonlyMap<string, Resource>): Problem[] {
-  const faults = configFaults(policiesIn(resources));
+  const faults = faultsIn(policiesIn(resources));
   if (faults.length > 0) return faults;
   try {
     for (const node of [nominal('sidecar', {}), nominal('gateway', gatewayLabels(resources))])

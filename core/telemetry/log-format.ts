@@ -3,8 +3,8 @@
 
 import { isUtf8 } from 'node:buffer';
 import type { ExchangeRecord } from '../exchange/record.ts';
-import { type Operator, OWN_WORDS, operator, UnknownOperator, type Value } from './operators.ts';
-import { BadTimeFormat } from './start-time.ts';
+import { atPlace, parseFormat, wireText } from './format.ts';
+import { type Operator, OWN_WORDS, operator, type Value } from './operators.ts';
 
 /** One exchange as a line, with its line feed. */
 export type LineFormat = (record: ExchangeRecord) => string;
@@ -45,13 +45,6 @@ export const ISTIO_JSON: Readonly<Record<string, string>> = {
   upstream_transport_failure_reason: '%UPSTREAM_TRANSPORT_FAILURE_REASON%',
 };
 
-/** The message says what is wrong, and at which character. */
-export class BadFormat extends Error {
-  constructor(format: string, at: number, what: string) {
-    super(`${what}, at character ${at + 1} of the format: ${JSON.stringify(format.slice(at, at + 40))}`);
-  }
-}
-
 /** A line of text as `format` says; '-' for what is not known or empty. Throws BadFormat. */
 export function compileFormat(format: string): LineFormat {
   const parts = parse(format.endsWith('\n') ? format : `${format}\n`);
@@ -91,44 +84,14 @@ interface Part {
   readonly escape: (value: string) => string;
 }
 
-const OPERATOR = /%(?:%|([A-Z][A-Z0-9_]*)(?:\(([^)]*)\))?(?::(\d{1,6}))?%)/y;
-
 function parse(format: string): Part[] {
-  const parts: Part[] = [];
-  let literal = '';
   let quoted = false;
-  let at = 0;
-  for (let percent = format.indexOf('%'); percent >= 0; percent = format.indexOf('%', at)) {
-    OPERATOR.lastIndex = percent;
-    const match = OPERATOR.exec(format);
-    if (match === null) throw new BadFormat(format, percent, 'no operator begins here (a percent sign is written %%)');
-    literal += format.slice(at, percent);
-    at = OPERATOR.lastIndex;
-    const [, name, argument, max] = match;
-    if (name === undefined) {
-      literal += '%';
-      continue;
-    }
+  return parseFormat(format).map(({ literal, name, argument, max, at }) => {
     for (const character of literal) if (character === '"') quoted = !quoted;
-    parts.push({
-      literal,
-      read: operatorAt(format, percent, name, argument, max),
-      escape: OWN_WORDS.has(name) ? asItIs : quoted ? escapeQuoted : escapeBare,
-    });
-    literal = '';
-  }
-  parts.push({ literal: literal + format.slice(at), read: null, escape: escapeBare });
-  return parts;
-}
-
-function operatorAt(format: string, at: number, name: string, argument?: string, max?: string): Operator {
-  try {
-    return operator(name, argument, max === undefined ? undefined : Number(max));
-  } catch (error) {
-    if (error instanceof UnknownOperator || error instanceof BadTimeFormat)
-      throw new BadFormat(format, at, error.message);
-    throw error;
-  }
+    if (name === null) return { literal, read: null, escape: escapeBare };
+    const read = atPlace(format, at, () => operator(name, argument, max));
+    return { literal, read, escape: OWN_WORDS.has(name) ? asItIs : quoted ? escapeQuoted : escapeBare };
+  });
 }
 
 function jsonValue(format: string): Operator {
@@ -150,20 +113,15 @@ const PLAIN_QUOTED = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 const PLAIN_BARE = /^[\x21\x23-\x5b\x5d-\x7e]*$/;
 
 function escapeQuoted(value: string): string {
-  return PLAIN_QUOTED.test(value) ? value : bytesOf(value).replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, hex);
+  return PLAIN_QUOTED.test(value) ? value : wireText(value).replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, hex);
 }
 
 /** Between quotes a space is part of the value; elsewhere it would begin the next column. */
 function escapeBare(value: string): string {
-  return PLAIN_BARE.test(value) ? value : bytesOf(value).replace(/[^\x21\x23-\x5b\x5d-\x7e]/g, hex);
+  return PLAIN_BARE.test(value) ? value : wireText(value).replace(/[^\x21\x23-\x5b\x5d-\x7e]/g, hex);
 }
 
 const WIDE = /[\u0100-\uffff]/;
-
-/** One character a byte: what came off the wire is that already; a name from the configuration may be any text. */
-function bytesOf(value: string): string {
-  return WIDE.test(value) ? Buffer.from(value, 'utf8').toString('latin1') : value;
-}
 
 function hex(character: string): string {
   return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;

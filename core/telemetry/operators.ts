@@ -19,25 +19,29 @@ const B3_TRACE_ID = new FieldName('x-b3-traceid');
 /** A header may have 60 KiB; a column of a log need not. */
 const MAX_VALUE = 4096;
 
-/** `%NAME%`, `%NAME(ARGUMENT)%` or `%NAME(ARGUMENT):MAX%` without the percent signs. Throws UnknownOperator. */
+/** As `operatorNamed`, of texts at most `max` characters: as much as a log is given of one. */
 export function operator(name: string, argument: string | undefined, max = MAX_VALUE): Operator {
-  const plain = argument === undefined && Object.hasOwn(PLAIN, name) ? PLAIN[name] : null;
-  const make = argument !== undefined && Object.hasOwn(WITH_ARGUMENT, name) ? WITH_ARGUMENT[name] : null;
-  const read = plain ?? make?.(argument!) ?? null;
-  if (read === null) {
-    const known = Object.hasOwn(PLAIN, name)
-      ? ' takes no argument'
-      : Object.hasOwn(WITH_ARGUMENT, name)
-        ? ' needs an argument'
-        : '';
-    const shown = `%${name}${argument === undefined ? '' : `(${argument})`}%`;
-    throw new UnknownOperator(known === '' ? `unknown operator ${shown}` : `${shown}: this operator${known}`);
-  }
+  const read = operatorNamed(name, argument);
   const limit = Math.min(max, MAX_VALUE);
   return (record) => {
     const value = read(record);
     return typeof value === 'string' && value.length > limit ? value.slice(0, limit) : value;
   };
+}
+
+/** `%NAME%` or `%NAME(ARGUMENT)%` without the percent signs. Throws UnknownOperator. */
+export function operatorNamed(name: string, argument: string | undefined): Operator {
+  const plain = argument === undefined && Object.hasOwn(PLAIN, name) ? PLAIN[name] : null;
+  const make = argument !== undefined && Object.hasOwn(WITH_ARGUMENT, name) ? WITH_ARGUMENT[name] : null;
+  const read = plain ?? make?.(argument!) ?? null;
+  if (read !== null) return read;
+  const known = Object.hasOwn(PLAIN, name)
+    ? ' takes no argument'
+    : Object.hasOwn(WITH_ARGUMENT, name)
+      ? ' needs an argument'
+      : '';
+  const shown = `%${name}${argument === undefined ? '' : `(${argument})`}%`;
+  throw new UnknownOperator(known === '' ? `unknown operator ${shown}` : `${shown}: this operator${known}`);
 }
 
 const CODE = ATTRIBUTES['response.code'].read;

@@ -43,7 +43,8 @@ test('a sole destination changes what the route set, and of several the route ha
   const route = 'set: {x-a: route}, add: {x-b: route}';
   const destination = 'set: {x-a: destination, x-b: destination}';
   const sole = await sent(route, destination);
-  assert.deepEqual([sole['x-a'], sole['x-b']], ['destination', 'destination']);
+  // All that is set comes before all that is added.
+  assert.deepEqual([sole['x-a'], sole['x-b']], ['destination', 'destination, route']);
   const several = await sent(route, destination, true);
   assert.deepEqual([several['x-a'], several['x-b']], ['route', 'destination, route']);
 });
@@ -91,4 +92,21 @@ test('an authority is what the rewrite says, else the route, else the destinatio
 test('a value that is no ASCII is sent as UTF-8', async () => {
   const value = (await sent('set: {x-a: "caf\u00e9 \u2713"}', ''))['x-a'] as string;
   assert.equal(Buffer.from(value, 'latin1').toString(), 'caf\u00e9 \u2713');
+});
+
+test('operators in values are filled in, from what the request was before anything is set', async () => {
+  const headers = await sent(
+    "set: {x-c: '%REQ(:PATH)% of %REQ(:AUTHORITY)%', x-p: '100%%', x-who: '%REQ(X-C?:METHOD)%', x-long: '%REQ(:METHOD):2%'}",
+    "add: {x-p: '%PROTOCOL%', x-none: '%REQ(x-absent)%', x-way: '%UPSTREAM_CLUSTER%'}",
+  );
+  assert.equal(headers['x-c'], '/ of shop.example');
+  assert.equal(headers['x-p'], '100%, HTTP/1.1');
+  assert.equal(headers['x-who'], 'client');
+  assert.equal(headers['x-long'], 'GE');
+  assert.equal(headers['x-none'], undefined);
+  assert.equal(headers['x-way'], 'outbound|80||shop.example');
+});
+
+test('an operator that finds nothing leaves a field as it is', async () => {
+  assert.equal((await sent("set: {x-c: '%REQ(x-absent)%'}", ''))['x-c'], 'client');
 });

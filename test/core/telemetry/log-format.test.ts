@@ -2,13 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { flagBit } from '../../../core/errors.ts';
 import { Head } from '../../../core/http/head.ts';
-import {
-  BadFormat,
-  compileFormat,
-  compileJsonFormat,
-  ISTIO_JSON,
-  ISTIO_TEXT,
-} from '../../../core/telemetry/log-format.ts';
+import { BadFormat } from '../../../core/telemetry/format.ts';
+import { compileFormat, compileJsonFormat, ISTIO_JSON, ISTIO_TEXT } from '../../../core/telemetry/log-format.ts';
 import { exchange } from './exchange-record.ts';
 
 const text = compileFormat(ISTIO_TEXT);

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { dryRun } from '../../../core/snapshot/dry-run.ts';
+import { resources } from './rig.ts';
+
+const rule = (headers: object, destination: object = {}): string =>
+  JSON.stringify({
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'VirtualService',
+    metadata: { name: 'a' },
+    spec: {
+      hosts: ['a.test'],
+      http: [{ headers, route: [{ destination: { host: 'b.test' }, headers: destination }] }],
+    },
+  });
+
+test('a header value with an operator that is unknown, or with half of one, is refused with its place', () => {
+  const faults = dryRun(
+    resources(rule({ request: { set: { 'x-a': 'a %NOPE%' } } }, { response: { add: { 'x-b': '100%' } } })),
+  );
+  assert.deepEqual(
+    faults.map(({ severity, message, resource, pointer }) => ({ severity, message, resource, pointer })),
+    [
+      {
+        severity: 'error',
+        message: 'unknown operator %NOPE%, at character 3 of the format: "%NOPE%"',
+        resource: 'VirtualService/default/a',
+        pointer: '/spec/http/0/headers/request/set/x-a',
+      },
+      {
+        severity: 'error',
+        message: 'no operator begins here (a percent sign is written %%), at character 4 of the format: "%"',
+        resource: 'VirtualService/default/a',
+        pointer: '/spec/http/0/route/0/headers/response/add/x-b',
+      },
+    ],
+  );
+  for (const value of ['%REQ(x', '%REQ%', '%PROTOCOL(a)%', 'a%b', '%START_TIME%%', '%REQ(:nope)%']) {
+    assert.equal(dryRun(resources(rule({ response: { set: { x: value } } }))).length, 1, value);
+  }
+  for (const value of ['', '%%', '%PROTOCOL%%%', '%REQ(x-a?x-b):10%', '%START_TIME(%s)%']) {
+    assert.deepEqual(dryRun(resources(rule({ response: { set: { x: value } } }))), [], value);
+  }
+});
