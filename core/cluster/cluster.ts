@@ -6,6 +6,7 @@ import { Admission, type ClusterCounts } from './admission.ts';
 import type { Balancer } from './balancers/balancer.ts';
 import { BALANCERS, DEFAULT_BALANCER, type LoadBalancing } from './balancers/balancers.ts';
 import type { Endpoint } from './endpoint.ts';
+import { ClusterLimits, type LimitSource } from './limits.ts';
 import type { ConnectionPolicy } from './pool.ts';
 
 export interface ClusterPolicy extends ConnectionPolicy {
@@ -62,6 +63,7 @@ const MAX_WEIGHT = 0xffffffff;
 export class Cluster {
   /** Set when the addresses come from DNS: asks for them and calls back once there are some, or none can be had. */
   resolve: ((done: () => void) => void) | null = null;
+  readonly limits: ClusterLimits;
   private current: ClusterSpec;
   private members: readonly Endpoint[] = [];
   private weights: readonly number[] | null = null;
@@ -77,10 +79,12 @@ export class Cluster {
     retryLimits: 0,
   };
 
-  /** `random`: [0, 1). */
-  constructor(spec: ClusterSpec, random: () => number) {
+  /** `random`: [0, 1). `limits`: null where no other shard has the cluster. */
+  constructor(spec: ClusterSpec, random: () => number, limits: LimitSource | null = null) {
     this.current = spec;
     this.random = random;
+    this.limits = new ClusterLimits(spec.policy, limits);
+    this.limit();
     this.balancer = new BALANCERS[spec.policy.loadBalancing](random);
   }
 
@@ -108,9 +112,18 @@ export class Cluster {
   configure(spec: ClusterSpec): void {
     const before = this.current.policy.loadBalancing;
     this.current = spec;
+    this.limit();
     if (spec.policy.loadBalancing === before) return;
     this.balancer = new BALANCERS[spec.policy.loadBalancing](this.random);
     this.balancer.update(this.members, this.weights);
+  }
+
+  private limit(): void {
+    const { policy, name } = this.current;
+    const own =
+      policy.maxConnections !== DEFAULT_POLICY.maxConnections ||
+      policy.maxPendingRequests !== DEFAULT_POLICY.maxPendingRequests;
+    this.limits.configure(policy, name, own);
   }
 
   /** Who is in it from now on. `weights`, in the order of the endpoints: none is as good as 1. */

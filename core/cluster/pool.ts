@@ -4,20 +4,19 @@
 import type { FailureCode } from '../errors.ts';
 import type { ClientConnection } from '../http/codec.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
+import type { ClusterLimits, LimitedPool, Limits } from './limits.ts';
 
-/** What a cluster allows its connections, per shard and endpoint. */
-export interface ConnectionPolicy {
+/** What a cluster allows its connections. */
+export interface ConnectionPolicy extends Limits {
   readonly connectTimeoutMs: number;
   readonly idleTimeoutMs: number;
-  readonly maxConnections: number;
-  /** Requests that may wait for a connection. */
-  readonly maxPendingRequests: number;
   readonly maxRequestsPerConnection: number;
 }
 
 /** A cluster, as its endpoints' pools see it: several may lead to one endpoint. */
 export interface PoolCluster {
   readonly policy: ConnectionPolicy;
+  readonly limits: ClusterLimits;
   /** A request found too many waiting. */
   overflowed(): void;
 }
@@ -55,7 +54,7 @@ interface Pending {
   readonly cluster: PoolCluster;
 }
 
-export class Pool {
+export class Pool implements LimitedPool {
   private readonly environment: PoolEnvironment;
   private readonly endpoint: PoolEndpoint;
   /** Connections that have room, or had it when they were last looked at; the last one is the next to be given. */
@@ -81,18 +80,14 @@ export class Pool {
   }
 
   take(cluster: PoolCluster, waiter: Waiter): void {
-    const { ready } = this;
-    while (ready.length > 0) {
-      const pooled = ready[ready.length - 1];
-      const { capacity } = pooled.connection;
+    const pooled = this.readyFor(cluster);
+    if (pooled !== null) {
       // It stays ready as long as it has room for another one.
-      if (capacity < 2) this.withdraw(pooled);
-      if (capacity === 0) continue;
-      this.give(pooled, cluster, waiter);
+      if (pooled.connection.capacity < 2) this.withdraw(pooled);
+      this.give(pooled, waiter);
       return;
     }
-    const { policy } = cluster;
-    if (this.waiting.length >= policy.maxPendingRequests) {
+    if (!cluster.limits.wait()) {
       cluster.overflowed();
       waiter.failed('overflow', '');
       return;
@@ -105,7 +100,16 @@ export class Pool {
   /** The waiter lost interest. A connection that was opened for it becomes idle. */
   cancel(waiter: Waiter): void {
     const index = this.waiting.findIndex((pending) => pending.waiter === waiter);
-    if (index >= 0) this.waiting.splice(index, 1);
+    if (index >= 0) this.called(index);
+  }
+
+  giveUpIdle(limits: ClusterLimits): boolean {
+    for (const pooled of this.ready) {
+      if (pooled.cluster.limits !== limits || pooled.connection.activeStreams > 0) continue;
+      this.close(pooled);
+      return true;
+    }
+    return false;
   }
 
   /** The endpoint left the mesh: idle connections close now, busy ones and those on their way when nobody needs them. */
@@ -122,13 +126,45 @@ export class Pool {
   }
 
   destroy(): void {
-    for (const attempt of this.connecting) attempt.abandon();
+    for (const attempt of this.connecting) {
+      this.environment.timers.cancel(attempt.timer);
+      attempt.abandon();
+      attempt.cluster.limits.disconnect(this);
+    }
     this.connecting.clear();
     for (const { connection } of [...this.open]) connection.destroy();
   }
 
+  /** The connection that was ready last, if it may be this cluster's. */
+  private readyFor(cluster: PoolCluster): PooledConnection | null {
+    const { ready } = this;
+    for (let i = ready.length - 1; i >= 0; i--) {
+      const pooled = ready[i];
+      if (pooled.connection.capacity === 0) this.withdraw(pooled);
+      else if (this.belongs(pooled, cluster)) return pooled;
+    }
+    return null;
+  }
+
+  /** It counts for this cluster from now on; false: that has as many as it may have. */
+  private belongs(pooled: PooledConnection, cluster: PoolCluster): boolean {
+    if (pooled.cluster === cluster) return true;
+    if (!cluster.limits.connect(this)) return false;
+    const { limits } = pooled.cluster;
+    pooled.cluster = cluster;
+    limits.disconnect(this);
+    return true;
+  }
+
+  private called(index: number): Pending {
+    const [pending] = this.waiting.splice(index, 1);
+    pending.cluster.limits.endWait();
+    return pending;
+  }
+
+  /** Counted already. */
   private connect(cluster: PoolCluster): void {
-    const attempt = new ConnectTimer(() => finish(null, 'connect timeout', 'connect_timeout'));
+    const attempt = new ConnectTimer(cluster, () => finish(null, 'connect timeout', 'connect_timeout'));
     const finish = (connection: ClientConnection | null, text: string, reason: FailureCode): void => {
       if (!this.connecting.delete(attempt)) {
         connection?.destroy();
@@ -139,6 +175,7 @@ export class Pool {
         attempt.abandon();
         this.endpoint.hasFailed();
         this.failWaiting(reason, text);
+        cluster.limits.disconnect(this);
       } else this.adopt(connection, cluster);
       this.dialForWaiting();
     };
@@ -160,9 +197,8 @@ export class Pool {
     this.offer(pooled);
   }
 
-  private give(pooled: PooledConnection, cluster: PoolCluster, waiter: Waiter): void {
+  private give(pooled: PooledConnection, waiter: Waiter): void {
     this.environment.timers.silence(pooled.timer);
-    pooled.cluster = cluster;
     pooled.requests++;
     if (pooled.usedUp && pooled.ready) this.withdraw(pooled);
     waiter.connected(pooled.connection);
@@ -176,18 +212,25 @@ export class Pool {
         this.drain(pooled);
         return;
       }
-      const next = this.waiting.shift();
-      if (next === undefined) {
+      const next = this.nextFor(pooled);
+      if (next === null) {
         this.keep(pooled);
         return;
       }
-      this.give(pooled, next.cluster, next.waiter);
+      this.give(pooled, next.waiter);
     }
+  }
+
+  /** The first of those who wait whose cluster may have it. */
+  private nextFor(pooled: PooledConnection): Pending | null {
+    const { waiting } = this;
+    for (let i = 0; i < waiting.length; i++) if (this.belongs(pooled, waiting[i].cluster)) return this.called(i);
+    return null;
   }
 
   private keep(pooled: PooledConnection): void {
     const idle = pooled.connection.activeStreams === 0;
-    if (idle && this.retired) {
+    if (idle && (this.retired || pooled.cluster.limits.wantsRoom)) {
       this.close(pooled);
       return;
     }
@@ -208,6 +251,7 @@ export class Pool {
     pooled.draining = true;
     this.draining++;
     this.withdraw(pooled);
+    pooled.cluster.limits.disconnect(this);
     this.dialForWaiting();
   }
 
@@ -226,9 +270,10 @@ export class Pool {
 
   private forget(pooled: PooledConnection): void {
     this.open.delete(pooled);
-    if (pooled.draining) this.draining--;
     this.environment.timers.cancel(pooled.timer);
     this.withdraw(pooled);
+    if (pooled.draining) this.draining--;
+    else pooled.cluster.limits.disconnect(this);
     this.dialForWaiting();
   }
 
@@ -245,25 +290,37 @@ export class Pool {
     const without = Math.max(1, this.waiting.length - this.promised());
     const lost =
       this.open.size > this.draining ? Math.min(without, this.environment.expectedStreams(this.endpoint)) : without;
-    for (const { waiter } of this.waiting.splice(0, lost)) waiter.failed(reason, text);
+    const failed = this.waiting.splice(0, lost);
+    for (const { cluster } of failed) cluster.limits.endWait();
+    for (const { waiter } of failed) waiter.failed(reason, text);
   }
 
   /** A place became free, or a connection did not bring what somebody had counted on. */
-  private dialForWaiting(): void {
-    const first = this.waiting[0];
-    if (first !== undefined && this.waiting.length > this.promised()) this.dialWithin(first.cluster);
+  dialForWaiting(): void {
+    if (this.waiting.length <= this.promised()) return;
+    const tried = new Set<PoolCluster>();
+    for (const { cluster } of this.waiting) {
+      if (tried.has(cluster)) continue;
+      if (this.dialWithin(cluster)) return;
+      tried.add(cluster);
+    }
   }
 
-  private dialWithin(cluster: PoolCluster): void {
-    const taken = this.open.size - this.draining + this.connecting.size;
-    if (taken < cluster.policy.maxConnections) this.connect(cluster);
+  private dialWithin(cluster: PoolCluster): boolean {
+    const { limits } = cluster;
+    if (!limits.connect(this)) {
+      limits.block(this);
+      return false;
+    }
+    this.connect(cluster);
+    return true;
   }
 }
 
 class PooledConnection implements TimerOwner {
   readonly timer = new Timer(this);
   readonly connection: ClientConnection;
-  /** Who was given it last. */
+  /** Who was given it last: it counts for it. */
   cluster: PoolCluster;
   /** Streams that it was given. */
   requests = 0;
@@ -289,9 +346,11 @@ class PooledConnection implements TimerOwner {
 class ConnectTimer implements TimerOwner {
   readonly timer = new Timer(this);
   abandon: () => void = () => {};
+  readonly cluster: PoolCluster;
   private readonly onExpired: () => void;
 
-  constructor(onExpired: () => void) {
+  constructor(cluster: PoolCluster, onExpired: () => void) {
+    this.cluster = cluster;
     this.onExpired = onExpired;
   }
 

@@ -6,6 +6,7 @@ import type { Endpoint } from '../cluster/endpoint.ts';
 import { EndpointTable } from '../cluster/endpoint-table.ts';
 import type { PoolEnvironment } from '../cluster/pool.ts';
 import { Resolver } from '../cluster/resolver.ts';
+import { SharedLimits } from '../cluster/shared-limits.ts';
 import type { Problem, Resource } from '../config/resource.ts';
 import { resourceKey } from '../config/resource.ts';
 import { AsyncClient } from '../exchange/async-client.ts';
@@ -86,9 +87,15 @@ class ShardDataPlane implements DataPlane, ShardContext {
     this.hosts.resolver = resolver;
     const calls = new AsyncClient(this.timers, (name) => this.compiler.upstream(name));
     this.filters = new WasmFilters(environment, this.timers, calls);
+    const limits = new SharedLimits(environment.shared.limits, environment.shard);
     this.compiler = new Compiler(
       this.node,
-      { endpoint: endpointOf, random: this.random, resolver: (cluster) => resolver.resolverOf(cluster) },
+      {
+        endpoint: endpointOf,
+        random: this.random,
+        resolver: (cluster) => resolver.resolverOf(cluster),
+        limits: { timers: this.timers, counts: (cluster) => limits.of(cluster) },
+      },
       this.filters,
     );
     this.snapshot = this.compiler.compile({ resources: this.resources, endpoints: [] }, 0).snapshot;

@@ -4,6 +4,7 @@
 import { isBalancer } from '../cluster/balancers/balancers.ts';
 import { Cluster, type ClusterPolicy, type ClusterSpec, DEFAULT_POLICY, type RetryBudget } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
+import type { LimitSource } from '../cluster/limits.ts';
 import { parseDuration } from '../config/duration.ts';
 import type { ConnectionPoolSettings, TrafficPolicy } from '../config/kinds/destination-rule.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
@@ -16,6 +17,8 @@ export interface EndpointSource {
   endpoint(address: string, port: number, workload: WorkloadEndpoint | null): Endpoint;
   /** [0, 1). */
   readonly random: () => number;
+  /** What other shards have of a cluster; null: there are none. */
+  readonly limits: LimitSource | null;
   /** For clusters whose addresses come from DNS. */
   resolver(cluster: Cluster): Cluster['resolve'];
 }
@@ -38,7 +41,7 @@ export class ClusterTable {
       this.staged.set(known, spec);
       return known;
     }
-    const cluster = new Cluster(spec, this.source.random);
+    const cluster = new Cluster(spec, this.source.random, this.source.limits);
     this.resolveFrom(cluster, spec);
     this.clusters.set(spec.name, cluster);
     return cluster;

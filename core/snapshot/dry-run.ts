@@ -36,6 +36,7 @@ export function compileDry(node: Node, resources: ReadonlyMap<string, Resource>)
     {
       endpoint: (address, port) => new Endpoint(pools, address, port),
       random: () => 0,
+      limits: null,
       resolver: () => (done) => done(),
     },
     INERT,

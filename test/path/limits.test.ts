@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, test } from 'node:test';
 import { flagNames } from '../../core/errors.ts';
-import { exchangeBytes, startApp, startDataPlane, startTcp } from './data-plane.ts';
+import { exchangeBytes, serviceEntry, startApp, startDataPlane, startTcp } from './data-plane.ts';
 
 const closers: (() => unknown)[] = [];
 after(async () => {
@@ -55,4 +55,49 @@ test('a client that leaves is noticed though it had sent more than was read', as
   socket.destroy();
   await mesh.ended(1);
   assert.equal(flagNames(mesh.records[0].flags), 'DC');
+});
+
+test('limits of connections hold over all endpoints of a cluster: one request is served, one waits, others are 503 UO', async () => {
+  const held: (() => void)[] = [];
+  let arrived = (): void => {};
+  const apps = await Promise.all(
+    [1, 2].map(() =>
+      startApp((_request, response) => {
+        held.push(() => response.end('ok'));
+        arrived();
+      }),
+    ),
+  );
+  const mesh = await startDataPlane({
+    yaml: [
+      serviceEntry('shop.example', ...apps.map(({ port }) => port)),
+      `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: shop}
+spec:
+  host: shop.example
+  trafficPolicy: {connectionPool: {tcp: {maxConnections: 1}, http: {http1MaxPendingRequests: 1}}}
+`,
+    ],
+  });
+  closers.push(mesh.close, ...apps.map(({ close }) => close));
+  const ask = (): Promise<string> =>
+    exchangeBytes(mesh.ports.outbound, 'GET / HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n');
+  const reached = (): Promise<void> => new Promise((resolve) => (arrived = resolve));
+  const first = reached();
+  const answers = [ask()];
+  await first;
+  answers.push(...Array.from({ length: 6 }, ask));
+  await mesh.ended(5);
+  assert.deepEqual(
+    mesh.records.map(({ code, flags }) => [code, flagNames(flags)]),
+    Array(5).fill([503, 'UO']),
+  );
+  const second = reached();
+  held[0]();
+  await second;
+  held[1]();
+  const codes = (await Promise.all(answers)).map((answer) => answer.slice(9, 12));
+  assert.deepEqual(codes.toSorted(), ['200', '200', ...Array(5).fill('503')]);
 });

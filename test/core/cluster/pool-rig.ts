@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { Cluster, type ClusterPolicy, type ClusterSpec, DEFAULT_POLICY } from '../../../core/cluster/cluster.ts';
 import { Endpoint } from '../../../core/cluster/endpoint.ts';
+import type { LimitSource } from '../../../core/cluster/limits.ts';
 import type { Waiter } from '../../../core/cluster/pool.ts';
 import type { ClientConnection } from '../../../core/http/codec.ts';
 import { Timers } from '../../../core/timers.ts';
@@ -55,25 +56,31 @@ export class Wire implements ClientConnection {
   }
 }
 
-export function bench(policy: Partial<ClusterPolicy> = {}, expectedStreams = 1) {
+/** `counts`: of the cluster in all shards. */
+export function bench(
+  policy: Partial<ClusterPolicy> = {},
+  expectedStreams = 1,
+  counts: LimitSource['counts'] | null = null,
+) {
   let now = 0;
   const timers = new Timers(10, () => now);
-  const dials: { opened(wire: Wire): void; failed(text: string): void; abandoned: boolean }[] = [];
-  const endpoint = new Endpoint(
-    {
-      timers,
-      expectedStreams: () => expectedStreams,
-      dial(_endpoint, opened, failed) {
-        const dial = { opened, failed, abandoned: false };
-        dials.push(dial);
-        return () => {
-          dial.abandoned = true;
-        };
+  const dials: { opened(wire: Wire): void; failed(text: string): void; abandoned: boolean; port: number }[] = [];
+  const at = (port: number): Endpoint =>
+    new Endpoint(
+      {
+        timers,
+        expectedStreams: () => expectedStreams,
+        dial(_endpoint, opened, failed) {
+          const dial = { opened, failed, abandoned: false, port };
+          dials.push(dial);
+          return () => {
+            dial.abandoned = true;
+          };
+        },
       },
-    },
-    '127.0.0.1',
-    80,
-  );
+      '127.0.0.1',
+      port,
+    );
   const spec: ClusterSpec = {
     name: 'outbound|80||a',
     kind: 'outbound',
@@ -85,7 +92,7 @@ export function bench(policy: Partial<ClusterPolicy> = {}, expectedStreams = 1) 
     dns: [],
     rule: '',
   };
-  const cluster = new Cluster(spec, Math.random);
+  const cluster = new Cluster(spec, Math.random, counts === null ? null : { timers, counts });
   const outcomes: string[] = [];
   const waiter = (name: string): Waiter & { wire: Wire | null } => ({
     wire: null,
@@ -100,7 +107,9 @@ export function bench(policy: Partial<ClusterPolicy> = {}, expectedStreams = 1) 
     },
   });
   return {
-    endpoint,
+    endpoint: at(80),
+    /** Another one of the cluster. */
+    other: at(81),
     cluster,
     dials,
     outcomes,

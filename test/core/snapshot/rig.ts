@@ -61,6 +61,7 @@ export function compilerFor(of: Node): Compiler {
         return endpoint;
       },
       random: Math.random,
+      limits: null,
       resolver: () => (done) => done(),
     },
     {
