@@ -83,7 +83,7 @@ const STAGES: ExchangeStages<Exchange> = {
     const host = chooseHost(listener, snapshot, head, stream.destination, memoOf(exchange.connection));
     if (typeof host === 'string') return host;
     exchange.host = host;
-    const route = findRoute(host, head, exchange);
+    const route = findRoute(host, head, exchange) ?? host.unrouted;
     if (route === null) return 'no_route';
     exchange.route = route;
     return null;
@@ -92,6 +92,10 @@ const STAGES: ExchangeStages<Exchange> = {
   /** The router: the route answers by itself, or one of its targets is chosen and an attempt is made at its cluster. */
   upstream(exchange: Exchange, end: boolean): void {
     const { action } = exchange.route!;
+    if (action.type === 'unmatched') {
+      exchange.fail('no_route');
+      return;
+    }
     if (action.type !== 'forward') {
       exchange.reply(routeReply(exchange, action));
       return;

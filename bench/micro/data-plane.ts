@@ -40,11 +40,19 @@ function route(count: number, budget: number): Subject {
     }),
     matches: [compileMatch({ uri: { prefix: `/route-${i}/` } })],
   }));
-  const host: VirtualHost = { name: 'any', domains: ['*'], service: '', port: 0, routes, asNamed: false };
+  const host: VirtualHost = {
+    name: 'any',
+    domains: ['*'],
+    service: '',
+    port: 0,
+    routes,
+    asNamed: false,
+    unrouted: null,
+  };
   const path = `/route-${count - 1}/reviews/0`;
   const head = new Head(Buffer.from(path, 'latin1'));
   head.pathLength = path.length;
-  const matched = { covered: 0 };
+  const matched = { covered: 0, claims: null };
   return {
     name: `route, the last of ${count}`,
     budget,

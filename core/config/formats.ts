@@ -5,6 +5,7 @@ import { durationFault, MAX_DURATION_MS } from './duration.ts';
 import { hostFault, isIpOrCidr } from './hosts.ts';
 import { regexFault } from './regex.ts';
 import { array, integer, integerOrString, map, number, type StringRules, string } from './schema.ts';
+import { claimPath } from './schemas/claim-header.ts';
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
@@ -34,9 +35,11 @@ export const headerNameRule = rule('header_name', (text) =>
   TOKEN.test(text) ? null : `${quote(text)} is no header name`,
 );
 
-/** In matches, Envoy's pseudo headers may be named too. */
+/** In matches, Envoy's pseudo headers may be named too, and claims of the verified token. */
 export const headerMatchRule = rule('header_name', (text) =>
-  TOKEN.test(text) || /^:(?:authority|method|path|scheme)$/.test(text) ? null : `${quote(text)} is no header name`,
+  TOKEN.test(text) || /^:(?:authority|method|path|scheme)$/.test(text) || claimPath(text) !== null
+    ? null
+    : `${quote(text)} is no header name`,
 );
 
 const headerValueRule = rule('header_value', (text) =>

@@ -7,7 +7,7 @@ import { FAILURES, type FailureCode, flagBit } from '../errors.ts';
 import { hostPort } from '../host-port.ts';
 import type { DownstreamStream, Receiver } from '../http/codec.ts';
 import { Head } from '../http/head.ts';
-import type { Route, Target, VirtualHost } from '../router/route.ts';
+import type { Claims, Route, Target, VirtualHost } from '../router/route.ts';
 import type { ListenerContext, ShardContext } from '../shard/context.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
@@ -37,8 +37,8 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   // Where it goes.
   host: VirtualHost | null = null;
   route: Route | null = null;
-  /** Bytes of the path that the route's match covered. */
   covered = 0;
+  claims: Claims | null = null;
   target: Target | null = null;
   attempt: Attempt | null = null;
   attempts = 0;

@@ -5,6 +5,7 @@
 import type { VerifiedToken } from '../builtins/authn/verified.ts';
 import type { FailureCode } from '../errors.ts';
 import type { Head } from '../http/head.ts';
+import type { Claims, Route } from '../router/route.ts';
 import type { Timers } from '../timers.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
 import { ActiveFilter, type FilterOwner } from './active-filter.ts';
@@ -23,6 +24,10 @@ const MAX_HELD_BYTES = 1 << 20;
 export interface FilterManagerCallbacks extends ExchangeRecord, Waiting {
   readonly requestHead: Head;
   flags: number;
+  /** Of the verified token. */
+  claims: Claims | null;
+  readonly host: { readonly unrouted: Route | null } | null;
+  readonly route: { readonly chain: FilterChain } | null;
   readonly shard: { readonly timers: Timers };
   /** The request has passed all filters. */
   forward(end: boolean): void;
@@ -47,8 +52,9 @@ export interface FilterManagerCallbacks extends ExchangeRecord, Waiting {
 
 export class FilterManager implements FilterOwner {
   readonly exchange: FilterManagerCallbacks;
-  token: VerifiedToken | null = null;
-  private readonly chain: FilterChain;
+  private verified: VerifiedToken | null = null;
+  private tokenIsNew = false;
+  private chain: FilterChain;
   private readonly entered: ActiveFilter[] = [];
   private shared: Map<string, Uint8Array> | null = null;
   /** Above 0 while a filter's callback runs: what it asks for takes effect afterwards. */
@@ -60,6 +66,15 @@ export class FilterManager implements FilterOwner {
   constructor(exchange: FilterManagerCallbacks, chain: FilterChain) {
     this.exchange = exchange;
     this.chain = chain;
+  }
+
+  get token(): VerifiedToken | null {
+    return this.verified;
+  }
+  set token(token: VerifiedToken | null) {
+    this.tokenIsNew = token !== this.verified;
+    this.verified = token;
+    this.exchange.claims = token;
   }
 
   /** What filters leave for those after them; few do. */
@@ -109,8 +124,10 @@ export class FilterManager implements FilterOwner {
   }
 
   private requestHeadFrom(index: number, end: boolean): void {
-    const { exchange, chain } = this;
+    const { exchange } = this;
+    let { chain } = this;
     for (let i = index; i < chain.filters.length; i++) {
+      if (this.tokenIsNew) chain = this.chainByClaims();
       const factory = chain.filters[i];
       const active = new ActiveFilter(this, i);
       this.entered.push(active);
@@ -129,8 +146,23 @@ export class FilterManager implements FilterOwner {
         return;
       }
     }
-    if (chain.wants.request.body) welcomeBody(exchange);
+    if (this.tokenIsNew && this.chainByClaims().filters.length > chain.filters.length) {
+      this.requestHeadFrom(chain.filters.length, end);
+      return;
+    }
+    if (this.chain.wants.request.body) welcomeBody(exchange);
     exchange.forward(end);
+  }
+
+  /** The route that a new token leads to has a chain of its own: what follows is its, if what was entered is, too. */
+  private chainByClaims(): FilterChain {
+    this.tokenIsNew = false;
+    const { exchange } = this;
+    if (exchange.host === null || exchange.host.unrouted === null) return this.chain;
+    exchange.chooseRouteAgain();
+    const { chain } = exchange.route!;
+    if (this.entered.every(({ index }) => chain.filters[index] === this.chain.filters[index])) this.chain = chain;
+    return this.chain;
   }
 
   private responseHeadFrom(index: number, end: boolean): void {

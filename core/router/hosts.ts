@@ -3,7 +3,7 @@
 
 import type { Head } from '../http/head.ts';
 import type { Route, VirtualHost } from './route.ts';
-import { coveredBy, RouteIndex, WORTH_AN_INDEX } from './route-index.ts';
+import { coveredBy, type Matched, RouteIndex, WORTH_AN_INDEX } from './route-index.ts';
 
 export class HostTable {
   private readonly exact = new Map<string, PortTable>();
@@ -100,11 +100,11 @@ export function splitAuthority(authority: string): { host: string; port: number 
 const indexes = new WeakMap<readonly Route[], RouteIndex>();
 
 /** First match wins. Writes the bytes of the path that the match covered into `matched`. */
-export function findRoute(host: VirtualHost, head: Head, matched: { covered: number }): Route | null {
+export function findRoute(host: VirtualHost, head: Head, matched: Matched): Route | null {
   const { routes } = host;
   if (routes.length >= WORTH_AN_INDEX) return indexOf(routes).find(head, matched);
   for (const route of routes) {
-    const covered = coveredBy(route, head);
+    const covered = coveredBy(route, head, matched.claims);
     if (covered < 0) continue;
     matched.covered = covered;
     return route;

@@ -5,10 +5,15 @@ import type { HTTPMatchRequest, StringMatch } from '../config/kinds/virtual-serv
 import { compileRegex } from '../config/regex.ts';
 import { FieldName, type Head } from '../http/head.ts';
 import { normalRule } from '../http/path.ts';
+import { type ClaimCondition, claimCondition } from './claims.ts';
+import type { Claims } from './route.ts';
+import { stringTest } from './string-test.ts';
 
 export interface Matcher {
   /** Bytes of the path that the match covered, for rewrites: the prefix, or all but the query; -1: no match. */
-  match(head: Head): number;
+  match(head: Head, claims: Claims | null): number;
+  /** It asks for claims: which requests it matches is known when their tokens are verified. */
+  readonly asksClaims: boolean;
   /** What a path begins with that it matches, to the byte; null: that is not known beforehand. */
   readonly begins: string | null;
   /** As proxy-config shows it: '/static*', '/login', '~/v[0-9]+'. */
@@ -19,6 +24,7 @@ type Condition = (head: Head) => boolean;
 
 export function compileMatch(match: HTTPMatchRequest): Matcher {
   const conditions: Condition[] = [];
+  const claimed: ClaimCondition[] = [];
   const texts: string[] = [];
   const uri = match.uri === undefined ? null : normalMatch(match.uri);
   const path = uri === null ? null : pathMatch(uri, match.ignoreUriCase === true);
@@ -40,9 +46,20 @@ export function compileMatch(match: HTTPMatchRequest): Matcher {
     add(`scheme ${textOf(match.scheme)}`, (head) => test(head.scheme));
   }
   for (const [name, value] of Object.entries(match.headers ?? {})) {
-    add(`${name} ${textOf(value)}`, headerCondition(name, value));
+    const claim = claimCondition(name, value);
+    if (claim === null) add(`${name} ${textOf(value)}`, headerCondition(name, value));
+    else {
+      claimed.push(claim);
+      texts.push(`${name} ${textOf(value)}`);
+    }
   }
   for (const [name, value] of Object.entries(match.withoutHeaders ?? {})) {
+    const claim = claimCondition(name, value);
+    if (claim !== null) {
+      claimed.push((claims) => !claim(claims));
+      texts.push(`without ${name} ${textOf(value)}`);
+      continue;
+    }
     const condition = headerCondition(name, value, value.regex !== undefined && value.regex !== '*');
     add(`without ${name} ${textOf(value)}`, (head) => !condition(head));
   }
@@ -56,10 +73,12 @@ export function compileMatch(match: HTTPMatchRequest): Matcher {
   return {
     begins: uri === null || match.ignoreUriCase === true ? null : (uri.exact ?? uri.prefix ?? null),
     text: texts.join(' && ') || '*',
-    match(head) {
+    asksClaims: claimed.length > 0,
+    match(head, claims) {
       const covered = path === null ? 0 : path(head);
       if (covered < 0) return -1;
       for (const condition of conditions) if (!condition(head)) return -1;
+      for (const condition of claimed) if (!condition(claims)) return -1;
       return covered;
     },
   };
@@ -69,24 +88,6 @@ export function compileMatch(match: HTTPMatchRequest): Matcher {
 function normalMatch(match: StringMatch): StringMatch {
   if (match.exact !== undefined) return { exact: normalRule(match.exact, true) };
   return match.prefix === undefined ? match : { prefix: normalRule(match.prefix, false) };
-}
-
-/** True for a string that satisfies the match; an empty match means presence, so any string does. */
-export function stringTest(match: StringMatch): (text: string) => boolean {
-  if (match.exact !== undefined) {
-    const { exact } = match;
-    return (text) => text === exact;
-  }
-  if (match.prefix !== undefined) {
-    const { prefix } = match;
-    return (text) => text.startsWith(prefix);
-  }
-  // '*' is no expression: Istio takes it for presence.
-  if (match.regex !== undefined && match.regex !== '*') {
-    const regex = compileRegex(match.regex);
-    return (text) => regex.matches(text);
-  }
-  return () => true;
 }
 
 export function textOf(match: StringMatch): string {

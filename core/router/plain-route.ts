@@ -14,6 +14,11 @@ export interface PlainRoute {
   readonly retry: RetryPolicy;
 }
 
+/** The route of requests that no route matches yet, through what every request passes. */
+export function unmatchedRoute(chain: FilterChain): Route {
+  return { name: '', origin: '', matches: [], responseChanges: null, chain, action: { type: 'unmatched' } };
+}
+
 export function plainRoute({ name, cluster, clusterName, chain, retry }: PlainRoute): Route {
   const target = { weight: 1, cluster, clusterName, authority: null, requestChanges: null, responseChanges: null };
   return {

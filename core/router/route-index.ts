@@ -2,10 +2,18 @@
 // for hosts with many routes; routes that any path may match are asked in any case.
 
 import type { Head } from '../http/head.ts';
-import type { Route } from './route.ts';
+import type { Claims, Route } from './route.ts';
 
 /** Below this it takes longer to look up than to compare. */
 export const WORTH_AN_INDEX = 16;
+
+/** What a search is told beside the head, and what it tells. */
+export interface Matched {
+  /** Of the request's verified token; null: it has none, or none yet. */
+  readonly claims: Claims | null;
+  /** Bytes of the path that the match covered. */
+  covered: number;
+}
 
 /** Places in the list of routes, ascending. */
 type Places = number[];
@@ -26,7 +34,7 @@ export class RouteIndex {
   }
 
   /** First match wins. Writes the bytes of the path that the match covered into `matched`. */
-  find(head: Head, matched: { covered: number }): Route | null {
+  find(head: Head, matched: Matched): Route | null {
     const { path } = head;
     let first = this.firstOf(this.others, this.routes.length, head, matched);
     for (const { length, literals } of this.byLength) {
@@ -38,10 +46,10 @@ export class RouteIndex {
   }
 
   /** The first of these places whose route matches, if it comes before `before`; else `before`. */
-  private firstOf(places: Places, before: number, head: Head, matched: { covered: number }): number {
+  private firstOf(places: Places, before: number, head: Head, matched: Matched): number {
     for (const place of places) {
       if (place >= before) break;
-      const covered = coveredBy(this.routes[place], head);
+      const covered = coveredBy(this.routes[place], head, matched.claims);
       if (covered < 0) continue;
       matched.covered = covered;
       return place;
@@ -62,11 +70,11 @@ export class RouteIndex {
 }
 
 /** Bytes of the path that the route's match covers, or -1. */
-export function coveredBy(route: Route, head: Head): number {
+export function coveredBy(route: Route, head: Head, claims: Claims | null): number {
   const { matches } = route;
   if (matches.length === 0) return 0;
   for (const matcher of matches) {
-    const covered = matcher.match(head);
+    const covered = matcher.match(head, claims);
     if (covered >= 0) return covered;
   }
   return -1;

@@ -18,6 +18,11 @@ export interface VirtualHost {
   readonly routes: readonly Route[];
   /** A wildcard without addresses of its own ('*.example.com'): what the client asked for is dialled. */
   readonly asNamed: boolean;
+  /**
+   * Where a request is that no route matches, when routes ask for claims: it passes the filters, which verify its token, and a
+   * route is looked for again. Null: no route asks.
+   */
+  readonly unrouted: Route | null;
 }
 
 export interface Route {
@@ -26,7 +31,7 @@ export interface Route {
   readonly origin: string;
   /** Any of these; empty = every request. */
   readonly matches: readonly Matcher[];
-  readonly action: ForwardAction | RedirectAction | DirectAction;
+  readonly action: ForwardAction | RedirectAction | DirectAction | UnmatchedAction;
   /** Of answers that no target's are. */
   readonly responseChanges: FieldChanges | null;
   readonly chain: FilterChain;
@@ -42,6 +47,11 @@ export interface ForwardAction {
   readonly retry: RetryPolicy;
 }
 
+/** There is no route after all. */
+export interface UnmatchedAction {
+  readonly type: 'unmatched';
+}
+
 export interface Target {
   readonly weight: number;
   /** Null: the configuration names something that never existed here. 503 NC. */
@@ -52,6 +62,12 @@ export interface Target {
   /** Its own and the route's. */
   readonly requestChanges: FieldChanges | null;
   readonly responseChanges: FieldChanges | null;
+}
+
+/** What a verified token says, as far as routes ask. */
+export interface Claims {
+  /** The texts of a claim, by names from the outside in; null when it is neither a text nor a list of texts. */
+  texts(path: readonly string[]): readonly string[] | null;
 }
 
 export interface RedirectAction {

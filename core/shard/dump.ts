@@ -112,6 +112,7 @@ function routeOf(listener: string, host: VirtualHost, route: Route): RouteDump {
 
 function actionText({ action }: Route): string {
   if (action.type === 'direct') return `direct response ${action.status}`;
+  if (action.type === 'unmatched') return 'no route';
   if (action.type === 'redirect') return `redirect ${action.status}`;
   return action.targets
     .map(({ clusterName, cluster, weight }) => {

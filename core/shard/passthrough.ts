@@ -36,6 +36,7 @@ const BLOCK_ALL: VirtualHost = Object.freeze({
   service: 'BlackHoleCluster',
   port: 0,
   asNamed: false,
+  unrouted: null,
   routes: [
     {
       ...plainRoute({
@@ -118,7 +119,7 @@ export class Passthrough {
     });
     return {
       cluster,
-      host: { name: key, domains: [key], service: host, port, asNamed: false, routes: [route] },
+      host: { name: key, domains: [key], service: host, port, asNamed: false, unrouted: null, routes: [route] },
     };
   }
 }

@@ -174,6 +174,7 @@ export class Compiler {
       service: host,
       port,
       asNamed: false,
+      unrouted: null,
       routes: [
         plainRoute({
           name: 'default',

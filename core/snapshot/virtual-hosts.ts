@@ -8,7 +8,7 @@ import { boundHost, type GatewaySpec } from '../config/kinds/gateway.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import type { Problem, Resource } from '../config/resource.ts';
 import { hostPort } from '../host-port.ts';
-import { plainRoute } from '../router/plain-route.ts';
+import { plainRoute, unmatchedRoute } from '../router/plain-route.ts';
 import type { Route, VirtualHost } from '../router/route.ts';
 import type { Node } from '../workload.ts';
 import { clusterName } from './clusters.ts';
@@ -50,6 +50,7 @@ export function outboundHosts(compiler: HostCompiler): VirtualHost[] {
           service: service.host,
           port: port.number,
           asNamed: !ruled && service.host.startsWith('*') && service.fixed.length === 0,
+          unrouted: null,
           routes: ruled
             ? compiled.flatMap(({ routes }) => routes)
             : [ownRoute(compiler, port.number, clusterName(service.host, port.number, ''), cluster)],
@@ -67,6 +68,7 @@ export function outboundHosts(compiler: HostCompiler): VirtualHost[] {
         service: host,
         port: 0,
         asNamed: false,
+        unrouted: null,
         routes: compiled.flatMap((part) => part.routes),
       })),
     );
@@ -117,18 +119,23 @@ export function gatewayHosts(
     hosts.set(
       port,
       [...domains].map(([domain, routes]) =>
-        compiler.memo.of(`gateway ${port} ${domain}`, routes, () => ({
+        compiler.memo.of(`gateway ${port} ${domain}`, [compiler.chains, ...routes], () => ({
           name: hostPort(domain, port),
           domains: [domain],
           service: '',
           port: 0,
           asNamed: false,
+          unrouted: routes.some(asksClaims) ? unmatchedRoute(compiler.chains.at(port).route(null)) : null,
           routes,
         })),
       ),
     );
   }
   return hosts;
+}
+
+function asksClaims({ matches }: Route): boolean {
+  return matches.some((matcher) => matcher.asksClaims);
 }
 
 export function speaksHttp(protocol: string | undefined): boolean {

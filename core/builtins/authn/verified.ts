@@ -56,7 +56,8 @@ export class VerifiedToken {
     return encoded;
   }
 
-  private texts(path: readonly string[]): readonly string[] | null {
+  /** Null when the claim is neither a text nor a list of texts. */
+  texts(path: readonly string[]): readonly string[] | null {
     const value = this.find(path);
     if (Array.isArray(value)) return value.filter((one) => typeof one === 'string');
     if (typeof value !== 'string') return null;

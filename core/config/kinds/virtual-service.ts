@@ -4,7 +4,8 @@ import { count, ipOrCidr, labels, port, quote, text, wildcardHost } from '../for
 import { hostCovers, hostsOverlap } from '../hosts.ts';
 import { defineKind, type Inventory, notFound, type Warn } from '../kind.ts';
 import type { Resource } from '../resource.ts';
-import { array, defaulted, notEnforced, object, optional, type Static } from '../schema.ts';
+import { array, defaulted, notEnforced, object, optional, type Report, type Static } from '../schema.ts';
+import { claimPath } from '../schemas/claim-header.ts';
 import { exportTo, NETWORKING } from '../schemas/networking.ts';
 import {
   checkWeights,
@@ -101,6 +102,7 @@ export const VirtualServiceSpec = object(
           );
         }
       });
+      if (onMesh) claimsOutsideGateways(spec.http ?? [], report);
       if (!spec.http?.length && !spec.tls?.length && !spec.tcp?.length) {
         report.error([], 'required', 'a VirtualService needs at least one route in http, tls or tcp');
       }
@@ -138,6 +140,24 @@ export const virtualService = defineKind({
   references,
   conflicts,
 });
+
+/** Whose token a request has is known where it enters the mesh. */
+function claimsOutsideGateways(http: readonly HTTPRoute[], report: Report): void {
+  for (const [i, { match = [] }] of http.entries()) {
+    for (const [j, { headers = {}, withoutHeaders = {} }] of match.entries()) {
+      for (const [field, given] of Object.entries({ headers, withoutHeaders })) {
+        for (const name of Object.keys(given)) {
+          if (claimPath(name) === null) continue;
+          report.error(
+            ['http', i, 'match', j, field, name],
+            'contradiction',
+            'routes by claims are for gateways alone: name them, and not mesh',
+          );
+        }
+      }
+    }
+  }
+}
 
 /** What it refers to and is not there, and routes of it that never come into play. */
 function references(resource: Resource<VirtualServiceSpec>, inventory: Inventory, warn: Warn): void {

@@ -48,6 +48,9 @@ export class TrialExchange implements FilterManagerCallbacks {
   readonly originalPath = null;
   readonly responseTrailers = null;
   readonly requestId = '';
+  claims = null;
+  readonly host = null;
+  readonly route = null;
   readonly virtualHostName = 'inbound|http|8080';
   readonly routeName = 'default';
   readonly clusterName = 'inbound|8080||';

@@ -10,6 +10,7 @@ const host = (name: string, domains: string[], port = 0): VirtualHost => ({
   port,
   routes: [],
   asNamed: false,
+  unrouted: null,
 });
 
 const reviews = host('reviews', ['reviews', 'reviews.default.svc.cluster.local'], 9080);

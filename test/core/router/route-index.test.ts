@@ -16,7 +16,7 @@ function route(name: string, ...matches: HTTPMatchRequest[]): Route {
 }
 
 function host(routes: readonly Route[]): VirtualHost {
-  return { name: 'any', domains: ['*'], service: '', port: 0, routes, asNamed: false };
+  return { name: 'any', domains: ['*'], service: '', port: 0, routes, asNamed: false, unrouted: null };
 }
 
 function received(path: string): Head {
@@ -29,7 +29,7 @@ function received(path: string): Head {
 /** As it is without an index. */
 function oneByOne(routes: readonly Route[], head: Head): { name: string | undefined; covered: number } {
   for (const candidate of routes) {
-    const covered = coveredBy(candidate, head);
+    const covered = coveredBy(candidate, head, null);
     if (covered >= 0) return { name: candidate.name, covered };
   }
   return { name: undefined, covered: -1 };
@@ -69,7 +69,7 @@ test('among many routes the first that matches wins, whatever it is found by', (
   paths.push('/r1', '/r12', '/r39/x', '/r40', '/', '*', `/${'x'.repeat(5000)}`);
   const index = new RouteIndex(routes);
   for (const path of paths) {
-    const matched = { covered: -1 };
+    const matched = { covered: -1, claims: null };
     const found = index.find(received(path), matched);
     assert.deepEqual({ name: found?.name, covered: matched.covered }, oneByOne(routes, received(path)), path);
     assert.equal(findRoute(host(routes), received(path), matched), found);
@@ -80,7 +80,7 @@ test('a path that a filter replaced is looked up as it is now', () => {
   const routes = Array.from({ length: 30 }, (_, i) => route(`r${i}`, { uri: { prefix: `/r${i}/` } }));
   const head = received('/r1/x');
   head.newPath = '/r29/y';
-  assert.equal(findRoute(host(routes), head, { covered: 0 })?.name, 'r29');
+  assert.equal(findRoute(host(routes), head, { covered: 0, claims: null })?.name, 'r29');
   head.newPath = '/nowhere';
-  assert.equal(findRoute(host(routes), head, { covered: 0 }), null);
+  assert.equal(findRoute(host(routes), head, { covered: 0, claims: null }), null);
 });
