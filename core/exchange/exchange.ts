@@ -7,7 +7,8 @@ import { FAILURES, type FailureCode, flagBit } from '../errors.ts';
 import { hostPort } from '../host-port.ts';
 import type { DownstreamStream, Receiver } from '../http/codec.ts';
 import { Head } from '../http/head.ts';
-import type { Claims, Route, Target, VirtualHost } from '../router/route.ts';
+import type { Claims } from '../router/claims.ts';
+import type { Route, Target, VirtualHost } from '../router/route.ts';
 import type { ListenerContext, ShardContext } from '../shard/context.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
@@ -34,7 +35,6 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   readonly requestHead: Head;
   readonly started: number;
 
-  // Where it goes.
   host: VirtualHost | null = null;
   route: Route | null = null;
   covered = 0;

@@ -5,7 +5,8 @@
 import type { VerifiedToken } from '../builtins/authn/verified.ts';
 import type { FailureCode } from '../errors.ts';
 import type { Head } from '../http/head.ts';
-import type { Claims, Route } from '../router/route.ts';
+import type { Claims } from '../router/claims.ts';
+import type { Route } from '../router/route.ts';
 import type { Timers } from '../timers.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
 import { ActiveFilter, type FilterOwner } from './active-filter.ts';

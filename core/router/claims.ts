@@ -2,8 +2,13 @@
 
 import type { StringMatch } from '../config/kinds/virtual-service.ts';
 import { claimPath } from '../config/schemas/claim-header.ts';
-import type { Claims } from './route.ts';
 import { stringTest } from './string-test.ts';
+
+/** What a verified token says, as far as routes ask. */
+export interface Claims {
+  /** The texts of a claim, by names from the outside in; null when it is neither a text nor a list of texts. */
+  texts(path: readonly string[]): readonly string[] | null;
+}
 
 export type ClaimCondition = (claims: Claims | null) => boolean;
 

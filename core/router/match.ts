@@ -5,8 +5,7 @@ import type { HTTPMatchRequest, StringMatch } from '../config/kinds/virtual-serv
 import { compileRegex } from '../config/regex.ts';
 import { FieldName, type Head } from '../http/head.ts';
 import { normalRule } from '../http/path.ts';
-import { type ClaimCondition, claimCondition } from './claims.ts';
-import type { Claims } from './route.ts';
+import { type ClaimCondition, type Claims, claimCondition } from './claims.ts';
 import { stringTest } from './string-test.ts';
 
 export interface Matcher {

@@ -2,7 +2,8 @@
 // for hosts with many routes; routes that any path may match are asked in any case.
 
 import type { Head } from '../http/head.ts';
-import type { Claims, Route } from './route.ts';
+import type { Claims } from './claims.ts';
+import type { Route } from './route.ts';
 
 /** Below this it takes longer to look up than to compare. */
 export const WORTH_AN_INDEX = 16;

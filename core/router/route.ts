@@ -64,12 +64,6 @@ export interface Target {
   readonly responseChanges: FieldChanges | null;
 }
 
-/** What a verified token says, as far as routes ask. */
-export interface Claims {
-  /** The texts of a claim, by names from the outside in; null when it is neither a text nor a list of texts. */
-  texts(path: readonly string[]): readonly string[] | null;
-}
-
 export interface RedirectAction {
   readonly type: 'redirect';
   readonly status: number;
