@@ -47,7 +47,7 @@ const ANSWER = [
 ].join('\r\n');
 
 const sink = { writable: true, writableLength: 0, write: () => true, cork() {}, uncork() {} };
-const out = new Outbox(sink as unknown as Socket, { onOutboxDrained() {} }, 1 << 30);
+const out = new Outbox(sink as unknown as Socket, { onOutboxDrained() {}, onOutboxFailed() {} }, 1 << 30);
 const COOKIE = new FieldName('cookie');
 
 function parseRequest(bytes: Buffer): Head {

@@ -88,8 +88,11 @@ export class Http1ClientConnection
 
   onClose(): void {
     this.closed = true;
-    this.reader.holds |= HOLD_CLOSED;
     enter();
+    // Who answers and closes while we are still sending may close with RST: a body that ends with the connection is whole then,
+    // too (RFC 9112 8).
+    if (this.stream?.requestDone === false) this.reader.finish();
+    this.reader.holds |= HOLD_CLOSED;
     const { stream } = this;
     this.stream = null;
     stream?.fail(stream.responseStarted ? 'reset_after_response' : 'reset_before_response');
@@ -186,6 +189,11 @@ export class Http1ClientConnection
     if (this.stream !== stream) return;
     this.stream = null;
     this.giveUp();
+  }
+
+  /** It may have answered before it closed, with a 413 or a 401: that is read first, and its end follows. */
+  onWriteFailed(): void {
+    this.keepAlive = false;
   }
 
   onFinish(): void {

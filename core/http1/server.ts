@@ -355,6 +355,11 @@ export class Http1ServerConnection
     this.waitForFlush();
   }
 
+  /** Nobody is there to be answered. */
+  onWriteFailed(): void {
+    this.destroy();
+  }
+
   onFinish(): void {
     this.waitFor(WAIT_FIN, LINGER_MS);
   }

@@ -14,18 +14,24 @@ export class DirectWrites {
   private readonly handle: StreamHandle;
   private readonly base: StreamBase;
   private readonly onTaken: () => void;
+  private readonly onLost: () => void;
+  private lost = false;
 
-  private constructor(socket: Wire, handle: StreamHandle, base: StreamBase, onTaken: () => void) {
+  private constructor(socket: Wire, handle: StreamHandle, base: StreamBase, onTaken: () => void, onLost: () => void) {
     this.socket = socket;
     this.handle = handle;
     this.base = base;
     this.onTaken = onTaken;
+    this.onLost = onLost;
   }
 
-  /** Null where a socket must be written to as such. `onTaken`: the system has taken a write that it left waiting. */
-  static on(socket: Wire, onTaken: () => void): DirectWrites | null {
+  /**
+   * Null where a socket must be written to as such. `onTaken`: the system has taken a write that it left waiting. `onLost`: it
+   * takes nothing more, once; what the peer sent before may still be read.
+   */
+  static on(socket: Wire, onTaken: () => void, onLost: () => void): DirectWrites | null {
     const handle = handleOf(socket);
-    return handle === null ? null : new DirectWrites(socket, handle, streamBase!, onTaken);
+    return handle === null ? null : new DirectWrites(socket, handle, streamBase!, onTaken, onLost);
   }
 
   /** In this order and in one piece with what was written before. True: the system has taken all of it. */
@@ -39,7 +45,7 @@ export class DirectWrites {
     }
     spare = null;
     if (error !== 0) {
-      this.lost(error);
+      this.lose();
       return false;
     }
     this.queued += size;
@@ -47,13 +53,15 @@ export class DirectWrites {
     request.oncomplete = (status) => {
       request.pieces = null;
       this.queued -= size;
-      if (status < 0) this.lost(status);
+      if (status < 0) this.lose();
       else this.onTaken();
     };
     return false;
   }
 
-  private lost(status: number): void {
-    if (!this.socket.destroyed) this.socket.destroy(new Error(`write failed: ${status}`));
+  private lose(): void {
+    if (this.lost || this.socket.destroyed) return;
+    this.lost = true;
+    this.onLost();
   }
 }

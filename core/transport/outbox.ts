@@ -61,6 +61,8 @@ function flushAll(): void {
 export interface OutboxOwner {
   /** The peer takes bytes again after `blocked` was true. */
   onOutboxDrained(): void;
+  /** The peer takes nothing more, once. What is written from now on is dropped. */
+  onOutboxFailed(): void;
 }
 
 export class Outbox {
@@ -75,6 +77,8 @@ export class Outbox {
   private ending = false;
   /** True from a write that met `highWaterMark` until the peer took it. */
   blocked = false;
+  /** The peer takes nothing more. */
+  failed = false;
   /** Bytes ever handed to the socket. */
   written = 0;
   private readonly socket: Wire;
@@ -88,7 +92,7 @@ export class Outbox {
     this.owner = owner;
     this.highWaterMark = highWaterMark;
     this.onTaken = () => this.taken();
-    this.direct = DirectWrites.on(socket, this.onTaken);
+    this.direct = DirectWrites.on(socket, this.onTaken, () => this.fail());
   }
 
   /** Bytes that the peer has not taken. */
@@ -137,9 +141,9 @@ export class Outbox {
     this.touch();
   }
 
-  /** False when the peer is slow; then `owner.onOutboxDrained` follows. */
+  /** False when the peer is slow; then `owner.onOutboxDrained` follows, unless the connection has failed. */
   roomLeft(): boolean {
-    if (this.blocked) return false;
+    if (this.blocked || this.failed) return false;
     if (this.backlog < this.highWaterMark) return true;
     this.blocked = true;
     this.touch();
@@ -161,7 +165,7 @@ export class Outbox {
       const pieces = this.pieces.length === 0 ? this.open!.subarray(this.openStart, this.openEnd) : this.sealed();
       this.open = null;
       this.pending = 0;
-      if (socket.writable) {
+      if (socket.writable && !this.failed) {
         this.written += pending;
         this.write(pieces, pending);
       }
@@ -203,6 +207,11 @@ export class Outbox {
     if (scheduled) return;
     scheduled = true;
     process.nextTick(flushAll);
+  }
+
+  private fail(): void {
+    this.failed = true;
+    this.owner.onOutboxFailed();
   }
 
   private taken(): void {

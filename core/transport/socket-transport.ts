@@ -51,7 +51,7 @@ export class SocketTransport implements Transport, ByteReceiver, OutboxOwner {
   }
 
   get writable(): boolean {
-    return this.wire.writable;
+    return this.wire.writable && !this.out.failed;
   }
 
   start(owner: TransportOwner): void {
@@ -64,6 +64,10 @@ export class SocketTransport implements Transport, ByteReceiver, OutboxOwner {
 
   onOutboxDrained(): void {
     this.owner!.onDrain();
+  }
+
+  onOutboxFailed(): void {
+    this.owner!.onWriteFailed();
   }
 
   pause(): void {

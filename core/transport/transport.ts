@@ -40,7 +40,7 @@ export interface Connection extends ConnectionFacts {
 export interface Transport extends Connection {
   /** Everything that is written. Gathered per tick. */
   readonly out: Outbox;
-  /** False once it is closed or its end was written. */
+  /** False once it is closed, its end was written or the peer takes nothing more. */
   readonly writable: boolean;
   /** Bytes arrive at `owner` from now on. Called once, in the callback that gave the transport. */
   start(owner: TransportOwner): void;
@@ -61,6 +61,8 @@ export interface TransportOwner extends ByteReceiver {
   onEnd(): void;
   /** The peer takes bytes again after `out` was blocked. What is written now leaves with this callback. */
   onDrain(): void;
+  /** The peer takes nothing more; what it has sent may still come, and then its end. */
+  onWriteFailed(): void;
   /** All of it and our FIN are with the system. */
   onFinish(): void;
   /** It is no more. Called once, last. */

@@ -181,7 +181,7 @@ class End extends Duplex {
 function readsBack(head: Head): void {
   const pieces: Buffer[] = [];
   const sink = { writable: true, writableLength: 0, write: (b: Buffer) => pieces.push(b), cork() {}, uncork() {} };
-  const out = new Outbox(sink as unknown as Wire, { onOutboxDrained() {} }, 1 << 20);
+  const out = new Outbox(sink as unknown as Wire, { onOutboxDrained() {}, onOutboxFailed() {} }, 1 << 20);
   const length = head.contentLength;
   assert.ok(writeRequestHead(out, head, length > 0 ? FIXED : NO_BODY, length > 0 ? length : -1));
   out.flush();

@@ -19,7 +19,7 @@ import { Outbox } from '../../../core/transport/outbox.ts';
 function written(write: (out: Outbox) => void): { text: string; writes: number } {
   const chunks: Buffer[] = [];
   const socket = { writable: true, writableLength: 0, write: (b: Buffer) => chunks.push(b), cork() {}, uncork() {} };
-  const out = new Outbox(socket as unknown as Socket, { onOutboxDrained() {} }, 1 << 20);
+  const out = new Outbox(socket as unknown as Socket, { onOutboxDrained() {}, onOutboxFailed() {} }, 1 << 20);
   write(out);
   out.flush();
   return { text: Buffer.concat(chunks).latin1Slice(), writes: chunks.length };

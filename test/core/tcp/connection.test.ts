@@ -43,6 +43,7 @@ class Half implements TransportOwner {
   onDrain(): void {
     this.from.resume();
   }
+  onWriteFailed(): void {}
   onFinish(): void {}
   onClose(): void {
     this.closed();

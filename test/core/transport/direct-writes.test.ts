@@ -6,6 +6,8 @@ import { type TestContext, test } from 'node:test';
 import { DirectWrites } from '../../../core/transport/direct-writes.ts';
 import { handleOf, streamBase } from '../../../core/transport/stream-base.ts';
 
+const NEVER = (): void => {};
+
 test('the Node that the project pins has the stream below its sockets', async (t) => {
   assert.notEqual(streamBase, null);
   const { near } = await pair(t);
@@ -14,7 +16,7 @@ test('the Node that the project pins has the stream below its sockets', async (t
 
 test('a small message is taken at once', async (t) => {
   const { near, far } = await pair(t);
-  const writes = DirectWrites.on(near, () => assert.fail('nothing was left waiting'))!;
+  const writes = DirectWrites.on(near, () => assert.fail('nothing was left waiting'), NEVER)!;
   assert.equal(writes.write(Buffer.from('hello'), 5), true);
   assert.equal(writes.queued, 0);
   assert.equal(String((await once(far, 'data'))[0]), 'hello');
@@ -24,7 +26,7 @@ test('what a slow reader leaves waiting arrives whole and in order, and is told 
   const { near, far } = await pair(t);
   far.pause();
   let taken = 0;
-  const writes = DirectWrites.on(near, () => taken++)!;
+  const writes = DirectWrites.on(near, () => taken++, NEVER)!;
   const pieces = Array.from({ length: 40 }, (_, i) => Buffer.alloc(1 << 20, i));
   let waiting = 0;
   for (let i = 0; i < 40; i += 2) if (!writes.write([pieces[i], pieces[i + 1]], 2 << 20)) waiting++;
@@ -40,23 +42,41 @@ test('what a slow reader leaves waiting arrives whole and in order, and is told 
   assert.equal(taken, waiting);
 });
 
-test('a connection that is lost while bytes wait destroys its socket', async (t) => {
+test('a connection that is lost while bytes wait is closed, or says so once to who does not read it', async (t) => {
   const { near, far } = await pair(t);
+  near.on('error', NEVER);
   far.pause();
-  near.on('error', () => {});
+  let lost = 0;
+  const told = Promise.withResolvers<void>();
   const closed = new Promise((resolve) => near.once('close', resolve));
-  const writes = DirectWrites.on(near, () => {})!;
+  const writes = DirectWrites.on(near, NEVER, () => {
+    lost++;
+    told.resolve();
+  })!;
   while (writes.write(Buffer.alloc(1 << 20), 1 << 20));
   far.resetAndDestroy();
-  await closed;
+  await Promise.race([told.promise, closed]);
   assert.equal(writes.write(Buffer.from('late'), 4), false);
+  assert.ok(lost <= 1);
+});
+
+test('what the peer sent before it was lost can be read after a write that failed', async (t) => {
+  const { near, far } = await pair(t);
+  const lost = Promise.withResolvers<void>();
+  const writes = DirectWrites.on(near, NEVER, () => lost.resolve())!;
+  near.pause();
+  far.write('the answer');
+  const gone = once(far, 'close');
+  far.resetAndDestroy();
+  await gone;
+  while (writes.write(Buffer.from('more'), 4));
+  await lost.promise;
+  near.resume();
+  assert.equal(String((await once(near, 'data'))[0]), 'the answer');
 });
 
 test('what is no socket of the system is written to as such', () => {
-  assert.equal(
-    DirectWrites.on(new PassThrough() as unknown as Socket, () => {}),
-    null,
-  );
+  assert.equal(DirectWrites.on(new PassThrough() as unknown as Socket, NEVER, NEVER), null);
 });
 
 async function pair(t: TestContext): Promise<{ near: Socket; far: Socket }> {

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { enter, leave, Outbox } from '../../../core/transport/outbox.ts';
 import { type Cleanup, listen } from '../http1/rig.ts';
 
-const OWNER = { onOutboxDrained: () => {} };
+const OWNER = { onOutboxDrained: () => {}, onOutboxFailed: () => {} };
 const PIECE = 3000;
 
 async function pair(t: Cleanup): Promise<{ near: Socket; far: Socket }> {

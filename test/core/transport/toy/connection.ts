@@ -57,6 +57,10 @@ abstract class ToyConnection implements TransportOwner, FrameSink, StreamOwner {
     this.destroy();
   }
 
+  onWriteFailed(): void {
+    this.destroy();
+  }
+
   onFinish(): void {
     // The peer closes when it has read everything.
   }
