@@ -25,11 +25,12 @@ const SERVER = ['inbound', 'gateway'] as const;
 const CLIENT = ['outbound', 'gateway'] as const;
 
 const LIST = [
+  // First, so that pages may read the answers that those behind it give, and preflights, which carry nothing, need nothing.
+  { name: 'cors', chains: CLIENT, allocates: false },
   { name: 'authn', chains: SERVER, guards: 'AUTHN' },
   { name: 'rbac', chains: SERVER, guards: 'AUTHZ' },
   { name: 'ratelimit', chains: SERVER, variants: ['answers'] },
   { name: 'fault', chains: CLIENT, insertable: true, allocates: false },
-  { name: 'cors', chains: CLIENT, allocates: false },
   { name: 'headers', chains: [], insertable: true },
 ] as const satisfies readonly Place[];
 

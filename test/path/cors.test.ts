@@ -1,11 +1,24 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { ISSUER, KEYS } from '../filters/tokens.ts';
 import { exchangeBytes, type RunningDataPlane, serviceEntry, startApp, startDataPlane } from './data-plane.ts';
 
 const closers: (() => unknown)[] = [];
 let sidecar: RunningDataPlane;
 let gateway: RunningDataPlane;
+let appPort = 0;
 let seen: string[] = [];
+
+const EDGE = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge}
+spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: ['*']}]}
+`;
+
+function services(): string[] {
+  return [serviceEntry('app.example', appPort), serviceEntry('nobody.example')];
+}
 
 after(async () => {
   for (const close of closers) await close();
@@ -41,15 +54,9 @@ before(async () => {
     response.end('ok');
   });
   closers.push(app.close);
-  const services = [serviceEntry('app.example', app.port), serviceEntry('nobody.example')];
-  sidecar = await startDataPlane({ yaml: [...services, routes('outbound', 'app.example', 'mesh')] });
-  const edge = `
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: edge}
-spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: ['*']}]}
-`;
-  gateway = await startDataPlane({ role: 'gateway', yaml: [...services, edge, routes('edge', '*', 'edge')] });
+  appPort = app.port;
+  sidecar = await startDataPlane({ yaml: [...services(), routes('outbound', 'app.example', 'mesh')] });
+  gateway = await startDataPlane({ role: 'gateway', yaml: [...services(), EDGE, routes('edge', '*', 'edge')] });
   closers.push(sidecar.close, gateway.close);
 });
 
@@ -95,3 +102,34 @@ for (const where of ['a sidecar', 'a gateway'] as const) {
     assert.match(failed, /^HTTP\/1\.1 503 [\s\S]*\r\naccess-control-allow-origin: https:\/\/shop\.example\r\n/);
   });
 }
+
+test("a page may read the gateway's own answers, and its preflights need no token", async () => {
+  const rejecting = await startDataPlane({ role: 'gateway', yaml: [...services(), EDGE, routes('edge', '*', 'edge')] });
+  closers.push(rejecting.close);
+  const policy = (apiVersion: string, kind: string, spec: object): string =>
+    JSON.stringify({ apiVersion, kind, metadata: { name: kind.toLowerCase() }, spec });
+  rejecting.apply(
+    policy('security.istio.io/v1', 'RequestAuthentication', { jwtRules: [{ issuer: ISSUER, jwks: KEYS }] }),
+    policy('security.istio.io/v1', 'AuthorizationPolicy', {
+      action: 'DENY',
+      rules: [{ from: [{ source: { notRequestPrincipals: ['*'] } }] }],
+    }),
+  );
+  const port = rejecting.ports.gateway;
+  const from = 'Origin: https://shop.example';
+  const readable = /\r\naccess-control-allow-origin: https:\/\/shop\.example\r\n/;
+  const unauthorized = await send(port, 'GET /open', from, 'Authorization: Bearer nonsense');
+  assert.match(unauthorized, /^HTTP\/1\.1 401 /);
+  assert.match(unauthorized, readable);
+  const forbidden = await send(port, 'GET /open', from);
+  assert.match(forbidden, /^HTTP\/1\.1 403 /);
+  assert.match(forbidden, readable);
+  const strange = await send(port, 'GET /open', 'Origin: https://evil.test');
+  assert.match(strange, /^HTTP\/1\.1 403 /);
+  assert.doesNotMatch(strange, /access-control/);
+  const preflight = await send(port, 'OPTIONS /open', from, 'Access-Control-Request-Method: PUT');
+  assert.match(preflight, /^HTTP\/1\.1 200 /);
+  assert.match(preflight, readable);
+  const plain = await send(port, 'OPTIONS /open', from);
+  assert.match(plain, /^HTTP\/1\.1 403 /);
+});

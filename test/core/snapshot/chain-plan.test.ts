@@ -117,7 +117,7 @@ suite('the order of a chain', () => {
   test('a route is heeded by every filter of the name that it gives, and a configuration by those that take one', () => {
     const docs = [
       chain(
-        'direction: outbound, insert: [{filter: fault, after: cors, config: {}}], routes: [{route: r, filter: fault, config: {abort: {httpStatus: 503}}}, {route: s, filter: fault, disable: true}]',
+        'direction: outbound, insert: [{filter: fault, after: fault, config: {}}], routes: [{route: r, filter: fault, config: {abort: {httpStatus: 503}}}, {route: s, filter: fault, disable: true}]',
       ),
     ];
     const slots = planChain('outbound', policiesIn(resourcesOf(docs)), NODE).filter(({ name }) => name === 'fault');
