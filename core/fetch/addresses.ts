@@ -9,30 +9,26 @@ const NEVER = listOf(
   ['::/128', 'fe80::/10', 'ff00::/8', 'fd00:ec2::254/128'],
 );
 
-/** This machine, networks of one's own, documentation, tests, and forms of IPv6 that carry any IPv4 address. */
+/** All that IPv6 has given out to the open internet; what is outside of it, and no IPv4 address, is somebody's own. */
+const GLOBAL = listOf([], ['2000::/3']);
+const MAPPED = listOf([], ['::ffff:0:0/96']);
+
+/** This machine, networks of one's own, documentation, tests, and what carries any IPv4 address within an IPv6 one. */
 const PRIVATE = listOf(
   [
     ...['10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '172.16.0.0/12', '192.0.0.0/24', '192.0.2.0/24'],
     ...['192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24'],
   ],
-  [
-    '::1/128',
-    '::/96',
-    '64:ff9b::/96',
-    '64:ff9b:1::/48',
-    '100::/64',
-    '2001::/23',
-    '2001:db8::/32',
-    '2002::/16',
-    'fc00::/7',
-  ],
+  ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'],
 );
 
 /** 'private' may be reached when that is allowed, 'never' may not. An IPv4 address in IPv6 is that IPv4 address. */
 export function reach(address: string): 'public' | 'private' | 'never' {
   const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
   if (isIP(address) === 0 || NEVER.check(address, family)) return 'never';
-  return PRIVATE.check(address, family) ? 'private' : 'public';
+  if (PRIVATE.check(address, family)) return 'private';
+  const outside = family === 'ipv6' && !GLOBAL.check(address, family) && !MAPPED.check(address, family);
+  return outside ? 'private' : 'public';
 }
 
 function listOf(blocks4: readonly string[], blocks6: readonly string[]): BlockList {

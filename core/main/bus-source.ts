@@ -8,7 +8,7 @@ import { decodeResource, formatProblem } from '../config/decode.ts';
 import type { Problem, Resource } from '../config/resource.ts';
 import type { Node } from '../workload.ts';
 import type { Configuration, Outcome } from './configuration.ts';
-import { endpointsOf, ownEndpoints, readEndpoints } from './endpoints.ts';
+import { adminsOf, endpointsOf, ownEndpoints, readEndpoints } from './endpoints.ts';
 import type { Log } from './options.ts';
 import { PLUGIN_MISSING } from './plugin-modules.ts';
 import type { Source } from './source.ts';
@@ -174,7 +174,7 @@ export class BusSource implements Source {
   private endpointsChanged(): void {
     if (this.gathering !== null) clearTimeout(this.gathering);
     this.gathering = null;
-    this.options.configuration.setEndpoints(endpointsOf(this.leases));
+    this.options.configuration.setEndpoints(endpointsOf(this.leases), adminsOf(this.leases));
     this.keep();
   }
 

@@ -53,6 +53,7 @@ export class Configuration {
   /** null before the first. */
   running: Running | null = null;
   endpoints: readonly WorkloadEndpoint[] = [];
+  private admins: readonly string[] = [];
   rejected = 0;
   /** Why the last proposal was refused; null when it was not. */
   refusal: string | null = null;
@@ -89,14 +90,16 @@ export class Configuration {
     return outcome;
   }
 
-  setEndpoints(endpoints: readonly WorkloadEndpoint[]): void {
+  /** `admins`: where the proxies of the mesh have their admin, 'address:port'. */
+  setEndpoints(endpoints: readonly WorkloadEndpoint[], admins: readonly string[] = []): void {
     this.endpoints = endpoints;
-    this.shards().post({ type: 'endpoints', endpoints });
+    this.admins = admins;
+    this.shards().post({ type: 'endpoints', endpoints, admins });
   }
 
   /** What a newborn shard is told. Endpoints first: a route should not begin with an empty cluster. */
   greeting(): ToShard[] {
-    const messages: ToShard[] = [{ type: 'endpoints', endpoints: this.endpoints }];
+    const messages: ToShard[] = [{ type: 'endpoints', endpoints: this.endpoints, admins: this.admins }];
     if (this.running !== null) {
       const { modules } = this.options.plugins;
       if (modules.length > 0) messages.push({ type: 'modules', modules });

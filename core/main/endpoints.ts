@@ -1,6 +1,7 @@
 // Endpoints as leases carry them: what this proxy says of its own workload, and what it believes of others.
 
 import type { Lease } from '../../bus/types.ts';
+import { hostPort, withoutBrackets } from '../host-port.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
 
 /** Of one workload; more are ignored. */
@@ -21,6 +22,14 @@ export function ownEndpoints(node: Node, reached: { address: string; port: numbe
 
 export function endpointsOf(leases: ReadonlyMap<string, Lease>): WorkloadEndpoint[] {
   return [...leases.values()].flatMap(({ endpoints }) => readEndpoints(endpoints.slice(0, MAX_ENDPOINTS)));
+}
+
+/** Where proxies say that their admin is: 'address:port'. */
+export function adminsOf(leases: ReadonlyMap<string, Lease>): string[] {
+  return [...leases.values()].flatMap(({ admin }) => {
+    const url = URL.parse(admin);
+    return url === null || url.port === '' ? [] : [hostPort(withoutBrackets(url.hostname), Number(url.port))];
+  });
 }
 
 /** What comes from another process or a disk: of the wrong shape it is as if it were not there. */

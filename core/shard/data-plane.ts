@@ -35,7 +35,8 @@ import { WasmFilters } from './wasm-filters.ts';
 export interface DataPlane {
   /** Compiles and swaps one snapshot; when not ok the old one serves on. */
   applyConfig(update: ConfigUpdate): { ok: boolean; problems: readonly Problem[] };
-  setEndpoints(endpoints: readonly WorkloadEndpoint[]): void;
+  /** `admins`: 'address:port' of what no request may be sent to beside this proxy's own ports. */
+  setEndpoints(endpoints: readonly WorkloadEndpoint[], admins?: readonly string[]): void;
   /** The code of plugins that configurations from now on may name; what is not among them is forgotten. */
   setModules(modules: readonly PluginModule[]): void;
   setLogLevel(level: LogLevel): void;
@@ -123,7 +124,8 @@ class ShardDataPlane implements DataPlane, ShardContext {
     }
   }
 
-  setEndpoints(endpoints: readonly WorkloadEndpoint[]): void {
+  setEndpoints(endpoints: readonly WorkloadEndpoint[], admins: readonly string[] = []): void {
+    this.hosts.protect(admins);
     this.registered = endpoints;
     this.peers.learn(endpoints);
     // Services may come and go with who registers them.

@@ -10,7 +10,7 @@ import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Resolver } from '../cluster/resolver.ts';
 import type { FailureCode } from '../errors.ts';
 import { EMPTY_CHAIN } from '../exchange/filter-chain.ts';
-import { hostPort, withoutBrackets } from '../host-port.ts';
+import { hostPort, splitHostPort, withoutBrackets } from '../host-port.ts';
 import { splitAuthority } from '../router/hosts.ts';
 import { plainRoute } from '../router/plain-route.ts';
 import type { VirtualHost } from '../router/route.ts';
@@ -56,6 +56,8 @@ export class Passthrough {
   resolver: Resolver | null = null;
   private readonly shard: ShardContext;
   private readonly ownPorts: () => readonly number[];
+  /** By port: what no request may be sent to, as the mesh knows it. */
+  private admins = new Map<number, BlockList>();
   private readonly hosts = new Map<string, { host: VirtualHost; cluster: Cluster }>();
 
   constructor(shard: ShardContext, ownPorts: () => readonly number[]) {
@@ -83,10 +85,26 @@ export class Passthrough {
     return entry.host;
   }
 
+  /** These are asked for by people of the mesh, not through it: 'address:port'. */
+  protect(admins: readonly string[]): void {
+    this.admins = new Map();
+    for (const place of admins) {
+      const { host, port } = splitHostPort(place);
+      const family = isIP(host);
+      if (family === 0) continue;
+      const there = this.admins.get(port) ?? new BlockList();
+      there.addAddress(host, family === 6 ? 'ipv6' : 'ipv4');
+      this.admins.set(port, there);
+    }
+    // What was found before may lead there.
+    for (const [key, { host }] of this.hosts) if (this.admins.has(host.port)) this.hosts.delete(key);
+  }
+
   /** Addresses that a name may not lead to either. */
   refuses(address: string, port: number): boolean {
     const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
     if (NEVER.check(address, family)) return true;
+    if (this.admins.get(port)?.check(address, family) === true) return true;
     if (!MESH_PORTS.has(port) && !this.ownPorts().includes(port)) return false;
     return thisMachine().check(address, family);
   }

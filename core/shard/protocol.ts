@@ -80,7 +80,8 @@ export type LogLevel = 'debug' | 'info' | 'warning' | 'error';
 
 export type ToShard =
   | { readonly type: 'config'; readonly update: ConfigUpdate; readonly listeners: readonly ListenerSpec[] }
-  | { readonly type: 'endpoints'; readonly endpoints: readonly WorkloadEndpoint[] }
+  /** `admins`: 'address:port' of every proxy's admin, which requests are never sent to. */
+  | { readonly type: 'endpoints'; readonly endpoints: readonly WorkloadEndpoint[]; readonly admins: readonly string[] }
   /** The keys of a token issuer by where they are fetched from; null: nobody refers to them any more. */
   | { readonly type: 'keys'; readonly source: string; readonly keys: string | null }
   /** All plugins' modules that the next configuration may name; those that are not among them are forgotten. */

@@ -72,7 +72,7 @@ class ServingShard {
       case 'config':
         return this.configure(message);
       case 'endpoints':
-        return this.plane.setEndpoints(message.endpoints);
+        return this.plane.setEndpoints(message.endpoints, message.admins);
       case 'keys':
         return this.keys.learn(message.source, message.keys);
       case 'modules':

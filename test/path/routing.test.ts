@@ -260,6 +260,22 @@ test('no name or address leads to link-local addresses or to the proxy itself', 
   }
 });
 
+test('no name or address leads to the admin of another proxy, however it is spelled and whatever passed before', async () => {
+  const admin = await startApp((_request, response) => response.end('LIVE'));
+  closers.push(admin.close);
+  const spellings = ['127.0.0.1', 'localhost', '[::ffff:127.0.0.1]'].map((host) => `${host}:${admin.port}`);
+  const statuses = async (): Promise<(number | undefined)[]> =>
+    Promise.all(spellings.map(async (host) => (await ask('/ready', { host })).status));
+  assert.deepEqual(await statuses(), [200, 200, 200]);
+  mesh.plane.setEndpoints([], [`127.0.0.1:${admin.port}`]);
+  assert.deepEqual(await statuses(), [403, 403, 403]);
+  const elsewhere = await startApp((_request, response) => response.end('mine'), '127.4.5.6');
+  closers.push(elsewhere.close);
+  mesh.plane.setEndpoints([], [`127.4.5.7:${elsewhere.port}`, 'no.address:80']);
+  assert.equal((await ask('/', { host: `127.4.5.6:${elsewhere.port}` })).status, 200, 'a port alone says nothing');
+  assert.deepEqual(await statuses(), [200, 200, 200]);
+});
+
 test('an upstream that refuses is 503 UF after the attempts that may be made, and says why', async () => {
   const port = await freePort();
   const { status, body } = await ask('/', { host: `127.0.0.1:${port}` });

@@ -167,6 +167,15 @@ test('addresses of the open internet are public', () => {
     '2002:7f00:1::',
     'fd12::1',
     '::127.0.0.1',
+    '::ffff:0:127.0.0.1',
+    '::ffff:0:8.8.8.8',
+    '::ffff:127.0.0.1',
+    'fec0::1',
+    '100::1',
+    '3fff::1',
+    '5f00::1',
+    '4000::1',
+    '::1',
   ]) {
     assert.equal(reach(address), 'private', address);
   }
