@@ -1,14 +1,27 @@
 // What `mesh` prints: results on standard output, everything about them on standard error. Colours only on a terminal.
 import { styleText } from 'node:util';
 import type { Problem } from '../core/config/resource.ts';
+import { printable } from './printable.ts';
 
 export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${shown(line)}\n`);
 }
 
 /** Progress and advice: never part of a result. */
 export function note(line: string): void {
-  process.stderr.write(`${line}\n`);
+  process.stderr.write(`${shown(line)}\n`);
+}
+
+/** The sequences of `paint`. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one
+const COLOURS = /(\x1b\[(?:1|2|22|31|32|33|39)m)/;
+
+/** Much of it comes from others, who may colour their words and do nothing else to a terminal. */
+function shown(line: string): string {
+  return line
+    .split(COLOURS)
+    .map((part, at) => (at % 2 === 1 ? part : printable(part)))
+    .join('');
 }
 
 export function printJson(value: unknown): void {
