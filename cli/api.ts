@@ -4,7 +4,7 @@ import type { StoredModule } from '../control/modules.ts';
 import type { ProxyReport, RolloutReport } from '../control/rollout.ts';
 import type { Problem, Resource } from '../core/config/resource.ts';
 import { type Context, readContext } from './context.ts';
-import { CliError, EXIT, type ExitCode } from './exit.ts';
+import { CliError, done, EXIT, type ExitCode } from './exit.ts';
 import { type Answer, call } from './http.ts';
 
 export interface Revision {
@@ -56,14 +56,14 @@ export class Api {
 
   /** `modules`: digests of what file: URLs name. */
   apply(files: readonly SourceFile[], options: ApplyOptions = {}, modules?: ModuleFiles): Promise<ChangeResult> {
-    return this.#call('POST', '/v1/apply', { ...options }, { files, modules }, APPLY_MS);
+    return this.#change('/v1/apply', options, { files, modules }, APPLY_MS);
   }
 
   delete(
     what: { keys: readonly string[] } | { files: readonly SourceFile[] },
     options: ApplyOptions = {},
   ): Promise<ChangeResult> {
-    return this.#post('/v1/delete', { ...options }, what);
+    return this.#change('/v1/delete', options, what);
   }
 
   diff(files: readonly SourceFile[], modules?: ModuleFiles): Promise<{ revision: number; diffs: Difference[] }> {
@@ -71,7 +71,7 @@ export class Api {
   }
 
   rollback(to: number, options: ApplyOptions = {}): Promise<ChangeResult> {
-    return this.#post('/v1/rollback', { ...options }, { to });
+    return this.#change('/v1/rollback', options, { to });
   }
 
   resources(query: {
@@ -121,6 +121,12 @@ export class Api {
 
   version(): Promise<{ version: string }> {
     return this.#get('/v1/version', {}, 3_000);
+  }
+
+  async #change(path: string, options: ApplyOptions, body: unknown, timeoutMs?: number): Promise<ChangeResult> {
+    const result: ChangeResult = await this.#call('POST', path, { ...options }, body, timeoutMs);
+    if (options.dryRun !== true) done.change = true;
+    return result;
   }
 
   #get<T>(path: string, query: Query, timeoutMs?: number): Promise<T> {

@@ -30,6 +30,9 @@ export class CliError extends Error {
   }
 }
 
+/** What this run of `mesh` has done and stays done, whatever becomes of its output. */
+export const done = { change: false };
+
 export const EXIT_CODES_HELP = `
 Exit codes:
   0  done                                   4  --wait: not every proxy answered in time

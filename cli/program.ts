@@ -15,8 +15,9 @@ import { rollbackCommand } from './commands/rollback.ts';
 import { runCommand } from './commands/run.ts';
 import { upCommand } from './commands/up.ts';
 import { versionCommand } from './commands/version.ts';
-import { CliError, EXIT, EXIT_CODES_HELP } from './exit.ts';
+import { CliError, done, EXIT, EXIT_CODES_HELP } from './exit.ts';
 import { describeProblem, note, paint } from './output.ts';
+import { StandardStreams } from './standard-streams.ts';
 import { weftVersion } from './version.ts';
 
 /** In the order of the help. */
@@ -39,16 +40,14 @@ const COMMANDS = [
 
 /** Runs one command line, without `node` and the script in front, and sets the exit code. */
 export async function main(args: readonly string[]): Promise<void> {
-  // A reader that has seen enough (`mesh get vs | head`) is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(EXIT.ok);
-    throw error;
-  });
+  const streams = new StandardStreams();
   try {
     await buildProgram().parseAsync(args, { from: 'user' });
   } catch (error) {
     process.exitCode = report(error, args.includes('--json'));
   }
+  // What was changed is changed, whoever read of it.
+  if (!(await streams.delivered()) && !done.change) process.exitCode ||= EXIT.failure;
 }
 
 function buildProgram(): Command {

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, suite, test } from 'node:test';
-import { mesh, type Outcome, Running, temporaryHome } from './mesh.ts';
+import { mesh, type Outcome, ROOT, Running, temporaryHome } from './mesh.ts';
 
 const { home, remove } = temporaryHome();
 let up: Running;
@@ -37,6 +40,32 @@ suite('configuration from the command line', () => {
   after(async () => {
     await up?.stop();
     remove();
+  });
+
+  test('what is changed is changed, whoever reads of it: a closed pipe says nothing, a full disk one line', async (t) => {
+    const shell = async (line: string, input: string): Promise<{ code: number; err: string }> => {
+      const command = line.replaceAll('MESH', `"${process.execPath}" cli/mesh.ts`);
+      const child = spawn('bash', ['-o', 'pipefail', '-c', command], {
+        cwd: ROOT,
+        env: { ...process.env, MESH_HOME: home, NODE_TEST_CONTEXT: undefined, FORCE_COLOR: undefined },
+      });
+      child.stdin.end(input);
+      const [err, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+      return { code, err };
+    };
+    const service = (name: string): string =>
+      `{apiVersion: v1, kind: Service, metadata: {name: ${name}}, spec: {ports: [{name: http, port: 80}]}}`;
+    const quiet = { code: 0, err: '' };
+    assert.deepEqual(await shell('MESH apply -f - 2>&1 | true', service('closed')), quiet);
+    assert.deepEqual(await shell('MESH apply --wait -f - | head -c 1 > /dev/null', service('unread')), quiet);
+    assert.equal((await shell('MESH apply -f - | true', service('no name'))).code, 3);
+    if (existsSync('/dev/full')) {
+      const full = await shell('MESH apply -f - > /dev/full', service('full'));
+      assert.deepEqual(full, { code: 0, err: 'mesh: not everything was printed: no space left where it goes\n' });
+      assert.deepEqual(await shell('MESH get -o yaml > /dev/full', ''), { ...full, code: 1 });
+    } else t.diagnostic('no /dev/full here: a full disk was not tried');
+    await run(['delete', 'service', 'closed', 'unread', ...(existsSync('/dev/full') ? ['full'] : [])]);
+    assert.equal((await run(['get'])).out, 'no resources\n');
   });
 
   test('the context of a mesh is readable by its owner only', () => {
