@@ -59,6 +59,10 @@ function buildProgram(): Command {
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .exitOverride()
+    // Wherever it stands, before or after the command of a group.
+    .hook('preAction', (_program, command) => {
+      if (command.parent?.opts().json === true) command.setOptionValue('json', true);
+    })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'mesh: ')) })
     .addHelpText(
       'after',

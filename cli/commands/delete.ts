@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { Api } from '../api.ts';
 import { CliError, EXIT } from '../exit.ts';
+import type { Named } from '../named.ts';
 import { each, timeoutOption } from '../parse.ts';
 import type { ChangeOptions } from '../rollout.ts';
 
@@ -16,7 +17,7 @@ export function deleteCommand(program: Command): void {
   program
     .command('delete')
     .description('Delete resources, as one revision')
-    .argument('[kind]', 'such as VirtualService or vs')
+    .argument('[kind]', 'such as VirtualService or vs; or KIND/NAMESPACE/NAME...')
     .argument('[name...]', 'names of that kind')
     .option('-f, --filename <file>', 'what a file, a folder or - (standard input) names; repeatable', each)
     .option('-R, --recursive', 'folders with their subfolders')
@@ -38,34 +39,41 @@ Examples:
       if ((filename === undefined) === (kind === undefined)) {
         throw new CliError('say what to delete: either KIND NAME..., or -f FILE', EXIT.usage);
       }
-      if (kind !== undefined && names.length === 0) throw new CliError(`which ${kind}? Names are missing`, EXIT.usage);
-      const [{ Api }, { readSources }, { reportChange }] = await Promise.all([
+      const [{ Api }, { named }, { readSources }, { reportChange }] = await Promise.all([
         import('../api.ts'),
+        import('../named.ts'),
         import('../sources.ts'),
         import('../rollout.ts'),
       ]);
+      const wanted = kind === undefined ? [] : named([kind, ...names]);
+      if (wanted.some(({ name }) => name === undefined)) {
+        throw new CliError(`which ${kind}? Names are missing`, EXIT.usage);
+      }
       const api = await Api.open();
       const what =
         filename === undefined
-          ? { keys: await findKeys(api, kind!, names, options.namespace) }
+          ? { keys: await findKeys(api, wanted, options.namespace) }
           : { files: await readSources(filename, options.recursive === true) };
       await reportChange(api, await api.delete(what, { dryRun, message }), options);
     });
 }
 
 /** Kinds that know no namespace are found in any. */
-async function findKeys(api: Api, word: string, names: readonly string[], namespace: string): Promise<string[]> {
-  const [{ kindNamed }, { resourceKey }] = await Promise.all([
-    import('../kinds.ts'),
+async function findKeys(api: Api, wanted: readonly Named[], fallback: string): Promise<string[]> {
+  const [{ doesNotExist }, { resourceKey }] = await Promise.all([
+    import('../named.ts'),
     import('../../core/config/resource.ts'),
   ]);
-  const kind = kindNamed(word);
-  const { items } = await api.resources({ kind });
-  return names.map((name) => {
+  const keys: string[] = [];
+  for (const { kind, name, namespace = fallback } of wanted) {
+    const { items } = await api.resources({ kind });
     const found = items.find(
       ({ metadata }) => metadata.name === name && (metadata.namespace === namespace || metadata.namespace === ''),
     );
-    if (found === undefined) throw new CliError(`${kind}/${namespace}/${name} does not exist: nothing was changed`);
-    return resourceKey(found);
-  });
+    if (found === undefined) {
+      throw new CliError(`${doesNotExist({ kind, namespace, name }, items)}: nothing was changed`);
+    }
+    keys.push(resourceKey(found));
+  }
+  return keys;
 }

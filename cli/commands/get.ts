@@ -14,7 +14,11 @@ export function getCommand(program: Command): void {
   program
     .command('get')
     .description('Print resources of the newest revision')
-    .argument('[kind]', 'such as VirtualService, virtualservices or vs; all kinds without it', 'all')
+    .argument(
+      '[kind]',
+      'such as VirtualService, virtualservices, vs, or KIND/NAMESPACE/NAME; all kinds without it',
+      'all',
+    )
     .argument('[name]', 'only this one')
     .option('-n, --namespace <name>', 'only this namespace')
     .addOption(new Option('-o, --output <format>', 'how').choices(['table', 'yaml', 'json']).default('table'))
@@ -27,15 +31,19 @@ Examples:
   $ mesh get vs reviews -o yaml > reviews.yaml`,
     )
     .action(async (word: string, name: string | undefined, options: Options) => {
-      const [{ Api }, { kindNamed }] = await Promise.all([import('../api.ts'), import('../kinds.ts')]);
-      const kind = word === 'all' ? undefined : kindNamed(word);
+      const [{ Api }, { doesNotExist, named }] = await Promise.all([import('../api.ts'), import('../named.ts')]);
+      const [wanted] = word === 'all' ? [null] : named(name === undefined ? [word] : [word, name]);
+      const query = { ...wanted, namespace: wanted?.namespace ?? options.namespace };
       const api = await Api.open();
-      const { revision, items } = await api.resources({ kind, namespace: options.namespace, name });
-      if (name !== undefined && items.length === 0) {
-        throw new CliError(`${kind ?? 'resource'}/${options.namespace ?? '*'}/${name} does not exist`);
+      const { revision, items } = await api.resources(query);
+      if (wanted?.name !== undefined && items.length === 0) {
+        const others = await api.resources({ kind: wanted.kind });
+        throw new CliError(doesNotExist({ ...wanted, namespace: query.namespace }, others.items));
       }
-      if (options.json === true || options.output === 'json') printJson({ revision, items });
-      else if (options.output === 'yaml') await printYaml(items);
+      // A list as Kubernetes has it, which `mesh apply` takes.
+      if (options.json === true || options.output === 'json') {
+        printJson({ apiVersion: 'v1', kind: 'List', revision, items });
+      } else if (options.output === 'yaml') await printYaml(items);
       else print(items.length === 0 ? 'no resources' : asTable(items));
     });
 }

@@ -1,6 +1,6 @@
 // `mesh proxy-config`: what one proxy really has, asked at its admin interface, in Istio's columns.
 import type { Command } from 'commander';
-import { CliError, EXIT } from '../exit.ts';
+import { commandGroup } from '../command-group.ts';
 import { print, printJson } from '../output.ts';
 import type { DumpTable } from '../proxy-dump.ts';
 
@@ -17,11 +17,8 @@ const WHAT: Readonly<Record<DumpTable, readonly [string, readonly string[]]>> = 
 };
 
 export function proxyConfigCommand(program: Command): void {
-  const group = program
-    .command('proxy-config')
-    .alias('pc')
+  const group = commandGroup(program.command('proxy-config').alias('pc'))
     .description('Print what one proxy has: listeners, routes, clusters, endpoints or filters')
-    .option('--json', 'print JSON (after the kind)')
     .addHelpText(
       'after',
       `
@@ -31,10 +28,7 @@ Examples:
   $ mesh pc routes productpage-v1
   $ mesh pc endpoints ingressgateway --json
   $ mesh pc listeners http://127.0.0.1:15000`,
-    )
-    .action(() => {
-      throw new CliError(`say what: ${Object.keys(WHAT).join(', ')}`, EXIT.usage);
-    });
+    );
   for (const [what, [description, aliases]] of Object.entries(WHAT)) {
     group
       .command(what)

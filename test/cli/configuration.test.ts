@@ -95,6 +95,45 @@ suite('configuration from the command line', () => {
     assert.match((await run(['get', 'virtualservices'])).out, /^VirtualService +default +reviews +reviews$/m);
   });
 
+  test('what get prints as JSON is a list that applies again', async () => {
+    const service =
+      '{apiVersion: v1, kind: Service, metadata: {name: reviews}, spec: {ports: [{name: http, port: 80}]}}';
+    await run(['apply', '-f', '-'], `${reviews('v1')}\n---\n${service}`);
+    const { out } = await run(['get', '-o', 'json']);
+    assert.deepEqual([JSON.parse(out).apiVersion, JSON.parse(out).kind], ['v1', 'List']);
+    const again = await run(['apply', '-f', '-'], out);
+    assert.equal(again.code, 0, again.err);
+    assert.equal(again.out.match(/ unchanged$/gm)?.length, 2, again.out);
+    await run(['delete', 'service', 'reviews']);
+  });
+
+  test('a resource is named in every form that mesh itself prints, and what is misspelt is told', async () => {
+    for (const form of [['vs', 'reviews'], ['VirtualService/reviews'], ['virtualservices/default/reviews']]) {
+      assert.match((await run(['get', ...form, '-o', 'yaml'])).out, /^ {2}name: reviews$/m, form.join(' '));
+    }
+    await run(['apply', '-f', '-'], reviews('v1').replace('name: reviews', 'name: other'));
+    const gone = await run(['delete', 'VirtualService/default/other', '--json']);
+    assert.equal(gone.code, 0, gone.err);
+    const told: [string[], number, RegExp][] = [
+      [['get', 'virtualservce'], 2, /^mesh: there is no kind 'virtualservce'; did you mean 'VirtualService'\?$/m],
+      [['get', 'vs', 'reviws'], 1, /^mesh: VirtualService\/reviws does not exist; did you mean 'reviews'\?$/m],
+      [
+        ['get', 'vs/shop/reviews'],
+        1,
+        /^mesh: VirtualService\/shop\/reviews does not exist; there is one in the namespace default$/m,
+      ],
+      [['delete', 'vs/default/reviws'], 1, /did you mean 'reviews'\?: nothing was changed$/m],
+      [['delete', 'vs'], 2, /which vs\? Names are missing$/m],
+      [['delete', 'vs/a/b/c'], 2, /neither KIND\/NAME nor KIND\/NAMESPACE\/NAME$/m],
+      [['delete', 'vs/'], 2, /names no resource$/m],
+    ];
+    for (const [args, code, message] of told) {
+      const answer = await run(args);
+      assert.equal(answer.code, code, `${args}: ${answer.err}`);
+      assert.match(answer.err, message);
+    }
+  });
+
   test('a folder is one revision, and --wait without proxies is answered at once', async () => {
     const folder = join(home, 'rules');
     mkdirSync(join(folder, 'more'), { recursive: true });

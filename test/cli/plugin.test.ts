@@ -276,7 +276,8 @@ test('wrong options are one line and exit code 2, and name what is wrong', async
       /--config: cannot read \/no\/such\/file: there is no such file/,
     ],
     [['check'], /missing required argument 'file'/],
-    [['frobnicate'], /unknown command|say what|too many arguments/],
+    [['frobnicate'], /^mesh: mesh plugin has no command 'frobnicate'; there are new, build, /],
+    [['instal', 'x'], /^mesh: mesh plugin has no command 'instal'; did you mean 'install'\?$/m],
     [[], /say what: new, build, /],
   ];
   await Promise.all(
