@@ -12,5 +12,8 @@ export class GuestExit extends Error {
 /** A host function was called where it may not be. */
 export class CallForbidden extends Error {}
 
+/** Its fuel is spent: the host has done too much for it. */
+export class FuelSpent extends Error {}
+
 /** The guest grew past its cap. */
 export class MemoryCapExceeded extends Error {}

@@ -9,6 +9,7 @@ import type { AbiVersion } from './abi.ts';
 import type { ForeignCaller, ForeignContext, ForeignFunctions } from './foreign.ts';
 import type { Host } from './host.ts';
 import type { HttpCaller, HttpCalls } from './http-calls.ts';
+import type { LogRation } from './log-ration.ts';
 import type { GuestMemory } from './memory.ts';
 import type { Caller } from './upstreams.ts';
 
@@ -31,8 +32,12 @@ export interface Guest extends ForeignCaller {
   /** What it may call by name beside what all guests may. */
   readonly foreign: ForeignFunctions;
   readonly httpCalls: HttpCalls;
+  /** What it may log while no plugin's callback runs. */
+  readonly logRation: LogRation;
   /** The last thing it said: often why it refuses its configuration. */
   lastMessage: string;
+  /** Takes units of fuel, and ends the guest when there are none left. A guest that is not metered pays nothing. */
+  pay(units: number): void;
   /** Host functions act for the context of this number from now on. False: there is none. */
   actFor(id: number): boolean;
   /** Raises out of the guest because `name` may not be called at this stage. */
@@ -76,6 +81,7 @@ export interface ConnectionContext extends GuestContext {
 export interface GuestPlugin extends HttpCaller {
   /** Scope of its shared data. */
   readonly scope: Uint8Array;
+  readonly logRation: LogRation;
   readonly spec: ForeignContext['plugin']['spec'] &
     Caller & {
       readonly rootId: string;

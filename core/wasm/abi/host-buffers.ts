@@ -50,7 +50,8 @@ export function bufferFunctions(vm: Guest): Record<string, HostFunction> {
   };
 }
 
-function bodyOf(vm: Guest, type: number): BodyBuffer | null {
+/** The body that may be written to. */
+export function bodyOf(vm: Guest, type: number): BodyBuffer | null {
   const stream = vm.effective?.stream;
   if (!stream) {
     const connection = vm.effective?.connection;

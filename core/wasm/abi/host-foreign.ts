@@ -7,10 +7,15 @@
 import { deflateSync, inflateSync } from 'node:zlib';
 import { FLAGS, type Flag } from '../../errors.ts';
 import { type HostFunction, Status } from './abi.ts';
+import { FuelSpent } from './abort.ts';
 import type { Guest } from './guest.ts';
 import { NameCache } from './name-cache.ts';
 
 const MAX_BYTES = 1024 * 1024;
+/** Units of fuel: of a codec that is set up, and for a byte that it reads. */
+const CODEC = 100_000;
+const DEFLATE = 60;
+const INFLATE = 10;
 const FLAG_NAMES: ReadonlyMap<string, Flag> = new Map(FLAGS.map(([flag]) => [flag, flag]));
 
 /** As a ForeignFunction. */
@@ -51,10 +56,10 @@ const OWN: ReadonlyMap<string, OwnFunction> = new Map<string, OwnFunction>([
     },
   ],
   ['declare_property', () => Status.Ok],
-  ['compress', (vm, at, length) => bounded(vm, at, length, (bytes) => deflateSync(bytes))],
+  ['compress', (vm, at, length) => bounded(vm, at, length, DEFLATE, (bytes) => deflateSync(bytes))],
   [
     'uncompress',
-    (vm, at, length) => bounded(vm, at, length, (bytes) => inflateSync(bytes, { maxOutputLength: MAX_BYTES })),
+    (vm, at, length) => bounded(vm, at, length, INFLATE, (bytes) => inflateSync(bytes, { maxOutputLength: MAX_BYTES })),
   ],
 ]);
 
@@ -93,16 +98,20 @@ export function foreignFunctions(vm: Guest): Record<string, HostFunction> {
 
 /** Runs a codec over at most MAX_BYTES; what it cannot read or may not produce is SERIALIZATION_FAILURE. */
 function bounded(
-  { memory }: Guest,
+  vm: Guest,
   at: number,
   length: number,
+  unitsPerByte: number,
   codec: (bytes: Buffer) => Uint8Array,
 ): number | Uint8Array {
   if (length > MAX_BYTES) return Status.BadArgument;
+  vm.pay(CODEC + length * unitsPerByte);
   try {
-    return codec(memory.bytes.subarray(at, at + length));
+    const result = codec(vm.memory.bytes.subarray(at, at + length));
+    vm.pay(result.length * INFLATE);
+    return result;
   } catch (error) {
-    if (error instanceof Error) return Status.SerializationFailure;
-    throw error;
+    if (error instanceof FuelSpent || !(error instanceof Error)) throw error;
+    return Status.SerializationFailure;
   }
 }

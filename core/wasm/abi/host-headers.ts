@@ -142,7 +142,8 @@ function missing(vm: Guest, pointerAt: number, lengthAt: number): number {
   return status !== Status.Ok || vm.abi === '0.1.0' ? status : Status.NotFound;
 }
 
-function headOf(vm: Guest, map: number): Head | null {
+/** The message of this map, or null: this phase has none. */
+export function headOf(vm: Guest, map: number): Head | null {
   // The answer to a call belongs to the root: it is there whichever context is in effect.
   if (map === MapType.HttpCallHeaders) return vm.httpCalls.response?.head ?? null;
   if (map === MapType.HttpCallTrailers) return vm.httpCalls.response?.trailers ?? null;

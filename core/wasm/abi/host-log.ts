@@ -3,6 +3,7 @@
 import type { LogLevel } from '../../shard/protocol.ts';
 import { GuestLog, type HostFunction, Status } from './abi.ts';
 import type { Guest } from './guest.ts';
+import { TOO_MUCH } from './log-ration.ts';
 
 const MAX_MESSAGE = 4096;
 const LEVELS: readonly LogLevel[] = ['debug', 'debug', 'info', 'warning', 'error', 'error'];
@@ -43,7 +44,12 @@ export function logFunctions(vm: Guest): Record<string, HostFunction> {
 export function logOf(vm: Guest, level: number, message: string): void {
   vm.lastMessage = message;
   vm.host.observer?.log(level, message);
-  vm.host.log(LEVELS[level], vm.current?.plugin.name ?? '', message);
+  const plugin = vm.current?.plugin ?? null;
+  const allowed = (plugin?.logRation ?? vm.logRation).take(message.length, vm.host.coarse());
+  if (allowed === 'no') return;
+  const name = plugin?.name ?? '';
+  if (allowed === 'yes') vm.host.log(LEVELS[level], name, message);
+  else vm.host.log('warning', name, TOO_MUCH);
 }
 
 export function nanoseconds(milliseconds: number): bigint {

@@ -8,6 +8,9 @@ import { propertyReader } from './properties.ts';
 const MAX_PATH = 1024;
 const MAX_VALUE = 64 * 1024;
 const MAX_PROPERTIES = 256;
+/** Units of fuel for bytes that are made for the guest: a whole map, a claim. */
+const MADE = 10_000;
+const MADE_BYTE = 8;
 
 export function propertyFunctions(vm: Guest): Record<string, HostFunction> {
   const { memory, host } = vm;
@@ -31,6 +34,7 @@ export function propertyFunctions(vm: Guest): Record<string, HostFunction> {
       const value = given ?? readers.get(memory, at, size)(context, host.node);
       if (value === undefined) return Status.NotFound;
       if (typeof value === 'string') return vm.giveText(value, pointerAt >>> 0, lengthAt >>> 0);
+      if (value.length > 8) vm.pay(MADE + value.length * MADE_BYTE);
       return vm.giveBytes(value, 0, value.length, pointerAt >>> 0, lengthAt >>> 0);
     },
     // A store per stream that later filters read. It shadows nothing: known properties are found first.

@@ -1,5 +1,8 @@
 // What the rewriter of third-party modules (core/wasm/meter) and the host agree on. The guest pays from the global as it
-// runs and traps below zero; the host fills it before every callback. Modules of our own have no such global.
+// runs and traps below zero; the host fills it before every callback and takes from it for what it does for the guest.
+// Modules of our own have no such global.
+
+import { FuelSpent } from '../abi/abort.ts';
 
 /** The exported, mutable i32. */
 export const FUEL_GLOBAL = '__fuel';
@@ -28,6 +31,9 @@ export const DEFAULT_FUEL: FuelBudget = {
 
 /** Which of them a guest ran into. */
 export type FuelLimit = keyof FuelBudget;
+
+/** Units that host calls may cost before they are taken: some microseconds. */
+const COLLECTED = 10_000;
 
 /** Who pays for a callback: the stream that it is about, and its plugin. */
 export interface FuelPayer {
@@ -58,6 +64,8 @@ export class FuelGauge {
   private readonly global: WebAssembly.Global;
   private readonly budget: FuelBudget;
   private given = 0;
+  /** For host calls, not yet taken from the global, to which the way is long. */
+  private owed = 0;
 
   constructor(global: WebAssembly.Global, budget: FuelBudget) {
     this.global = global;
@@ -71,11 +79,12 @@ export class FuelGauge {
 
   /** Units since it was last filled. */
   get used(): number {
-    return this.given - Number(this.global.value);
+    return this.given - Number(this.global.value) + this.owed;
   }
 
   fillToStart(): void {
     this.limit = 'start';
+    this.owed = 0;
     this.global.value = this.given = this.budget.start;
   }
 
@@ -94,7 +103,18 @@ export class FuelGauge {
       units = ofSecond;
       this.limit = 'second';
     }
+    this.owed = 0;
     this.global.value = this.given = Math.max(0, units);
+  }
+
+  /** The host does something for the guest. Throws FuelSpent, through the guest, when that is too much. */
+  pay(units: number): void {
+    this.owed += units;
+    if (this.owed < COLLECTED) return;
+    const left = Math.floor(Number(this.global.value) - this.owed);
+    this.owed = 0;
+    this.global.value = Math.max(-1, left);
+    if (left < 0) throw new FuelSpent('the fuel is spent');
   }
 
   /** It returned. Starting is on the house: it happens once, and never while requests wait for it. */

@@ -7,7 +7,9 @@ import type { ForeignFunctions } from '../abi/foreign.ts';
 import type { Guest } from '../abi/guest.ts';
 import { hostFunctions } from '../abi/host-table.ts';
 import { HttpCalls } from '../abi/http-calls.ts';
+import { LogRation } from '../abi/log-ration.ts';
 import { GuestMemory } from '../abi/memory.ts';
+import { pricedFunctions } from '../abi/prices.ts';
 import type { Callback, Callbacks, Context } from './context.ts';
 import { FRAME_EXPORT, Frame } from './frame.ts';
 import { FUEL_GLOBAL, type FuelBudget, FuelGauge, START_EXPORT } from './fuel.ts';
@@ -60,12 +62,13 @@ export class Instance implements Guest {
   /** A trap ended it, or nobody needs it. Nothing is called any more. */
   dead = false;
   stage: Guest['stage'] = 'starting';
+  readonly logRation = new LogRation();
   /** The last thing it said: often why it refuses its configuration. */
   lastMessage = '';
   /** Streams that asked for something during the running callback. */
   readonly waiting: { settle(): void }[] = [];
   /** Null for a guest that is not metered. */
-  readonly fuel: FuelGauge | null;
+  fuel: FuelGauge | null = null;
   /** Where headers are put before they are asked for; null: this guest asks. */
   readonly frame: Frame | null;
   /**
@@ -92,7 +95,9 @@ export class Instance implements Guest {
     this.memory = new GuestMemory(memoryBytes);
     this.httpCalls = new HttpCalls(host);
     const { observer } = host;
-    const table = hostFunctions(this);
+    const own = hostFunctions(this);
+    const metered = WebAssembly.Module.exports(module).some(({ name }) => name === FUEL_GLOBAL);
+    const table = metered ? pricedFunctions(this, own) : own;
     const imports = observer?.hostCall === undefined ? table : observedFunctions(this.memory, table, observer);
     const { exports } = new WebAssembly.Instance(module, imports);
     checkArity(exports);
@@ -147,6 +152,10 @@ export class Instance implements Guest {
     while (id === 0 || this.contexts.has(id)) id = (id + 1) >>> 0;
     this.nextId = (id + 1) >>> 0;
     return id;
+  }
+
+  pay(units: number): void {
+    this.fuel?.pay(units);
   }
 
   actFor(id: number): boolean {
@@ -210,6 +219,7 @@ export class Instance implements Guest {
     const { length } = text;
     let pointer = 0;
     if (length !== 0) {
+      this.pay(length);
       pointer = this.allocate(length);
       if (pointer === 0) return Status.InvalidMemoryAccess;
       memory.writeLatin1(text, pointer);
@@ -225,6 +235,7 @@ export class Instance implements Guest {
     if (!memory.holds(pointerAt, 4) || !memory.holds(lengthAt, 4)) return Status.InvalidMemoryAccess;
     let pointer = 0;
     if (length !== 0) {
+      this.pay(length);
       pointer = this.allocate(length);
       if (pointer === 0) return Status.InvalidMemoryAccess;
       memory.writeBytes(source, start, length, pointer);

@@ -4,6 +4,7 @@
 import type { FilterConfiguration, FilterFactory, FilterStream, HttpFilter } from '../../exchange/filter.ts';
 import type { ConnectionOwner, NetworkFilterFactory } from '../../tcp/network-filter.ts';
 import type { Ending } from '../abi/foreign.ts';
+import { LogRation } from '../abi/log-ration.ts';
 import { CallTimes } from './call-times.ts';
 import { WasmConnection } from './connection.ts';
 import type { Callbacks, Context } from './context.ts';
@@ -47,6 +48,7 @@ export class Plugin implements FilterFactory, NetworkFilterFactory, ContextPlugi
   /** Roots are contexts too; they have no stream. */
   readonly root: RootContext;
   readonly ration = new FuelRation();
+  readonly logRation = new LogRation();
   readonly times = new CallTimes();
   streams = 0;
   /** HTTP calls that it waits for. */

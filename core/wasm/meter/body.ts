@@ -15,6 +15,8 @@ import type { Writer } from './writer.ts';
 const SHORT = 48;
 /** A call of the host costs what this many instructions do. */
 const HOST_CALL = 100;
+/** To grow the memory, also by nothing, makes the host look at it anew. */
+const GROW = 10_000;
 /** Bytes that a bulk instruction moves for one unit, as a power of two. */
 const BYTES_SHIFT = 4;
 const MOST_LOCALS = 50_000;
@@ -138,6 +140,9 @@ function findCharges(reader: Reader, module: Surroundings): Charges {
         return charges;
       case OP.call:
         if (number < module.importedFunctions) run += HOST_CALL;
+        break;
+      case OP.memoryGrow:
+        run += GROW;
         break;
       case OP.globalGet:
       case OP.globalSet:

@@ -12,6 +12,7 @@ export const OP = {
   call: 0x10,
   localGet: 0x20,
   localTee: 0x22,
+  memoryGrow: 0x40,
   globalGet: 0x23,
   globalSet: 0x24,
   i32Const: 0x41,

@@ -127,8 +127,13 @@ suite('limits', () => {
 
   test('memory grows up to the cap, and beyond it memory.grow fails inside the guest', () => {
     const { spend } = metered(growing, { memoryPages: 4 });
-    assert.equal(spend('grow', 1000, 3).result, 1);
-    assert.equal(spend('grow', 1000, 1).result, -1);
+    assert.equal(spend('grow', 20_000, 3).result, 1);
+    assert.equal(spend('grow', 20_000, 1).result, -1);
+  });
+
+  test('memory that grows is paid for, also by nothing', () => {
+    const { spend } = metered(growing, { memoryPages: 4 });
+    assert.ok(spend('grow', 20_000, 0).used >= 10_000);
   });
 
   test('a smaller maximum of its own stays', () => {
