@@ -103,6 +103,7 @@ export class WasmConnection implements Context, ConnectionContext, NetworkFilter
     this.data.downstream = null;
     this.data.upstream = null;
     this.instance.contexts.delete(this.id);
+    if (!this.instance.dead) this.instance.served = true;
     this.plugin.streamEnded();
   }
 

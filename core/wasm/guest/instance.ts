@@ -61,6 +61,8 @@ export class Instance implements Guest {
   readonly httpCalls: HttpCalls;
   /** A trap ended it, or nobody needs it. Nothing is called any more. */
   dead = false;
+  /** A stream or a connection has ended in it. */
+  served = false;
   stage: Guest['stage'] = 'starting';
   readonly logRation = new LogRation();
   /** The last thing it said: often why it refuses its configuration. */

@@ -69,18 +69,27 @@ export class Plugin implements FilterFactory, NetworkFilterFactory, ContextPlugi
 
   open(stream: FilterStream, config: FilterConfiguration | null): HttpFilter {
     if (this.retired && !this.vm.plugins.has(this)) this.vm.readmit(this);
-    const instance = this.vm.ready();
-    if (instance === null || this.contextId === 0) return standIn(stream, this.spec.failStrategy);
+    const instance = this.guest();
+    if (instance === null) return standIn(stream, this.spec.failStrategy);
     this.streams++;
     return new WasmStream(this, instance, stream, config);
   }
 
   /** A connection through a network plugin; null: its guest is down, and the plugin's strategy decides. */
   connect(owner: ConnectionOwner): WasmConnection | null {
-    const instance = this.vm.ready();
-    if (instance === null || this.contextId === 0) return null;
+    const instance = this.guest();
+    if (instance === null) return null;
     this.streams++;
     return new WasmConnection(this, instance, owner);
+  }
+
+  /** Null: it is down, or has spent what its second allows, and the plugin's strategy decides. */
+  private guest(): Instance | null {
+    const { host } = this.vm;
+    const instance = this.vm.ready();
+    if (instance === null || this.contextId === 0) return null;
+    const spent = instance.fuel !== null && this.ration.at(host.second()) >= host.fuel.second;
+    return spent ? null : instance;
   }
 
   get failsOpen(): boolean {

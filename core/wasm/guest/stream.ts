@@ -164,8 +164,8 @@ export class WasmStream implements HttpFilter, Context, HttpContext, TimerOwner 
       }
     } catch (error) {
       this.stream = null;
-      this.release();
       this.plugin.vm.trapped(instance, this.plugin, 'the end of a stream', error);
+      this.release();
       return;
     }
     instance.end(outer);
@@ -310,6 +310,7 @@ export class WasmStream implements HttpFilter, Context, HttpContext, TimerOwner 
     this.stream = null;
     this.ending = 'over';
     const { instance } = this;
+    if (!instance.dead) instance.served = true;
     if (!instance.sharesStreams) instance.contexts.delete(this.id);
     else if (instance.held.size > 0) instance.held.delete(this);
     this.plugin.streamEnded();

@@ -1,5 +1,6 @@
 // A virtual machine: the plugins that share one instance of one module, and what happens when that instance dies:
-// its open streams go the way of their plugin's strategy, and a fresh instance is started with growing pauses.
+// its open streams go the way of their plugin's strategy, and the next stream finds a fresh instance. Only machines that die again
+// and again without serving anybody are given pauses, which grow.
 
 import type { Wants } from '../../exchange/filter.ts';
 import type { ForeignFunctions } from '../abi/foreign.ts';
@@ -15,7 +16,9 @@ const BACKOFF_MS = 1000;
 const MAX_BACKOFF_MS = 60_000;
 /** An instance that lived this long was healthy: the next pause is short again. */
 const HEALTHY_MS = 60_000;
-/** So many deaths in a row, none of them after a healthy life, open the breaker: it is tried once in MAX_BACKOFF_MS. */
+/** Deaths in a row of instances that served nobody before there are pauses: two bad requests may follow each other. */
+const PATIENCE = 2;
+/** So many of them open the breaker: it is tried once in MAX_BACKOFF_MS. */
 const CRASH_LOOP = 5;
 const PAGE_BYTES = 64 * 1024;
 const NO_FUNCTIONS: ForeignFunctions = new Map();
@@ -30,7 +33,11 @@ export class Vm implements PluginVm {
   private failures = 0;
   private died: RestartReason = 'trap';
   private startedAt = 0;
-  private retryAt = 0;
+  /** Null: it lives, or waits for nobody. */
+  private retryAt: number | null = null;
+  /** Linked and started, for the day that the present one dies. There is one while deaths are not long ago. */
+  private spare: Instance | null = null;
+  private spareTimer: NodeJS.Timeout | null = null;
   private retry: NodeJS.Timeout | null = null;
 
   /** `emptied` is called when the last plugin is gone. The spec gives module and environment; plugins share them. */
@@ -103,7 +110,7 @@ export class Vm implements PluginVm {
   /** The live instance, started anew if it died and its pause is over; or null. */
   ready(): Instance | null {
     if (this.instance !== null) return this.instance;
-    if (this.retryAt !== 0 && this.host.now() >= this.retryAt) this.restart();
+    if (this.retryAt !== null && this.host.now() >= this.retryAt) this.restart();
     return this.instance;
   }
 
@@ -123,7 +130,7 @@ export class Vm implements PluginVm {
       one.hush();
       one.contextId = 0;
     }
-    this.planRestart();
+    this.planRestart(instance.served || this.host.now() - this.startedAt >= HEALTHY_MS);
   }
 
   /** Calls a guest outside of an exchange's turn. */
@@ -193,10 +200,11 @@ export class Vm implements PluginVm {
   stop(): void {
     if (this.retry !== null) clearTimeout(this.retry);
     this.retry = null;
-    this.retryAt = 0;
+    this.retryAt = null;
     for (const plugin of this.plugins) plugin.hush();
     this.instance?.die();
     this.instance = null;
+    this.dropSpare();
   }
 
   private launch(): Instance {
@@ -217,7 +225,7 @@ export class Vm implements PluginVm {
   private install(instance: Instance): void {
     this.instance = instance;
     this.startedAt = this.host.now();
-    this.retryAt = 0;
+    this.retryAt = null;
     if (this.retry !== null) clearTimeout(this.retry);
     this.retry = null;
   }
@@ -229,22 +237,40 @@ export class Vm implements PluginVm {
     trial.stop();
   }
 
-  private planRestart(): void {
-    const now = this.host.now();
-    this.failures = now - this.startedAt >= HEALTHY_MS ? 0 : this.failures + 1;
-    const eager = this.failures <= 1 && [...this.plugins].some(({ spec }) => spec.failStrategy === 'FAIL_RELOAD');
-    const growing = Math.min(BACKOFF_MS * 2 ** Math.max(0, this.failures - 1), MAX_BACKOFF_MS);
-    const pause = eager ? 0 : this.broken ? MAX_BACKOFF_MS : growing;
+  private planRestart(served: boolean): void {
+    this.failures = served ? 0 : this.failures + 1;
+    const early = this.failures - (this.died === 'start' ? 0 : PATIENCE);
+    const pause = this.broken ? MAX_BACKOFF_MS : early <= 0 ? 0 : BACKOFF_MS * 2 ** (early - 1);
     if (this.failures === CRASH_LOOP) this.report(`crashed ${CRASH_LOOP} times in a row: tried again once a minute`);
-    this.retryAt = now + pause;
+    this.retryAt = this.host.now() + pause;
     this.retry = setTimeout(() => this.ready(), pause);
     this.retry.unref();
   }
 
   private failedToStart(): void {
     this.died = 'start';
-    this.startedAt = this.host.now();
-    this.planRestart();
+    this.planRestart(false);
+  }
+
+  private keepSpare(): void {
+    if (this.instance === null) return;
+    if (this.spareTimer === null) {
+      this.spareTimer = setTimeout(() => this.dropSpare(), HEALTHY_MS);
+      this.spareTimer.unref();
+    } else this.spareTimer.refresh();
+    try {
+      this.spare ??= this.launch();
+    } catch (error) {
+      if (!(error instanceof PluginRefused)) throw error;
+      this.report(`has no spare: ${error.message}`);
+    }
+  }
+
+  private dropSpare(): void {
+    if (this.spareTimer !== null) clearTimeout(this.spareTimer);
+    this.spareTimer = null;
+    this.spare?.die();
+    this.spare = null;
   }
 
   private report(message: string): void {
@@ -253,11 +279,12 @@ export class Vm implements PluginVm {
 
   private restart(): void {
     const plugins = [...this.plugins].filter((plugin) => !plugin.retired);
-    this.retryAt = 0;
+    this.retryAt = null;
     if (this.retry !== null) clearTimeout(this.retry);
     this.retry = null;
     if (plugins.length === 0) return;
-    let instance: Instance | null = null;
+    let instance = this.spare;
+    this.spare = null;
     let first = true;
     for (const plugin of plugins) {
       try {
@@ -281,6 +308,8 @@ export class Vm implements PluginVm {
       this.restarts++;
       for (const plugin of plugins) this.host.restarted(plugin.name, this.died);
       this.host.log('warning', plugins[0].name, `started again (${this.restarts})`);
+      // Somewhere inside a request's turn, which shall not wait for a second one.
+      setImmediate(() => this.keepSpare());
       return;
     }
     instance?.die();

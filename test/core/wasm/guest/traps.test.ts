@@ -52,18 +52,32 @@ const refused = (stream: TestStream): boolean => {
 };
 
 describe('a trap', () => {
-  test('FAIL_CLOSE: the request that met it is refused; so are new ones until the pause is over', () => {
-    const { runtime, lines, send, pass } = failing('FAIL_CLOSE');
-    const { stream, verdict } = send(fatal());
+  test('costs the request that met it, and never the next one', async () => {
+    const { runtime, lines, send } = failing('FAIL_CLOSE');
+    const { stream, verdict, filter } = send(fatal());
     assert.equal(verdict, 'pause');
     assert.ok(refused(stream));
     assert.match(lines[0].message, /^test: trapped in proxy_on_request_headers: unreachable/);
     assert.match(lines[0].message, /wasm-function\[\d+\]/, 'it says where');
-    assert.ok(refused(send(calm()).stream));
-    assert.equal(runtime.dump()[0].running, false);
-    pass(1000);
+    filter.done();
+    for (let i = 1; i <= 20; i++) {
+      for (let calls = 0; calls < 3; calls++) {
+        const next = send(calm());
+        assert.ok(!refused(next.stream), `after ${i} traps`);
+        next.filter.done();
+      }
+      assert.ok(refused(send(fatal()).stream));
+      await turn();
+    }
+    assert.equal(runtime.dump()[0].broken, false);
+    runtime.stop();
+  });
+
+  test('two bad requests one after the other cost no third', () => {
+    const { runtime, send } = failing('FAIL_CLOSE');
+    assert.ok(refused(send(fatal()).stream));
+    assert.ok(refused(send(fatal()).stream));
     assert.ok(!refused(send(calm()).stream));
-    assert.deepEqual([runtime.dump()[0].running, runtime.dump()[0].restarts], [true, 1]);
     runtime.stop();
   });
 
@@ -80,32 +94,48 @@ describe('a trap', () => {
     runtime.stop();
   });
 
-  test('FAIL_RELOAD: the next request finds a fresh instance at once, but not again and again', () => {
-    const { runtime, send, pass } = failing('FAIL_RELOAD');
-    assert.ok(refused(send(fatal()).stream));
-    assert.ok(!refused(send(calm()).stream));
-    assert.ok(refused(send(fatal()).stream));
-    assert.ok(refused(send(calm()).stream), 'the second time it has to wait');
-    pass(2000);
-    assert.ok(!refused(send(calm()).stream));
-    assert.equal(runtime.dump()[0].restarts, 2);
-    runtime.stop();
+  test('pauses grow while nobody is served between traps, and there are none once somebody was', async () => {
+    for (const strategy of ['FAIL_CLOSE', 'FAIL_RELOAD'] as const) {
+      const { runtime, send, pass } = failing(strategy);
+      const waits = (): number => {
+        assert.ok(refused(send(fatal()).stream));
+        let waited = 0;
+        while (!runtime.dump()[0].running) {
+          if (!refused(send(calm()).stream)) break;
+          pass(500);
+          waited += 500;
+        }
+        return waited;
+      };
+      assert.deepEqual([waits(), waits(), waits(), waits(), waits()], [0, 0, 1000, 2000, 60_000]);
+      send(calm()).filter.done();
+      assert.equal(waits(), 0);
+      runtime.stop();
+      await turn();
+    }
   });
 
-  test('pauses grow while it keeps trapping, and are short again after a healthy minute', () => {
-    const { runtime, send, pass } = failing('FAIL_CLOSE');
-    const waits = (): number => {
-      assert.ok(refused(send(fatal()).stream));
-      let waited = 0;
-      while (refused(send(calm()).stream)) {
-        pass(500);
-        waited += 500;
-      }
-      return waited;
-    };
-    assert.deepEqual([waits(), waits(), waits()], [1000, 2000, 4000]);
-    pass(60_000);
-    assert.equal(waits(), 1000);
+  test('a spare is kept after a trap, so that nobody waits for an instance to start', async () => {
+    const starting = guest({
+      imports: env('proxy_log', 'i32 i32 i32'),
+      body: `(data (i32.const 0) "starts")
+        (func (export "_initialize") (drop (call $proxy_log (i32.const 2) (i32.const 0) (i32.const 6))))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (if (i32.eq (local.get 1) (i32.const 6)) (then (unreachable))) (i32.const 0))`,
+    });
+    const { runtime, lines, send } = failing('FAIL_CLOSE', starting);
+    const starts = (): number => lines.filter(({ message }) => message.endsWith(': starts')).length;
+    send(calm()).filter.done();
+    assert.equal(starts(), 1);
+    send(fatal()).filter.done();
+    send(calm()).filter.done();
+    await turn();
+    assert.equal(starts(), 3, 'the one that took over, and a spare');
+    send(fatal()).filter.done();
+    send(calm()).filter.done();
+    assert.equal(starts(), 3, 'the spare took over');
+    await turn();
+    assert.equal(starts(), 4);
     runtime.stop();
   });
 
@@ -206,7 +236,7 @@ describe('a trap', () => {
 
   test('a new configuration brings a machine back that is down, with those that waited', () => {
     const { runtime, factory, send } = failing('FAIL_CLOSE');
-    send(fatal());
+    for (let i = 0; i < 3; i++) send(fatal());
     assert.ok(refused(send(calm()).stream));
     runtime.configure(specFor(BOMB, { configuration: Buffer.from('fixed') }));
     assert.ok(!refused(send(calm()).stream));
