@@ -29,7 +29,7 @@ export interface FilterOwner {
     readonly requestHead: Head;
     flags: number;
     readonly shard: { readonly timers: Timers };
-    chooseRouteAgain(): void;
+    routeStale: boolean;
   };
   readonly state: Map<string, Uint8Array>;
   token: VerifiedToken | null;
@@ -134,7 +134,7 @@ export class ActiveFilter implements FilterStream, TimerOwner {
   }
 
   clearRouteCache(): void {
-    this.owner.exchange.chooseRouteAgain();
+    this.owner.exchange.routeStale = true;
   }
 
   addFlag(flag: Flag): void {

@@ -1,6 +1,5 @@
 // One request and its answer, from the head's arrival to the one end where log, metrics and connections are settled.
-// It joins the downstream stream, the filter manager and the attempts at the upstream; the stages between them are given by
-// core/proxy.ts. It decides nothing about where a request goes nor what a local reply says.
+// It joins the downstream stream, the filters and the attempts; core/proxy.ts gives the stages, which decide what is decided.
 
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { FAILURES, type FailureCode, flagBit } from '../errors.ts';
@@ -67,7 +66,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   lastEndpoint: Endpoint | null = null;
 
   private filters: FilterManager | null = null;
-  private forwarded = false;
+  routeStale = false;
   private forwardedMs = 0;
   requestEnded: boolean;
   private requestReadDisabled: ReadDisable = 0;
@@ -162,9 +161,10 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   /** The request has passed its filters. */
   forward(end: boolean): void {
     if (this.ended || this.responseStarted || this.local) return;
-    this.forwarded = true;
     if (this.filters !== null) this.forwardedMs = performance.now() - this.started;
-    this.stages.upstream(this, end);
+    const failure = this.routeStale ? this.stages.route(this) : null;
+    if (failure === null) this.stages.upstream(this, end);
+    else this.fail(failure);
   }
 
   onData(chunk: Buffer, end: boolean): void {
@@ -226,7 +226,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   }
 
   chooseRouteAgain(): void {
-    if (!this.forwarded) this.stages.route(this);
+    this.stages.route(this);
   }
 
   // The answer, on its way back.

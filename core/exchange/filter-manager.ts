@@ -48,6 +48,8 @@ export interface FilterManagerCallbacks extends ExchangeRecord, Waiting {
   replaceResponse(reply: LocalReply): LocalResponse | null;
   fail(reason: FailureCode): void;
   cut(): void;
+  /** A filter changed what routes match on: one is chosen again when the request has passed its filters. */
+  routeStale: boolean;
   chooseRouteAgain(): void;
 }
 

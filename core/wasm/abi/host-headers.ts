@@ -1,5 +1,6 @@
 // Host functions: header maps. A name is compared where it lies in the guest; a received value is copied from the buffer
-// it arrived in. Strings are made only for what filters write.
+// it arrived in. Strings are made only for what filters write. Routes match on the headers of a request: in these versions of the ABI
+// whoever changes them has the route chosen again, as in Envoy.
 
 import { type Head, valueAllowed } from '../../http/head.ts';
 import { type HeadKind, mapPairs, syntheticValue } from '../../http/pseudo-headers.ts';
@@ -34,6 +35,7 @@ export function headerFunctions(vm: Guest): Record<string, HostFunction> {
     if (replace && bytes[key] !== 58) removeField(head, bytes, key, keyLength);
     const { name, plain } = names.get(memory, key, keyLength);
     const text = plain ? values.get(memory, value, length) : null;
+    if (map === MapType.RequestHeaders) vm.effective!.stream!.clearRouteCache();
     if (text !== null) {
       head.added.push(name, text);
       return Status.Ok;
@@ -90,6 +92,7 @@ export function headerFunctions(vm: Guest): Record<string, HostFunction> {
       if (!memory.holds(at, length)) return Status.InvalidMemoryAccess;
       const head = writableHeadOf(vm, map);
       if (head === null) return Status.BadArgument;
+      if (map === MapType.RequestHeaders) vm.effective!.stream!.clearRouteCache();
       if (length === 14 && names.get(memory, at, length).name === 'content-length') forgetLength(head, kindOf(map));
       else removeField(head, memory.bytes, at, length);
       return Status.Ok;
@@ -118,6 +121,7 @@ export function headerFunctions(vm: Guest): Record<string, HostFunction> {
       if (head === null) return Status.BadArgument;
       const from = pairs >>> 0;
       const list = decodePairs(memory.bytes.subarray(from, from + (length >>> 0)));
+      if (map === MapType.RequestHeaders) vm.effective!.stream!.clearRouteCache();
       if (replaceAll(head, kindOf(map), list) === 'malformed') return Status.BadArgument;
       return Status.Ok;
     },

@@ -182,6 +182,7 @@ export class TrialExchange implements FilterManagerCallbacks {
   resumeRequest(): void {}
   pauseResponse(): void {}
   resumeResponse(): void {}
+  routeStale = false;
   chooseRouteAgain(): void {}
 
   private upstreamAnswers(): void {

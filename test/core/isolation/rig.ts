@@ -242,6 +242,7 @@ export class Visit {
   resumeResponse(): void {
     this.responsePaused = false;
   }
+  routeStale = false;
   chooseRouteAgain(): void {
     this.note('route chosen again');
   }
