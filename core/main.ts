@@ -16,7 +16,8 @@ export type { Address, ConfigSource, Proxy, ProxyOptions } from './main/options.
  * Starts a proxy. Rejects, with nothing left running, when an address cannot be had, when the built-in filters are not
  * built, or when the folder it is configured from is refused.
  */
-export async function startProxy(options: ProxyOptions): Promise<WeftProxy> {
+export async function startProxy(given: ProxyOptions): Promise<WeftProxy> {
+  const options = { ...given, node: { ...given.node, outbound: given.listeners?.outbound !== undefined } };
   const log = new ProxyLog(options.logLevel ?? 'info', options.log);
   const shards = Math.max(1, Math.floor(options.shards ?? availableParallelism()));
   const reusePort = await canSharePorts();

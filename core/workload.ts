@@ -31,6 +31,8 @@ export interface WorkloadEndpoint extends Workload {
 export interface Node extends Workload {
   readonly id: string;
   readonly role: 'sidecar' | 'gateway';
+  /** Of a gateway: clients use it as their HTTP proxy, too. Sidecars always are one. */
+  readonly outbound?: boolean;
   /** The workload's own loopback address: it listens and dials from here. '' = no address of its own, no principal. */
   readonly address: string;
   /** A sidecar's application; null for gateways. */

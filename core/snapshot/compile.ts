@@ -112,24 +112,24 @@ export class Compiler {
       return spec === null ? null : table.intern(spec);
     };
     this.registry = { services, cluster };
-    const compiler: HostCompiler = {
+    const compilerOf = (kind: ChainKind): HostCompiler => ({
       node,
       services,
       virtualServices,
       memo,
       problems,
       cluster,
-      chains: chainsOf(node.role === 'gateway' ? 'gateway' : 'outbound', scope),
+      chains: chainsOf(kind, scope),
       dependencies: (rule) =>
         destinationHosts(rule, services).flatMap((host) => {
           const service = services.get(host);
           return service === undefined ? [undefined] : [service, ...rules.of(service).sources];
         }),
-    };
-    const outbound = node.role === 'sidecar' ? outboundHosts(compiler) : [];
+    });
+    const outbound = kinds.includes('outbound') ? outboundHosts(compilerOf('outbound')) : [];
     const gateways = new Map<number, HostTable>();
-    if (node.role === 'gateway') {
-      for (const [port, hosts] of gatewayHosts(compiler, policies('Gateway'))) {
+    if (kinds.includes('gateway')) {
+      for (const [port, hosts] of gatewayHosts(compilerOf('gateway'), policies('Gateway'))) {
         gateways.set(port, new HostTable(hosts, port));
       }
     }
@@ -189,8 +189,8 @@ export class Compiler {
 }
 
 /** The kinds of listeners that this proxy has. */
-export function chainKinds({ role, app }: Node): ChainKind[] {
-  if (role === 'gateway') return ['gateway'];
+export function chainKinds({ role, app, outbound }: Node): ChainKind[] {
+  if (role === 'gateway') return outbound === true ? ['gateway', 'outbound'] : ['gateway'];
   return app === null ? ['outbound'] : ['inbound', 'outbound'];
 }
 

@@ -11,6 +11,7 @@ import { hostPort } from '../host-port.ts';
 import { plainRoute, unmatchedRoute } from '../router/plain-route.ts';
 import type { Route, VirtualHost } from '../router/route.ts';
 import type { Node } from '../workload.ts';
+import { redirectOf } from './changes.ts';
 import { clusterName } from './clusters.ts';
 import type { ChainBuilder } from './filters.ts';
 import { HostIndex } from './host-index.ts';
@@ -101,6 +102,13 @@ export function gatewayHosts(
       if (!speaksHttp(server.port.protocol)) continue;
       const domains = ports.get(number) ?? new Map<string, Route[]>();
       ports.set(number, domains);
+      if (server.tls?.httpsRedirect === true) {
+        for (const host of server.hosts) {
+          const domain = host.slice(host.indexOf('/') + 1).toLowerCase();
+          domains.set(domain, [httpsRedirect(compiler, number), ...(domains.get(domain) ?? [])]);
+        }
+        continue;
+      }
       for (const rule of compiler.virtualServices) {
         const { namespace } = rule.metadata;
         if (!(rule.spec.gateways ?? []).some((reference) => gatewayName(reference, namespace) === name)) continue;
@@ -132,6 +140,19 @@ export function gatewayHosts(
     );
   }
   return hosts;
+}
+
+/** All requests of a server are sent to https, whichever rules name it. */
+function httpsRedirect({ memo, chains }: HostCompiler, port: number): Route {
+  const chain = chains.at(port).route(null);
+  return memo.of(`https ${port}`, [chain], () => ({
+    name: 'https_redirect',
+    origin: '',
+    matches: [],
+    responseChanges: null,
+    chain,
+    action: redirectOf({ scheme: 'https' }),
+  }));
 }
 
 function asksClaims({ matches }: Route): boolean {

@@ -16,35 +16,46 @@ import {
   partly,
   type Static,
   string,
+  type TSchema,
 } from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
 import { portFields } from '../schemas/port.ts';
 
 const tlsVersion = oneOf('TLS_AUTO', 'TLSV1_0', 'TLSV1_1', 'TLSV1_2', 'TLSV1_3');
 
+const TLS = 'TLS at a gateway';
 const certificate = {
   serverCertificate: optional(text),
   privateKey: optional(text),
   caCertificates: optional(text),
 };
+const unserved = <Type extends TSchema>(schema: Type) => notEnforced(optional(schema), TLS);
 
 export const ServerTLSSettings = object(
   {
+    /** Every request is sent to the same place by https. */
     httpsRedirect: optional(boolean),
-    mode: optional(oneOf('PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'AUTO_PASSTHROUGH', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL')),
-    ...certificate,
-    caCrl: optional(text),
-    credentialName: optional(text),
-    credentialNames: optional(texts),
-    caCertCredentialName: optional(text),
-    tlsCertificates: optional(array(object(certificate))),
-    subjectAltNames: optional(texts),
-    verifyCertificateSpki: optional(texts),
-    verifyCertificateHash: optional(texts),
-    minProtocolVersion: optional(tlsVersion),
-    maxProtocolVersion: optional(tlsVersion),
-    cipherSuites: optional(texts),
-    insecureSkipVerify: optional(boolean),
+    /** Left out: PASSTHROUGH. */
+    mode: partly(
+      optional(oneOf('PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'AUTO_PASSTHROUGH', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL')),
+      (mode) => (mode === 'PASSTHROUGH' ? null : TLS),
+    ),
+    serverCertificate: unserved(text),
+    privateKey: unserved(text),
+    caCertificates: unserved(text),
+    caCrl: unserved(text),
+    credentialName: unserved(text),
+    credentialNames: unserved(texts),
+    caCertCredentialName: unserved(text),
+    tlsCertificates: unserved(array(object(certificate))),
+    subjectAltNames: unserved(texts),
+    verifyCertificateSpki: unserved(texts),
+    verifyCertificateHash: unserved(texts),
+    minProtocolVersion: unserved(tlsVersion),
+    maxProtocolVersion: unserved(tlsVersion),
+    cipherSuites: unserved(texts),
+    ecdhCurves: unserved(texts),
+    insecureSkipVerify: unserved(boolean),
   },
   {
     atMostOne: [['credentialName', 'credentialNames', 'tlsCertificates']],
@@ -83,6 +94,13 @@ export function boundHost(server: string, owner: string, namespace: string): str
   return server.slice(slash + 1).toLowerCase();
 }
 
+/** Is what is sent to the server to be encrypted? */
+export function asksForTls(protocol: string | undefined, tls: ServerTLSSettings | undefined): boolean {
+  if (['HTTPS', 'TLS'].includes((protocol ?? '').toUpperCase())) return true;
+  const { mode = 'PASSTHROUGH', serverCertificate, privateKey, caCertificates } = tls ?? {};
+  return mode !== 'PASSTHROUGH' || Boolean(serverCertificate || privateKey || caCertificates);
+}
+
 const ServerPort = object({
   ...portFields,
   name: informative(optional(text)),
@@ -96,7 +114,7 @@ export const Server = object(
     ),
     bind: optional(text),
     hosts: array(gatewayHost, 1),
-    tls: notEnforced(optional(ServerTLSSettings), 'TLS at a gateway'),
+    tls: optional(ServerTLSSettings),
     defaultEndpoint: notEnforced(optional(text)),
     name: informative(optional(text)),
   },
@@ -106,6 +124,10 @@ export const Server = object(
       if (name === undefined) report.error(['port'], 'required', 'a server port needs a protocol');
       if ((name === 'HTTPS' || name === 'TLS') && !server.tls) {
         report.error([], 'required', `a server with protocol ${name} needs tls settings`);
+      }
+      if (name !== undefined && !asksForTls(server.port.protocol, undefined) && asksForTls(name, server.tls)) {
+        const message = `a server with protocol ${name} has no TLS: of the settings only httpsRedirect goes with it`;
+        report.error(['tls'], 'contradiction', message);
       }
     },
   },

@@ -144,6 +144,8 @@ const SERVICES = BALANCERS.flatMap((balancer, i) => [
   }),
 ]);
 
+const HTTPS = { port: { number: 443, protocol: 'HTTPS', name: 'https' }, hosts: ['secure.test'] };
+
 const TRAFFIC = [
   ...SERVICES,
   resource('VirtualService', 'more', {
@@ -159,7 +161,31 @@ const TRAFFIC = [
         port: { number: 8080, protocol: 'HTTP', name: 'http', targetPort: 80 },
         hosts: ['a.test'],
         bind: '127.0.0.2',
+        tls: { mode: 'PASSTHROUGH', httpsRedirect: false },
         defaultEndpoint: '127.0.0.1:80',
+      },
+    ],
+  }),
+  resource('Gateway', 'encrypted', {
+    servers: [
+      { ...HTTPS, tls: { mode: 'PASSTHROUGH' } },
+      { ...HTTPS, tls: { mode: 'SIMPLE', credentialNames: ['a'], ecdhCurves: ['P-256'], cipherSuites: ['a'] } },
+      { ...HTTPS, tls: { mode: 'MUTUAL', tlsCertificates: [{ privateKey: 'a' }], caCertCredentialName: 'a' } },
+      {
+        ...HTTPS,
+        tls: {
+          mode: 'MUTUAL',
+          serverCertificate: 'a',
+          privateKey: 'b',
+          caCertificates: 'c',
+          caCrl: 'd',
+          subjectAltNames: ['a'],
+          verifyCertificateSpki: ['a'],
+          verifyCertificateHash: ['a'],
+          minProtocolVersion: 'TLSV1_2',
+          maxProtocolVersion: 'TLSV1_3',
+          insecureSkipVerify: false,
+        },
       },
     ],
   }),

@@ -55,6 +55,59 @@ suite('a proxy that is configured from a folder', () => {
     );
   });
 
+  test('is an HTTP proxy for hosts of the mesh where it listens for clients', async (t) => {
+    const { write, start, upstream } = await bench(t);
+    await write('edge.yaml', reverseProxy(upstream));
+    const proxy = await start({
+      listeners: { outbound: { address: '127.0.0.1', port: 0 } },
+      outboundPolicy: 'REGISTRY_ONLY',
+    });
+    const ask = (host: string) => get(`http://127.0.0.1:${portOf(proxy, 'outbound')}/`, { headers: { host } });
+    assert.deepEqual(await ask('upstream.example.com'), { status: 200, body: 'upstream' });
+    assert.equal((await ask('unknown.example.com')).status, 502);
+    assert.equal((await get(`http://127.0.0.1:${portOf(proxy)}/`)).body, 'upstream');
+  });
+
+  test('tells at the start and at each change what is not enforced, and opens no port in plain text for which TLS is asked', async (t) => {
+    const { write, start, upstream, log } = await bench(t);
+    const encrypted = `
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: secure}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 80, name: https, protocol: HTTPS}, hosts: ['*'], tls: {mode: SIMPLE, credentialName: a}}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: plain}
+spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: strict}
+spec: {mtls: {mode: STRICT}}
+`;
+    await write('edge.yaml', reverseProxy(upstream) + encrypted);
+    const proxy = await start();
+    await log.line(/port 80 is not opened: TLS is asked for on it/);
+    await log.line(/not enforced yet: kind PeerAuthentication/);
+    assert.deepEqual(
+      proxy.listeners.map(({ configuredPort }) => configuredPort),
+      [8080],
+    );
+    log.all.length = 0;
+    await write(
+      'edge.yaml',
+      (reverseProxy(upstream) + encrypted).replace('http:\n', 'http:\n  - delegate: {name: a}\n'),
+    );
+    await log.line(/revision 2 runs/);
+    const told = log.all.filter((line) => /not enforced yet|is not opened/.test(line));
+    assert.equal(told.filter((line) => /port 80 is not opened/.test(line)).length, 1);
+    assert.equal(told.filter((line) => /delegation to another VirtualService/.test(line)).length, 1);
+  });
+
   test('keeps the old state, whole, while a file is broken, and says where and why', async (t) => {
     const { write, start, upstream, log } = await bench(t);
     await write('edge.yaml', reverseProxy(upstream));
