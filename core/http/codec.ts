@@ -114,8 +114,11 @@ export interface ClientOptions {
 /** A server-side codec bound to one accepted connection. */
 export interface ServerConnection {
   readonly activeStreams: number;
-  /** Graceful: finishes what is open, takes no further request, then closes. */
-  drain(): void;
+  /**
+   * Graceful: finishes what is open, says that it closes with the next answer (HTTP/1) or at once (HTTP/2), and closes. Where
+   * nothing is open HTTP/1 waits `graceMs` for a request that may be on its way.
+   */
+  drain(graceMs: number): void;
   destroy(): void;
   /** Called once, when the connection is no more and its streams have heard of it. */
   onClosed: (() => void) | null;

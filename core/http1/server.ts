@@ -24,9 +24,6 @@ const LINGER_MS = 2000;
  */
 const STALL_MS = 60_000;
 
-/** How long a draining proxy waits for the first request of a connection. */
-const FRESH_MS = 250;
-
 const WAIT_NOTHING = 0;
 const WAIT_IDLE = 1;
 const WAIT_HEAD = 2;
@@ -56,8 +53,7 @@ export class Http1ServerConnection
   private wait = WAIT_NOTHING;
   private readonly timer = new Timer(this);
   private draining = false;
-  /** No request has come yet. */
-  private fresh = true;
+  private idleMs: number;
   /** No request will be taken any more; the connection closes when `front` is done. */
   private closing = false;
   private finSent = false;
@@ -71,19 +67,18 @@ export class Http1ServerConnection
     this.reader = new MessageReader(this, options, true);
     this.intake = new Intake(transport, this.reader, this);
     transport.start(this);
-    this.waitFor(WAIT_IDLE, options.idleTimeoutMs);
+    this.idleMs = options.idleTimeoutMs;
+    this.waitFor(WAIT_IDLE, this.idleMs);
   }
 
   get activeStreams(): number {
     return this.pipeline.size;
   }
 
-  drain(): void {
+  drain(graceMs: number): void {
     this.draining = true;
-    if (this.pipeline.front !== null || !this.reader.idle) return;
-    // The first request of a connection that was just accepted may be on its way: nobody would send it again.
-    if (this.fresh) this.waitFor(WAIT_IDLE, FRESH_MS);
-    else this.close();
+    this.idleMs = graceMs;
+    if (this.wait === WAIT_IDLE) this.waitFor(WAIT_IDLE, graceMs);
   }
 
   destroy(): void {
@@ -138,7 +133,6 @@ export class Http1ServerConnection
     const facts = requestFacts;
     const head = facts.head!;
     const { end } = facts;
-    this.fresh = false;
     if (this.wait !== WAIT_NOTHING) this.waitFor(WAIT_NOTHING, 0);
     const destination = this.tunnel ?? facts.destination;
     const stream = new ServerStream(this, head.method, facts.http10, facts.keepAlive, destination);
@@ -287,7 +281,8 @@ export class Http1ServerConnection
     const { pipeline } = this;
     while (pipeline.front?.done && pipeline.front.requestDone) {
       const last = pipeline.shift();
-      if (!last.keepAlive || (pipeline.front === null && (this.draining || this.closing))) {
+      // An answer that began before this connection had to go said nothing of it: another request may be on its way.
+      if (!last.keepAlive || (pipeline.front === null && this.closing)) {
         this.close();
         return;
       }
@@ -300,7 +295,7 @@ export class Http1ServerConnection
     if ((this.reader.holds & HOLD_PIPELINE) !== 0 && this.waiting === null && this.canReadAhead()) {
       this.intake.release(HOLD_PIPELINE);
     }
-    if (this.pipeline.front === null && this.wait !== WAIT_HEAD) this.waitFor(WAIT_IDLE, this.options.idleTimeoutMs);
+    if (this.pipeline.front === null && this.wait !== WAIT_HEAD) this.waitFor(WAIT_IDLE, this.idleMs);
   }
 
   private canReadAhead(): boolean {

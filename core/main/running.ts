@@ -2,7 +2,6 @@
 // end. What each of them does is its own file's.
 
 import { extname, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Admin, type AdminHost, type ServerInfo, startAdmin } from '../admin/server.ts';
 import { hostPort } from '../host-port.ts';
 import type { ListenerDump } from '../shard/dump.ts';
@@ -48,8 +47,6 @@ const STUCK_AFTER_MS = 5_000;
 const FILTER_THREADS = 2;
 const DEADLINE_MS = 1_000;
 const LEASE_TTL_MS = 15_000;
-/** How long the news that a workload leaves may travel before it stops listening. */
-const QUIET_MS = 250;
 /** How long the last lines of the access log may take. */
 const LAST_LINES_MS = 1_000;
 
@@ -361,8 +358,6 @@ export class RunningProxy implements WeftProxy {
     const drainTimeoutMs = options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS;
     log.write('info', 'main', `drains: what has begun may take ${drainTimeoutMs} ms`);
     await this.unregister();
-    // Those who have just chosen this endpoint are on their way.
-    if (options.source.kind === 'bus') await delay(Math.min(QUIET_MS, drainTimeoutMs));
     const result = await this.shards?.drain(drainTimeoutMs);
     if (result === 'late') log.write('warning', 'main', 'what was not finished in time is cut off');
   }

@@ -42,11 +42,16 @@ export interface DataPlane {
   setLogLevel(level: LogLevel): void;
   /** Opens listeners that are new, closes those that are not named. Rejects with the address that cannot be bound. */
   listen(listeners: readonly ListenerSpec[]): Promise<void>;
-  /** Takes no new connection, finishes what has begun. */
+  /** Tells everybody to go, then takes no new connection, and finishes what has begun. */
   drain(): Promise<void>;
   dump(what: DumpKind): unknown;
   close(): void;
 }
+
+/** How long the news that a workload leaves may travel before it stops listening. */
+const FORGOTTEN_MS = 250;
+/** How long who holds an idle connection may take to send its next request, whose answer says that it is the last. */
+const GRACE_MS = 1_000;
 
 /** `codecs`: what reads and writes its connections. */
 export function createDataPlane(environment: DataPlaneEnvironment, codecs: Codecs = CODECS): DataPlane {
@@ -147,7 +152,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
     for (const [key, listener] of this.listeners) {
       if (names.has(key)) continue;
       this.listeners.delete(key);
-      void listener.drain();
+      void listener.drain(0, this.graceMs);
       setTimeout(() => listener.close(), this.options.drainTimeoutMs).unref();
     }
     for (const spec of wanted) {
@@ -174,8 +179,16 @@ class ShardDataPlane implements DataPlane, ShardContext {
   async drain(): Promise<void> {
     const of = (outbound: boolean): Listener[] =>
       [...this.listeners.values()].filter(({ spec }) => (spec.kind === 'outbound') === outbound);
-    await Promise.all(of(false).map((listener) => listener.drain()));
-    await Promise.all(of(true).map((listener) => listener.drain()));
+    await Promise.all(of(false).map((listener) => listener.drain(this.acceptMs, this.graceMs)));
+    await Promise.all(of(true).map((listener) => listener.drain(0, this.graceMs)));
+  }
+
+  private get graceMs(): number {
+    return Math.min(GRACE_MS, this.options.drainTimeoutMs / 4);
+  }
+
+  private get acceptMs(): number {
+    return Math.min(FORGOTTEN_MS, this.options.drainTimeoutMs / 4);
   }
 
   dump(what: DumpKind): unknown {

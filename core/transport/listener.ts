@@ -2,6 +2,7 @@
 // passes the listener's network filters and goes to who serves what it speaks.
 
 import { createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import { filterConnection } from '../tcp/filtered-connection.ts';
 import type { NetworkFilterFactory } from '../tcp/network-filter.ts';
 import type { ListenerSpec } from './listener-spec.ts';
@@ -21,8 +22,11 @@ export interface ListenerEnvironment {
 
 /** A connection that is served, to the listener that accepted it. */
 export interface ServedConnection {
-  /** Graceful: finishes what is open, takes no further request, then closes. */
-  drain(): void;
+  /**
+   * Graceful: finishes what is open, says with the next answer that it closes, and closes. Where nothing is open it is waited
+   * `graceMs` for a request that is on its way and that nobody would send again.
+   */
+  drain(graceMs: number): void;
   destroy(): void;
   /** Called once, when it is no more. */
   onClosed: (() => void) | null;
@@ -42,7 +46,9 @@ export class Listener {
   private readonly serve: ServeConnection;
   private readonly server: Server;
   private readonly connections = new Set<ServedConnection>();
-  private onDrained: (() => void) | null = null;
+  /** Above 0 once it drains. */
+  private graceMs = 0;
+  private onEmpty: (() => void) | null = null;
 
   constructor(environment: ListenerEnvironment, serve: ServeConnection) {
     const { spec } = environment;
@@ -72,15 +78,30 @@ export class Listener {
     });
   }
 
-  /** Takes what is queued, then no more; resolves when the last connection has finished what it had begun. */
-  async drain(): Promise<void> {
+  /**
+   * Connections are accepted for `acceptMs`, while the news that this listener goes travels, and as long as one is open until
+   * `graceMs` are over; each is told to close with its next answer. Resolves when the last one has finished what it had begun.
+   */
+  async drain(acceptMs: number, graceMs: number): Promise<void> {
+    this.graceMs = Math.max(1, graceMs);
+    for (const connection of this.connections) connection.drain(graceMs);
+    await delay(acceptMs);
+    if (graceMs > acceptMs) await this.empty(graceMs - acceptMs);
     // Connections that the system has completed already are accepted before the socket closes.
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await delay(10);
     // On a busy loop the time alone is no turn: right after the sockets were looked at, none is queued.
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     this.server.close();
-    for (const connection of this.connections) connection.drain();
-    if (this.connections.size > 0) await new Promise<void>((resolve) => (this.onDrained = resolve));
+    await this.empty();
+  }
+
+  /** No connection is open, or the time is over. */
+  private empty(ms?: number): Promise<void> {
+    if (this.connections.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.onEmpty = resolve;
+      if (ms !== undefined) setTimeout(resolve, ms);
+    });
   }
 
   close(): void {
@@ -100,10 +121,11 @@ export class Listener {
     const connection = this.serve(new SocketTransport(wire, this.environment.peers, id), protocolOf(spec));
     this.connections.add(connection);
     connection.onClosed = () => this.forget(connection);
+    if (this.graceMs > 0) connection.drain(this.graceMs);
   }
 
   private forget(connection: ServedConnection): void {
     this.connections.delete(connection);
-    if (this.connections.size === 0) this.onDrained?.();
+    if (this.connections.size === 0) this.onEmpty?.();
   }
 }

@@ -98,8 +98,8 @@ export function codecStreamsContract(name: string, codec: () => Codec): void {
         };
       });
       const closed = new Promise<void>((resolve) => (pair.client.onClosed = resolve));
-      pair.server.drain();
-      pair.server.drain();
+      pair.server.drain(20);
+      pair.server.drain(20);
       await told;
       assert.deepEqual([pair.client.capacity, pair.client.activeStreams], [0, 2]);
       for (let i = 0; i < 2; i++) {

@@ -262,7 +262,7 @@ export function codecContract(name: string, codec: () => Codec): void {
         new Promise<void>((resolve) => (pair.client.onClosed = resolve)),
         new Promise<void>((resolve) => (pair.server.onClosed = resolve)),
       ]);
-      pair.server.drain();
+      pair.server.drain(20);
       sent.stream.writeData(Buffer.from('the rest'), true);
       assert.equal(await asked.over(), 'head, data, end');
       answerWith(asked.stream, 'and its answer');
@@ -276,7 +276,7 @@ export function codecContract(name: string, codec: () => Codec): void {
       const pair = await pairOf(t, codec(), ({ stream }) => answerWith(stream));
       await ask(pair.client, '/').over();
       const closed = new Promise<void>((resolve) => (pair.client.onClosed = resolve));
-      pair.server.drain();
+      pair.server.drain(20);
       await closed;
     });
 

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Head } from '../../../core/http/head.ts';
 import { Timers } from '../../../core/timers.ts';
-import { answer, bodies, Peer, type Request, roundTrip, startServer } from './rig.ts';
+import { answer, answerWhenRead, bodies, Peer, type Request, roundTrip, startServer } from './rig.ts';
 
 const HOST = 'Host: a\r\n';
 
@@ -142,33 +142,51 @@ test('reset in the middle of an answer closes the connection; a body that ends b
   assert.deepEqual(errors, ['ECONNRESET']);
 });
 
-test('drain closes idle connections at once and busy ones after an answer that says so', async (t) => {
-  const arrived = Promise.withResolvers<Request>();
-  const rig = await startServer(t, {}, (request) => {
-    if (rig.requests.length === 1) answer(request.stream, 200, 'done');
-    else arrived.resolve(request);
-  });
-  const idle = await Peer.connect(t, rig.port);
-  const busy = await Peer.connect(t, rig.port);
-  idle.send(`GET /idle HTTP/1.1\r\n${HOST}\r\n`);
-  await idle.untilText('done');
-  busy.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
-  const request = await arrived.promise;
-  for (const connection of rig.connections) connection.drain();
-  assert.match(await idle.rest(), /done$/);
-  answer(request.stream, 200, 'last');
-  assert.match(await busy.rest(), /Connection: close\r\n[\s\S]*last$/);
-  assert.equal(rig.requests.length, 2);
+test('drain waits a grace for requests of idle connections, new ones among them, and each answer says that it is the last', async (t) => {
+  const { timers, pass } = handTurned();
+  const rig = await startServer(t, { timers });
+  const [idle, late, fresh, silent] = await Promise.all([1, 2, 3, 4].map(() => Peer.connect(t, rig.port)));
+  for (const peer of [idle, late]) {
+    peer.send(`GET /1 HTTP/1.1\r\n${HOST}\r\n`);
+    await peer.untilText('GET /1');
+  }
+  while (rig.connections.size < 4) await delay(1);
+  for (const connection of rig.connections) connection.drain(1000);
+  pass(900);
+  for (const peer of [late, fresh]) {
+    peer.send(`GET /last HTTP/1.1\r\n${HOST}\r\n`);
+    assert.match(await peer.rest(), /Connection: close\r\nContent-Length: \d+\r\n\r\nGET \/last$/);
+  }
+  pass(200);
+  assert.match(await idle.rest(), /GET \/1$/);
+  assert.equal(await silent.rest(), '');
 });
 
-test('what is drained before its first request hears that request, and is not waited for when none comes', async (t) => {
-  const rig = await startServer(t);
-  const silent = await Peer.connect(t, rig.port);
-  const late = await Peer.connect(t, rig.port);
-  for (const connection of rig.connections) connection.drain();
-  late.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
-  assert.match(await late.rest(), /Connection: close\r\n[\s\S]*GET \/$/);
-  assert.equal(await silent.rest(), '');
+test('an answer under way when drain comes says that it is the last if it can, and else another request is heard', async (t) => {
+  const { timers, pass } = handTurned();
+  const arrived = Promise.withResolvers<void>();
+  const rig = await startServer(t, { timers }, (request, end) => {
+    if (request.head!.path === '/last') answerWhenRead(request, end);
+    else if (rig.requests.length === 2) arrived.resolve();
+  });
+  const waiting = await Peer.connect(t, rig.port);
+  waiting.send(`GET /waiting HTTP/1.1\r\n${HOST}\r\n`);
+  const begun = await Peer.connect(t, rig.port);
+  begun.send(`GET /begun HTTP/1.1\r\n${HOST}\r\n`);
+  await arrived.promise;
+  const of = (path: string): Request => rig.requests.find(({ head }) => head!.path === path)!;
+  const head = Head.response(200);
+  head.contentLength = 4;
+  of('/begun').stream.writeHead(head, false);
+  for (const connection of rig.connections) connection.drain(1000);
+  answer(of('/waiting').stream, 200, 'done');
+  assert.match(await waiting.rest(), /Connection: close\r\n[\s\S]*done$/);
+  of('/begun').stream.writeData(Buffer.from('done'), true);
+  await begun.untilText('done');
+  assert.doesNotMatch(begun.received, /Connection/);
+  pass(900);
+  begun.send(`GET /last HTTP/1.1\r\n${HOST}\r\n`);
+  assert.match(await begun.rest(), /done[\s\S]*Connection: close\r\n[\s\S]*GET \/last$/);
 });
 
 test('the owner hears once that a connection has closed, with its addresses still known', async (t) => {
