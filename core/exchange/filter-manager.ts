@@ -12,7 +12,7 @@ import { retainBytes } from '../transport/read-buffer.ts';
 import { ActiveFilter, type FilterOwner } from './active-filter.ts';
 import { BodyBuffer } from './body-buffer.ts';
 import type { Direction, LocalReply, Verdict } from './filter.ts';
-import type { FilterChain } from './filter-chain.ts';
+import { FilterChain } from './filter-chain.ts';
 import type { LocalResponse } from './local-reply.ts';
 import { BY_FILTERS, type ReadDisable } from './read-disable.ts';
 import type { ExchangeRecord } from './record.ts';
@@ -128,9 +128,8 @@ export class FilterManager implements FilterOwner {
 
   private requestHeadFrom(index: number, end: boolean): void {
     const { exchange } = this;
-    let { chain } = this;
+    let chain = this.chainByClaims();
     for (let i = index; i < chain.filters.length; i++) {
-      if (this.tokenIsNew) chain = this.chainByClaims();
       const factory = chain.filters[i];
       const active = new ActiveFilter(this, i);
       this.entered.push(active);
@@ -148,23 +147,27 @@ export class FilterManager implements FilterOwner {
         exchange.pauseRequest(BY_FILTERS);
         return;
       }
+      chain = this.chainByClaims();
     }
-    if (this.tokenIsNew && this.chainByClaims().filters.length > chain.filters.length) {
-      this.requestHeadFrom(chain.filters.length, end);
-      return;
-    }
-    if (this.chain.wants.request.body) welcomeBody(exchange);
+    if (chain.wants.request.body) welcomeBody(exchange);
     exchange.forward(end);
   }
 
-  /** The route that a new token leads to has a chain of its own: what follows is its, if what was entered is, too. */
+  /** A token that was just verified may lead to another route: what follows the filter that did it is that route's chain. */
   private chainByClaims(): FilterChain {
+    if (!this.tokenIsNew) return this.chain;
     this.tokenIsNew = false;
     const { exchange } = this;
     if (exchange.host === null || exchange.host.unrouted === null) return this.chain;
     exchange.chooseRouteAgain();
     const { chain } = exchange.route!;
-    if (this.entered.every(({ index }) => chain.filters[index] === this.chain.filters[index])) this.chain = chain;
+    const entered = this.entered.length;
+    const next = chain.filters.indexOf(this.chain.filters[entered - 1]) + 1;
+    if (next === 0 || chain === this.chain) return this.chain;
+    this.chain = new FilterChain(
+      [...this.chain.filters.slice(0, entered), ...chain.filters.slice(next)],
+      [...this.chain.configurations.slice(0, entered), ...chain.configurations.slice(next)],
+    );
     return this.chain;
   }
 

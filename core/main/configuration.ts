@@ -4,7 +4,7 @@
 import type { Problem, Resource } from '../config/resource.ts';
 import { hostPort } from '../host-port.ts';
 import type { ConfigUpdate, ToShard } from '../shard/protocol.ts';
-import { closedServers, listenersOf } from '../snapshot/listeners.ts';
+import { listenersOf } from '../snapshot/listeners.ts';
 import type { FilterThreads } from '../threads/filter-threads.ts';
 import type { Applied, Shards } from '../threads/shards.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
@@ -119,8 +119,7 @@ export class Configuration {
       return { ok: false, problems: [{ severity: 'error', code: 'listener', message: error.message }] };
     }
     const prepared = await this.options.plugins.prepare(resources, this.running === null);
-    const closed = closedServers(this.options.node, resources.values());
-    const found = [...proposal.problems, ...closed, ...prepared.problems];
+    const found = [...proposal.problems, ...prepared.problems];
     if (found.some(isError)) return { ok: false, problems: found.filter(isError) };
     // The first request shall not wait for them.
     if (prepared.isolated) await this.options.filterThreads.start();

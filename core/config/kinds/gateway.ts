@@ -148,6 +148,13 @@ export const gateway = defineKind({
   versions: NETWORKING,
   scope: 'namespace',
   spec: GatewaySpec,
+  references({ spec }, _, warn) {
+    for (const [i, { port, tls }] of spec.servers.entries()) {
+      if (!asksForTls(port.protocol, tls)) continue;
+      const message = `port ${port.number} is not opened: TLS is asked for on it and not served yet, and nothing is served in plain text in its place`;
+      warn('tls', ['spec', 'servers', i], message);
+    }
+  },
   conflicts,
 });
 
