@@ -6,7 +6,9 @@ import { BUILTINS } from '../builtins/builtins.ts';
 import { type BuiltinName, type ChainKind, ORDER } from '../builtins/order.ts';
 import { appliesTo } from '../config/attachment.ts';
 import type { FilterChainSpec } from '../config/kinds/filter-chain.ts';
+import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
+import { claimPath } from '../config/schemas/claim-header.ts';
 import { configKey, type PluginConfig } from '../wasm/guest/spec.ts';
 import type { Node } from '../workload.ts';
 import { type PluginUse, pluginNamed, pluginsOf, withConfig } from './plugins.ts';
@@ -46,9 +48,23 @@ export interface WantedPlugin {
   readonly config: PluginConfig;
 }
 
+/**
+ * Where routes ask for claims: which route's cors is meant is known when the token is. A refused token's answer cannot be read
+ * by pages there.
+ */
+const CLAIMS_FIRST = ORDER.toSorted((a, b) => Number(b.guards === 'AUTHN') - Number(a.guards === 'AUTHN'));
+
+function asksClaims({ spec }: Resource<VirtualServiceSpec>): boolean {
+  const matches = (spec.http ?? []).flatMap(({ match }) => match ?? []);
+  return matches.some(({ headers, withoutHeaders }) =>
+    Object.keys({ ...headers, ...withoutHeaders }).some((name) => claimPath(name) !== null),
+  );
+}
+
 /** In the order of a request. */
 export function planChain(kind: ChainKind, policies: Policies, node: Node): Slot[] {
-  const slots: Slot[] = ORDER.flatMap(({ name, chains }) => {
+  const order = kind === 'gateway' && policies('VirtualService').some(asksClaims) ? CLAIMS_FIRST : ORDER;
+  const slots: Slot[] = order.flatMap(({ name, chains }) => {
     const { standing } = BUILTINS[name];
     return chains.includes(kind) && standing !== undefined ? { name, standing, skippedBy: new Set() } : [];
   });

@@ -6,7 +6,7 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { splitAuthority } from '../router/hosts.ts';
 import type { Node } from '../workload.ts';
-import { fullHost, type Service } from './services.ts';
+import { fullHost, onlyPort, type Service } from './services.ts';
 import { reaches } from './virtual-hosts.ts';
 
 /** The services of one compile, and their clusters by full host name, port number and subset ('' = none). */
@@ -67,9 +67,8 @@ export class FilterUpstreams {
     const { host, port } = splitAuthority(url === null ? name : url[2]);
     const service = this.serviceOf(host, services);
     if (service === null) return null;
-    const { ports } = service;
     // As for a client: what names no port means 80, or a service's only one.
-    const wanted = port || (ports.length === 1 ? ports[0].number : 80);
+    const wanted = port || (onlyPort(service) ?? 80);
     return { host: service.host, port: wanted, subset: '' };
   }
 

@@ -13,7 +13,7 @@ import type { Node } from '../workload.ts';
 import { fieldChanges, pathRewrite, redirectOf } from './changes.ts';
 import { clusterName } from './clusters.ts';
 import type { ChainBuilder } from './filters.ts';
-import { fullHost, hasLabels, type Service } from './services.ts';
+import { fullHost, hasLabels, onlyPort, type Service } from './services.ts';
 
 /** Where a VirtualService applies: the mesh's outbound ports, or one gateway ('namespace/name'). */
 export interface RouteScope {
@@ -156,10 +156,9 @@ function resolve(
   scope: RouteScope,
 ): { host: string; port: number; subset: string } {
   const host = fullHost(destination.host, namespace, scope.services);
-  const ports = scope.services.get(host)?.ports ?? [];
-  const named = destination.port?.number;
-  const only = ports.length === 1 ? ports[0].number : scope.port;
-  return { host, port: named ?? only, subset: destination.subset ?? '' };
+  const service = scope.services.get(host);
+  const only = service === undefined ? null : onlyPort(service);
+  return { host, port: destination.port?.number ?? only ?? scope.port, subset: destination.subset ?? '' };
 }
 
 function missing(

@@ -16,9 +16,13 @@ export interface ServicePort {
   readonly name: string;
   /** Upper case: HTTP, HTTP2, GRPC, TLS, TCP...; '' = not said. */
   readonly protocol: string;
-  /** A number or the name of a port; 0 = the same number. */
+  /** 0 = the same number; OWN_PORT = whichever each workload has. */
   readonly targetPort: number;
 }
+
+export const OWN_PORT = -1;
+/** Of a service that nobody described: what a URL without a port means. */
+const DEFAULT_PORT = 80;
 
 export interface Service {
   /** 'reviews.default.svc.cluster.local' */
@@ -118,7 +122,10 @@ function fromServiceEntry(resource: Resource<ServiceEntrySpec>): Service[] {
     }));
 }
 
-/** A workload that registered under a name nobody described makes a service of that name, on its application's port. */
+/**
+ * Workloads that registered under a name nobody described make a service of that name: on the default port all of them, whichever
+ * their applications' ports are, and on each of those ports who has it.
+ */
 function addRegistered(services: Map<string, Service>, endpoints: readonly WorkloadEndpoint[], memo: Memo): void {
   const ports = new Map<string, { name: string; namespace: string; numbers: Set<number> }>();
   for (const endpoint of endpoints) {
@@ -141,7 +148,12 @@ function addRegistered(services: Map<string, Service>, endpoints: readonly Workl
         selector: null,
         resolution: 'STATIC' as const,
         fixed: [],
-        ports: sorted.map((number) => ({ number, name: '', protocol: '', targetPort: number })),
+        ports: [
+          { number: DEFAULT_PORT, name: '', protocol: '', targetPort: OWN_PORT },
+          ...sorted
+            .filter((number) => number !== DEFAULT_PORT)
+            .map((number) => ({ number, name: '', protocol: '', targetPort: number })),
+        ],
       })),
     );
   }
@@ -170,6 +182,12 @@ export function workloadEntries(
   }));
 }
 
+/** The port that is meant where none is named; null: there are several. */
+export function onlyPort({ ports }: Service): number | null {
+  const meant = ports.length === 1 ? ports[0] : ports.find(({ targetPort }) => targetPort === OWN_PORT);
+  return meant?.number ?? null;
+}
+
 /** The address and port of this workload for one port of the service, or null when it does not serve it. */
 export function servesPort(service: Service, port: ServicePort, endpoint: WorkloadEndpoint): number | null {
   const byName = endpoint.services.some((name) => fqdn(name, endpoint.namespace) === service.host);
@@ -178,6 +196,7 @@ export function servesPort(service: Service, port: ServicePort, endpoint: Worklo
     endpoint.namespace === service.namespace &&
     hasLabels(endpoint.labels, service.selector);
   if (!byName && !bySelector) return null;
+  if (port.targetPort === OWN_PORT) return byName ? endpoint.port : null;
   const wanted = port.targetPort || port.number;
   if (endpoint.ports !== undefined) return endpoint.ports[port.name] ?? wanted;
   if (endpoint.appPort === wanted) return endpoint.port || wanted;

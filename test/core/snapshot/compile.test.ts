@@ -101,8 +101,34 @@ test('a subset has the endpoints that carry its labels', () => {
 test('a service that nobody described is what registered under its name', () => {
   const compiler = compilerFor(node('sidecar'));
   const { snapshot } = compiler.compile({ resources: new Map(), endpoints: reviews }, 1);
-  assert.equal(snapshot.outbound.find('reviews')?.name, 'reviews.default.svc.cluster.local:9080');
+  assert.equal(snapshot.outbound.find('reviews')?.name, 'reviews.default.svc.cluster.local:80');
   assert.equal(snapshot.outbound.find('reviews.default:9080')?.name, 'reviews.default.svc.cluster.local:9080');
+});
+
+test('instances that nobody described are one service on the port of a URL that names none, whichever their own ports are', () => {
+  const compiler = compilerFor(node('sidecar'));
+  const on = (name: string, address: string, appPort: number) => ({
+    ...workload(name, 'v1', address),
+    services: ['reviews'],
+    appPort,
+    port: address === '127.0.0.1' ? appPort : 15006,
+  });
+  const endpoints = [
+    on('reviews-1', '127.0.1.1', 3001),
+    on('reviews-2', '127.0.1.2', 3002),
+    on('reviews-3', '127.0.0.1', 3003),
+  ];
+  const { snapshot } = compiler.compile({ resources: new Map(), endpoints }, 1);
+  const keys = (authority: string): string[] | undefined => {
+    const [route] = snapshot.outbound.find(authority)?.routes ?? [];
+    return route?.action.type === 'forward'
+      ? route.action.targets[0].cluster?.endpoints.map(({ key }) => key)
+      : undefined;
+  };
+  assert.deepEqual(keys('reviews'), ['127.0.1.1:15006', '127.0.1.2:15006', '127.0.0.1:3003']);
+  assert.deepEqual(keys('reviews.default.svc.cluster.local:80'), keys('reviews'));
+  assert.deepEqual(keys('reviews:3002'), ['127.0.1.2:15006']);
+  assert.equal(keys('reviews:3004'), undefined);
 });
 
 test('a rule for a subset that never was has a target without a cluster, and says which', () => {
