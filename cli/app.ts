@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hostPort } from '../core/host-port.ts';
-import { CliError, EXIT } from './exit.ts';
+import { CliError } from './exit.ts';
 
 export interface AppEnd {
   /** As a shell tells it: 128 + number for a signal. */
@@ -83,7 +83,7 @@ export async function untilListening(
   while (!(await accepts(address, port))) {
     if (end !== null) {
       const { how, exitCode } = end as AppEnd;
-      throw new CliError(`the application ended before it listened (${how})`, exitCode || EXIT.failure);
+      throw new CliError(`the application ended before it listened (${how})`, exitCode);
     }
     if (performance.now() > deadline) {
       throw new CliError(

@@ -15,7 +15,8 @@ export interface SidecarOptions {
   readonly labels: Readonly<Record<string, string>>;
   /** '' = a random end makes it unique. */
   readonly name: string;
-  readonly port: number;
+  /** Where the application listens; undefined: nowhere, it only calls others. */
+  readonly port?: number;
   /** An address, or 'own': the workload's. */
   readonly appAddress: string;
   /** '' = chosen by who it is. */
@@ -25,7 +26,7 @@ export interface SidecarOptions {
 }
 
 /** Throws CliError when an address that was asked for is not there. */
-export async function sidecarNode(options: SidecarOptions): Promise<Node & { readonly app: NonNullable<Node['app']> }> {
+export async function sidecarNode(options: SidecarOptions): Promise<Node> {
   const { service, version, serviceAccount, namespace, port } = options;
   const workload = version === undefined ? service : `${service}-${version}`;
   const name = options.name || `${workload}-${randomBytes(4).toString('hex').slice(0, 5)}`;
@@ -46,7 +47,7 @@ export async function sidecarNode(options: SidecarOptions): Promise<Node & { rea
     labels: { app: service, ...(version === undefined ? {} : { version }), ...options.labels },
     role: 'sidecar',
     address,
-    app: { address: options.appAddress === 'own' ? address : options.appAddress, port },
+    app: port === undefined ? null : { address: options.appAddress === 'own' ? address : options.appAddress, port },
     services: [service],
   };
 }

@@ -35,7 +35,7 @@ export interface Node extends Workload {
   readonly outbound?: boolean;
   /** The workload's own loopback address: it listens and dials from here. '' = no address of its own, no principal. */
   readonly address: string;
-  /** A sidecar's application; null for gateways. */
+  /** Where a sidecar's application listens; null: nowhere, and for gateways. */
   readonly app: { readonly address: string; readonly port: number } | null;
   readonly services: readonly string[];
 }

@@ -2,6 +2,7 @@
 // registered when the application listens, and it leaves the registry before the application is told to stop.
 import { type Command, Option } from 'commander';
 import type { Proxy as SidecarProxy } from '../../core/main/options.ts';
+import type { Node } from '../../core/workload.ts';
 import type { App, AppEnd } from '../app.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { note, printJson } from '../output.ts';
@@ -16,7 +17,7 @@ interface Options {
   readonly namespace: string;
   readonly label?: Readonly<Record<string, string>>;
   readonly name?: string;
-  readonly port: number;
+  readonly port?: number;
   readonly appAddress: string;
   readonly address?: string;
   readonly shards: number;
@@ -40,11 +41,15 @@ export function runCommand(program: Command): void {
   program
     .command('run')
     .description('Start an application with its sidecar')
-    .usage('[options] --service NAME --port PORT -- COMMAND...')
+    .usage('[options] --service NAME [--port PORT] -- COMMAND...')
     .argument('<command...>', 'the application and its arguments')
     .passThroughOptions()
     .requiredOption('--service <name>', 'the service it is an instance of; also its label app', name)
-    .requiredOption('--port <port>', 'where the application listens; it is told by $PORT', port)
+    .option(
+      '--port <port>',
+      'where the application listens, told by $PORT; a job that only calls others has none',
+      port,
+    )
     .option('--version <version>', 'its label version, such as v1', name)
     .option('--service-account <name>', 'the identity it runs under', name, 'default')
     .option('-n, --namespace <name>', 'its namespace', name, 'default')
@@ -78,7 +83,8 @@ calls to the sidecar. Ends with the application's exit code; 128 + number when a
 
 Examples:
   $ mesh run --service api --version v2 --port 3000 -- node api.js
-  $ mesh run --service web --port 8000 -l team=shop -- python3 app.py`,
+  $ mesh run --service web --port 8000 -l team=shop -- python3 app.py
+  $ mesh run --service job -- curl -s http://api/`,
     )
     .action(async (command: readonly string[], options: Options) => {
       process.exitCode = await run(command, options);
@@ -87,8 +93,17 @@ Examples:
 
 async function run(command: readonly string[], options: Options): Promise<number> {
   const stopped = untilStopped();
-  const [{ startApp, accepts, untilListening }, { readContext, makeHome, portsOf }, { sidecarNode, stateFolder }] =
-    await Promise.all([import('../app.ts'), import('../context.ts'), import('../workload.ts')]);
+  const [
+    { startApp, accepts, untilListening },
+    { oldNodeWarning },
+    { readContext, makeHome, portsOf },
+    { sidecarNode, stateFolder },
+  ] = await Promise.all([
+    import('../app.ts'),
+    import('../application-node.ts'),
+    import('../context.ts'),
+    import('../workload.ts'),
+  ]);
   const context = await readContext();
   const node = await sidecarNode({
     ...options,
@@ -98,7 +113,8 @@ async function run(command: readonly string[], options: Options): Promise<number
     ports: [INBOUND_PORT, OUTBOUND_PORT, ADMIN_PORT],
   });
   const { app: target } = node;
-  if (await accepts(target.address, target.port)) {
+  const oldNode = oldNodeWarning(command, process.env);
+  if (target !== null && (await accepts(target.address, target.port))) {
     throw new CliError(`port ${target.port} on ${target.address} is in use: the application cannot listen there`);
   }
   const at = (own: number) => ({ address: node.address || '127.0.0.1', port: node.address === '' ? 0 : own });
@@ -110,7 +126,7 @@ async function run(command: readonly string[], options: Options): Promise<number
     protectedPorts: portsOf(context),
     shards: options.shards,
     admin: at(ADMIN_PORT),
-    listeners: { outbound: at(OUTBOUND_PORT), inbound: at(INBOUND_PORT) },
+    listeners: { outbound: at(OUTBOUND_PORT), ...(target !== null && { inbound: at(INBOUND_PORT) }) },
     stateDir: stateFolder(await makeHome(), node),
     accessLog: { format: options.accessLog },
     allowPrivateFetch: options.allowPrivateFetch,
@@ -126,12 +142,19 @@ async function run(command: readonly string[], options: Options): Promise<number
   try {
     const early = await Promise.race([proxy.ready, stopped]);
     if (early !== undefined) return EXIT.ok;
+    const warning = await oldNode;
+    if (warning !== null) note(`mesh: ${warning}`);
+    // Who it calls should know who calls.
+    if (target === null) await proxy.register();
     const started = await startApp(command, appEnvironment(process.env, target, proxy.outbound));
     app = started;
     for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => started.signal(signal));
-    const listening = untilListening(target.address, target.port, options.readyTimeout, app.ended);
+    const listening =
+      target === null
+        ? Promise.resolve()
+        : untilListening(target.address, target.port, options.readyTimeout, app.ended);
     if ((await Promise.race([listening, stopped])) === undefined) {
-      await proxy.register();
+      if (target !== null) await proxy.register();
       const { admin, outbound, inbound } = proxy;
       const ready = { name: node.name, address: node.address, admin, outbound, inbound, pid: app.pid };
       announce(ready);
@@ -166,11 +189,7 @@ async function untilEnd(
   return end.exitCode;
 }
 
-function appEnvironment(
-  env: NodeJS.ProcessEnv,
-  app: { readonly address: string; readonly port: number },
-  outbound: string | null,
-): NodeJS.ProcessEnv {
+function appEnvironment(env: NodeJS.ProcessEnv, app: Node['app'], outbound: string | null): NodeJS.ProcessEnv {
   const { HTTP_PROXY: _upper, http_proxy: _lower, ...rest } = env;
   const direct = ['localhost', '127.0.0.1', '::1', ...(env.NO_PROXY ?? env.no_proxy ?? '').split(',')];
   const noProxy = [...new Set(direct.map((host) => host.trim()).filter((host) => host !== ''))].join(',');
@@ -178,5 +197,5 @@ function appEnvironment(
     outbound === null
       ? {}
       : { HTTP_PROXY: outbound, http_proxy: outbound, NO_PROXY: noProxy, no_proxy: noProxy, NODE_USE_ENV_PROXY: '1' };
-  return { ...rest, ...proxied, PORT: String(app.port), HOST: app.address };
+  return { ...rest, ...proxied, ...(app !== null && { PORT: String(app.port), HOST: app.address }) };
 }

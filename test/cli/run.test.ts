@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -118,6 +118,34 @@ suite('mesh run', { timeout: 120_000 }, () => {
     assert.equal(code, 0);
   });
 
+  test('a job has no port, calls by names, is known by its identity, and its exit code is the result', async () => {
+    const server = await start('counter', ['--version', 'v2'], { WHO: 'counter' });
+    const source = `const answer = await fetch('http://counter/'); console.log(process.env.PORT, await answer.text()); process.exit(4)`;
+    const job = ['run', '--service', 'job', '--json', '--', process.execPath, '--input-type=module', '-e', source];
+    await eventually(async () => {
+      const { code, out, err } = await mesh(job, { home });
+      assert.match(out, /^undefined counter$/m, err);
+      assert.equal(code, 4);
+      assert.equal(JSON.parse(out.replace(/^undefined.*\n/m, '')).inbound, null);
+    });
+    await server.stop();
+  });
+
+  test('an application whose Node does not heed HTTP_PROXY is told of', async () => {
+    const bin = join(home, 'old');
+    mkdirSync(bin);
+    writeFileSync(join(bin, 'node'), '#!/bin/sh\necho v20.20.2\n', { mode: 0o755 });
+    const env = { PATH: `${bin}:${process.env.PATH}` };
+    const old = await mesh(['run', '--service', 'old', '--', 'node', 'app.js'], { home, env });
+    assert.match(
+      old.err,
+      /^mesh: the application's Node is 20\.20\.2, which does not heed HTTP_PROXY: .*Node 24 does/m,
+    );
+    assert.equal(old.code, 0);
+    const fresh = await mesh(['run', '--service', 'fresh', '--', process.execPath, '-e', ''], { home });
+    assert.doesNotMatch(fresh.err, /HTTP_PROXY/);
+  });
+
   test("the application's exit code is the command's, and signals are passed on", async () => {
     const server = await start('ending');
     server.child.kill('SIGUSR2');
@@ -157,7 +185,7 @@ suite('mesh run', { timeout: 120_000 }, () => {
     const ending = await mesh([...args, '--', process.execPath, '-e', 'process.exit(3)'], { home });
     assert.match(ending.err, /the application ended before it listened \(exit code 3\)/);
     assert.equal(ending.code, 3);
-    assert.equal((await mesh([...args, '--', process.execPath, '-e', ''], { home })).code, 1);
+    assert.equal((await mesh([...args, '--', process.execPath, '-e', ''], { home })).code, 0, 'as the application');
     const absent = await mesh([...args, '--', 'no-such-command-anywhere'], { home });
     assert.equal(absent.code, 1);
     assert.match(absent.err, /^mesh: cannot start no-such-command-anywhere: there is no such command\n$/m);
