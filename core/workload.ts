@@ -23,6 +23,8 @@ export interface WorkloadEndpoint extends Workload {
   readonly appPort: number;
   /** Of one that a WorkloadEntry describes, in place of the two: its ports by the names of the service's. */
   readonly ports?: Readonly<Record<string, number>>;
+  /** A gateway's listener: `appPort` is the port that its Gateway names. */
+  readonly gateway?: boolean;
   readonly weight: number;
   readonly locality: string;
 }

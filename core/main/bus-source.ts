@@ -225,9 +225,12 @@ export class BusSource implements Source {
     this.retry = null;
     const proposal = this.proposal();
     const { revision } = proposal;
+    const before = JSON.stringify(configuration.listeners);
     const { ok, problems, ms }: Outcome = await configuration.propose(proposal);
     if (ok) this.keep();
     if (this.stopped.signal.aborted) return;
+    // Of a gateway they are where it is reached.
+    if (JSON.stringify(configuration.listeners) !== before) this.lease?.update(this.ownLease());
     const time = new Date().toISOString();
     this.bus?.statuses.report({ proxy: node.id, revision, ok, problems, shards: shards(), ms, time });
     for (const problem of problems) log(problem.severity, 'config', `revision ${revision}: ${formatProblem(problem)}`);
@@ -258,8 +261,10 @@ export class BusSource implements Source {
   }
 
   private ownLease(): Lease {
-    const { node, leaseTtlMs: ttlMs, version, admin, inbound } = this.options;
-    const endpoints = ownEndpoints(node, this.registered ? inbound() : null);
+    const { node, leaseTtlMs: ttlMs, version, admin, inbound, configuration } = this.options;
+    const endpoints = this.registered
+      ? ownEndpoints(node, inbound(), configuration.listeners)
+      : ownEndpoints(node, null);
     return { proxy: node.id, ttlMs, node, endpoints, admin: admin(), version, startedAt: this.startedAt };
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Lease } from '../../bus/types.ts';
 import { hostPort, withoutBrackets } from '../host-port.ts';
+import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
 
 /** Of one workload; more are ignored. */
@@ -9,15 +10,28 @@ const MAX_ENDPOINTS = 64;
 
 /**
  * What others are told of this workload. `reached`: where requests for it arrive, or null while it takes none. An own
- * address without services still says who dials from there.
+ * address without services still says who dials from there. `listeners`: of a gateway that takes requests.
  */
-export function ownEndpoints(node: Node, reached: { address: string; port: number } | null): WorkloadEndpoint[] {
+export function ownEndpoints(
+  node: Node,
+  reached: { address: string; port: number } | null,
+  listeners: readonly ListenerSpec[] = [],
+): WorkloadEndpoint[] {
   const { id, name, workload, namespace, serviceAccount, trustDomain, labels, services, address, app } = node;
   const who = { id, name, workload, namespace, serviceAccount, trustDomain, labels, weight: 1, locality: '' };
   if (reached !== null) {
     return [{ ...who, services, address: reached.address, port: reached.port, appPort: app?.port ?? reached.port }];
   }
-  return address === '' ? [] : [{ ...who, services: [], labels: {}, address, port: 0, appPort: -1 }];
+  const dials = address === '' ? [] : [{ ...who, services: [], address, port: 0, appPort: -1 }];
+  const gateways = listeners.filter(({ kind }) => kind === 'gateway').slice(0, MAX_ENDPOINTS - 1);
+  return [
+    ...dials,
+    ...gateways.map(({ address: bound, port, configuredPort }) => {
+      const everywhere = bound === '0.0.0.0' || bound === '::';
+      const at = everywhere ? address || '127.0.0.1' : bound;
+      return { ...who, services: [], address: at, port, appPort: configuredPort, gateway: true };
+    }),
+  ];
 }
 
 export function endpointsOf(leases: ReadonlyMap<string, Lease>): WorkloadEndpoint[] {
@@ -45,6 +59,8 @@ function isEndpoint(value: unknown): value is WorkloadEndpoint {
     TEXTS.every((key) => typeof endpoint[key] === 'string') &&
     isInteger(port, 0, 65535) &&
     isInteger(appPort, -1, 65535) &&
+    endpoint.ports === undefined &&
+    (endpoint.gateway === undefined || typeof endpoint.gateway === 'boolean') &&
     typeof weight === 'number' &&
     weight >= 0 &&
     Array.isArray(services) &&

@@ -199,6 +199,8 @@ export function servesPort(service: Service, port: ServicePort, endpoint: Worklo
   if (port.targetPort === OWN_PORT) return byName ? endpoint.port : null;
   const wanted = port.targetPort || port.number;
   if (endpoint.ports !== undefined) return endpoint.ports[port.name] ?? wanted;
+  // A Gateway's port is the service's, as in Istio; one that names the port behind it is understood, too.
+  if (endpoint.gateway === true) return [port.number, wanted].includes(endpoint.appPort) ? endpoint.port : null;
   if (endpoint.appPort === wanted) return endpoint.port || wanted;
   // On one machine several instances cannot all listen on the port that the Service names: whoever registers by the
   // service's name serves its only port, whichever his own is.

@@ -114,6 +114,22 @@ suite('a proxy on the bus', () => {
     await until('no lease', () => own() === undefined);
   });
 
+  test('registers a gateway by what its Gateways open, and again when that changes', async (t) => {
+    const { start, commit, leases, upstream } = await onBus(t);
+    const proxy = await start({ node: GATEWAY, gatewayPorts: { 8080: 0, 8081: 0 } });
+    const reached = (): unknown =>
+      (leases().get(GATEWAY.id)?.endpoints as WorkloadEndpoint[] | undefined)?.map(({ appPort, labels }) => [
+        appPort,
+        labels,
+      ]);
+    await commit(reverseProxy(upstream));
+    await until('an endpoint', () => JSON.stringify(reached()) === JSON.stringify([[8080, GATEWAY.labels]]));
+    await commit(reverseProxy(upstream, 8081));
+    await until('another one', () => JSON.stringify(reached()) === JSON.stringify([[8081, GATEWAY.labels]]));
+    await proxy.unregister();
+    await until('none', () => JSON.stringify(reached()) === '[]');
+  });
+
   test('reaches an endpoint that another proxy registered, through both sidecars', async (t) => {
     const { start, commit } = await onBus(t);
     const app = await listen(createServer((request, response) => response.end(`app got ${request.url}`)));

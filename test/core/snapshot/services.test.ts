@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Snapshot } from '../../../core/snapshot/snapshot.ts';
 import type { Node } from '../../../core/workload.ts';
-import { compilerFor, node, resources } from './rig.ts';
+import { compilerFor, node, resources, workload } from './rig.ts';
 
 function snapshotOf(of: Node, ...texts: string[]): Snapshot {
   return compilerFor(of).compile({ resources: resources(...texts), endpoints: [] }, 1).snapshot;
@@ -134,4 +134,25 @@ spec: {servers: [{port: {number: 8080, protocol: HTTP}, hosts: ['${hosts}']}]}
       ?.find('t.example') != null;
   const all = ['./t.example', './*', 'default/t.example', 'default/*', '*/T.EXAMPLE', 't.example', 'shop/t.example'];
   assert.deepEqual(all.map(found), [false, false, true, true, true, true, false]);
+});
+
+test('a gateway with the labels that a service selects serves the ports that its Gateways name, and dials as nobody', () => {
+  const service = `
+apiVersion: v1
+kind: Service
+metadata: {name: istio-egressgateway}
+spec:
+  selector: {istio: egressgateway}
+  ports: [{name: http, port: 80, targetPort: 8080}, {name: http-b, port: 81, targetPort: 8081}, {name: http-c, port: 82}]
+`;
+  const who = { ...workload('egress', 'v1', '127.0.0.1'), services: [], labels: { istio: 'egressgateway' } };
+  const endpoints = [
+    { ...who, address: '127.9.9.9', port: 0, appPort: -1 },
+    { ...who, port: 18080, appPort: 80, gateway: true },
+    { ...who, port: 18081, appPort: 8081, gateway: true },
+  ];
+  const { clusters } = compilerFor(node('sidecar')).compile({ resources: resources(service), endpoints }, 1).snapshot;
+  const at = (port: number): string[] =>
+    clusters.get(`outbound|${port}||istio-egressgateway.default.svc.cluster.local`)!.endpoints.map(({ key }) => key);
+  assert.deepEqual([80, 81, 82].map(at), [['127.0.0.1:18080'], ['127.0.0.1:18081'], []]);
 });

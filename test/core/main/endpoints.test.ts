@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ownEndpoints, readEndpoints } from '../../../core/main/endpoints.ts';
+import { GATEWAY } from './harness.ts';
+
+const node = { ...GATEWAY, address: '127.9.8.7', labels: { app: 'edge', istio: 'egressgateway' } };
+const listener = { name: 'a', kind: 'gateway' as const, address: '127.0.0.1', port: 18080, configuredPort: 80 };
+
+test('a gateway says who dials from its address, and where requests for it arrive', () => {
+  const everywhere = { ...listener, address: '0.0.0.0', port: 18081, configuredPort: 81 };
+  const outbound = { ...listener, kind: 'outbound' as const };
+  const own = ownEndpoints(node, null, [listener, everywhere, outbound]);
+  assert.deepEqual(
+    own.map(({ address, port, appPort, gateway = false }) => [address, port, appPort, gateway]),
+    [
+      ['127.9.8.7', 0, -1, false],
+      ['127.0.0.1', 18080, 80, true],
+      ['127.9.8.7', 18081, 81, true],
+    ],
+  );
+  for (const { labels, services } of own) assert.deepEqual([labels, services], [node.labels, []]);
+  assert.deepEqual(readEndpoints(JSON.parse(JSON.stringify(own))), own);
+});
+
+test('without an address of its own a gateway is nobody who dials', () => {
+  assert.deepEqual(ownEndpoints({ ...node, address: '' }, null), []);
+});
+
+test('an endpoint that says more of itself than endpoints may is none', () => {
+  const [, own] = ownEndpoints(node, null, [listener]);
+  assert.deepEqual(
+    readEndpoints([
+      { ...own, ports: { http: 1 } },
+      { ...own, gateway: 'yes' },
+    ]),
+    [],
+  );
+});
