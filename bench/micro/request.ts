@@ -92,6 +92,7 @@ export function streamOf(head: Head): FilterStream & { token: VerifiedToken | nu
     token: null,
     body: () => null,
     resume: () => undefined,
+    endStream: () => undefined,
     pass: () => undefined,
     pauseReading: () => undefined,
     resumeReading: () => undefined,

@@ -9,8 +9,8 @@ import type { BodyBuffer } from './body-buffer.ts';
 import type { Direction, FilterStream, HttpFilter, LocalReply } from './filter.ts';
 import type { ExchangeRecord } from './record.ts';
 
-/** What of a message has reached a filter that holds it; 'flowing': it holds nothing. */
-export type Phase = 'flowing' | 'head' | 'body' | 'trailers';
+/** What of a message has reached a filter that holds it; 'flowing': it holds nothing; 'ended': nothing passes it any more. */
+export type Phase = 'flowing' | 'head' | 'body' | 'trailers' | 'ended';
 
 /** What one filter holds of one direction. */
 export class Flow {
@@ -19,6 +19,8 @@ export class Flow {
   passing: BodyBuffer | null = null;
   end = false;
   trailers: Head | null = null;
+  /** The filter ends the message with its head. */
+  ends = false;
   /** The filter has enough: nothing more is read meanwhile. */
   stalled = false;
 }
@@ -113,6 +115,10 @@ export class ActiveFilter implements FilterStream, TimerOwner {
 
   resumeReading(direction: Direction): void {
     this.owner.unstall(this, direction);
+  }
+
+  endStream(direction: Direction): void {
+    this.flow(direction).ends = true;
   }
 
   close(_direction: Direction): void {

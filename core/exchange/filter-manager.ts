@@ -9,7 +9,7 @@ import type { Claims } from '../router/claims.ts';
 import type { Route } from '../router/route.ts';
 import type { Timers } from '../timers.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
-import { ActiveFilter, type FilterOwner } from './active-filter.ts';
+import { ActiveFilter, type FilterOwner, type Flow } from './active-filter.ts';
 import { BodyBuffer } from './body-buffer.ts';
 import type { Direction, LocalReply, Verdict } from './filter.ts';
 import { FilterChain } from './filter-chain.ts';
@@ -147,6 +147,7 @@ export class FilterManager implements FilterOwner {
         exchange.pauseRequest(BY_FILTERS);
         return;
       }
+      end = endsAt(active.request, exchange.requestHead, end);
       chain = this.chainByClaims();
     }
     if (chain.wants.request.body) welcomeBody(exchange);
@@ -186,6 +187,7 @@ export class FilterManager implements FilterOwner {
         this.exchange.pauseResponse(BY_FILTERS);
         return;
       }
+      end = endsAt(active.response, head, end);
     }
     this.exchange.sendHead(head, end);
   }
@@ -205,7 +207,7 @@ export class FilterManager implements FilterOwner {
       const active = this.entered[i];
       const flow = active.flow(direction);
       if (flow.phase !== 'flowing') {
-        if (!this.hold(active, direction, body, end)) return;
+        if (flow.phase === 'ended' || !this.hold(active, direction, body, end)) return;
         if (flow.phase === 'head') return;
         body = flow.held!;
         end = flow.end;
@@ -321,7 +323,7 @@ export class FilterManager implements FilterOwner {
       return;
     }
     const flow = active[direction];
-    if (flow === null || flow.phase === 'flowing') return;
+    if (flow === null || flow.phase === 'flowing' || flow.phase === 'ended') return;
     const { phase } = flow;
     flow.phase = 'flowing';
     const request = direction === 'request';
@@ -330,7 +332,8 @@ export class FilterManager implements FilterOwner {
     const { held, trailers, end } = flow;
     flow.held = null;
     if (phase === 'head') {
-      const bodyless = flow.end && held === null;
+      const head = request ? this.exchange.requestHead : this.exchange.responseHead!;
+      const bodyless = endsAt(flow, head, flow.end && held === null);
       if (request) this.requestHeadFrom(next, bodyless);
       else this.responseHeadFrom(next, bodyless);
       // What waited before this filter has not been seen by it yet.
@@ -374,4 +377,12 @@ export class FilterManager implements FilterOwner {
     if (direction === 'request') this.exchange.resumeRequest(BY_FILTERS);
     else this.exchange.resumeResponse(BY_FILTERS);
   }
+}
+
+/** True: nothing follows this head, which passes a filter that may have said so. */
+function endsAt(flow: Flow | null, head: Head, end: boolean): boolean {
+  if (end || flow === null || !flow.ends) return end;
+  flow.phase = 'ended';
+  head.contentLength = 0;
+  return true;
 }

@@ -61,6 +61,8 @@ export interface FilterStream {
   /** Nothing more of this direction is read from the peer until `resumeReading`: enough of it waits here. */
   pauseReading(direction: Direction): void;
   resumeReading(direction: Direction): void;
+  /** The message ends with its head, which goes on: what came of its body or comes yet is dropped here. */
+  endStream(direction: Direction): void;
   /** Cut the exchange off. */
   close(direction: Direction): void;
   /** Answer here. Later filters never see the request; the filters entered so far see this response on its way back. */

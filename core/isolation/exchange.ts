@@ -157,6 +157,11 @@ export class ExchangeCopy implements FilterStream, TimerOwner {
     this.ask({});
   }
 
+  endStream(direction: Direction): void {
+    this[direction].ends = true;
+    this.ask({});
+  }
+
   close(): void {
     this.ask({ close: true });
   }
@@ -204,6 +209,7 @@ class MessageCopy {
   head: HeadCopy | null = null;
   trailers: HeadCopy | null = null;
   body: Spliced | null = null;
+  ends = false;
   /** The filter lets go what it holds. */
   resumed = false;
 
@@ -214,6 +220,8 @@ class MessageCopy {
     const trailersChanges = trailers?.changes();
     if (headChanges != null) changes.head = headChanges;
     if (trailersChanges != null) changes.trailers = trailersChanges;
+    if (this.ends) changes.ends = true;
+    this.ends = false;
     if (resumed) changes.resume = true;
     this.resumed = false;
     if (body !== null && (resumed || passes)) {

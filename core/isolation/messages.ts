@@ -149,6 +149,8 @@ export interface MessageChanges {
   readonly trailers?: HeadChanges;
   /** What is to go on, of a message that the filter lets go, in place of what it was shown. */
   readonly body?: Uint8Array<ArrayBuffer>;
+  /** The message ends with its head. */
+  readonly ends?: true;
   readonly resume?: true;
 }
 

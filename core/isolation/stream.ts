@@ -204,6 +204,8 @@ export class IsolatedStream implements HttpFilter, LinkedStream {
     const { stream, request, response } = this;
     if (stream === null || this.lost) return false;
     this.change(request.at, stream.requestHead, stream.requestTrailers, changes.request);
+    if (changes.request?.ends === true) stream.endStream('request');
+    if (changes.response?.ends === true) stream.endStream('response');
     this.change(response.at, stream.responseHead, stream.responseTrailers, changes.response);
     if (changes.request?.head !== undefined && request.at === 'head') this.known = markOf(stream.requestHead);
     for (const [name, value] of changes.state ?? []) stream.state.set(name, value);

@@ -21,6 +21,12 @@ import type { Instance } from './instance.ts';
 import type { ContextPlugin } from './opener.ts';
 import { failStream } from './unavailable-filter.ts';
 
+/** What callbacks return beside what holds a message. */
+const CONTINUE = 0;
+const CONTINUE_AND_END_STREAM = 2;
+const STOP_ITERATION_NO_BUFFER = 3;
+const NOTHING = new Uint8Array(0);
+
 const RESUME_REQUEST = 1;
 const RESUME_RESPONSE = 2;
 const CLOSE_REQUEST = 4;
@@ -99,6 +105,10 @@ export class WasmStream implements HttpFilter, Context, HttpContext, TimerOwner 
     } catch (error) {
       return this.trapped(direction, 'headers', error);
     }
+    if (action === CONTINUE_AND_END_STREAM) {
+      if (!end) this.stream?.endStream(direction);
+      action = CONTINUE;
+    }
     const { wants } = this.plugin;
     if (!end && (request ? wants.request : wants.response).body) lengthMayChange(head);
     return this.settled(outer, direction, action);
@@ -119,6 +129,8 @@ export class WasmStream implements HttpFilter, Context, HttpContext, TimerOwner 
     } catch (error) {
       return this.trapped(direction, 'body', error);
     }
+    // Unsigned: what is no action is this one, as in Envoy.
+    if (action >>> 0 >= STOP_ITERATION_NO_BUFFER) body.splice(0, body.length, NOTHING);
     return this.settled(outer, direction, action);
   }
 

@@ -123,6 +123,7 @@ export class TestStream implements FilterStream {
   readonly replies: LocalReply[] = [];
   readonly resumed: Direction[] = [];
   readonly closed: Direction[] = [];
+  readonly endedHere: Direction[] = [];
   readonly passed: [Direction, Buffer][] = [];
   readonly stalled = new Set<Direction>();
   readonly delays: number[] = [];
@@ -159,6 +160,9 @@ export class TestStream implements FilterStream {
   pass(direction: Direction, bytes: Buffer): void {
     this.passed.push([direction, bytes]);
     this.onAsked();
+  }
+  endStream(direction: Direction): void {
+    this.endedHere.push(direction);
   }
   pauseReading(direction: Direction): void {
     this.stalled.add(direction);
