@@ -7,7 +7,7 @@ import { proxy_set_effective_context } from './abi';
 import { beginCallback } from './arena';
 import { Plugin } from './filter';
 import { closeFrame } from './frame';
-import { refreshLevel } from './log';
+import { forgetLevel } from './log';
 
 const ENTRY: usize = 8;
 
@@ -15,7 +15,7 @@ let capacity: u32 = 64;
 let table: usize = cleared(capacity);
 let used: u32 = 0;
 
-/** Callbacks between two looks at the log level and at the garbage. */
+/** Callbacks between two looks at the garbage. */
 const EVERY: u32 = 512;
 let callbacks: u32 = 0;
 
@@ -26,6 +26,7 @@ export let current: u32 = 0;
 export function enter(id: u32): Plugin | null {
   beginCallback();
   closeFrame();
+  forgetLevel();
   current = id;
   if (++callbacks % EVERY == 0) tidy();
   return objectOf(id);
@@ -49,7 +50,6 @@ export function objectOf(id: u32): Plugin | null {
 
 /** Nothing of ours is on the stack when a callback begins, so whatever is not reachable is garbage. */
 function tidy(): void {
-  refreshLevel();
   __collect();
 }
 

@@ -12,6 +12,7 @@ import type { Caller, Upstream } from './upstreams.ts';
 /** Bytes of a request that a guest may send. */
 const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
 const MAX_NAME = 1024;
+const MAY_BE_EMPTY: ReadonlySet<string> = new Set([':authority', ':scheme', 'host']);
 const REQUIRED = [':method', ':path', ':authority'] as const;
 /** Different complaints of one instance that are logged, each once: a guest makes the same mistake at every request. */
 const MAX_COMPLAINTS = 32;
@@ -76,7 +77,9 @@ export function callFunctions(vm: Guest): Record<string, HostFunction> {
       const absent = REQUIRED.find((name) => !pairs.some(([given]) => given === name));
       if (absent !== undefined) return refuse(Status.BadArgument, `proxy_http_call: the headers lack ${absent}`);
       const head = Head.request('', '', '');
-      if (replaceAll(head, 'request', pairs) === 'malformed') {
+      // That they are there is enough, as in Envoy: a service may have its name from the cluster alone.
+      const said = pairs.filter(([name, value]) => value !== '' || !MAY_BE_EMPTY.has(name));
+      if (replaceAll(head, 'request', said) === 'malformed') {
         return refuse(Status.BadArgument, 'proxy_http_call: a pseudo-header is not what a request can have');
       }
       if (bodyLength >>> 0 > MAX_REQUEST_BYTES) {

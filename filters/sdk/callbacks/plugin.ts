@@ -4,7 +4,6 @@ import { temporary } from '../arena';
 import { readBuffer } from '../body';
 import { addContext, enter, removeContext } from '../contexts';
 import { factory } from '../filter';
-import { refreshLevel } from '../log';
 
 const PLUGIN_CONFIGURATION: u32 = 7;
 
@@ -17,7 +16,6 @@ export function proxy_on_memory_allocate(size: usize): usize {
 export function proxy_on_context_create(id: u32, parent: u32): void {
   const root = enter(parent);
   if (parent == 0) {
-    refreshLevel();
     const made = factory();
     made.root = id;
     addContext(id, made);

@@ -63,7 +63,6 @@ describe('a header filter', () => {
       'env.proxy_add_header_map_value',
       'env.proxy_get_buffer_bytes',
       'env.proxy_get_header_map_value',
-      'env.proxy_get_log_level',
       'env.proxy_log',
       'env.proxy_replace_header_map_value',
     ]);
@@ -262,5 +261,20 @@ describe('what else a filter can do', () => {
     filter.done();
     assert.deepEqual(lines, []);
     runtime.stop();
+  });
+
+  test('a level that is changed holds from the next callback on, both ways', () => {
+    const { runtime, lines, stream, filter } = open([], { logLevel: 'error' });
+    filter.head('request', stream.requestHead, true);
+    runtime.logLevel = 'info';
+    filter.done();
+    assert.equal(lines.length, 1, 'the end is told');
+    const another = open([], { logLevel: 'info' });
+    another.filter.head('request', another.stream.requestHead, true);
+    another.runtime.logLevel = 'error';
+    another.filter.done();
+    assert.deepEqual(another.lines, []);
+    runtime.stop();
+    another.runtime.stop();
   });
 });

@@ -256,6 +256,17 @@ describe('proxy_http_call', () => {
     assert.equal(called(calls, ''), BAD_ARGUMENT);
   });
 
+  test('needs an authority to be there, and no more: it may be empty', () => {
+    const calls = new Calls(guest(), new TestStream(), {}, null, { upstreams });
+    const before = upstreams.sent.length;
+    for (const name of [':authority', ':scheme']) {
+      const head = [...CHECK.filter(([given]) => given !== name), [name, '']] as typeof CHECK;
+      assert.equal(called(calls, 'authz', head), OK, name);
+    }
+    assert.equal(upstreams.sent[before].request.head.authority, '');
+    assert.equal(upstreams.sent.splice(before).length, 2);
+  });
+
   test('refuses a head without method, path or authority, or with one that no request can have', () => {
     const calls = new Calls(guest(), new TestStream(), {}, null, { upstreams });
     for (const [missing] of CHECK.slice(0, 3)) {
