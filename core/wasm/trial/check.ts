@@ -1,9 +1,9 @@
 // What a module is and what it will be able to do, told before any of it runs. One line says why it is refused.
 import { ABI_MARKERS } from '../abi/abi.ts';
-import { checkArity, checkModule } from '../guest/module.ts';
+import { checkModule } from '../guest/module.ts';
 import { PluginRefused } from '../guest/traps.ts';
 import { type Metered, type MeterOptions, meter } from '../meter/meter.ts';
-import { wrongImport } from '../meter/signatures.ts';
+import { wrongType } from '../meter/signatures.ts';
 import { type Capability, capabilitiesOf } from './capabilities.ts';
 import type { PluginKind } from './trial.ts';
 
@@ -48,7 +48,7 @@ export function checkPlugin(bytes: Uint8Array, options: MeterOptions = {}): Chec
     metered = meter(bytes, options);
     original = compile(bytes);
     checkModule(original);
-    const wrong = wrongImport(bytes);
+    const wrong = wrongType(bytes);
     if (wrong !== null) throw new PluginRefused(wrong);
     module = new WebAssembly.Module(metered.bytes);
     checkLinked(module);
@@ -104,7 +104,7 @@ function compile(bytes: Uint8Array): WebAssembly.Module {
   }
 }
 
-/** Arities show once it is linked. A metered module runs nothing by that: its start section is an export. */
+/** A metered module runs nothing by that: its start section is an export. */
 function checkLinked(module: WebAssembly.Module): void {
   const imports: Record<string, Record<string, () => number>> = {};
   for (const { module: from, name } of WebAssembly.Module.imports(module)) {
@@ -112,7 +112,7 @@ function checkLinked(module: WebAssembly.Module): void {
     imports[from][name] = () => 0;
   }
   try {
-    checkArity(new WebAssembly.Instance(module, imports).exports);
+    new WebAssembly.Instance(module, imports);
   } catch (error) {
     if (error instanceof PluginRefused) throw error;
     const reason = error instanceof Error ? error.message.replace('WebAssembly.Instance(): ', '') : String(error);

@@ -51,6 +51,31 @@ suite('one line says why a module is refused', () => {
       filter('(func (export "proxy_on_configure") (param i32 i32 i32 i32) (result i32) (i32.const 1))'),
       /proxy_on_configure takes 4 parameters instead of 2/,
     ],
+    [
+      'a callback with a parameter of another type',
+      filter('(func (export "proxy_on_request_headers") (param i64 i32 i32) (result i32) (i32.const 0))'),
+      /^proxy_on_request_headers takes \(i64 i32 i32\) instead of \(i32 i32 i32\)$/,
+    ],
+    [
+      'a callback with a result of another type',
+      filter('(func (export "proxy_on_response_body") (param i32 i32 i32) (result f64) (f64.const 0))'),
+      /^proxy_on_response_body returns \(f64\) instead of \(i32\)$/,
+    ],
+    [
+      'a callback without the result that is asked for',
+      filter('(func (export "proxy_on_vm_start") (param i32 i32))'),
+      /^proxy_on_vm_start returns \(\) instead of \(i32\)$/,
+    ],
+    [
+      'a callback with a result that nobody asks for',
+      filter('(func (export "proxy_on_log") (param i32) (result i32) (i32.const 0))'),
+      /^proxy_on_log returns \(i32\) instead of \(\)$/,
+    ],
+    [
+      'a callback that is an import of another type',
+      guest({ imports: env('proxy_get_metric', 'i32 i32'), body: '(export "proxy_on_tick" (func $proxy_get_metric))' }),
+      /^proxy_on_tick takes 2 parameters instead of 1$/,
+    ],
     ['too much memory', guest({ pages: '600' }), /memory begins with 600 pages, at most 512/],
     ['no memory', guest({ memory: '(memory 1)' }), /exports no memory/],
     ['no allocator', guest({ allocator: '' }), /exports neither malloc nor proxy_on_memory_allocate/],
