@@ -28,6 +28,7 @@ class SetupError extends Error {}
 async function main() {
   const [script, ...args] = process.argv.slice(2);
   if (script === undefined) throw new SetupError('usage: node scripts/bootstrap.mjs FILE.ts [ARGUMENT...]');
+  if (process.env.npm_lifecycle_event !== undefined) stopWithNpm();
   await installDependencies();
   if (major(process.versions.node) < OLDEST_NODE) return rerun(pinnedNode());
   const needs = NEEDS[script] ?? [];
@@ -150,6 +151,30 @@ function rerun(node) {
       else process.exit(code);
     });
   });
+}
+
+/**
+ * Npm hands a SIGTERM to the shell between it and this process, which dies of it and tells nobody; killed outright, npm itself
+ * tells nobody. Whoever lost one of the two stops as on Ctrl-C.
+ */
+function stopWithNpm() {
+  const shell = process.ppid;
+  const npm = parentOf(shell);
+  const timer = setInterval(() => {
+    if (process.ppid === shell && (npm === 0 || isAlive(npm))) return;
+    clearInterval(timer);
+    process.kill(process.pid, 'SIGTERM');
+  }, 500);
+  timer.unref();
+}
+
+/** 0: the system does not say. */
+function parentOf(pid) {
+  const status = `/proc/${pid}/stat`;
+  // Behind the command's name, which may hold anything: its state and its parent.
+  if (existsSync(status)) return Number(readFileSync(status, 'utf8').replace(/^.*\)/s, '').trim().split(' ')[1]) || 0;
+  const asked = spawnSync('ps', ['-o', 'ppid=', '-p', String(pid)], { encoding: 'utf8' });
+  return Number((asked.stdout || '').trim()) || 0;
 }
 
 function withNodeFirst(node) {
