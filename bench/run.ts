@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { tellUsage } from '../scripts/usage.ts';
 import { Children } from './children.ts';
 import { openLoop, patientLoop } from './load/own.ts';
 import { wrk } from './load/wrk.ts';
@@ -38,6 +39,7 @@ interface Command extends Plan {
   readonly write: boolean;
 }
 
+tellUsage(USAGE);
 const command = parse(process.argv.slice(2));
 if (typeof command === 'string') {
   console.error(`bench: ${command}\n${USAGE}`);

@@ -27,6 +27,8 @@ class SetupError extends Error {}
 
 async function main() {
   const [script, ...args] = process.argv.slice(2);
+  if (script === '--help' || script === '-h')
+    return say('node scripts/bootstrap.mjs FILE.ts [ARGUMENT...]: what npm run does');
   if (script === undefined) throw new SetupError('usage: node scripts/bootstrap.mjs FILE.ts [ARGUMENT...]');
   if (process.env.npm_lifecycle_event !== undefined) stopWithNpm();
   await installDependencies();

@@ -3,7 +3,9 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { tellUsage } from './usage.ts';
 
+tellUsage('npm run build -- [FOLDER]: what is published, into FOLDER (dist without it), which is emptied first');
 const ROOT = dirname(import.meta.dirname);
 const OUT = resolve(process.argv[2] ?? join(ROOT, 'dist'));
 const SHEBANG = '#!/usr/bin/env node\n';

@@ -1,7 +1,9 @@
 // `npm run check`: lint and format (Biome), types (tsc), the shape of the tree and its figures, the build. Runs all, then says which failed.
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
+import { tellUsage } from './usage.ts';
 
+tellUsage('npm run check: lint and format, types, the shape of the tree and its figures, the build');
 const ROOT = dirname(import.meta.dirname);
 const bin = (name: string): string => join(ROOT, 'node_modules', '.bin', name);
 

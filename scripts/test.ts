@@ -5,7 +5,9 @@ import { availableParallelism } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
+import { tellUsage } from './usage.ts';
 
+tellUsage('npm test -- [WORD...]: every test, or those of files whose path contains one of the words');
 const ROOT = dirname(import.meta.dirname);
 /** A file that hangs, or leaves something open that keeps it alive, is a failure and not a hung run. */
 const FILE_TIMEOUT_MS = 240_000;

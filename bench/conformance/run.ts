@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { tellUsage } from '../../scripts/usage.ts';
 import { Children } from '../children.ts';
 import { envoy } from '../peers/envoy.ts';
 import { effects } from './effects.ts';
@@ -20,6 +21,9 @@ interface Difference {
 }
 
 async function main(): Promise<number> {
+  tellUsage(
+    'node bench/conformance/run.ts: filters in a real Envoy and in weft; exit code 1 when their effects differ',
+  );
   const absent = await envoy.prepare();
   if (absent !== null) {
     console.error(`conformance: there is no Envoy to compare with: ${absent}`);

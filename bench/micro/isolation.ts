@@ -15,7 +15,12 @@ import { Timers } from '../../core/timers.ts';
 import { WasmRuntime } from '../../core/wasm/guest/runtime.ts';
 import type { PluginSpec } from '../../core/wasm/guest/spec.ts';
 import { createSharedMemory } from '../../core/wasm/shared/shared-memory.ts';
+import { tellUsage } from '../../scripts/usage.ts';
 import { CONNECTION, NODE, plainSpec } from './request.ts';
+
+tellUsage(
+  'node bench/micro/isolation.ts [WORD]: filters inline and on threads of their own, of those whose names contain WORD',
+);
 
 const FIXTURES = join(import.meta.dirname, '../../filters/sdk/fixtures');
 const ROUNDS = 7;

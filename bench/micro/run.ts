@@ -1,5 +1,6 @@
 // Nanoseconds of every hot function, beside its budget: `node bench/micro/run.ts [WORD]`, of those whose names contain WORD.
 
+import { tellUsage } from '../../scripts/usage.ts';
 import { attributeSubjects } from './attributes.ts';
 import { chainSubjects } from './chain.ts';
 import { dataPlaneSubjects } from './data-plane.ts';
@@ -9,6 +10,7 @@ import { sixFilters } from './six-filters.ts';
 import { timings } from './subject.ts';
 import { filterSubjects } from './wasm.ts';
 
+tellUsage('node bench/micro/run.ts [WORD]: nanoseconds of every hot function whose name contains WORD');
 const word = process.argv[2] ?? '';
 const guests = [await filterSubjects(), await sixFilters(), await chainSubjects(), await attributeSubjects()];
 const own = [...codecSubjects(), ...dataPlaneSubjects(), ...expressionSubjects()];

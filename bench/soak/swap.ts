@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { compileFilter } from '../../asbuild/compile.ts';
+import { tellUsage } from '../../scripts/usage.ts';
 import { type Child, Children } from '../children.ts';
 import { edge, resource } from '../edge.ts';
 import { freePort } from '../ports.ts';
@@ -313,6 +314,7 @@ function writeJson(folder: string, name: string, items: readonly object[]): void
 }
 
 async function main(): Promise<number> {
+  tellUsage('node bench/soak/swap.ts [--swaps 10000] [--plugins 5] [--isolation inline|pool] [--shards 2]');
   const { values } = parseArgs({
     options: {
       swaps: { type: 'string', default: '10000' },

@@ -21,9 +21,10 @@ export interface ChangeFlags {
 /** Installed there unless it is said otherwise: a plugin is for every proxy. */
 export const NAMESPACE_HELP = 'of its Plugin resource: for workloads there, or, by default, for all';
 
-/** Of every command that changes an installed plugin. */
-export function changeOptions(command: Command): Command {
+/** Of every command that changes an installed plugin. `yes`: what it would ask; scripts say --yes to all of them. */
+export function changeOptions(command: Command, yes = 'for scripts; this command asks nothing anyway'): Command {
   return command
+    .option('-y, --yes', yes)
     .option('-n, --namespace <name>', NAMESPACE_HELP, ROOT_NAMESPACE)
     .option('--lockfile <file>', 'where its digest is kept', LOCKFILE)
     .option('--wait', 'until every proxy runs it (that is so unless --no-wait)', true)

@@ -2,12 +2,12 @@
 // fault of one line that lies inside the text. `node test/fuzz/expression.ts 60` runs for a minute.
 
 import assert from 'node:assert/strict';
-import { pathToFileURL } from 'node:url';
 import { ATTRIBUTES } from '../../core/attributes.ts';
 import { programOf } from '../../core/expression/evaluate.ts';
 import type { Type } from '../../core/expression/names.ts';
 import { parse } from '../../core/expression/parse.ts';
 import { ExpressionFault } from '../../core/expression/tokens.ts';
+import { tellUsage } from '../../scripts/usage.ts';
 import { exchange } from '../core/telemetry/exchange-record.ts';
 
 const PIECES = [
@@ -117,7 +117,8 @@ export function isExpression(text: string): boolean {
   }
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+if (import.meta.main) {
+  tellUsage('node test/fuzz/expression.ts [SECONDS]');
   const end = Date.now() + 1000 * Number(process.argv[2] ?? 10);
   let [seed, good] = [1, 0];
   for (; Date.now() < end; seed++) good += fuzz(seed, 1000);

@@ -13,6 +13,7 @@ import type { TunnelHandler } from '../../core/http1/tunnel.ts';
 import { Timers } from '../../core/timers.ts';
 import { Outbox } from '../../core/transport/outbox.ts';
 import type { Wire } from '../../core/transport/wire.ts';
+import { tellUsage } from '../../scripts/usage.ts';
 import { answer, answerWhenRead, fieldsOf, get, Request, transportOver } from '../core/http1/rig.ts';
 import { cut, pick, requests, responses, seeded } from './http1-grammar.ts';
 
@@ -202,6 +203,7 @@ function readsBack(head: Head): void {
 }
 
 if (import.meta.main) {
+  tellUsage('node test/fuzz/http1.ts [SECONDS] [SEED]');
   const seconds = Number(process.argv[2] ?? 60);
   const seed = Number(process.argv[3] ?? Date.now() % 1_000_000);
   process.stdout.write(`seed ${seed}, ${seconds} s\n`);

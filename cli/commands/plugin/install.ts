@@ -40,9 +40,11 @@ export function addInstallCommand(group: Command): void {
     .addOption(new Option('--type <type>', 'what it is').choices(['http', 'network', 'service']))
     .option('--root-id <id>', 'which plugin of a module that holds several')
     .option('--selector <label=value>', 'only workloads with this label; repeatable', label)
-    .option('--allow <names>', 'capabilities that it may have, with commas between them; repeatable', list, [])
-    .option('-y, --yes', 'ask nothing; a plugin that wants more than an ordinary filter still needs --allow');
-  changeOptions(trustOptions(command))
+    .option('--allow <names>', 'capabilities that it may have, with commas between them; repeatable', list, []);
+  changeOptions(
+    trustOptions(command),
+    'ask nothing; a plugin that wants more than an ordinary filter still needs --allow',
+  )
     .addHelpText(
       'after',
       `

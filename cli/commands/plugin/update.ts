@@ -23,9 +23,8 @@ export function addUpdateCommand(group: Command): void {
     .description('Bring plugins to the newest version that their range allows; configuration and selectors stay')
     .argument('[names...]', 'as `mesh plugin list` prints them, with @range for another one; all without any')
     .option('--dry-run', 'fetch, verify and tell, change nothing')
-    .option('--allow <names>', 'capabilities that a new version may have; repeatable', list, [])
-    .option('-y, --yes', 'ask nothing');
-  changeOptions(trustOptions(command))
+    .option('--allow <names>', 'capabilities that a new version may have; repeatable', list, []);
+  changeOptions(trustOptions(command), 'ask nothing')
     .addHelpText(
       'after',
       '\nExamples:\n  $ mesh plugin update\n  $ mesh plugin update jwt@^2 --allow http_call\n  $ mesh plugin update --dry-run',
