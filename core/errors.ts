@@ -113,6 +113,7 @@ const TABLE = {
     'downstream',
     'never',
   ],
+  uri_too_long: [414, 'DPE', 'request_uri_too_long', 'URI Too Long', 'downstream', 'never'],
   payload_too_large: [413, null, 'request_payload_too_large', 'Payload Too Large', 'downstream', 'never'],
   header_timeout: [408, 'DPE', 'request_header_timeout', 'Request Timeout', 'downstream', 'never'],
   stream_idle: [408, 'SI', 'stream_idle_timeout', 'stream timeout', 'downstream', 'never'],

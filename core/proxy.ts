@@ -19,6 +19,7 @@ import {
   routeReply,
 } from './exchange/forward.ts';
 import { identify } from './exchange/identify.ts';
+import { lastHop } from './exchange/max-forwards.ts';
 import type { ExchangeStages } from './exchange/stages.ts';
 import type { Codecs, DownstreamStream, Receiver, ServerHandler } from './http/codec.ts';
 import type { Head } from './http/head.ts';
@@ -98,6 +99,11 @@ const STAGES: ExchangeStages<Exchange> = {
     }
     if (action.type !== 'forward') {
       exchange.reply(routeReply(exchange, action));
+      return;
+    }
+    const last = lastHop(exchange.requestHead);
+    if (last !== null) {
+      exchange.reply(last);
       return;
     }
     const target = chooseTarget(action, exchange.shard.random);

@@ -56,6 +56,9 @@ export class Head {
   /** Bytes of body announced, or -1: unknown (chunked, until close, HTTP/2 without content-length). 0: none. */
   contentLength = 0;
 
+  /** A request whose client takes trailers, as its field TE says to the next hop alone. */
+  te = false;
+
   /** A request whose client waits for "100 Continue" before it sends the body. */
   expectContinue = false;
 

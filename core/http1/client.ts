@@ -145,7 +145,8 @@ export class Http1ClientConnection
   }
 
   onViolation(reason: FailureCode | null): void {
-    this.protocolError(reason === 'headers_too_large' ? 'upstream_headers_too_large' : (reason ?? 'protocol_error'));
+    const tooLarge = reason === 'headers_too_large' || reason === 'uri_too_long';
+    this.protocolError(tooLarge ? 'upstream_headers_too_large' : (reason ?? 'protocol_error'));
   }
 
   private protocolError(reason: FailureCode): void {

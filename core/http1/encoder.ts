@@ -21,6 +21,7 @@ const CONTENT_LENGTH = 'Content-Length: ';
 const TRANSFER_ENCODING = 'Transfer-Encoding: chunked\r\n';
 const CONNECTION_CLOSE = 'Connection: close\r\n';
 const EXPECT_CONTINUE = 'Expect: 100-continue\r\n';
+const CONNECTION_TE = 'Connection: TE\r\n';
 const CONNECTION_KEEP_ALIVE = 'Connection: keep-alive\r\n';
 /** More than the codec's own lines of one head can take. */
 const OWN_LINES = 256;
@@ -46,6 +47,8 @@ export function writeRequestHead(out: Outbox, head: Head, framing: number, lengt
       : put(b, at, newAuthority);
   at = put(b, at, CRLF);
   at = putFields(b, at, head);
+  // RFC 9110 10.1.4: who sends it says that it is for the next hop.
+  if (head.te) at = put(b, at, CONNECTION_TE);
   if (head.expectContinue && framing !== NO_BODY) at = put(b, at, EXPECT_CONTINUE);
   at = putFraming(b, at, framing, length);
   out.commit(b, at - start);

@@ -218,7 +218,7 @@ export class MessageReader {
       return end;
     }
     if (end - at >= maxHeadBytes) {
-      this.violate('headers_too_large');
+      this.violate(tooLarge(bytes, at, at + maxHeadBytes));
       return end;
     }
     this.partial = Buffer.allocUnsafeSlow(Math.min(maxHeadBytes, Math.max(1024, (end - at) * 2)));
@@ -251,7 +251,7 @@ export class MessageReader {
       return bytes.length;
     }
     if (this.gathered >= maxHeadBytes) {
-      this.violate('headers_too_large');
+      this.violate(tooLarge(whole, 0, maxHeadBytes));
       return bytes.length;
     }
     this.parseAgainAt = this.gathered * 2;
@@ -273,4 +273,9 @@ export class MessageReader {
     this.tail = null;
     this.sink.onViolation(reason);
   }
+}
+
+/** Which part of a head that is not over after all that it may have (RFC 9112 3). */
+function tooLarge(bytes: Buffer, start: number, end: number): FailureCode {
+  return bytes.subarray(start, end).includes('\r\n', 0, 'latin1') ? 'headers_too_large' : 'uri_too_long';
 }

@@ -96,7 +96,8 @@ export class ServerStream implements DownstreamStream {
     const bodyless = this.method === 'HEAD' || status === 204 || status === 304;
     if (bodyless) {
       this.framing = NO_BODY;
-      if (this.method !== 'HEAD' || status === 204 || status === 304) length = -1;
+      // What a 304 says of it is the length of what it does not send.
+      if (status === 204 || (status === 304 && !(end && length > 0))) length = -1;
     } else if (end) {
       this.framing = NO_BODY;
       length = 0;

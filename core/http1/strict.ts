@@ -69,6 +69,7 @@ let chunked = false;
 let upgrade = false;
 let expectation = false;
 let expectContinue = false;
+let te = false;
 
 export const requestFacts: RequestFacts = {
   head: null,
@@ -144,7 +145,10 @@ export function readRequestHead(
     facts.body = contentLength === 0 ? NO_BODY : FIXED;
     head.contentLength = contentLength;
   }
+  // RFC 9110 9.3.8: nobody may send it on.
+  if (facts.body !== NO_BODY && method === 'TRACE') return 'bad_request';
   facts.keepAlive = facts.http10 ? options.keepAlive && !options.close : !options.close;
+  head.te = te;
   head.expectContinue = expectContinue && !facts.http10 && facts.body !== NO_BODY;
   if (upgrade && options.upgrade && !facts.http10) facts.refused = 'upgrade_refused';
   else if (expectation && !facts.http10) facts.refused = 'unknown_expectation';
@@ -180,10 +184,10 @@ export function readResponseHead(
   if (codings !== 0 && (facts.http10 || codings > 1 || !chunked || lengths !== 0)) return 'protocol_error';
 
   facts.keepAlive = facts.http10 ? options.keepAlive && !options.close : !options.close;
-  if (status < 200 || status === 204 || status === 304) {
+  if (status < 200 || status === 204) {
     facts.body = NO_BODY;
     head.contentLength = 0;
-  } else if (bodyless) {
+  } else if (bodyless || status === 304) {
     facts.body = NO_BODY;
     head.contentLength = lengths === 0 ? -1 : contentLength;
   } else if (codings !== 0) {
@@ -213,6 +217,7 @@ function collect(bytes: Buffer, spans: number[]): boolean {
   upgrade = false;
   expectation = false;
   expectContinue = false;
+  te = false;
   options.clear();
   for (let i = 0; i < count; i++) {
     const k = i << 2;
@@ -224,7 +229,10 @@ function collect(bytes: Buffer, spans: number[]): boolean {
     if (kind === OTHER) spans.push(nameStart, nameLength, valueStart, valueLength);
     else if (kind === TE) {
       // The one value that may travel: this codec carries trailers.
-      if (isValue(bytes, valueStart, valueLength, TRAILERS)) spans.push(nameStart, nameLength, valueStart, valueLength);
+      if (isValue(bytes, valueStart, valueLength, TRAILERS)) {
+        spans.push(nameStart, nameLength, valueStart, valueLength);
+        te = true;
+      }
     } else if (!readOwn(kind, bytes, valueStart, valueLength)) return false;
   }
   return true;

@@ -21,6 +21,6 @@ for (const [side, text] of FOUND) {
 
 for (const seed of [1, 2]) {
   test(`bytes mean the same in whatever pieces they come (seed ${seed})`, async () => {
-    assert.ok((await fuzz(seed, 1500)) > 100);
+    assert.ok((await fuzz(seed, 1500)) >= 100);
   });
 }

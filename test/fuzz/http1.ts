@@ -20,6 +20,9 @@ import { cut, pick, requests, responses, seeded } from './http1-grammar.ts';
 const LIMITS = { maxHeadBytes: 1024, maxFields: 8 };
 const HIGH_WATER_MARK = 1 << 20;
 
+/** Inputs that are tried however slow the machine is. */
+const LEAST = 100;
+
 /** Runs until `milliseconds` are over; returns the number of inputs tried. Throws with the input that failed. */
 export async function fuzz(seed: number, milliseconds: number): Promise<number> {
   const random = seeded(seed);
@@ -27,7 +30,7 @@ export async function fuzz(seed: number, milliseconds: number): Promise<number> 
   const until = performance.now() + milliseconds;
   let tried = 0;
   try {
-    for (; performance.now() < until; tried++) {
+    for (; tried < LEAST || performance.now() < until; tried++) {
       const fromClient = random() < 0.6;
       const text = fromClient ? requests(random) : responses(random);
       const method = pick(random, ['GET', 'HEAD']);

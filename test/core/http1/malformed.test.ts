@@ -120,10 +120,16 @@ const REQUESTS: [string, string, FailureCode?][] = [
   ],
   ['too many fields', `GET / HTTP/1.1\r\n${HOST}${'x: y\r\n'.repeat(100)}\r\n`, 'headers_too_large'],
   ['a head that is too large', `GET / HTTP/1.1\r\n${HOST}x: ${'y'.repeat(61_440)}\r\n\r\n`, 'headers_too_large'],
-  ['a request line that is too large', `GET /${'y'.repeat(61_440)}`, 'headers_too_large'],
+  ['a request line that is too large', `GET /${'y'.repeat(61_440)}`, 'uri_too_long'],
+  ['TRACE with a body', `TRACE / HTTP/1.1\r\n${HOST}Content-Length: 3\r\n\r\nabc`],
+  ['TRACE with a chunked body', `TRACE / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
 ];
 
-const STATUS: Partial<Record<FailureCode, number>> = { headers_too_large: 431, connect_refused: 403 };
+const STATUS: Partial<Record<FailureCode, number>> = {
+  headers_too_large: 431,
+  uri_too_long: 414,
+  connect_refused: 403,
+};
 
 const rig = await startServer({ after });
 

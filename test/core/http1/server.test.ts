@@ -154,7 +154,7 @@ test('the answer is framed by the codec: length, chunks, trailers, and none for 
     ['HEAD /length', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'],
     ['HEAD /chunked', 'HTTP/1.1 200 OK\r\n\r\n'],
     ['GET /204', 'HTTP/1.1 204 No Content\r\n\r\n'],
-    ['GET /304', 'HTTP/1.1 304 Not Modified\r\n\r\n'],
+    ['GET /304', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n'],
   ];
   let all = '';
   for (const [request, response] of expected) {
