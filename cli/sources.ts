@@ -1,23 +1,27 @@
 // What `-f` names: files, folders or standard input, as texts under the names that errors will use.
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import type { SourceFile } from '../control/apply.ts';
+import { decodeText } from '../core/config/text.ts';
 import { CliError, EXIT } from './exit.ts';
 
 const MAX_BYTES = 32 * 1024 * 1024;
 const CONFIGURATION = /\.(ya?ml|json)$/i;
 
-/** Throws CliError when something does not exist, or when there is nothing to read. */
+/** Throws CliError when something does not exist or is no text, or when there is nothing to read. */
 export async function readSources(names: readonly string[], recursive: boolean): Promise<SourceFile[]> {
   const files: SourceFile[] = [];
   let bytes = 0;
   for (const name of names) {
     for (const file of name === '-' ? ['-'] : await filesOf(name, recursive)) {
-      const content = file === '-' ? await text(process.stdin) : await readFile(file, 'utf8');
+      const content = file === '-' ? await buffer(process.stdin) : await readFile(file);
       bytes += content.length;
       if (bytes > MAX_BYTES) throw new CliError(`more than ${MAX_BYTES / 1024 / 1024} MiB of configuration at once`);
-      files.push({ name: file === '-' ? 'stdin' : file, text: content });
+      const shown = file === '-' ? 'stdin' : file;
+      const decoded = decodeText(content, shown);
+      if ('problem' in decoded) throw new CliError(`${shown} cannot be read`, EXIT.refused, [decoded.problem]);
+      files.push({ name: shown, text: decoded.text });
     }
   }
   return files;

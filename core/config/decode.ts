@@ -1,11 +1,12 @@
 // The configuration's edge: text or parsed objects in, frozen resources and every problem out. Never throws because of what
 // it is given. Proxies call decodeResource on what arrives; only decodeYaml and decodeFiles load a YAML parser.
 
+import { parseDocuments } from './documents.ts';
 import { type Decoded, decodeObject } from './envelope.ts';
 import { problemOf } from './problem.ts';
 import { type Problem, type Resource, resourceKey } from './resource.ts';
 import { type Finding, isObject, type Path } from './walk.ts';
-import { parseDocuments, type TextDocument } from './yaml.ts';
+import type { TextDocument } from './yaml.ts';
 
 export { parseDuration } from './duration.ts';
 export { formatProblem } from './problem.ts';

@@ -1,11 +1,10 @@
-// YAML and JSON text to plain values, with the place of each. Everything a text can do to a parser has a limit: size,
+// YAML text to plain values, with the place of each. Everything a text can do to a parser has a limit: size,
 // documents, depth, aliases that multiply. The parser is loaded when the first text comes, so that a proxy that reads no
 // files never pays for it.
 
 import { createRequire } from 'node:module';
 import type * as Yaml from 'yaml';
 import { quote } from './formats.ts';
-import { readJson } from './json.ts';
 import { oneLine } from './problem.ts';
 import type { Problem } from './resource.ts';
 import { type Path, pointer } from './walk.ts';
@@ -17,38 +16,26 @@ export interface TextDocument {
   find(path: Path, what: 'key' | 'value'): { line: number; column: number };
 }
 
-const MAX_TEXT = 4 * 1024 * 1024;
-const MAX_DOCUMENTS = 10_000;
-const MAX_DEPTH = 64;
+/** What a text could be read as, and what is wrong with the rest. */
+export interface Parsed {
+  readonly documents: TextDocument[];
+  readonly problems: Problem[];
+}
+
+export const MAX_TEXT = 4 * 1024 * 1024;
+export const MAX_DOCUMENTS = 10_000;
+export const MAX_DEPTH = 64;
 /** Told of one document: what follows a broken line is often not broken itself. */
 const MAX_FAULTS = 10;
 const MAX_PROBLEMS = 1000;
 /** Values in one text, each use of an alias counted again. */
-const MAX_VALUES = 1_000_000;
+export const MAX_VALUES = 1_000_000;
 
 const load = createRequire(import.meta.url);
 let library: typeof Yaml | null = null;
 
 /** Documents whose text is sound, and what is wrong with the others. */
-export function parseDocuments(text: string, file?: string): { documents: TextDocument[]; problems: Problem[] } {
-  const json = text.length > MAX_TEXT ? null : readJson(text, { depth: MAX_DEPTH, values: MAX_VALUES });
-  return json === null ? parseYaml(text, file) : { documents: [jsonDocument(text, file, json)], problems: [] };
-}
-
-/** Where something stands in it is found out when somebody asks, which takes the whole parser. */
-function jsonDocument(text: string, file: string | undefined, value: object): TextDocument {
-  let located: TextDocument | undefined;
-  return {
-    ...(file !== undefined && { file }),
-    value,
-    find(path, what) {
-      located ??= parseYaml(text, file).documents[0];
-      return located?.find(path, what) ?? { line: 1, column: 1 };
-    },
-  };
-}
-
-function parseYaml(text: string, file: string | undefined): { documents: TextDocument[]; problems: Problem[] } {
+export function parseYaml(text: string, file?: string): Parsed {
   // The parser makes an Error of everything that is wrong; their stacks would be most of its work on a broken text.
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 0;
@@ -59,7 +46,7 @@ function parseYaml(text: string, file: string | undefined): { documents: TextDoc
   }
 }
 
-function readDocuments(text: string, file: string | undefined): { documents: TextDocument[]; problems: Problem[] } {
+function readDocuments(text: string, file: string | undefined): Parsed {
   const problems: Problem[] = [];
   const tell = (code: string, message: string, place: { line: number; column: number }, path: Path = []): void => {
     problems.push({

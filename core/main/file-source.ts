@@ -7,6 +7,7 @@ import type { FSWatcher } from 'chokidar';
 import { decodeFiles, formatProblem, placeProblems } from '../config/decode.ts';
 import { isError } from '../config/problem.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
+import { decodeText } from '../config/text.ts';
 import { crossCheck } from '../config/validate.ts';
 import type { Configuration, Outcome } from './configuration.ts';
 import { findModule, resolveFileUrls } from './file-modules.ts';
@@ -100,14 +101,14 @@ export class FileSource implements Source {
 
   /** null when nothing changed. */
   private async load(): Promise<Outcome | null> {
-    const files = await readFolder(this.dir);
-    const text = JSON.stringify([files, await stamps(this.dir)]);
+    const { files, problems: unread } = await readFolder(this.dir);
+    const text = JSON.stringify([files, unread, await stamps(this.dir)]);
     if (text === this.seen) return null;
     this.seen = text;
     const decoded = decodeFiles(files);
     const resolved = await resolveFileUrls(decoded.resources);
     this.modules = resolved.named;
-    const found = [...decoded.problems, ...resolved.problems];
+    const found = [...unread, ...decoded.problems, ...resolved.problems];
     const outcome = await this.configuration.propose({
       revision: ++this.revision,
       resources: this.merge(resolved.resources),
@@ -171,17 +172,26 @@ async function stamps(dir: string): Promise<string[]> {
   );
 }
 
-async function readFolder(dir: string): Promise<{ file: string; text: string }[]> {
+/** Texts, and what is none. */
+async function readFolder(dir: string): Promise<{ files: { file: string; text: string }[]; problems: Problem[] }> {
   const paths = await findFiles(dir, /\.(ya?ml|json)$/i);
   if (paths.length > MAX_FILES) throw new Error(`${paths.length} files are more than ${MAX_FILES}`);
-  const files = await Promise.all(paths.map(async (file) => ({ file, text: await readText(file) })));
-  return files.filter((file): file is { file: string; text: string } => file.text !== null);
+  const files: { file: string; text: string }[] = [];
+  const problems: Problem[] = [];
+  const read = await Promise.all(paths.map(async (file) => ({ file, bytes: await readIfThere(file) })));
+  for (const { file, bytes } of read) {
+    if (bytes === null) continue;
+    const decoded = decodeText(bytes, file);
+    if ('problem' in decoded) problems.push(decoded.problem);
+    else files.push({ file, text: decoded.text });
+  }
+  return { files, problems };
 }
 
 /** null for a file that went away between the listing and the reading. */
-async function readText(file: string): Promise<string | null> {
+async function readIfThere(file: string): Promise<Uint8Array | null> {
   try {
-    return await readFile(file, 'utf8');
+    return await readFile(file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;

@@ -215,6 +215,22 @@ suite('configuration from the command line', () => {
     assert.match((await run(['apply', '-f', join(home, 'empty')])).err, /holds no \.yaml, \.yml or \.json file/);
   });
 
+  test('JSON documents one after the other and text of Windows are taken, other bytes are told', async () => {
+    const service = (name: string): string =>
+      `{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "${name}"}, "spec": {"ports": [{"port": 80}]}}`;
+    const stream = join(home, 'stream.json');
+    writeFileSync(stream, Buffer.from(`\ufeff${service('one')}\r\n${service('two')}\r\n`, 'utf16le'));
+    const { code, out } = await run(['apply', '-f', stream, '--dry-run']);
+    assert.deepEqual([code, out.split('\n').length - 1], [0, 2], out);
+    writeFileSync(stream, Buffer.from('{"\xfc": 1}', 'latin1'));
+    const refused = await run(['apply', '-f', stream]);
+    assert.equal(refused.code, 3);
+    assert.match(
+      refused.err,
+      /stream\.json:1:3: a byte that is not UTF-8: save it as UTF-8\nmesh: .*cannot be read\n$/,
+    );
+  });
+
   test('files without a resource are no success', async () => {
     for (const text of ['', '# only a comment\n---\n']) {
       const { code, out, err } = await run(['apply', '-f', '-', '--wait'], text);

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeYaml } from '../../../core/config/decode.ts';
+import { parseDocuments } from '../../../core/config/documents.ts';
 import { readJson } from '../../../core/config/json.ts';
-import { parseDocuments } from '../../../core/config/yaml.ts';
 
 const LIMITS = { depth: 64, values: 1_000_000 };
 

@@ -31,6 +31,17 @@ suite('a proxy that is configured from a folder', () => {
     await log.line(/revision 4 runs: 3 resources of 1 files/);
   });
 
+  test('a file that is no text is told with its name, and what runs stays', async (t) => {
+    const { write, start, upstream, log } = await bench(t);
+    await write('edge.yaml', Buffer.from(reverseProxy(upstream), 'utf16le'));
+    const proxy = await start();
+    await log.line(/revision 1 runs/);
+    await write('more.yaml', Buffer.from('# Gr\xfc\xdfe', 'latin1'));
+    await log.line(/more\.yaml:1:5: error: a byte that is not UTF-8/);
+    await log.line(/refused; revision 1 stays/);
+    assert.equal((await get(`http://127.0.0.1:${portOf(proxy)}/`)).status, 200);
+  });
+
   test('follows a folder that Kubernetes mounts from a ConfigMap: each file is read once, a swap of the whole is one change', async (t) => {
     const { dir, start, upstream, log } = await bench(t);
     const mount = async (version: string, text: string): Promise<void> => {

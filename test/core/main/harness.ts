@@ -21,7 +21,7 @@ export interface Bench {
   readonly log: Lines;
   readonly upstream: number;
   /** Writes a file of the folder. */
-  write(name: string, text: string): Promise<void>;
+  write(name: string, text: string | Uint8Array): Promise<void>;
   start(options?: Partial<ProxyOptions>): Promise<MeshProxy>;
 }
 
