@@ -96,10 +96,11 @@ const PROTECTED = new Set(
     'host authorization cookie set-cookie content-type',
     'forwarded x-real-ip x-client-ip x-cluster-client-ip true-client-ip cf-connecting-ip client-cert client-cert-chain',
     'x-request-id traceparent tracestate baggage b3 uber-trace-id x-amzn-trace-id x-cloud-trace-context grpc-trace-bin',
-    'x-ot-span-context x-original-url x-rewrite-url x-http-method-override',
+    'x-ot-span-context x-rewrite-url x-http-method-override remote-user',
   ].flatMap((names) => names.split(' ')),
 );
-const PROTECTED_PREFIX = /^(x-forwarded-|x-envoy-|x-b3-|x-weft-|x-istio-|x-datadog-)/;
+const PROTECTED_PREFIX =
+  /^(x-forwarded-|x-original-|x-remote-|x-auth-request-|x-envoy-|x-b3-|x-weft-|x-istio-|x-datadog-)/;
 
 /**
  * True of a field that a message has in its head or not at all. To nominate one in Connection is an attack on the next hop (it

@@ -1,8 +1,12 @@
 // Puts bytes on a socket without its Writable: the system takes nearly every message at once, and then there is nothing to
 // keep, to call back or to schedule. Closing, errors and everything rare stay with the socket.
 
+import { constants } from 'node:os';
 import { handleOf, type StreamBase, type StreamHandle, streamBase, type WriteRequest } from './stream-base.ts';
 import type { Wire } from './wire.ts';
+
+/** After any other error of a write nothing says that reading ends. */
+const PEER_GONE: ReadonlySet<number> = new Set([constants.errno.EPIPE, constants.errno.ECONNRESET]);
 
 /** What the system takes at once leaves the request as it was, so that one does for all sockets. */
 let spare: WriteRequest | null = null;
@@ -26,8 +30,8 @@ export class DirectWrites {
   }
 
   /**
-   * Null where a socket must be written to as such. `onTaken`: the system has taken a write that it left waiting. `onLost`: it
-   * takes nothing more, once; what the peer sent before may still be read.
+   * Null where a socket must be written to as such. `onTaken`: the system has taken a write that it left waiting. `onLost`: the
+   * peer is gone, once; what it sent before may still be read, and then its end.
    */
   static on(socket: Wire, onTaken: () => void, onLost: () => void): DirectWrites | null {
     const handle = handleOf(socket);
@@ -45,7 +49,7 @@ export class DirectWrites {
     }
     spare = null;
     if (error !== 0) {
-      this.lose();
+      this.lose(error);
       return false;
     }
     this.queued += size;
@@ -53,15 +57,16 @@ export class DirectWrites {
     request.oncomplete = (status) => {
       request.pieces = null;
       this.queued -= size;
-      if (status < 0) this.lose();
+      if (status < 0) this.lose(status);
       else this.onTaken();
     };
     return false;
   }
 
-  private lose(): void {
+  private lose(status: number): void {
     if (this.lost || this.socket.destroyed) return;
     this.lost = true;
-    this.onLost();
+    if (PEER_GONE.has(-status)) this.onLost();
+    else this.socket.destroy(new Error(`write failed: ${status}`));
   }
 }

@@ -100,7 +100,7 @@ export class Listener {
     if (this.connections.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.onEmpty = resolve;
-      if (ms !== undefined) setTimeout(resolve, ms);
+      if (ms !== undefined) setTimeout(resolve, ms).unref();
     });
   }
 

@@ -57,6 +57,8 @@ const TRAILERS = [
   'tracestate: a=b',
   'baggage: user=admin',
   'B3: 0',
+  'X-Remote-User: admin',
+  'X-Original-URL: /admin',
   'X-B3-TraceId: 1',
   'x-envoy-max-retries: 9',
   'Authorization: Bearer x',

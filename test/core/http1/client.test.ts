@@ -75,6 +75,7 @@ test('the request is framed by the codec: nothing, a length, zero, chunks, trail
 test('answers end by length, chunks with trailers, close, or at once for HEAD, 204 and 304', async (t) => {
   const cases: [string, string, string, number, boolean][] = [
     ['GET', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', 'ok', 2, true],
+    ['GET', 'HTTP/1.1 200 OK\r\nContent-Length:\t2\t\r\n\r\nok', 'ok', 2, true],
     ['GET', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n', '', 0, true],
     ['GET', 'HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-T: 1\r\n\r\n', 'ok', -1, true],
     ['HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n', '', 2, true],
