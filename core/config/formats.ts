@@ -98,6 +98,14 @@ export const dnsLabel = string(
     DNS_LABEL.test(value) ? null : `${quote(value)} is no name: lower-case letters, digits and '-', at most 63`,
   ),
 );
+const LABEL = /^[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?$/;
+/** A label in capitals, too. */
+export const portNameRule = rule('name', (value) =>
+  LABEL.test(value) ? null : `${quote(value)} is no name: letters, digits and '-', at most 63`,
+);
+export const portName = string(portNameRule);
+/** '' = none. */
+export const subsetName = string(rule('name', (value) => (value === '' ? null : portNameRule.check(value))));
 const labelValue = string(
   rule('label', (value) => (LABEL_VALUE.test(value) ? null : `${quote(value)} is no label value`)),
 );

@@ -2,8 +2,9 @@
 
 import { isIP } from 'node:net';
 
-const LABEL = /^[a-zA-Z0-9](?:[-a-zA-Z0-9_]{0,61}[a-zA-Z0-9])?$/;
-const WILDCARD_LABEL = /^\*(?:-?[a-zA-Z0-9](?:[-a-zA-Z0-9_]{0,60}[a-zA-Z0-9])?)?$/;
+/** With '_' anywhere, as in the names of subsets at gateways: outbound_.80_._.a.example. */
+const LABEL = /^[a-zA-Z0-9_](?:[-a-zA-Z0-9_]{0,61}[a-zA-Z0-9_])?$/;
+const WILDCARD_LABEL = /^\*(?:-?[a-zA-Z0-9_](?:[-a-zA-Z0-9_]{0,60}[a-zA-Z0-9_])?)?$/;
 
 /**
  * A short name ("reviews") becomes a service of the rule's namespace ("reviews.default.svc.cluster.local"). Whatever has a

@@ -87,7 +87,7 @@ function readDocuments(text: string, file: string | undefined): Parsed {
       else tell('yaml', message, place(pos[0]));
     }
     if (faults.length > 0 || document.contents === null) continue;
-    const reader = new Reader(library, budget, (code, message, node, path) => {
+    const reader = new Reader(library, text, budget, (code, message, node, path) => {
       if (problems.length <= MAX_PROBLEMS) tell(code, message, place(node.range?.[0] ?? 0), path);
     });
     const before = problems.length;
@@ -122,14 +122,16 @@ type Told = (code: string, message: string, node: Yaml.Node, path: Path) => void
 /** Turns the nodes of one document into plain values. */
 class Reader {
   readonly #yaml: typeof Yaml;
+  readonly #text: string;
   readonly #budget: { values: number };
   readonly #tell: Told;
   readonly #anchors = new Map<string, Yaml.Node>();
   readonly #targets = new Map<Yaml.Node, Yaml.Node>();
   readonly #path: (string | number)[] = [];
 
-  constructor(yaml: typeof Yaml, budget: { values: number }, tell: Told) {
+  constructor(yaml: typeof Yaml, text: string, budget: { values: number }, tell: Told) {
     this.#yaml = yaml;
+    this.#text = text;
     this.#budget = budget;
     this.#tell = tell;
   }
@@ -149,9 +151,20 @@ class Reader {
     const { anchor } = node as Yaml.Scalar;
     if (anchor !== undefined) this.#anchors.set(anchor, node);
     if (this.#yaml.isScalar(node)) return scalar(node);
-    if (this.#yaml.isSeq(node)) return node.items.map((item, i) => this.#at(i, item as Yaml.Node | null));
+    if (this.#yaml.isSeq(node)) return node.items.map((item, i) => this.#item(i, item as Yaml.Node | null));
     if (this.#yaml.isMap(node)) return this.#map(node);
     return this.#fault('yaml', 'this is no value that configuration can have', node);
+  }
+
+  /** In a list like [2001:db8::] the colons at the end are text to Go's parsers, and a map with one key to this one. */
+  #item(index: number, node: Yaml.Node | null): unknown {
+    if (!this.#yaml.isMap(node) || node.items.length !== 1) return this.#at(index, node);
+    const [{ key, value }] = node.items;
+    if (!this.#yaml.isScalar(key) || key.type !== 'PLAIN' || !key.range || key.range[0] !== node.range?.[0])
+      return this.#at(index, node);
+    const empty = value === null || (this.#yaml.isNode(value) && isEmpty(this.#yaml, value));
+    const glued = /^:[,\]]/.test(this.#text.slice(key.range[1], key.range[1] + 2));
+    return empty && glued ? `${key.source}:` : this.#at(index, node);
   }
 
   #map(node: Yaml.YAMLMap): Record<string, unknown> {

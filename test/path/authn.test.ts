@@ -114,3 +114,12 @@ test('keys that are replaced are not believed any more', async () => {
   assert.equal(status, 401);
   assert.match(text, /Jwks doesn't have any valid public key$/);
 });
+
+test('a rule without an issuer takes tokens of any that its keys vouch for', async () => {
+  apply('RequestAuthentication', { selector: { matchLabels: { app: 'details' } }, jwtRules: [{ jwks: KEYS }] });
+  const exp = Math.floor(Date.now() / 1000) + HOUR_S;
+  const other = await token({ exp, iss: 'https://another.test' }, 'RS256');
+  for (const bearer of [good, other]) assert.equal((await call([`Authorization: Bearer ${bearer}`])).status, 200);
+  assert.equal((await call([`Authorization: Bearer ${expired}`])).status, 401);
+  assert.equal((await call([`Authorization: Bearer ${good.slice(0, -4)}AAAA`])).status, 401);
+});

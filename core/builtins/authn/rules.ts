@@ -22,6 +22,7 @@ export interface TokenRulesSpec {
 }
 
 export interface TokenRuleSpec {
+  /** Empty: any. */
   readonly issuer: string;
   /** Empty: any. */
   readonly audiences: readonly string[];
@@ -92,7 +93,7 @@ export class TokenRules {
     let first: Refusal = REFUSALS.issuer;
     for (const index of this.spec.locations[location] ?? []) {
       const rule = this.spec.rules[index];
-      if (rule.issuer !== token.issuer) continue;
+      if (rule.issuer !== '' && rule.issuer !== token.issuer) continue;
       const keys = this.verifyBy(rule, token, now);
       if (typeof keys !== 'string') {
         const verified = new VerifiedToken(token, rule.spaceDelimited);

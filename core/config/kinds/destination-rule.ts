@@ -7,6 +7,7 @@ import {
   nonEmpty,
   percent,
   port,
+  portName,
   positiveDuration,
   quote,
   text,
@@ -29,11 +30,15 @@ import {
   optional,
   partly,
   type Static,
+  struct,
 } from '../schema.ts';
-import { exportTo, NETWORKING, PortSelector } from '../schemas/networking.ts';
+import { checkExportTo, exportTo, NETWORKING, PortSelector } from '../schemas/networking.ts';
 import { MatchLabels } from '../schemas/selectors.ts';
 
 const CONSISTENT_HASH = ['httpHeaderName', 'httpCookie', 'useSourceIp', 'httpQueryParameterName'];
+
+/** Envoy's Maglev takes primes below 5000011. */
+const tableSize = integer(1, 5_000_010);
 
 export const ConsistentHashLB = object(
   {
@@ -49,10 +54,18 @@ export const ConsistentHashLB = object(
     useSourceIp: optional(boolean),
     httpQueryParameterName: optional(nonEmpty),
     ringHash: optional(object({ minimumRingSize: optional(uint64) })),
-    maglev: optional(object({ tableSize: optional(uint64) })),
+    maglev: optional(object({ tableSize: optional(tableSize) })),
     minimumRingSize: optional(uint64),
   },
-  { exactlyOne: [CONSISTENT_HASH], atMostOne: [['ringHash', 'maglev']] },
+  {
+    exactlyOne: [CONSISTENT_HASH],
+    atMostOne: [['ringHash', 'maglev']],
+    check({ maglev }, report) {
+      const size = maglev?.tableSize;
+      if (size === undefined || isPrime(size)) return;
+      report.error(['maglev', 'tableSize'], 'range', `${size} is no prime number`);
+    },
+  },
 );
 export type ConsistentHashLB = Static<typeof ConsistentHashLB>;
 
@@ -99,6 +112,7 @@ export const LoadBalancerSettings = object(
         }),
       ),
     ),
+    backendUtilization: notEnforced(optional(struct()), 'load balancing by reported utilization'),
     warmupDurationSecs: notEnforced(optional(duration), 'warm-up of endpoints'),
     warmup: notEnforced(
       optional(
@@ -134,34 +148,55 @@ export const TCPSettings = object({
 });
 export type TCPSettings = Static<typeof TCPSettings>;
 
-export const HTTPSettings = object({
-  http1MaxPendingRequests: optional(count),
-  http2MaxRequests: notEnforced(optional(count)),
-  maxRequestsPerConnection: optional(count),
-  maxRetries: optional(count),
-  idleTimeout: optional(duration),
-  h2UpgradePolicy: notEnforced(optional(oneOf('DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE'))),
-  useClientProtocol: notEnforced(optional(boolean)),
-  maxConcurrentStreams: notEnforced(optional(count)),
-  http2KeepAlive: notEnforced(optional(object({ interval: optional(duration), timeout: optional(duration) }))),
-});
+export const HTTPSettings = object(
+  {
+    http1MaxPendingRequests: optional(count),
+    http2MaxRequests: notEnforced(optional(count)),
+    maxRequestsPerConnection: optional(count),
+    maxRetries: optional(count),
+    idleTimeout: optional(duration),
+    h2UpgradePolicy: notEnforced(optional(oneOf('DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE'))),
+    useClientProtocol: notEnforced(optional(boolean)),
+    maxConcurrentStreams: notEnforced(optional(count)),
+    http2KeepAlive: notEnforced(optional(object({ interval: positiveDuration, timeout: positiveDuration }))),
+  },
+  {
+    check({ h2UpgradePolicy, useClientProtocol }, report) {
+      if (h2UpgradePolicy !== 'UPGRADE' || useClientProtocol !== true) return;
+      report.error(
+        ['useClientProtocol'],
+        'contradiction',
+        'useClientProtocol does not go with h2UpgradePolicy UPGRADE',
+      );
+    },
+  },
+);
 export type HTTPSettings = Static<typeof HTTPSettings>;
 
 export const ConnectionPoolSettings = object({ tcp: optional(TCPSettings), http: optional(HTTPSettings) });
 export type ConnectionPoolSettings = Static<typeof ConnectionPoolSettings>;
 
-export const OutlierDetection = object({
-  consecutiveErrors: optional(count),
-  splitExternalLocalOriginErrors: optional(boolean),
-  consecutiveLocalOriginFailures: optional(uint32),
-  consecutiveGatewayErrors: optional(uint32),
-  consecutive5xxErrors: optional(uint32),
-  interval: optional(positiveDuration),
-  baseEjectionTime: optional(positiveDuration),
-  maxEjectionPercent: optional(integer(0, 100)),
-  minHealthPercent: optional(integer(0, 100)),
-  outlierDetectionHttpErrorCodes: optional(array(integer(100, 599))),
-});
+export const OutlierDetection = object(
+  {
+    consecutiveErrors: optional(count),
+    splitExternalLocalOriginErrors: optional(boolean),
+    consecutiveLocalOriginFailures: optional(uint32),
+    consecutiveGatewayErrors: optional(uint32),
+    consecutive5xxErrors: optional(uint32),
+    interval: optional(positiveDuration),
+    baseEjectionTime: optional(positiveDuration),
+    maxEjectionPercent: optional(integer(0, 100)),
+    minHealthPercent: optional(integer(0, 100)),
+    outlierDetectionHttpErrorCodes: optional(array(integer(100, 599))),
+  },
+  {
+    check({ consecutiveLocalOriginFailures, splitExternalLocalOriginErrors }, report) {
+      if (!consecutiveLocalOriginFailures || splitExternalLocalOriginErrors === true) return;
+      const message = 'consecutiveLocalOriginFailures needs splitExternalLocalOriginErrors: true';
+      report.error(['consecutiveLocalOriginFailures'], 'contradiction', message);
+    },
+  },
+);
 export type OutlierDetection = Static<typeof OutlierDetection>;
 
 export const ClientTLSSettings = object(
@@ -175,6 +210,7 @@ export const ClientTLSSettings = object(
     sni: optional(text),
     insecureSkipVerify: optional(boolean),
     caCrl: optional(text),
+    ecdhCurves: optional(texts),
   },
   {
     check(tls, report) {
@@ -209,25 +245,28 @@ const perPort = {
   }),
 };
 
-export const TrafficPolicy = object({
-  ...perPort,
-  portLevelSettings: optional(array(object({ port: PortSelector, ...perPort }))),
-  tunnel: notEnforced(
-    optional(object({ protocol: optional(oneOf('CONNECT', 'POST')), targetHost: nonEmpty, targetPort: port })),
-  ),
-  proxyProtocol: notEnforced(optional(object({ version: optional(oneOf('V1', 'V2')) }))),
-  retryBudget: optional(
-    object({
-      percent: optional(percent),
-      minRetryConcurrency: optional(uint32),
-      budgetInterval: notEnforced(optional(positiveDuration), "a retry budget's interval"),
-    }),
-  ),
-});
+export const TrafficPolicy = object(
+  {
+    ...perPort,
+    portLevelSettings: optional(array(object({ port: PortSelector, ...perPort }))),
+    tunnel: notEnforced(
+      optional(object({ protocol: optional(oneOf('CONNECT', 'POST')), targetHost: nonEmpty, targetPort: port })),
+    ),
+    proxyProtocol: notEnforced(optional(object({ version: optional(oneOf('V1', 'V2')) }))),
+    retryBudget: optional(
+      object({
+        percent: optional(percent),
+        minRetryConcurrency: optional(uint32),
+        budgetInterval: notEnforced(optional(positiveDuration), "a retry budget's interval"),
+      }),
+    ),
+  },
+  { atMostOne: [['tunnel', 'proxyProtocol']] },
+);
 export type TrafficPolicy = Static<typeof TrafficPolicy>;
 
 export const Subset = object({
-  name: nonEmpty,
+  name: portName,
   labels: optional(labels),
   trafficPolicy: optional(TrafficPolicy),
 });
@@ -244,6 +283,7 @@ export const DestinationRuleSpec = object(
   },
   {
     check(spec, report) {
+      checkExportTo(spec.exportTo, false, report);
       const names = new Set<string>();
       spec.subsets?.forEach(({ name }, i) => {
         if (names.has(name))
@@ -298,4 +338,9 @@ function conflicts(
       warn(rule, 'duplicate', ['spec', 'subsets', i], message);
     });
   }
+}
+
+function isPrime(value: number): boolean {
+  for (let factor = 2; factor * factor <= value; factor++) if (value % factor === 0) return false;
+  return value > 1;
 }

@@ -79,7 +79,11 @@ const gatewayHost = string({
     if (namespace !== '*' && namespace !== '.' && !/^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace)) {
       return `${quote(value)} is no host: ${quote(namespace)} before the '/' is no namespace, nor '.' or '*'`;
     }
-    return hostFault(value.slice(slash + 1), { wildcard: true });
+    const host = value.slice(slash + 1);
+    if (host !== '*' && !/[.:]/.test(host))
+      return `${quote(host)} is no host of a gateway: it has to be written in full`;
+    if (/^\*[^-.]/.test(host)) return `${quote(host)} is no host of a gateway: a wildcard stands for whole labels`;
+    return hostFault(host, { wildcard: true });
   },
 });
 
@@ -121,7 +125,7 @@ export const Server = object(
   {
     check(server, report) {
       const name = server.port.protocol?.toUpperCase();
-      if (name === undefined) report.error(['port'], 'required', 'a server port needs a protocol');
+      if (!name) report.error(['port'], 'required', 'a server port needs a protocol');
       if ((name === 'HTTPS' || name === 'TLS') && !server.tls) {
         report.error([], 'required', `a server with protocol ${name} needs tls settings`);
       }
@@ -134,11 +138,24 @@ export const Server = object(
 );
 export type Server = Static<typeof Server>;
 
-export const GatewaySpec = object({
-  servers: array(Server, 1),
-  /** Labels of the proxies that serve it; empty: all gateways. */
-  selector: optional(labels),
-});
+export const GatewaySpec = object(
+  {
+    servers: array(Server, 1),
+    /** Labels of the proxies that serve it; empty: all gateways. */
+    selector: optional(labels),
+  },
+  {
+    check({ servers }, report) {
+      const names = new Set<string>();
+      for (const [i, { port }] of servers.entries()) {
+        const { name = '' } = port;
+        if (name !== '' && names.has(name))
+          report.error(['servers', i, 'port', 'name'], 'duplicate', `the port name ${quote(name)} is used twice`);
+        names.add(name);
+      }
+    },
+  },
+);
 export type GatewaySpec = Static<typeof GatewaySpec>;
 
 export const gateway = defineKind({

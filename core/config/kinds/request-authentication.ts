@@ -3,7 +3,7 @@
 
 import { headerName, nonEmpty, positiveDuration, quote, text, texts } from '../formats.ts';
 import { defineKind } from '../kind.ts';
-import { array, boolean, object, optional, type Static, string } from '../schema.ts';
+import { array, boolean, defaulted, notEnforced, object, optional, type Static, string } from '../schema.ts';
 import { ATTACHMENT, attachment } from '../schemas/selectors.ts';
 
 const httpUrl = string({
@@ -26,7 +26,9 @@ const keySet = string({
 
 export const JWTRule = object(
   {
-    issuer: nonEmpty,
+    /** '': of any issuer, whose keys are given. */
+    issuer: defaulted(text, ''),
+    presence: notEnforced(optional(text), 'presence of tokens'),
     audiences: optional(array(nonEmpty)),
     jwksUri: optional(httpUrl),
     jwks: optional(keySet),
@@ -44,6 +46,10 @@ export const JWTRule = object(
     aliases: { jwks_uri: 'jwksUri' },
     check({ issuer, jwks, jwksUri }, report) {
       if (jwks !== undefined || jwksUri !== undefined || isHttpUrl(issuer)) return;
+      if (issuer === '') {
+        report.error([], 'required', 'an issuer is missing, or keys of those whom it may be');
+        return;
+      }
       report.warning(
         ['issuer'],
         'jwks',

@@ -1,10 +1,10 @@
 // ServiceEntry: hosts that are added to the registry, and where they are found.
 
 import { isIP } from 'node:net';
-import { ipOrCidr, quote, texts, wildcardHost } from '../formats.ts';
+import { ipOrCidr, portNameRule, quote, texts, wildcardHost } from '../formats.ts';
 import { defineKind } from '../kind.ts';
 import { array, notEnforced, object, oneOf, optional, partly, type Static } from '../schema.ts';
-import { exportTo, NETWORKING } from '../schemas/networking.ts';
+import { checkExportTo, exportTo, NETWORKING } from '../schemas/networking.ts';
 import { Port, unenforcedProtocol } from '../schemas/port.ts';
 import { WorkloadSelector } from '../schemas/selectors.ts';
 import { ServiceEntryEndpoint } from './workload-entry.ts';
@@ -30,12 +30,23 @@ export const ServiceEntrySpec = object(
     atMostOne: [['endpoints', 'workloadSelector']],
     check(spec, report) {
       const resolution = spec.resolution ?? 'NONE';
+      checkExportTo(spec.exportTo, true, report);
+      spec.addresses?.forEach((address, i) => {
+        if (!address.includes('/') || resolution === 'NONE' || resolution === 'STATIC') return;
+        const message = `${quote(address)} is a block of addresses, which resolution ${resolution} does not go with`;
+        report.error(['addresses', i], 'contradiction', message);
+      });
+      if (resolution === 'DNS_ROUND_ROBIN' && (spec.endpoints?.length ?? 0) > 1) {
+        report.error(['endpoints', 1], 'contradiction', 'resolution DNS_ROUND_ROBIN takes one endpoint: write DNS');
+      }
       const names = new Set<string>();
       const numbers = new Set<number>();
       spec.ports?.forEach(({ name, number }, i) => {
         if (!name) report.error(['ports', i], 'required', 'name is missing');
         else if (names.has(name))
           report.error(['ports', i, 'name'], 'duplicate', `the port name ${quote(name)} is used twice`);
+        else if (portNameRule.check(name) !== null)
+          report.error(['ports', i, 'name'], 'name', portNameRule.check(name)!);
         if (numbers.has(number))
           report.error(['ports', i, 'number'], 'duplicate', `the port ${number} is listed twice`);
         names.add(name ?? '');
@@ -57,7 +68,7 @@ export const ServiceEntrySpec = object(
         }
       });
       if (resolution === 'STATIC' && !spec.endpoints?.length && !spec.workloadSelector) {
-        report.error([], 'required', 'resolution STATIC needs endpoints or a workloadSelector');
+        report.warning([], 'required', 'resolution STATIC without endpoints or a workloadSelector leads nowhere');
       }
       if ((resolution === 'NONE' || resolution === 'DYNAMIC_DNS') && spec.endpoints?.length) {
         report.error(

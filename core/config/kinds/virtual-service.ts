@@ -6,7 +6,7 @@ import { defineKind, type Inventory, notFound, type Warn } from '../kind.ts';
 import type { Resource } from '../resource.ts';
 import { array, defaulted, notEnforced, object, optional, type Report, type Static } from '../schema.ts';
 import { claimPath } from '../schemas/claim-header.ts';
-import { exportTo, NETWORKING } from '../schemas/networking.ts';
+import { checkExportTo, exportTo, NETWORKING } from '../schemas/networking.ts';
 import {
   checkWeights,
   Destination,
@@ -92,8 +92,17 @@ export const VirtualServiceSpec = object(
     check(spec, report) {
       const { hosts } = spec;
       const onMesh = spec.gateways === undefined || spec.gateways.length === 0 || spec.gateways.includes('mesh');
+      checkExportTo(spec.exportTo, false, report);
       hosts.forEach((name, i) => {
-        if (hosts.indexOf(name) < i) report.error(['hosts', i], 'duplicate', `the host ${quote(name)} is listed twice`);
+        const earlier = hosts.slice(0, i).find((other) => hostsOverlap(other, name));
+        if (earlier?.toLowerCase() === name.toLowerCase())
+          report.error(['hosts', i], 'duplicate', `the host ${quote(name)} is listed twice`);
+        else if (earlier !== undefined)
+          report.error(
+            ['hosts', i],
+            'duplicate',
+            `the hosts ${quote(earlier)} and ${quote(name)} overlap: one says it all`,
+          );
         if (name === '*' && onMesh) {
           report.error(
             ['hosts', i],

@@ -1,6 +1,6 @@
 // WorkloadEntry: one address that serves, registered by hand.
 
-import { labels, port, quote, text, uint32 } from '../formats.ts';
+import { labels, port, portNameRule, quote, text, uint32 } from '../formats.ts';
 import { hostFault } from '../hosts.ts';
 import { defineKind } from '../kind.ts';
 import { map, notEnforced, object, optional, partly, type Report, type Static, string } from '../schema.ts';
@@ -12,9 +12,9 @@ const endpointAddress = string({
   check(value) {
     if (!value.startsWith('unix://')) return hostFault(value, { wildcard: false });
     const path = value.slice('unix://'.length);
-    return path.startsWith('/') || path.startsWith('@')
+    return path.startsWith('@') || /^\/.*[^/]$/.test(path)
       ? null
-      : `${quote(value)} is no address: unix:// needs an absolute path`;
+      : `${quote(value)} is no address: unix:// needs the absolute path of a file`;
   },
 });
 
@@ -24,7 +24,7 @@ export const workloadEntryFields = {
     address.startsWith('unix://') ? 'addresses of Unix sockets' : null,
   ),
   /** Port numbers by the names of the service's ports. */
-  ports: optional(map(port)),
+  ports: optional(map(port, portNameRule)),
   labels: optional(labels),
   network: notEnforced(optional(text)),
   locality: notEnforced(optional(text)),

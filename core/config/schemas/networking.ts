@@ -1,9 +1,21 @@
 // What kinds of networking.istio.io have in common: their versions, who may see them, ports and percentages.
 
 import { percent, port } from '../formats.ts';
-import { array, object, optional, type Static, string } from '../schema.ts';
+import { array, object, optional, type Report, type Static, string } from '../schema.ts';
 
 export const NETWORKING = ['v1', 'v1beta1', 'v1alpha3'] as const;
+
+/** What is wrong with it; `nobody`: it may say so. */
+export function checkExportTo(exportTo: readonly string[] | undefined, nobody: boolean, report: Report): void {
+  const given = exportTo ?? [];
+  given.forEach((to, i) => {
+    if (given.indexOf(to) < i) report.error(['exportTo', i], 'duplicate', `${JSON.stringify(to)} is listed twice`);
+    else if (to === '~' && !nobody)
+      report.error(['exportTo', i], 'name', "'~' is for services: a rule that nobody sees is of no use");
+    else if ((to === '*' || to === '~') && given.length > 1)
+      report.error(['exportTo', i], 'contradiction', `'${to}' does not go with others`);
+  });
+}
 
 export const PortSelector = object({ number: port });
 export type PortSelector = Static<typeof PortSelector>;

@@ -18,11 +18,13 @@ const PROTOCOLS = [
   'UDP',
 ];
 
-/** Istio takes protocol names in any case. */
+/** Istio takes protocol names in any case; '' = it is found out. */
 export const protocol = string({
   code: 'enum',
   check: (value) =>
-    PROTOCOLS.includes(value.toUpperCase()) ? null : `${quote(value)} is no protocol: one of ${PROTOCOLS.join(', ')}`,
+    value === '' || PROTOCOLS.includes(value.toUpperCase())
+      ? null
+      : `${quote(value)} is no protocol: one of ${PROTOCOLS.join(', ')}`,
 });
 
 export const portFields = {
@@ -38,7 +40,7 @@ export type Port = Static<typeof Port>;
 
 /** What of a service's protocol is not enforced. Left out: it is found out. */
 export function unenforcedProtocol(protocol: string | undefined): string | null {
-  const name = protocol?.toUpperCase() ?? 'HTTP';
+  const name = protocol?.toUpperCase() || 'HTTP';
   if (name === 'HTTP' || name === 'GRPC-WEB') return null;
   return name === 'HTTP2' || name === 'GRPC' ? 'HTTP/2 towards a service' : `${name} ports`;
 }

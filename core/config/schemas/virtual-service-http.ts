@@ -1,7 +1,8 @@
 // The http section of a VirtualService: what its routes match, and where they lead. What they do on the way is in
 // http-actions.ts.
 
-import { count, duration, headerMatchRule, host, labels, port, quote, text } from '../formats.ts';
+import { count, dnsLabel, duration, headerMatchRule, labels, port, quote, subsetName, text } from '../formats.ts';
+import { hostFault } from '../hosts.ts';
 import {
   array,
   boolean,
@@ -10,6 +11,7 @@ import {
   notEnforced,
   object,
   optional,
+  partly,
   type Report,
   type Static,
   string,
@@ -35,9 +37,15 @@ export const gatewayName = string({
       : `${quote(value)} is no gateway: write its name, namespace/name or mesh`,
 });
 
+/** A wildcard is a service of this name. */
+const destinationHost = string({
+  code: 'host',
+  check: (value) => (value === '*' ? "the host '*' is no destination" : hostFault(value, { wildcard: true })),
+});
+
 export const Destination = object({
-  host,
-  subset: optional(text),
+  host: partly(destinationHost, (value) => (value.startsWith('*') ? 'destinations that are wildcards' : null)),
+  subset: optional(subsetName),
   port: optional(PortSelector),
 });
 export type Destination = Static<typeof Destination>;
@@ -55,7 +63,7 @@ export const HTTPMatchRequest = object({
   queryParams: optional(map(PresenceMatch)),
   ignoreUriCase: optional(boolean),
   withoutHeaders: optional(map(PresenceMatch, headerMatchRule)),
-  sourceNamespace: optional(text),
+  sourceNamespace: optional(dnsLabel),
   statPrefix: notEnforced(optional(text)),
 });
 export type HTTPMatchRequest = Static<typeof HTTPMatchRequest>;
@@ -107,6 +115,7 @@ export const HTTPRoute = object(
       checkWeights(route.route, report);
       checkActions(route, report);
     },
+    aliases: { mirror_percent: 'mirrorPercent' },
   },
 );
 export type HTTPRoute = Static<typeof HTTPRoute>;

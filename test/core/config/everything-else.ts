@@ -24,10 +24,10 @@ const POOL = {
     maxRequestsPerConnection: 1,
     maxRetries: 1,
     idleTimeout: '1h',
-    h2UpgradePolicy: 'UPGRADE',
+    h2UpgradePolicy: 'DO_NOT_UPGRADE',
     useClientProtocol: true,
     maxConcurrentStreams: 1,
-    http2KeepAlive: { interval: '1s' },
+    http2KeepAlive: { interval: '1s', timeout: '1s' },
   },
 };
 
@@ -36,20 +36,22 @@ function traffic(loadBalancer: object): object {
   return { loadBalancer, connectionPool: POOL, outlierDetection: { interval: '5s' }, tls: { mode: 'SIMPLE' } };
 }
 
-function trafficPolicy(loadBalancer: object, perPort: object): object {
+function trafficPolicy(loadBalancer: object, perPort: object, sent: object = TUNNEL): object {
   return {
     ...traffic(loadBalancer),
     portLevelSettings: [{ port: { number: 9080 }, ...traffic(perPort) }],
-    tunnel: { targetHost: 'a.test', targetPort: 443 },
-    proxyProtocol: { version: 'V1' },
+    ...sent,
     retryBudget: { percent: 20, minRetryConcurrency: 3, budgetInterval: '10s' },
   };
 }
 
+const TUNNEL = { tunnel: { targetHost: 'a.test', targetPort: 443 } };
+const PREAMBLE = { proxyProtocol: { version: 'V1' } };
+
 const BALANCERS = [
   { simple: 'RANDOM', localityLbSetting: { enabled: true }, warmup: WARM },
   { consistentHash: { useSourceIp: true }, zoneAwareLbSetting: { enabled: true }, warmupDurationSecs: '30s' },
-  { simple: 'PASSTHROUGH' },
+  { simple: 'PASSTHROUGH', backendUtilization: {} },
 ];
 
 const OPERATIONS = { set: { 'x-a': '1' }, add: { 'x-b': '2' }, remove: ['x-c'] };
@@ -90,6 +92,8 @@ const ROUTES = [
   },
   { redirect: { uri: '/b', authority: 'b.test', port: 8443, scheme: 'https', redirectCode: 308 } },
   { redirect: { prefixRewrite: '/b' } },
+  { route: [{ destination: { host: '*.wild.test' } }], mirror: { host: '*.wild.test' }, mirrorPercent: 5 },
+  { route: [TO_REVIEWS], mirrors: [{ destination: { host: '*.wild.test' } }] },
   { directResponse: { status: 200, body: { bytes: 'aGVsbG8=' } } },
   {
     route: [TO_REVIEWS],
@@ -139,12 +143,18 @@ const SERVICES = BALANCERS.flatMap((balancer, i) => [
     host: `reviews${i}`,
     exportTo: ['*'],
     workloadSelector: { matchLabels: { app: 'a' } },
-    trafficPolicy: trafficPolicy(balancer, BALANCERS[(i + 1) % 3]),
-    subsets: [{ name: 'v1', labels: { version: 'v1' }, trafficPolicy: trafficPolicy(balancer, balancer) }],
+    trafficPolicy: trafficPolicy(balancer, BALANCERS[(i + 1) % 3], i === 0 ? PREAMBLE : TUNNEL),
+    subsets: [
+      {
+        name: 'v1',
+        labels: { version: 'v1' },
+        trafficPolicy: trafficPolicy(balancer, balancer, i === 0 ? PREAMBLE : TUNNEL),
+      },
+    ],
   }),
 ]);
 
-const HTTPS = { port: { number: 443, protocol: 'HTTPS', name: 'https' }, hosts: ['secure.test'] };
+const https = (name: string) => ({ port: { number: 443, protocol: 'HTTPS', name }, hosts: ['secure.test'] });
 
 const TRAFFIC = [
   ...SERVICES,
@@ -168,11 +178,11 @@ const TRAFFIC = [
   }),
   resource('Gateway', 'encrypted', {
     servers: [
-      { ...HTTPS, tls: { mode: 'PASSTHROUGH' } },
-      { ...HTTPS, tls: { mode: 'SIMPLE', credentialNames: ['a'], ecdhCurves: ['P-256'], cipherSuites: ['a'] } },
-      { ...HTTPS, tls: { mode: 'MUTUAL', tlsCertificates: [{ privateKey: 'a' }], caCertCredentialName: 'a' } },
+      { ...https('a'), tls: { mode: 'PASSTHROUGH' } },
+      { ...https('b'), tls: { mode: 'SIMPLE', credentialNames: ['a'], ecdhCurves: ['P-256'], cipherSuites: ['a'] } },
+      { ...https('c'), tls: { mode: 'MUTUAL', tlsCertificates: [{ privateKey: 'a' }], caCertCredentialName: 'a' } },
       {
-        ...HTTPS,
+        ...https('d'),
         tls: {
           mode: 'MUTUAL',
           serverCertificate: 'a',
@@ -266,6 +276,7 @@ const POLICIES = ATTACHMENTS.flatMap((attached, i) => [
     ...attached,
     jwtRules: [
       {
+        presence: 'REQUIRED',
         issuer: 'a',
         jwksUri: 'https://a.test/keys',
         timeout: '5s',
