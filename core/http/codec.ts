@@ -49,7 +49,7 @@ export interface DownstreamStream extends Stream {
   closeAfterResponse(): void;
   /** 'HTTP/1.1', 'HTTP/1.0', 'HTTP/2' as the access log prints it. */
   readonly protocol: string;
-  /** Destination fixed by a tunnel or by the request's target, which overrides Host; null otherwise. */
+  /** Destination fixed by a tunnel, whatever the request's authority says; null otherwise. */
   readonly destination: string | null;
 }
 

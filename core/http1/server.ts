@@ -134,8 +134,7 @@ export class Http1ServerConnection
     const head = facts.head!;
     const { end } = facts;
     if (this.wait !== WAIT_NOTHING) this.waitFor(WAIT_NOTHING, 0);
-    const destination = this.tunnel ?? facts.destination;
-    const stream = new ServerStream(this, head.method, facts.http10, facts.keepAlive, destination);
+    const stream = new ServerStream(this, head.method, facts.http10, facts.keepAlive, this.tunnel);
     stream.expectsContinue = head.expectContinue;
     stream.requestDone = facts.body === NO_BODY;
     this.reader.expectBody(facts.body, head.contentLength);

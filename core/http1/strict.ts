@@ -47,8 +47,6 @@ export interface MessageFacts {
 export interface RequestFacts extends MessageFacts {
   /** 'upgrade_refused' or 'unknown_expectation': well framed, but answered here. '' otherwise. */
   refused: FailureCode | '';
-  /** The authority of an absolute-form target, which overrides Host; null otherwise. */
-  destination: string | null;
 }
 
 const CHUNKED_CODING = codesOf('chunked');
@@ -78,7 +76,6 @@ export const requestFacts: RequestFacts = {
   keepAlive: false,
   body: NO_BODY,
   refused: '',
-  destination: null,
 };
 
 export const responseFacts: MessageFacts = { head: null, end: 0, http10: false, keepAlive: false, body: NO_BODY };
@@ -94,7 +91,6 @@ export function readRequestHead(
   const facts = requestFacts;
   facts.head = null;
   facts.refused = '';
-  facts.destination = null;
   const after = headParser.request(bytes, start, end, limits.maxFields);
   if (after <= 0)
     return after === INCOMPLETE ? 'incomplete' : after === MALFORMED ? 'bad_request' : 'headers_too_large';
@@ -126,7 +122,6 @@ export function readRequestHead(
       if (codings !== 0 || contentLength !== 0) return 'bad_request';
       if (mode === 'reverse') return 'connect_refused';
     } else {
-      facts.destination = head.authority;
       if (target.https) head.scheme = 'https';
       // RFC 9112 3.2.4: OPTIONS of a whole server travels as "*".
       if (head.pathLength === 0) head.newPath = method === 'OPTIONS' ? '*' : '/';

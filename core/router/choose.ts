@@ -32,8 +32,8 @@ export interface RouteScope {
 }
 
 /**
- * The virtual host of a request, or why there is none. `destination`: fixed by a tunnel or an absolute-form target, which
- * overrides Host; null: what the head says.
+ * The virtual host of a request, or why there is none. `destination`: fixed by a tunnel, whatever the head says; null: what it
+ * says.
  */
 export function chooseHost(
   scope: RouteScope,

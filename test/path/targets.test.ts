@@ -110,3 +110,18 @@ test('a method that nobody has heard of goes where any other does', async () => 
     assert.equal((await ask(sidecar.ports.inbound, `${method} / HTTP/1.1`, 'Host: app'))[0], 200);
   }
 });
+
+test('requests with absolute targets and without share a connection, each led by its own authority', async () => {
+  const lines = [
+    'GET http://a.example/ HTTP/1.1\r\nHost: elsewhere\r\n',
+    'GET http://elsewhere/ HTTP/1.1\r\nHost: a.example\r\n',
+    'GET / HTTP/1.1\r\nHost: a.example\r\n',
+    'GET http://elsewhere/ HTTP/1.1\r\nHost: a.example\r\n',
+    'GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n',
+  ];
+  const answer = await exchangeBytes(edge.ports.gateway, lines.map((line) => `${line}\r\n`).join(''));
+  assert.deepEqual(
+    [...answer.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status]) => status),
+    ['200', '404', '200', '404', '200'],
+  );
+});

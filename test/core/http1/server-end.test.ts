@@ -25,13 +25,18 @@ test('the head of a later request has its own time', async (t) => {
 });
 
 test('an idle connection is closed, one with a request in progress is not', async (t) => {
-  const rig = await startServer(t, { idleTimeoutMs: 30 }, (request) => {
-    setTimeout(() => answer(request.stream, 200, 'late'), 150);
-  });
+  const { timers, pass } = handTurned();
+  const arrived = Promise.withResolvers<Request>();
+  const rig = await startServer(t, { timers, idleTimeoutMs: 30 }, (request) => arrived.resolve(request));
   const idle = await Peer.connect(t, rig.port);
   const busy = await Peer.connect(t, rig.port);
   busy.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
+  const request = await arrived.promise;
+  pass(60);
   assert.equal(await idle.rest(), '');
+  answer(request.stream, 200, 'late');
+  await busy.untilText('late');
+  pass(60);
   assert.match(await busy.rest(), /late$/);
 });
 
