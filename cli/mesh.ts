@@ -4,10 +4,14 @@
 const OLDEST_NODE = 24;
 
 if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
-  process.stderr.write(
-    `mesh: Node ${OLDEST_NODE} or newer is needed, this one is ${process.versions.node}: install it from https://nodejs.org\n`,
-  );
-  process.exitCode = 1;
+  const { newerNode, runWith } = await import('./newer-node.ts');
+  const node = newerNode(OLDEST_NODE);
+  if (node === null) {
+    process.stderr.write(
+      `mesh: Node ${OLDEST_NODE} or newer is needed, this one is ${process.versions.node}: install it from https://nodejs.org, or beside this package by \`npm install node@${OLDEST_NODE}\`\n`,
+    );
+    process.exitCode = 1;
+  } else process.exitCode = await runWith(node);
 } else {
   const { enableCompileCache } = await import('node:module');
   enableCompileCache();

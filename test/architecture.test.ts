@@ -217,7 +217,10 @@ suite('the shape of the tree', () => {
     const { types } = json('tsconfig.json').compilerOptions;
     const scripts = [...sources].filter(([path]) => path.startsWith('scripts/')).map(([, text]) => text);
     const runs = (command: string): boolean => scripts.some((text) => text.includes(`'${command}'`));
-    const idle = Object.keys(json('package.json').devDependencies).filter((name) => {
+    const installed: [string, string][] = Object.entries(json('package.json').devDependencies);
+    // One of this tree is what a clone runs on.
+    const foreign = installed.filter(([, version]) => !version.startsWith('file:')).map(([name]) => name);
+    const idle = foreign.filter((name) => {
       const typed = name.replace(/^@types\//, '');
       const commands = Object.keys(json(`node_modules/${name}/package.json`).bin ?? {});
       return !imported.has(typed) && !types.includes(typed) && !commands.some(runs);

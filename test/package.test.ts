@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -31,16 +31,7 @@ suite('the published package', { timeout: 200_000 }, () => {
     const { stdout } = await execute('npm', ['pack', '--ignore-scripts', '--json'], { cwd: packed, env: cleanEnv() });
     const tarball = join(packed, JSON.parse(stdout)[0].filename);
     writeFileSync(join(user, 'package.json'), '{ "private": true }');
-    // The pinned Node is for machines without one; this test brings its own.
-    const args = [
-      'install',
-      tarball,
-      '--omit=optional',
-      '--prefer-offline',
-      '--no-audit',
-      '--no-fund',
-      '--ignore-scripts',
-    ];
+    const args = ['install', tarball, '--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts'];
     await execute('npm', args, { cwd: user, env: cleanEnv() });
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -48,6 +39,25 @@ suite('the published package', { timeout: 200_000 }, () => {
   test('installs into an empty folder and runs', async () => {
     const { stdout } = await execute(mesh, ['version', '--client', '--json'], { cwd: user, env: cleanEnv() });
     assert.equal(JSON.parse(stdout).client.node, process.versions.node);
+  });
+
+  test('brings no second Node, and runs with a newer one that lies beside it when it is started by an old one', async () => {
+    const installed = readdirSync(join(user, 'node_modules'));
+    assert.deepEqual(
+      installed.filter((name) => /^node-(bin-)?(darwin|linux)/.test(name)),
+      [],
+    );
+    const old = `data:text/javascript,if (!process.env.HAS_STARTED) Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.1.0' } }); process.env.HAS_STARTED = '1'`;
+    const started = (): Promise<{ stdout: string }> =>
+      execute(process.execPath, ['--import', old, mesh, 'version', '--client', '--json'], {
+        cwd: user,
+        env: cleanEnv(),
+      });
+    await assert.rejects(started(), /mesh: Node 24 or newer is needed, this one is 20\.1\.0: .*npm install node@24/);
+    const beside = join(user, 'node_modules', '.bin', 'node');
+    symlinkSync(process.execPath, beside);
+    assert.equal(JSON.parse((await started()).stdout).client.node, process.versions.node);
+    rmSync(beside);
   });
 
   test('has the SDK: an author compiles a filter with it, and is told what to install for that', async () => {
