@@ -2,11 +2,12 @@
 // somebody else commits first, plan and validate again on theirs. Nothing is written before everything was checked.
 import { isDeepStrictEqual } from 'node:util';
 import { type Bus, BusUnavailableError, type Commit, type ConfigState, ConflictError } from '../bus/types.ts';
-import { type DecodedText, decodeFiles, placeProblems } from '../core/config/decode.ts';
+import { decodeFiles, placeProblems } from '../core/config/decode.ts';
 import { isError } from '../core/config/problem.ts';
 import { type Problem, type Resource, resourceKey } from '../core/config/resource.ts';
 import { crossCheck } from '../core/config/validate.ts';
 import { ApiError } from './api-error.ts';
+import { checkState, type Decoded, refuse } from './check.ts';
 import { resourcesOf, type Store } from './store.ts';
 
 export interface SourceFile {
@@ -51,8 +52,8 @@ export interface WriterParts {
   readonly store: Store;
   /** Full names of hosts that workloads registered by themselves. */
   knownHosts(): Iterable<string>;
-  /** A dry run of the real compile. */
-  validateSnapshot(resources: ReadonlyMap<string, Resource>): readonly Problem[];
+  /** A dry run of the real compile; `changed`: keys of what is new. */
+  validateSnapshot(resources: ReadonlyMap<string, Resource>, changed: ReadonlySet<string>): readonly Problem[];
   /** Problems of resources that name modules which are not stored. */
   /** WasmPlugins with the digests of what their URLs stand for; without `store` nothing is written. */
   resolveModules(
@@ -205,13 +206,11 @@ export class Writer {
     const next = new Map(state.resources);
     for (const key of plan.removals) next.delete(key);
     for (const resource of plan.upserts) next.set(resourceKey(resource), resource);
-    const found = placeProblems(this.#crossCheck(next), decoded);
-    const broken = decoded.problems.some(isError);
-    // What could not be decoded is missing from the state, which is no news about the rest.
-    const problems = [...decoded.problems, ...(broken ? found.filter(isError) : found)];
-    refuse(problems);
-    problems.push(...placeProblems(this.#parts.validateSnapshot(next as ReadonlyMap<string, Resource>), decoded));
-    refuse(problems);
+    const changed = new Set(plan.changes.map(({ key }) => key));
+    const problems = checkState(next as ReadonlyMap<string, Resource>, decoded, {
+      hosts: this.#parts.knownHosts(),
+      compile: (resources) => this.#parts.validateSnapshot(resources, changed),
+    });
     return this.#news(state, plan, problems);
   }
 
@@ -243,8 +242,6 @@ export class Writer {
 export function noSuchRevision(revision: number, newest: number): string {
   return `there is no revision ${revision}: the newest is ${newest}`;
 }
-
-type Decoded = Pick<DecodedText, 'problems' | 'origins'> & { readonly resources: readonly Resource[] };
 
 const NOTHING_DECODED: Decoded = { resources: [], problems: [], origins: new Map() };
 
@@ -289,14 +286,6 @@ function planState(state: ConfigState, target: ConfigState): Plan {
 /** As it comes back from the log: without fields that JSON does not carry. */
 function asStored(resource: Resource): unknown {
   return JSON.parse(JSON.stringify(resource));
-}
-
-/** Throws ApiError 422 with all problems when one is an error. */
-export function refuse(problems: readonly Problem[]): void {
-  const errors = problems.filter(isError).length;
-  if (errors === 0) return;
-  const what = errors === 1 ? '1 error' : `${errors} errors`;
-  throw new ApiError(422, `${what} in the configuration: nothing was changed`, problems.slice(0, MAX_PROBLEMS));
 }
 
 function identity({ code, message, resource, pointer }: Problem): string {

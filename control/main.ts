@@ -13,6 +13,7 @@ import { dryRun } from '../core/snapshot/dry-run.ts';
 import { ApiError, asApiError } from './api-error.ts';
 import { Writer } from './apply.ts';
 import { Modules } from './modules.ts';
+import { nodesOf } from './nodes.ts';
 import { Rollouts } from './rollout.ts';
 import type { App } from './routes/app.ts';
 import { changeRoutes } from './routes/changes.ts';
@@ -154,7 +155,9 @@ async function buildApi(parts: ApiParts): Promise<App> {
     knownHosts: () => rollouts.hosts(),
     resolveModules: (...args) => wasmPlugins.resolve(...args),
     absentModules: (resources) => modules.absent(resources),
-    validateSnapshot: parts.validateSnapshot ?? dryRun,
+    validateSnapshot:
+      parts.validateSnapshot ??
+      ((resources, changed) => dryRun(resources, { changed, nodes: nodesOf(rollouts.leases.values()) })),
     onPublish: () => {
       const stands = rollouts.publish();
       return ({ revision, message, upserts, removals }) => {

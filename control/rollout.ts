@@ -71,6 +71,11 @@ export class Rollouts {
     this.#now = now;
   }
 
+  /** Of the proxies that live now, by id. */
+  get leases(): ReadonlyMap<string, Lease> {
+    return this.#leases;
+  }
+
   /** Resolves when the live proxies and their last answers are known. */
   async follow(bus: Bus): Promise<void> {
     this.#subscriptions = await Promise.all([

@@ -2,7 +2,8 @@
 import { Type } from 'typebox';
 import { resourceKey } from '../../core/config/resource.ts';
 import { ApiError } from '../api-error.ts';
-import { decodeSources, refuse, type Writer } from '../apply.ts';
+import { decodeSources, type Writer } from '../apply.ts';
+import { refuse } from '../check.ts';
 import { ChangeQuery, ChangeReply, DiffReply, ERRORS, FilesBody, FilesSchema, RevisionNumber } from '../schemas.ts';
 import type { App } from './app.ts';
 

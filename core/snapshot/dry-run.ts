@@ -1,8 +1,7 @@
-// Validation as a dry run of the real compile: the control plane asks whether proxies will be able to compile a state
-// before it commits it. Nothing is dialled, no filter is instantiated.
+// Validation as a dry run of the real compile: whether every kind of proxy will be able to compile a state, asked before it is
+// committed. Nothing is dialled, no filter is instantiated.
 
 import { Endpoint } from '../cluster/endpoint.ts';
-import { isKind } from '../config/kind-names.ts';
 import type { Problem, Resource } from '../config/resource.ts';
 import type { FilterFactory } from '../exchange/filter.ts';
 import { Timers } from '../timers.ts';
@@ -10,20 +9,66 @@ import type { Node } from '../workload.ts';
 import { Compiler } from './compile.ts';
 import { faultsIn } from './faults.ts';
 import type { FilterSource } from './filters.ts';
+import { nodeKinds } from './node-kinds.ts';
 import { policiesIn } from './policies.ts';
 
-/** Errors: what no proxy could compile. Warnings are the business of core/config. */
-export function dryRun(resources: ReadonlyMap<string, Resource>): Problem[] {
+/** What is known beside the state. */
+export interface DryRunOptions {
+  /** Proxies that there are. */
+  readonly nodes?: readonly Node[];
+  /** Keys of what is new in the state. Default: all of it. */
+  readonly changed?: ReadonlySet<string>;
+}
+
+/** Resources compiled in all, once for each kind of proxy: half a second of work. Who is left out says so itself, by a refusal. */
+const MAX_WORK = 8_000;
+const MAX_KINDS = 200;
+/** Compiles that look for who is to blame. */
+const MAX_SUSPECTS = 200;
+
+/** Errors: what some proxy could not compile. Warnings are the business of core/config. */
+export function dryRun(resources: ReadonlyMap<string, Resource>, options: DryRunOptions = {}): Problem[] {
   const faults = faultsIn(policiesIn(resources));
   if (faults.length > 0) return faults;
-  try {
-    for (const node of [nominal('sidecar', {}), nominal('gateway', gatewayLabels(resources))])
-      compileDry(node, resources);
-    return [];
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return [{ severity: 'error', code: 'compile', message: `the configuration cannot be compiled: ${message}` }];
+  const { nodes = [], changed = new Set(resources.keys()) } = options;
+  const most = Math.min(MAX_KINDS, Math.max(4, Math.floor(MAX_WORK / (resources.size + 1))));
+  for (const { node, alone } of nodeKinds(resources, nodes, changed).slice(0, most)) {
+    if (fault(node, resources) === null) continue;
+    // What is wrong together and right alone is wrong for a proxy that nobody has.
+    const broken = alone.length === 0 ? node : alone.find((each) => fault(each, resources) !== null);
+    if (broken !== undefined) return [problemFor(broken, resources, changed)];
   }
+  return [];
+}
+
+/** Why this proxy could not run it; null: it could. */
+function fault(node: Node, resources: ReadonlyMap<string, Resource>): string | null {
+  try {
+    compileDry(node, resources);
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Names the resource without which it could be compiled, looking at what is new first. */
+function problemFor(node: Node, resources: ReadonlyMap<string, Resource>, changed: ReadonlySet<string>): Problem {
+  const message = `it cannot be compiled ${forWhom(node)}: ${fault(node, resources)}`;
+  const suspects = [...resources.keys()].sort((a, b) => Number(changed.has(b)) - Number(changed.has(a)));
+  for (const key of suspects.slice(0, MAX_SUSPECTS)) {
+    const others = new Map(resources);
+    others.delete(key);
+    if (fault(node, others) === null)
+      return { severity: 'error', code: 'compile', message, resource: key, pointer: '/spec' };
+  }
+  return { severity: 'error', code: 'compile', message: message.replace('it', 'the configuration') };
+}
+
+/** 'for sidecars of the namespace shop with app=cart' */
+function forWhom({ role, namespace, labels, services }: Node): string {
+  const names = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+  const known = [...names, ...services].slice(0, 5);
+  return `for ${role}s of the namespace ${namespace}${known.length === 0 ? '' : ` with ${known.join(', ')}`}`;
 }
 
 /** What this proxy would compile. Throws what it could not. */
@@ -42,31 +87,6 @@ export function compileDry(node: Node, resources: ReadonlyMap<string, Resource>)
     INERT,
   );
   compiler.compile({ resources, endpoints: [] }, 0);
-}
-
-function nominal(role: Node['role'], labels: Readonly<Record<string, string>>): Node {
-  return {
-    id: '',
-    name: 'dry-run',
-    workload: 'dry-run',
-    namespace: 'default',
-    serviceAccount: 'default',
-    trustDomain: 'cluster.local',
-    labels,
-    role,
-    address: '',
-    app: role === 'sidecar' ? { address: '127.0.0.1', port: 1 } : null,
-    services: [],
-  };
-}
-
-/** A gateway that every Gateway selects, as far as selectors do not contradict each other. */
-function gatewayLabels(resources: ReadonlyMap<string, Resource>): Record<string, string> {
-  const labels: Record<string, string> = {};
-  for (const resource of resources.values()) {
-    if (isKind(resource, 'Gateway')) Object.assign(labels, resource.spec.selector);
-  }
-  return labels;
 }
 
 /** Filters by name that nothing runs in. */

@@ -158,6 +158,24 @@ describe('applying', () => {
     assert.deepEqual([found?.file, found?.line], ['0.yaml', 1]);
     assert.deepEqual(seen, [4], 'the whole next state');
   });
+
+  it('compiles a change for whom its selectors name, tried or made', async () => {
+    const policy = `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: long, namespace: shop}
+spec: {selector: {matchLabels: {app: cart}}, rules: [{to: [{operation: {paths: [/${'x'.repeat(70_000)}]}}]}]}
+`;
+    for (const query of ['', '?dryRun=true']) {
+      const refused = await plane.call<ErrorBody>('POST', `/v1/apply${query}`, files(policy));
+      assert.equal(refused.status, 422);
+      const [{ file, line, message, resource, pointer }] = refused.body.problems!;
+      assert.deepEqual([file, line, resource, pointer], ['0.yaml', 4, 'AuthorizationPolicy/shop/long', '/spec']);
+      assert.match(
+        message,
+        /^it cannot be compiled for sidecars of the namespace shop with app=cart: 7\d+ is too many/,
+      );
+    }
+  });
 });
 
 describe('reading', () => {
