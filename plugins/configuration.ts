@@ -3,7 +3,14 @@ import { Ajv, type ErrorObject } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { StepFailed } from './step.ts';
 
-export type Configuration = Readonly<Record<string, unknown>>;
+/** A text is a plugin's affair; it is handed over as it is. */
+export type Configuration = Readonly<Record<string, unknown>> | string;
+
+/** As a module is given it. */
+export function configurationBytes(value: unknown): Uint8Array {
+  if (value === undefined || value === null) return Buffer.alloc(0);
+  return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
+}
 
 /** Of a schema, as text: it travels with the resource. */
 const MOST_SCHEMA_BYTES = 64 * 1024;

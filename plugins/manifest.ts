@@ -24,7 +24,7 @@ export interface PluginManifest {
   readonly isolation: 'inline' | 'pool' | undefined;
   readonly failStrategy: 'FAIL_CLOSE' | 'FAIL_OPEN' | 'FAIL_RELOAD' | undefined;
   /** What it runs with when the installer gives no configuration; it has to fit the schema. */
-  readonly defaultConfig: Readonly<Record<string, unknown>> | undefined;
+  readonly defaultConfig: Readonly<Record<string, unknown>> | string | undefined;
 }
 
 /** One line: where in package.json, and why. */
@@ -73,7 +73,7 @@ export function decodeManifest(packageJson: unknown): PluginManifest {
     upstreams: optional(plugin, 'upstreams', words),
     isolation: optional(plugin, 'isolation', oneOf('inline', 'pool')),
     failStrategy: optional(plugin, 'failStrategy', oneOf('FAIL_CLOSE', 'FAIL_OPEN', 'FAIL_RELOAD')),
-    defaultConfig: optional(plugin, 'defaultConfig', struct),
+    defaultConfig: optional(plugin, 'defaultConfig', structOrText),
   };
 }
 
@@ -143,9 +143,9 @@ function words(value: unknown, at: string): readonly string[] {
   return [...new Set(value as string[])];
 }
 
-function struct(value: unknown, at: string): Readonly<Record<string, unknown>> {
-  if (isObject(value)) return value;
-  throw new ManifestError(`${at} must be an object`);
+function structOrText(value: unknown, at: string): Readonly<Record<string, unknown>> | string {
+  if (isObject(value) || typeof value === 'string') return value;
+  throw new ManifestError(`${at} must be an object or a text`);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

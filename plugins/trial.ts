@@ -4,7 +4,7 @@ import { DEFAULT_FUEL } from '../core/wasm/guest/fuel.ts';
 import { DEFAULT_LIMITS } from '../core/wasm/guest/spec.ts';
 import type { CheckedModule } from '../core/wasm/trial/check.ts';
 import { type PluginKind, tryPlugin } from '../core/wasm/trial/trial.ts';
-import type { Configuration } from './configuration.ts';
+import { type Configuration, configurationBytes } from './configuration.ts';
 import { StepFailed } from './step.ts';
 
 export interface TrialOptions {
@@ -18,7 +18,6 @@ export interface TrialOptions {
 /** Throws StepFailed (trial, refused): the reason in one line. A request goes through it, too, but what it makes of it is its own affair. */
 export async function trial({ description, module }: CheckedModule, options: TrialOptions): Promise<void> {
   if (module === null) throw new StepFailed('check', 'refused', description.refusal ?? 'it cannot run');
-  const configuration = options.configuration === undefined ? '' : JSON.stringify(options.configuration);
   const { refusal, logs } = await tryPlugin({
     kind: options.kind ?? description.kind ?? 'http',
     request: { method: 'GET', authority: 'trial', path: '/', scheme: 'http', headers: [], body: Buffer.alloc(0) },
@@ -34,7 +33,7 @@ export async function trial({ description, module }: CheckedModule, options: Tri
       rootId: options.rootId,
       vmId: '',
       vmConfiguration: new Uint8Array(0),
-      configuration: Buffer.from(configuration),
+      configuration: configurationBytes(options.configuration),
       env: {},
       failStrategy: 'FAIL_CLOSE',
       isolation: 'inline',

@@ -13,6 +13,8 @@ export interface TryOptions {
   /** As logs and properties name it. */
   readonly name: string;
   readonly rootId: string;
+  /** Its virtual machine, as it and its queues know it. */
+  readonly vmId: string;
   /** Undefined: by its callbacks. */
   readonly kind: PluginKind | undefined;
   readonly configuration: Uint8Array;
@@ -79,7 +81,7 @@ export async function tryModule(bytes: Uint8Array, options: TryOptions): Promise
       module,
       builtin: null,
       rootId: options.rootId,
-      vmId: '',
+      vmId: options.vmId,
       vmConfiguration: options.vmConfiguration,
       configuration: options.configuration,
       env: {},

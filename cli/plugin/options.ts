@@ -88,7 +88,10 @@ export function list(text: string, before: readonly string[] = []): string[] {
   return [...before, ...words];
 }
 
-/** JSON or YAML, an object; @FILE reads a file. Throws CliError (usage). `flag` is named in errors. */
+/**
+ * JSON or YAML, an object, or a text for a plugin that wants one; @FILE reads a file. Throws CliError (usage). `flag` is named in
+ * errors.
+ */
 export async function configuration(flag: string, text: string): Promise<Configuration> {
   const { parse } = await import('yaml');
   const wrong = (why: string): CliError => new CliError(`${flag}: ${why}`, EXIT.usage);
@@ -103,6 +106,7 @@ export async function configuration(flag: string, text: string): Promise<Configu
   } catch (error) {
     throw wrong(`neither JSON nor YAML: ${(error as Error).message}`);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong('a configuration is an object');
-  return value as Configuration;
+  if (Array.isArray(value)) throw wrong('a configuration is an object or a text, and this is a list');
+  // What YAML makes of a text is not what was written.
+  return typeof value === 'object' && value !== null ? (value as Configuration) : content;
 }

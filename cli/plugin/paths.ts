@@ -32,6 +32,7 @@ export function removal(text: string, before: readonly Assignment[] = []): Assig
 
 /** A new configuration; the given one stays as it is. Throws InvalidArgumentError where a path leads through a text. */
 export function assign(config: Configuration, { path, value }: Assignment): Configuration {
+  if (typeof config === 'string') throw new InvalidArgumentError('it is configured by a text: write all of it.');
   const next = structuredClone(config) as Record<string, unknown>;
   let place: Record<string, unknown> = next;
   for (const [index, part] of path.slice(0, -1).entries()) {

@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { PluginKind } from '../../core/wasm/trial/trial.ts';
+import { configurationBytes } from '../../plugins/configuration.ts';
 import type { PluginResource } from '../../plugins/install/resource.ts';
 import { Api } from '../api.ts';
 import { CliError, EXIT } from '../exit.ts';
@@ -14,6 +15,7 @@ export interface Subject {
   readonly name: string;
   readonly bytes: Uint8Array;
   readonly rootId: string;
+  readonly vmId: string;
   /** Undefined: by its callbacks. */
   readonly kind: PluginKind | undefined;
   readonly configuration: Uint8Array;
@@ -29,7 +31,7 @@ export async function readSubject(word: string, namespace: string): Promise<Subj
   if (existsSync(word) || !NAME.test(word)) {
     const { bytes } = await readWasm(word);
     const name = basename(word).replace(/\.wasm$/, '');
-    return { name, bytes, rootId: '', kind: undefined, configuration: NOTHING, vmConfiguration: NOTHING };
+    return { name, bytes, rootId: '', vmId: '', kind: undefined, configuration: NOTHING, vmConfiguration: NOTHING };
   }
   const api = await Api.open().catch((error: CliError) => {
     throw new CliError(`there is no file ${word}, and no plugin can be looked up: ${error.message}`, error.exitCode);
@@ -37,15 +39,16 @@ export async function readSubject(word: string, namespace: string): Promise<Subj
   const { items } = await api.resources({ kind: 'Plugin', namespace, name: word });
   const [plugin] = items as PluginResource[];
   if (plugin === undefined) throw new CliError(`there is neither a file nor an installed plugin ${word}`, EXIT.usage);
-  const { digest, rootId = '', type, config, vmConfig } = plugin.spec;
+  const { digest, rootId = '', vmId = '', type, config, vmConfig } = plugin.spec;
   const bytes = await api.module(digest);
   if (bytes === null) throw new CliError(`the mesh has no module ${digest}, which plugin ${word} runs`);
   return {
     name: word,
     bytes,
     rootId,
+    vmId,
     kind: type,
-    configuration: asBytes(config),
+    configuration: configurationBytes(config),
     vmConfiguration: Buffer.from(vmConfig?.configuration ?? ''),
   };
 }
@@ -54,9 +57,13 @@ async function ofFolder(folder: string): Promise<Subject> {
   const { name, wasm, manifest } = await openProject(folder);
   const { bytes } = await readWasm(wasm);
   const { rootId = '', type: kind, defaultConfig } = manifest;
-  return { name, bytes, rootId, kind, configuration: asBytes(defaultConfig), vmConfiguration: NOTHING };
-}
-
-function asBytes(config: Readonly<Record<string, unknown>> | undefined): Uint8Array {
-  return config === undefined ? NOTHING : Buffer.from(JSON.stringify(config));
+  return {
+    name,
+    bytes,
+    rootId,
+    vmId: '',
+    kind,
+    configuration: configurationBytes(defaultConfig),
+    vmConfiguration: NOTHING,
+  };
 }

@@ -64,7 +64,8 @@ export type Rules =
   | { readonly type: 'number'; readonly min: number; readonly max: number }
   | { readonly type: 'boolean' }
   | { readonly type: 'integerOrString'; readonly min: number; readonly max: number }
-  | { readonly type: 'struct' };
+  | { readonly type: 'struct' }
+  | { readonly type: 'structOrString' };
 
 export const RULES = Symbol('rules');
 export const EFFECT = Symbol('effect');
@@ -196,6 +197,11 @@ export function integerOrString(min: number, max: number): TUnion<[TInteger, TSt
 export function struct(): TMap<TUnknown> {
   const value = build<TUnknown>('Unknown', {}, { type: 'struct' });
   return build('Record', { type: 'object', patternProperties: { '^.*$': value } }, { type: 'struct' });
+}
+
+/** The same, or a text. */
+export function structOrString(): TUnion<[TMap<TUnknown>, TString]> {
+  return build('Union', { anyOf: [struct(), string()] }, { type: 'structOrString' });
 }
 
 export const boolean: TBoolean = build('Boolean', { type: 'boolean' }, { type: 'boolean' });

@@ -68,6 +68,9 @@ class Walk implements Report {
         return this.#map(rules, value);
       case 'struct':
         return isObject(value) ? this.#struct(value) : this.#wrong('an object', value);
+      case 'structOrString':
+        if (typeof value === 'string') return value;
+        return isObject(value) ? this.#struct(value) : this.#wrong('an object, or a text', value);
       case 'string':
         return this.#string(rules.rules, value);
       case 'enum':

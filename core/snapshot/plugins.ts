@@ -91,7 +91,7 @@ function useOfPlugin(resource: Resource<PluginSpec>): PluginUse {
       name: `${metadata.namespace}/${metadata.name}`,
       digest: spec.digest,
       rootId: spec.rootId ?? '',
-      vmId: resourceKey(resource),
+      vmId: spec.vmId ?? resourceKey(resource),
       vmConfiguration: Buffer.from(spec.vmConfig?.configuration ?? ''),
       configuration: json(spec.config),
       env: spec.vmConfig?.env ?? {},
@@ -158,7 +158,8 @@ function limitsOf({ limits }: PluginSpec): PluginLimits {
   };
 }
 
-/** As Istio hands it over: JSON; nothing at all when there is none. */
-function json(config: Config | undefined): Uint8Array {
-  return config === undefined ? NOTHING : Buffer.from(JSON.stringify(config));
+/** As Istio hands it over: JSON; a text as it is, and nothing at all when there is none. */
+function json(config: Config | string | undefined): Uint8Array {
+  if (config === undefined) return NOTHING;
+  return Buffer.from(typeof config === 'string' ? config : JSON.stringify(config));
 }

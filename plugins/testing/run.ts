@@ -7,6 +7,7 @@ import { DEFAULT_LIMITS, type PluginSpec } from '../../core/wasm/guest/spec.ts';
 import { checkPlugin } from '../../core/wasm/trial/check.ts';
 import { Recording } from '../../core/wasm/trial/recording.ts';
 import { NOTHING, type Passed, TrialSession } from '../../core/wasm/trial/trial-session.ts';
+import { configurationBytes } from '../configuration.ts';
 import { asText, TRIAL_FUEL } from '../try.ts';
 import type { Happened, Mismatch } from './expectation.ts';
 import type { Step, TestCase } from './fixture.ts';
@@ -56,12 +57,6 @@ export function loadModule(bytes: Uint8Array, subject: Subject): Loaded | string
     digest: createHash('sha256').update(bytes).digest('hex'),
     callbacks: description.exports.filter((name) => /^proxy_on_/.test(name) && name !== 'proxy_on_memory_allocate'),
   };
-}
-
-/** The configuration's bytes: a text as it is, nothing as nothing, everything else as JSON. */
-export function configurationBytes(value: unknown): Uint8Array {
-  if (value === undefined || value === null) return Buffer.alloc(0);
-  return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
 export function specOf(loaded: Loaded, test: TestCase): PluginSpec {

@@ -52,7 +52,11 @@ suite('the manifest of a plugin', () => {
     ],
     ['capabilities that are no list', { mesh: { plugin: { wasm: 'a', capabilities: 'log' } } }, /must be a list/],
     ['a capability that is no string', { mesh: { plugin: { wasm: 'a', capabilities: [1] } } }, /capabilities\[0\]/],
-    ['a configuration that is no object', { mesh: { plugin: { wasm: 'a', defaultConfig: [] } } }, /must be an object/],
+    [
+      'a configuration that is no object',
+      { mesh: { plugin: { wasm: 'a', defaultConfig: [] } } },
+      /must be an object or a text/,
+    ],
     ['a name that no resource can have', { mesh: { plugin: { wasm: 'a', name: 'A b' } } }, /mesh\.plugin\.name/],
     ['a package.json that is a list', [], /holds no object/],
   ];

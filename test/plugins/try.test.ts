@@ -11,6 +11,7 @@ function options(changes: Partial<TryOptions> = {}, request = {}, response = {})
   return {
     name: 'test',
     rootId: '',
+    vmId: '',
     kind: undefined,
     configuration: EMPTY,
     vmConfiguration: EMPTY,

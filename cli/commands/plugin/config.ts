@@ -114,6 +114,7 @@ async function edited(config: Configuration): Promise<Configuration> {
 }
 
 async function asYaml(config: Configuration): Promise<string> {
+  if (typeof config === 'string') return config;
   const { stringify } = await import('yaml');
   return stringify(config, { lineWidth: 0 }).trimEnd();
 }

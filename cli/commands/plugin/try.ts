@@ -12,6 +12,7 @@ type Fields = readonly (readonly [string, string])[];
 
 interface Options {
   readonly rootId?: string;
+  readonly vmId?: string;
   readonly type?: 'http' | 'network' | 'service';
   readonly config?: string;
   readonly vmConfig?: string;
@@ -35,6 +36,7 @@ export function addTryCommand(group: Command): void {
     .argument('<file>', 'a .wasm file, a plugin’s folder, or the name of an installed plugin')
     .option('-n, --namespace <name>', 'of an installed plugin', ROOT_NAMESPACE)
     .option('--root-id <id>', 'root id, which a module with several plugins chooses by')
+    .option('--vm-id <id>', 'of its virtual machine, by which queues are found')
     .addOption(new Option('--type <type>', 'what it is').choices(['http', 'network', 'service']))
     .option('--config <json>', 'its configuration; @FILE reads a file')
     .option('--vm-config <text>', 'configuration of its virtual machine; @FILE reads a file')
@@ -99,6 +101,7 @@ async function tryOptions(subject: Subject, options: Options): Promise<TryOption
   return {
     name: subject.name,
     rootId: options.rootId ?? subject.rootId,
+    vmId: options.vmId ?? subject.vmId,
     kind: options.type ?? subject.kind,
     configuration,
     vmConfiguration,

@@ -2,7 +2,18 @@
 
 import { int32, nonEmpty, quote, text, uint32 } from '../formats.ts';
 import { defineKind } from '../kind.ts';
-import { array, boolean, informative, map, object, oneOf, optional, type Static, string, struct } from '../schema.ts';
+import {
+  array,
+  boolean,
+  informative,
+  map,
+  object,
+  oneOf,
+  optional,
+  type Static,
+  string,
+  structOrString,
+} from '../schema.ts';
 import { MatchLabels } from '../schemas/selectors.ts';
 import { failStrategy } from './wasm-plugin.ts';
 
@@ -12,6 +23,14 @@ const digest = string({
     /^sha256:[0-9a-f]{64}$/.test(value)
       ? null
       : `${quote(value)} is no digest: write sha256: and 64 hexadecimal digits`,
+});
+
+const vmName = string({
+  code: 'vm_id',
+  check: (value) =>
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(value)
+      ? null
+      : `${quote(value)} is no name of a virtual machine: letters, digits, dots, dashes and underscores, at most 63`,
 });
 
 export const PluginSpec = object(
@@ -30,7 +49,10 @@ export const PluginSpec = object(
     selector: optional(MatchLabels),
     /** Which traffic it sees. Left out: the server's side and gateways. */
     mode: optional(oneOf('CLIENT', 'SERVER', 'CLIENT_AND_SERVER')),
-    config: optional(struct()),
+    /** Handed over as JSON, a text as it is. */
+    config: optional(structOrString()),
+    /** Plugins of one namespace that name the same one share data and queues. Left out: its own. */
+    vmId: optional(vmName),
     vmConfig: optional(
       object({
         /** Handed to proxy_on_vm_start as it is. */

@@ -3,6 +3,7 @@
 import { NO_QUEUE } from '../shared/queues.ts';
 import { type HostFunction, Status } from './abi.ts';
 import type { Guest } from './guest.ts';
+import { vmScope } from './vm-scope.ts';
 
 export function sharedFunctions(vm: Guest): Record<string, HostFunction> {
   const { memory, host } = vm;
@@ -41,7 +42,8 @@ export function sharedFunctions(vm: Guest): Record<string, HostFunction> {
       const { plugin } = context;
       // A trial takes nothing away from the plugin that serves.
       const owner = host.trial ? null : plugin;
-      const id = queues.register(plugin.spec.vmId, memory.utf8(name >>> 0, length >>> 0), owner);
+      const scope = vmScope(plugin.name, plugin.spec.vmId);
+      const id = queues.register(scope, memory.utf8(name >>> 0, length >>> 0), owner);
       if (id === NO_QUEUE)
         host.log('warning', plugin.name, 'registers too many shared queues: nothing passes this one');
       memory.setU32(out >>> 0, id);
@@ -57,7 +59,8 @@ export function sharedFunctions(vm: Guest): Record<string, HostFunction> {
       ) {
         return Status.InvalidMemoryAccess;
       }
-      const id = queues.resolve(memory.utf8(vmId >>> 0, vmIdLength >>> 0), memory.utf8(name >>> 0, length >>> 0));
+      const scope = vmScope(vm.effective?.plugin.name ?? '', memory.utf8(vmId >>> 0, vmIdLength >>> 0));
+      const id = queues.resolve(scope, memory.utf8(name >>> 0, length >>> 0));
       if (id === 0) return Status.NotFound;
       memory.setU32(out >>> 0, id);
       return Status.Ok;

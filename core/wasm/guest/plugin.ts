@@ -5,6 +5,7 @@ import type { FilterConfiguration, FilterFactory, FilterStream, HttpFilter } fro
 import type { ConnectionOwner, NetworkFilterFactory } from '../../tcp/network-filter.ts';
 import type { Ending } from '../abi/foreign.ts';
 import { LogRation } from '../abi/log-ration.ts';
+import { vmScope } from '../abi/vm-scope.ts';
 import { CallTimes } from './call-times.ts';
 import { WasmConnection } from './connection.ts';
 import type { Callbacks, Context } from './context.ts';
@@ -63,7 +64,7 @@ export class Plugin implements FilterFactory, NetworkFilterFactory, ContextPlugi
     this.spec = spec;
     this.vm = vm;
     this.wants = wants;
-    this.scope = Buffer.from(spec.vmId);
+    this.scope = Buffer.from(vmScope(spec.name, spec.vmId));
     this.root = new RootContext(this);
   }
 

@@ -11,6 +11,7 @@ import { GuestLog } from '../abi/abi.ts';
 import type { ForeignFunctions } from '../abi/foreign.ts';
 import type { Observer } from '../abi/observer.ts';
 import type { Upstreams } from '../abi/upstreams.ts';
+import { vmScope } from '../abi/vm-scope.ts';
 import { type Metric, Metrics } from '../shared/metrics.ts';
 import { Queues } from '../shared/queues.ts';
 import { SharedData } from '../shared/shared-data.ts';
@@ -214,6 +215,6 @@ export function fingerprint(configuration: Uint8Array): string {
 
 /** Equal keys share an instance, as Envoy's virtual machines do. */
 function keyOf(spec: PluginSpec): string {
-  const { vmId, digest, vmConfiguration, env, limits } = spec;
-  return JSON.stringify([vmId, digest, Buffer.from(vmConfiguration).toString('latin1'), env, limits]);
+  const { name, vmId, digest, vmConfiguration, env, limits } = spec;
+  return JSON.stringify([vmScope(name, vmId), digest, Buffer.from(vmConfiguration).toString('latin1'), env, limits]);
 }

@@ -265,6 +265,7 @@ spec:
   enabled: true
   type: http
   rootId: hello
+  vmId: workers
   config: {greeting: hi}
   vmConfig: {configuration: a, env: {A: b}}
   capabilities: [http_call]

@@ -64,3 +64,17 @@ test('a Plugin may call nobody unless its upstreams say so, and brings its limit
     fuelPerCallback: 9,
   });
 });
+
+test('a Plugin is given its configuration as JSON, or the text as it is, and the virtual machine that it names', () => {
+  const plugin = (more: string) =>
+    used(`apiVersion: weft.dev/v1\nkind: Plugin\nmetadata: {name: p}\nspec: {digest: "${DIGEST}"${more}}`).config;
+  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
+  assert.equal(text(plugin(', config: {a: [1]}').configuration), '{"a":[1]}');
+  assert.equal(
+    text(plugin(', config: "SecRuleEngine On\\nSecRule ARGS"').configuration),
+    'SecRuleEngine On\nSecRule ARGS',
+  );
+  assert.equal(text(plugin('').configuration), '');
+  assert.equal(plugin('').vmId, 'Plugin/default/p');
+  assert.equal(plugin(', vmId: workers').vmId, 'workers');
+});

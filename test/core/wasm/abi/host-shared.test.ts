@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { vmScope } from '../../../../core/wasm/abi/vm-scope.ts';
 import { Queues } from '../../../../core/wasm/shared/queues.ts';
 import { createSharedMemory } from '../../../../core/wasm/shared/shared-memory.ts';
 import { CONFIGURE, filter } from '../../../plugins/wat.ts';
@@ -38,6 +39,13 @@ describe('shared data, queues and metrics', () => {
       assert.equal(calls.env('proxy_set_shared_data', bad, 8, 0, 0, 0), INVALID_MEMORY_ACCESS);
       assert.equal(calls.env('proxy_set_shared_data', 0, 1, bad, 8, 0), INVALID_MEMORY_ACCESS);
     }
+  });
+
+  test('a virtual machine that plugins of a namespace name is theirs, and not another namespace’s', () => {
+    assert.equal(vmScope('shop/sender', 'workers'), vmScope('shop/receiver', 'workers'));
+    assert.notEqual(vmScope('shop/sender', 'workers'), vmScope('bank/sender', 'workers'));
+    assert.equal(vmScope('shop/sender', 'Plugin/shop/other'), 'Plugin/shop/other', 'what proxies name is named whole');
+    assert.deepEqual([vmScope('sender', 'workers'), vmScope('shop/sender', '')], ['workers', '']);
   });
 
   test('a queue has one id by its name, gives what was put in, in order', () => {
