@@ -2,7 +2,7 @@
 // what it did. Needs no mesh.
 import { createHash } from 'node:crypto';
 import { DEFAULT_LIMITS } from '../core/wasm/guest/spec.ts';
-import { checkPlugin, type PluginDescription } from '../core/wasm/trial/check.ts';
+import { checkPlugin, kindsOf, type PluginDescription } from '../core/wasm/trial/check.ts';
 import type { RecordedAction, RecordedCall, RecordedLog } from '../core/wasm/trial/recording.ts';
 import { type PluginKind, type TrialOutcome, tryPlugin } from '../core/wasm/trial/trial.ts';
 import type { TrialRequest, TrialResponse } from '../core/wasm/trial/trial-exchange.ts';
@@ -55,6 +55,8 @@ export interface Trial {
   readonly report: TryReport;
   /** Null when it was refused before it could run. */
   readonly kind: PluginKind | null;
+  /** What else it may be, when it trapped as what it was taken for. */
+  readonly others: readonly PluginKind[];
   /** Still held by the filter at the end. */
   readonly held: boolean;
   readonly notes: readonly string[];
@@ -66,7 +68,7 @@ export const TRIAL_FUEL = { start: 2_000_000_000, callback: 500_000_000, stream:
 /** Any bytes; rejects only when the host itself fails. */
 export async function tryModule(bytes: Uint8Array, options: TryOptions): Promise<Trial> {
   const { description, module } = checkPlugin(bytes);
-  if (module === null) return { report: refused(description), kind: null, held: false, notes: [] };
+  if (module === null) return { report: refused(description), kind: null, others: [], held: false, notes: [] };
   const kind = options.kind ?? description.kind ?? 'http';
   const outcome = await tryPlugin({
     kind,
@@ -92,7 +94,9 @@ export async function tryModule(bytes: Uint8Array, options: TryOptions): Promise
       proven: false,
     },
   });
-  return { report: reported(outcome, description), kind, held: outcome.held, notes: outcome.notes };
+  const trapped = options.kind === undefined && (outcome.trap !== null || outcome.refusal !== null);
+  const others = trapped ? kindsOf(description.exports).filter((other) => other !== kind) : [];
+  return { report: reported(outcome, description), kind, others, held: outcome.held, notes: outcome.notes };
 }
 
 function refused(description: {

@@ -3,6 +3,7 @@ import { suite, test } from 'node:test';
 
 import { type TryOptions, tryModule } from '../../plugins/try.ts';
 import { asking, CHECK } from '../core/wasm/asking.ts';
+import { env, guest } from '../core/wasm/guests.ts';
 import { busy, CONFIGURE, denying, filter, REQUEST_BODY, REQUEST_HEADERS, RESPONSE_HEADERS } from './wat.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -189,6 +190,46 @@ suite('what goes wrong', () => {
     assert.match(report.trap ?? '', /^proxy_on_request_headers: ran for too long/);
   });
 
+  test('a flood of logs is cut, with a line that says so', async () => {
+    const flood = (count: number, length: number, imports: string, call: string): Uint8Array =>
+      guest({
+        imports,
+        pages: '3',
+        body: `(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (local $i i32)
+          (memory.fill (i32.const 4096) (i32.const 97) (i32.const ${length}))
+          (i32.store (i32.const 0) (i32.const 4096)) (i32.store (i32.const 4) (i32.const ${length}))
+          (loop $l (drop ${call})
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $l (i32.lt_u (local.get $i) (i32.const ${count}))))
+          (i32.const 0))`,
+      });
+    const log = env('proxy_log', 'i32 i32 i32');
+    const write = '(import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))';
+    for (const module of [
+      flood(15_000, 10, log, '(call $proxy_log (i32.const 2) (i32.const 4096) (i32.const 10))'),
+      flood(500, 60_000, log, '(call $proxy_log (i32.const 2) (i32.const 4096) (i32.const 60000))'),
+      flood(15_000, 10, write, '(call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16))'),
+    ]) {
+      const { report, notes } = await tryModule(module, options());
+      assert.equal(report.trap, null);
+      assert.equal(report.response?.status, 200);
+      assert.ok(JSON.stringify(report).length < 5_000_000);
+      assert.match(notes.join('\n'), /^\d+ more lines of its log are not shown/);
+    }
+  });
+
+  test('a module that logs for ever is stopped', async () => {
+    const module = guest({
+      imports: env('proxy_log', 'i32 i32 i32'),
+      body: `(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+        (loop $l (drop (call $proxy_log (i32.const 2) (i32.const 0) (i32.const 6))) (br $l)) (unreachable))`,
+    });
+    const { report, notes } = await tryModule(module, options());
+    assert.match(report.trap ?? '', /ran for too long/);
+    assert.match(notes.join('\n'), /more calls of the host are not shown/);
+  });
+
   test('a trap at the start is a refusal, with the callback', async () => {
     const { report } = await tryModule(filter(`${CONFIGURE} (unreachable))`), options());
     assert.equal(report.accepted, false);
@@ -265,6 +306,20 @@ suite('the other kinds', () => {
     const { report } = await tryModule(broken, options({}, { body: Buffer.from('ping') }));
     assert.match(report.trap ?? '', /^proxy_on_new_connection: unreachable/);
     assert.equal(report.request?.body, '');
+  });
+
+  test('one that may be of several kinds and traps as it was tried says what else it may be', async () => {
+    // As SDKs make them: every callback is there, and those of another kind panic.
+    const all = filter(`(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (unreachable))
+      (func (export "proxy_on_new_connection") (param i32) (result i32) (i32.const 0))
+      (func (export "proxy_on_tick") (param i32))`);
+    const guessed = await tryModule(all, options());
+    assert.equal(guessed.kind, 'http');
+    assert.deepEqual(guessed.others, ['network', 'service']);
+    const told = await tryModule(all, options({ kind: 'network' }));
+    assert.deepEqual([told.report.trap, told.others], [null, []]);
+    const only = filter('(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (unreachable))');
+    assert.deepEqual((await tryModule(only, options())).others, []);
   });
 
   test('a service is started, and its timer comes once', async () => {

@@ -1,12 +1,19 @@
 // `mesh plugin try`: one exchange through a module in the proxies' own host, and what the module did.
 import { type Command, Option } from 'commander';
 import { ROOT_NAMESPACE } from '../../../core/config/attachment.ts';
+import type { PluginKind } from '../../../core/wasm/trial/trial.ts';
 import type { TrialResponse } from '../../../core/wasm/trial/trial-exchange.ts';
 import type { Trial, TryOptions } from '../../../plugins/try.ts';
 import { CliError, EXIT } from '../../exit.ts';
 import { note, paint, print, printJson } from '../../output.ts';
 import type { Subject } from '../../plugin/subject.ts';
 import { answer, header, message, method, property, status, target } from '../../trial-options.ts';
+
+const KINDS: Readonly<Record<PluginKind, string>> = {
+  http: 'an HTTP filter',
+  network: 'a network filter',
+  service: 'a service',
+};
 
 type Fields = readonly (readonly [string, string])[];
 
@@ -87,7 +94,13 @@ Examples:
         note(`${paint('red', 'mesh:', process.stderr)} ${file} trapped in ${trap}`);
         process.exitCode = EXIT.failure;
       }
+      if (trial.kind !== null && trial.others.length > 0) note(`It ${takenFor(trial.kind, trial.others)}.`);
     });
+}
+
+function takenFor(kind: PluginKind, others: readonly PluginKind[]): string {
+  const types = others.map((other) => `--type ${other}`).join(' or ');
+  return `was taken for ${KINDS[kind]} by its callbacks, and has those of others, too: if it is one of them, say ${types}`;
 }
 
 async function tryOptions(subject: Subject, options: Options): Promise<TryOptions> {

@@ -43,7 +43,11 @@ export function logFunctions(vm: Guest): Record<string, HostFunction> {
 /** Logs in the name of the plugin whose turn it is. `level`: the guest's. */
 export function logOf(vm: Guest, level: number, message: string): void {
   vm.lastMessage = message;
-  vm.host.observer?.log(level, message);
+  const { observer } = vm.host;
+  if (observer !== null) {
+    observer.log(level, message);
+    return;
+  }
   const plugin = vm.current?.plugin ?? null;
   const allowed = (plugin?.logRation ?? vm.logRation).take(message.length, vm.host.coarse());
   if (allowed === 'no') return;

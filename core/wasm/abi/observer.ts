@@ -5,8 +5,11 @@
 export type HostArgument = number | string | readonly (readonly [string, string])[];
 
 export interface Observer {
-  /** The guest calls `name`; pointers for results are left out. An observer without it costs the guest's calls nothing. */
-  hostCall?(name: string, args: readonly HostArgument[]): void;
+  /**
+   * The guest calls `name`; `args` reads its parameters, but for pointers to results. An observer without it costs the guest's calls
+   * nothing.
+   */
+  hostCall?(name: string, args: () => readonly HostArgument[]): void;
   /** A callback begins. */
   entered?(callback: string): void;
   /** A callback has returned. `result` undefined: it returns nothing. `fuel`: units that it used; 0 when it is not metered. */

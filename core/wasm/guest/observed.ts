@@ -65,7 +65,7 @@ export function observedFunctions(
   for (const [name, run] of Object.entries(table.env)) {
     env[name] = Object.hasOwn(HOST_FUNCTIONS, name)
       ? (...parameters: never[]) => {
-          observer.hostCall?.(name, argumentsOf(memory, PARAMETERS[name] ?? '', parameters));
+          observer.hostCall?.(name, () => argumentsOf(memory, PARAMETERS[name] ?? '', parameters));
           return run(...parameters);
         }
       : run;

@@ -77,7 +77,7 @@ function describe(
     accepted: refusal === null,
     refusal,
     abi: marker === undefined ? null : ABI_MARKERS[marker],
-    kind: module === null ? null : kindOf(exports),
+    kind: module === null ? null : kindsOf(exports)[0],
     imports: imported.map(({ module: from, name }) => `${from}.${name}`),
     capabilities: capabilitiesOf(names, exports),
     memoryPages: metered?.memory?.minimum ?? 0,
@@ -87,11 +87,22 @@ function describe(
   };
 }
 
-function kindOf(exports: readonly string[]): PluginKind {
-  if (exports.some((name) => /^proxy_on_(request|response)_(headers|body|trailers)$/.test(name))) return 'http';
-  if (exports.some((name) => /^proxy_on_(new_connection|(down|up)stream_)/.test(name))) return 'network';
+const OF_KIND: Readonly<Record<PluginKind, RegExp>> = {
+  http: /^proxy_on_(request|response)_(headers|body|trailers)$/,
+  network: /^proxy_on_(new_connection|(down|up)stream_)/,
+  service: /^proxy_on_(tick|queue_ready|http_call_response)$/,
+};
+
+/** What its callbacks allow it to be, the likeliest first; never nothing. */
+export function kindsOf(exports: readonly string[]): readonly PluginKind[] {
+  const kinds = (Object.keys(OF_KIND) as PluginKind[]).filter((kind) =>
+    exports.some((name) => OF_KIND[kind].test(name)),
+  );
   // Without a callback of a stream but its log it may still be a logger of requests.
-  return exports.includes('proxy_on_log') ? 'http' : 'service';
+  const first: PluginKind = exports.includes('proxy_on_log') ? 'http' : 'service';
+  return kinds.includes('http') || kinds.includes('network')
+    ? kinds
+    : [first, ...kinds.filter((kind) => kind !== first)];
 }
 
 /** V8 knows whether it is valid, and says where it is not. */

@@ -46,6 +46,7 @@ export const NOTHING: Passed = { request: null, response: null, local: null, hel
 
 const MOST_WAIT_MS = 3000;
 const GRACE_MS = 50;
+const MOST_NOTES = 1000;
 const PAGE = 65_536;
 const METRIC_TYPES = Object.keys(MetricType).map((name) => name.toLowerCase());
 
@@ -90,7 +91,7 @@ export class TrialSession {
       observer,
       now: () => this.clock ?? Date.now(),
       log: (level, _component, message) => {
-        if (level !== 'debug') this.notes.push(message);
+        if (level !== 'debug' && this.notes.length < MOST_NOTES) this.notes.push(message);
       },
     });
     let plugin: Plugin | null = null;

@@ -44,14 +44,13 @@ export async function tryPlugin(input: TrialInput): Promise<TrialOutcome> {
   const session = new TrialSession(input.spec, input.fuel, recording, new TrialUpstreams(input.upstreams));
   try {
     const passed = session.refusal === null ? await passThrough(session, input) : NOTHING;
-    const said = new Set(recording.logs.map(({ message }) => `${input.spec.name}: ${message}`));
     return {
       refusal: session.refusal,
       trap: recording.trap,
       actions: recording.actions,
       ...passed,
       logs: recording.logs,
-      notes: session.notes.filter((note) => !said.has(note) && !note.includes(': trapped in ')),
+      notes: [...session.notes.filter((note) => !note.includes(': trapped in ')), ...recording.left()],
       metrics: session.metrics,
       calls: recording.calls,
       properties: [...recording.asked],
