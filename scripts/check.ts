@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { tellUsage } from './usage.ts';
 
-tellUsage('npm run check: lint and format, types, the shape of the tree and its figures, the build');
+tellUsage('npm run check: lint and format, types, the shape of the tree and its figures, the tables, the build');
 const ROOT = dirname(import.meta.dirname);
 const bin = (name: string): string => join(ROOT, 'node_modules', '.bin', name);
 
@@ -16,6 +16,7 @@ const steps: readonly (readonly [string, string, readonly string[]])[] = [
   ['types', bin('tsc'), ['-p', '.']],
   ['shape of the tree', process.execPath, ['--test', '--test-reporter=dot', 'test/architecture.test.ts']],
   ['figures of the shape', process.execPath, ['scripts/shape/figures.ts']],
+  ['tables of what is right', process.execPath, ['scripts/tables.ts']],
   ['build', process.execPath, ['scripts/build.ts']],
 ];
 

@@ -11,6 +11,7 @@ const ENTRIES = [
   'scripts/bootstrap.mjs',
   'scripts/build.ts',
   'scripts/check.ts',
+  'scripts/tables.ts',
   'scripts/test.ts',
   'examples/bookinfo/demo.ts',
   'bench/run.ts',
