@@ -89,3 +89,14 @@ export function seriesExpiryOption(): Option {
 export function timeoutOption(): Option {
   return durationOption('--timeout', 'how long --wait waits', '10s');
 }
+
+/** `--dry-run`: true asks the control plane, 'client' nobody. As kubectl's, without a value it is the former. */
+export function dryRunOption(offline: boolean): Option {
+  const parse = (text: string): boolean | 'client' => {
+    if (text === 'client' && offline) return text;
+    if (text === 'server' || text === 'none') return text === 'server';
+    throw new InvalidArgumentError(`it is server${offline ? ', client' : ''} or none.`);
+  };
+  const client = offline ? '; client: without asking a control plane' : '';
+  return new Option('--dry-run [where]', `check and tell, change nothing${client}`).argParser(parse).preset('server');
+}

@@ -14,6 +14,7 @@ import { proxyStatusCommand } from './commands/proxy-status.ts';
 import { rollbackCommand } from './commands/rollback.ts';
 import { runCommand } from './commands/run.ts';
 import { upCommand } from './commands/up.ts';
+import { validateCommand } from './commands/validate.ts';
 import { versionCommand } from './commands/version.ts';
 import { CliError, done, EXIT, EXIT_CODES_HELP } from './exit.ts';
 import { describeProblem, note, paint } from './output.ts';
@@ -28,6 +29,7 @@ const COMMANDS = [
   getCommand,
   deleteCommand,
   diffCommand,
+  validateCommand,
   historyCommand,
   rollbackCommand,
   proxyStatusCommand,

@@ -21,19 +21,25 @@ const ROUND_MS = 20_000;
 
 /** Prints what changed; with `wait` ends when every proxy answered. Throws CliError: refused by a proxy, or too late. */
 export async function reportChange(api: Api, result: ChangeResult, options: ChangeOptions): Promise<void> {
-  if (options.json !== true) {
-    for (const { key, change } of result.changes) {
-      // Kinds without namespaces have an empty one in their key.
-      print(`${key.replace('//', '/')} ${options.dryRun === true ? `${change} (dry run)` : change}`);
-    }
-    for (const warning of result.warnings)
-      note(`${paint('yellow', 'warning:', process.stderr)} ${describeProblem(warning)}`);
-  }
+  if (options.json !== true) printChanges(result, options.dryRun === true ? DRY_RUN : '');
   const waits = options.wait === true && options.dryRun !== true;
   const rollout = waits ? await waitForProxies(api, result.revision, options.timeout) : undefined;
   if (options.json === true) printJson({ ...result, rollout });
   else if (rollout !== undefined) print(summary(rollout));
   if (rollout !== undefined) judge(rollout, options.timeout);
+}
+
+/** Behind what would become of each resource. */
+export const DRY_RUN = ' (dry run)';
+
+/** A line for each resource, with `suffix`, and one for each warning. */
+export function printChanges(
+  { changes, warnings }: { changes: readonly { key: string; change: string }[]; warnings: readonly Problem[] },
+  suffix: string,
+): void {
+  // Kinds without namespaces have an empty one in their key.
+  for (const { key, change } of changes) print(`${key.replace('//', '/')} ${change}${suffix}`);
+  for (const warning of warnings) note(`${paint('yellow', 'warning:', process.stderr)} ${describeProblem(warning)}`);
 }
 
 /** Answers when every proxy has, or after `timeoutMs`. */

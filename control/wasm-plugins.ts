@@ -13,6 +13,7 @@ import { pullImage } from '../plugins/oci/image.ts';
 import { parseReference } from '../plugins/oci/reference.ts';
 import { fetchModule } from '../plugins/source/address.ts';
 import { StepFailed } from '../plugins/step.ts';
+import { checkFileModule } from './file-module.ts';
 import type { Modules } from './modules.ts';
 
 export interface WasmPluginsOptions {
@@ -92,12 +93,7 @@ export class WasmPlugins {
         const why = `${spec.url} is a file: it is read where \`mesh apply -f\` runs, not by the control plane`;
         throw new StepFailed('fetch', 'usage', why);
       }
-      if (spec.sha256 && digest !== `sha256:${spec.sha256}`) {
-        throw new StepFailed('verify', 'refused', `${spec.url} has the ${digest}, not ${spec.sha256}`);
-      }
-      if (spec.verificationKey) {
-        throw new StepFailed('verify', 'refused', 'a verificationKey is for images and https addresses, not for files');
-      }
+      checkFileModule(spec, digest);
       return digest;
     }
     if (kept !== null && !alwaysPulled(spec)) return kept;

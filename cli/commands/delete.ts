@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Api } from '../api.ts';
 import { CliError, EXIT } from '../exit.ts';
 import type { Named } from '../named.ts';
-import { each, timeoutOption } from '../parse.ts';
+import { dryRunOption, each, timeoutOption } from '../parse.ts';
 import type { ChangeOptions } from '../rollout.ts';
 
 interface Options extends ChangeOptions {
@@ -24,7 +24,7 @@ export function deleteCommand(program: Command): void {
     .option('-n, --namespace <name>', 'namespace of the names', 'default')
     .option('--wait', 'until every proxy with a live lease runs it')
     .addOption(timeoutOption())
-    .option('--dry-run', 'check and tell, change nothing')
+    .addOption(dryRunOption(false))
     .option('-m, --message <text>', 'for the history')
     .option('--json', 'print JSON')
     .addHelpText(

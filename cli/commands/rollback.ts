@@ -1,6 +1,6 @@
 // `mesh rollback`: a new revision with the content of an older one.
 import type { Command } from 'commander';
-import { revision, timeoutOption } from '../parse.ts';
+import { dryRunOption, revision, timeoutOption } from '../parse.ts';
 import type { ChangeOptions } from '../rollout.ts';
 
 export function rollbackCommand(program: Command): void {
@@ -10,7 +10,7 @@ export function rollbackCommand(program: Command): void {
     .argument('<revision>', 'as `mesh history` prints it', revision)
     .option('--wait', 'until every proxy with a live lease runs it')
     .addOption(timeoutOption())
-    .option('--dry-run', 'check and tell, change nothing')
+    .addOption(dryRunOption(false))
     .option('-m, --message <text>', 'for the history')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExamples:\n  $ mesh rollback 11 --wait')
