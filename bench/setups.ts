@@ -4,8 +4,11 @@
 export type WasmFilter = 'wasm-header' | 'wasm-rust' | 'wasm-go';
 
 export interface Setup {
-  /** Who answers behind it: the one upstream, or Bookinfo's four applications with a proxy beside each of them. */
-  readonly behind: 'upstream' | 'bookinfo';
+  /**
+   * Who answers behind it: the one upstream, an application that it was started with, or Bookinfo's four applications with a
+   * proxy beside each of them.
+   */
+  readonly behind: 'upstream' | 'application' | 'bookinfo';
   /**
    * `plain`: pass it on. `chain`: verify a JSON web token, ask for its principal by a rule, take a token from a bucket that
    * never is empty, draw for a fault of one in a million, count. Others: run that module on request and answer.

@@ -63,7 +63,7 @@ function runArguments(application: Application): readonly string[] {
 }
 
 /** It prints its addresses as JSON when it serves. */
-async function ready(child: Child): Promise<void> {
+export async function ready(child: Child): Promise<void> {
   const deadline = performance.now() + READY_MS;
   while (!/^\{/m.test(child.output())) {
     if (!child.alive()) throw new Error(`mesh ended: ${child.output()}`);

@@ -9,6 +9,7 @@ import { freePort } from '../ports.ts';
 import { wasmFilterOf } from '../setups.ts';
 import type { Peer, PeerSetting } from './peer.ts';
 import { weftConfiguration } from './weft-configuration.ts';
+import { startWeftSidecar } from './weft-sidecar.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const mesh = join(root, 'dist', 'cli', 'mesh.js');
@@ -27,6 +28,7 @@ export const weft: Peer = {
   async start(setting) {
     const { children, folder, setup } = setting;
     if (setup.behind === 'bookinfo') return startWeftMesh(setting, mesh);
+    if (setup.behind === 'application') return startWeftSidecar(setting, mesh);
     const port = await freePort();
     const filter = wasmFilterOf(setup);
     if (filter !== null) copyFileSync(await setting.filterFile(filter), join(folder, 'bench.wasm'));

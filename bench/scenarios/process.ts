@@ -12,6 +12,12 @@ export const process: readonly Scenario[] = [
     entrants: entrants(['nginx', 'envoy', 'weft'], { services: 1000 }),
   },
   {
+    kind: 'idle',
+    name: 'idle-run',
+    about: "memory of `mesh run`'s sidecar in a mesh, without its application, before the first request",
+    entrants: entrants(['weft'], { behind: 'application' }),
+  },
+  {
     kind: 'start',
     name: 'start',
     about: 'from the start of the process to its first answer',
