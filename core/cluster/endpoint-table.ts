@@ -3,7 +3,6 @@
 
 import { hostPort } from '../host-port.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
-import type { WorkloadEndpoint } from '../workload.ts';
 import { Endpoint } from './endpoint.ts';
 import type { PoolEnvironment } from './pool.ts';
 
@@ -29,8 +28,8 @@ export class EndpointTable implements TimerOwner {
     return this.endpoints.size;
   }
 
-  /** The endpoint of this address and port. `workload`: who answers there, when the mesh knows. */
-  at(address: string, port: number, workload: WorkloadEndpoint | null): Endpoint {
+  /** The endpoint of this address and port. */
+  at(address: string, port: number): Endpoint {
     const key = hostPort(address, port);
     let endpoint = this.endpoints.get(key);
     if (endpoint === undefined) {
@@ -40,7 +39,6 @@ export class EndpointTable implements TimerOwner {
       if (this.endpoints.size === this.crowded) this.environment.timers.arm(this.timer, 0);
     }
     endpoint.pool.revive();
-    if (workload !== null) endpoint.workload = workload;
     return endpoint;
   }
 

@@ -2,7 +2,6 @@
 // first asked for, then again at most every half minute while they are used; an answer that fails keeps the last one.
 
 import { lookup } from 'node:dns/promises';
-import type { WorkloadEndpoint } from '../workload.ts';
 import type { Cluster } from './cluster.ts';
 import type { Endpoint } from './endpoint.ts';
 
@@ -20,12 +19,12 @@ export async function systemLookup(host: string): Promise<readonly string[]> {
 
 export class Resolver {
   private readonly lookup: Lookup;
-  private readonly endpoint: (address: string, port: number, workload: WorkloadEndpoint | null) => Endpoint;
+  private readonly endpoint: (address: string, port: number) => Endpoint;
   private readonly refused: (address: string, port: number) => boolean;
 
   /** `refused`: addresses that nobody may be sent to, whatever a name says. */
   constructor(
-    endpoint: (address: string, port: number, workload: WorkloadEndpoint | null) => Endpoint,
+    endpoint: (address: string, port: number) => Endpoint,
     refused: (address: string, port: number) => boolean,
     lookupHost: Lookup = systemLookup,
   ) {
@@ -49,7 +48,7 @@ export class Resolver {
       refreshed = Date.now();
       // Else the cluster has other names by now, and these are the addresses of the old ones.
       if (allowed.length > 0 && cluster.resolve === resolve) {
-        const endpoints = allowed.map(({ address, port }) => this.endpoint(address, port, null));
+        const endpoints = allowed.map(({ address, port }) => this.endpoint(address, port));
         cluster.setEndpoints(
           endpoints,
           allowed.map(({ weight }) => weight),

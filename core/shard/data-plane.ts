@@ -86,8 +86,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
     this.endpoints = new EndpointTable(this.pools(new Dialer(this.node.address, this.peers)), () =>
       this.endpointsInUse(),
     );
-    const endpointOf = (address: string, port: number, workload: WorkloadEndpoint | null): Endpoint =>
-      this.endpoints.at(address, port, workload);
+    const endpointOf = (address: string, port: number): Endpoint => this.endpoints.at(address, port);
     this.hosts = new Passthrough(this, () => this.ownPorts());
     const resolver = new Resolver(endpointOf, (address, port) => this.hosts.refuses(address, port));
     this.hosts.resolver = resolver;
@@ -221,7 +220,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
     const { app } = this.node;
     for (const cluster of this.snapshot.clusters.values()) {
       if (cluster.spec.kind === 'inbound' && app !== null)
-        cluster.setEndpoints([this.endpoints.at(app.address, app.port, null)]);
+        cluster.setEndpoints([this.endpoints.at(app.address, app.port)]);
     }
   }
 

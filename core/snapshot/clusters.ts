@@ -14,7 +14,7 @@ import { hasLabels, type Service, type ServicePort, servesPort } from './service
 
 /** Where endpoints come from: the shard interns them with their pools; a dry run has none. */
 export interface EndpointSource {
-  endpoint(address: string, port: number, workload: WorkloadEndpoint | null): Endpoint;
+  endpoint(address: string, port: number): Endpoint;
   /** [0, 1). */
   readonly random: () => number;
   /** What other shards have of a cluster; null: there are none. */
@@ -29,6 +29,8 @@ export class ClusterTable {
   private readonly staged = new Map<Cluster, ClusterSpec>();
   private services: ReadonlyMap<string, Service> = new Map();
   private members = new Members([]);
+  /** Who answers at an endpoint; null: the mesh does not know. */
+  private owners = new Map<Endpoint, WorkloadEndpoint | null>();
 
   constructor(source: EndpointSource) {
     this.source = source;
@@ -72,6 +74,7 @@ export class ClusterTable {
   populate(services: ReadonlyMap<string, Service>, endpoints: readonly WorkloadEndpoint[]): void {
     this.services = services;
     this.members = new Members(endpoints);
+    this.owners = new Map();
     for (const cluster of this.clusters.values()) this.populateOne(cluster);
   }
 
@@ -92,17 +95,28 @@ export class ClusterTable {
     for (const fixed of service.fixed) {
       if (!hasLabels(fixed.labels, labels)) continue;
       const number = fixed.ports[port.name] ?? (port.targetPort || port.number);
-      endpoints.push(this.source.endpoint(fixed.address, number, null));
+      endpoints.push(this.endpointAt(fixed.address, number, null));
       weights.push(fixed.weight);
     }
     for (const member of this.members.of(service)) {
       if (!hasLabels(member.labels, labels)) continue;
       const number = servesPort(service, port, member);
       if (number === null) continue;
-      endpoints.push(this.source.endpoint(member.address, number, member));
+      endpoints.push(this.endpointAt(member.address, number, member));
       weights.push(member.weight);
     }
     cluster.setEndpoints(endpoints, weights);
+  }
+
+  /** Where several say that they answer, the first by id does, whichever cluster was filled first. */
+  private endpointAt(address: string, port: number, workload: WorkloadEndpoint | null): Endpoint {
+    const endpoint = this.source.endpoint(address, port);
+    const owner = this.owners.get(endpoint);
+    if (owner === undefined || (workload !== null && (owner === null || workload.id < owner.id))) {
+      this.owners.set(endpoint, workload);
+      endpoint.workload = workload;
+    }
+    return endpoint;
   }
 }
 

@@ -56,8 +56,7 @@ export const ServiceEntrySpec = object(
         if (host === '*') report.error(['hosts', i], 'host', "the host '*' would cover every service");
         else if (
           host.startsWith('*') &&
-          resolution !== 'NONE' &&
-          resolution !== 'DYNAMIC_DNS' &&
+          (resolution === 'DNS' || resolution === 'DNS_ROUND_ROBIN') &&
           !spec.endpoints?.length
         ) {
           report.error(

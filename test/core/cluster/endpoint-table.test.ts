@@ -22,29 +22,29 @@ function table() {
 
 test('the same address and port is the same endpoint', () => {
   const { endpoints } = table();
-  assert.equal(endpoints.at('127.0.0.1', 80, null), endpoints.at('127.0.0.1', 80, null));
-  assert.notEqual(endpoints.at('127.0.0.1', 80, null), endpoints.at('127.0.0.1', 81, null));
+  assert.equal(endpoints.at('127.0.0.1', 80), endpoints.at('127.0.0.1', 80));
+  assert.notEqual(endpoints.at('127.0.0.1', 80), endpoints.at('127.0.0.1', 81));
 });
 
 test('endpoints that nothing leads to are forgotten within a minute, without any change of configuration', () => {
   const { endpoints, inUse, pass } = table();
-  const kept = endpoints.at('127.0.0.1', 80, null);
+  const kept = endpoints.at('127.0.0.1', 80);
   inUse.add(kept);
-  endpoints.at('127.0.0.2', 80, null);
+  endpoints.at('127.0.0.2', 80);
   pass(61_000);
   assert.equal(endpoints.size, 1);
-  endpoints.at('127.0.0.3', 80, null);
+  endpoints.at('127.0.0.3', 80);
   pass(61_000);
   assert.equal(endpoints.size, 1);
-  assert.equal(endpoints.at('127.0.0.1', 80, null), kept);
+  assert.equal(endpoints.at('127.0.0.1', 80), kept);
 });
 
 test('an endpoint is remembered for as long as a request is with it', () => {
   const { endpoints, pass } = table();
-  const busy = endpoints.at('127.0.0.1', 80, null);
+  const busy = endpoints.at('127.0.0.1', 80);
   busy.entered();
   endpoints.sweep();
-  assert.equal(endpoints.at('127.0.0.1', 80, null), busy);
+  assert.equal(endpoints.at('127.0.0.1', 80), busy);
   busy.left();
   pass(61_000);
   assert.equal(endpoints.size, 0);
@@ -52,10 +52,10 @@ test('an endpoint is remembered for as long as a request is with it', () => {
 
 test('however many hosts are asked for, the table stays bounded', () => {
   const { endpoints, inUse, pass } = table();
-  for (let i = 0; i < 50; i++) inUse.add(endpoints.at('10.0.0.1', i, null));
+  for (let i = 0; i < 50; i++) inUse.add(endpoints.at('10.0.0.1', i));
   let most = 0;
   for (let i = 0; i < 20_000; i++) {
-    endpoints.at('10.0.0.2', i, null);
+    endpoints.at('10.0.0.2', i);
     if (i % 100 === 0) pass(30);
     most = Math.max(most, endpoints.size);
   }

@@ -8,6 +8,7 @@ import type { FilterFactory } from '../../../core/exchange/filter.ts';
 import { hostPort } from '../../../core/host-port.ts';
 import type { VirtualHost } from '../../../core/router/route.ts';
 import { Compiler } from '../../../core/snapshot/compile.ts';
+import type { FilterSource } from '../../../core/snapshot/filters.ts';
 import { Timers } from '../../../core/timers.ts';
 import type { Node, WorkloadEndpoint } from '../../../core/workload.ts';
 
@@ -45,18 +46,26 @@ function unopened(name: string): FilterFactory {
   return { name, wants, open: () => assert.fail('a compile opens no filter') };
 }
 
-export function compilerFor(of: Node): Compiler {
+const UNOPENED: FilterSource = {
+  builtin: unopened,
+  plugin: ({ name }) => unopened(name),
+  network: ({ name }) => ({ name, failsOpen: false, connect: () => null }),
+  service: ({ name }) => ({ name }),
+  typeOf: () => 'http',
+};
+
+/** `filters`: what makes them; left out, each is another one. */
+export function compilerFor(of: Node, filters: FilterSource = UNOPENED): Compiler {
   const timers = new Timers(1000);
   timers.stop();
   const known = new Map<string, Endpoint>();
   return new Compiler(
     of,
     {
-      endpoint(address, port, workload) {
+      endpoint(address, port) {
         const key = hostPort(address, port);
         const endpoint =
           known.get(key) ?? new Endpoint({ timers, expectedStreams: () => 1, dial: () => () => {} }, address, port);
-        endpoint.workload = workload;
         known.set(key, endpoint);
         return endpoint;
       },
@@ -64,13 +73,7 @@ export function compilerFor(of: Node): Compiler {
       limits: null,
       resolver: () => (done) => done(),
     },
-    {
-      builtin: unopened,
-      plugin: ({ name }) => unopened(name),
-      network: ({ name }) => ({ name, failsOpen: false, connect: () => null }),
-      service: ({ name }) => ({ name }),
-      typeOf: () => 'http',
-    },
+    filters,
   );
 }
 

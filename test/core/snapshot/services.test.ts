@@ -156,3 +156,26 @@ spec:
     clusters.get(`outbound|${port}||istio-egressgateway.default.svc.cluster.local`)!.endpoints.map(({ key }) => key);
   assert.deepEqual([80, 81, 82].map(at), [['127.0.0.1:18080'], ['127.0.0.1:18081'], []]);
 });
+
+test('who answers at an address that several name is the same whatever came first, and nobody when they are gone', () => {
+  const described = (name: string): string => `
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: ${name}}
+spec: {address: '192.0.2.1', labels: {app: a}}
+`;
+  const selecting = entry(
+    'default/a',
+    'a.example',
+    'workloadSelector: {labels: {app: a}}, ports: [{number: 80, name: http, protocol: HTTP}]',
+  );
+  const fixed = entry('default/f', 'f.example', FIXED);
+  const compiler = compilerFor(node('sidecar'));
+  const ownerWith = (...texts: string[]): string | undefined =>
+    compiler
+      .compile({ resources: resources(...texts), endpoints: [] }, 1)
+      .snapshot.clusters.get('outbound|80||f.example')!.endpoints[0].workload?.name;
+  assert.equal(ownerWith(fixed, selecting, described('two')), 'two');
+  assert.equal(ownerWith(described('two'), described('one'), selecting, fixed), 'one');
+  assert.equal(ownerWith(fixed, selecting), undefined);
+});
