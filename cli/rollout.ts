@@ -19,14 +19,22 @@ export interface ChangeOptions {
 /** The API answers a wait within this, so that a long one is several. */
 const ROUND_MS = 20_000;
 
+/** Gives problems of resources their places in the files that were applied. */
+export type Placing = (problems: readonly Problem[]) => readonly Problem[];
+
 /** Prints what changed; with `wait` ends when every proxy answered. Throws CliError: refused by a proxy, or too late. */
-export async function reportChange(api: Api, result: ChangeResult, options: ChangeOptions): Promise<void> {
+export async function reportChange(
+  api: Api,
+  result: ChangeResult,
+  options: ChangeOptions,
+  placing?: Placing,
+): Promise<void> {
   if (options.json !== true) printChanges(result, options.dryRun === true ? DRY_RUN : '');
   const waits = options.wait === true && options.dryRun !== true;
   const rollout = waits ? await waitForProxies(api, result.revision, options.timeout) : undefined;
   if (options.json === true) printJson({ ...result, rollout });
   else if (rollout !== undefined) print(summary(rollout));
-  if (rollout !== undefined) judge(rollout, options.timeout);
+  if (rollout !== undefined) judge(rollout, options.timeout, placing);
 }
 
 /** Behind what would become of each resource. */
@@ -58,11 +66,11 @@ export function summary(report: RolloutReport): string {
 }
 
 /** Throws CliError: refused by a proxy, or too late. */
-export function judge(report: RolloutReport, timeoutMs: number): void {
+export function judge(report: RolloutReport, timeoutMs: number, placing: Placing = (problems) => problems): void {
   if (report.nacked.length > 0) {
     const names = report.nacked.map(({ proxy }) => proxyName(proxy)).join(', ');
     const problems = report.nacked.flatMap(({ problems: own }) => own as Problem[]);
-    throw new CliError(`revision ${report.revision} was refused by ${names}`, EXIT.refused, problems);
+    throw new CliError(`revision ${report.revision} was refused by ${names}`, EXIT.refused, placing(problems));
   }
   if (report.missing.length > 0) {
     const names = report.missing.map(proxyName).join(', ');

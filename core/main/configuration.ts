@@ -1,10 +1,10 @@
 // The configuration of a proxy as its main thread holds it: proposals, one after the other, each of which becomes the
 // running configuration of every shard or of none.
 
-import type { Problem, Resource } from '../config/resource.ts';
+import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import { hostPort } from '../host-port.ts';
 import type { ConfigUpdate, ToShard } from '../shard/protocol.ts';
-import { listenersOf } from '../snapshot/listeners.ts';
+import { askingFor, listenersOf } from '../snapshot/listeners.ts';
 import type { FilterThreads } from '../threads/filter-threads.ts';
 import type { Applied, Shards } from '../threads/shards.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
@@ -111,13 +111,8 @@ export class Configuration {
   private async adopt(proposal: Proposal): Promise<Applied> {
     const { revision, resources } = proposal;
     if (proposal.problems.some(isError)) return { ok: false, problems: proposal.problems };
-    let listeners: ListenerSpec[];
-    try {
-      listeners = await this.listenersFor(resources);
-    } catch (error) {
-      if (!(error instanceof PortUnavailable)) throw error;
-      return { ok: false, problems: [{ severity: 'error', code: 'listener', message: error.message }] };
-    }
+    const { listeners, unavailable } = await this.listenersFor(resources);
+    if (unavailable.length > 0) return { ok: false, problems: unavailable };
     const prepared = await this.options.plugins.prepare(resources, this.running === null);
     const found = [...proposal.problems, ...prepared.problems];
     if (found.some(isError)) return { ok: false, problems: found.filter(isError) };
@@ -135,7 +130,7 @@ export class Configuration {
     const problems = [...found, ...distinct(answers.flatMap((answer) => answer.problems))];
     if (answers.some(({ ok }) => !ok)) {
       await this.restore(answers.some(hasTaken));
-      return { ok: false, problems: problems.filter(isError) };
+      return { ok: false, problems: await this.blamed(problems.filter(isError), resources, update) };
     }
     this.running = { revision, resources, listeners };
     // Shards that were born meanwhile were greeted with the configuration before this one.
@@ -143,6 +138,18 @@ export class Configuration {
     await shards.greetAgain(before);
     this.options.onAdopted();
     return { ok: true, problems };
+  }
+
+  /** What did not compile, with the resource without which it does: found here, where no request waits. */
+  private async blamed(
+    problems: readonly Problem[],
+    resources: ReadonlyMap<string, Resource>,
+    { upserts }: ConfigUpdate,
+  ): Promise<readonly Problem[]> {
+    if (!problems.some(({ code, resource }) => code === 'compile' && resource === undefined)) return problems;
+    const { blame } = await import('../snapshot/dry-run.ts');
+    const found = blame(this.options.node, resources, new Set(upserts.map(resourceKey)));
+    return found === null ? problems : [...problems.filter(({ code }) => code !== 'compile'), found];
   }
 
   /** Some shards took what cannot run everywhere (a port was snatched): all go back. */
@@ -153,9 +160,12 @@ export class Configuration {
     await this.shards().configure(whole(running ?? nothing));
   }
 
-  private async listenersFor(resources: ReadonlyMap<string, Resource>): Promise<ListenerSpec[]> {
+  private async listenersFor(
+    resources: ReadonlyMap<string, Resource>,
+  ): Promise<{ listeners: ListenerSpec[]; unavailable: Problem[] }> {
     const { node, fixed, gatewayAddress, gatewayPorts, log } = this.options;
     const listeners = [...fixed];
+    const unavailable: Problem[] = [];
     for (const wanted of listenersOf(node, resources.values(), gatewayAddress)) {
       const open = this.running?.listeners.find((listener) => sameListener(listener, wanted));
       if (open !== undefined) {
@@ -164,13 +174,22 @@ export class Configuration {
       }
       const key = `${wanted.address} ${wanted.configuredPort}`;
       const mapped = this.gatewayPorts.get(key) ?? gatewayPorts[wanted.configuredPort] ?? wanted.configuredPort;
-      const port = await this.reserve({ address: wanted.address, port: mapped }, wanted.configuredPort);
+      const port = await this.reserve({ address: wanted.address, port: mapped }, wanted.configuredPort).catch(
+        (error) => {
+          if (!(error instanceof PortUnavailable)) throw error;
+          const { message } = error;
+          const asking = askingFor(wanted.configuredPort, node, resources.values());
+          unavailable.push({ severity: 'error', code: 'listener', message, ...asking });
+          return null;
+        },
+      );
+      if (port === null) continue;
       this.gatewayPorts.set(key, port);
       const instead = port === wanted.configuredPort ? '' : ` in place of ${wanted.configuredPort}`;
       log('info', 'main', `gateway listens on ${hostPort(wanted.address, port)}${instead}`);
       listeners.push({ ...wanted, port });
     }
-    return listeners;
+    return { listeners, unavailable };
   }
 
   /** A port of ours may still be closing, or be open on another address: shards can share it with themselves. */

@@ -112,15 +112,15 @@ export class PluginModules {
     if (known !== undefined && unproven.length === 0) return notAllowed(plugins, known);
     const { digest } = plugins[0].config;
     const code = known?.module ?? (await this.bytes(digest));
-    if (typeof code === 'string') return plugins.map((wanted) => failure(wanted, PLUGIN_MISSING, code));
+    if (typeof code === 'string') return plugins.map((wanted) => failure(wanted, PLUGIN_MISSING, code, MODULE));
     const findings = await this.tryOut(code, unproven);
     const { refusal } = findings;
-    if (refusal !== null) return unproven.map((wanted) => failure(wanted, PLUGIN_REFUSED, refusal));
+    if (refusal !== null) return unproven.map((wanted) => failure(wanted, PLUGIN_REFUSED, refusal, MODULE));
     const made = known ?? { ...findings.code!, digest, proven: new Set<string>() };
     this.codes.set(key, made);
     const refused = unproven.flatMap((wanted, i) => {
       const reason = findings.refusals[i];
-      if (reason !== null) return failure(wanted, PLUGIN_REFUSED, reason);
+      if (reason !== null) return failure(wanted, PLUGIN_REFUSED, reason, CONFIG);
       made.proven.add(configKey(wanted.config));
       return [];
     });
@@ -163,11 +163,23 @@ interface Failure {
   readonly problem: Problem;
 }
 
-function failure({ use, config }: WantedPlugin, code: string, reason: string): Failure {
+/** Where a Plugin and where a WasmPlugin says what it is about. */
+interface Field {
+  readonly plugin: string;
+  readonly wasmPlugin: string;
+}
+
+const MODULE: Field = { plugin: '/spec/digest', wasmPlugin: '/spec/url' };
+const CONFIG: Field = { plugin: '/spec/config', wasmPlugin: '/spec/pluginConfig' };
+const CAPABILITIES: Field = { plugin: '/spec/capabilities', wasmPlugin: '/spec/url' };
+
+function failure({ use, config }: WantedPlugin, code: string, reason: string, field: Field): Failure {
   // The host's own refusals name the plugin already.
   const start = `plugin ${config.name}: `;
   const message = reason.startsWith(start) ? reason : `${start}${reason}`;
-  return { wanted: { use, config }, problem: { severity: 'error', code, message, resource: use.resource } };
+  const { resource } = use;
+  const pointer = resource.startsWith('WasmPlugin/') ? field.wasmPlugin : field.plugin;
+  return { wanted: { use, config }, problem: { severity: 'error', code, message, resource, pointer } };
 }
 
 /** Those that may not do what their module can. */
@@ -176,6 +188,6 @@ function notAllowed(plugins: readonly WantedPlugin[], { capabilities }: CheckedC
     const allowed = wanted.use.capabilities;
     const beyond = allowed === null ? [] : capabilities.filter((name) => !allowed.includes(name));
     if (beyond.length === 0) return [];
-    return failure(wanted, PLUGIN_REFUSED, `wants ${beyond.join(', ')}, which it was not allowed`);
+    return failure(wanted, PLUGIN_REFUSED, `wants ${beyond.join(', ')}, which it was not allowed`, CAPABILITIES);
   });
 }

@@ -36,7 +36,8 @@ export function dryRun(resources: ReadonlyMap<string, Resource>, options: DryRun
     if (fault(node, resources) === null) continue;
     // What is wrong together and right alone is wrong for a proxy that nobody has.
     const broken = alone.length === 0 ? node : alone.find((each) => fault(each, resources) !== null);
-    if (broken !== undefined) return [problemFor(broken, resources, changed)];
+    const problem = broken === undefined ? null : blame(broken, resources, changed);
+    if (problem !== null) return [problem];
   }
   return [];
 }
@@ -51,9 +52,15 @@ function fault(node: Node, resources: ReadonlyMap<string, Resource>): string | n
   }
 }
 
-/** Names the resource without which it could be compiled, looking at what is new first. */
-function problemFor(node: Node, resources: ReadonlyMap<string, Resource>, changed: ReadonlySet<string>): Problem {
-  const message = `it cannot be compiled ${forWhom(node)}: ${fault(node, resources)}`;
+/** Names the resource without which this proxy could run it, looking at what is new first; null: it could. */
+export function blame(
+  node: Node,
+  resources: ReadonlyMap<string, Resource>,
+  changed: ReadonlySet<string>,
+): Problem | null {
+  const why = fault(node, resources);
+  if (why === null) return null;
+  const message = `it cannot be compiled ${forWhom(node)}: ${why}`;
   const suspects = [...resources.keys()].sort((a, b) => Number(changed.has(b)) - Number(changed.has(a)));
   for (const key of suspects.slice(0, MAX_SUSPECTS)) {
     const others = new Map(resources);

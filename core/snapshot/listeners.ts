@@ -3,7 +3,7 @@
 
 import { isKind } from '../config/kind-names.ts';
 import { asksForTls, type Server } from '../config/kinds/gateway.ts';
-import type { Resource } from '../config/resource.ts';
+import { type Resource, resourceKey } from '../config/resource.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { Node } from '../workload.ts';
 import { hasLabels } from './services.ts';
@@ -11,7 +11,7 @@ import { speaksHttp } from './virtual-hosts.ts';
 
 /** One per port number; `port` is the configured one, still to be mapped and bound. `defaultAddress`: for servers without `bind`. */
 export function listenersOf(node: Node, resources: Iterable<Resource>, defaultAddress: string): ListenerSpec[] {
-  const servers = serversOf(node, resources);
+  const servers = serversOf(node, resources).map(({ server }) => server);
   const encrypted = new Set(servers.filter(encrypts).map(({ port }) => port.number));
   const found = new Map<number, ListenerSpec>();
   for (const { port, bind } of servers) {
@@ -33,10 +33,27 @@ function encrypts({ port, tls }: Server): boolean {
   return asksForTls(port.protocol, tls);
 }
 
-function serversOf(node: Node, resources: Iterable<Resource>): Server[] {
+/** The server of a Gateway that asks for this port of this proxy. */
+export function askingFor(
+  configuredPort: number,
+  node: Node,
+  resources: Iterable<Resource>,
+): { resource: string; pointer: string } | null {
+  const found = serversOf(node, resources).find(({ server }) => server.port.number === configuredPort);
+  if (found === undefined) return null;
+  return { resource: resourceKey(found.gateway), pointer: `/spec/servers/${found.index}/port/number` };
+}
+
+interface Asked {
+  readonly gateway: Resource;
+  readonly server: Server;
+  readonly index: number;
+}
+
+function serversOf(node: Node, resources: Iterable<Resource>): Asked[] {
   if (node.role !== 'gateway') return [];
-  return [...resources].flatMap((gateway) => {
+  return [...resources].flatMap((gateway): Asked[] => {
     if (!isKind(gateway, 'Gateway') || !hasLabels(node.labels, gateway.spec.selector ?? {})) return [];
-    return gateway.spec.servers ?? [];
+    return (gateway.spec.servers ?? []).map((server, index) => ({ gateway, server, index }));
   });
 }

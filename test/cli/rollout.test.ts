@@ -36,12 +36,13 @@ suite('apply --wait with proxies', { timeout: 120_000 }, () => {
     assert.match((await mesh(['ps', 'edge'], { home })).out, /^State: +SYNCED$/m);
   });
 
-  test('a change that a proxy refuses exits with 3, naming the proxy and its reason; the next one is fine', async () => {
+  test('a change that a proxy refuses exits with 3, naming the proxy, the place in the file and the reason; the next one is fine', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const { port } = taken.address() as AddressInfo;
     const refused = await apply(gatewayOn(port));
     assert.equal(refused.code, 3);
+    assert.match(refused.err, /^stdin:7:23 \/spec\/servers\/0\/port\/number: Gateway port \d+: /m);
     assert.match(refused.err, new RegExp(`127\\.0\\.0\\.1:${port} is in use`));
     assert.match(refused.err, /^mesh: revision \d+ was refused by edge\.istio-system$/m);
     assert.match((await mesh(['ps'], { home })).out, /^edge\.istio-system +NACK /m);
