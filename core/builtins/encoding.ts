@@ -2,7 +2,7 @@
 //
 //   list    u16 count | item...
 //   text    u16 length | bytes
-//   sized   u32 size | what is skipped when it is decided
+//   sized   u32 size | the bytes, which a reader that needs none of them skips by their size
 
 /** Throws when there are more than 65,535 items. */
 export function list<T>(items: readonly T[], encode: (item: T) => Uint8Array): Buffer {

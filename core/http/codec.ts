@@ -101,7 +101,7 @@ export interface ServerOptions {
   readonly maxFields: number; // 100 as Envoy
   readonly headerTimeoutMs: number; // from the first byte of a head to its end
   readonly idleTimeoutMs: number; // no active request
-  readonly maxPipelined: number; // requests read ahead of the response in progress
+  readonly maxStreams: number; // requests of a connection that are open at once; of HTTP/1, read ahead of the response in progress
   /** Gateways refuse CONNECT and absolute-form ('reverse'); sidecars' outbound port takes them ('forward'). */
   readonly mode: 'reverse' | 'forward';
 }

@@ -15,7 +15,7 @@ export function serverOptions(kind: 'inbound' | 'outbound' | 'gateway', timers: 
     maxFields: MAX_FIELDS,
     headerTimeoutMs: 10_000,
     idleTimeoutMs: 3_600_000,
-    maxPipelined: 16,
+    maxStreams: 16,
   };
 }
 

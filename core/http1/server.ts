@@ -232,7 +232,7 @@ export class Http1ServerConnection
   /** Stops reading ahead when the requests in progress must not be overtaken or are enough. */
   private holdPipeline(stream: ServerStream): void {
     if (stream.done || !stream.requestDone) return;
-    if (!stream.keepAlive || !isSafe(stream.method) || this.pipeline.ahead >= this.options.maxPipelined) {
+    if (!stream.keepAlive || !isSafe(stream.method) || this.pipeline.ahead >= this.options.maxStreams) {
       this.reader.holds |= HOLD_PIPELINE;
     }
   }
@@ -299,7 +299,7 @@ export class Http1ServerConnection
 
   private canReadAhead(): boolean {
     if (this.pipeline.front === null) return true;
-    return this.pipeline.allSafe && this.pipeline.ahead < this.options.maxPipelined;
+    return this.pipeline.allSafe && this.pipeline.ahead < this.options.maxStreams;
   }
 
   private dispatchWaiting(): void {

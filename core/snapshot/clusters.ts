@@ -163,7 +163,7 @@ function policyOf(port: number, ...levels: (TrafficPolicy | undefined)[]): Clust
     const settings = override ?? level;
     pool = settings?.connectionPool ?? pool;
     simple = settings?.loadBalancer?.simple ?? simple;
-    // Of a port there is none.
+    // Port settings have no retry budget: only whole policies do.
     budget = level?.retryBudget ?? budget;
   }
   const { tcp, http } = pool ?? {};

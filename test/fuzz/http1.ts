@@ -89,7 +89,7 @@ async function serve(pieces: string[], mode: 'reverse' | 'forward', timers: Time
   };
   const [near, far] = wire();
   const times = { headerTimeoutMs: 60_000, idleTimeoutMs: 60_000 };
-  http1.serve(transportOver(far, HIGH_WATER_MARK), handler, { ...LIMITS, ...times, mode, maxPipelined: 2, timers });
+  http1.serve(transportOver(far, HIGH_WATER_MARK), handler, { ...LIMITS, ...times, mode, maxStreams: 2, timers });
   const received = await converse(near, pieces);
   return {
     received,

@@ -25,7 +25,7 @@ const SERVER = {
   maxFields: 100,
   headerTimeoutMs: 10_000,
   idleTimeoutMs: 60_000,
-  maxPipelined: 16,
+  maxStreams: 16,
 } as const;
 
 /** A server whose every request goes to `upstreamPort` on loopback, over connections kept and used again. */

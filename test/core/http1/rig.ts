@@ -132,7 +132,7 @@ const DEFAULTS = {
   maxFields: 100,
   headerTimeoutMs: 10_000,
   idleTimeoutMs: 60_000,
-  maxPipelined: 4,
+  maxStreams: 4,
 } as const;
 
 const nobody = new Peers();

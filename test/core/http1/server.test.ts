@@ -54,7 +54,7 @@ test('pipelined requests are answered in order, whatever order their answers are
 test('no more pipelined requests are begun than allowed, and the rest is read when there is room', async (t) => {
   let most = 0;
   const open: Request[] = [];
-  const rig = await startServer(t, { maxPipelined: 2 }, (request) => {
+  const rig = await startServer(t, { maxStreams: 2 }, (request) => {
     open.push(request);
     most = Math.max(most, open.length);
     setImmediate(() => {

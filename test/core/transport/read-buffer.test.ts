@@ -79,7 +79,7 @@ test('a large answer to a connection that is no plain socket arrives as it was',
       maxFields: 100,
       headerTimeoutMs: 10_000,
       idleTimeoutMs: 60_000,
-      maxPipelined: 4,
+      maxStreams: 4,
       timers,
     },
   );
