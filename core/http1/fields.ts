@@ -69,6 +69,21 @@ export function sameBytes(bytes: Buffer, start: number, length: number, codes: U
   return true;
 }
 
+/** Where a member that is this lower-case token, without parameters, lies in a list; -1: it is none of them. */
+export function memberAt(bytes: Buffer, start: number, length: number, codes: Uint8Array): number {
+  const end = start + length;
+  let at = start;
+  while (at < end) {
+    while (at < end && (bytes[at] === 44 || bytes[at] === 32 || bytes[at] === 9)) at++;
+    const member = at;
+    while (at < end && bytes[at] !== 44) at++;
+    let stop = at;
+    while (stop > member && (bytes[stop - 1] === 32 || bytes[stop - 1] === 9)) stop--;
+    if (isValue(bytes, member, stop - member, codes)) return member;
+  }
+  return -1;
+}
+
 export function isValue(bytes: Buffer, start: number, length: number, codes: Uint8Array): boolean {
   return length === codes.length && sameToken(bytes, start, codes);
 }

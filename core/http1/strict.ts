@@ -12,6 +12,7 @@ import {
   EXPECT,
   HOST,
   isValue,
+  memberAt,
   OTHER,
   TE,
   TRANSFER_ENCODING,
@@ -223,9 +224,10 @@ function collect(bytes: Buffer, spans: number[]): boolean {
     const kind = classify(bytes, nameStart, nameLength);
     if (kind === OTHER) spans.push(nameStart, nameLength, valueStart, valueLength);
     else if (kind === TE) {
-      // The one value that may travel: this codec carries trailers.
-      if (isValue(bytes, valueStart, valueLength, TRAILERS)) {
-        spans.push(nameStart, nameLength, valueStart, valueLength);
+      // The one member that may travel: this codec carries trailers.
+      const member = te ? -1 : memberAt(bytes, valueStart, valueLength, TRAILERS);
+      if (member >= 0) {
+        spans.push(nameStart, nameLength, member, TRAILERS.length);
         te = true;
       }
     } else if (!readOwn(kind, bytes, valueStart, valueLength)) return false;

@@ -35,8 +35,20 @@ test('a head keeps the case of names, drops what concerns one hop, and trims val
   ]);
 });
 
-test('TE travels on when it says trailers and nothing else', async (t) => {
+test('of TE what says trailers travels on, once, and nothing else', async (t) => {
   const rig = await startServer(t);
+  for (const [te, kept] of [
+    ['TE: gzip;q=0.5,\ttrailers , deflate', ['trailers']],
+    ['TE: trailers\r\nte: TRAILERS', ['trailers']],
+    ['TE: gzip\r\nTE: ,Trailers', ['Trailers']],
+    ['TE: trailers;q=0', []],
+    ['TE: xtrailers, trailersx', []],
+    ['TE:', []],
+  ] as const) {
+    await roundTrip(t, rig.port, `GET / HTTP/1.1\r\n${HOST}${te}\r\nConnection: close, TE\r\n\r\n`);
+    const { head, fields } = rig.requests.pop()!;
+    assert.deepEqual([head!.te, fields.map(([, value]) => value)], [kept.length > 0, kept], te);
+  }
   await roundTrip(t, rig.port, `GET / HTTP/1.1\r\n${HOST}TE: Trailers\r\nConnection: close, TE\r\n\r\n`);
   assert.deepEqual(rig.requests[0].fields, [['TE', 'Trailers']]);
 });

@@ -96,6 +96,12 @@ const ROWS: Row[] = [
     upstream: ['TE: trailers', 'Connection: TE'],
   },
   {
+    section: '9110 10.1.4',
+    must: 'of TE only what this proxy can carry is asked of the upstream',
+    ask: `${GET}TE: gzip, trailers\r\nConnection: TE\r\n\r\n`,
+    upstream: ['TE: trailers', 'Connection: TE', { not: /gzip/ }],
+  },
+  {
     section: '9110 10.2.4',
     must: 'Server of an upstream is not changed',
     ask: `${GET}\r\n`,
