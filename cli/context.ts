@@ -1,9 +1,9 @@
 // Where `mesh` finds the mesh: $MESH_HOME with the API's address and token, and what proxies need to join. Only the owner
 // may read it.
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { CliError, EXIT } from './exit.ts';
 
 export interface Context {
@@ -70,8 +70,38 @@ export async function writeContext(context: Context, home = meshHome()): Promise
   return file;
 }
 
+/** Throws CliError. */
 export async function makeHome(home = meshHome()): Promise<string> {
-  await mkdir(home, { recursive: true, mode: 0o700 });
-  await chmod(home, 0o700);
-  return home;
+  try {
+    await makeFolder(home);
+    await chmod(home, 0o700);
+    return home;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = REASONS[code ?? ''] ?? message;
+    throw new CliError(`the home of this mesh, ${home}, cannot be used: ${why}; set MESH_HOME to a folder of yours`);
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EEXIST: 'it is no folder',
+  ENOTDIR: 'what it is in is no folder',
+  ENOENT: 'no folder can be made there',
+  EACCES: 'it is not allowed',
+  EPERM: 'it is not allowed',
+  EROFS: 'nothing can be written there',
+  ENOSPC: 'no space is left there',
+};
+
+/** With those above it. Not by Node's own recursion, which never ends where the system says that nothing can be: /proc. */
+async function makeFolder(folder: string): Promise<void> {
+  const made = await mkdir(folder, { mode: 0o700 }).then(
+    () => null,
+    (error: NodeJS.ErrnoException) => error,
+  );
+  if (made === null || (made.code === 'EEXIST' && (await stat(folder)).isDirectory())) return;
+  const above = dirname(folder);
+  if (made.code !== 'ENOENT' || above === folder || existsSync(above)) throw made;
+  await makeFolder(above);
+  await mkdir(folder, { mode: 0o700 });
 }
