@@ -171,6 +171,7 @@ function refusal(status: number, body: Refusal): CliError {
     409: EXIT.conflict,
     413: EXIT.refused,
     422: EXIT.refused,
+    502: EXIT.unreachable,
     503: EXIT.unreachable,
   };
   const message = body.error ?? body.message ?? `the control plane answered ${status}`;

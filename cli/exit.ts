@@ -9,7 +9,7 @@ export const EXIT = {
   refused: 3,
   /** `--wait`: not every proxy answered in time. */
   timeout: 4,
-  /** The control plane, or a proxy's admin, does not answer. */
+  /** The control plane, a proxy's admin or the source of a module does not answer. */
   unreachable: 5,
   /** Somebody else changed the configuration first. */
   conflict: 6,
@@ -36,7 +36,7 @@ export const done = { change: false };
 export const EXIT_CODES_HELP = `
 Exit codes:
   0  done                                   4  --wait: not every proxy answered in time
-  1  failed                                 5  control plane or proxy not reachable
+  1  failed                                 5  control plane, proxy or source of a module not reachable
   2  wrong usage                            6  somebody else changed the configuration first
   3  the configuration was refused
 `;

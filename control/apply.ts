@@ -7,7 +7,7 @@ import { isError } from '../core/config/problem.ts';
 import { type Problem, type Resource, resourceKey } from '../core/config/resource.ts';
 import { crossCheck } from '../core/config/validate.ts';
 import { ApiError } from './api-error.ts';
-import { checkState, type Decoded, refuse } from './check.ts';
+import { checkState, type Decoded, refuse, refuseModules } from './check.ts';
 import { resourcesOf, type Store } from './store.ts';
 
 export interface SourceFile {
@@ -89,7 +89,7 @@ export class Writer {
     this.#parts = parts;
   }
 
-  /** Throws ApiError: 409, 422 with every problem. `modules`: see ModuleFiles. */
+  /** Throws ApiError: 409, 422 with every problem, 502 when a module's source does not answer. `modules`: see ModuleFiles. */
   async apply(files: readonly SourceFile[], options: ChangeOptions, modules: ModuleFiles = {}): Promise<ChangeResult> {
     const decoded = await this.#resolved(decodeSources(files), modules, options.dryRun !== true);
     const message = options.message || `apply ${named(files)}`;
@@ -114,7 +114,7 @@ export class Writer {
     return this.#change((state) => planState(state, target), { ...options, message });
   }
 
-  /** What `apply` would change. Throws ApiError 422. */
+  /** What `apply` would change. Throws ApiError 422, 502. */
   async diff(
     files: readonly SourceFile[],
     modules: ModuleFiles = {},
@@ -134,12 +134,12 @@ export class Writer {
     };
   }
 
-  /** Fetches before it is this change's turn: what is slow holds up nobody else. Throws ApiError 422. */
+  /** Fetches before it is this change's turn: what is slow holds up nobody else. Throws ApiError 422, 502. */
   async #resolved(decoded: Decoded, modules: ModuleFiles, store: boolean): Promise<Decoded> {
     if (decoded.problems.some(isError) || !decoded.resources.some(({ kind }) => kind === 'WasmPlugin')) return decoded;
     const { state } = this.#parts.store;
     const { resources, problems } = await this.#parts.resolveModules(decoded.resources, state, modules, store);
-    refuse(placeProblems(problems, decoded));
+    refuseModules(placeProblems(problems, decoded));
     return { ...decoded, resources };
   }
 

@@ -37,3 +37,14 @@ export function refuse(problems: readonly Problem[]): void {
   const what = errors === 1 ? '1 error' : `${errors} errors`;
   throw new ApiError(422, `${what} in the configuration: nothing was changed`, problems.slice(0, MAX_PROBLEMS));
 }
+
+/** The code of a module whose source does not answer: nothing is known of it, and later it may be there. */
+export const MODULE_UNREACHABLE = 'module_unreachable';
+
+/** As `refuse`; where all that is wrong is that nobody answers, ApiError 502. */
+export function refuseModules(problems: readonly Problem[]): void {
+  const errors = problems.filter(isError);
+  if (errors.length === 0 || errors.some(({ code }) => code !== MODULE_UNREACHABLE)) return refuse(problems);
+  const what = errors.length === 1 ? 'a module cannot' : `${errors.length} modules cannot`;
+  throw new ApiError(502, `${what} be fetched now: nothing was changed`, problems.slice(0, MAX_PROBLEMS));
+}

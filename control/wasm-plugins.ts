@@ -13,6 +13,7 @@ import { pullImage } from '../plugins/oci/image.ts';
 import { parseReference } from '../plugins/oci/reference.ts';
 import { fetchModule } from '../plugins/source/address.ts';
 import { StepFailed } from '../plugins/step.ts';
+import { MODULE_UNREACHABLE } from './check.ts';
 import { checkFileModule } from './file-module.ts';
 import type { Modules } from './modules.ts';
 
@@ -168,10 +169,10 @@ function withDigest(plugin: WasmPlugin, digest: string | null): Resource {
   });
 }
 
-function problemOf(plugin: WasmPlugin, { step, message }: StepFailed): Problem {
+function problemOf(plugin: WasmPlugin, { step, fault, message }: StepFailed): Problem {
   return {
     severity: 'error',
-    code: 'module',
+    code: fault === 'unreachable' ? MODULE_UNREACHABLE : 'module',
     message: `${step}: ${message}`,
     resource: resourceKey(plugin),
     pointer: '/spec/url',

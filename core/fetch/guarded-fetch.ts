@@ -37,7 +37,15 @@ export interface Address {
 export type Resolve = (host: string) => Promise<readonly Address[]>;
 
 /** A fetch that was not made or did not succeed; the message names the URL without its query. */
-export class FetchFailed extends Error {}
+export class FetchFailed extends Error {
+  /** It may not be fetched, or not taken: asking again, or somebody else's being up again, changes nothing. */
+  readonly refused: boolean;
+
+  constructor(message: string, refused: boolean) {
+    super(message);
+    this.refused = refused;
+  }
+}
 
 const MAX_REDIRECTS = 3;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -64,9 +72,9 @@ export async function guardedFetch(url: string, options: FetchOptions): Promise<
 
 function parse(text: string, base?: URL): URL {
   const url = URL.parse(text, base?.href);
-  if (url === null) throw new FetchFailed(`${JSON.stringify(text.slice(0, 200))} is no URL`);
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw failed(url, 'is neither http nor https');
-  if (url.username !== '' || url.password !== '') throw failed(url, 'carries credentials');
+  if (url === null) throw new FetchFailed(`${JSON.stringify(text.slice(0, 200))} is no URL`, true);
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw failed(url, 'is neither http nor https', true);
+  if (url.username !== '' || url.password !== '') throw failed(url, 'carries credentials', true);
   return url;
 }
 
@@ -86,7 +94,7 @@ async function reachable(url: URL, options: FetchOptions, deadline: AbortSignal)
     const kind = reach(address);
     if (kind === 'public' || (kind === 'private' && options.allowPrivate === true)) continue;
     const why = kind === 'never' ? 'is never fetched from' : 'is a private address, which is not allowed here';
-    throw failed(url, `leads to ${address}, which ${why}`);
+    throw failed(url, `leads to ${address}, which ${why}`, true);
   }
   return addresses;
 }
@@ -95,7 +103,7 @@ function get(url: URL, addresses: readonly Address[], options: FetchOptions, sig
   const { request } = url.protocol === 'https:' ? nodeHttps() : nodeHttp;
   const headers = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'weft', ...options.headers };
   return new Promise((resolve, reject) => {
-    const fail = (why: string): void => reject(failed(url, why));
+    const fail = (why: string, refused = false): void => reject(failed(url, why, refused));
     const outgoing = request(url, { agent: false, headers, signal, lookup: pinned(addresses) });
     outgoing.on('error', (error) => fail(signal.aborted ? late(options) : describe(error)));
     outgoing.on('response', (incoming) => {
@@ -103,7 +111,7 @@ function get(url: URL, addresses: readonly Address[], options: FetchOptions, sig
       const chunks: Buffer[] = [];
       let length = 0;
       const refuse = (why: string): void => {
-        fail(why);
+        fail(why, true);
         outgoing.destroy();
       };
       if (encoding !== 'identity') return refuse(`answers in an encoding that was not asked for (${encoding})`);
@@ -146,9 +154,9 @@ function expiry(deadline: AbortSignal): Promise<never> {
   });
 }
 
-function failed({ origin, protocol, host, pathname }: URL, why: string): FetchFailed {
+function failed({ origin, protocol, host, pathname }: URL, why: string, refused = false): FetchFailed {
   const where = origin === 'null' ? `${protocol}//${host}` : origin;
-  return new FetchFailed(`${where}${pathname} ${why}`);
+  return new FetchFailed(`${where}${pathname} ${why}`, refused);
 }
 
 function late({ timeoutMs }: FetchOptions): string {

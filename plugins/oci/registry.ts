@@ -164,8 +164,9 @@ export class Repository {
     try {
       return await guardedFetch(url, { timeoutMs, maxBytes, allowPrivate, headers });
     } catch (error) {
-      if (error instanceof FetchFailed) return error.message;
-      throw error;
+      if (!(error instanceof FetchFailed)) throw error;
+      if (error.refused) throw new StepFailed('fetch', 'refused', error.message);
+      return error.message;
     }
   }
 }

@@ -42,7 +42,6 @@ async function get(url: string, maxBytes: number, options: AddressOptions): Prom
     throw new StepFailed('fetch', 'unreachable', `${url} answers ${status}; whether it is there is not known`);
   } catch (error) {
     if (!(error instanceof FetchFailed)) throw error;
-    const refused = /answers with more than/.test(error.message);
-    throw new StepFailed('fetch', refused ? 'refused' : 'unreachable', error.message);
+    throw new StepFailed('fetch', error.refused ? 'refused' : 'unreachable', error.message);
   }
 }

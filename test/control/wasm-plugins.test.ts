@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -228,5 +230,26 @@ suite('WasmPlugins as they are applied', { timeout: 120_000 }, () => {
     );
     assert.equal(status, 422);
     assert.match(body.problems?.[0].message ?? '', /is a private address, which is not allowed here/);
+  });
+
+  test('a source that does not answer is no fault of the configuration, beside one that is it is', async () => {
+    const closed = createServer().listen(0, '127.0.0.1');
+    await once(closed, 'listening');
+    const { port } = closed.address() as AddressInfo;
+    closed.close();
+    await once(closed, 'close');
+    const away = wasmPlugin(`http://127.0.0.1:${port}/a.wasm`, {}, 'away');
+    for (const query of ['', '?dryRun=true']) {
+      const { status, body } = await plane.call<ErrorBody>('POST', `/v1/apply${query}`, {
+        files: [{ name: 'x', text: away }],
+      });
+      assert.deepEqual([status, body.error], [502, 'a module cannot be fetched now: nothing was changed']);
+      const [{ code, file, line, pointer }] = body.problems!;
+      assert.deepEqual([code, file, line, pointer], ['module_unreachable', 'x', 1, '/spec/url']);
+    }
+    const registry = wasmPlugin(`oci://127.0.0.1:${port}/a:v1`, {}, 'registry');
+    assert.equal((await apply(registry)).status, 502);
+    const missing = wasmPlugin(`oci://${images.host}/istio/nothing:v1`, {}, 'missing');
+    assert.equal((await apply(`${missing}\n---\n${away}`)).status, 422);
   });
 });

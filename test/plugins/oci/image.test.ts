@@ -68,7 +68,7 @@ suite('images of plugins', () => {
 
   test('a registry of this machine is reached only where private addresses are allowed', async () => {
     const { fault, message } = await failure('acme/cncf:v1', { allowPrivate: false });
-    assert.equal(fault, 'unreachable');
+    assert.equal(fault, 'refused');
     assert.match(message, /is a private address, which is not allowed here/);
   });
 
