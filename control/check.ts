@@ -44,7 +44,8 @@ export const MODULE_UNREACHABLE = 'module_unreachable';
 /** As `refuse`; where all that is wrong is that nobody answers, ApiError 502. */
 export function refuseModules(problems: readonly Problem[]): void {
   const errors = problems.filter(isError);
-  if (errors.length === 0 || errors.some(({ code }) => code !== MODULE_UNREACHABLE)) return refuse(problems);
+  if (errors.some(({ code }) => code !== MODULE_UNREACHABLE)) refuse(problems);
+  if (errors.length === 0) return;
   const what = errors.length === 1 ? 'a module cannot' : `${errors.length} modules cannot`;
   throw new ApiError(502, `${what} be fetched now: nothing was changed`, problems.slice(0, MAX_PROBLEMS));
 }
