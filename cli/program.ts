@@ -52,7 +52,8 @@ export async function main(args: readonly string[]): Promise<void> {
   if (!(await streams.delivered()) && !done.change) process.exitCode ||= EXIT.failure;
 }
 
-function buildProgram(): Command {
+/** Runs nothing until it is given a command line. */
+export function buildProgram(): Command {
   const program = new Command('mesh')
     .description('Weft: a service mesh for Node that you extend with WASM.')
     .version(weftVersion(), '-V, --version', 'print the version')

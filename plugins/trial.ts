@@ -39,6 +39,7 @@ export async function trial({ description, module }: CheckedModule, options: Tri
       isolation: 'inline',
       limits: DEFAULT_LIMITS,
       mayCall: null,
+      capabilities: null,
       proven: false,
     },
   });

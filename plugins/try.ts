@@ -2,7 +2,7 @@
 // what it did. Needs no mesh.
 import { createHash } from 'node:crypto';
 import { DEFAULT_LIMITS } from '../core/wasm/guest/spec.ts';
-import { checkPlugin, kindsOf, type PluginDescription } from '../core/wasm/trial/check.ts';
+import { checkPlugin, type PluginDescription } from '../core/wasm/trial/check.ts';
 import type { RecordedAction, RecordedCall, RecordedLog } from '../core/wasm/trial/recording.ts';
 import { type PluginKind, type TrialOutcome, tryPlugin } from '../core/wasm/trial/trial.ts';
 import type { TrialRequest, TrialResponse } from '../core/wasm/trial/trial-exchange.ts';
@@ -91,11 +91,12 @@ export async function tryModule(bytes: Uint8Array, options: TryOptions): Promise
       limits: DEFAULT_LIMITS,
       isolation: 'inline',
       mayCall: null,
+      capabilities: null,
       proven: false,
     },
   });
   const trapped = options.kind === undefined && (outcome.trap !== null || outcome.refusal !== null);
-  const others = trapped ? kindsOf(description.exports).filter((other) => other !== kind) : [];
+  const others = trapped ? description.kinds.filter((other) => other !== kind) : [];
   return { report: reported(outcome, description), kind, others, held: outcome.held, notes: outcome.notes };
 }
 

@@ -122,6 +122,7 @@ export function plainSpec(module: {
     isolation: 'inline',
     limits: DEFAULT_LIMITS,
     mayCall: null,
+    capabilities: null,
     proven: true,
   };
 }

@@ -56,6 +56,7 @@ export function trustOptions(command: Command): Command {
       list,
       [],
     )
+    .option('--key <file>', 'the public key (cosign) that must have signed an image')
     .addOption(
       new Option('--sigstore-mirror <url>', 'another Sigstore than the public one').env('MESH_SIGSTORE_MIRROR'),
     )

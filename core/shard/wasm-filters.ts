@@ -213,4 +213,5 @@ const BUILTIN: Omit<PluginConfig, 'name' | 'digest' | 'configuration'> = {
   isolation: 'inline',
   limits: DEFAULT_LIMITS,
   mayCall: null,
+  capabilities: null,
 };

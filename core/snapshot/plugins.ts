@@ -99,6 +99,7 @@ function useOfPlugin(resource: Resource<PluginSpec>): PluginUse {
       isolation: spec.isolation ?? 'inline',
       limits: limitsOf(spec),
       mayCall: spec.upstreams ?? [],
+      capabilities: spec.capabilities ?? null,
     },
   };
 }
@@ -130,6 +131,7 @@ function useOfWasmPlugin(resource: Resource<WasmPluginSpec>): PluginUse {
       isolation: 'inline',
       limits: DEFAULT_LIMITS,
       mayCall: null,
+      capabilities: null,
     },
   };
 }

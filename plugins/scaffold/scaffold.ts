@@ -25,6 +25,13 @@ const BUILT = {
   rust: 'build/release.wasm, by cargo (rustup target add wasm32-wasip1)',
   go: 'build/release.wasm, by Go 1.24 or newer',
 } as const;
+/** Of the module that the templates become; what a language's runtime and SDK bring along is among it. */
+const OF_SDK = ['read_headers', 'change_headers', 'read_bodies', 'read_data', 'environment', 'random', 'log'] as const;
+const CAPABILITIES = {
+  assemblyscript: ['read_headers', 'change_headers', 'log'],
+  rust: OF_SDK,
+  go: OF_SDK,
+} as const;
 const COMPILER = '0.28.20';
 
 /** Paths of what was written, from the folder. Throws FolderNotEmpty, and then writes nothing. */
@@ -79,6 +86,7 @@ function packageJson({ name, language, weftVersion }: ScaffoldOptions): string {
           wasm: 'build/release.wasm',
           schema: 'schema.json',
           type: 'http',
+          capabilities: CAPABILITIES[language],
           defaultConfig: { header: `x-${name}`, value: `hello from ${name}` },
         },
       },

@@ -75,6 +75,7 @@ export function specOf(loaded: Loaded, test: TestCase): PluginSpec {
     isolation: 'inline',
     limits: DEFAULT_LIMITS,
     mayCall: loaded.mayCall,
+    capabilities: null,
     proven: false,
   };
 }

@@ -38,6 +38,9 @@ suite('from mesh plugin new to a module', () => {
       ['x-hello-world', 'hello from hello-world'],
       ['content-length', '0'],
     ]);
+    const packed = await run('pack', 'hello-world', '--json', '--out', join(home, 'hello-world.tgz'));
+    assert.equal(packed.code, 0, packed.err);
+    assert.ok(JSON.parse(packed.out).size > 1000);
     const tested = await run('test', 'hello-world', '--json');
     assert.equal(tested.code, 0, tested.out);
     const report = JSON.parse(tested.out);

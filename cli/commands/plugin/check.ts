@@ -38,10 +38,10 @@ Examples:
 
 function inWords(
   file: string,
-  { abi, kind, size, memoryPages, memoryLimitPages, capabilities }: PluginDescription,
+  { abi, kinds, size, memoryPages, memoryLimitPages, capabilities }: PluginDescription,
 ): string {
   const lines = [
-    `${paint('bold', file)}: ${kind === null ? 'a module' : KINDS[kind]}, proxy-wasm ${abi}, ${kilobytes(size)}`,
+    `${paint('bold', file)}: ${whatItIs(kinds)}, proxy-wasm ${abi}, ${kilobytes(size)}`,
     `Memory: ${kilobytes(memoryPages * 65_536)} to begin with, at most ${kilobytes(memoryLimitPages * 65_536)}`,
   ];
   if (capabilities.length === 0) lines.push('It can do nothing but see that requests come and go.');
@@ -52,6 +52,14 @@ function inWords(
     );
   lines.push('It cannot open files or sockets, and it is stopped when it runs for too long.');
   return lines.join('\n');
+}
+
+function whatItIs(kinds: PluginDescription['kinds']): string {
+  if (kinds.length === 0) return 'a module';
+  const names = kinds.map((kind) => KINDS[kind]);
+  return names.length === 1
+    ? names[0]
+    : `${names.slice(0, -1).join(', ')} or ${names.at(-1)} (it has the callbacks of each)`;
 }
 
 function kilobytes(bytes: number): string {

@@ -6,6 +6,7 @@ import type { Direction, LocalReply } from '../../exchange/filter.ts';
 import type { ConnectionRecord } from '../../exchange/record.ts';
 import type { Side } from '../../tcp/network-filter.ts';
 import type { AbiVersion } from './abi.ts';
+import type { Doors } from './doors.ts';
 import type { ForeignCaller, ForeignContext, ForeignFunctions } from './foreign.ts';
 import type { Host } from './host.ts';
 import type { HttpCaller, HttpCalls } from './http-calls.ts';
@@ -82,6 +83,7 @@ export interface GuestPlugin extends HttpCaller {
   /** Scope of its shared data. */
   readonly scope: Uint8Array;
   readonly logRation: LogRation;
+  readonly doors: Doors;
   readonly spec: ForeignContext['plugin']['spec'] &
     Caller & {
       readonly rootId: string;

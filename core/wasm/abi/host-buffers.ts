@@ -23,7 +23,7 @@ export function bufferFunctions(vm: Guest): Record<string, HostFunction> {
       if (vm.stage !== 'running') vm.forbid('proxy_get_buffer_status');
       memory.attach();
       if (!memory.holds(lengthAt >>> 0, 4) || !memory.holds(flagsAt >>> 0, 4)) return Status.InvalidMemoryAccess;
-      const body = bodyOf(vm, type);
+      const body = mayRead(vm, type) ? bodyOf(vm, type) : null;
       const bytes = body === null ? bytesOf(vm, type) : null;
       if (body === null && bytes === null) return Status.NotFound;
       memory.setU32(lengthAt >>> 0, body?.length ?? bytes!.length);
@@ -34,7 +34,7 @@ export function bufferFunctions(vm: Guest): Record<string, HostFunction> {
       if (vm.stage !== 'running') vm.forbid('proxy_set_buffer_bytes');
       memory.attach();
       if (!memory.holds(data >>> 0, length >>> 0)) return Status.InvalidMemoryAccess;
-      const body = bodyOf(vm, type);
+      const body = mayChange(vm, type) ? bodyOf(vm, type) : null;
       if (body === null) return bytesOf(vm, type) === null ? Status.NotFound : Status.BadArgument;
       body.splice(start >>> 0, remove >>> 0, memory.copyOut(data >>> 0, length >>> 0));
       return Status.Ok;
@@ -50,7 +50,21 @@ export function bufferFunctions(vm: Guest): Record<string, HostFunction> {
   };
 }
 
-/** The body that may be written to. */
+function mayRead(vm: Guest, type: number): boolean {
+  const doors = vm.effective?.plugin.doors;
+  return doors === undefined || (isData(type) ? doors.readData : doors.readBodies);
+}
+
+function mayChange(vm: Guest, type: number): boolean {
+  const doors = vm.effective?.plugin.doors;
+  return doors === undefined || (isData(type) ? doors.changeData : doors.changeBodies);
+}
+
+function isData(type: number): boolean {
+  return type === BufferType.DownstreamData || type === BufferType.UpstreamData;
+}
+
+/** What passes or is held, of the exchange or the connection in effect. */
 export function bodyOf(vm: Guest, type: number): BodyBuffer | null {
   const stream = vm.effective?.stream;
   if (!stream) {
@@ -70,7 +84,7 @@ function bytesOf(vm: Guest, type: number): Uint8Array | null {
     case BufferType.ResponseBody:
     case BufferType.DownstreamData:
     case BufferType.UpstreamData:
-      return bodyOf(vm, type)?.bytes() ?? null;
+      return mayRead(vm, type) ? (bodyOf(vm, type)?.bytes() ?? null) : null;
     case BufferType.HttpCallBody:
       return vm.httpCalls.response?.body ?? null;
     case BufferType.VmConfiguration:

@@ -151,11 +151,15 @@ export function headOf(vm: Guest, map: number): Head | null {
   // The answer to a call belongs to the root: it is there whichever context is in effect.
   if (map === MapType.HttpCallHeaders) return vm.httpCalls.response?.head ?? null;
   if (map === MapType.HttpCallTrailers) return vm.httpCalls.response?.trailers ?? null;
-  return writableHeadOf(vm, map);
+  return vm.effective?.plugin.doors.readHeaders === true ? messageOf(vm, map) : null;
 }
 
 /** The answer to a call is for reading only. */
 function writableHeadOf(vm: Guest, map: number): Head | null {
+  return vm.effective?.plugin.doors.changeHeaders === true ? messageOf(vm, map) : null;
+}
+
+function messageOf(vm: Guest, map: number): Head | null {
   const stream = vm.effective?.stream;
   if (!stream) return null;
   switch (map) {

@@ -3,6 +3,7 @@
 
 import type { FilterConfiguration, FilterFactory, FilterStream, HttpFilter } from '../../exchange/filter.ts';
 import type { ConnectionOwner, NetworkFilterFactory } from '../../tcp/network-filter.ts';
+import { type Doors, doorsOf } from '../abi/doors.ts';
 import type { Ending } from '../abi/foreign.ts';
 import { LogRation } from '../abi/log-ration.ts';
 import { vmScope } from '../abi/vm-scope.ts';
@@ -50,6 +51,7 @@ export class Plugin implements FilterFactory, NetworkFilterFactory, ContextPlugi
   readonly root: RootContext;
   readonly ration = new FuelRation();
   readonly logRation = new LogRation();
+  readonly doors: Doors;
   readonly times = new CallTimes();
   streams = 0;
   /** HTTP calls that it waits for. */
@@ -64,6 +66,7 @@ export class Plugin implements FilterFactory, NetworkFilterFactory, ContextPlugi
     this.spec = spec;
     this.vm = vm;
     this.wants = wants;
+    this.doors = doorsOf(spec.capabilities);
     this.scope = Buffer.from(vmScope(spec.name, spec.vmId));
     this.root = new RootContext(this);
   }

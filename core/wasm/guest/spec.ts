@@ -23,6 +23,8 @@ export interface PluginConfig {
   /** `pool`: on threads of its own, see core/isolation. */
   readonly isolation: 'inline' | 'pool';
   readonly limits: PluginLimits;
+  /** What it may do, by the names of trial/capabilities.ts; null: whatever its module does. */
+  readonly capabilities: readonly string[] | null;
   /** Services that it may call, by the names it calls them by; null: all of the mesh. */
   readonly mayCall: readonly string[] | null;
 }

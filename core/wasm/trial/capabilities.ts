@@ -1,4 +1,6 @@
-// What a module can do, in words: each host function that it imports is a door, and a door that is not there stays shut.
+// What a module can do, in words: each host function that it imports is a door, and a door that is not there stays shut. Some
+// functions open several doors, by what they are asked for (get_buffer_bytes reads configurations, too); those are told of by the
+// callbacks, and watched where they are called (abi/doors.ts).
 
 export interface Capability {
   /** As manifests and `--allow` name it: 'http_call'. */
@@ -9,30 +11,59 @@ export interface Capability {
 
 interface Door extends Capability {
   readonly imports: RegExp;
-  /** One of these exports makes use of it. */
+  /** One of these exports makes use of it, or one of `anywhere` with a function that speaks for another context. */
   readonly exports?: RegExp;
+  readonly anywhere?: RegExp;
 }
 
+/** Any of them is called about a request. */
+const HTTP = /^proxy_on_((request|response)_(headers|body|trailers)|log|done)$/;
 const BODIES = /^proxy_on_(request|response)_body$/;
+const NETWORK = /^proxy_on_(new_connection|(down|up)stream_\w+)$/;
 const DATA = /^proxy_on_(down|up)stream_data$/;
+const OTHERS = 'proxy_set_effective_context';
 
 const DOORS: readonly Door[] = [
   {
     name: 'read_headers',
     does: 'read the headers of requests and responses',
     imports: /^proxy_get_header_map/,
-    exports: /^proxy_on_(request|response)_(headers|trailers)$/,
+    exports: HTTP,
   },
   {
     name: 'change_headers',
     does: 'change the headers of requests and responses',
     imports: /^proxy_(add|replace|remove|set)_header_map/,
-    exports: /^proxy_on_(request|response)_(headers|trailers)$/,
+    exports: HTTP,
   },
-  { name: 'read_bodies', does: 'read bodies', imports: /^proxy_get_buffer_bytes$/, exports: BODIES },
-  { name: 'change_bodies', does: 'change bodies', imports: /^proxy_set_buffer_bytes$/, exports: BODIES },
-  { name: 'read_data', does: 'read the bytes of connections', imports: /^proxy_get_buffer_bytes$/, exports: DATA },
-  { name: 'change_data', does: 'change the bytes of connections', imports: /^proxy_set_buffer_bytes$/, exports: DATA },
+  {
+    name: 'read_bodies',
+    does: 'read bodies',
+    imports: /^proxy_get_buffer_bytes$/,
+    exports: BODIES,
+    anywhere: /^proxy_on_(request|response)_(headers|trailers)$/,
+  },
+  {
+    name: 'change_bodies',
+    does: 'change bodies',
+    imports: /^proxy_set_buffer_bytes$/,
+    exports: BODIES,
+    anywhere: /^proxy_on_(request|response)_(headers|trailers)$/,
+  },
+  {
+    name: 'read_data',
+    does: 'read the bytes of connections',
+    imports: /^proxy_get_buffer_bytes$/,
+    exports: DATA,
+    anywhere: NETWORK,
+  },
+  {
+    name: 'change_data',
+    does: 'change the bytes of connections',
+    imports: /^proxy_set_buffer_bytes$/,
+    exports: DATA,
+    anywhere: NETWORK,
+  },
   {
     name: 'local_response',
     does: 'answer requests itself, so that they never reach the service',
@@ -46,12 +77,12 @@ const DOORS: readonly Door[] = [
   },
   {
     name: 'grpc_call',
-    does: 'call other services over gRPC, the declared ones only',
+    does: 'ask for calls over gRPC, which proxies refuse: they make none yet',
     imports: /^proxy_grpc_(call|stream)$/,
   },
   {
     name: 'read_properties',
-    does: 'read facts about the request, the connection and this workload, such as addresses and identities',
+    does: 'read facts about the request, the connection and this workload, such as headers, addresses and identities',
     imports: /^proxy_get_property$/,
   },
   {
@@ -88,11 +119,15 @@ const DOORS: readonly Door[] = [
 
 /** `imports` and `exports`: names of functions. */
 export function capabilitiesOf(imports: readonly string[], exports: readonly string[]): Capability[] {
-  return DOORS.filter(
-    (door) =>
-      imports.some((name) => door.imports.test(name)) &&
-      (door.exports === undefined || exports.some((name) => door.exports?.test(name))),
-  ).map(({ name, does }) => ({ name, does }));
+  const speaksForOthers = imports.includes(OTHERS);
+  const uses = ({ exports: own, anywhere }: Door): boolean =>
+    own === undefined || exports.some((name) => own.test(name) || (speaksForOthers && anywhere?.test(name) === true));
+  return DOORS.filter((door) => imports.some((name) => door.imports.test(name)) && uses(door)).map(
+    ({ name, does }) => ({
+      name,
+      does,
+    }),
+  );
 }
 
 /** All there are. */

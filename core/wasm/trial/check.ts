@@ -15,6 +15,8 @@ export interface PluginDescription {
   readonly abi: string | null;
   /** By its callbacks: http before network before service. SDKs export all of them, so it is a guess. Null: no module. */
   readonly kind: PluginKind | null;
+  /** All that its callbacks allow it to be, the likeliest first. */
+  readonly kinds: readonly PluginKind[];
   /** 'env.proxy_log' */
   readonly imports: readonly string[];
   readonly capabilities: readonly Capability[];
@@ -78,6 +80,7 @@ function describe(
     refusal,
     abi: marker === undefined ? null : ABI_MARKERS[marker],
     kind: module === null ? null : kindsOf(exports)[0],
+    kinds: module === null ? [] : kindsOf(exports),
     imports: imported.map(({ module: from, name }) => `${from}.${name}`),
     capabilities: capabilitiesOf(names, exports),
     memoryPages: metered?.memory?.minimum ?? 0,
@@ -94,7 +97,7 @@ const OF_KIND: Readonly<Record<PluginKind, RegExp>> = {
 };
 
 /** What its callbacks allow it to be, the likeliest first; never nothing. */
-export function kindsOf(exports: readonly string[]): readonly PluginKind[] {
+function kindsOf(exports: readonly string[]): readonly PluginKind[] {
   const kinds = (Object.keys(OF_KIND) as PluginKind[]).filter((kind) =>
     exports.some((name) => OF_KIND[kind].test(name)),
   );

@@ -64,6 +64,7 @@ export function specFor(bytes: Uint8Array, changes: Partial<PluginSpec> = {}): P
     limits: DEFAULT_LIMITS,
     isolation: 'inline',
     mayCall: null,
+    capabilities: null,
     proven: false,
     ...changes,
   };

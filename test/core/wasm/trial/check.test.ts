@@ -28,6 +28,35 @@ test('the kind follows from the callbacks', () => {
   assert.equal(describePlugin(guest()).kind, 'service');
 });
 
+test('what is told of a module holds in every callback that it has', () => {
+  const named = (imports: string, callbacks: string): string[] =>
+    describePlugin(guest({ imports, body: callbacks })).capabilities.map(({ name }) => name);
+  const headers = env('proxy_get_header_map_value', 'i32 i32 i32 i32 i32');
+  const buffer = env('proxy_get_buffer_bytes', 'i32 i32 i32 i32 i32');
+  const others = env('proxy_set_effective_context', 'i32');
+  const log = '(func (export "proxy_on_log") (param i32))';
+  const body = '(func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) (i32.const 0))';
+  const head = '(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0))';
+  const tick = '(func (export "proxy_on_tick") (param i32))';
+  assert.deepEqual(named(headers, log), ['read_headers']);
+  assert.deepEqual(named(headers, body), ['read_headers']);
+  assert.deepEqual(named(buffer, body), ['read_bodies']);
+  assert.deepEqual(named(buffer, head), [], 'its configuration is a buffer, too');
+  assert.deepEqual(named(buffer + others, head + tick), ['read_bodies']);
+  assert.deepEqual(named(buffer, tick), []);
+});
+
+test('no call over gRPC is promised, and a module that may be of several kinds is called by each', () => {
+  const grpc = env('proxy_grpc_call', Array(12).fill('i32').join(' '));
+  const [{ does }] = describePlugin(guest({ imports: grpc })).capabilities;
+  assert.match(does, /refuse/);
+  const all = `${REQUEST_HEADERS} (i32.const 0))
+    (func (export "proxy_on_new_connection") (param i32) (result i32) (i32.const 0))
+    (func (export "proxy_on_tick") (param i32))`;
+  assert.deepEqual(describePlugin(filter(all)).kinds, ['http', 'network', 'service']);
+  assert.deepEqual(describePlugin(guest()).kinds, ['service']);
+});
+
 suite('one line says why a module is refused', () => {
   const cases: (readonly [string, Uint8Array, RegExp])[] = [
     ['no module', Buffer.from('hello'), /^not a WebAssembly module$/],
