@@ -6,12 +6,18 @@ import { isIP } from 'node:net';
 const LABEL = /^[a-zA-Z0-9_](?:[-a-zA-Z0-9_]{0,61}[a-zA-Z0-9_])?$/;
 const WILDCARD_LABEL = /^\*(?:-?[a-zA-Z0-9_](?:[-a-zA-Z0-9_]{0,60}[a-zA-Z0-9_])?)?$/;
 
+/** In lower case, without the dot at the end that says that it is written in full: names that are the same are equal. */
+export function plainHost(host: string): string {
+  const lower = host.toLowerCase();
+  return lower.endsWith('.') ? lower.slice(0, -1) : lower;
+}
+
 /**
  * A short name ("reviews") becomes a service of the rule's namespace ("reviews.default.svc.cluster.local"). Whatever has a
- * dot, is '*' or an address is taken as it is, in lower case: "reviews.default" stays "reviews.default" (see hostForms).
+ * dot, is '*' or an address is taken as it is: "reviews.default" stays "reviews.default" (see hostForms).
  */
 export function fqdn(host: string, namespace: string, domain = 'cluster.local'): string {
-  if (host === '' || host.includes('.') || host.includes('*') || host.includes(':')) return host.toLowerCase();
+  if (host === '' || host.includes('.') || host.includes('*') || host.includes(':')) return plainHost(host);
   return `${host.toLowerCase()}.${namespace}.svc.${domain}`;
 }
 

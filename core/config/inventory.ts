@@ -1,6 +1,6 @@
 // What there is to refer to: hosts, their ports and subsets, and resources by name. Built once per check.
 
-import { hostCovers, hostForms } from './hosts.ts';
+import { hostCovers, hostForms, plainHost } from './hosts.ts';
 import type { Declarations, Inventory, Kind } from './kind.ts';
 import { KINDS, type KindName } from './kind-names.ts';
 import { kindName, type Resource } from './resource.ts';
@@ -31,8 +31,8 @@ export class ResourceInventory implements Inventory {
     const to: Declarations = {
       domain: this.#domain,
       host: (host, ports) => {
-        if (host.startsWith('*')) this.#wildcards.push(host.toLowerCase());
-        else this.#hosts.set(host.toLowerCase(), ports);
+        if (host.startsWith('*')) this.#wildcards.push(plainHost(host));
+        else this.#hosts.set(plainHost(host), ports);
       },
       subsets: (...declared) => subsets.push(declared),
     };

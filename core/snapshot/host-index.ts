@@ -1,38 +1,34 @@
 // What rules say of hosts, found as Istio finds it: what stands under a host's own name, else under the longest pattern that
 // covers it.
 
-import { hostCovers } from '../config/hosts.ts';
-
 export class HostIndex<Item> {
   private readonly exact = new Map<string, Item[]>();
-  /** The longest first. */
-  private readonly patterns: { readonly pattern: string; readonly items: Item[] }[] = [];
+  private readonly patterns = new Map<string, Item[]>();
 
   /** `host`: a full name or a pattern, in lower case. */
   add(host: string, item: Item): void {
-    const known = this.at(host);
-    if (known !== null) {
-      known.push(item);
-    } else if (host.startsWith('*')) {
-      const after = this.patterns.findIndex(({ pattern }) => pattern.length < host.length);
-      this.patterns.splice(after < 0 ? this.patterns.length : after, 0, { pattern: host, items: [item] });
-    } else {
-      this.exact.set(host, [item]);
-    }
+    const hosts = host.startsWith('*') ? this.patterns : this.exact;
+    const known = hosts.get(host);
+    if (known === undefined) hosts.set(host, [item]);
+    else known.push(item);
   }
 
   /** `host` may be a pattern itself: that of a service. */
   find(host: string): readonly Item[] {
-    return this.at(host) ?? this.patterns.find(({ pattern }) => hostCovers(pattern, host))?.items ?? [];
+    const own = this.exact.get(host) ?? this.patterns.get(host);
+    if (own !== undefined) return own;
+    if (this.patterns.size === 0) return [];
+    // A wildcard stands for at least one character: the first that is found is the longest.
+    const name = host.startsWith('*') ? host.slice(1) : host;
+    for (let i = 1; i <= name.length; i++) {
+      const found = this.patterns.get(`*${name.slice(i)}`);
+      if (found !== undefined) return found;
+    }
+    return [];
   }
 
   *[Symbol.iterator](): Iterator<readonly [string, readonly Item[]]> {
     yield* this.exact;
-    for (const { pattern, items } of this.patterns) yield [pattern, items];
-  }
-
-  private at(host: string): Item[] | null {
-    if (!host.startsWith('*')) return this.exact.get(host) ?? null;
-    return this.patterns.find(({ pattern }) => pattern === host)?.items ?? null;
+    yield* this.patterns;
   }
 }

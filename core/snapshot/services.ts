@@ -2,7 +2,7 @@
 // Services come from Service and ServiceEntry resources, and from workloads that registered themselves by a name.
 
 import type { Policies } from '../builtins/builtin.ts';
-import { fqdn, hostForms, serviceNames } from '../config/hosts.ts';
+import { fqdn, hostForms, plainHost, serviceNames } from '../config/hosts.ts';
 import type { ServiceSpec } from '../config/kinds/service.ts';
 import type { ServiceEntrySpec } from '../config/kinds/service-entry.ts';
 import type { WorkloadEntrySpec } from '../config/kinds/workload-entry.ts';
@@ -99,27 +99,25 @@ function fromService(resource: Resource<ServiceSpec>): Service {
 function fromServiceEntry(resource: Resource<ServiceEntrySpec>): Service[] {
   const { spec } = resource;
   const dns = spec.resolution === 'DNS' || spec.resolution === 'DNS_ROUND_ROBIN' || spec.resolution === 'DYNAMIC_DNS';
-  return spec.hosts
-    .map((given) => given.toLowerCase())
-    .map((host) => ({
-      host,
-      names: [host, ...(spec.addresses ?? []).filter((address) => !address.includes('/'))],
-      namespace: resource.metadata.namespace,
-      selector: spec.workloadSelector?.labels ?? null,
-      resolution: spec.resolution === 'STATIC' ? 'STATIC' : dns ? 'DNS' : 'NONE',
-      fixed: (spec.endpoints ?? []).map((endpoint) => ({
-        address: endpoint.address ?? '',
-        ports: endpoint.ports ?? {},
-        labels: endpoint.labels ?? {},
-        weight: endpoint.weight ?? 1,
-      })),
-      ports: (spec.ports ?? []).map((port) => ({
-        number: port.number,
-        name: port.name ?? '',
-        protocol: (port.protocol ?? '').toUpperCase(),
-        targetPort: port.targetPort ?? 0,
-      })),
-    }));
+  return spec.hosts.map(plainHost).map((host) => ({
+    host,
+    names: [host, ...(spec.addresses ?? []).filter((address) => !address.includes('/'))],
+    namespace: resource.metadata.namespace,
+    selector: spec.workloadSelector?.labels ?? null,
+    resolution: spec.resolution === 'STATIC' ? 'STATIC' : dns ? 'DNS' : 'NONE',
+    fixed: (spec.endpoints ?? []).map((endpoint) => ({
+      address: endpoint.address ?? '',
+      ports: endpoint.ports ?? {},
+      labels: endpoint.labels ?? {},
+      weight: endpoint.weight ?? 1,
+    })),
+    ports: (spec.ports ?? []).map((port) => ({
+      number: port.number,
+      name: port.name ?? '',
+      protocol: (port.protocol ?? '').toUpperCase(),
+      targetPort: port.targetPort ?? 0,
+    })),
+  }));
 }
 
 /**

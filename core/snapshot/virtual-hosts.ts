@@ -3,7 +3,7 @@
 
 import { DEFAULT_RETRIES } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import { hostCovers } from '../config/hosts.ts';
+import { hostCovers, plainHost } from '../config/hosts.ts';
 import { boundHost, type GatewaySpec } from '../config/kinds/gateway.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import type { Problem, Resource } from '../config/resource.ts';
@@ -104,7 +104,7 @@ export function gatewayHosts(
       ports.set(number, domains);
       if (server.tls?.httpsRedirect === true) {
         for (const host of server.hosts) {
-          const domain = host.slice(host.indexOf('/') + 1).toLowerCase();
+          const domain = plainHost(host.slice(host.indexOf('/') + 1));
           domains.set(domain, [httpsRedirect(compiler, number), ...(domains.get(domain) ?? [])]);
         }
         continue;
@@ -174,7 +174,7 @@ function sharedDomains(
   for (const server of servers) {
     const host = boundHost(server, owner, namespace);
     if (host === null) continue;
-    for (const rule of rules.map((name) => name.toLowerCase())) {
+    for (const rule of rules.map(plainHost)) {
       if (hostCovers(host, rule)) shared.add(rule);
       else if (hostCovers(rule, host)) shared.add(host);
     }

@@ -2,7 +2,7 @@
 // gateway-api-gateway.ts.)
 
 import { labels, quote, text, texts } from '../formats.ts';
-import { hostFault } from '../hosts.ts';
+import { hostFault, plainHost } from '../hosts.ts';
 import { defineKind, type Inventory, type Warn } from '../kind.ts';
 import type { Resource } from '../resource.ts';
 import {
@@ -95,7 +95,7 @@ export function boundHost(server: string, owner: string, namespace: string): str
   const slash = server.indexOf('/');
   const scope = slash < 0 ? '*' : server.slice(0, slash);
   if (scope !== '*' && (scope === '.' ? owner : scope) !== namespace) return null;
-  return server.slice(slash + 1).toLowerCase();
+  return plainHost(server.slice(slash + 1));
 }
 
 /** Is what is sent to the server to be encrypted? */

@@ -100,12 +100,12 @@ test('of two services of one host the one in the namespace of the proxy counts, 
   }
 });
 
-test('names of hosts have no case, in whichever kind they are written', () => {
+test('names of hosts have no case and a dot at their end says nothing, in whichever kind they are written', () => {
   const snapshot = snapshotOf(
     node('sidecar'),
-    entry('default/a', 'A.Example', FIXED),
+    entry('default/a', 'A.Example.', FIXED),
     entry('default/w', '*.Wild.Example', `${FIXED}`),
-    rule('a.eXample', 201, 'a'),
+    rule('a.eXample.', 201, 'a'),
     rule("'*.wILD.Example'", 202, 'w'),
     `apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -132,8 +132,17 @@ spec: {servers: [{port: {number: 8080, protocol: HTTP}, hosts: ['${hosts}']}]}
     snapshotOf(node('gateway', {}, 'istio-system'), gateway(hosts), bound)
       .gateways.get(8080)
       ?.find('t.example') != null;
-  const all = ['./t.example', './*', 'default/t.example', 'default/*', '*/T.EXAMPLE', 't.example', 'shop/t.example'];
-  assert.deepEqual(all.map(found), [false, false, true, true, true, true, false]);
+  const all = [
+    './t.example',
+    './*',
+    'default/t.example',
+    'default/*',
+    '*/T.EXAMPLE',
+    't.example',
+    'shop/t.example',
+    'T.example.',
+  ];
+  assert.deepEqual(all.map(found), [false, false, true, true, true, true, false, true]);
 });
 
 test('a gateway with the labels that a service selects serves the ports that its Gateways name, and dials as nobody', () => {
