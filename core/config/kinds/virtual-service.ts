@@ -280,7 +280,7 @@ function outsideGateways({ metadata, spec }: Resource<VirtualServiceSpec>, inven
   }
 }
 
-/** IST0109: several VirtualServices for one host on the mesh gateway; which one applies is not for the author to see. */
+/** IST0109: several VirtualServices for one host on the mesh gateway: what one says hides what the next says. */
 function conflicts(
   resources: readonly Resource<VirtualServiceSpec>[],
   inventory: Inventory,
@@ -304,7 +304,7 @@ function conflicts(
     );
     if (seen.length < 2) continue;
     const names = seen.map(({ resource: { metadata } }) => `${metadata.namespace}/${metadata.name}`).sort();
-    const message = `the VirtualServices ${names.join(', ')} define the same host "${host}" on the mesh gateway: only one takes effect; merge them`;
+    const message = `the VirtualServices ${names.join(', ')} define the same host "${host}" on the mesh gateway: their routes are tried in this order; merge them`;
     for (const { resource, path } of seen) warn(resource, 'IST0109', path, message);
   }
 }

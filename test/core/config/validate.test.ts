@@ -166,8 +166,8 @@ test('two VirtualServices for one host on the mesh are both warned of; on differ
     SERVICES + routes('a', 'reviews', action) + routes('b', 'reviews.default.svc.cluster.local', action),
   );
   assert.deepEqual(both, [
-    'VirtualService/default/a: warning [IST0109]: the VirtualServices default/a, default/b define the same host "reviews.default.svc.cluster.local" on the mesh gateway: only one takes effect; merge them (/spec/hosts/0)',
-    'VirtualService/default/b: warning [IST0109]: the VirtualServices default/a, default/b define the same host "reviews.default.svc.cluster.local" on the mesh gateway: only one takes effect; merge them (/spec/hosts/0)',
+    'VirtualService/default/a: warning [IST0109]: the VirtualServices default/a, default/b define the same host "reviews.default.svc.cluster.local" on the mesh gateway: their routes are tried in this order; merge them (/spec/hosts/0)',
+    'VirtualService/default/b: warning [IST0109]: the VirtualServices default/a, default/b define the same host "reviews.default.svc.cluster.local" on the mesh gateway: their routes are tried in this order; merge them (/spec/hosts/0)',
   ]);
   const gateway = '\n  gateways: [gone]';
   const apart = check(SERVICES + routes('a', 'reviews', action) + routes('b', 'reviews', action, gateway));

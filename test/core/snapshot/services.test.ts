@@ -188,3 +188,15 @@ spec: {address: '192.0.2.1', labels: {app: a}}
   assert.equal(ownerWith(described('two'), described('one'), selecting, fixed), 'one');
   assert.equal(ownerWith(fixed, selecting), undefined);
 });
+
+test('rules for one host are tried in the order of their namespaces and names', () => {
+  const some = rule('x.test', 201, 'b').replace(
+    'http: [',
+    'http: [{match: [{uri: {prefix: /b}}], directResponse: {status: 202}}, ',
+  );
+  const snapshot = snapshotOf(node('sidecar'), some, rule('x.test', 203, 'c'), rule('X.test', 204, 'a'));
+  const statuses = snapshot.outbound
+    .find('x.test')!
+    .routes.map(({ action }) => action.type === 'direct' && action.status);
+  assert.deepEqual(statuses, [204, 202, 201, 203]);
+});
