@@ -7,6 +7,7 @@ import type { Address, ConfigSource } from '../../core/main/options.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { note, printJson } from '../output.ts';
 import { address, count, durationOption, label, name, portMapping, seriesExpiryOption } from '../parse.ts';
+import { untilReady } from '../until-ready.ts';
 import { announce, untilStopped } from '../until-stopped.ts';
 import { weftVersion } from '../version.ts';
 
@@ -22,6 +23,7 @@ interface Options {
   readonly gatewayPort?: Readonly<Record<number, number>>;
   readonly outbound?: Address;
   readonly address?: string;
+  readonly readyTimeout: number;
   readonly drainTimeout: number;
   readonly metricsExpiry: number;
   readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
@@ -50,6 +52,7 @@ export function proxyCommand(program: Command): void {
     .option('--gateway-port <from=to>', "bind this port for a Gateway's, such as 80=8080; repeatable", portMapping)
     .option('--outbound <address>', 'listen for clients that use it as their HTTP proxy, too', address)
     .option('--address <address>', 'its own loopback address, from which it dials (default: by the hash of who it is)')
+    .addOption(durationOption('--ready-timeout', 'how long the first configuration may take', '60s'))
     .addOption(durationOption('--drain-timeout', 'how long requests under way may take at the end', '5s'))
     .addOption(seriesExpiryOption())
     .option('--allow-private-fetch', 'key sets may be fetched from private networks and this machine')
@@ -115,7 +118,7 @@ async function proxy(options: Options): Promise<number> {
   const { giveBackSpareHeap } = await import('../../core/shard/spare-heap.ts');
   giveBackSpareHeap();
   try {
-    if ((await Promise.race([running.ready, stopped])) === undefined) {
+    if ((await untilReady(running, stopped, options.readyTimeout)) === undefined) {
       const { admin, outbound, inbound } = running;
       const listeners = running.listeners.map(({ kind, address: host, port, configuredPort }) => ({
         kind,

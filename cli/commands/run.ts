@@ -7,6 +7,7 @@ import type { App, AppEnd } from '../app.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { note, printJson } from '../output.ts';
 import { count, durationOption, label, name, port, seriesExpiryOption } from '../parse.ts';
+import { untilReady } from '../until-ready.ts';
 import { announce, type StopReason, untilStopped } from '../until-stopped.ts';
 import { weftVersion } from '../version.ts';
 
@@ -58,7 +59,13 @@ export function runCommand(program: Command): void {
     .option('--app-address <address>', 'where the application listens, told by $HOST; own: at --address', '127.0.0.1')
     .option('--address <address>', "the workload's own loopback address (default: by the hash of who it is)")
     .option('--shards <number>', 'threads of the sidecar', count, 1)
-    .addOption(durationOption('--ready-timeout', 'how long the application may take to listen', '60s'))
+    .addOption(
+      durationOption(
+        '--ready-timeout',
+        'how long the first configuration, and the application to listen, may take',
+        '60s',
+      ),
+    )
     .addOption(durationOption('--drain-timeout', 'how long requests under way may take at the end', '5s'))
     .addOption(seriesExpiryOption())
     .addOption(durationOption('--stop-timeout', 'how long the application may take to stop', '10s'))
@@ -140,7 +147,7 @@ async function run(command: readonly string[], options: Options): Promise<number
   giveBackSpareHeap();
   let app: App | null = null;
   try {
-    const early = await Promise.race([proxy.ready, stopped]);
+    const early = await untilReady(proxy, stopped, options.readyTimeout);
     if (early !== undefined) return EXIT.ok;
     const warning = await oldNode;
     if (warning !== null) note(`mesh: ${warning}`);

@@ -152,7 +152,10 @@ export class BusSource implements Source {
       role: 'proxy',
       waitMs: Number.POSITIVE_INFINITY,
       signal: this.stopped.signal,
-      onConnection: (state, detail) => log(state === 'connected' ? 'info' : 'warning', 'bus', `${state}: ${detail}`),
+      onConnection: (state, detail) => {
+        if (state === 'connected') log('info', 'bus', `${state}: ${detail}`);
+        else log('warning', 'bus', `${state} from NATS at ${options.servers.join(', ')}: ${detail}`);
+      },
     });
     this.bus = bus;
     // Endpoints first: a route should not begin with an empty cluster.

@@ -71,6 +71,8 @@ export interface Proxy {
   readonly inbound: string | null;
   /** Resolves when the first configuration serves; rejects when the proxy ends before. */
   readonly ready: Promise<void>;
+  /** Why it does not serve yet, in one clause; `refused`: the newest configuration is one that it cannot run. */
+  readonly waiting: { readonly reason: string; readonly refused: boolean };
   /** Makes the workload's endpoint known to the mesh; no effect when it is, or without a bus. */
   register(): Promise<void>;
   /** Takes the endpoint back: nobody calls the workload any more, what has begun goes on. */

@@ -159,6 +159,10 @@ export class RunningProxy implements WeftProxy {
     return this.configuration.listeners;
   }
 
+  get waiting(): WeftProxy['waiting'] {
+    return { reason: this.state().reason, refused: this.configuration.refusal !== null };
+  }
+
   get outbound(): string | null {
     return this.urlOf('outbound');
   }
