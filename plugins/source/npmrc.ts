@@ -22,10 +22,11 @@ const OPTIONS: Readonly<Record<string, (value: string) => Record<string, unknown
   'https-proxy': (value) => ({ httpsProxy: value }),
   noproxy: (value) => ({ noProxy: value }),
   'strict-ssl': (value) => ({ strictSSL: value !== 'false' }),
-  'fetch-timeout': (value) => ({ timeout: Number(value) }),
-  'fetch-retries': (value) => ({ fetchRetries: Number(value) }),
-  'fetch-retry-mintimeout': (value) => ({ fetchRetryMintimeout: Number(value) }),
-  'fetch-retry-maxtimeout': (value) => ({ fetchRetryMaxtimeout: Number(value) }),
+  'fetch-timeout': (value) => ({ timeout: number('fetch-timeout', value) }),
+  'fetch-retries': (value) => ({ fetchRetries: number('fetch-retries', value) }),
+  'fetch-retry-factor': (value) => ({ fetchRetryFactor: number('fetch-retry-factor', value) }),
+  'fetch-retry-mintimeout': (value) => ({ fetchRetryMintimeout: number('fetch-retry-mintimeout', value) }),
+  'fetch-retry-maxtimeout': (value) => ({ fetchRetryMaxtimeout: number('fetch-retry-maxtimeout', value) }),
 };
 
 /** Somebody waits at a terminal. */
@@ -33,9 +34,16 @@ const DEFAULTS = {
   registry: PUBLIC_REGISTRY,
   timeout: 30_000,
   fetchRetries: 2,
+  // Without it the client waits for a time that is no number.
+  fetchRetryFactor: 2,
   fetchRetryMintimeout: 500,
   fetchRetryMaxtimeout: 4_000,
 };
+
+function number(key: string, value: string): number {
+  if (/^\d{1,9}$/.test(value.trim())) return Number(value);
+  throw new StepFailed('resolve', 'usage', `${key} of .npmrc is no number: ${JSON.stringify(value.slice(0, 40))}`);
+}
 
 /** Of a folder, as npm would have it there. Throws StepFailed (resolve, usage). */
 export async function readNpmOptions(folder: string, env: NodeJS.ProcessEnv = process.env): Promise<NpmOptions> {
