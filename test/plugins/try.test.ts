@@ -198,6 +198,7 @@ suite('what goes wrong', () => {
         body: `(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
           (local $i i32)
           (memory.fill (i32.const 4096) (i32.const 97) (i32.const ${length}))
+          (i32.store8 (i32.const ${4095 + length}) (i32.const 10))
           (i32.store (i32.const 0) (i32.const 4096)) (i32.store (i32.const 4) (i32.const ${length}))
           (loop $l (drop ${call})
             (local.set $i (i32.add (local.get $i) (i32.const 1)))

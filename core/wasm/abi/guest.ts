@@ -33,6 +33,8 @@ export interface Guest extends ForeignCaller {
   /** What it may call by name beside what all guests may. */
   readonly foreign: ForeignFunctions;
   readonly httpCalls: HttpCalls;
+  /** What it prints. */
+  readonly output: { write(level: number, text: string): void; flush(): void };
   /** What it may log while no plugin's callback runs. */
   readonly logRation: LogRation;
   /** The last thing it said: often why it refuses its configuration. */

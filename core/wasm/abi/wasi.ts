@@ -4,7 +4,7 @@
 import { GuestLog, type HostFunction } from './abi.ts';
 import { GuestExit } from './abort.ts';
 import type { Guest } from './guest.ts';
-import { logOf, nanoseconds } from './host-log.ts';
+import { nanoseconds } from './host-log.ts';
 
 /** Parameters ('i' = i32, 'I' = i64) of what we provide. All return i32, but proc_exit. */
 export const WASI_FUNCTIONS: Readonly<Record<string, string>> = {
@@ -135,7 +135,7 @@ export function wasiFunctions(vm: Guest): Record<string, HostFunction> {
       }
       memory.setU32(writtenAt >>> 0, written);
       const level = fd === 1 ? GuestLog.Info : GuestLog.Error;
-      if (level >= host.logThreshold) logOf(vm, level, text.replace(/\n$/, ''));
+      if (level >= host.logThreshold) vm.output.write(level, text);
       return ERRNO.success;
     },
     fd_fdstat_get: (fd: number, out: number) => {

@@ -5,6 +5,7 @@ import { ABI_MARKERS, type AbiVersion, Status } from '../abi/abi.ts';
 import { CallForbidden, GuestExit } from '../abi/abort.ts';
 import type { ForeignFunctions } from '../abi/foreign.ts';
 import type { Guest } from '../abi/guest.ts';
+import { GuestOutput } from '../abi/guest-output.ts';
 import { hostFunctions } from '../abi/host-table.ts';
 import { HttpCalls } from '../abi/http-calls.ts';
 import { LogRation } from '../abi/log-ration.ts';
@@ -65,6 +66,7 @@ export class Instance implements Guest {
   served = false;
   stage: Guest['stage'] = 'starting';
   readonly logRation = new LogRation();
+  readonly output = new GuestOutput(this);
   /** The last thing it said: often why it refuses its configuration. */
   lastMessage = '';
   /** Streams that asked for something during the running callback. */
@@ -143,6 +145,7 @@ export class Instance implements Guest {
     try {
       start(exports);
     } catch (error) {
+      this.output.flush();
       throw this.fuel?.spent === true ? new Error(trapText(error, this)) : error;
     }
     this.stage = 'running';
@@ -183,6 +186,7 @@ export class Instance implements Guest {
   /** It ended without a trap. What was asked for meanwhile happens now, after the guest has returned. */
   end(outer: Context | null): void {
     if (outer === null && this.current !== null) {
+      this.output.flush();
       if (this.fuel !== null) this.fuel.end(this.current);
       if (this.timed !== 0) this.current.plugin.times.end(this.timed);
     }
@@ -193,6 +197,7 @@ export class Instance implements Guest {
 
   /** Nothing of it is called any more, and what it waits for is given up. */
   die(): void {
+    this.output.flush();
     this.dead = true;
     this.current = null;
     this.effective = null;

@@ -196,6 +196,41 @@ describe('what WASI functions do', () => {
     assert.match(calls.lines[0].message, /^test: x{4096}$/);
   });
 
+  const print = (calls: Calls, ...texts: readonly string[]): void => {
+    for (const text of texts) assert.equal(calls.wasi('fd_write', 2, ...vectors(calls, text), 64), SUCCESS);
+  };
+  const messages = (calls: Calls): string[] => calls.lines.map(({ message }) => message);
+
+  test('words become a line', () => {
+    const calls = opened();
+    print(calls, 'one ', 'line', '\n', 'and ', 'another\n', 'an end');
+    assert.deepEqual(messages(calls), ['test: one line', 'test: and another']);
+    calls.instance.end(null);
+    assert.deepEqual(messages(calls).at(-1), 'test: an end', 'what has no end is written with its callback');
+  });
+
+  test('a panic is one entry, with its stack, however it is printed', () => {
+    for (const panic of [
+      ['panic: ', 'boom', '\n', '\n', 'goroutine 1 [running]:\n', 'main.main', '()\n'],
+      [...'panic: runtime error: index out of range\n'],
+      ["thread '", 'main', "' panicked at ", 'src/lib.rs:3:5:\n', 'boom', '\n'],
+    ]) {
+      const calls = opened();
+      print(calls, ...panic);
+      calls.instance.die();
+      const [entry, ...more] = messages(calls);
+      assert.deepEqual(more, []);
+      assert.equal(entry, `test: ${panic.join('').trimEnd()}`);
+    }
+  });
+
+  test('what is printed stands before what is logged after it', () => {
+    const calls = opened();
+    print(calls, 'printed');
+    calls.env('proxy_log', 2, ...calls.put('logged'));
+    assert.deepEqual(messages(calls), ['test: printed', 'test: logged']);
+  });
+
   test('a vector that points nowhere writes nothing', () => {
     const calls = opened();
     const [at] = calls.put(new Uint8Array(Uint32Array.from([64, 4, FAR, 4]).buffer));
