@@ -99,7 +99,8 @@ export class Rollouts {
       this.#rollouts.clear();
     }
     this.#newest = revision;
-    if (!this.#rollouts.has(revision)) this.#begin(revision, new Set(this.#leases.keys()), this.#now());
+    // When another control plane published it is not known here, and some have answered before it was seen.
+    if (!this.#rollouts.has(revision)) this.#begin(revision, new Set(this.#leases.keys()), Number.NaN);
   }
 
   lived(leases: ReadonlyMap<string, Lease>): void {

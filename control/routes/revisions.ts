@@ -88,9 +88,14 @@ export function revisionRoutes(app: App, parts: { bus: Bus; store: Store; rollou
     async (request) => {
       const { n } = request.params;
       await arrive(n);
+      // The connection may outlive the request: many are asked on one.
+      const { socket } = request.raw;
       const gone = new AbortController();
-      request.raw.socket.once('close', () => gone.abort());
-      const report = await rollouts.wait(n, request.query.timeoutMs, gone.signal);
+      const abort = (): void => gone.abort();
+      socket.once('close', abort);
+      const report = await rollouts
+        .wait(n, request.query.timeoutMs, gone.signal)
+        .finally(() => socket.off('close', abort));
       if (report === null) throw new ApiError(503, 'too many callers wait for rollouts; try again');
       return report;
     },

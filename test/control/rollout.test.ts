@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import type { Bus, Lease, ProxyStatus } from '../../bus/types.ts';
 import type { ChangeResult } from '../../control/apply.ts';
@@ -105,6 +107,25 @@ describe('a rollout', () => {
     const report = rollouts.report(3);
     assert.deepEqual([report.expected, report.acked, report.missing, report.p50Ms], [2, 1, ['b'], null]);
   });
+
+  it('of a commit of another control plane has no times, whenever its answers came', () => {
+    const rollouts = begin();
+    rollouts.lived(leases('a', 'b'));
+    rollouts.answered(answer('a', 1));
+    rollouts.arrived(1);
+    time += 5;
+    rollouts.answered(answer('b', 1));
+    const { acked, done, p50Ms, p99Ms, maxMs } = rollouts.report(1);
+    assert.deepEqual([acked, done, p50Ms, p99Ms, maxMs], [2, true, null, null, null]);
+    // Its own commit may arrive before NATS has confirmed it.
+    const stands = rollouts.publish();
+    rollouts.arrived(2);
+    time += 7;
+    rollouts.answered(answer('a', 2));
+    rollouts.answered(answer('b', 2));
+    stands(2);
+    assert.equal(rollouts.report(2).p50Ms, 7);
+  });
 });
 
 describe('proxies seen through the API', () => {
@@ -153,6 +174,28 @@ describe('proxies seen through the API', () => {
     assert.deepEqual([p1.node, p1.endpoints, p1.lastAck], [{ id: 'p1' }, [{ id: 'p1' }], '2026-01-01T00:00:00Z']);
     await Promise.all(held.map((each) => each.withdraw()));
     await until('who withdrew is gone', async () => (await proxies()).length === 0);
+  });
+
+  it('are asked for any number of times on one connection, which keeps nothing of it', async (t) => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    t.after(() => agent.destroy());
+    const { url, token } = plane.control;
+    const sockets = new Set<unknown>();
+    const warnings: Error[] = [];
+    const warned = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', warned);
+    t.after(() => process.off('warning', warned));
+    for (let i = 0; i < 12; i++) {
+      const call = request(`${url}/v1/revisions/0/rollout`, { agent, headers: { authorization: `Bearer ${token}` } });
+      call.on('socket', (socket) => sockets.add(socket));
+      call.end();
+      const [response] = (await once(call, 'response')) as [IncomingMessage];
+      assert.equal(response.statusCode, 200);
+      response.resume();
+      await once(response, 'end');
+    }
+    assert.equal(sockets.size, 1);
+    assert.deepEqual(warnings, []);
   });
 
   it('are known to a control plane that starts later, with what they answered', async () => {
