@@ -23,7 +23,7 @@ export class PluginRestarts {
     const before = this.counts.get(key);
     this.counts.set(key, (before ?? 0) + 1);
     if (before !== undefined) return;
-    const help = 'Instances of plugins that died and were replaced.';
+    const help = 'Instances of plugins that died, and were replaced or given up.';
     const value = (): number => this.counts.get(key) ?? 0;
     this.exposition.counter('weft_plugin_restarts_total', help, { plugin, reason }, value);
   }

@@ -68,6 +68,7 @@ export class Vm implements PluginVm {
   private enter(plugin: Plugin): void {
     const instance = this.instance ?? this.launch();
     const first = this.instance === null;
+    const fell = first && this.retryAt !== null;
     try {
       configure(instance, plugin, first);
     } catch (error) {
@@ -85,6 +86,7 @@ export class Vm implements PluginVm {
     }
     if (first) this.install(instance);
     this.plugins.add(plugin);
+    if (fell) this.replaced(this.plugins);
     if (first) this.bringBack(instance);
   }
 
@@ -159,6 +161,8 @@ export class Vm implements PluginVm {
     plugin.hush();
     const { instance } = this;
     if (instance === null || plugin.contextId === 0) {
+      // Another machine has its place, or nobody: the death is told all the same.
+      if (this.retryAt !== null && this.plugins.size === 1) this.host.restarted(plugin.name, this.died);
       this.erase(plugin);
       return;
     }
@@ -273,6 +277,12 @@ export class Vm implements PluginVm {
     this.spare = null;
   }
 
+  /** By its own restart, or by a configuration that came before that. */
+  private replaced(plugins: Iterable<Plugin>): void {
+    this.restarts++;
+    for (const name of new Set(Array.from(plugins, (plugin) => plugin.name))) this.host.restarted(name, this.died);
+  }
+
   private report(message: string): void {
     for (const plugin of this.plugins) this.host.log('error', plugin.name, message);
   }
@@ -305,8 +315,7 @@ export class Vm implements PluginVm {
     }
     if (instance !== null && !first) {
       this.install(instance);
-      this.restarts++;
-      for (const plugin of plugins) this.host.restarted(plugin.name, this.died);
+      this.replaced(plugins);
       this.host.log('warning', plugins[0].name, `started again (${this.restarts})`);
       // Somewhere inside a request's turn, which shall not wait for a second one.
       setImmediate(() => this.keepSpare());
