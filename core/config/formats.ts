@@ -19,6 +19,11 @@ export function quote(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text);
 }
 
+/** As Istio, which takes no empty expression. */
+function patternFault(value: string): string | null {
+  return value === '' ? 'must not be empty' : regexFault(value);
+}
+
 function rule(code: string, check: (text: string) => string | null): StringRules {
   return { code, check };
 }
@@ -55,9 +60,9 @@ export const nonEmpty = string(rule('empty', (value) => (value === '' ? 'must no
 export const duration = string(durationFrom(0));
 /** At least 1ms. */
 export const positiveDuration = string(durationFrom(1));
-export const regex = string(rule('regex', regexFault));
+export const regex = string(rule('regex', patternFault));
 /** '*' too, which Istio reads as presence. */
-export const regexOrPresence = string(rule('regex', (value) => (value === '*' ? null : regexFault(value))));
+export const regexOrPresence = string(rule('regex', (value) => (value === '*' ? null : patternFault(value))));
 /** A host name or address without wildcards. */
 export const host = string(rule('host', (value) => hostFault(value, { wildcard: false })));
 /** '*', '*.example.com' or a host. */

@@ -17,6 +17,8 @@ export function listenersOf(node: Node, resources: Iterable<Resource>, defaultAd
   for (const { port, bind } of servers) {
     const { number } = port;
     if (!speaksHttp(port.protocol) || encrypted.has(number) || found.has(number)) continue;
+    // Of a socket's path it is told that nothing listens there.
+    if (bind?.startsWith('unix://') === true) continue;
     const address = bind === undefined || bind === '' ? defaultAddress : bind;
     found.set(number, {
       name: `${address}_${number}`,

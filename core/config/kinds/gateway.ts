@@ -1,6 +1,7 @@
 // Istio's Gateway: the ports and hosts that a gateway proxy serves. (The Gateway API's kind of the same name is in
 // gateway-api-gateway.ts.)
 
+import { isIP } from 'node:net';
 import { labels, quote, text, texts } from '../formats.ts';
 import { hostFault, plainHost } from '../hosts.ts';
 import { defineKind, type Inventory, type Warn } from '../kind.ts';
@@ -111,12 +112,20 @@ const ServerPort = object({
   targetPort: notEnforced(portFields.targetPort),
 });
 
+const bindAddress = string({
+  code: 'address',
+  check: (value) =>
+    value === '' || value.startsWith('unix:///') || isIP(value) !== 0
+      ? null
+      : `${quote(value)} is no address to listen on: an IP address`,
+});
+
 export const Server = object(
   {
     port: partly(ServerPort, ({ protocol = '' }) =>
       protocol.toUpperCase() === 'HTTP' ? null : `${protocol.toUpperCase()} servers of a gateway`,
     ),
-    bind: optional(text),
+    bind: partly(optional(bindAddress), (bind) => (bind.startsWith('unix://') ? 'listening on Unix sockets' : null)),
     hosts: array(gatewayHost, 1),
     tls: optional(ServerTLSSettings),
     defaultEndpoint: notEnforced(optional(text)),

@@ -4,7 +4,7 @@ import { headerName, nonEmpty, positiveDuration, texts } from '../formats.ts';
 import { defineKind } from '../kind.ts';
 import { array, boolean, integer, notEnforced, object, oneOf, optional, type Static } from '../schema.ts';
 import { MatchLabels } from '../schemas/selectors.ts';
-import { StringMatch } from '../schemas/string-match.ts';
+import { PathMatch } from '../schemas/string-match.ts';
 
 const count = integer(1, 4294967295);
 
@@ -31,7 +31,7 @@ export const RateLimit = object({
   burst: optional(count),
   /** Left out: all requests count together. */
   by: optional(array(Key, 1)),
-  match: optional(object({ methods: optional(texts), path: optional(StringMatch) })),
+  match: optional(object({ methods: optional(texts), path: optional(PathMatch) })),
   /** Counts what it would refuse, and lets it pass. */
   shadow: optional(boolean),
 });

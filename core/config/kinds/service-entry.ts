@@ -9,6 +9,9 @@ import { Port, unenforcedProtocol } from '../schemas/port.ts';
 import { WorkloadSelector } from '../schemas/selectors.ts';
 import { ServiceEntryEndpoint } from './workload-entry.ts';
 
+/** Protocols whose connections or requests name their host. */
+const BY_HOST = ['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB', 'HTTPS', 'TLS'];
+
 export const ServiceEntrySpec = object(
   {
     hosts: array(wildcardHost, 1),
@@ -52,6 +55,11 @@ export const ServiceEntrySpec = object(
         names.add(name ?? '');
         numbers.add(number);
       });
+      const plain = spec.ports?.findIndex(({ protocol = '' }) => !BY_HOST.includes(protocol.toUpperCase())) ?? -1;
+      if (resolution !== 'NONE' && spec.hosts.length > 1 && plain >= 0) {
+        const message = 'several hosts share a port whose protocol does not say which is meant: HTTP and TLS do';
+        report.error(['ports', plain], 'contradiction', message);
+      }
       spec.hosts.forEach((host, i) => {
         if (host === '*') report.error(['hosts', i], 'host', "the host '*' would cover every service");
         else if (

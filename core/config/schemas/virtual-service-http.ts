@@ -26,7 +26,7 @@ import {
   HTTPRewrite,
 } from './http-actions.ts';
 import { Percent, PortSelector } from './networking.ts';
-import { PresenceMatch, StringMatch } from './string-match.ts';
+import { PathMatch, PresenceMatch, StringMatch } from './string-match.ts';
 
 /** 'mesh', 'name' or 'namespace/name'. */
 export const gatewayName = string({
@@ -52,7 +52,7 @@ export type Destination = Static<typeof Destination>;
 
 export const HTTPMatchRequest = object({
   name: optional(text),
-  uri: optional(StringMatch),
+  uri: optional(PathMatch),
   scheme: optional(StringMatch),
   method: optional(StringMatch),
   authority: optional(StringMatch),

@@ -178,7 +178,7 @@ const TRAFFIC = [
   }),
   resource('Gateway', 'encrypted', {
     servers: [
-      { ...https('a'), tls: { mode: 'PASSTHROUGH' } },
+      { ...https('a'), bind: 'unix:///a', tls: { mode: 'PASSTHROUGH' } },
       { ...https('b'), tls: { mode: 'SIMPLE', credentialNames: ['a'], ecdhCurves: ['P-256'], cipherSuites: ['a'] } },
       { ...https('c'), tls: { mode: 'MUTUAL', tlsCertificates: [{ privateKey: 'a' }], caCertCredentialName: 'a' } },
       {

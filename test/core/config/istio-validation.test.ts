@@ -38,6 +38,12 @@ const TAKEN: readonly (readonly [string, string, string?])[] = [
   ['RequestAuthentication', `{jwtRules: [{jwks: ${KEYS}}]}`],
   ['RequestAuthentication', `{jwtRules: [{issuer: a, jwks: ${KEYS}, presence: REQUIRED}]}`, 'presence of tokens'],
   ['ServiceEntry', "{hosts: [a.test], ports: [{number: 80, name: http, protocol: ''}], resolution: DNS}"],
+  ['VirtualService', `{hosts: [a.test], http: [{match: [{uri: {prefix: ''}}], ${TO}}]}`],
+  [
+    'ServiceEntry',
+    '{hosts: [a.test, b.test], ports: [{number: 81, name: tcp, protocol: TCP}], resolution: NONE}',
+    'TCP ports',
+  ],
   ['ServiceEntry', `{hosts: [a.test], ${PORT}, resolution: NONE, addresses: [10.0.0.0/8], exportTo: ['~']}`],
   ['AuthorizationPolicy', '{rules: [{from: [{source: {ipBlocks: [001:db8::, "2001:db8::/32", 10.0.0.1]}}]}]}'],
   [
@@ -144,6 +150,32 @@ const REFUSED: readonly (readonly [string, string, string])[] = [
   ],
   ['DestinationRule', "{host: a, subsets: [{name: 'a b'}]}", 'subsets/0/name'],
   ['RequestAuthentication', '{jwtRules: [{audiences: [a]}]}', 'jwtRules/0'],
+  [
+    'VirtualService',
+    `{hosts: [a.test], http: [{match: [{headers: {x: {prefix: ''}}}], ${TO}}]}`,
+    'http/0/match/0/headers/x/prefix',
+  ],
+  ['VirtualService', `{hosts: [a.test], http: [{match: [{uri: {regex: ''}}], ${TO}}]}`, 'http/0/match/0/uri/regex'],
+  [
+    'VirtualService',
+    `{hosts: [a.test], http: [{match: [{authority: {prefix: ''}}], ${TO}}]}`,
+    'http/0/match/0/authority/prefix',
+  ],
+  [
+    'VirtualService',
+    `{hosts: [a.test], http: [{match: [{sourceNamespace: 'a b'}], ${TO}}]}`,
+    'http/0/match/0/sourceNamespace',
+  ],
+  [
+    'ServiceEntry',
+    '{hosts: [a.test, b.test], ports: [{number: 80, name: http, protocol: HTTP}, {number: 81, name: tcp, protocol: TCP}], resolution: DNS}',
+    'ports/1',
+  ],
+  [
+    'Gateway',
+    "{servers: [{port: {number: 80, name: a, protocol: HTTP}, bind: localhost, hosts: ['*']}]}",
+    'servers/0/bind',
+  ],
 ];
 
 suite('refused', () => {
