@@ -14,6 +14,7 @@ import { ApiError, asApiError } from './api-error.ts';
 import { Writer } from './apply.ts';
 import { Modules } from './modules.ts';
 import { nodesOf } from './nodes.ts';
+import { DOCS_PAGE, openApi } from './openapi.ts';
 import { Rollouts } from './rollout.ts';
 import type { App } from './routes/app.ts';
 import { changeRoutes } from './routes/changes.ts';
@@ -166,14 +167,8 @@ async function buildApi(parts: ApiParts): Promise<App> {
       };
     },
   });
-  await app.register(swagger, {
-    openapi: {
-      info: { title: 'Weft control plane', version, description: 'Configuration of the mesh and who runs it.' },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-      security: [{ token: [] }],
-    },
-  });
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+  await app.register(swagger, openApi(version));
+  await app.register(swaggerUi, DOCS_PAGE);
   await app.register(async (scope) => {
     const api = scope.withTypeProvider<TypeBoxTypeProvider>();
     changeRoutes(api, writer);

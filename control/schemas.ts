@@ -14,12 +14,12 @@ export const ProblemSchema = Type.Object(
     line: Type.Optional(Type.Integer({ description: 'From 1' })),
     column: Type.Optional(Type.Integer({ description: 'From 1' })),
   },
-  { description: 'One thing that is wrong, or doubtful, and where' },
+  { title: 'Problem', description: 'One thing that is wrong, or doubtful, and where' },
 );
 
 export const ErrorSchema = Type.Object(
   { error: Type.String({ description: 'One sentence' }), problems: Type.Optional(Type.Array(ProblemSchema)) },
-  { description: 'Nothing was changed, unless the sentence says that this is not known' },
+  { title: 'Error', description: 'Nothing was changed, unless the sentence says that this is not known' },
 );
 
 /** Every route may answer these. */
@@ -28,7 +28,7 @@ export const ERRORS = {
   '5xx': ErrorSchema,
 };
 
-export const ResourceSchema = Type.Unknown({ description: 'A resource as it was applied, in JSON' });
+export const ResourceSchema = Type.Unknown({ title: 'Resource', description: 'A resource as it was applied, in JSON' });
 
 export const FilesSchema = Type.Array(
   Type.Object(
@@ -50,7 +50,7 @@ export const FilesBody = Type.Object(
       }),
     ),
   },
-  { additionalProperties: false },
+  { title: 'Files', additionalProperties: false },
 );
 
 export const RevisionNumber = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
@@ -67,29 +67,38 @@ export const ChangeQuery = Type.Object(
   { additionalProperties: false },
 );
 
-export const KeyChangeSchema = Type.Object({
-  key: Type.String({ description: 'Kind/namespace/name' }),
-  change: Type.Enum(['created', 'configured', 'unchanged', 'deleted', 'missing']),
-});
+export const KeyChangeSchema = Type.Object(
+  {
+    key: Type.String({ description: 'Kind/namespace/name' }),
+    change: Type.Enum(['created', 'configured', 'unchanged', 'deleted', 'missing']),
+  },
+  { title: 'KeyChange' },
+);
 
-export const ChangeReply = Type.Object({
-  revision: Type.Integer({ description: 'The one that is valid now; the same as before when nothing changed' }),
-  parent: Type.Integer(),
-  changes: Type.Array(KeyChangeSchema),
-  warnings: Type.Array(ProblemSchema),
-});
+export const ChangeReply = Type.Object(
+  {
+    revision: Type.Integer({ description: 'The one that is valid now; the same as before when nothing changed' }),
+    parent: Type.Integer(),
+    changes: Type.Array(KeyChangeSchema),
+    warnings: Type.Array(ProblemSchema),
+  },
+  { title: 'Change' },
+);
 
-export const DiffReply = Type.Object({
-  revision: Type.Integer(),
-  diffs: Type.Array(
-    Type.Object({
-      key: Type.String(),
-      change: KeyChangeSchema.properties.change,
-      before: ResourceSchema,
-      after: ResourceSchema,
-    }),
-  ),
-});
+export const DiffReply = Type.Object(
+  {
+    revision: Type.Integer(),
+    diffs: Type.Array(
+      Type.Object({
+        key: Type.String(),
+        change: KeyChangeSchema.properties.change,
+        before: ResourceSchema,
+        after: ResourceSchema,
+      }),
+    ),
+  },
+  { title: 'Differences' },
+);
 
 const CommitFields = {
   revision: Type.Integer(),
@@ -99,48 +108,62 @@ const CommitFields = {
   message: Type.String(),
 };
 
-export const HistoryReply = Type.Object({
-  revision: Type.Integer({ description: 'The newest' }),
-  items: Type.Array(
-    Type.Object(
-      { ...CommitFields, upserts: Type.Integer(), removals: Type.Integer() },
-      { description: 'Newest first' },
+export const HistoryReply = Type.Object(
+  {
+    revision: Type.Integer({ description: 'The newest' }),
+    items: Type.Array(
+      Type.Object(
+        { ...CommitFields, upserts: Type.Integer(), removals: Type.Integer() },
+        { description: 'Newest first' },
+      ),
     ),
-  ),
-});
+  },
+  { title: 'History' },
+);
 
-export const RevisionReply = Type.Object({
-  ...CommitFields,
-  upserts: Type.Array(Type.Object({ key: Type.String(), body: ResourceSchema })),
-  removals: Type.Array(Type.String()),
-});
+export const RevisionReply = Type.Object(
+  {
+    ...CommitFields,
+    upserts: Type.Array(Type.Object({ key: Type.String(), body: ResourceSchema })),
+    removals: Type.Array(Type.String()),
+  },
+  { title: 'Revision' },
+);
 
-export const RolloutReply = Type.Object({
-  revision: Type.Integer(),
-  expected: Type.Integer({ description: 'Proxies that had a live lease when the commit was made, and still have one' }),
-  acked: Type.Integer(),
-  nacked: Type.Array(Type.Object({ proxy: Type.String(), problems: Type.Array(Type.Unknown()) })),
-  missing: Type.Array(Type.String(), { description: 'Silent so far' }),
-  gone: Type.Array(Type.String(), { description: 'Left the mesh before they answered' }),
-  p50Ms: Nullable(Type.Number({ description: "From publish to answer, by the control plane's clock" })),
-  p99Ms: Nullable(Type.Number()),
-  maxMs: Nullable(Type.Number()),
-  done: Type.Boolean({ description: 'Everybody expected has answered' }),
-});
+export const RolloutReply = Type.Object(
+  {
+    revision: Type.Integer(),
+    expected: Type.Integer({
+      description: 'Proxies that had a live lease when the commit was made, and still have one',
+    }),
+    acked: Type.Integer(),
+    nacked: Type.Array(Type.Object({ proxy: Type.String(), problems: Type.Array(Type.Unknown()) })),
+    missing: Type.Array(Type.String(), { description: 'Silent so far' }),
+    gone: Type.Array(Type.String(), { description: 'Left the mesh before they answered' }),
+    p50Ms: Nullable(Type.Number({ description: "From publish to answer, by the control plane's clock" })),
+    p99Ms: Nullable(Type.Number()),
+    maxMs: Nullable(Type.Number()),
+    done: Type.Boolean({ description: 'Everybody expected has answered' }),
+  },
+  { title: 'Rollout' },
+);
 
 export const ProxiesReply = Type.Array(
-  Type.Object({
-    id: Type.String(),
-    node: Type.Unknown({ description: 'Who runs behind it' }),
-    revision: Type.Integer({ description: 'What it answered last; 0 = nothing yet' }),
-    state: Type.Enum(['SYNCED', 'STALE', 'NACK', 'NOT SENT']),
-    admin: Type.String(),
-    version: Type.String(),
-    startedAt: Type.String(),
-    endpoints: Type.Array(Type.Unknown()),
-    shards: Type.Integer(),
-    problems: Type.Array(Type.Unknown()),
-    lastAck: Nullable(Type.String({ description: 'ISO 8601' })),
-    ms: Nullable(Type.Number({ description: 'From the arrival of the commit at the proxy to its last shard' })),
-  }),
+  Type.Object(
+    {
+      id: Type.String(),
+      node: Type.Unknown({ description: 'Who runs behind it' }),
+      revision: Type.Integer({ description: 'What it answered last; 0 = nothing yet' }),
+      state: Type.Enum(['SYNCED', 'STALE', 'NACK', 'NOT SENT']),
+      admin: Type.String(),
+      version: Type.String(),
+      startedAt: Type.String(),
+      endpoints: Type.Array(Type.Unknown()),
+      shards: Type.Integer(),
+      problems: Type.Array(Type.Unknown()),
+      lastAck: Nullable(Type.String({ description: 'ISO 8601' })),
+      ms: Nullable(Type.Number({ description: 'From the arrival of the commit at the proxy to its last shard' })),
+    },
+    { title: 'Proxy' },
+  ),
 );

@@ -15,13 +15,19 @@ export function metaRoutes(app: App, parts: { bus: Bus; store: Store; version: s
         summary: 'What runs here',
         tags: ['control plane'],
         security: [],
-        response: { 200: Type.Object({ version: Type.String(), node: Type.String() }), ...ERRORS },
+        response: {
+          200: Type.Object({ version: Type.String(), node: Type.String() }, { title: 'Version' }),
+          ...ERRORS,
+        },
       },
     },
     async () => ({ version, node: process.version }),
   );
 
-  const Ready = Type.Object({ ready: Type.Boolean(), nats: Type.String(), revision: Type.Integer() });
+  const Ready = Type.Object(
+    { ready: Type.Boolean(), nats: Type.String(), revision: Type.Integer() },
+    { title: 'Readiness' },
+  );
   app.get(
     '/ready',
     {

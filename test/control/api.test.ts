@@ -299,6 +299,34 @@ describe('the API about itself', () => {
     assert.deepEqual((await plane.call('GET', '/v1/version')).body, { version: '1.2.3', node: process.version });
   });
 
+  it('names the shapes it speaks, and shows them under its own title', async () => {
+    const { body } = await plane.call<{ components: { schemas: Record<string, object> } }>('GET', '/docs/json');
+    const { schemas } = body.components;
+    const named = [
+      'Change',
+      'Error',
+      'Files',
+      'History',
+      'KeyChange',
+      'Problem',
+      'Proxy',
+      'Resource',
+      'Revision',
+      'Rollout',
+    ];
+    assert.deepEqual(
+      named.filter((name) => schemas[name] === undefined),
+      [],
+    );
+    const text = JSON.stringify(body);
+    for (const [, name] of text.matchAll(/"#\/components\/schemas\/(\w+)"/g)) assert.ok(schemas[name], name);
+    assert.match(text, /"warnings":\{"type":"array","items":\{"\$ref":"#\/components\/schemas\/Problem"\}\}/);
+    const page = String((await plane.call('GET', '/docs/')).body);
+    assert.match(page, /<title>Weft control plane<\/title>/);
+    const initializer = String((await plane.call('GET', '/docs/static/swagger-initializer.js')).body);
+    assert.doesNotMatch(page + initializer, /fastify/i);
+  });
+
   it('gives a proxy a user of NATS of its own, where it keeps them', async () => {
     const none = await plane.call<ErrorBody>('POST', '/v1/proxies/p1/user');
     assert.deepEqual([none.status, none.body.error], [404, 'this control plane does not keep the users of its NATS']);
