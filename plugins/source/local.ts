@@ -6,6 +6,7 @@ import { StepFailed } from '../step.ts';
 import { CannotRead, readBounded } from './bounded-read.ts';
 import { integrityOf } from './integrity.ts';
 import { bareModule, type FoundPlugin, readPackage } from './package.ts';
+import { newerSource } from './stale.ts';
 import { unpack } from './tarball.ts';
 
 export const MOST_TARBALL_BYTES = 64 * 1024 * 1024;
@@ -19,6 +20,12 @@ export async function findLocal(path: string): Promise<FoundPlugin> {
   });
   if (found.isDirectory()) {
     const plugin = await readPackage(path, (file) => inFolder(path, file));
+    const { wasm } = plugin.manifest;
+    const newer = await newerSource(path, wasm);
+    if (newer !== null) {
+      const why = `${newer} was edited after ${wasm} was built from it: build it first (mesh plugin build ${path})`;
+      throw new StepFailed('check', 'refused', `${path}: ${why}`);
+    }
     return { plugin, origin: { source } };
   }
   if (!/\.(tgz|tar\.gz)$/i.test(path)) {
