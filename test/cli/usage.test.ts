@@ -87,11 +87,3 @@ test('the version is that of package.json, and asking for it needs no mesh', asy
     remove();
   }
 });
-
-test('an older Node is told in one line', async () => {
-  const pretend = `data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.11.0'}})`;
-  const { code, out, err } = await mesh(['version'], { nodeArgs: ['--import', pretend] });
-  assert.equal(err, 'mesh: Node 24 or newer is needed, this one is 20.11.0: install it from https://nodejs.org\n');
-  assert.equal(out, '');
-  assert.equal(code, 1);
-});
