@@ -2,6 +2,7 @@
 // the workload by it.
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:net';
+import { claim, isClaimed } from '../core/main/claims.ts';
 
 const TRIES = 32;
 
@@ -12,7 +13,9 @@ const TRIES = 32;
 export async function ownAddress(identity: string, ports: readonly number[]): Promise<string> {
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const address = candidate(identity, attempt);
-    if (!(await claim(address))) continue;
+    // Between finding ports free and listening on them a second instance would find them free, too.
+    const name = `address ${address}`;
+    if (isClaimed(name) || !(await claim(name))) continue;
     const found = await Promise.all(ports.map((port) => probe(address, port)));
     if (found.includes('absent')) return '';
     if (found.every((result) => result === 'free')) return address;
@@ -24,22 +27,6 @@ export async function ownAddress(identity: string, ports: readonly number[]): Pr
 function candidate(identity: string, attempt: number): string {
   const digest = createHash('sha256').update(`${identity}#${attempt}`).digest();
   return `127.${16 + (digest[0] % 240)}.${digest[1]}.${1 + (digest[2] % 254)}`;
-}
-
-/**
- * Between finding ports free and listening on them a second instance would find them free, too: a name in Linux's abstract
- * namespace, which is gone with the process, says that the address has an owner.
- */
-function claim(address: string): Promise<boolean> {
-  if (process.platform !== 'linux') return Promise.resolve(true);
-  return new Promise((resolve, reject) => {
-    const owner = createServer((socket) => socket.destroy()).unref();
-    owner.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') resolve(false);
-      else reject(error);
-    });
-    owner.listen({ path: `\0weft ${address}`, exclusive: true }, () => resolve(true));
-  });
 }
 
 /** 0 finds out whether the address is there at all. */

@@ -11,6 +11,7 @@ export function chainSubject(name: string, budget: number, chain: FilterChain, l
   let passed = 0;
   const exchange = {
     ...recordOf(head),
+    host: null,
     forward: () => void passed++,
     reply: () => undefined,
   } as unknown as FilterManagerCallbacks;

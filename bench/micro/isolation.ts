@@ -156,6 +156,7 @@ function exchange(filter: FilterFactory, { request, response, everyMs }: Case): 
       ...OUTSIDE,
       requestHead: head,
       responseHead: null as Head | null,
+      host: null,
       forward: (end: boolean) => end && forwarded(EMPTY, true),
       forwardData: forwarded,
       sendHead: () => undefined,

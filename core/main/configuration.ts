@@ -11,7 +11,7 @@ import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
 import type { Address, Log } from './options.ts';
 import type { PluginModules } from './plugin-modules.ts';
-import { PortUnavailable, reservePort } from './ports.ts';
+import { PortUnavailable, releasePort, reservePort } from './ports.ts';
 
 /** A whole configuration. Resources that did not change since the one before are the same objects. */
 export interface Proposal {
@@ -132,6 +132,7 @@ export class Configuration {
       await this.restore(answers.some(hasTaken));
       return { ok: false, problems: await this.blamed(problems.filter(isError), resources, update) };
     }
+    for (const listener of this.listeners) if (!listeners.includes(listener)) releasePort(listener);
     this.running = { revision, resources, listeners };
     // Shards that were born meanwhile were greeted with the configuration before this one.
     await this.options.plugins.adopted(prepared, resources);

@@ -1,8 +1,10 @@
 // Proves that an address is free before shards share it. SO_REUSEPORT lets a stranger who sets it too bind the same port
-// without a word, so the main thread binds once without it, learns the port where any will do, and releases.
+// without a word, so the main thread binds once without it, learns the port where any will do, and releases. Until the shards
+// listen, other proxies know by a claim that it is taken.
 
 import { createServer } from 'node:net';
 import { hostPort } from '../host-port.ts';
+import { claim, release } from './claims.ts';
 import type { Address } from './options.ts';
 
 /** A listener cannot be had; the message says which address, who wanted it and why not. */
@@ -11,10 +13,21 @@ export class PortUnavailable extends Error {}
 /** Binds alone, releases, and returns the port. `wantedBy`: 'listener inbound', 'Gateway default/bookinfo'. */
 export async function reservePort({ address, port }: Address, wantedBy: string): Promise<number> {
   try {
-    return await bindOnce(address, port, false);
+    const bound = await bindOnce(address, port, false);
+    if (!(await claim(claimOf(address, bound)))) throw Object.assign(new Error('claimed'), { code: 'EADDRINUSE' });
+    return bound;
   } catch (error) {
     throw new PortUnavailable(`${wantedBy}: ${reason(error as NodeJS.ErrnoException, address, port)}`);
   }
+}
+
+/** It is nobody's any more. */
+export function releasePort({ address, port }: Address): void {
+  release(claimOf(address, port));
+}
+
+function claimOf(address: string, port: number): string {
+  return `port ${hostPort(address, port)}`;
 }
 
 /** Whether several threads may listen on one port here: Linux yes, macOS no. */

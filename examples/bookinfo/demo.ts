@@ -73,7 +73,7 @@ async function start(processes: MeshProcesses): Promise<Demo> {
   const control = await processes.start('control', ['up']);
   await reset(processes);
   say('starting the gateway and six workloads, each behind its sidecar ...');
-  const gatewayPort = (await isFree(GATEWAY_PORT)) ? GATEWAY_PORT : 0;
+  const gatewayPort = (await isOurs(GATEWAY_PORT)) && (await isFree(GATEWAY_PORT)) ? GATEWAY_PORT : 0;
   const gatewayArgs = ['proxy', '--name', 'ingressgateway', '--label', 'istio=ingressgateway', '--shards', '1'];
   const [gateway, ...sidecars] = await Promise.all([
     processes.start('gateway', [...gatewayArgs, '--gateway-port', `${GATEWAY_PORT}=${gatewayPort}`]),
@@ -232,6 +232,16 @@ function readArguments(args: readonly string[]): { check: boolean; limitMs: numb
 function interrupted(reason: string): number {
   say(reason);
   return reason === 'SIGINT' || reason === 'SIGTERM' || reason === 'SIGHUP' ? 0 : 1;
+}
+
+/** Of two demos that start together one has it, before its gateway listens: by a name that is gone with the process. */
+function isOurs(port: number): Promise<boolean> {
+  if (process.platform !== 'linux') return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const owner = createServer().unref();
+    owner.once('error', () => resolve(false));
+    owner.listen({ path: `\0weft demo ${port}`, exclusive: true }, () => resolve(true));
+  });
 }
 
 async function isFree(port: number): Promise<boolean> {

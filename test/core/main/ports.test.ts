@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { suite, type TestContext, test } from 'node:test';
 import { canSharePorts, PortUnavailable, reservePort } from '../../../core/main/ports.ts';
@@ -9,6 +11,25 @@ suite('ports', () => {
     const port = await reservePort({ address: '127.0.0.1', port: 0 }, 'listener inbound');
     assert.ok(port > 0);
     assert.equal(await reservePort({ address: '127.0.0.1', port }, 'listener inbound'), port);
+  });
+
+  test('one that another process has proven is in use, before it listens there', {
+    skip: process.platform !== 'linux',
+  }, async (t) => {
+    const ports = new URL('../../../core/main/ports.ts', import.meta.url).href;
+    const program = `import { reservePort } from '${ports}';
+console.log(await reservePort({ address: '127.0.0.1', port: 0 }, 'other'));
+setInterval(() => {}, 1000);`;
+    const other = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    t.after(() => other.kill());
+    const [said] = await once(other.stdout, 'data');
+    const address = { address: '127.0.0.1', port: Number(said) };
+    await assert.rejects(reservePort(address, 'listener gateway'), /is in use by another program$/);
+    other.kill();
+    await once(other, 'exit');
+    assert.equal(await reservePort(address, 'listener gateway'), address.port);
   });
 
   test('one that a stranger shares by SO_REUSEPORT is in use', async (t) => {
