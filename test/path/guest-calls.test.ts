@@ -4,23 +4,14 @@ import { after, test } from 'node:test';
 
 import { asking, type Question } from '../core/wasm/asking.ts';
 import { exchangeBytes, type RunningDataPlane, serviceEntry, startApp, startDataPlane } from './data-plane.ts';
+import { edgeTo } from './edge.ts';
 
 const closers: (() => unknown)[] = [];
 after(async () => {
   for (const close of closers.reverse()) await close();
 });
 
-const ROUTES = `
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: edge }
-spec: { selector: { istio: ingressgateway }, servers: [{ port: { number: 8080, name: http, protocol: HTTP }, hosts: ['*'] }] }
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: app }
-spec: { hosts: ['*'], gateways: [edge], http: [{ route: [{ destination: { host: app.example } }] }] }
----
+const ROUTES = `${edgeTo('app.example')}---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: { name: everything }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { exchangeBytes, type RunningDataPlane, serviceEntry, startDataPlane, startTcp } from './data-plane.ts';
+import { edgeTo } from './edge.ts';
 import { OK } from './scripted.ts';
 
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
@@ -37,18 +38,7 @@ before(async () => {
   sidecar = await startDataPlane({ appPort: port, yaml: [up, retried] });
   edge = await startDataPlane({
     role: 'gateway',
-    yaml: [
-      up,
-      resource('Gateway', 'edge', {
-        selector: { istio: 'ingressgateway' },
-        servers: [{ port: { number: 8080, name: 'http', protocol: 'HTTP' }, hosts: ['*'] }],
-      }),
-      resource('VirtualService', 'edge', {
-        hosts: ['*'],
-        gateways: ['edge'],
-        http: [{ route: [{ destination: { host: 'up.example' } }] }],
-      }),
-    ],
+    yaml: [up, edgeTo('up.example')],
   });
   closers.push(upstream.close, sidecar.close, edge.close);
 });

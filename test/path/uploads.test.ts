@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import { type RunningDataPlane, serviceEntry, startDataPlane, startTcp } from './data-plane.ts';
+import { edgeTo } from './edge.ts';
 
 const ROUNDS = 8;
 const PIECE = Buffer.alloc(64 << 10, 'x');
@@ -12,9 +13,6 @@ let answer: string;
 let sidecar: RunningDataPlane;
 let edge: RunningDataPlane;
 const closers: (() => unknown)[] = [];
-
-const resource = (kind: string, name: string, spec: object): string =>
-  JSON.stringify({ apiVersion: 'networking.istio.io/v1', kind, metadata: { name }, spec });
 
 before(async () => {
   // Reads the head and a little more, answers, and closes on what it has not read: the system answers that with RST.
@@ -28,18 +26,7 @@ before(async () => {
   sidecar = await startDataPlane({ appPort: upstream.port, yaml: [up] });
   edge = await startDataPlane({
     role: 'gateway',
-    yaml: [
-      up,
-      resource('Gateway', 'edge', {
-        selector: { istio: 'ingressgateway' },
-        servers: [{ port: { number: 8080, name: 'http', protocol: 'HTTP' }, hosts: ['*'] }],
-      }),
-      resource('VirtualService', 'edge', {
-        hosts: ['*'],
-        gateways: ['edge'],
-        http: [{ route: [{ destination: { host: 'up.example' } }] }],
-      }),
-    ],
+    yaml: [up, edgeTo('up.example')],
   });
   closers.push(upstream.close, sidecar.close, edge.close);
 });
