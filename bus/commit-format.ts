@@ -1,15 +1,17 @@
 // How a commit and a manifest look on the wire, and the chain they form. Nothing here talks to NATS.
 //
-//   commit message   JSON { v, id, parent, parentDigest, time, author, message, change | pack }   header Weft-Signature
+//   commit message   JSON { v, id, parent, parentDigest, epoch, time, author, message, change | pack }
+//                    header Weft-Signature
 //   parentDigest     sha256 of the parent's message: a log that was replaced, or a writer that skipped the
 //                    compare-and-set, is seen by the first reader
+//   epoch            the parent's, or a larger one: followers of another history may take this log (Position)
 //   change           { upserts, removals } inline while the message stays small, else `pack`: the digest of an object
 //                    that holds the same, gzipped
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import type { MsgHdrs } from 'nats';
-import { type Commit, type ConfigState, type StoredResource, TooLargeError } from './types.ts';
+import { type Commit, type ConfigState, type Position, type StoredResource, TooLargeError } from './types.ts';
 
 export const SIGNATURE_HEADER = 'Weft-Signature';
 /** A message with more than this keeps its change in an object. */
@@ -30,6 +32,7 @@ export interface Envelope {
   readonly id: string;
   readonly parent: number;
   readonly parentDigest: string;
+  readonly epoch: number;
   readonly time: string;
   readonly author: string;
   readonly message: string;
@@ -40,12 +43,18 @@ export interface Envelope {
 export interface Manifest {
   readonly v: 1;
   readonly revision: number;
-  /** sha256 of the commit message of that revision. */
+  /** sha256 of the commit message of that revision, and its epoch. */
   readonly digest: string;
+  readonly epoch: number;
   readonly time: string;
   /** Object with the gzipped JSON StoredResource[]. */
   readonly pack: string;
 }
+
+/** Before the first commit. */
+export const EMPTY_STATE: ConfigState = { revision: 0, digest: '', epoch: 0, ancestors: [], resources: new Map() };
+/** A history that goes on differently is known for the same one by these. */
+const MAX_ANCESTORS = 32;
 
 export class Seal {
   readonly #private: KeyObject | null;
@@ -85,7 +94,8 @@ export function readEnvelope(
   if (!seal.holds(data, headers)) return null;
   const value = parse(data);
   if (!isObject(value) || value.v !== 1 || value.parent !== revision - 1) return null;
-  const { id, parentDigest, time, author, message, change, pack } = value;
+  const { id, parentDigest, epoch, time, author, message, change, pack } = value;
+  if (!Number.isSafeInteger(epoch)) return null;
   for (const text of [id, parentDigest, time, author, message]) if (typeof text !== 'string') return null;
   if (pack === undefined ? !isChange(change) : typeof pack !== 'string') return null;
   return value as unknown as Envelope;
@@ -94,15 +104,18 @@ export function readEnvelope(
 export function readManifest(data: Uint8Array, headers: MsgHdrs | undefined, seal: Seal): Manifest | null {
   if (!seal.holds(data, headers)) return null;
   const value = parse(data);
-  if (!isObject(value) || value.v !== 1 || !Number.isSafeInteger(value.revision)) return null;
+  if (!isObject(value) || value.v !== 1) return null;
+  for (const number of [value.revision, value.epoch]) if (!Number.isSafeInteger(number)) return null;
   for (const text of [value.digest, value.time, value.pack]) if (typeof text !== 'string') return null;
   return value as unknown as Manifest;
 }
 
 /** What a message stands for that is in the log but is no commit: nothing changes. */
-export function voidCommit(revision: number, time: string): Commit {
+export function voidCommit(revision: number, digest: string, time: string): Commit {
   return {
     revision,
+    digest,
+    epoch: 0,
     parent: revision - 1,
     time,
     author: '',
@@ -137,7 +150,13 @@ export function applyCommit(state: ConfigState, commit: Commit): ConfigState {
   const resources = new Map(state.resources);
   for (const key of commit.removals) resources.delete(key);
   for (const { key, body } of commit.upserts) resources.set(key, body);
-  return { revision: commit.revision, resources };
+  return { ...advance(state, commit), resources };
+}
+
+/** What is no commit has no epoch: it leaves the one that stands. */
+export function advance(from: Position, { revision, digest, epoch }: Commit): Position {
+  const ancestors = from.revision === 0 ? [] : [from.digest, ...from.ancestors].slice(0, MAX_ANCESTORS);
+  return { revision, digest, epoch: Math.max(from.epoch, epoch), ancestors };
 }
 
 function parse(data: Uint8Array): unknown {

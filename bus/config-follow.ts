@@ -1,15 +1,24 @@
 // Follows the configuration log: hears what the stream republishes, and reads the stream itself whenever that is not simply
 // the next commit: a gap, a reconnect, another log, or silence for some seconds. Delivers in order, each commit once.
 import type { Msg } from 'nats';
+import { advance } from './commit-format.ts';
 import type { Link } from './link.ts';
-import { GapError, type LogBounds, type LoggedCommit, type LoggedState } from './log-entry.ts';
+import { type Chain, compare } from './log-compare.ts';
+import { GapError, type LogBounds, type LoggedCommit } from './log-entry.ts';
 import { CONFIG_STREAM, LOG_SUBJECT } from './subjects.ts';
-import { BusUnavailableError, type Commit, type ConfigState, type Subscription } from './types.ts';
+import {
+  BusUnavailableError,
+  type ConfigListener,
+  type ConfigState,
+  type OtherLog,
+  type Position,
+  type Subscription,
+} from './types.ts';
 
 /** What following needs of the log. */
-interface Readable {
+interface Readable extends Chain {
   bounds(): Promise<LogBounds>;
-  loadLogged(): Promise<LoggedState>;
+  load(): Promise<ConfigState>;
   read(from: number, to: number): AsyncGenerator<LoggedCommit>;
   decode(data: Uint8Array, headers: Msg['headers'], revision: number, time: number): Promise<LoggedCommit>;
 }
@@ -21,10 +30,8 @@ interface Parts {
   readonly confirmMs: number;
 }
 
-interface Listener {
-  commit(commit: Commit): void;
-  state(state: ConfigState): void;
-}
+/** A commit, the whole state, or a log that is not followed. */
+type News = LoggedCommit | { readonly state: ConfigState } | { readonly held: OtherLog };
 
 /** Further behind than this, the whole state is cheaper than every step to it. */
 const MAX_REPLAY = 32;
@@ -33,7 +40,7 @@ const RETRY_MS = 100;
 const MAX_RETRY_MS = 2_000;
 
 /** See ConfigLog.follow. Resolves when the newest commit was delivered, however long NATS is away. */
-export async function followLog(parts: Parts, from: number, on: Listener): Promise<Subscription> {
+export async function followLog(parts: Parts, from: Position | null, on: ConfigListener): Promise<Subscription> {
   const follower = new Follower(parts, from, on);
   await follower.current;
   return follower;
@@ -42,22 +49,26 @@ export async function followLog(parts: Parts, from: number, on: Listener): Promi
 class Follower implements Subscription {
   readonly current: Promise<void>;
   readonly #parts: Parts;
-  readonly #on: Listener;
+  readonly #on: ConfigListener;
   readonly #stop: () => void;
   readonly #done: Promise<void>;
-  #revision: number;
-  /** Digest of the last message delivered; '' when unknown. */
-  #digest = '';
+  /** What was delivered last; null: nothing yet. */
+  #at: Position | null;
   #created = '';
+  /** Whether the log may be another than the one followed so far. */
+  #doubtful = true;
+  /** The log that is not followed, in words; '' = this one is. */
+  #held = '';
+  #heldAt = 0;
   #inbox: Msg[] = [];
   #reread = true;
   #closed = false;
   #wake: () => void = () => {};
   #arrived: () => void = () => {};
 
-  constructor(parts: Parts, from: number, on: Listener) {
+  constructor(parts: Parts, from: Position | null, on: ConfigListener) {
     this.#parts = parts;
-    this.#revision = from;
+    this.#at = from;
     this.#on = on;
     const subscription = parts.link.nc.subscribe(LOG_SUBJECT, { callback: (_, message) => this.#hear(message) });
     const forget = parts.link.onUp(() => this.#rouse());
@@ -99,6 +110,7 @@ class Follower implements Subscription {
   }
 
   #rouse(): void {
+    this.#doubtful = true;
     this.#reread = true;
     this.#wake();
   }
@@ -110,7 +122,10 @@ class Follower implements Subscription {
         if (this.#closed) break;
         if (news === null) settled = false;
         else if ('commit' in news) this.#on.commit(news.commit);
-        else this.#on.state(news.state);
+        else if ('state' in news) {
+          this.#on.state(news.state);
+          this.#release();
+        } else this.#hold(news.held);
       }
       if (settled && !this.#reread) this.#arrived();
       if (settled && (this.#reread || this.#inbox.length > 0)) continue;
@@ -121,7 +136,7 @@ class Follower implements Subscription {
   }
 
   /** What came since, in order; null when NATS could not be asked and it has to be tried again. */
-  async *#news(): AsyncGenerator<LoggedCommit | LoggedState | null> {
+  async *#news(): AsyncGenerator<News | null> {
     try {
       while (this.#inbox.length > 0 && !this.#reread) {
         const logged = await this.#next(this.#inbox.shift()!);
@@ -143,47 +158,89 @@ class Follower implements Subscription {
     if (message.headers?.values('Nats-Stream').length !== 1 || message.headers.get('Nats-Stream') !== CONFIG_STREAM) {
       return 'gap';
     }
-    if (revision <= this.#revision) return 'old';
-    if (revision !== this.#revision + 1) return 'gap';
+    // Of a log that is not followed, every word may be the one that changes that.
+    if (this.#at === null || this.#held !== '') return 'gap';
+    if (revision <= this.#at.revision) return 'old';
+    if (revision !== this.#at.revision + 1) return 'gap';
     const logged = await this.#parts.log.decode(message.data, message.headers, revision, Date.now());
     // What is no commit may have been forged on this subject: only the stream itself tells.
-    return logged.id === '' || this.#breaks(logged) ? 'gap' : logged;
+    if (logged.id !== '' && !breaks(this.#at, logged)) return logged;
+    this.#doubtful = true;
+    return 'gap';
   }
 
-  async *#missed(): AsyncGenerator<LoggedCommit | LoggedState> {
+  async *#missed(): AsyncGenerator<News> {
     const { log } = this.#parts;
     const bounds = await log.bounds();
-    const otherLog = this.#created !== '' && bounds.created !== this.#created;
-    this.#created = bounds.created;
-    const unreachable = bounds.last < this.#revision || bounds.last - this.#revision > MAX_REPLAY;
-    if (otherLog || unreachable || (bounds.last > this.#revision && bounds.first > this.#revision + 1)) {
-      yield this.#jump(await log.loadLogged());
+    const at = this.#at;
+    if (at === null) {
+      yield this.#jump(await log.load());
       return;
     }
-    for await (const logged of log.read(this.#revision + 1, bounds.last)) {
-      if (this.#breaks(logged)) {
-        yield this.#jump(await log.loadLogged());
+    if (this.#created !== '' && bounds.created !== this.#created) this.#doubtful = true;
+    const doubtful = this.#doubtful || bounds.last < at.revision || this.#held !== '';
+    if (this.#held !== '' && !this.#doubtful && bounds.last === this.#heldAt) return;
+    if (doubtful) {
+      const other = await this.#other(at, bounds);
+      if (other === 'anew') yield this.#jump(await log.load());
+      else if (other !== 'same') yield { held: other };
+      this.#created = bounds.created;
+      this.#doubtful = other === 'anew';
+      if (other !== 'same') return;
+    }
+    this.#created = bounds.created;
+    this.#release();
+    const { revision } = at;
+    if (bounds.last - revision > MAX_REPLAY || (bounds.last > revision && bounds.first > revision + 1)) {
+      yield this.#jump(await log.load());
+      return;
+    }
+    for await (const logged of log.read(revision + 1, bounds.last)) {
+      if (breaks(this.#at, logged)) {
+        // Replaced meanwhile, or a chain that is broken in itself and is taken for what it holds in the end.
+        if (doubtful) yield this.#jump(await log.load());
+        else this.#rouse();
         return;
       }
       yield this.#step(logged);
     }
   }
 
-  /** Whether a commit names another parent than the one that was delivered before it. */
-  #breaks(logged: LoggedCommit): boolean {
-    return this.#digest !== '' && logged.parentDigest !== '' && logged.parentDigest !== this.#digest;
+  /** Whether the log has what was delivered, is one to begin anew with, or is to be told of. */
+  async #other(at: Position, bounds: LogBounds): Promise<'same' | 'anew' | OtherLog> {
+    const found = await compare(this.#parts.log, at, bounds);
+    if (found === 'same') return 'same';
+    const follows = found === 'restored' || this.#on.held === undefined;
+    // One that was seen to be behind does not become right by growing.
+    if (follows || (found === 'fork' && this.#held === '')) return 'anew';
+    return { revision: bounds.last, reason: describe(at, bounds) };
+  }
+
+  #hold(log: OtherLog): void {
+    const told = JSON.stringify(log);
+    if (told === this.#held) return;
+    this.#held = told;
+    this.#heldAt = log.revision;
+    this.#on.held?.(log);
+  }
+
+  #release(): void {
+    if (this.#held === '') return;
+    this.#held = '';
+    this.#on.held?.(null);
   }
 
   #step(logged: LoggedCommit): LoggedCommit {
-    this.#revision = logged.commit.revision;
-    this.#digest = logged.digest;
+    this.#at = advance(this.#at!, logged.commit);
     return logged;
   }
 
-  #jump(loaded: LoggedState): LoggedState {
-    this.#revision = loaded.state.revision;
-    this.#digest = loaded.digest;
-    return loaded;
+  #jump(state: ConfigState): { readonly state: ConfigState } {
+    const { revision, digest, epoch, ancestors } = state;
+    this.#at = { revision, digest, epoch, ancestors };
+    // What was read may be of yet another log than its bounds: the next look verifies it.
+    this.#doubtful = true;
+    return { state };
   }
 
   /** Until something is heard, or `ms` are over; then the stream is read when `confirm` says so or a retry is due. */
@@ -203,4 +260,15 @@ class Follower implements Subscription {
       if (this.#closed) done();
     });
   }
+}
+
+/** Whether a commit names another parent than the one that was delivered before it. */
+function breaks(at: Position | null, { parentDigest }: LoggedCommit): boolean {
+  return at !== null && parentDigest !== '' && at.digest !== '' && parentDigest !== at.digest;
+}
+
+function describe(at: Position, { last }: LogBounds): string {
+  if (last === 0) return 'its log is empty';
+  if (last < at.revision) return `its log ends at revision ${last}`;
+  return `its log has another revision ${at.revision}`;
 }

@@ -6,6 +6,7 @@ import { headers } from 'nats';
 import {
   applyCommit,
   type Change,
+  EMPTY_STATE,
   type Envelope,
   INLINE_BYTES,
   MAX_CHANGE_BYTES,
@@ -19,7 +20,7 @@ import {
 } from './commit-format.ts';
 import { followLog } from './config-follow.ts';
 import type { Link, StoredMessage } from './link.ts';
-import { GapError, type LogBounds, type LoggedCommit, type LoggedState } from './log-entry.ts';
+import { GapError, type Head, type LogBounds, type LoggedCommit } from './log-entry.ts';
 import type { Manifests } from './manifests.ts';
 import { digestOf, type Objects } from './objects.ts';
 import { COMMIT_SUBJECT, CONFIG_STREAM } from './subjects.ts';
@@ -29,6 +30,7 @@ import {
   type ConfigLog,
   type ConfigState,
   ConflictError,
+  type Position,
   type Subscription,
   TooLargeError,
 } from './types.ts';
@@ -47,7 +49,7 @@ export class NatsConfigLog implements ConfigLog {
   readonly #seal: Seal;
   readonly #confirmMs: number;
   /** The newest commit this process has seen; saves a read before a commit. */
-  #head: { readonly revision: number; readonly digest: string } = { revision: 0, digest: '' };
+  #head: Head = EMPTY_STATE;
 
   constructor(parts: { link: Link; objects: Objects; manifests: Manifests; seal: Seal; confirmMs: number }) {
     this.#link = parts.link;
@@ -55,10 +57,10 @@ export class NatsConfigLog implements ConfigLog {
     this.#manifests = parts.manifests;
     this.#seal = parts.seal;
     this.#confirmMs = parts.confirmMs;
-  }
-
-  async load(): Promise<ConfigState> {
-    return (await this.loadLogged()).state;
+    // The NATS that came back may have another log.
+    parts.link.onUp(() => {
+      this.#head = EMPTY_STATE;
+    });
   }
 
   async commit(change: Parameters<ConfigLog['commit']>[0]): Promise<Commit> {
@@ -66,17 +68,30 @@ export class NatsConfigLog implements ConfigLog {
     const time = new Date().toISOString();
     const author = change.author.slice(0, MAX_TEXT);
     const message = change.message.slice(0, MAX_TEXT);
-    const parentDigest = await this.#digestAt(parent);
-    const envelope = { v: 1, id: randomUUID(), parent, parentDigest, time, author, message } as const;
+    const head = await this.#headAt(parent);
+    const { restores } = change;
+    // Larger than any that a follower may have seen, also by the clock of another machine.
+    const epoch = restores === undefined ? head.epoch : Math.max(Date.now(), head.epoch + 1, restores.epoch + 1);
+    const envelope = {
+      v: 1,
+      id: randomUUID(),
+      parent,
+      parentDigest: head.digest,
+      epoch,
+      time,
+      author,
+      message,
+    } as const;
     const payload = await this.#encode(envelope, { upserts, removals });
     const revision = await this.#publish(payload, envelope);
-    this.#head = { revision, digest: digestOf(payload) };
-    const commit: Commit = { revision, parent, time, author, message, upserts, removals };
-    this.#manifests.due(revision, () => this.loadLogged());
+    const digest = digestOf(payload);
+    this.#head = { revision, digest, epoch };
+    const commit: Commit = { revision, digest, epoch, parent, time, author, message, upserts, removals };
+    this.#manifests.due(revision, () => this.load());
     return commit;
   }
 
-  follow(from: number, on: Parameters<ConfigLog['follow']>[1]): Promise<Subscription> {
+  follow(from: Position | null, on: Parameters<ConfigLog['follow']>[1]): Promise<Subscription> {
     return followLog({ link: this.#link, log: this, confirmMs: this.#confirmMs }, from, on);
   }
 
@@ -100,12 +115,12 @@ export class NatsConfigLog implements ConfigLog {
   }
 
   async at(revision: number): Promise<ConfigState | null> {
-    if (revision === 0) return { revision: 0, resources: new Map() };
+    if (revision === 0) return EMPTY_STATE;
     const { last } = await this.bounds();
     if (revision < 0 || revision > last) return null;
     try {
       const base = await this.#base(revision);
-      return base && (await this.#replay(base, revision)).state;
+      return base && (await this.#replay(base, revision));
     } catch (error) {
       if (error instanceof GapError) return null;
       throw error;
@@ -120,14 +135,15 @@ export class NatsConfigLog implements ConfigLog {
   }
 
   /** The newest state, from the newest manifest and the commits after it. */
-  async loadLogged(): Promise<LoggedState> {
+  async load(): Promise<ConfigState> {
     for (let attempt = 1; ; attempt++) {
       const { last } = await this.bounds();
       try {
         const base = await this.#base(last);
         if (base === null) throw new GapError(1);
         const loaded = await this.#replay(base, last);
-        if (last >= this.#head.revision) this.#head = { revision: last, digest: loaded.digest };
+        const { digest, epoch } = loaded;
+        if (last >= this.#head.revision) this.#head = { revision: last, digest, epoch };
         return loaded;
       } catch (error) {
         // History was swept between two reads: what is there now reaches.
@@ -162,11 +178,22 @@ export class NatsConfigLog implements ConfigLog {
     const digest = digestOf(data);
     const envelope = readEnvelope(data, messageHeaders, revision, this.#seal);
     if (envelope === null) {
-      return { commit: voidCommit(revision, new Date(time).toISOString()), digest, parentDigest: '', id: '' };
+      return { commit: voidCommit(revision, digest, new Date(time).toISOString()), parentDigest: '', id: '' };
     }
-    const change = envelope.change ?? (await this.#unpack(envelope.pack!, revision));
-    const { id, parentDigest, parent, author, message } = envelope;
-    return { commit: { revision, parent, time: envelope.time, author, message, ...change }, digest, parentDigest, id };
+    const { upserts, removals } = envelope.change ?? (await this.#unpack(envelope.pack!, revision));
+    const { id, parentDigest, parent, epoch, author, message } = envelope;
+    const commit = { revision, digest, epoch, parent, time: envelope.time, author, message, upserts, removals };
+    return { commit, parentDigest, id };
+  }
+
+  /** Of the message of a revision; null when the log does not have it. */
+  async mark(revision: number): Promise<Head | null> {
+    const message = revision < 1 ? null : await this.#link.get(CONFIG_STREAM, { seq: revision });
+    if (message === null) return null;
+    const { data, headers: signed } = message;
+    const epoch = readEnvelope(data, signed, revision, this.#seal)?.epoch;
+    // What is no commit has none: the state before it tells.
+    return { revision, digest: digestOf(data), epoch: epoch ?? (await this.at(revision))?.epoch ?? 0 };
   }
 
   async #unpack(digest: string, revision: number): Promise<Change> {
@@ -175,35 +202,30 @@ export class NatsConfigLog implements ConfigLog {
     return unpackChange(bytes);
   }
 
-  async #base(revision: number): Promise<LoggedState | null> {
+  async #base(revision: number): Promise<ConfigState | null> {
     const manifest = await this.#manifests.newest(revision);
     if (manifest !== null) {
       const bytes = await this.#objects.get(manifest.pack);
       if (bytes === null) throw new GapError(manifest.revision);
-      return {
-        state: { revision: manifest.revision, resources: await unpackState(bytes) },
-        digest: manifest.digest,
-      };
+      const { digest, epoch } = manifest;
+      return { revision: manifest.revision, digest, epoch, ancestors: [], resources: await unpackState(bytes) };
     }
     const { first } = await this.bounds();
-    return first > 1 ? null : { state: { revision: 0, resources: new Map() }, digest: '' };
+    return first > 1 ? null : EMPTY_STATE;
   }
 
-  async #replay(base: LoggedState, to: number): Promise<LoggedState> {
-    let { state, digest } = base;
-    for await (const logged of this.read(state.revision + 1, to)) {
-      state = applyCommit(state, logged.commit);
-      digest = logged.digest;
-    }
-    return { state, digest };
+  async #replay(base: ConfigState, to: number): Promise<ConfigState> {
+    let state = base;
+    for await (const { commit } of this.read(state.revision + 1, to)) state = applyCommit(state, commit);
+    return state;
   }
 
-  async #digestAt(revision: number): Promise<string> {
-    if (revision === 0) return '';
-    if (this.#head.revision === revision) return this.#head.digest;
-    const message = await this.#link.get(CONFIG_STREAM, { seq: revision });
-    if (message === null) throw new ConflictError(revision, (await this.bounds()).last);
-    return digestOf(message.data);
+  async #headAt(revision: number): Promise<Head> {
+    if (revision === 0) return EMPTY_STATE;
+    if (this.#head.revision === revision) return this.#head;
+    const head = await this.mark(revision);
+    if (head === null) throw new ConflictError(revision, (await this.bounds()).last);
+    return head;
   }
 
   async #encode(envelope: Envelope, change: Change): Promise<Buffer> {

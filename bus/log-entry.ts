@@ -1,19 +1,16 @@
 // What reading the configuration log yields, for the files that read, follow and trim it. No behaviour.
-import type { Commit, ConfigState } from './types.ts';
+import type { Commit, Position } from './types.ts';
 
-/** A commit and the digest of its message, which the next commit names. */
+/** Where a history stands. */
+export type Head = Pick<Position, 'revision' | 'digest' | 'epoch'>;
+
+/** A commit, and what ties it to the one before it. */
 export interface LoggedCommit {
   readonly commit: Commit;
-  readonly digest: string;
   /** '' for what is no commit. */
   readonly parentDigest: string;
   /** '' for what is no commit. */
   readonly id: string;
-}
-
-export interface LoggedState {
-  readonly state: ConfigState;
-  readonly digest: string;
 }
 
 /** Where a log stands: when its stream was made, its oldest and newest commit. */

@@ -11,10 +11,9 @@ import {
   SIGNATURE_HEADER,
 } from './commit-format.ts';
 import type { Link } from './link.ts';
-import type { LoggedState } from './log-entry.ts';
 import type { Objects } from './objects.ts';
 import { CONFIG_STREAM, MANIFEST_STREAM, MANIFEST_SUBJECT } from './subjects.ts';
-import { BusUnavailableError } from './types.ts';
+import { BusUnavailableError, type ConfigState } from './types.ts';
 
 export interface HistoryLimits {
   /** A manifest after so many commits. */
@@ -64,7 +63,7 @@ export class Manifests {
   }
 
   /** Writes a manifest and trims history, in the background, when enough was committed. A failure is tried again later. */
-  due(revision: number, load: () => Promise<LoggedState>): void {
+  due(revision: number, load: () => Promise<ConfigState>): void {
     if (this.#running !== null || revision - Math.max(this.#newest, 0) < this.#limits.manifestEvery) return;
     this.#running = this.#write(revision, load)
       .catch((error: unknown) => {
@@ -80,15 +79,16 @@ export class Manifests {
     await this.#running;
   }
 
-  async #write(revision: number, load: () => Promise<LoggedState>): Promise<void> {
+  async #write(revision: number, load: () => Promise<ConfigState>): Promise<void> {
     if (this.#newest < 0) this.#newest = (await this.newest(Number.MAX_SAFE_INTEGER))?.revision ?? 0;
     if (revision - this.#newest < this.#limits.manifestEvery) return;
-    const { state, digest } = await load();
+    const state = await load();
     const stored = [...state.resources].map(([key, body]) => ({ key, body }));
     const manifest: Manifest = {
       v: 1,
       revision: state.revision,
-      digest,
+      digest: state.digest,
+      epoch: state.epoch,
       time: new Date().toISOString(),
       pack: await this.#objects.put(await pack(stored, MAX_STATE_BYTES)),
     };

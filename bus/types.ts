@@ -7,9 +7,25 @@ export interface StoredResource {
   readonly body: unknown;
 }
 
+/**
+ * Which history of the configuration, and how far. A number alone does not tell: a log that was lost begins again at 1, and one
+ * that was restored goes on with other commits of the same numbers.
+ */
+export interface Position {
+  readonly revision: number;
+  /** Of the commit message of that revision, which names its parent's; '' at revision 0. */
+  readonly digest: string;
+  /** Of the newest commit that was made to begin anew (see `restores`), ever larger; 0 = there is none. */
+  readonly epoch: number;
+  /** Digests of the revisions before it, as far as they are known, the nearest first. */
+  readonly ancestors: readonly string[];
+}
+
 /** One atomic change of the configuration. Its revision is the number of the commit message in the log. */
 export interface Commit {
   readonly revision: number;
+  readonly digest: string;
+  readonly epoch: number;
   readonly parent: number;
   readonly time: string; // ISO 8601
   readonly author: string;
@@ -18,9 +34,26 @@ export interface Commit {
   readonly removals: readonly string[];
 }
 
-export interface ConfigState {
-  readonly revision: number;
+export interface ConfigState extends Position {
   readonly resources: ReadonlyMap<string, unknown>;
+}
+
+/** A log that does not have what a follower runs. */
+export interface OtherLog {
+  /** Its newest. */
+  readonly revision: number;
+  /** How it differs, as a clause: 'its log is empty'. */
+  readonly reason: string;
+}
+
+export interface ConfigListener {
+  commit(commit: Commit): void;
+  state(state: ConfigState): void;
+  /**
+   * With it a log that does not have what was followed so far is not followed: it is told of here, again when that log changes,
+   * and null once it is over. Without it whatever NATS has is the truth.
+   */
+  held?(log: OtherLog | null): void;
 }
 
 /** Someone else committed first. Nothing was written. */
@@ -64,13 +97,16 @@ export interface ConfigLog {
     message: string;
     upserts: readonly StoredResource[];
     removals: readonly string[];
+    /** The explicit act that followers of another history go by: they take this log from here on. Its position, if it is known. */
+    restores?: Position;
   }): Promise<Commit>;
   /**
    * Calls back in order with each commit after `from`, without gaps: after a reconnect or a lost message the log is read
-   * again from where it stood. When history no longer reaches back, is too long to be replayed, or is another log than the
-   * one followed so far, `state` gets the whole state instead. Resolves when the newest commit was delivered.
+   * again from where it stood. When nothing is known yet (null), when history no longer reaches back, is too long to be
+   * replayed, or is another one that may be followed, `state` gets the whole state instead. Resolves when the newest commit
+   * was delivered, or is held.
    */
-  follow(from: number, on: { commit(commit: Commit): void; state(state: ConfigState): void }): Promise<Subscription>;
+  follow(from: Position | null, on: ConfigListener): Promise<Subscription>;
   /** Newest first. */
   history(limit: number): Promise<Commit[]>;
   /** One commit, or null when there is none of that number or history does not reach back. */

@@ -1,13 +1,11 @@
 // The configuration as this control plane knows it: followed from the log, never written anywhere else, so that any number of
 // control planes agree. Answers reads also while NATS is away.
-import { applyCommit } from '../bus/commit-format.ts';
+import { applyCommit, EMPTY_STATE } from '../bus/commit-format.ts';
 import { type Bus, BusUnavailableError, type Commit, type ConfigState, type Subscription } from '../bus/types.ts';
 import type { Resource } from '../core/config/resource.ts';
 
-const EMPTY: ConfigState = { revision: 0, resources: new Map() };
-
 export class Store {
-  #state = EMPTY;
+  #state = EMPTY_STATE;
   #subscription: Subscription | null = null;
   #opened = false;
   readonly #waiting = new Set<() => void>();
@@ -20,7 +18,7 @@ export class Store {
   /** Resolves when the newest revision is known; `onRevision` hears of each one that arrives after it. */
   static async open(bus: Bus, onRevision: (revision: number) => void): Promise<Store> {
     const store = new Store(onRevision);
-    store.#subscription = await bus.config.follow(0, {
+    store.#subscription = await bus.config.follow(null, {
       commit: (commit: Commit) => store.#advance(applyCommit(store.#state, commit)),
       state: (state: ConfigState) => store.#advance(state),
     });

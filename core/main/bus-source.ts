@@ -2,9 +2,11 @@
 // revision is answered with an ack or a nack once all shards have spoken. Without NATS the last good state serves.
 
 import { setTimeout as delay } from 'node:timers/promises';
+import { advance } from '../../bus/commit-format.ts';
 import { openBus } from '../../bus/connect.ts';
-import type { Bus, BusOptions, Commit, ConfigState, Lease } from '../../bus/types.ts';
+import type { Bus, BusOptions, Commit, ConfigState, Lease, OtherLog, Position } from '../../bus/types.ts';
 import { decodeResource, formatProblem } from '../config/decode.ts';
+import { isError } from '../config/problem.ts';
 import type { Problem, Resource } from '../config/resource.ts';
 import type { Node } from '../workload.ts';
 import type { Configuration, Outcome } from './configuration.ts';
@@ -12,7 +14,7 @@ import { adminsOf, endpointsOf, ownEndpoints, readEndpoints } from './endpoints.
 import type { Log } from './options.ts';
 import { PLUGIN_MISSING } from './plugin-modules.ts';
 import type { Source } from './source.ts';
-import type { StateFolder } from './state.ts';
+import type { KeptState, StateFolder } from './state.ts';
 
 export interface BusSourceOptions {
   readonly bus: BusOptions;
@@ -54,9 +56,14 @@ export class BusSource implements Source {
   private leases: ReadonlyMap<string, Lease> = new Map();
   private gathering: NodeJS.Timeout | null = null;
   private retry: NodeJS.Timeout | null = null;
-  /** The whole store at `revision`, also what of it cannot be used. */
+  /** The whole store as of `at`, also what of it cannot be used. */
   private store = new Map<string, Read>();
-  private revision = 0;
+  /** null before the first. */
+  private at: Position | null = null;
+  /** The newest that runs, for the disk. */
+  private good: Pick<KeptState, 'at' | 'resources'> | null = null;
+  /** A log that NATS has and that is not taken. */
+  private other: OtherLog | null = null;
   private registered: boolean;
   private connecting: Promise<void> = Promise.resolve();
   /** The newest proposal; those before it end first. */
@@ -77,6 +84,12 @@ export class BusSource implements Source {
     const { servers } = this.options.bus;
     if (this.bus?.connected) return `NATS at ${servers.join(', ')}`;
     return `NATS at ${servers.join(', ')}, which cannot be reached now`;
+  }
+
+  held(): string {
+    if (this.other === null) return '';
+    const running = this.options.configuration.running?.revision ?? 0;
+    return `revision ${running} runs, of a log that NATS no longer has: ${this.other.reason} (see \`mesh restore\`)`;
   }
 
   async module(digest: string): Promise<Uint8Array | null> {
@@ -108,18 +121,23 @@ export class BusSource implements Source {
 
   private async startFromDisk(): Promise<void> {
     const { state, configuration, log } = this.options;
-    const kept = await state?.load();
-    if (kept === undefined || kept === null) return;
-    configuration.setEndpoints(readEndpoints(kept.endpoints));
-    this.replaceStore({
-      revision: kept.revision,
-      resources: new Map(kept.resources.map((body, i) => [String(i), body])),
+    await state?.load(async (kept) => {
+      this.replaceStore({ ...kept.at, resources: new Map(kept.resources.map(({ key, body }) => [key, body])) });
+      configuration.setEndpoints(readEndpoints(kept.endpoints));
+      const { problems, ...proposal } = this.proposal();
+      // Kinds of another version cost themselves: what they did is not known here, and the rest is better than nothing.
+      const unknown = problems.filter(({ code, pointer }) => code === 'kind' && pointer === '/kind');
+      for (const problem of unknown) log('warning', 'state', `left out: ${formatProblem(problem)}`);
+      const known = problems.filter((problem) => !unknown.includes(problem));
+      const outcome = await configuration.propose({ ...proposal, problems: known });
+      const first = outcome.problems.find(isError);
+      if (!outcome.ok) {
+        this.at = null;
+        throw new Error(first === undefined ? 'it is refused' : formatProblem(first));
+      }
+      this.good = kept;
+      log('info', 'state', `revision ${kept.at.revision} of the last run serves until NATS answers`);
     });
-    const { ok, problems } = await configuration.propose(this.proposal());
-    const first = problems.find(({ severity }) => severity === 'error');
-    if (ok) log('info', 'state', `revision ${kept.revision} of the last run serves until NATS answers`);
-    else
-      log('warning', 'state', `what the last run kept is not used: ${first === undefined ? '' : formatProblem(first)}`);
   }
 
   /** The bus comes back by itself once it is open; what fails before is tried again from the start. */
@@ -165,12 +183,13 @@ export class BusSource implements Source {
     });
     this.closers.push(() => leases.close());
     this.endpointsChanged();
-    await this.stateArrived(await bus.config.load());
-    const config = await bus.config.follow(this.revision, {
+    const config = await bus.config.follow(this.at, {
       commit: (commit) => void this.commitArrived(commit),
       state: (state) => void this.stateArrived(state),
+      held: (other) => this.heldBack(other),
     });
     this.closers.push(() => config.close());
+    await this.proposing;
     this.lease = await bus.leases.hold(this.ownLease());
   }
 
@@ -186,25 +205,49 @@ export class BusSource implements Source {
     await this.propose();
   }
 
-  private async commitArrived({ revision, upserts, removals }: Commit): Promise<void> {
+  private async commitArrived(commit: Commit): Promise<void> {
+    const { upserts, removals } = commit;
     // Not changed in place: proposals that wait hold the map.
     const store = new Map(this.store);
     for (const key of removals) store.delete(key);
     for (const { key, body } of upserts) store.set(key, read(body));
     this.store = store;
-    this.revision = revision;
+    this.at = advance(this.at!, commit);
     await this.propose();
   }
 
+  /** Nothing that runs is replaced by a log that does not have it: whoever looks after the mesh decides. */
+  private heldBack(other: OtherLog | null): void {
+    const { node, log, shards } = this.options;
+    this.other = other;
+    if (other === null) {
+      void this.propose();
+      return;
+    }
+    const problem: Problem = { severity: 'error', code: 'held', message: this.held() };
+    log('error', 'config', problem.message);
+    const time = new Date().toISOString();
+    const { revision } = other;
+    this.bus?.statuses.report({
+      proxy: node.id,
+      revision,
+      ok: false,
+      problems: [problem],
+      shards: shards(),
+      ms: 0,
+      time,
+    });
+  }
+
   /** Resources that did not change stay the same objects, so that only what changed is compiled. */
-  private replaceStore({ revision, resources }: ConfigState): void {
+  private replaceStore({ resources, ...at }: ConfigState): void {
     const store = new Map<string, Read>();
     for (const [key, body] of resources) {
       const known = this.store.get(key);
       store.set(key, known !== undefined && JSON.stringify(known.body) === JSON.stringify(body) ? known : read(body));
     }
     this.store = store;
-    this.revision = revision;
+    this.at = at;
   }
 
   private proposal(): Parameters<Configuration['propose']>[0] {
@@ -214,7 +257,7 @@ export class BusSource implements Source {
       problems.push(...found);
       if (resource !== null) resources.set(key, resource);
     }
-    return { revision: this.revision, resources, problems };
+    return { revision: this.at?.revision ?? 0, resources, problems };
   }
 
   private propose(): Promise<void> {
@@ -228,9 +271,13 @@ export class BusSource implements Source {
     this.retry = null;
     const proposal = this.proposal();
     const { revision } = proposal;
+    const { at, store } = this;
     const before = JSON.stringify(configuration.listeners);
     const { ok, problems, ms }: Outcome = await configuration.propose(proposal);
-    if (ok) this.keep();
+    if (ok && at !== null) {
+      this.good = { at, resources: [...store].map(([key, { resource, body }]) => ({ key, body: resource ?? body })) };
+      this.keep();
+    }
     if (this.stopped.signal.aborted) return;
     // Of a gateway they are where it is reached.
     if (JSON.stringify(configuration.listeners) !== before) this.lease?.update(this.ownLease());
@@ -250,17 +297,14 @@ export class BusSource implements Source {
 
   /** What may be otherwise soon: a port that is taken, a module that is not there. */
   private retrySoon(revision: number, problems: readonly Problem[]): void {
-    if (revision !== this.revision || !problems.some(({ code }) => PASSING.includes(code))) return;
+    if (revision !== this.at?.revision || !problems.some(({ code }) => PASSING.includes(code))) return;
     this.retry = setTimeout(() => void this.propose(), RETRY_MS);
   }
 
   private keep(): void {
     const { configuration, state } = this.options;
-    if (configuration.running === null) return;
-    state?.save(() => {
-      const { running, endpoints } = configuration;
-      return { revision: running!.revision, resources: [...running!.resources.values()], endpoints };
-    });
+    if (this.good === null) return;
+    state?.save(() => ({ ...this.good!, endpoints: configuration.endpoints }));
   }
 
   private ownLease(): Lease {

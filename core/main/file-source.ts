@@ -63,6 +63,11 @@ export class FileSource implements Source {
     this.rescan.unref();
   }
 
+  /** A folder that cannot be used is told of by its proposals. */
+  held(): string {
+    return '';
+  }
+
   status(): string {
     return `files in ${this.dir}`;
   }

@@ -232,8 +232,8 @@ export class RunningProxy implements WeftProxy {
       return { state: 'PRE_INITIALIZING', reason: 'no shard serves now' };
     }
     if (this.failsHealthcheck) return { state: 'DRAINING', reason: 'POST /healthcheck/fail was asked for' };
-    const missing = this.plugins.missing.map(({ reason }) => reason);
-    return { state: 'LIVE', reason: missing.join('; ') };
+    const wanting = [this.source?.held() ?? '', ...this.plugins.missing.map(({ reason }) => reason)];
+    return { state: 'LIVE', reason: wanting.filter((clause) => clause !== '').join('; ') };
   }
 
   private query(kind: DumpKind): Promise<readonly unknown[]> {

@@ -1,6 +1,7 @@
 // One JSON file that outlives the proxy: written beside and renamed, readable by its owner alone, soon after a change and
 // once for changes that come one after the other. What is read back is checked again by who uses it.
 
+import { existsSync } from 'node:fs';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Log } from './options.ts';
@@ -11,7 +12,7 @@ export class StateFile {
   readonly path: string;
   private readonly what: string;
   private readonly log: Log;
-  private next: (() => object) | null = null;
+  private next: { value(): object; aside?(value: object): string | null } | null = null;
   private timer: NodeJS.Timeout | null = null;
   private writing: Promise<void> = Promise.resolve();
   private failed = false;
@@ -24,9 +25,9 @@ export class StateFile {
   }
 
   /** What `read` makes of the file; null: there is none, or `read` refuses it by throwing, and the log says so. */
-  async load<Kept>(read: (value: unknown) => Kept): Promise<Kept | null> {
+  async load<Kept>(read: (value: unknown) => Kept | Promise<Kept>): Promise<Kept | null> {
     try {
-      return read(JSON.parse(await readFile(this.path, 'utf8')));
+      return await read(JSON.parse(await readFile(this.path, 'utf8')));
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code !== 'ENOENT') this.log('warning', 'state', `${this.path} is not used: ${message}`);
@@ -34,9 +35,9 @@ export class StateFile {
     }
   }
 
-  /** Keeps what `value` returns when it is written, soon. */
-  save(value: () => object): void {
-    this.next = value;
+  /** Keeps what `value` returns when it is written, soon. `aside`: where the file before it goes, null: nowhere. */
+  save(value: () => object, aside?: (value: object) => string | null): void {
+    this.next = { value, aside };
     this.timer ??= setTimeout(() => this.write(), SETTLE_MS);
   }
 
@@ -54,7 +55,8 @@ export class StateFile {
       if (next === null) return;
       this.next = null;
       try {
-        await this.replace(JSON.stringify(next()));
+        const value = next.value();
+        await this.replace(JSON.stringify(value), next.aside?.(value) ?? null);
         this.failed = false;
       } catch (error) {
         // Said once: a full disk must not fill a log as well.
@@ -64,7 +66,7 @@ export class StateFile {
     });
   }
 
-  private async replace(text: string): Promise<void> {
+  private async replace(text: string, aside: string | null): Promise<void> {
     await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
     const file = await open(`${this.path}.new`, 'w', 0o600);
     try {
@@ -73,6 +75,8 @@ export class StateFile {
     } finally {
       await file.close();
     }
+    // Between the two it is the one beside that is read.
+    if (aside !== null && existsSync(this.path)) await rename(this.path, aside);
     await rename(`${this.path}.new`, this.path);
   }
 }

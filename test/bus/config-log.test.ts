@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { applyCommit } from '../../bus/commit-format.ts';
+import { applyCommit, EMPTY_STATE } from '../../bus/commit-format.ts';
 import { type Bus, BusForbiddenError, ConflictError, TooLargeError } from '../../bus/types.ts';
 import { type Mesh, resources, startMesh, watch } from './harness.ts';
 
@@ -32,7 +32,7 @@ describe('the configuration log', () => {
   after(() => mesh.stop());
 
   it('begins at revision 0 with nothing', async () => {
-    assert.deepEqual(await control.config.load(), { revision: 0, resources: new Map() });
+    assert.deepEqual(await control.config.load(), EMPTY_STATE);
     assert.deepEqual(await control.config.history(10), []);
     assert.deepEqual((await control.config.at(0))?.resources.size, 0);
     assert.equal(await control.config.at(1), null);
@@ -211,7 +211,11 @@ describe('history of the configuration', () => {
       assert.equal(newest, revision - 1);
     }
     assert.equal(await reader.config.at(oldest - 2), null);
-    const behind = await watch((await mesh.open('proxy')).config, applyCommit, { revision: 3, resources: new Map() });
+    const behind = await watch((await mesh.open('proxy')).config, applyCommit, {
+      ...EMPTY_STATE,
+      revision: 3,
+      digest: 'x',
+    });
     assert.deepEqual(behind.state, state);
   });
 

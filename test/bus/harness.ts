@@ -1,7 +1,8 @@
 // A real nats-server in a folder of its own, and connections to it that are closed again.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { EMPTY_STATE } from '../../bus/commit-format.ts';
 import { type OpenBusOptions, openBus } from '../../bus/connect.ts';
 import { type NatsServer, startNatsServer } from '../../bus/server.ts';
 import type { Role } from '../../bus/subjects.ts';
@@ -15,6 +16,10 @@ export interface Mesh {
   kill(): Promise<void>;
   /** Starts it again, on the same port with the same data. */
   start(): Promise<void>;
+  /** A crash, between which and the next start its data are changed: lost when `change` is not given. */
+  crash(change?: (data: string) => Promise<void>): Promise<void>;
+  /** A copy of its data as they are now; what it returns puts them back. */
+  copy(): Promise<() => Promise<void>>;
   /** Closes every connection, ends the server, removes the folder. */
   stop(): Promise<void>;
 }
@@ -24,7 +29,7 @@ export async function startMesh(): Promise<Mesh> {
   const stateDir = await mkdtemp(join(tmpdir(), 'weft-bus-'));
   const buses: Bus[] = [];
   let server = await startNatsServer({ stateDir });
-  return {
+  const mesh: Mesh = {
     get server() {
       return server;
     },
@@ -48,12 +53,29 @@ export async function startMesh(): Promise<Mesh> {
     async start() {
       server = await startNatsServer({ stateDir });
     },
+    async crash(change = (data) => rm(data, { recursive: true })) {
+      await mesh.kill();
+      await change(join(stateDir, 'data'));
+      await mesh.start();
+    },
+    async copy() {
+      await mesh.kill();
+      const copy = `${stateDir}.copy`;
+      await cp(join(stateDir, 'data'), copy, { recursive: true });
+      await mesh.start();
+      return () =>
+        mesh.crash(async (data) => {
+          await rm(data, { recursive: true });
+          await rename(copy, data);
+        });
+    },
     async stop() {
       await Promise.all(buses.map((bus) => bus.close()));
       await server.stop();
-      await rm(stateDir, { recursive: true, force: true });
+      for (const dir of [stateDir, `${stateDir}.copy`]) await rm(dir, { recursive: true, force: true });
     },
   };
+  return mesh;
 }
 
 export interface Watched {
@@ -69,7 +91,7 @@ export interface Watched {
 export async function watch(
   log: ConfigLog,
   apply: (state: ConfigState, commit: Parameters<Parameters<ConfigLog['follow']>[1]['commit']>[0]) => ConfigState,
-  from: ConfigState = { revision: 0, resources: new Map() },
+  from: ConfigState | null = null,
 ): Promise<Watched> {
   let wake: (() => void)[] = [];
   const told = () => {
@@ -78,13 +100,13 @@ export async function watch(
   const watched: Watched = {
     commits: [],
     states: [],
-    state: from,
+    state: from ?? EMPTY_STATE,
     close: () => subscription.close(),
     async reached(revision) {
       while (watched.state.revision < revision) await new Promise<void>((resolve) => wake.push(resolve));
     },
   };
-  const subscription = await log.follow(from.revision, {
+  const subscription = await log.follow(from, {
     commit(commit) {
       watched.commits.push(commit.revision);
       watched.state = apply(watched.state, commit);

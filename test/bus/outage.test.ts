@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { applyCommit } from '../../bus/commit-format.ts';
@@ -64,7 +62,8 @@ describe('while nats-server is killed and started again', () => {
     });
     await Promise.all(followers.map((follower) => follower.reached(state.revision)));
     for (const follower of followers) {
-      assert.deepEqual(follower.state, state);
+      // How much is known of what was before depends on where one began.
+      assert.deepEqual({ ...follower.state, ancestors: [] }, { ...state, ancestors: [] });
       const seen = follower.commits;
       assert.deepEqual(
         seen,
@@ -126,7 +125,7 @@ describe('while nats-server is killed and started again', () => {
     await mesh.kill();
     await until('the connection is seen to be lost', () => !proxy.connected);
     let state: ConfigState | null = null;
-    const following = proxy.config.follow(0, {
+    const following = proxy.config.follow(null, {
       commit: () => {},
       state: (whole) => {
         state = whole;
@@ -138,24 +137,25 @@ describe('while nats-server is killed and started again', () => {
     assert.deepEqual(state, await control.config.load());
   });
 
-  it('a log that was replaced by a younger one is taken as the new truth', async () => {
+  it('a log that was replaced by a younger one is the truth for who holds nothing against it', async () => {
     const [control, proxy] = [await mesh.open('control'), await mesh.open('proxy')];
     const follower = await watch(proxy.config, applyCommit);
     assert.ok(follower.state.revision > 3);
-    await mesh.kill();
-    await rm(join(mesh.stateDir, 'data'), { recursive: true });
-    await mesh.start();
-    await until('the control plane has made the streams again', () =>
-      control.config.load().then(
-        () => true,
-        () => false,
-      ),
-    );
-    for (const parent of [0, 1]) {
-      const upserts = resources(1, parent, 'young');
-      await control.config.commit({ parent, author: '', message: '', upserts, removals: [] });
-    }
+    await mesh.crash();
+    await until('the control plane has made the streams again', () => answers(control));
+    for (const parent of [0, 1]) await commit(control, parent, `young${parent}`);
     await until('the younger log is followed', () => follower.state.revision === 2);
     assert.deepEqual(follower.state, await control.config.load());
   });
 });
+
+async function answers({ config }: Bus): Promise<boolean> {
+  return config.load().then(
+    () => true,
+    () => false,
+  );
+}
+
+async function commit({ config }: Bus, parent: number, name: string): Promise<void> {
+  await config.commit({ parent, author: '', message: '', upserts: resources(1, parent, name), removals: [] });
+}

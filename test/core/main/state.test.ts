@@ -1,20 +1,60 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
-import { StateFolder } from '../../../core/main/state.ts';
+import type { Position } from '../../../bus/types.ts';
+import { type KeptState, StateFolder } from '../../../core/main/state.ts';
 import { lines } from './harness.ts';
+
+const at = (revision: number): Position => ({ revision, digest: `sha256:${revision}`, epoch: 0, ancestors: [] });
+const kept = (revision: number): KeptState => ({
+  at: at(revision),
+  resources: [{ key: 'Thing/default/a', body: revision }],
+  endpoints: [],
+});
 
 suite('the last good configuration on disk', () => {
   test('comes back as it was kept, readable by its owner alone, with nothing left beside it', async (t) => {
     const { dir, state } = await folder(t);
-    state.save(() => ({ revision: 1, resources: ['old'], endpoints: [] }));
-    state.save(() => ({ revision: 2, resources: ['new'], endpoints: ['there'] }));
+    state.save(() => kept(1));
+    state.save(() => ({ ...kept(2), endpoints: ['there'] }));
     await state.close();
-    assert.deepEqual(await state.load(), { revision: 2, resources: ['new'], endpoints: ['there'] });
+    assert.deepEqual(await state.load(), { ...kept(2), endpoints: ['there'] });
     assert.deepEqual(await readdir(dir), ['last-good.json']);
     assert.equal((await stat(join(dir, 'last-good.json'))).mode & 0o777, 0o600);
+  });
+
+  test('is the newest two: one that cannot be used costs one revision', async (t) => {
+    const { dir, state, log } = await folder(t);
+    for (const each of [kept(1), kept(2), kept(3), { ...kept(3), endpoints: ['more'] }]) {
+      state.save(() => each);
+      await state.close();
+    }
+    const newest = join(dir, 'last-good.json');
+    await truncate(newest, 50);
+    assert.deepEqual(await state.load(), kept(2));
+    assert.match(log.all.join(), /last-good\.json is not used/);
+    // What is damaged does not take the place of what is not.
+    const next = new StateFolder(dir, log.log);
+    await next.load();
+    next.save(() => kept(4));
+    await next.close();
+    await rm(newest);
+    assert.deepEqual(await next.load(), kept(2));
+  });
+
+  test('of which the newest is refused by who would use it gives the one before', async (t) => {
+    const { state, log } = await folder(t);
+    for (const revision of [1, 2]) {
+      state.save(() => kept(revision));
+      await state.close();
+    }
+    const used = await state.load(async ({ at: { revision } }) => {
+      if (revision === 2) throw new Error('no port is free');
+    });
+    assert.deepEqual(used, kept(1));
+    assert.match(log.all.join(), /last-good\.json is not used: no port is free/);
   });
 
   test('is not there at first', async (t) => {
@@ -25,8 +65,10 @@ suite('the last good configuration on disk', () => {
 
   for (const [what, text] of [
     ['half written', '{"format":1,"revision":3,"resou'],
-    ['of another version', '{"format":99,"revision":3,"resources":[],"endpoints":[]}'],
+    ['of another version', JSON.stringify({ format: 99, ...kept(3) })],
+    ['without its place in a log', JSON.stringify({ format: 2, ...kept(3), at: { revision: 3 } })],
     ['something else', '[]'],
+    ['nothing', 'null'],
   ]) {
     test(`is not used when it is ${what}, and the log says so`, async (t) => {
       const { dir, state, log } = await folder(t);
@@ -41,7 +83,7 @@ suite('the last good configuration on disk', () => {
     await writeFile(join(dir, 'file'), '');
     const state = new StateFolder(join(dir, 'file'), log.log);
     for (let revision = 1; revision <= 2; revision++) {
-      state.save(() => ({ revision, resources: [], endpoints: [] }));
+      state.save(() => kept(revision));
       await state.close();
     }
     assert.equal(log.all.length, 1);

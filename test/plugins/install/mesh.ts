@@ -97,7 +97,7 @@ async function startProxy(plane: Plane, proxy: string, answers: InstallerMesh['a
     ...{ proxy, ttlMs: 60_000, node: { id: proxy }, endpoints: [] },
     ...{ admin: '', version: '1', startedAt: '' },
   });
-  await bus.config.follow(0, { commit: hears, state: hears });
+  await bus.config.follow(null, { commit: hears, state: hears });
 }
 
 function controlPlaneOf(plane: Plane, objects: ObjectStore): ControlPlane {
