@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { findPackageJSON } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 
 /** What filters import the SDK as; it is the one of this package, whether or not the package is installed beside them. */
 export const SDK_PACKAGE = '@weft-mesh/weft/sdk';
@@ -67,36 +68,49 @@ export async function compileText(folder: string, text: string, flags: readonly 
       return true;
     },
   };
-  const { error } = await asc.main([ENTRY, '--outFile', OUT, '--noColors', ...ALWAYS, ...flags], {
-    stdout: collect,
-    stderr: collect,
-    readFile(file: string): string | null {
-      if (file === ENTRY) return text;
-      const path = pathOf(folder, file);
-      if (!existsSync(path)) return null;
-      const read = readFileSync(path, 'utf8');
-      texts.set(path, read);
-      return read;
-    },
-    writeFile(file: string, contents: string | Uint8Array): void {
-      if (typeof contents === 'string') sourceMap = contents;
-      else if (file === OUT) wasm = contents;
-    },
-    listFiles: () => [],
-    reportDiagnostic({ message, code, category, range }): void {
-      if (category !== ERROR) return;
-      const source = range?.source?.normalizedPath ?? ENTRY;
-      const path = source === ENTRY ? ENTRY : pathOf(folder, source.replace(/^~lib\//, 'node_modules/'));
-      problems.push({
-        file: shown(path),
-        ...placeIn(texts.get(path) ?? '', range?.start ?? 0),
-        message: `${message} (TS${code})`,
-      });
-    },
-  });
+  optimiseCompiler(false);
+  const { error } = await asc
+    .main([ENTRY, '--outFile', OUT, '--noColors', ...ALWAYS, ...flags], {
+      stdout: collect,
+      stderr: collect,
+      readFile(file: string): string | null {
+        if (file === ENTRY) return text;
+        const path = pathOf(folder, file);
+        if (!existsSync(path)) return null;
+        const read = readFileSync(path, 'utf8');
+        texts.set(path, read);
+        return read;
+      },
+      writeFile(file: string, contents: string | Uint8Array): void {
+        if (typeof contents === 'string') sourceMap = contents;
+        else if (file === OUT) wasm = contents;
+      },
+      listFiles: () => [],
+      reportDiagnostic({ message, code, category, range }): void {
+        if (category !== ERROR) return;
+        const source = range?.source?.normalizedPath ?? ENTRY;
+        const path = source === ENTRY ? ENTRY : pathOf(folder, source.replace(/^~lib\//, 'node_modules/'));
+        problems.push({
+          file: shown(path),
+          ...placeIn(texts.get(path) ?? '', range?.start ?? 0),
+          message: `${message} (TS${code})`,
+        });
+      },
+    })
+    .finally(() => optimiseCompiler(true));
   if (problems.length > 0) throw new CompileError(problems);
   if (error !== null || wasm === null) throw new Error(messages.trim() || error?.message);
   return { wasm, sourceMap };
+}
+
+/**
+ * The compiler's own WebAssembly (Binaryen) works for a second or two: to optimise it costs more than it saves. These are
+ * flags of the whole process, so they stand only while something is compiled; two that overlap are only slower.
+ */
+function optimiseCompiler(yes: boolean): void {
+  const no = yes ? '' : 'no-';
+  setFlagsFromString(`--${no}wasm-tier-up`);
+  setFlagsFromString(`--${no}wasm-dynamic-tiering`);
 }
 
 type Compiler = typeof import('assemblyscript/asc');

@@ -1,21 +1,21 @@
 // `npm test`: every test/**/*.test.ts under node:test, one process a file. Arguments narrow it: `npm test -- http1 cli`
-// runs the files whose path contains one of the words. Node's summary is what is printed last.
+// runs the files whose path contains one of the words. Node's summary is what is printed last, after the files that cost much.
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { glob } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
+import { pathToFileURL } from 'node:url';
+import type { Cost } from './test-process.ts';
 import { tellUsage } from './usage.ts';
 
-tellUsage('npm test -- [WORD...]: every test, or those of files whose path contains one of the words');
+tellUsage(
+  'npm test -- [--timing] [WORD...]: every test, or those of files whose path contains one of the words; with what each file costs',
+);
 const ROOT = dirname(import.meta.dirname);
-/** A file that hangs, or leaves something open that keeps it alive, is a failure and not a hung run. */
-const FILE_TIMEOUT_MS = 240_000;
-const WATCHDOG = `data:text/javascript,import { isMainThread } from 'node:worker_threads';
-if (isMainThread) setTimeout(() => {
-  process.stderr.write('this file did not end within ${FILE_TIMEOUT_MS / 1000} s; open: ' + process.getActiveResourcesInfo() + '\\n');
-  process.exit(1);
-}, ${FILE_TIMEOUT_MS}).unref();`.replaceAll(/\n\s*/g, ' ');
+/** CPU seconds of a file that is named also without --timing. */
+const DEAR_S = 20;
 
 /** What Node makes of each TypeScript file, for all the processes that the tests start. */
 process.env.NODE_COMPILE_CACHE ??= join(ROOT, 'node_modules', '.cache', 'compiled');
@@ -30,6 +30,11 @@ if (files.length === 0) {
 // Whoever holds bytes that were only lent to him reads nonsense (core/transport/read-buffer.ts).
 process.env.WEFT_OVERWRITE_BORROWED = '1';
 
+const folder = mkdtempSync(join(tmpdir(), 'weft-test-costs-'));
+const costs = join(folder, 'costs');
+process.env.WEFT_TEST_COSTS = costs;
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+
 let failed = false;
 const summary: string[] = [];
 const stream = run({
@@ -37,7 +42,7 @@ const stream = run({
   cwd: ROOT,
   // Most tests wait for processes and sockets, so one more than cores keeps both of a small machine busy.
   concurrency: availableParallelism() + 1,
-  execArgv: ['--import', WATCHDOG],
+  execArgv: ['--import', pathToFileURL(join(import.meta.dirname, 'test-process.ts')).href],
 });
 stream.on('test:fail', (data) => {
   // A failure that a `todo` or `skip` announces is none.
@@ -52,12 +57,28 @@ stream.on('test:diagnostic', (data) => {
 const output = stream.compose(new spec());
 output.pipe(process.stdout, { end: false });
 await new Promise((done) => output.once('end', done));
+const told = tellCosts(process.argv.includes('--timing'));
 // The list of failures follows the numbers: they are repeated so that the end of the output tells.
-if (failed) process.stdout.write(`\n${summary.map((line) => `ℹ ${line}`).join('\n')}\n`);
+if (failed || told) process.stdout.write(`\n${summary.map((line) => `ℹ ${line}`).join('\n')}\n`);
 process.exitCode = failed ? 1 : 0;
 
 async function findTests(words: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for await (const file of glob('test/**/*.test.ts', { cwd: ROOT })) found.push(join(ROOT, file));
   return found.filter((file) => words.length === 0 || words.some((word) => relative(ROOT, file).includes(word))).sort();
+}
+
+/** The dearest first. False: there was nothing to tell. */
+function tellCosts(all: boolean): boolean {
+  const lines = existsSync(costs) ? readFileSync(costs, 'utf8').trim().split('\n') : [];
+  const each = lines.map((line) => JSON.parse(line) as Cost).sort((a, b) => b.cpu - a.cpu);
+  const shown = each.filter(({ cpu }) => all || cpu > DEAR_S);
+  if (shown.length === 0) return false;
+  const sum = each.reduce((seconds, { cpu }) => seconds + cpu, 0);
+  const rest = all ? '' : `, and files of more than ${DEAR_S}`;
+  process.stdout.write(`\nseconds of CPU and on the clock: ${sum.toFixed(0)} of CPU in all${rest}\n`);
+  for (const { file, cpu, wall } of shown) {
+    process.stdout.write(`${cpu.toFixed(1).padStart(7)} ${wall.toFixed(1).padStart(7)} ${relative(ROOT, file)}\n`);
+  }
+  return true;
 }
