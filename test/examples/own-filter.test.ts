@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { get } from 'node:http';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, suite, test } from 'node:test';
 import { compileFilter } from '../../asbuild/compile.ts';
 import { mesh, type Outcome, ROOT, Running } from '../cli/mesh.ts';
+import { nobodyLeft, type RunningDemo, startDemo } from './running-demo.ts';
 
-const DEMO = join(ROOT, 'examples', 'bookinfo', 'demo.ts');
 const TWO_MINUTES = 120_000;
 
 /** What the README tells: from nothing to an own filter that serves on Bookinfo, each command as it is typed. */
@@ -19,9 +18,9 @@ suite('an own filter on Bookinfo', { timeout: 230_000 }, () => {
   const home = join(folder, 'mesh');
   const work = join(folder, 'work');
   const began = performance.now();
-  let demo: ChildProcess;
-  let said = '';
+  let demo: RunningDemo;
   let gateway = '';
+  const entries = join(home, 'demo.json');
 
   const run = (...args: readonly string[]): Promise<Outcome> => mesh(args, { home, cwd: work });
   const done = async (...args: readonly string[]): Promise<Outcome> => {
@@ -32,33 +31,19 @@ suite('an own filter on Bookinfo', { timeout: 230_000 }, () => {
 
   before(async () => {
     mkdirSync(work);
-    const env = { ...process.env, MESH_HOME: home, NODE_TEST_CONTEXT: undefined, FORCE_COLOR: undefined };
-    demo = spawn(process.execPath, [DEMO], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    const ready = new Promise<void>((resolve, reject) => {
-      const hear = (chunk: Buffer): void => {
-        said += chunk;
-        if (said.includes('Ctrl-C stops everything')) resolve();
-      };
-      demo.stdout?.on('data', hear);
-      demo.stderr?.on('data', hear);
-      demo.once('exit', (code) => reject(new Error(`the demo ended with ${code}: ${said}`)));
-    });
-    await ready;
-    gateway = JSON.parse(readFileSync(join(home, 'demo.json'), 'utf8')).gateway;
+    demo = startDemo(home, []);
+    await demo.until(/Ctrl-C stops everything/);
+    gateway = JSON.parse(readFileSync(entries, 'utf8')).gateway;
   });
   after(async () => {
-    if (demo.exitCode === null) {
-      demo.kill('SIGINT');
-      await once(demo, 'exit');
+    if (demo.child.exitCode === null) {
+      demo.child.kill('SIGINT');
+      await once(demo.child, 'exit');
     }
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** The head and the body of an answer of the gateway. */
-  async function ask(path: string): Promise<{ headers: NodeJS.Dict<string | string[]>; body: string }> {
-    const [response] = await once(get(gateway + path, { agent: false }), 'response');
-    return { headers: response.headers, body: await text(response) };
-  }
+  const ask = (path: string): Promise<Answer> => askAt(gateway + path);
 
   test('five commands and two minutes from nothing to the filter on every proxy', async () => {
     assert.equal((await ask('/productpage')).headers['x-hello'], undefined);
@@ -144,4 +129,45 @@ suite('an own filter on Bookinfo', { timeout: 230_000 }, () => {
     assert.equal(details['ISBN-10'], '***');
     assert.equal(details['ISBN-13'], '123-1234567890');
   });
+
+  test('the demo has written where everything is', async () => {
+    assert.equal(statSync(entries).mode & 0o777, 0o600);
+    const { api, token, nats, proxies } = JSON.parse(readFileSync(entries, 'utf8'));
+    assert.match(nats, /^nats:\/\/127\.0\.0\.1:\d+$/);
+    assert.equal((await askAt(`${api}/v1/proxies`, { authorization: `Bearer ${token}` })).status, 200);
+    const names = proxies.map(({ service, version }: Record<string, string>) => [service, version].join(' ').trim());
+    assert.deepEqual(names.sort(), [
+      'details v1',
+      'istio-ingressgateway',
+      'productpage v1',
+      'ratings v1',
+      'reviews v1',
+      'reviews v2',
+      'reviews v3',
+    ]);
+    for (const { name, admin, outbound, inbound, version } of proxies) {
+      assert.equal((await askAt(`${admin}/ready`)).body, 'LIVE\n', name);
+      assert.equal(version !== '' && (outbound === null || inbound === null), false, name);
+    }
+  });
+
+  test('the demo ends with Ctrl-C, also when it is pressed twice, and leaves no process', async () => {
+    demo.child.kill('SIGINT');
+    demo.child.kill('SIGINT');
+    const [code] = await once(demo.child, 'exit');
+    assert.equal(code, 0, demo.said());
+    assert.ok(!existsSync(entries));
+    await nobodyLeft(home);
+  });
 });
+
+interface Answer {
+  readonly status: number;
+  readonly headers: NodeJS.Dict<string | string[]>;
+  readonly body: string;
+}
+
+async function askAt(url: string, headers: Record<string, string> = {}): Promise<Answer> {
+  const [response] = (await once(get(url, { headers, agent: false }), 'response')) as [IncomingMessage];
+  return { status: response.statusCode!, headers: response.headers, body: await text(response) };
+}
