@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Seal } from './commit-format.ts';
 import { NatsConfigLog } from './config-log.ts';
+import { endInOrder } from './in-order.ts';
 import { type Clock, NatsLeaseBoard, SYSTEM_CLOCK } from './leases.ts';
 import { type Link, openLink } from './link.ts';
 import { type HistoryLimits, Manifests } from './manifests.ts';
@@ -25,6 +26,10 @@ export interface OpenBusOptions extends BusOptions {
   /** By which leases are renewed and expire. */
   readonly clock?: Clock;
 }
+
+/** How long an end may wait for what is being written, and for the goodbye. */
+const MANIFEST_MS = 2_000;
+const LEAVE_MS = 1_500;
 
 const HISTORY: HistoryLimits = { manifestEvery: 50, commits: 1_000, maxAgeMs: 90 * 86_400_000 };
 
@@ -70,10 +75,14 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
     get connected() {
       return link.connected;
     },
-    async close() {
-      if (link.connected) await manifests.idle();
-      await link.close();
-    },
+    close: () =>
+      endInOrder(
+        [
+          { what: 'writing a manifest', ms: MANIFEST_MS, end: () => (link.connected ? manifests.idle() : null) },
+          { what: 'leaving NATS', ms: LEAVE_MS, end: () => link.close() },
+        ],
+        onProblem,
+      ),
   };
 }
 

@@ -29,6 +29,8 @@ const MAX_LEASE_BYTES = 128 * 1024;
 const MAX_LEASES = 20_000;
 const PULSE_MS = 1_000;
 const TICK_MS = 100;
+/** Others hear of it by the lease's end, if not by this. */
+const WITHDRAW_MS = 500;
 
 interface Entry {
   readonly lease: Lease;
@@ -80,7 +82,7 @@ export class NatsLeaseBoard implements LeaseBoard {
         forget();
         if (!this.#link.connected || this.#link.closed) return;
         this.#link.nc.publish(subject, JSON.stringify({ withdrawn: true, startedAt: lease.startedAt }));
-        await this.#link.flush();
+        await this.#link.flush(WITHDRAW_MS);
       },
     };
   }

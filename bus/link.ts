@@ -2,6 +2,7 @@
 // Knows no subject of the mesh.
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Msg, type MsgHdrs, type NatsConnection, NatsError } from 'nats';
+import { within } from './in-order.ts';
 import { BusForbiddenError, BusUnavailableError } from './types.ts';
 
 export interface LinkOptions {
@@ -41,7 +42,7 @@ export type StreamQuery =
   | { readonly seq: number; readonly next_by_subj: string };
 
 const REQUEST_MS = 5_000;
-const CLOSE_MS = 3_000;
+const CLOSE_MS = 500;
 
 export class Link {
   readonly nc: NatsConnection;
@@ -123,27 +124,25 @@ export class Link {
     }
   }
 
-  /** Sends what was published and waits until the server has it. Does nothing while disconnected. */
-  async flush(): Promise<void> {
+  /** Sends what was published and waits until the server has it. Does nothing while disconnected. Throws BusUnavailableError. */
+  async flush(ms = REQUEST_MS): Promise<void> {
     if (!this.connected) return;
-    await Promise.race([this.nc.flush(), this.nc.closed()]).catch((error: unknown) => {
-      throw new BusUnavailableError(explain(error, 'flush', REQUEST_MS), 'unknown');
+    const over = await within(ms, Promise.race([this.nc.flush(), this.nc.closed()])).catch((error: unknown) => {
+      throw new BusUnavailableError(explain(error, 'flush', ms), 'unknown');
     });
+    if (!over) throw new BusUnavailableError(`no answer from NATS within ${ms} ms (flush)`, 'unknown');
   }
 
+  /** Sends what was published, while the server takes it. */
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
     this.#fail('the bus was closed');
     const graceful = this.connected;
     this.connected = false;
-    // A server that no longer answers cannot be drained to.
-    const impatient = setTimeout(() => void this.nc.close(), CLOSE_MS);
-    try {
-      await (graceful ? this.nc.drain() : this.nc.close());
-    } finally {
-      clearTimeout(impatient);
-    }
+    // A server that no longer answers cannot be drained to, and then not all of a close is ever over.
+    const over = graceful && (await within(CLOSE_MS, this.nc.drain()).catch(() => false));
+    if (!over) await within(CLOSE_MS, this.nc.close());
   }
 
   #fail(reason: string): void {
@@ -193,7 +192,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   for (let pause = 100; ; pause = Math.min(pause * 2, 2_000)) {
     options.signal?.throwIfAborted();
     try {
-      const nc = await connect({
+      const connecting = connect({
         servers: [...options.servers],
         user: options.user,
         pass: options.password,
@@ -208,9 +207,11 @@ export async function openLink(options: LinkOptions): Promise<Link> {
         ignoreAuthErrorAbort: true,
         noAsyncTraces: true,
       });
+      const nc = await unlessAborted(connecting, options.signal);
       options.onConnection?.('connected', nc.getServer());
       return new Link(nc, options);
     } catch (error) {
+      options.signal?.throwIfAborted();
       const reason = explain(error, options.servers.join(', '), 3_000);
       const refused = error instanceof NatsError && error.code === 'AUTHORIZATION_VIOLATION';
       if (performance.now() + pause > deadline || (refused && Number.isFinite(options.waitMs))) {
@@ -221,6 +222,26 @@ export async function openLink(options: LinkOptions): Promise<Link> {
       // It rejects when the signal says so, and then with an error of its own.
       await delay(pause, undefined, { signal: options.signal }).catch(() => options.signal?.throwIfAborted());
     }
+  }
+}
+
+/** Rejects as soon as the signal says so; a connection that comes later is closed. */
+async function unlessAborted(connecting: Promise<NatsConnection>, signal: AbortSignal | undefined) {
+  if (signal === undefined) return connecting;
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => {
+    aborted.reject(signal.reason);
+    connecting.then(
+      (late) => late.close(),
+      // It did not come.
+      () => null,
+    );
+  };
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([connecting, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }
 

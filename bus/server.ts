@@ -26,6 +26,8 @@ export interface NatsServerOptions extends FindNatsOptions {
   readonly stateDir: string;
   /** 0, the default, is the port of the last time when it is free, else any free one. */
   readonly port?: number;
+  /** Ends a start that is not over yet; it rejects then. */
+  readonly signal?: AbortSignal;
   /** Each line that nats-server logs. */
   onLog?(line: string): void;
 }
@@ -49,7 +51,8 @@ export interface NatsServer {
 }
 
 const READY_MS = 30_000;
-const STOP_MS = 8_000;
+/** A server that is frozen, or whose disk is, does not end by itself. */
+const STOP_MS = 5_000;
 const MAX_PROXY_USERS = 20_000;
 
 // $1 = nats-server, $2 = configuration. Descriptor 3 is the pipe; a background job would get /dev/null as its input.
@@ -109,22 +112,28 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
       resolveExit(killed === null ? { code, signal: null } : { code: null, signal: killed });
     });
   });
+  let pid = 0;
   const stop = async (): Promise<void> => {
     guard.kill('SIGTERM');
-    const timer = setTimeout(() => guard.stdin.end(), STOP_MS);
+    // The guard is the first of a group of its own, and takes note of the server's end when it can.
+    const timers = [
+      setTimeout(() => pid > 0 && kill(pid), STOP_MS),
+      setTimeout(() => kill(-guard.pid!), STOP_MS + 1_000),
+    ];
     await exited;
-    clearTimeout(timer);
+    for (const timer of timers) clearTimeout(timer);
   };
 
   const url = `nats://127.0.0.1:${port}`;
   try {
-    await ready(url, credentials, exited);
+    await ready(url, credentials, exited, options.signal);
   } catch (error) {
     await stop();
+    options.signal?.throwIfAborted();
     const last = lines.filter((line) => /\[(FTL|ERR)\]|nats-server:/.test(line)).at(-1) ?? lines.at(-1);
     throw new Error(`nats-server did not start: ${last?.replace(/^\[\d+\] \S+ \S+ /, '') ?? (error as Error).message}`);
   }
-  const pid = Number(await readIfThere(pidFile));
+  pid = Number(await readIfThere(pidFile));
 
   const add = async (id: string): Promise<BusCredentials['proxy']> => {
     const user = proxyUser(id);
@@ -168,13 +177,19 @@ async function admitted(url: string, { user, password }: Credentials): Promise<v
   }
 }
 
-async function ready(url: string, credentials: BusCredentials, exited: Promise<unknown>): Promise<void> {
+async function ready(
+  url: string,
+  credentials: BusCredentials,
+  exited: Promise<unknown>,
+  stopped?: AbortSignal,
+): Promise<void> {
   const gone = new AbortController();
   void exited.then(() => gone.abort(new Error('it ended')));
   const { user, password } = credentials.control;
   const prefix = inboxPrefix('control');
   const name = 'weft start';
   const waitMs = READY_MS;
+  const signal = stopped === undefined ? gone.signal : AbortSignal.any([gone.signal, stopped]);
   const link = await openLink({
     servers: [url],
     user,
@@ -182,7 +197,7 @@ async function ready(url: string, credentials: BusCredentials, exited: Promise<u
     name,
     inboxPrefix: prefix,
     waitMs,
-    signal: gone.signal,
+    signal,
   });
   try {
     const deadline = performance.now() + READY_MS;
@@ -192,7 +207,7 @@ async function ready(url: string, credentials: BusCredentials, exited: Promise<u
         await link.request('$JS.API.INFO', '', undefined, 1_000);
         return;
       } catch (error) {
-        if (performance.now() > deadline || gone.signal.aborted) throw error;
+        if (performance.now() > deadline || signal.aborted) throw error;
         await delay(50);
       }
     }
@@ -216,6 +231,15 @@ async function commandOf(pid: number): Promise<string> {
   return new Promise((told) => {
     execFile('ps', ['-o', 'command=', '-p', String(pid)], (_, stdout) => told(stdout));
   });
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    // It went in this very moment.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 function isAlive(pid: number): boolean {

@@ -2,6 +2,7 @@
 // it compiled for the next start.
 
 const OLDEST_NODE = 24;
+const LAST_MS = 1_000;
 
 if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
   const { newerNode, runWith } = await import('./newer-node.ts');
@@ -17,4 +18,6 @@ if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
   enableCompileCache();
   const { main } = await import('./program.ts');
   await main(process.argv.slice(2));
+  // What is over is over: a connection that its other side does not close holds nobody up.
+  setTimeout(() => process.exit(), LAST_MS).unref();
 }

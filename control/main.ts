@@ -6,6 +6,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyReply } from 'fastify';
 import { type OpenBusOptions, openBus } from '../bus/connect.ts';
+import { endInOrder } from '../bus/in-order.ts';
 import type { Bus, Subscription } from '../bus/types.ts';
 import type { Problem, Resource } from '../core/config/resource.ts';
 import { hostPort } from '../core/host-port.ts';
@@ -48,6 +49,8 @@ export interface ControlOptions {
   issueUser?(proxy: string): Promise<ProxyUser>;
   /** Modules of WasmPlugins may be fetched from networks of one's own and from this machine. Default false. */
   readonly allowPrivateFetch?: boolean;
+  /** Ends a start that is not over yet; it rejects then. */
+  readonly signal?: AbortSignal;
   /** A sentence about what happened; never a secret. */
   onLog?(line: string): void;
 }
@@ -60,6 +63,8 @@ export interface Control {
   close(): Promise<void>;
 }
 
+/** Of any step of the end. */
+const STEP_MS = 4_000;
 const BODY_BYTES = 16 * 1024 * 1024;
 
 /** Throws an Error in one sentence when NATS cannot be reached or the port is in use. */
@@ -70,20 +75,30 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     name: 'control',
     ...options.nats,
     role: 'control',
+    signal: options.signal,
     onConnection: (state, detail) => onLog?.(`bus ${state}: ${detail}`),
   });
   const rollouts = new Rollouts();
   let store: Store | null = null;
   let cleaning: Subscription | null = null;
   let app: App | null = null;
-  const close = async (): Promise<void> => {
-    // Long polls end first, or the server would wait for them.
-    await rollouts.close();
-    await app?.close();
-    await cleaning?.close();
-    await store?.close();
-    await bus.close();
-  };
+  const step = (what: string, end: () => unknown) => ({ what, ms: STEP_MS, end });
+  const close = (): Promise<void> =>
+    endInOrder(
+      [
+        // Long polls end first, or the server would wait for them.
+        step('ending long polls', () => rollouts.close()),
+        step('closing the API', () => app?.close()),
+        step('ending the sweeps', () => cleaning?.close()),
+        // What is asked of it ends with it, and so whoever follows it.
+        step('leaving the bus', () => bus.close()),
+        step('ending the store', () => store?.close()),
+      ],
+      (sentence) => onLog?.(sentence),
+    );
+  // What waits for a log that does not answer ends with the bus.
+  const abort = () => void bus.close();
+  options.signal?.addEventListener('abort', abort, { once: true });
   try {
     await rollouts.follow(bus);
     store = await Store.open(bus, (revision) => rollouts.arrived(revision));
@@ -96,6 +111,8 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   } catch (error) {
     await close();
     throw error;
+  } finally {
+    options.signal?.removeEventListener('abort', abort);
   }
 }
 

@@ -40,6 +40,8 @@ export function controlCommand(program: Command): void {
     .addHelpText('after', '\nExamples:\n  $ mesh control --nats nats://127.0.0.1:4222 --port 15011 --no-context')
     .action(async (options: Options) => {
       const stopped = untilStopped();
+      const stop = new AbortController();
+      void stopped.then((why) => stop.abort(new Error(`stopped by ${why} before everything was ready`)));
       const home = await makeHome();
       const credentials = await readCredentials(options.natsCredentials ?? join(home, 'nats', 'credentials.json'));
       const { startControl } = await import('../../control/main.ts');
@@ -51,6 +53,7 @@ export function controlCommand(program: Command): void {
         stateDir: home,
         allowPrivateFetch: options.allowPrivateFetch,
         version: weftVersion(),
+        signal: stop.signal,
         onLog: note,
       });
       try {

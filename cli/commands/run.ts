@@ -189,7 +189,8 @@ async function untilEnd(
     end = first;
     await proxy.unregister();
   } else {
-    if (first !== 'sidecar') await Promise.race([proxy.drain(), app.ended]);
+    // The rest of the sidecar's end is none of the application's business.
+    if (first !== 'sidecar') await Promise.race([proxy.finish(), app.ended]);
     end = await app.stop(first === 'SIGINT' || first === 'SIGHUP' ? first : 'SIGTERM', options.stopTimeout);
   }
   if (end.exitCode !== 0) note(`mesh: the application ended (${end.how})`);

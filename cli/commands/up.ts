@@ -38,6 +38,8 @@ Examples:
     )
     .action(async (options: Options) => {
       const stopped = untilStopped();
+      const stop = new AbortController();
+      void stopped.then((why) => stop.abort(new Error(`stopped by ${why} before everything was ready`)));
       const home = await makeHome();
       const [{ startNatsServer }, { startControl }] = await Promise.all([
         import('../../bus/server.ts'),
@@ -46,6 +48,7 @@ Examples:
       const nats = await startNatsServer({
         stateDir: join(home, 'nats'),
         port: options.natsPort,
+        signal: stop.signal,
         onProgress: note,
         onLog: (line) => options.verbose === true && note(paint('dim', line, process.stderr)),
       });
@@ -59,6 +62,7 @@ Examples:
             stateDir: home,
             allowPrivateFetch: options.allowPrivateFetch,
             version: weftVersion(),
+            signal: stop.signal,
             onLog: (line) => started && note(line),
           });
         const control = await (options.port === undefined ? onUsualPort(start) : start(options.port));

@@ -4,6 +4,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { advance } from '../../bus/commit-format.ts';
 import { openBus } from '../../bus/connect.ts';
+import { endInOrder } from '../../bus/in-order.ts';
 import type { Bus, BusOptions, Commit, ConfigState, Lease, OtherLog, Position } from '../../bus/types.ts';
 import { decodeResource, formatProblem } from '../config/decode.ts';
 import { isError } from '../config/problem.ts';
@@ -36,6 +37,9 @@ export interface BusSourceOptions {
 const RETRY_MS = 5_000;
 /** Codes of problems that pass by themselves. */
 const PASSING = ['listener', 'shard', PLUGIN_MISSING];
+/** How long an end waits for NATS, a step each, and for the disk. */
+const GOODBYE_MS = 1_000;
+const KEEP_MS = 4_000;
 /** Endpoints that come and go together are told to shards together. */
 const GATHER_MS = 10;
 
@@ -110,13 +114,18 @@ export class BusSource implements Source {
   async close(): Promise<void> {
     this.stopped.abort();
     for (const timer of [this.gathering, this.retry]) if (timer !== null) clearTimeout(timer);
-    await this.connecting;
-    await this.proposing;
     const { lease, bus } = this;
     this.lease = null;
-    if (bus?.connected) await lease?.withdraw();
-    await this.disconnect();
-    await this.options.state?.close();
+    await endInOrder(
+      [
+        { what: 'leaving discovery', ms: GOODBYE_MS, end: () => (bus?.connected ? lease?.withdraw() : null) },
+        { what: 'leaving NATS', ms: GOODBYE_MS, end: () => this.disconnect() },
+        { what: 'connecting', ms: GOODBYE_MS, end: () => this.connecting },
+        { what: 'the last revision', ms: GOODBYE_MS, end: () => this.proposing },
+        { what: 'keeping the last good state', ms: KEEP_MS, end: () => this.options.state?.close() },
+      ],
+      (sentence) => this.options.log('warning', 'bus', sentence),
+    );
   }
 
   private async startFromDisk(): Promise<void> {
@@ -148,7 +157,7 @@ export class BusSource implements Source {
         await this.connect();
         return;
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted) return await this.disconnect();
         this.options.log('warning', 'bus', `no configuration from NATS yet: ${(error as Error).message}`);
         await this.disconnect();
         await delay(RETRY_MS, null, { signal, ref: false }).catch(() => null);
@@ -159,8 +168,9 @@ export class BusSource implements Source {
   private async disconnect(): Promise<void> {
     const { bus } = this;
     this.bus = null;
-    for (const close of this.closers.splice(0)) await close();
+    // First the bus: what is asked of it ends, and nothing waits for answers any more.
     await bus?.close();
+    for (const close of this.closers.splice(0)) await close();
   }
 
   private async connect(): Promise<void> {
@@ -176,6 +186,7 @@ export class BusSource implements Source {
       },
     });
     this.bus = bus;
+    this.stopped.signal.throwIfAborted();
     // Endpoints first: a route should not begin with an empty cluster.
     const leases = await bus.leases.follow((current) => {
       this.leases = current;

@@ -77,7 +77,9 @@ export interface Proxy {
   register(): Promise<void>;
   /** Takes the endpoint back: nobody calls the workload any more, what has begun goes on. */
   unregister(): Promise<void>;
-  /** Leaves discovery, finishes what has begun within `drainTimeoutMs`, ends. */
+  /** Leaves discovery and finishes what has begun within `drainTimeoutMs`. */
+  finish(): Promise<void>;
+  /** Finishes, and ends. */
   drain(): Promise<void>;
   /** Ends at once. */
   close(): Promise<void>;

@@ -17,6 +17,7 @@ import { Metrics } from '../wasm/shared/metrics.ts';
 import { releaseDeadShard } from '../wasm/shared/shared-memory.ts';
 import type { Node } from '../workload.ts';
 import { Configuration } from './configuration.ts';
+import { endProxy } from './end.ts';
 import { registerFigures } from './figures.ts';
 import type { ProxyLog } from './log.ts';
 import type { LogOutput } from './log-writer.ts';
@@ -47,8 +48,6 @@ const STUCK_AFTER_MS = 5_000;
 const FILTER_THREADS = 2;
 const DEADLINE_MS = 1_000;
 const LEASE_TTL_MS = 15_000;
-/** How long the last lines of the access log may take. */
-const LAST_LINES_MS = 1_000;
 
 export class RunningProxy implements WeftProxy {
   readonly node: Node;
@@ -352,7 +351,7 @@ export class RunningProxy implements WeftProxy {
     }
   }
 
-  private finish(): Promise<void> {
+  finish(): Promise<void> {
     this.draining ??= this.finishNow();
     return this.draining;
   }
@@ -368,13 +367,9 @@ export class RunningProxy implements WeftProxy {
 
   private async closeNow(): Promise<void> {
     this.neverReady(new Error('the proxy ended before it was ready'));
-    await this.source?.close();
-    await this.keys.close();
-    await this.shards?.stop();
-    await this.trials.close();
-    await this.filterThreads.stop();
-    await this.adminServer?.close();
-    await this.parts.accessLog.close(LAST_LINES_MS);
+    const { source, keys, shards, trials, filterThreads, adminServer: admin } = this;
+    const { accessLog, log } = this.parts;
+    await endProxy({ source, keys, shards, trials, filterThreads, admin, accessLog, log });
     this.hasExited();
   }
 

@@ -16,6 +16,7 @@ export class StateFile {
   private timer: NodeJS.Timeout | null = null;
   private writing: Promise<void> = Promise.resolve();
   private failed = false;
+  private closed = false;
 
   /** `what` it keeps, as the log words it. */
   constructor(path: string, what: string, log: Log) {
@@ -37,12 +38,14 @@ export class StateFile {
 
   /** Keeps what `value` returns when it is written, soon. `aside`: where the file before it goes, null: nowhere. */
   save(value: () => object, aside?: (value: object) => string | null): void {
+    if (this.closed) return;
     this.next = { value, aside };
     this.timer ??= setTimeout(() => this.write(), SETTLE_MS);
   }
 
-  /** Writes what is waiting. */
+  /** Writes what is waiting, and nothing after it. */
   async close(): Promise<void> {
+    this.closed = true;
     if (this.timer !== null) this.write();
     await this.writing;
   }

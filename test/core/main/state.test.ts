@@ -3,8 +3,10 @@ import { mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Position } from '../../../bus/types.ts';
 import { type KeptState, StateFolder } from '../../../core/main/state.ts';
+import { StateFile } from '../../../core/main/state-file.ts';
 import { lines } from './harness.ts';
 
 const at = (revision: number): Position => ({ revision, digest: `sha256:${revision}`, epoch: 0, ancestors: [] });
@@ -27,10 +29,7 @@ suite('the last good configuration on disk', () => {
 
   test('is the newest two: one that cannot be used costs one revision', async (t) => {
     const { dir, state, log } = await folder(t);
-    for (const each of [kept(1), kept(2), kept(3), { ...kept(3), endpoints: ['more'] }]) {
-      state.save(() => each);
-      await state.close();
-    }
+    await keep(dir, [kept(1), kept(2), kept(3), { ...kept(3), endpoints: ['more'] }]);
     const newest = join(dir, 'last-good.json');
     await truncate(newest, 50);
     assert.deepEqual(await state.load(), kept(2));
@@ -45,11 +44,8 @@ suite('the last good configuration on disk', () => {
   });
 
   test('of which the newest is refused by who would use it gives the one before', async (t) => {
-    const { state, log } = await folder(t);
-    for (const revision of [1, 2]) {
-      state.save(() => kept(revision));
-      await state.close();
-    }
+    const { dir, state, log } = await folder(t);
+    await keep(dir, [kept(1), kept(2)]);
     const used = await state.load(async ({ at: { revision } }) => {
       if (revision === 2) throw new Error('no port is free');
     });
@@ -81,11 +77,12 @@ suite('the last good configuration on disk', () => {
   test('that cannot be written is said once, and nothing fails', async (t) => {
     const { dir, log } = await folder(t);
     await writeFile(join(dir, 'file'), '');
-    const state = new StateFolder(join(dir, 'file'), log.log);
-    for (let revision = 1; revision <= 2; revision++) {
+    const state = new StateFile(join(dir, 'file', 'a.json'), 'the last good configuration', log.log);
+    for (const revision of [1, 2]) {
       state.save(() => kept(revision));
-      await state.close();
+      await delay(300);
     }
+    await state.close();
     assert.equal(log.all.length, 1);
     assert.match(log.all[0], /warning state: the last good configuration cannot be kept/);
   });
@@ -96,4 +93,14 @@ async function folder(t: TestContext) {
   t.after(() => rm(dir, { recursive: true, force: true }));
   const log = lines();
   return { dir, log, state: new StateFolder(dir, log.log) };
+}
+
+/** One after the other, each by a run of its own. */
+async function keep(dir: string, states: readonly KeptState[]): Promise<void> {
+  for (const each of states) {
+    const state = new StateFolder(dir, assert.fail);
+    await state.load();
+    state.save(() => each);
+    await state.close();
+  }
 }
