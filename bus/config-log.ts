@@ -19,6 +19,7 @@ import {
   voidCommit,
 } from './commit-format.ts';
 import { followLog } from './config-follow.ts';
+import { store } from './jetstream.ts';
 import type { Link, StoredMessage } from './link.ts';
 import { GapError, type Head, type LogBounds, type LoggedCommit } from './log-entry.ts';
 import type { Manifests } from './manifests.ts';
@@ -40,7 +41,6 @@ const READ_AHEAD = 16;
 const MAX_READS = 5;
 const COMMIT_MS = 10_000;
 const MAX_TEXT = 1_000;
-const WRONG_SEQUENCE = 10071;
 
 export class NatsConfigLog implements ConfigLog {
   readonly #link: Link;
@@ -277,11 +277,10 @@ export class NatsConfigLog implements ConfigLog {
     head.set('Nats-Expected-Last-Subject-Sequence', String(parent));
     const signature = this.#seal.sign(payload);
     if (signature !== null) head.set(SIGNATURE_HEADER, signature);
-    const reply = await this.#link.request(COMMIT_SUBJECT, payload, head, 2_000);
-    const ack = reply.json<{ seq?: number; error?: { err_code?: number; description: string } }>();
-    if (ack.error?.err_code === WRONG_SEQUENCE) return null;
-    if (ack.error !== undefined) throw new BusUnavailableError(`NATS refused the commit: ${ack.error.description}`);
-    if (ack.seq !== parent + 1) throw new BusUnavailableError(`NATS numbered the commit ${ack.seq}, not ${parent + 1}`);
-    return ack.seq;
+    const sequence = await store(this.#link, COMMIT_SUBJECT, payload, head, 2_000);
+    if (sequence !== null && sequence !== parent + 1) {
+      throw new BusUnavailableError(`NATS numbered the commit ${sequence}, not ${parent + 1}`);
+    }
+    return sequence;
   }
 }

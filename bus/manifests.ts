@@ -10,10 +10,11 @@ import {
   type Seal,
   SIGNATURE_HEADER,
 } from './commit-format.ts';
+import { purge, store } from './jetstream.ts';
 import type { Link } from './link.ts';
 import type { Objects } from './objects.ts';
 import { CONFIG_STREAM, MANIFEST_STREAM, MANIFEST_SUBJECT } from './subjects.ts';
-import { BusUnavailableError, type ConfigState } from './types.ts';
+import type { ConfigState } from './types.ts';
 
 export interface HistoryLimits {
   /** A manifest after so many commits. */
@@ -96,8 +97,7 @@ export class Manifests {
     const head = headers();
     const signature = this.#seal.sign(payload);
     if (signature !== null) head.set(SIGNATURE_HEADER, signature);
-    const ack = (await this.#link.request(MANIFEST_SUBJECT, payload, head)).json<{ error?: { description: string } }>();
-    if (ack.error !== undefined) throw new BusUnavailableError(`NATS refused the manifest: ${ack.error.description}`);
+    await store(this.#link, MANIFEST_SUBJECT, payload, head);
     this.#newest = manifest.revision;
     await this.#trim(manifest.revision);
   }
@@ -127,9 +127,7 @@ export class Manifests {
   async #purge(stream: string, before: number): Promise<void> {
     // To nats-server, "before 1" is everything (tried on 2.9).
     if (before <= 1) return;
-    const reply = await this.#link.request(`$JS.API.STREAM.PURGE.${stream}`, JSON.stringify({ seq: before }));
-    const { error } = reply.json<{ error?: { description: string } }>();
-    if (error !== undefined) throw new BusUnavailableError(`NATS refused to trim ${stream}: ${error.description}`);
+    await purge(this.#link, stream, { seq: before });
   }
 
   async #keepPacks(keep: Set<string>, from: number): Promise<void> {

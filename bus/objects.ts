@@ -1,12 +1,15 @@
-// Content-addressed bytes in a NATS Object Store bucket. Written by nats's own client (any NATS tool reads them), read by
-// direct gets, because a proxy may not create consumers. What is read is checked against its digest.
-import { createHash } from 'node:crypto';
-import type { JetStreamClient } from 'nats';
+// Content-addressed bytes in a NATS Object Store bucket: laid out as every NATS tool reads and writes it, read by direct gets,
+// because a proxy may not create consumers. What is read is checked against its digest.
+import { createHash, randomBytes } from 'node:crypto';
+import { headers } from 'nats';
+import { ensureStream, purge, store } from './jetstream.ts';
+import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
 import { BusUnavailableError, type ObjectStore, type StoredObject, TooLargeError } from './types.ts';
 
 export const MAX_OBJECT_BYTES = 64 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
+const CHUNKS_AT_ONCE = 8;
 
 export function digestOf(bytes: Uint8Array): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
@@ -15,17 +18,27 @@ export function digestOf(bytes: Uint8Array): string {
 export class Objects implements ObjectStore {
   readonly #link: Link;
   readonly #bucket: string;
+  readonly #stream: string;
+  readonly #prefix: string;
   readonly #replicas: number;
 
   constructor(link: Link, bucket: string, replicas: number) {
     this.#link = link;
     this.#bucket = bucket;
+    this.#stream = `OBJ_${bucket}`;
+    this.#prefix = `$O.${bucket}`;
     this.#replicas = replicas;
   }
 
   /** Creates the bucket when there is none. */
-  async ensure(): Promise<void> {
-    await this.#open();
+  ensure(): Promise<void> {
+    return ensureStream(this.#link, {
+      name: this.#stream,
+      subjects: [`${this.#prefix}.C.>`, `${this.#prefix}.M.>`],
+      num_replicas: this.#replicas,
+      discard: 'new',
+      allow_rollup_hdrs: true,
+    });
   }
 
   /** Throws TooLargeError above MAX_OBJECT_BYTES, BusUnavailableError. Bytes that are there already are not sent again. */
@@ -34,15 +47,28 @@ export class Objects implements ObjectStore {
       throw new TooLargeError(`an object has at most ${MAX_OBJECT_BYTES} bytes, not ${bytes.byteLength}`);
     }
     const digest = digestOf(bytes);
-    if ((await this.#info(digest)) !== null) return digest;
-    const store = await this.#open();
-    await reach(store.putBlob({ name: digest, options: { max_chunk_size: CHUNK_BYTES } }, bytes));
+    const known = await this.#newest(digest);
+    if (known !== null && known.entry.deleted !== true) return digest;
+    const nuid = randomBytes(16).toString('hex');
+    const chunks = await this.#sendChunks(`${this.#prefix}.C.${nuid}`, bytes);
+    const entry: ObjectEntry = {
+      name: digest,
+      options: { max_chunk_size: CHUNK_BYTES },
+      bucket: this.#bucket,
+      nuid,
+      size: bytes.byteLength,
+      chunks,
+      mtime: new Date().toISOString(),
+      digest: `SHA-256=${base64Url(createHash('sha256').update(bytes).digest())}`,
+    };
+    // Of two writers of the same bytes the first one's entry stands, and the other takes its chunks back.
+    if (!(await this.#sendEntry(entry, known?.sequence ?? 0))) await this.#purgeChunks(nuid);
     return digest;
   }
 
   /** null when there is no such object. Throws BusUnavailableError, also for bytes that are not what the digest says. */
   async get(digest: string): Promise<Uint8Array | null> {
-    // A second writer of the same bytes removes the first one's chunks: read again from the new entry then.
+    // It may be swept and written anew between two reads.
     for (let attempt = 0; attempt < 3; attempt++) {
       const info = await this.#info(digest);
       if (info === null) return null;
@@ -57,33 +83,80 @@ export class Objects implements ObjectStore {
   }
 
   async list(): Promise<StoredObject[]> {
-    const entries = await reach((await this.#open()).list());
+    const entries = (await this.#entries()).map(({ entry }) => entry);
     return entries.map(({ name, size, mtime }) => ({ digest: name, size, time: mtime }));
   }
 
   /** Removes every object that `keep` does not hold and that is older than `graceMs`. Returns how many. */
   async sweep(keep: ReadonlySet<string>, graceMs: number): Promise<number> {
-    const store = await this.#open();
     const now = Date.now();
     let removed = 0;
-    for (const entry of await reach(store.list())) {
+    for (const { entry, sequence } of await this.#entries()) {
       if (keep.has(entry.name) || now - Date.parse(entry.mtime) < graceMs) continue;
-      await reach(store.delete(entry.name));
+      const gone = { ...entry, size: 0, chunks: 0, deleted: true, mtime: new Date().toISOString() };
+      if (!(await this.#sendEntry(gone, sequence))) continue;
+      await this.#purgeChunks(entry.nuid);
       removed++;
     }
     return removed;
   }
 
-  async #open(): ReturnType<JetStreamClient['views']['os']> {
-    return reach(this.#link.nc.jetstream().views.os(this.#bucket, { replicas: this.#replicas }));
+  async #entries(): Promise<Found[]> {
+    const prefix = `${this.#prefix}.M.`;
+    const state = await this.#link.stream(this.#stream, `${prefix}>`);
+    const entries: Found[] = [];
+    for (const subject of state?.subjects ?? []) {
+      const found = await this.#entryAt(subject);
+      if (found !== null && found.entry.deleted !== true) entries.push(found);
+    }
+    return entries;
   }
 
   async #info(digest: string): Promise<ObjectEntry | null> {
-    const subject = `$O.${this.#bucket}.M.${base64Url(digest)}`;
-    const message = await this.#link.get(`OBJ_${this.#bucket}`, { last_by_subj: subject });
+    const newest = await this.#newest(digest);
+    return newest === null || newest.entry.deleted === true ? null : newest.entry;
+  }
+
+  #newest(digest: string): Promise<Found | null> {
+    return this.#entryAt(this.#entrySubject(digest));
+  }
+
+  async #entryAt(subject: string): Promise<Found | null> {
+    const message = await this.#link.get(this.#stream, { last_by_subj: subject });
     if (message === null) return null;
-    const entry = JSON.parse(Buffer.from(message.data).toString()) as ObjectEntry;
-    return entry.deleted === true ? null : entry;
+    const entry = jsonObject(message.data) as ObjectEntry | null;
+    if (entry === null) throw new BusUnavailableError(`an entry of the bucket ${this.#bucket} is damaged (${subject})`);
+    return { entry, sequence: message.sequence };
+  }
+
+  #entrySubject(digest: string): string {
+    return `${this.#prefix}.M.${base64Url(digest)}`;
+  }
+
+  /** Whether it is the entry now; not when somebody wrote one after the sequence `after`. */
+  async #sendEntry(entry: ObjectEntry, after: number): Promise<boolean> {
+    const head = headers();
+    head.set('Nats-Rollup', 'sub');
+    head.set('Nats-Expected-Last-Subject-Sequence', String(after));
+    return (await store(this.#link, this.#entrySubject(entry.name), JSON.stringify(entry), head)) !== null;
+  }
+
+  /** Some at a time: one connection's messages are stored in the order in which they were sent. */
+  async #sendChunks(subject: string, bytes: Uint8Array): Promise<number> {
+    let chunks = 0;
+    for (let at = 0; at < bytes.byteLength; ) {
+      const sending: Promise<number | null>[] = [];
+      for (; at < bytes.byteLength && sending.length < CHUNKS_AT_ONCE; at += CHUNK_BYTES) {
+        sending.push(store(this.#link, subject, bytes.subarray(at, at + CHUNK_BYTES)));
+      }
+      await Promise.all(sending);
+      chunks += sending.length;
+    }
+    return chunks;
+  }
+
+  #purgeChunks(nuid: string): Promise<void> {
+    return purge(this.#link, this.#stream, { filter: `${this.#prefix}.C.${nuid}` });
   }
 
   async #chunks(info: ObjectEntry): Promise<Uint8Array | null> {
@@ -91,10 +164,7 @@ export class Objects implements ObjectStore {
     const parts: Uint8Array[] = [];
     let next = 1;
     for (let n = 0; n < info.chunks; n++) {
-      const chunk = await this.#link.get(`OBJ_${this.#bucket}`, {
-        seq: next,
-        next_by_subj: `$O.${this.#bucket}.C.${info.nuid}`,
-      });
+      const chunk = await this.#link.get(this.#stream, { seq: next, next_by_subj: `${this.#prefix}.C.${info.nuid}` });
       if (chunk === null) return null;
       parts.push(chunk.data);
       next = chunk.sequence + 1;
@@ -103,23 +173,25 @@ export class Objects implements ObjectStore {
   }
 }
 
+/** As every NATS tool writes and reads it. */
 interface ObjectEntry {
   readonly name: string;
+  readonly options: { readonly max_chunk_size: number };
+  readonly bucket: string;
   readonly nuid: string;
   readonly size: number;
   readonly chunks: number;
+  readonly mtime: string;
+  readonly digest: string;
   readonly deleted?: boolean;
 }
 
-/** nats.js names objects in padded base64url. */
-function base64Url(text: string): string {
-  return Buffer.from(text).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+interface Found {
+  readonly entry: ObjectEntry;
+  readonly sequence: number;
 }
 
-async function reach<T>(promise: Promise<T>): Promise<T> {
-  try {
-    return await promise;
-  } catch (error) {
-    throw new BusUnavailableError(`NATS Object Store: ${error instanceof Error ? error.message : String(error)}`);
-  }
+/** Padded, as NATS writes it. */
+function base64Url(bytes: Uint8Array | string): string {
+  return Buffer.from(bytes).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 }

@@ -24,11 +24,11 @@ export interface Mesh {
   stop(): Promise<void>;
 }
 
-/** Whoever starts it registers `stop` to run afterwards. */
-export async function startMesh(): Promise<Mesh> {
+/** Whoever starts it registers `stop` to run afterwards. `path`: the folder of a nats-server, in place of the usual one. */
+export async function startMesh(binary: { readonly path?: string } = {}): Promise<Mesh> {
   const stateDir = await mkdtemp(join(tmpdir(), 'weft-bus-'));
   const buses: Bus[] = [];
-  let server = await startNatsServer({ stateDir });
+  let server = await startNatsServer({ stateDir, ...binary });
   const mesh: Mesh = {
     get server() {
       return server;
@@ -51,7 +51,7 @@ export async function startMesh(): Promise<Mesh> {
       await server.exited;
     },
     async start() {
-      server = await startNatsServer({ stateDir });
+      server = await startNatsServer({ stateDir, ...binary });
     },
     async crash(change = (data) => rm(data, { recursive: true })) {
       await mesh.kill();
