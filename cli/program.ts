@@ -1,50 +1,36 @@
-// Assembles `mesh` from its commands, and turns whatever ends one into a line and an exit code. Commands load what they need
-// when they run, so that the small ones are instant.
+// Assembles `mesh` from its commands, and turns whatever ends one into a line and an exit code. Commands are
+// loaded when they are named, and load what they need when they run, so that the small ones are instant.
 import { Command, CommanderError } from 'commander';
-import { applyCommand } from './commands/apply.ts';
-import { controlCommand } from './commands/control.ts';
-import { deleteCommand } from './commands/delete.ts';
-import { diffCommand } from './commands/diff.ts';
-import { getCommand } from './commands/get.ts';
-import { historyCommand } from './commands/history.ts';
-import { pluginCommand } from './commands/plugin.ts';
-import { proxyCommand } from './commands/proxy.ts';
-import { proxyConfigCommand } from './commands/proxy-config.ts';
-import { proxyStatusCommand } from './commands/proxy-status.ts';
-import { rollbackCommand } from './commands/rollback.ts';
-import { runCommand } from './commands/run.ts';
-import { upCommand } from './commands/up.ts';
-import { validateCommand } from './commands/validate.ts';
-import { versionCommand } from './commands/version.ts';
+import { addChosen, type Choice } from './choices.ts';
 import { CliError, done, EXIT, EXIT_CODES_HELP } from './exit.ts';
 import { describeProblem, note, paint } from './output.ts';
 import { StandardStreams } from './standard-streams.ts';
 import { weftVersion } from './version.ts';
 
 /** In the order of the help. */
-const COMMANDS = [
-  upCommand,
-  runCommand,
-  applyCommand,
-  getCommand,
-  deleteCommand,
-  diffCommand,
-  validateCommand,
-  historyCommand,
-  rollbackCommand,
-  proxyStatusCommand,
-  proxyConfigCommand,
-  pluginCommand,
-  controlCommand,
-  proxyCommand,
-  versionCommand,
+const COMMANDS: readonly Choice[] = [
+  ['up', async () => (await import('./commands/up.ts')).upCommand],
+  ['run', async () => (await import('./commands/run.ts')).runCommand],
+  ['apply', async () => (await import('./commands/apply.ts')).applyCommand],
+  ['get', async () => (await import('./commands/get.ts')).getCommand],
+  ['delete', async () => (await import('./commands/delete.ts')).deleteCommand],
+  ['diff', async () => (await import('./commands/diff.ts')).diffCommand],
+  ['validate', async () => (await import('./commands/validate.ts')).validateCommand],
+  ['history', async () => (await import('./commands/history.ts')).historyCommand],
+  ['rollback', async () => (await import('./commands/rollback.ts')).rollbackCommand],
+  ['proxy-status ps', async () => (await import('./commands/proxy-status.ts')).proxyStatusCommand],
+  ['proxy-config pc', async () => (await import('./commands/proxy-config.ts')).proxyConfigCommand],
+  ['plugin', async () => (await import('./commands/plugin.ts')).pluginCommand],
+  ['control', async () => (await import('./commands/control.ts')).controlCommand],
+  ['proxy', async () => (await import('./commands/proxy.ts')).proxyCommand],
+  ['version', async () => (await import('./commands/version.ts')).versionCommand],
 ];
 
 /** Runs one command line, without `node` and the script in front, and sets the exit code. */
 export async function main(args: readonly string[]): Promise<void> {
   const streams = new StandardStreams();
   try {
-    await buildProgram().parseAsync(args, { from: 'user' });
+    await (await buildProgram(args)).parseAsync(args, { from: 'user' });
   } catch (error) {
     process.exitCode = report(error, args.includes('--json'));
   }
@@ -52,8 +38,8 @@ export async function main(args: readonly string[]): Promise<void> {
   if (!(await streams.delivered()) && !done.change) process.exitCode ||= EXIT.failure;
 }
 
-/** Runs nothing until it is given a command line. */
-export function buildProgram(): Command {
+/** With the commands that are needed to read this command line. Runs nothing until it is given one. */
+export async function buildProgram(words: readonly string[]): Promise<Command> {
   const program = new Command('mesh')
     .description('Weft: a service mesh for Node that you extend with WASM.')
     .version(weftVersion(), '-V, --version', 'print the version')
@@ -78,7 +64,7 @@ Examples:
   $ mesh apply -f rules/ --wait                        change the rules, and wait until every proxy runs them
 ${EXIT_CODES_HELP}`,
     );
-  for (const add of COMMANDS) add(program);
+  await addChosen(program, COMMANDS, words);
   return program;
 }
 

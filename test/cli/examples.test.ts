@@ -15,8 +15,8 @@ function wordsOf(line: string): string[] {
 }
 
 /** Follows the words to the command that they name, and lets it read the rest; runs nothing. */
-function read(words: readonly string[]): void {
-  let command: Command = buildProgram();
+async function read(words: readonly string[]): Promise<void> {
+  let command = await buildProgram(words);
   let rest = [...words];
   for (;;) {
     const next = command.commands.find((one) => one.name() === rest[0] || one.aliases().includes(rest[0]));
@@ -53,23 +53,25 @@ function examplesIn(text: string, start: RegExp): string[] {
   return lines.flatMap((line) => start.exec(line)?.[1] ?? []).map((line) => line.replace(/\s+#.*$|\s{3,}.*$/, ''));
 }
 
+const whole = await buildProgram([]);
+
 suite('an example is taken by the command that it shows', () => {
-  for (const command of every(buildProgram())) {
+  for (const command of every(whole)) {
     const examples = examplesIn(helpOf(command), /^\s*\$ (?:\w+=\S+ )*mesh (.+)$/);
     if (examples.length === 0) continue;
-    test(`of the help of ${command.name()}`, () => {
-      for (const example of examples) assert.doesNotThrow(() => read(wordsOf(example)), example);
+    test(`of the help of ${command.name()}`, async () => {
+      for (const example of examples) await assert.doesNotReject(read(wordsOf(example)), example);
     });
   }
 
   for (const file of ['README.md', 'docs/plugins.md', 'filters/sdk/README.md', 'plugins/README.md']) {
-    test(`of ${file}`, () => {
+    test(`of ${file}`, async () => {
       const text = readFileSync(join(ROOT, file), 'utf8');
       const blocks = examplesIn(text, /^(?:\$ )?(?:npx )?mesh ((?:plugin|apply|get|up|run|pc|ps|delete) .+)$/);
       const inline = [...text.matchAll(/`mesh (plugin \w+ [^`…|]+)`/g)].map(([, line]) => line);
       for (const example of [...blocks, ...inline]) {
         if (/→|\[|NAME|SPEC|\.\.\.$/.test(example)) continue;
-        assert.doesNotThrow(() => read(wordsOf(example)), example);
+        await assert.doesNotReject(read(wordsOf(example)), example);
       }
     });
   }
