@@ -82,6 +82,9 @@ class Rewriter {
   private hasExports = false;
   private start = -1;
   private bodies = 0;
+  /** As they are announced, or null, and as many as there are. */
+  private announcedData: number | null = null;
+  private data = 0;
   private charges = 0;
   private memory: Metered['memory'] = null;
 
@@ -122,6 +125,9 @@ class Rewriter {
     this.addMissing(ORDER.length);
     if (this.bodies !== this.types.length) {
       reader.refuse(`${this.types.length} functions are declared, ${this.bodies} are there`);
+    }
+    if (this.announcedData !== null && this.announcedData !== this.data) {
+      reader.refuse(`${this.announcedData} data segments are announced, ${this.data} are there`);
     }
     return {
       bytes: out.take(),
@@ -192,6 +198,12 @@ class Rewriter {
       case SECTION.code:
         this.rewriteCode(content);
         return;
+      case SECTION.data:
+        this.data = content.u32();
+        break;
+      case SECTION.dataCount:
+        this.announcedData = content.u32();
+        break;
     }
     this.out.copy(this.reader.bytes, at, content.end);
   }

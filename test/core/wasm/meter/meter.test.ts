@@ -246,6 +246,10 @@ suite('what stays as it was', () => {
   });
 });
 
+test('data segments that are announced and not there are refused', () => {
+  assert.match(refusal(sections([12, 2])), /2 data segments are announced, 0 are there/);
+});
+
 suite('any input', () => {
   const inputs = async (): Promise<Uint8Array[]> => {
     const { filters } = await buildFilters();
