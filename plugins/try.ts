@@ -32,6 +32,8 @@ export interface TextMessage {
   readonly headers: readonly (readonly [string, string])[];
   /** UTF-8, or one char a byte when the bytes are none. */
   readonly body: string;
+  /** Left out: none. */
+  readonly trailers?: readonly (readonly [string, string])[];
 }
 
 /** What `mesh plugin try --json` prints. */
@@ -145,10 +147,12 @@ function reported(outcome: TrialOutcome, { abi, memoryPages }: PluginDescription
   };
 }
 
-export function asText({ headers, body }: TrialMessage): TextMessage {
+export function asText({ headers, body, trailers = [] }: TrialMessage): TextMessage {
+  const read = (pairs: TrialMessage['headers']) => pairs.map(([name, value]) => [name, utf8(value)] as const);
   return {
-    headers: headers.map(([name, value]) => [name, utf8(value)]),
+    headers: read(headers),
     body: utf8(body.toString('latin1')),
+    ...(trailers.length === 0 ? {} : { trailers: read(trailers) }),
   };
 }
 

@@ -5,6 +5,12 @@ export class BodyBuffer {
   private chunks: Buffer[] = [];
   length = 0;
 
+  static of(chunk: Buffer): BodyBuffer {
+    const body = new BodyBuffer();
+    body.append(chunk);
+    return body;
+  }
+
   append(chunk: Buffer): void {
     if (chunk.length === 0) return;
     this.chunks.push(chunk);

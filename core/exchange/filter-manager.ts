@@ -62,6 +62,8 @@ export class FilterManager implements FilterOwner {
   private shared: Map<string, Uint8Array> | null = null;
   /** Above 0 while a filter's callback runs: what it asks for takes effect afterwards. */
   private depth = 0;
+  /** Answers that filters gave: what went before one has no end to come. */
+  private replies = 0;
   /** An answer is on its way back through the filters. */
   answered = false;
   private ended = false;
@@ -106,9 +108,7 @@ export class FilterManager implements FilterOwner {
       else this.exchange.sendData(chunk, end);
       return;
     }
-    const body = new BodyBuffer();
-    body.append(chunk);
-    this.bodyFrom(direction, this.first(direction), body, end);
+    this.bodyFrom(direction, this.first(direction), BodyBuffer.of(chunk), end);
   }
 
   trailers(direction: Direction, trailers: Head): void {
@@ -240,7 +240,7 @@ export class FilterManager implements FilterOwner {
       const active = this.entered[i];
       const flow = active.flow(direction);
       flow.trailers = trailers;
-      if (flow.phase !== 'flowing') return;
+      if (flow.phase !== 'flowing' && flow.phase !== 'body') return;
       this.depth++;
       const verdict = this.settle(active, direction, active.filter.trailers(direction, trailers));
       if (verdict === 'stop') return;
@@ -248,9 +248,22 @@ export class FilterManager implements FilterOwner {
         flow.phase = 'trailers';
         return;
       }
+      // Who lets the trailers pass lets go what it held of the body, as in Envoy: nothing else would ever come to say so.
+      if (flow.phase === 'body' && !this.letBodyGo(active, direction)) return;
     }
     if (request) this.exchange.forwardTrailers(trailers);
     else this.exchange.sendTrailers(trailers);
+  }
+
+  /** What a filter held of a body goes on. False: nothing may follow it. */
+  private letBodyGo(active: ActiveFilter, direction: Direction): boolean {
+    const flow = active.flow(direction);
+    const [held, replies] = [flow.held!, this.replies];
+    flow.phase = 'flowing';
+    flow.held = null;
+    if (held.length > 0) this.bodyFrom(direction, next(active, direction), held, false);
+    this.readOn(direction);
+    return !this.ended && this.replies === replies;
   }
 
   /** Keeps bytes at a paused filter. False: over the limit, and the exchange was answered. */
@@ -294,21 +307,19 @@ export class FilterManager implements FilterOwner {
       active.reply = reply;
       return;
     }
-    const { exchange } = this;
+    this.replies++;
     if (!this.answered) {
-      exchange.reply(reply);
+      this.exchange.reply(reply);
       return;
     }
     // In place of a response that is on its way back: only the filters that it has not passed yet see the new one.
-    const answer = exchange.replaceResponse(reply);
+    const answer = this.exchange.replaceResponse(reply);
     if (answer === null) return;
     const before = active.index - 1;
     const bodyless = answer.body.length === 0;
     this.responseHeadFrom(before, bodyless);
     if (bodyless || this.ended) return;
-    const body = new BodyBuffer();
-    body.append(answer.body);
-    this.bodyFrom('response', before, body, true);
+    this.bodyFrom('response', before, BodyBuffer.of(answer.body), true);
   }
 
   close(active: ActiveFilter): void {
@@ -326,31 +337,27 @@ export class FilterManager implements FilterOwner {
     if (flow === null || flow.phase === 'flowing' || flow.phase === 'ended') return;
     const { phase } = flow;
     flow.phase = 'flowing';
-    const request = direction === 'request';
     const at = active.index;
-    const next = request ? at + 1 : at - 1;
+    const after = next(active, direction);
     const { held, trailers, end } = flow;
     flow.held = null;
     if (phase === 'head') {
+      const request = direction === 'request';
       const head = request ? this.exchange.requestHead : this.exchange.responseHead!;
       const bodyless = endsAt(flow, head, flow.end && held === null);
-      if (request) this.requestHeadFrom(next, bodyless);
-      else this.responseHeadFrom(next, bodyless);
+      if (request) this.requestHeadFrom(after, bodyless);
+      else this.responseHeadFrom(after, bodyless);
       // What waited before this filter has not been seen by it yet.
       if (held !== null && !this.ended) this.bodyFrom(direction, at, held, end);
-    } else if (phase === 'body' && held !== null) this.bodyFrom(direction, next, held, end);
-    if (trailers !== null && !this.ended && flow.phase === 'flowing') {
-      this.trailersFrom(direction, phase === 'trailers' ? next : at, trailers);
-    }
+    } else if (held !== null && (end || held.length > 0)) this.bodyFrom(direction, after, held, end);
+    if (trailers !== null && !this.ended) this.trailersFrom(direction, phase === 'trailers' ? after : at, trailers);
     this.readOn(direction);
   }
 
   /** Bytes pass a filter that goes on holding what comes after them. */
   pass(active: ActiveFilter, direction: Direction, bytes: Buffer): void {
-    if (this.ended || active[direction]?.phase !== 'body') return;
-    const body = new BodyBuffer();
-    body.append(bytes);
-    this.bodyFrom(direction, direction === 'request' ? active.index + 1 : active.index - 1, body, false);
+    if (this.ended || (active[direction]?.held ?? null) === null || active.flows(direction)) return;
+    this.bodyFrom(direction, next(active, direction), BodyBuffer.of(bytes), false);
   }
 
   stall(active: ActiveFilter, direction: Direction): void {
@@ -377,6 +384,10 @@ export class FilterManager implements FilterOwner {
     if (direction === 'request') this.exchange.resumeRequest(BY_FILTERS);
     else this.exchange.resumeResponse(BY_FILTERS);
   }
+}
+
+function next({ index }: ActiveFilter, direction: Direction): number {
+  return direction === 'request' ? index + 1 : index - 1;
 }
 
 /** True: nothing follows this head, which passes a filter that may have said so. */

@@ -27,10 +27,12 @@ interface Side {
   /** All of it has come. */
   end: boolean;
   endSent: boolean;
+  /** They have come, and wait until all of the body has been shown. */
+  trailers: Head | null;
 }
 
 function side(): Side {
-  return { at: 'nothing', working: false, seen: 0, sent: 0, end: false, endSent: false };
+  return { at: 'nothing', working: false, seen: 0, sent: 0, end: false, endSent: false, trailers: null };
 }
 
 let lastNumber = 0;
@@ -103,12 +105,17 @@ export class IsolatedStream implements HttpFilter, LinkedStream {
   }
 
   trailers(direction: Direction, head: Head): Verdict {
-    this[direction].end = true;
+    const side = this[direction];
     if (this.lost) return this.without(direction);
-    if (!this.filter.sees[direction].trailers) return 'continue';
-    const trailers = packHead(head);
-    const facts = laterFacts(this.stream!.record);
-    return this.show(direction, packedSize(trailers), { type: 'trailers', trailers, facts });
+    if (side.working) {
+      side.trailers = head;
+      return 'pause';
+    }
+    side.end = true;
+    if (this.filter.sees[direction].trailers) return this.showTrailers(direction, head);
+    side.at = 'nothing';
+    side.seen = 0;
+    return 'continue';
   }
 
   done(): void {
@@ -153,6 +160,12 @@ export class IsolatedStream implements HttpFilter, LinkedStream {
     return this.show(direction, bytes.length, { type: 'body', bytes, end });
   }
 
+  private showTrailers(direction: Direction, head: Head): Verdict {
+    const trailers = packHead(head);
+    const facts = laterFacts(this.stream!.record);
+    return this.show(direction, packedSize(trailers), { type: 'trailers', trailers, facts });
+  }
+
   private show(direction: Direction, bytes: number, event: HeadEvent | BodyEvent | TrailersEvent): Verdict {
     const opening = this.known === null ? this.opening() : null;
     const size = opening === null ? bytes : bytes + packedSize(opening.request);
@@ -188,7 +201,18 @@ export class IsolatedStream implements HttpFilter, LinkedStream {
   private showMore(direction: Direction): void {
     const held = this.stream!.body(direction)!;
     if (this.waits(direction, held, this[direction].seen)) this.showBody(direction, held);
+    else if (this[direction].trailers !== null) this.trailersAfterBody(direction);
     else this.stream!.resumeReading(direction);
+  }
+
+  /** All of the body has been shown: what follows it is shown in its turn, and lets it go where the filter takes no look. */
+  private trailersAfterBody(direction: Direction): void {
+    const side = this[direction];
+    const { trailers } = side;
+    side.trailers = null;
+    side.end = true;
+    if (this.filter.sees[direction].trailers) this.showTrailers(direction, trailers!);
+    else this.goOn(direction, this.stream!);
   }
 
   /** Something of the body has not been shown, behind the `shown` bytes at its start. */
@@ -240,7 +264,12 @@ export class IsolatedStream implements HttpFilter, LinkedStream {
     const side = this[direction];
     if (stream === null || side.at === 'nothing') return;
     if (side.at === 'body') this.letBodyGo(direction, stream, changes?.body);
-    else if (!side.working) this.goOn(direction, stream);
+    else if (!side.working) {
+      if (side.at === 'trailers' && changes?.body !== undefined) {
+        stream.body(direction)?.splice(0, side.seen, changes.body);
+      }
+      this.goOn(direction, stream);
+    }
   }
 
   /** What the filter has seen of a body goes on, as it was or as the filter wants it. */
@@ -251,13 +280,15 @@ export class IsolatedStream implements HttpFilter, LinkedStream {
     if (instead !== undefined) held.splice(0, side.seen, instead);
     const gone = instead?.length ?? side.seen;
     side.seen = 0;
-    if (!side.working && !this.waits(direction, held, gone)) {
+    const waits = this.waits(direction, held, gone);
+    if (!side.working && !waits && side.trailers === null) {
       this.goOn(direction, stream);
       return;
     }
     if (gone > 0) stream.pass(direction, held.shift(gone));
     if (this.stream === null || side.working || this.lost) return;
-    this.showBody(direction, held);
+    if (waits) this.showBody(direction, held);
+    else this.trailersAfterBody(direction);
   }
 
   private goOn(direction: Direction, stream: FilterStream): void {

@@ -34,6 +34,25 @@ export class Body {
   }
 }
 
+const request = new Body(0);
+const response = new Body(1);
+
+/** In onRequestTrailers: what the filter held of the body. Trailers end a body: then no piece of it has `end`. */
+export function heldRequestBody(): Body {
+  return held(request, 0);
+}
+
+/** In onResponseTrailers: what the filter held of the body. Trailers end a body: then no piece of it has `end`. */
+export function heldResponseBody(): Body {
+  return held(response, 1);
+}
+
+function held(body: Body, buffer: u32): Body {
+  body.size = readBuffer(buffer, 0, i32.MAX_VALUE).length;
+  body.end = true;
+  return body;
+}
+
 /** Bytes of one of the ABI's buffers; does not exist when there is no such buffer. */
 export function readBuffer(buffer: u32, start: i32, length: i32): Slice {
   const value = slice(0, 0);

@@ -1,6 +1,6 @@
 // The SDK: import from here. A filter is one class and one call of register(); see README.md.
 
-export { Body } from './body';
+export { Body, heldRequestBody, heldResponseBody } from './body';
 export { call } from './call';
 export { now, setTick } from './clock';
 export { actFor, currentContext } from './contexts';

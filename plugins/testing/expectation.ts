@@ -84,7 +84,16 @@ function sideChecks(from: Partial<Record<'logs' | 'calls' | 'actions' | 'metrics
 }
 
 function requestChecks(from: Placed): Check[] {
-  const fields = from.fields('the request', ['sent', 'method', 'path', 'authority', 'scheme', 'headers', 'body']);
+  const fields = from.fields('the request', [
+    'sent',
+    'method',
+    'path',
+    'authority',
+    'scheme',
+    'headers',
+    'body',
+    'trailers',
+  ]);
   const checks: Check[] = [];
   if (fields.sent !== undefined) {
     checks.push(flag(fields.sent, 'request sent on', (happened) => happened.request !== null && !happened.local));
@@ -97,17 +106,19 @@ function requestChecks(from: Placed): Check[] {
   if (fields.body !== undefined) {
     checks.push(text(fields.body, 'request body', ({ request }) => list(request?.body)));
   }
+  checks.push(...trailerChecks(fields.trailers, 'request', ({ request }) => request));
   return checks;
 }
 
 function responseChecks(from: Placed): Check[] {
-  const { status, headers, body } = from.fields('the response', ['status', 'headers', 'body']);
+  const { status, headers, body, trailers } = from.fields('the response', ['status', 'headers', 'body', 'trailers']);
   const checks: Check[] = [];
   if (status !== undefined) {
     checks.push(text(status, 'response status', ({ response }) => list(response?.status)));
   }
   checks.push(...headerChecks(headers, 'response', ({ response }) => response));
   if (body !== undefined) checks.push(text(body, 'response body', ({ response }) => list(response?.body)));
+  checks.push(...trailerChecks(trailers, 'response', ({ response }) => response));
   return checks;
 }
 
@@ -130,6 +141,19 @@ function headerChecks(
 ): Check[] {
   return (from?.entries('headers') ?? []).map(([name, value]) =>
     text(value, `${which} header ${name}`, (happened) => valuesOf(message(happened), name.toLowerCase())),
+  );
+}
+
+function trailerChecks(
+  from: Placed | undefined,
+  which: string,
+  message: (happened: Happened) => TextMessage | null,
+): Check[] {
+  return (from?.entries('trailers') ?? []).map(([name, value]) =>
+    text(value, `${which} trailer ${name}`, (happened) => {
+      const trailers = message(happened)?.trailers ?? [];
+      return trailers.filter(([own]) => own === name.toLowerCase()).map(([, one]) => one);
+    }),
   );
 }
 

@@ -45,6 +45,7 @@ export interface TestCase {
 const OF_STEP = ['request', 'response', 'connection', 'tick', 'expect'] as const;
 const OF_BOTH = ['name', 'properties', 'answers', 'time'] as const;
 const OF_TEST = ['config', 'vmConfig', 'rootId', 'started', 'refused', 'steps'] as const;
+const RESPONSE = ['status', 'headers', 'body', 'trailers'] as const;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const TARGET = /^(\/[\x21-\x7e\x80-\uffff]*|\*)$/;
 const MOST_TICKS = 1000;
@@ -131,7 +132,7 @@ function tickCount(from: Placed): number {
 }
 
 function requestOf(from: Placed | undefined): TrialRequest {
-  const fields = from?.fields('a request', ['method', 'authority', 'path', 'scheme', 'headers', 'body']);
+  const fields = from?.fields('a request', ['method', 'authority', 'path', 'scheme', 'headers', 'body', 'trailers']);
   const body = Buffer.from(fields?.body?.text('a body') ?? '');
   const authority = fields?.authority?.text('authority') ?? 'localhost';
   const method = fields?.method?.text('a method') ?? (body.length > 0 ? 'POST' : 'GET');
@@ -147,19 +148,26 @@ function requestOf(from: Placed | undefined): TrialRequest {
     scheme: scheme === 'https' ? 'https' : 'http',
     headers: headersOf(fields?.headers),
     body,
+    ...trailersOf(fields?.trailers),
   };
 }
 
 function responseOf(from: Placed | undefined): TrialResponse {
-  return responseFrom(from?.fields('a response', ['status', 'headers', 'body']));
+  return responseFrom(from?.fields('a response', RESPONSE));
 }
 
-function responseFrom(fields: Partial<Record<'status' | 'headers' | 'body', Placed>> | undefined): TrialResponse {
+function responseFrom(fields: Partial<Record<(typeof RESPONSE)[number], Placed>> | undefined): TrialResponse {
   return {
     status: fields?.status?.integer('a status', 200, 599) ?? 200,
     headers: headersOf(fields?.headers),
     body: Buffer.from(fields?.body?.text('a body') ?? ''),
+    ...trailersOf(fields?.trailers),
   };
+}
+
+/** Without any the message ends with its body. */
+function trailersOf(from: Placed | undefined): { readonly trailers?: readonly Pair[] } {
+  return from === undefined ? {} : { trailers: headersOf(from) };
 }
 
 /** Names to texts, or to lists of texts for a name that occurs several times. */
@@ -194,11 +202,11 @@ function surroundingsOf(fields: Fields, outer: Surroundings): Surroundings {
   return { properties, answers, time: fields.time === undefined ? outer.time : timeOf(fields.time) };
 }
 
-/** `{ status, headers, body }`, or `{ failure: timeout }`. */
+/** `{ status, headers, body, trailers }`, or `{ failure: timeout }`. */
 function answerOf(from: Placed): TrialAnswer {
-  const { failure, ...rest } = from.fields('an answer', ['status', 'headers', 'body', 'failure']);
+  const { failure, ...rest } = from.fields('an answer', [...RESPONSE, 'failure']);
   if (failure === undefined) return responseFrom(rest);
-  if (Object.keys(rest).length > 0) failure.refuse('a failure has no status, headers or body');
+  if (Object.keys(rest).length > 0) failure.refuse('a failure has no status, headers, body or trailers');
   return { failure: failure.text('a failure') };
 }
 

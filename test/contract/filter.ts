@@ -37,6 +37,17 @@ export function filterContract(name: string, filter: () => FilterFactory): void 
       visit.end();
     });
 
+    test('is shown the trailers behind a body that it holds, and with them what it held goes on', async () => {
+      const visit = new Visit([filter()], { 'x-do': 'hold' });
+      visit.enter();
+      visit.send('a');
+      visit.send('b');
+      visit.trail({ 'x-end': 'y' });
+      assert.equal(await visit.leaves('trailers'), 'trailers 0 x-end=y x-seen=note');
+      assert.ok(visit.out.includes('body [ab]'), visit.out.join(' | '));
+      visit.end();
+    });
+
     test('lets go of a head after the time that it asked for', async () => {
       const visit = new Visit([filter()], { 'x-do': 'wake', 'x-ms': '1' }).begin();
       await visit.leaves('head');

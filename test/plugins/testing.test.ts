@@ -277,7 +277,7 @@ expect:
         'a.yaml:5:42 "a b" is no name of a header',
         'a.yaml:6:13 a status is a number from 200 to 599',
         'a.yaml:7:15 source.port is an integer',
-        'a.yaml:8:21 a failure has no status, headers or body',
+        'a.yaml:8:21 a failure has no status, headers, body or trailers',
         'a.yaml:9:1 a time is written as 2026-01-31T12:00:00Z',
         'a.yaml:11:3 what is expected has no "respons"',
         'a.yaml:12:3 answered by the filter itself is true or false',

@@ -2,7 +2,7 @@
 // and what would have been sent is kept.
 
 import { FAILURES, type FailureCode, flagBit } from '../../errors.ts';
-import type { FilterFactory, LocalReply } from '../../exchange/filter.ts';
+import type { Direction, FilterFactory, LocalReply } from '../../exchange/filter.ts';
 import { FilterChain } from '../../exchange/filter-chain.ts';
 import { FilterManager, type FilterManagerCallbacks } from '../../exchange/filter-manager.ts';
 import { failureResponse, type LocalResponse, replyResponse } from '../../exchange/local-reply.ts';
@@ -20,12 +20,14 @@ export interface TrialRequest {
   readonly scheme: 'http' | 'https';
   readonly headers: readonly Pair[];
   readonly body: Buffer;
+  readonly trailers?: readonly Pair[];
 }
 
 export interface TrialResponse {
   readonly status: number;
   readonly headers: readonly Pair[];
   readonly body: Buffer;
+  readonly trailers?: readonly Pair[];
 }
 
 export const CONNECTION = {
@@ -46,7 +48,7 @@ export class TrialExchange implements FilterManagerCallbacks {
   readonly durationMs = -1;
   readonly upstreamServiceMs = -1;
   readonly originalPath = null;
-  readonly responseTrailers = null;
+  responseTrailers: Head | null = null;
   readonly requestId = '';
   claims = null;
   readonly host = null;
@@ -76,9 +78,11 @@ export class TrialExchange implements FilterManagerCallbacks {
   /** What reached the upstream; null while the head has not. */
   forwarded: Pair[] | null = null;
   readonly forwardedBody: Buffer[] = [];
+  forwardedTrailers: Pair[] = [];
   /** What reached the client. */
   sent: { readonly status: number; readonly headers: Pair[] } | null = null;
   readonly sentBody: Buffer[] = [];
+  sentTrailers: Pair[] = [];
   /** The filter's own answer, if it gave one. */
   local: LocalReply | null = null;
   ended = false;
@@ -97,15 +101,20 @@ export class TrialExchange implements FilterManagerCallbacks {
     this.bytesReceived = request.body.length;
     const head = Head.request(request.method, request.authority, request.path, request.headers);
     head.scheme = request.scheme;
-    head.contentLength = request.body.length;
+    if (request.trailers === undefined) head.contentLength = request.body.length;
     this.requestHead = head;
     this.manager = new FilterManager(this, new FilterChain([filter]));
   }
 
   begin(): void {
-    const { body } = this.request;
-    this.manager.head('request', body.length === 0);
-    if (body.length > 0 && !this.ended && !this.answered) this.manager.body('request', body, true);
+    const { body, trailers } = this.request;
+    this.pass('request', body, trailersOf(trailers), () => !this.ended && !this.answered);
+  }
+
+  private pass(direction: Direction, body: Buffer, trailers: Head | null, goesOn: () => boolean): void {
+    this.manager.head(direction, body.length === 0 && trailers === null);
+    if (body.length > 0 && goesOn()) this.manager.body(direction, body, trailers === null);
+    if (trailers !== null && goesOn()) this.manager.trailers(direction, trailers);
   }
 
   /** The client is gone: an exchange that is still held ends, too. */
@@ -175,9 +184,19 @@ export class TrialExchange implements FilterManagerCallbacks {
     this.finish();
   }
 
-  // There are no trailers, nothing that pushes back, and one route.
-  forwardTrailers(): void {}
-  sendTrailers(): void {}
+  forwardTrailers(trailers: Head): void {
+    if (this.answered || this.ended) return;
+    this.forwardedTrailers = mapPairs(trailers, 'trailers');
+    this.upstreamAnswers();
+  }
+
+  sendTrailers(trailers: Head): void {
+    if (this.ended) return;
+    this.sentTrailers = mapPairs(trailers, 'trailers');
+    this.finish();
+  }
+
+  // There is nothing that pushes back, and one route.
   pauseRequest(): void {}
   resumeRequest(): void {}
   pauseResponse(): void {}
@@ -189,16 +208,16 @@ export class TrialExchange implements FilterManagerCallbacks {
     // An answer comes in a turn of its own.
     setImmediate(() => {
       if (this.ended || this.answered) return;
-      const { status, headers, body } = this.response;
+      const { status, headers, body, trailers } = this.response;
       const head = Head.response(status, headers);
-      head.contentLength = body.length;
-      this.give(head, body);
+      if (trailers === undefined) head.contentLength = body.length;
+      this.give(head, body, trailersOf(trailers));
     });
   }
 
   private answer(answer: LocalResponse): void {
     this.takeOver(answer);
-    this.give(answer.head, answer.body);
+    this.give(answer.head, answer.body, null);
   }
 
   private takeOver(answer: LocalResponse): void {
@@ -208,12 +227,12 @@ export class TrialExchange implements FilterManagerCallbacks {
     this.responseCode = answer.head.status;
   }
 
-  private give(head: Head, body: Buffer): void {
+  private give(head: Head, body: Buffer, trailers: Head | null): void {
     this.answered = true;
     this.responseHead = head;
     this.responseCode = head.status;
-    this.manager.head('response', body.length === 0);
-    if (body.length > 0 && !this.ended) this.manager.body('response', body, true);
+    this.responseTrailers = trailers;
+    this.pass('response', body, trailers, () => !this.ended);
   }
 
   private rememberLocal(reply: LocalReply): void {
@@ -224,4 +243,8 @@ export class TrialExchange implements FilterManagerCallbacks {
     this.ended = true;
     this.manager.end();
   }
+}
+
+function trailersOf(fields: readonly Pair[] | undefined): Head | null {
+  return fields === undefined ? null : Head.response(0, fields);
 }

@@ -21,6 +21,7 @@ import { TrialUpstreams } from './trial-upstreams.ts';
 export interface TrialMessage {
   readonly headers: readonly Pair[];
   readonly body: Buffer;
+  readonly trailers?: readonly Pair[];
 }
 
 /** What one exchange or connection came to. */
@@ -134,8 +135,10 @@ export class TrialSession {
       request: {
         headers: exchange.forwarded ?? mapPairs(exchange.requestHead, 'request'),
         body: Buffer.concat(exchange.forwardedBody),
+        trailers: exchange.forwardedTrailers,
       },
-      response: sent === null ? null : { ...sent, body: Buffer.concat(exchange.sentBody) },
+      response:
+        sent === null ? null : { ...sent, body: Buffer.concat(exchange.sentBody), trailers: exchange.sentTrailers },
       local: local === null ? null : { status: local.status, headers: local.fields, body: Buffer.from(local.body) },
       held,
     };

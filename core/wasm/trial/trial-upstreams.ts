@@ -34,8 +34,8 @@ function answerLater(answer: TrialAnswer, done: (outcome: UpstreamResponse | Ups
   return () => clearImmediate(turn);
 }
 
-function received({ status, headers, body }: TrialResponse): UpstreamResponse {
+function received({ status, headers, body, trailers }: TrialResponse): UpstreamResponse {
   const head = Head.response(status, headers);
   head.contentLength = body.length;
-  return { head, body, trailers: null };
+  return { head, body, trailers: trailers === undefined ? null : Head.response(0, trailers) };
 }

@@ -5,6 +5,7 @@ import {
   Body,
   bytes,
   Head,
+  heldResponseBody,
   HttpFilter,
   Level,
   log,
@@ -84,6 +85,17 @@ class Stream extends HttpFilter {
   onResponseBody(body: Body): Action {
     if (!this.text) return Action.Continue;
     if (!body.end) return Action.Pause;
+    this.redact(body);
+    return Action.Continue;
+  }
+
+  /** Trailers end a body, too: no piece of it was the last. */
+  onResponseTrailers(trailers: Head): Action {
+    if (this.text) this.redact(heldResponseBody());
+    return Action.Continue;
+  }
+
+  private redact(body: Body): void {
     const text = body.read();
     let changed = false;
     let left = text;
@@ -93,7 +105,6 @@ class Stream extends HttpFilter {
     }
     if (this.settings.cards && redactCards(left, this.json)) changed = true;
     if (changed) body.replace(left);
-    return Action.Continue;
   }
 }
 
