@@ -17,7 +17,7 @@ export const ROOT_NAMESPACE = 'istio-system';
 export function appliesTo({ metadata, spec }: Resource<Attached>, node: Node): boolean {
   const local = metadata.namespace === node.namespace;
   if (!local && metadata.namespace !== ROOT_NAMESPACE) return false;
-  const targets = spec.targetRefs ?? (spec.targetRef === undefined ? [] : [spec.targetRef]);
+  const targets = [...(spec.targetRefs ?? []), ...(spec.targetRef === undefined ? [] : [spec.targetRef])];
   if (targets.length > 0) return targets.some((target) => names(target, metadata.namespace, local, node));
   const labels = Object.entries(spec.selector?.matchLabels ?? {});
   return labels.every(([name, value]) => node.labels[name] === value);

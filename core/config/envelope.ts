@@ -2,9 +2,10 @@
 
 import { nonEmpty, quote, text } from './formats.ts';
 import { findKind } from './kind-names.ts';
+import { DRY_RUN } from './kinds/authorization-policy.ts';
 import { refusal } from './refused.ts';
 import type { Metadata, Resource } from './resource.ts';
-import { map, object, optional, type Static, string } from './schema.ts';
+import { map, object, optional, type Report, type Static, string } from './schema.ts';
 import { closest } from './spelling.ts';
 import { type Finding, isObject, named, type Path, walk } from './walk.ts';
 
@@ -81,6 +82,19 @@ export function decodeObject(value: unknown, path: Path, findings: Finding[]): D
     if (message === null) continue;
     findings.push({ severity: 'error', code: 'annotation', message, path: [...path, 'metadata', 'annotations', name] });
   }
+  if (
+    given.annotations?.[DRY_RUN] !== undefined &&
+    known.annotations?.[DRY_RUN] === undefined &&
+    OURS.test(known.group)
+  ) {
+    const message = `a ${kind} is enforced, ${DRY_RUN} or not: only AuthorizationPolicies are tried`;
+    findings.push({
+      severity: 'error',
+      code: 'annotation',
+      message,
+      path: [...path, 'metadata', 'annotations', DRY_RUN],
+    });
+  }
   const metadata = sound ? metadataOf(given, known.scope) : null;
   for (const name of Object.keys(value)) {
     if (ENVELOPE.includes(name) || known.ignore?.includes(name)) continue;
@@ -91,9 +105,27 @@ export function decodeObject(value: unknown, path: Path, findings: Finding[]): D
   const spec = walk(known.spec, value.spec ?? {}, [...path, 'spec'], findings);
 
   const about = metadata === null ? null : { apiVersion, kind, metadata };
-  if (about === null || findings.slice(before).some(({ severity }) => severity === 'error'))
-    return { resource: null, about };
-  return { resource: Object.freeze({ ...about, spec }), about };
+  if (about === null || hasErrors(findings, before)) return { resource: null, about };
+  const resource = Object.freeze({ ...about, spec });
+  known.check?.(resource, reportTo(findings, path));
+  return { resource: hasErrors(findings, before) ? null : resource, about };
+}
+
+/** Kinds whose resources do something by what they say. */
+const OURS = /(?:\.istio\.io|^weft\.dev)$/;
+
+function hasErrors(findings: readonly Finding[], from: number): boolean {
+  for (let i = from; i < findings.length; i++) if (findings[i].severity === 'error') return true;
+  return false;
+}
+
+function reportTo(findings: Finding[], root: Path): Report {
+  const tell =
+    (severity: Finding['severity']): Report['error'] =>
+    (path, code, message) => {
+      findings.push({ severity, code, message, path: [...root, ...path] });
+    };
+  return { error: tell('error'), warning: tell('warning') };
 }
 
 const ENVELOPE = ['apiVersion', 'kind', 'metadata', 'spec', 'status'];

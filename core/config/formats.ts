@@ -1,8 +1,8 @@
 // The kinds of text and number that configuration is made of, each with its check: durations, host names, header names,
 // ports, percentages. A schema says what a field is by one of these.
 
-import { durationFault, MAX_DURATION_MS } from './duration.ts';
-import { hostFault, isIpOrCidr } from './hosts.ts';
+import { durationFault, MAX_DURATION_MS, parseDuration } from './duration.ts';
+import { hostFault, isIpOrCidr, isSubsetName, nameFault } from './hosts.ts';
 import { regexFault } from './regex.ts';
 import { array, integer, integerOrString, map, number, type StringRules, string } from './schema.ts';
 import { claimPath } from './schemas/claim-header.ts';
@@ -28,12 +28,17 @@ function rule(code: string, check: (text: string) => string | null): StringRules
   return { code, check };
 }
 
-/** From `leastMs` on. */
-function durationFrom(leastMs: number): StringRules {
+/** From `leastMs` on, in steps of `stepMs`; 0: to the nanosecond. */
+function durationFrom(leastMs: number, stepMs: number): StringRules {
   return rule('duration', (text) => {
-    const fault = durationFault(text, leastMs, MAX_DURATION_MS);
+    const fault = durationFault(text, leastMs, MAX_DURATION_MS) ?? stepFault(text, stepMs);
     return fault === null ? null : `${quote(text)} ${fault}`;
   });
+}
+
+function stepFault(text: string, stepMs: number): string | null {
+  if (stepMs === 0 || parseDuration(text) % stepMs === 0) return null;
+  return stepMs === 1 ? 'is finer than a millisecond' : 'is finer than a second';
 }
 
 export const headerNameRule = rule('header_name', (text) =>
@@ -42,12 +47,12 @@ export const headerNameRule = rule('header_name', (text) =>
 
 /** In matches, Envoy's pseudo headers may be named too, and claims of the verified token. */
 export const headerMatchRule = rule('header_name', (text) =>
-  TOKEN.test(text) || /^:(?:authority|method|path|scheme)$/.test(text) || claimPath(text) !== null
+  TOKEN.test(text) || /^:(?:authority|method|path|scheme|status)$/.test(text) || claimPath(text) !== null
     ? null
     : `${quote(text)} is no header name`,
 );
 
-const headerValueRule = rule('header_value', (text) =>
+export const headerValueRule = rule('header_value', (text) =>
   FORBIDDEN_IN_VALUE.test(text) ? `${quote(text)} is no header value: it has control characters` : null,
 );
 
@@ -55,11 +60,24 @@ const labelNameRule = rule('label', (text) => (LABEL_NAME.test(text) ? null : `$
 
 export const text = string();
 export const texts = array(text);
-export const nonEmpty = string(rule('empty', (value) => (value === '' ? 'must not be empty' : null)));
+export const nonEmptyRule = rule('empty', (value) => (value === '' ? 'must not be empty' : null));
+export const nonEmpty = string(nonEmptyRule);
+/** From 1 to so many characters. */
+export function textUpTo(most: number) {
+  return string(
+    rule('length', (value) =>
+      value === '' ? 'must not be empty' : value.length <= most ? null : `has more than ${most} characters`,
+    ),
+  );
+}
 /** 5s, 0s included. */
-export const duration = string(durationFrom(0));
-/** At least 1ms. */
-export const positiveDuration = string(durationFrom(1));
+export const duration = string(durationFrom(0, 0));
+/** The same, in whole milliseconds. */
+export const wholeDuration = string(durationFrom(0, 1));
+/** At least 1ms, in whole milliseconds, as Istio has almost all. */
+export const positiveDuration = string(durationFrom(1, 1));
+/** At least 1s, in whole seconds. */
+export const seconds = string(durationFrom(1000, 1000));
 export const regex = string(rule('regex', patternFault));
 /** '*' too, which Istio reads as presence. */
 export const regexOrPresence = string(rule('regex', (value) => (value === '*' ? null : patternFault(value))));
@@ -67,6 +85,12 @@ export const regexOrPresence = string(rule('regex', (value) => (value === '*' ? 
 export const host = string(rule('host', (value) => hostFault(value, { wildcard: false })));
 /** '*', '*.example.com' or a host. */
 export const wildcardHost = string(rule('host', (value) => hostFault(value, { wildcard: true })));
+/** The same, and no address. */
+export const wildcardName = string(rule('host', (value) => nameFault(value, { wildcard: true })));
+/** What TLS may ask for: the name of a subset, too. */
+export const serverName = string(
+  rule('host', (value) => (isSubsetName(value) ? null : hostFault(value, { wildcard: true }))),
+);
 export const ipOrCidr = string(
   rule('address', (value) => (isIpOrCidr(value) ? null : `${quote(value)} is no IP address or CIDR block`)),
 );
@@ -97,11 +121,9 @@ export const authority = string(rule('host', (value) => (value === '' ? null : a
 export const headerName = string(headerNameRule);
 export const headerValue = string(headerValueRule);
 export const headerValues = map(headerValue, headerNameRule);
-/** A subset's, port's or workload's name: a DNS label. */
-export const dnsLabel = string(
-  rule('name', (value) =>
-    DNS_LABEL.test(value) ? null : `${quote(value)} is no name: lower-case letters, digits and '-', at most 63`,
-  ),
+/** A DNS label. */
+export const dnsLabelRule = rule('name', (value) =>
+  DNS_LABEL.test(value) ? null : `${quote(value)} is no name: lower-case letters, digits and '-', at most 63`,
 );
 const LABEL = /^[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?$/;
 /** A label in capitals, too. */

@@ -2,9 +2,10 @@
 
 import { isIP } from 'node:net';
 
-/** With '_' anywhere, as in the names of subsets at gateways: outbound_.80_._.a.example. */
-const LABEL = /^[a-zA-Z0-9_](?:[-a-zA-Z0-9_]{0,61}[a-zA-Z0-9_])?$/;
-const WILDCARD_LABEL = /^\*(?:-?[a-zA-Z0-9_](?:[-a-zA-Z0-9_]{0,60}[a-zA-Z0-9_])?)?$/;
+const LABEL = /^[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$/;
+const WILDCARD_LABEL = /^\*(?:-?[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,60}[a-zA-Z0-9])?)?$/;
+/** A port and subset of a service, as TLS names it between networks: outbound_.80_.v1_.reviews.default.svc.cluster.local. */
+const SUBSET_NAME = /^outbound_\.\d{1,5}_\.[-a-zA-Z0-9]*_\.(.+)$/;
 
 /** In lower case, without the dot at the end that says that it is written in full: names that are the same are equal. */
 export function plainHost(host: string): string {
@@ -54,11 +55,16 @@ export function hostsOverlap(left: string, right: string): boolean {
   return hostCovers(left, right) || hostCovers(right, left);
 }
 
-/** Why the text is no host name, or null. An IP address is a host. */
+/** Why the text is no host, or null: a name, or an IP address. */
 export function hostFault(host: string, options: { wildcard: boolean }): string | null {
+  return isIP(host) !== 0 && !host.includes('%') ? null : nameFault(host, options);
+}
+
+/** Why the text is no host name, or null. What ends in a number is an address, if anything. */
+export function nameFault(host: string, options: { wildcard: boolean }): string | null {
   const shown = JSON.stringify(host.length > 60 ? `${host.slice(0, 60)}...` : host);
   if (host === '') return 'the host must not be empty';
-  if (isIP(host) !== 0 && !host.includes('%')) return null;
+  if (isIP(host) !== 0) return `${shown} is an address: a name is needed here`;
   if (host.length > 255) return `${shown} is no host name: it is longer than 255 characters`;
   if (host.includes('*') && !options.wildcard) return `${shown} is no host name here: wildcards are not allowed`;
   const labels = (host.endsWith('.') ? host.slice(0, -1) : host).split('.');
@@ -68,7 +74,15 @@ export function hostFault(host: string, options: { wildcard: boolean }): string 
     if (labels[i].includes('*')) return `${shown} is no host name: a wildcard may only be its first label`;
     return `${shown} is no host name`;
   }
-  return null;
+  return labels.length > 1 && /^\d+$/.test(labels[labels.length - 1])
+    ? `${shown} is no host name: its last label is a number`
+    : null;
+}
+
+/** Does TLS name a subset by it? */
+export function isSubsetName(host: string): boolean {
+  const service = SUBSET_NAME.exec(host)?.[1];
+  return service !== undefined && nameFault(service, { wildcard: false }) === null;
 }
 
 /** Zones ('fe80::1%eth0') mean something on one machine only, and are refused. */

@@ -2,7 +2,7 @@
 // stands in a file of kinds/.
 
 import type { Resource } from './resource.ts';
-import type { Static, TSchema } from './schema.ts';
+import type { Report, Static, TSchema } from './schema.ts';
 import type { Path } from './walk.ts';
 
 export interface Kind<Spec extends TSchema = TSchema, Name extends string = string> extends Definition<Spec, Name> {
@@ -25,6 +25,8 @@ interface Definition<Spec extends TSchema, Name extends string> {
   readonly names?: readonly string[];
   /** Annotations that mean something here: what is wrong with a value, or null. */
   readonly annotations?: Readonly<Record<string, (value: string) => string | null>>;
+  /** What is wrong with a resource that its spec alone does not show. Paths are from the root of the document. */
+  check?(resource: Resource<Static<Spec>>, report: Report): void;
   /** Fields beside apiVersion, kind, metadata, spec and status that are accepted and dropped. */
   readonly ignore?: readonly string[];
   /** What others may refer to, beside the resource's name. */

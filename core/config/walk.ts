@@ -123,11 +123,11 @@ class Walk implements Report {
 
   #oneofs(rules: ObjectRules, copy: Readonly<Record<string, unknown>>): void {
     for (const set of rules.atMostOne ?? []) {
-      const given = set.filter((name) => Object.hasOwn(copy, name));
+      const given = set.filter((name) => isGiven(copy, name));
       if (given.length > 1) this.#contradiction(given);
     }
     for (const set of rules.exactlyOne ?? []) {
-      const given = set.filter((name) => Object.hasOwn(copy, name));
+      const given = set.filter((name) => isGiven(copy, name));
       if (given.length > 1) this.#contradiction(given);
       if (given.length === 0) this.error([], 'oneof', `exactly one of ${listed(set, 'and')} has to be given`);
     }
@@ -244,6 +244,12 @@ class Walk implements Report {
     this.error([], 'type', `expected ${expected}, got ${named(value)}${quoting ? ': put it in quotes' : ''}`);
     return value;
   }
+}
+
+/** Protobuf does not tell an empty list from none. */
+function isGiven(copy: Readonly<Record<string, unknown>>, name: string): boolean {
+  const value = copy[name];
+  return Object.hasOwn(copy, name) && !(Array.isArray(value) && value.length === 0);
 }
 
 function known(schema: Extract<Rules, { type: 'object' }>, name: string): boolean {

@@ -25,9 +25,9 @@ export function compileMatch(match: HTTPMatchRequest): Matcher {
   const conditions: Condition[] = [];
   const claimed: ClaimCondition[] = [];
   const texts: string[] = [];
-  const uri = match.uri === undefined ? null : normalMatch(match.uri);
+  const uri = match.uri === undefined || isAny(match.uri) ? null : normalMatch(match.uri);
   const path = uri === null ? null : pathMatch(uri, match.ignoreUriCase === true);
-  if (match.uri !== undefined) texts.push(textOf(match.uri));
+  if (uri !== null) texts.push(textOf(uri));
   const add = (label: string, condition: Condition): void => {
     conditions.push(condition);
     texts.push(label);
@@ -81,6 +81,11 @@ export function compileMatch(match: HTTPMatchRequest): Matcher {
       return covered;
     },
   };
+}
+
+/** Every path satisfies it. */
+function isAny({ exact, prefix, regex }: StringMatch): boolean {
+  return exact === undefined && prefix === undefined && regex === undefined;
 }
 
 /** The match of a path as paths of requests arrive. */

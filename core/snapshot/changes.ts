@@ -102,7 +102,7 @@ function joinRewritten(uri: string, rest: string): string {
 export function redirectOf(redirect: HTTPRedirect): RedirectAction {
   return {
     type: 'redirect',
-    status: redirect.redirectCode ?? 301,
+    status: redirect.redirectCode || 301,
     scheme: redirect.scheme ?? '',
     authority: redirect.authority ?? '',
     port: redirect.port ?? 0,

@@ -4,6 +4,7 @@
 import { retryPolicy } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { parseDuration } from '../config/duration.ts';
+import { gatewayKey } from '../config/gateway-reference.ts';
 import type { Destination, HTTPMatchRequest, HTTPRoute, VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import { authorityOf } from '../config/schemas/header-operations.ts';
@@ -54,18 +55,13 @@ export function compileRoutes(resource: Resource<VirtualServiceSpec>, scope: Rou
  * named they decide alone, as in Istio.
  */
 function applies(match: HTTPMatchRequest, namespace: string, scope: RouteScope): boolean {
-  if (match.port !== undefined && match.port !== scope.port) return false;
+  if (match.port && match.port !== scope.port) return false;
   if (match.gateways !== undefined && match.gateways.length > 0) {
-    return match.gateways.some((gateway) => gatewayName(gateway, namespace) === scope.gateway);
+    return match.gateways.some((gateway) => gatewayKey(gateway, namespace) === scope.gateway);
   }
   if (scope.gateway !== 'mesh') return true;
   if (match.sourceLabels !== undefined && !hasLabels(scope.node.labels, match.sourceLabels)) return false;
-  return match.sourceNamespace === undefined || match.sourceNamespace === scope.node.namespace;
-}
-
-/** 'mesh', or 'namespace/name'. */
-export function gatewayName(reference: string, namespace: string): string {
-  return reference === 'mesh' || reference.includes('/') ? reference : `${namespace}/${reference}`;
+  return !match.sourceNamespace || match.sourceNamespace === scope.node.namespace;
 }
 
 /** A match with a name of its own shows in the route's: 'route.match'. */

@@ -105,12 +105,9 @@ function fromServiceEntry(resource: Resource<ServiceEntrySpec>): Service[] {
     namespace: resource.metadata.namespace,
     selector: spec.workloadSelector?.labels ?? null,
     resolution: spec.resolution === 'STATIC' ? 'STATIC' : dns ? 'DNS' : 'NONE',
-    fixed: (spec.endpoints ?? []).map((endpoint) => ({
-      address: endpoint.address ?? '',
-      ports: endpoint.ports ?? {},
-      labels: endpoint.labels ?? {},
-      weight: endpoint.weight ?? 1,
-    })),
+    fixed: (spec.endpoints ?? []).flatMap(({ address, ports = {}, labels = {}, weight = 1 }) =>
+      address ? [{ address, ports, labels, weight }] : [],
+    ),
     ports: (spec.ports ?? []).map((port) => ({
       number: port.number,
       name: port.name ?? '',
@@ -157,12 +154,13 @@ function addRegistered(services: Map<string, Service>, endpoints: readonly Workl
   }
 }
 
-/** WorkloadEntry resources as endpoints. */
+/** WorkloadEntry resources as endpoints. One of another network may have no address, and is not to be reached. */
 export function workloadEntries(
   entries: readonly Resource<WorkloadEntrySpec>[],
   trustDomain: string,
 ): WorkloadEndpoint[] {
-  return entries.map(({ metadata, spec }) => ({
+  const addressed = entries.filter(({ spec }) => spec.address);
+  return addressed.map(({ metadata, spec }) => ({
     id: `${metadata.namespace}/${metadata.name}`,
     name: metadata.name,
     workload: metadata.name,

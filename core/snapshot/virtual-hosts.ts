@@ -3,6 +3,7 @@
 
 import { DEFAULT_RETRIES } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import { gatewayKey } from '../config/gateway-reference.ts';
 import { hostCovers, plainHost } from '../config/hosts.ts';
 import { boundHost, type GatewaySpec } from '../config/kinds/gateway.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
@@ -16,7 +17,7 @@ import { clusterName } from './clusters.ts';
 import type { ChainBuilder } from './filters.ts';
 import { HostIndex } from './host-index.ts';
 import type { Memo } from './memo.ts';
-import { type CompiledRoutes, compileRoutes, gatewayName, type RouteScope } from './routes.ts';
+import { type CompiledRoutes, compileRoutes, type RouteScope } from './routes.ts';
 import { fullHost, hasLabels, type Service } from './services.ts';
 
 export interface HostCompiler {
@@ -111,7 +112,7 @@ export function gatewayHosts(
       }
       for (const rule of compiler.virtualServices) {
         const { namespace } = rule.metadata;
-        if (!(rule.spec.gateways ?? []).some((reference) => gatewayName(reference, namespace) === name)) continue;
+        if (!(rule.spec.gateways ?? []).some((reference) => gatewayKey(reference, namespace) === name)) continue;
         const shared = sharedDomains(server.hosts, gateway.metadata.namespace, rule.spec.hosts ?? [], namespace);
         // Compiled only where they are reached: clusters that no host leads to are forgotten.
         if (shared.size === 0) continue;

@@ -118,6 +118,7 @@ describe('which workloads a policy is for', () => {
     assert.equal(decide([deny('x', { targetRefs: [{ kind: 'Service', name: 'reviews' }] })]), matched('x'));
     assert.equal(decide([deny('x', { targetRefs: [{ kind: 'Service', name: 'ratings' }] })]), 'no filter');
     assert.equal(decide([deny('x', { targetRef: { kind: 'Service', name: 'review' } })]), 'no filter');
+    assert.equal(decide([deny('x', { targetRef: { kind: 'Service', name: 'review' }, targetRefs: [] })]), 'no filter');
   });
 });
 

@@ -30,7 +30,7 @@ interface Rule {
   readonly trafficPolicy?: Record<string, unknown>;
 }
 
-function route(ports: readonly number[], { http = {}, trafficPolicy = {} }: Rule = {}): void {
+function route(ports: readonly number[], { http = {}, trafficPolicy }: Rule = {}): void {
   mesh.apply(
     serviceEntry('up.example', ...ports),
     JSON.stringify({

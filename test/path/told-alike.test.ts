@@ -25,7 +25,7 @@ kind: Gateway
 metadata: {name: secure}
 spec:
   selector: {istio: ingressgateway}
-  servers: [{port: {number: 8443, protocol: HTTPS}, hosts: [a.test], tls: {mode: SIMPLE, credentialName: a}}]
+  servers: [{port: {number: 8443, protocol: HTTPS, name: https}, hosts: [a.test], tls: {mode: SIMPLE, credentialName: a}}]
 ---
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication

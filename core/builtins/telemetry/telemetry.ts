@@ -2,7 +2,7 @@
 // of the workload's namespace, then the one that selects the workload; later ones win, metric by metric and tag by tag.
 
 import { appliesTo, ROOT_NAMESPACE } from '../../config/attachment.ts';
-import type { AccessLogging, Metrics, TelemetrySpec } from '../../config/kinds/telemetry.ts';
+import { type AccessLogging, labelOf, type Metrics, type TelemetrySpec } from '../../config/kinds/telemetry.ts';
 import type { Resource } from '../../config/resource.ts';
 import { conditionOf, printed } from '../../expression/evaluate.ts';
 import { parseCondition, parseValue } from '../../expression/parse.ts';
@@ -92,7 +92,8 @@ function viewsOf(sections: readonly Metrics[], mode: Mode): MetricsView[] | null
       METRICS.forEach((metric, i) => {
         if ((match?.metric ?? 'ALL_METRICS') !== 'ALL_METRICS' && match?.metric !== metric) return;
         if (disabled !== undefined) settings[i].disabled = disabled;
-        for (const [name, override] of Object.entries(tagOverrides ?? {})) settings[i].tags.set(name, override);
+        for (const [name, override] of Object.entries(tagOverrides ?? {}))
+          settings[i].tags.set(labelOf(name), override);
       });
     }
   }

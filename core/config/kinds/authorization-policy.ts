@@ -85,7 +85,7 @@ const KEYS = new Set([
   ...['destination.ip', 'destination.port', 'connection.sni'],
 ]);
 const KEY_WITH_NAME =
-  /^(?:request\.headers\[[^[\]]+\]|request\.auth\.claims(?:\[[^[\]]+\])+|experimental\.envoy\.filters\.[^[\]]+\[.+\])$/;
+  /^(?:request\.headers\[[^[\]]+\]|request\.auth\.claims(?:\[[^[\]]+\])+|experimental\.envoy\.filters\.[^[\]]+\[.+\]|request\.experimental\.inline\.headers\[[^[\]]+\])$/;
 
 const attribute = string({
   code: 'enum',
@@ -178,6 +178,11 @@ export const authorizationPolicy = defineKind({
   scope: 'namespace',
   spec: AuthorizationPolicySpec,
   annotations: { [DRY_RUN]: booleanFault },
+  check({ metadata, spec: { action } }, report) {
+    if (metadata.annotations?.[DRY_RUN] === undefined || (action !== 'CUSTOM' && action !== 'AUDIT')) return;
+    const message = `a policy can be tried with action ALLOW and DENY only, not with ${action}`;
+    report.error(['metadata', 'annotations', DRY_RUN], 'contradiction', message);
+  },
 });
 
 /** What else is written would be taken for false, and a policy meant to be tried would be enforced. */
@@ -209,7 +214,7 @@ function blockFault(value: string): string | null {
 
 /** What this proxy cannot know decides against the request. */
 function unenforcedCondition(key: string): string | null {
-  return key.startsWith('experimental.') ? `conditions on ${key}` : null;
+  return /^(?:request\.)?experimental\./.test(key) ? `conditions on ${key}` : null;
 }
 
 /** A * is a wildcard at one end of a value only. Elsewhere it is itself, which hardly anybody means. */

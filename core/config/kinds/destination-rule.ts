@@ -2,19 +2,16 @@
 
 import {
   count,
-  duration,
+  host,
   labels,
-  nonEmpty,
   percent,
   port,
   portName,
   positiveDuration,
   quote,
-  text,
-  texts,
   uint32,
-  uint64,
-  wildcardHost,
+  wholeDuration,
+  wildcardName,
 } from '../formats.ts';
 import { defineKind, type Inventory, type Warn } from '../kind.ts';
 import type { Resource } from '../resource.ts';
@@ -22,129 +19,31 @@ import {
   array,
   boolean,
   integer,
-  map,
   notEnforced,
-  number,
   object,
   oneOf,
   optional,
-  partly,
+  type Report,
   type Static,
-  struct,
+  string,
 } from '../schema.ts';
-import { checkExportTo, exportTo, NETWORKING, PortSelector } from '../schemas/networking.ts';
+import { ClientTLSSettings, checkConfigMap } from '../schemas/client-tls.ts';
+import { checkFailover, LoadBalancerSettings } from '../schemas/load-balancer.ts';
+import { checkExportTo, checkOwnExport, exportTo, NETWORKING, PortSelector } from '../schemas/networking.ts';
 import { MatchLabels } from '../schemas/selectors.ts';
-
-const CONSISTENT_HASH = ['httpHeaderName', 'httpCookie', 'useSourceIp', 'httpQueryParameterName'];
-
-/** Envoy's Maglev takes primes below 5000011. */
-const tableSize = integer(1, 5_000_010);
-
-export const ConsistentHashLB = object(
-  {
-    httpHeaderName: optional(nonEmpty),
-    httpCookie: optional(
-      object({
-        name: nonEmpty,
-        path: optional(text),
-        ttl: optional(duration),
-        attributes: optional(array(object({ name: text, value: optional(text) }))),
-      }),
-    ),
-    useSourceIp: optional(boolean),
-    httpQueryParameterName: optional(nonEmpty),
-    ringHash: optional(object({ minimumRingSize: optional(uint64) })),
-    maglev: optional(object({ tableSize: optional(tableSize) })),
-    minimumRingSize: optional(uint64),
-  },
-  {
-    exactlyOne: [CONSISTENT_HASH],
-    atMostOne: [['ringHash', 'maglev']],
-    check({ maglev }, report) {
-      const size = maglev?.tableSize;
-      if (size === undefined || isPrime(size)) return;
-      report.error(['maglev', 'tableSize'], 'range', `${size} is no prime number`);
-    },
-  },
-);
-export type ConsistentHashLB = Static<typeof ConsistentHashLB>;
-
-const Failover = object({ from: optional(text), to: optional(text) });
-
-export const LocalityLoadBalancerSetting = object(
-  {
-    distribute: optional(
-      array(
-        object(
-          { from: nonEmpty, to: map(integer(0, 100)) },
-          {
-            check({ to }, report) {
-              const total = Object.values(to).reduce((sum, share) => sum + share, 0);
-              if (total !== 100) report.error(['to'], 'weight', `the shares add up to ${total}, not to 100`);
-            },
-          },
-        ),
-      ),
-    ),
-    failover: optional(array(Failover)),
-    failoverPriority: optional(texts),
-    enabled: optional(boolean),
-  },
-  { atMostOne: [['distribute', 'failover']] },
-);
-export type LocalityLoadBalancerSetting = Static<typeof LocalityLoadBalancerSetting>;
-
-export const LoadBalancerSettings = object(
-  {
-    simple: partly(
-      optional(oneOf('UNSPECIFIED', 'LEAST_CONN', 'RANDOM', 'PASSTHROUGH', 'ROUND_ROBIN', 'LEAST_REQUEST')),
-      (value) => (value === 'PASSTHROUGH' ? 'load balancing PASSTHROUGH' : null),
-    ),
-    consistentHash: notEnforced(optional(ConsistentHashLB), 'load balancing by consistentHash'),
-    localityLbSetting: notEnforced(optional(LocalityLoadBalancerSetting), 'locality load balancing'),
-    zoneAwareLbSetting: notEnforced(
-      optional(
-        object({
-          enabled: optional(boolean),
-          failover: optional(array(Failover)),
-          failoverPriority: optional(texts),
-          minClusterSize: optional(uint64),
-        }),
-      ),
-    ),
-    backendUtilization: notEnforced(optional(struct()), 'load balancing by reported utilization'),
-    warmupDurationSecs: notEnforced(optional(duration), 'warm-up of endpoints'),
-    warmup: notEnforced(
-      optional(
-        object({
-          duration: positiveDuration,
-          minimumPercent: optional(percent),
-          aggression: optional(number(0, 1_000_000)),
-        }),
-      ),
-      'warm-up of endpoints',
-    ),
-  },
-  {
-    atMostOne: [
-      ['simple', 'consistentHash'],
-      ['warmup', 'warmupDurationSecs'],
-      ['localityLbSetting', 'zoneAwareLbSetting'],
-    ],
-  },
-);
-export type LoadBalancerSettings = Static<typeof LoadBalancerSettings>;
 
 export const TCPSettings = object({
   /** 0: not given. */
   maxConnections: optional(count),
   connectTimeout: optional(positiveDuration),
   tcpKeepalive: notEnforced(
-    optional(object({ probes: optional(uint32), time: optional(duration), interval: optional(duration) })),
+    optional(
+      object({ probes: optional(uint32), time: optional(positiveDuration), interval: optional(positiveDuration) }),
+    ),
   ),
-  maxConnectionDuration: notEnforced(optional(duration)),
+  maxConnectionDuration: notEnforced(optional(positiveDuration)),
   /** 0s: never. */
-  idleTimeout: notEnforced(optional(duration)),
+  idleTimeout: notEnforced(optional(wholeDuration)),
 });
 export type TCPSettings = Static<typeof TCPSettings>;
 
@@ -154,7 +53,7 @@ export const HTTPSettings = object(
     http2MaxRequests: notEnforced(optional(count)),
     maxRequestsPerConnection: optional(count),
     maxRetries: optional(count),
-    idleTimeout: optional(duration),
+    idleTimeout: optional(positiveDuration),
     h2UpgradePolicy: notEnforced(optional(oneOf('DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE'))),
     useClientProtocol: notEnforced(optional(boolean)),
     maxConcurrentStreams: notEnforced(optional(count)),
@@ -173,7 +72,15 @@ export const HTTPSettings = object(
 );
 export type HTTPSettings = Static<typeof HTTPSettings>;
 
-export const ConnectionPoolSettings = object({ tcp: optional(TCPSettings), http: optional(HTTPSettings) });
+export const ConnectionPoolSettings = object(
+  { tcp: optional(TCPSettings), http: optional(HTTPSettings) },
+  {
+    check(settings, report) {
+      if (Object.keys(settings).length === 0)
+        report.error([], 'required', 'a connectionPool needs settings of tcp or http');
+    },
+  },
+);
 export type ConnectionPoolSettings = Static<typeof ConnectionPoolSettings>;
 
 export const OutlierDetection = object(
@@ -190,7 +97,11 @@ export const OutlierDetection = object(
     outlierDetectionHttpErrorCodes: optional(array(integer(100, 599))),
   },
   {
-    check({ consecutiveLocalOriginFailures, splitExternalLocalOriginErrors }, report) {
+    check({ consecutiveErrors, consecutiveLocalOriginFailures, splitExternalLocalOriginErrors }, report) {
+      if (consecutiveErrors) {
+        const message = 'write consecutiveGatewayErrors or consecutive5xxErrors: consecutiveErrors is their old name';
+        report.warning(['consecutiveErrors'], 'deprecated', message);
+      }
       if (!consecutiveLocalOriginFailures || splitExternalLocalOriginErrors === true) return;
       const message = 'consecutiveLocalOriginFailures needs splitExternalLocalOriginErrors: true';
       report.error(['consecutiveLocalOriginFailures'], 'contradiction', message);
@@ -198,42 +109,6 @@ export const OutlierDetection = object(
   },
 );
 export type OutlierDetection = Static<typeof OutlierDetection>;
-
-export const ClientTLSSettings = object(
-  {
-    mode: optional(oneOf('DISABLE', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL')),
-    clientCertificate: optional(text),
-    privateKey: optional(text),
-    caCertificates: optional(text),
-    credentialName: optional(text),
-    subjectAltNames: optional(texts),
-    sni: optional(text),
-    insecureSkipVerify: optional(boolean),
-    caCrl: optional(text),
-    ecdhCurves: optional(texts),
-  },
-  {
-    check(tls, report) {
-      if (tls.mode === 'ISTIO_MUTUAL') {
-        for (const field of ['clientCertificate', 'privateKey', 'caCertificates', 'credentialName'] as const) {
-          if (tls[field]) {
-            report.error(
-              [field],
-              'contradiction',
-              `${field} must not be given: ISTIO_MUTUAL uses the mesh's own certificates`,
-            );
-          }
-        }
-      }
-      if (tls.mode === 'MUTUAL' && !tls.credentialName) {
-        for (const field of ['clientCertificate', 'privateKey'] as const) {
-          if (!tls[field]) report.error([], 'required', `mode MUTUAL needs ${field} (or a credentialName)`);
-        }
-      }
-    },
-  },
-);
-export type ClientTLSSettings = Static<typeof ClientTLSSettings>;
 
 const perPort = {
   loadBalancer: optional(LoadBalancerSettings),
@@ -245,13 +120,32 @@ const perPort = {
   }),
 };
 
+const SHAPING = ['loadBalancer', 'connectionPool', 'outlierDetection', 'tls'];
+
+const PortTrafficPolicy = object(
+  { port: PortSelector, ...perPort },
+  {
+    check(policy, report) {
+      if (!SHAPING.some((field) => Object.hasOwn(policy, field))) {
+        report.error([], 'required', `a policy of a port needs one of ${SHAPING.join(', ')}`);
+      }
+      checkFailover(policy.loadBalancer, policy.outlierDetection, report);
+    },
+  },
+);
+
+/** '' = CONNECT. */
+const tunnelProtocol = string({
+  code: 'enum',
+  check: (value) =>
+    ['', 'CONNECT', 'POST'].includes(value) ? null : `${quote(value)} makes no tunnel: CONNECT or POST`,
+});
+
 export const TrafficPolicy = object(
   {
     ...perPort,
-    portLevelSettings: optional(array(object({ port: PortSelector, ...perPort }))),
-    tunnel: notEnforced(
-      optional(object({ protocol: optional(oneOf('CONNECT', 'POST')), targetHost: nonEmpty, targetPort: port })),
-    ),
+    portLevelSettings: optional(array(PortTrafficPolicy)),
+    tunnel: notEnforced(optional(object({ protocol: optional(tunnelProtocol), targetHost: host, targetPort: port }))),
     proxyProtocol: notEnforced(optional(object({ version: optional(oneOf('V1', 'V2')) }))),
     retryBudget: optional(
       object({
@@ -261,7 +155,13 @@ export const TrafficPolicy = object(
       }),
     ),
   },
-  { atMostOne: [['tunnel', 'proxyProtocol']] },
+  {
+    atMostOne: [['tunnel', 'proxyProtocol']],
+    check(policy, report) {
+      if (Object.keys(policy).length === 0) report.error([], 'required', 'a trafficPolicy needs at least one field');
+      checkFailover(policy.loadBalancer, policy.outlierDetection, report);
+    },
+  },
 );
 export type TrafficPolicy = Static<typeof TrafficPolicy>;
 
@@ -274,7 +174,7 @@ export type Subset = Static<typeof Subset>;
 
 export const DestinationRuleSpec = object(
   {
-    host: wildcardHost,
+    host: wildcardName,
     trafficPolicy: optional(TrafficPolicy),
     subsets: optional(array(Subset)),
     exportTo,
@@ -302,6 +202,15 @@ export const destinationRule = defineKind({
   versions: NETWORKING,
   scope: 'namespace',
   spec: DestinationRuleSpec,
+  check(rule, report) {
+    const { metadata, spec } = rule;
+    checkOwnExport(rule, report);
+    if (spec.workloadSelector !== undefined) checkSelectorsExport(rule, report);
+    checkPolicyReferences(spec.trafficPolicy, metadata.namespace, ['spec', 'trafficPolicy'], report);
+    spec.subsets?.forEach(({ trafficPolicy }, i) => {
+      checkPolicyReferences(trafficPolicy, metadata.namespace, ['spec', 'subsets', i, 'trafficPolicy'], report);
+    });
+  },
   declares({ metadata, spec }, to) {
     const names = (spec.subsets ?? []).map(({ name }) => name);
     to.subsets(spec.host, metadata.namespace, names);
@@ -312,6 +221,27 @@ export const destinationRule = defineKind({
   },
   conflicts,
 });
+
+/** Whom a rule selects is in its own namespace. */
+function checkSelectorsExport({ metadata, spec }: Resource<DestinationRuleSpec>, report: Report): void {
+  spec.exportTo?.forEach((to, i) => {
+    if (to === '.' || to === metadata.namespace) return;
+    const message = `a rule with a workloadSelector is for its own namespace: write '.', not ${quote(to)}`;
+    report.error(['spec', 'exportTo', i], 'contradiction', message);
+  });
+}
+
+function checkPolicyReferences(
+  policy: TrafficPolicy | undefined,
+  namespace: string,
+  at: readonly (string | number)[],
+  report: Report,
+): void {
+  checkConfigMap(policy?.tls, namespace, at, report);
+  policy?.portLevelSettings?.forEach(({ tls }, i) => {
+    checkConfigMap(tls, namespace, [...at, 'portLevelSettings', i], report);
+  });
+}
 
 /** Rules for one host are one rule: what an earlier one says already does not count in a later one. */
 function conflicts(
@@ -338,9 +268,4 @@ function conflicts(
       warn(rule, 'duplicate', ['spec', 'subsets', i], message);
     });
   }
-}
-
-function isPrime(value: number): boolean {
-  for (let factor = 2; factor * factor <= value; factor++) if (value % factor === 0) return false;
-  return value > 1;
 }

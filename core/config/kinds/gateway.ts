@@ -1,75 +1,26 @@
 // Istio's Gateway: the ports and hosts that a gateway proxy serves. (The Gateway API's kind of the same name is in
 // gateway-api-gateway.ts.)
 
-import { isIP } from 'node:net';
-import { labels, quote, text, texts } from '../formats.ts';
+import { bindAddress, isUnixSocket } from '../addresses.ts';
+import { labels, nonEmpty, portOrZero, quote, text } from '../formats.ts';
 import { hostFault, plainHost } from '../hosts.ts';
 import { defineKind, type Inventory, type Warn } from '../kind.ts';
 import type { Resource } from '../resource.ts';
 import {
   array,
-  boolean,
+  defaulted,
   informative,
   notEnforced,
   object,
-  oneOf,
   optional,
   partly,
+  type Report,
   type Static,
   string,
-  type TSchema,
 } from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
-import { portFields } from '../schemas/port.ts';
-
-const tlsVersion = oneOf('TLS_AUTO', 'TLSV1_0', 'TLSV1_1', 'TLSV1_2', 'TLSV1_3');
-
-const TLS = 'TLS at a gateway';
-const certificate = {
-  serverCertificate: optional(text),
-  privateKey: optional(text),
-  caCertificates: optional(text),
-};
-const unserved = <Type extends TSchema>(schema: Type) => notEnforced(optional(schema), TLS);
-
-export const ServerTLSSettings = object(
-  {
-    /** Every request is sent to the same place by https. */
-    httpsRedirect: optional(boolean),
-    /** Left out: PASSTHROUGH. */
-    mode: partly(
-      optional(oneOf('PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'AUTO_PASSTHROUGH', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL')),
-      (mode) => (mode === 'PASSTHROUGH' ? null : TLS),
-    ),
-    serverCertificate: unserved(text),
-    privateKey: unserved(text),
-    caCertificates: unserved(text),
-    caCrl: unserved(text),
-    credentialName: unserved(text),
-    credentialNames: unserved(texts),
-    caCertCredentialName: unserved(text),
-    tlsCertificates: unserved(array(object(certificate))),
-    subjectAltNames: unserved(texts),
-    verifyCertificateSpki: unserved(texts),
-    verifyCertificateHash: unserved(texts),
-    minProtocolVersion: unserved(tlsVersion),
-    maxProtocolVersion: unserved(tlsVersion),
-    cipherSuites: unserved(texts),
-    ecdhCurves: unserved(texts),
-    insecureSkipVerify: unserved(boolean),
-  },
-  {
-    atMostOne: [['credentialName', 'credentialNames', 'tlsCertificates']],
-    check(tls, report) {
-      if (tls.mode !== 'SIMPLE' && tls.mode !== 'MUTUAL' && tls.mode !== 'OPTIONAL_MUTUAL') return;
-      if (tls.credentialName || tls.credentialNames?.length || tls.tlsCertificates?.length) return;
-      for (const field of ['serverCertificate', 'privateKey'] as const) {
-        if (!tls[field]) report.error([], 'required', `mode ${tls.mode} needs ${field} (or a credentialName)`);
-      }
-    },
-  },
-);
-export type ServerTLSSettings = Static<typeof ServerTLSSettings>;
+import { isHttp, isTls, protocolName } from '../schemas/port.ts';
+import { ServerTLSSettings } from '../schemas/server-tls.ts';
 
 /** 'bookinfo.com', '*.example.com', 'namespace/host', './host', '*\/host'. */
 const gatewayHost = string({
@@ -81,9 +32,9 @@ const gatewayHost = string({
       return `${quote(value)} is no host: ${quote(namespace)} before the '/' is no namespace, nor '.' or '*'`;
     }
     const host = value.slice(slash + 1);
-    if (host !== '*' && !/[.:]/.test(host))
+    if (host !== '*' && !host.includes('.'))
       return `${quote(host)} is no host of a gateway: it has to be written in full`;
-    if (/^\*[^-.]/.test(host)) return `${quote(host)} is no host of a gateway: a wildcard stands for whole labels`;
+    if (/^\*[^.]/.test(host)) return `${quote(host)} is no host of a gateway: a wildcard stands for whole labels`;
     return hostFault(host, { wildcard: true });
   },
 });
@@ -101,51 +52,69 @@ export function boundHost(server: string, owner: string, namespace: string): str
 
 /** Is what is sent to the server to be encrypted? */
 export function asksForTls(protocol: string | undefined, tls: ServerTLSSettings | undefined): boolean {
-  if (['HTTPS', 'TLS'].includes((protocol ?? '').toUpperCase())) return true;
+  if (isTls(protocol)) return true;
   const { mode = 'PASSTHROUGH', serverCertificate, privateKey, caCertificates } = tls ?? {};
   return mode !== 'PASSTHROUGH' || Boolean(serverCertificate || privateKey || caCertificates);
 }
 
+/** Only a server on a Unix socket has no number. */
 const ServerPort = object({
-  ...portFields,
-  name: informative(optional(text)),
-  targetPort: notEnforced(portFields.targetPort),
-});
-
-const bindAddress = string({
-  code: 'address',
-  check: (value) =>
-    value === '' || value.startsWith('unix:///') || isIP(value) !== 0
-      ? null
-      : `${quote(value)} is no address to listen on: an IP address`,
+  number: defaulted(portOrZero, 0),
+  protocol: string({
+    code: protocolName.code,
+    check: (value) => (value === '' ? 'a server port needs a protocol' : protocolName.check(value)),
+  }),
+  name: informative(nonEmpty),
 });
 
 export const Server = object(
   {
-    port: partly(ServerPort, ({ protocol = '' }) =>
+    port: partly(ServerPort, ({ protocol }) =>
       protocol.toUpperCase() === 'HTTP' ? null : `${protocol.toUpperCase()} servers of a gateway`,
     ),
-    bind: partly(optional(bindAddress), (bind) => (bind.startsWith('unix://') ? 'listening on Unix sockets' : null)),
+    bind: partly(optional(bindAddress), (bind) => (isUnixSocket(bind) ? 'listening on Unix sockets' : null)),
     hosts: array(gatewayHost, 1),
     tls: optional(ServerTLSSettings),
     defaultEndpoint: notEnforced(optional(text)),
     name: informative(optional(text)),
   },
   {
-    check(server, report) {
-      const name = server.port.protocol?.toUpperCase();
-      if (!name) report.error(['port'], 'required', 'a server port needs a protocol');
-      if ((name === 'HTTPS' || name === 'TLS') && !server.tls) {
-        report.error([], 'required', `a server with protocol ${name} needs tls settings`);
+    check({ port: { number, protocol }, bind = '', tls }, report) {
+      if (isUnixSocket(bind) && number > 0) {
+        report.error(['port', 'number'], 'contradiction', 'a Unix socket has no port: write 0');
+      } else if (!isUnixSocket(bind) && number === 0) {
+        report.error(
+          ['port', 'number'],
+          'range',
+          'a server needs a port from 1 to 65535 (only a Unix socket has none)',
+        );
       }
-      if (name !== undefined && !asksForTls(server.port.protocol, undefined) && asksForTls(name, server.tls)) {
-        const message = `a server with protocol ${name} has no TLS: of the settings only httpsRedirect goes with it`;
-        report.error(['tls'], 'contradiction', message);
-      }
+      checkTls(protocol, tls, report);
     },
   },
 );
 export type Server = Static<typeof Server>;
+
+function checkTls(protocol: string, tls: ServerTLSSettings | undefined, report: Report): void {
+  const name = protocol.toUpperCase();
+  if (isTls(name)) {
+    if (tls === undefined) report.error([], 'required', `a server with protocol ${name} needs tls settings`);
+    else if (tls.httpsRedirect === true) {
+      report.warning(
+        ['tls', 'httpsRedirect'],
+        'tls',
+        'httpsRedirect is for servers of plain HTTP: here is nothing to redirect',
+      );
+    }
+    return;
+  }
+  if (tls === undefined) return;
+  const { mode = 'PASSTHROUGH', serverCertificate, privateKey, caCertificates } = tls;
+  const encrypted = !mode.endsWith('PASSTHROUGH') || serverCertificate || privateKey || caCertificates;
+  if (isHttp(name) && !encrypted) return;
+  const rest = isHttp(name) ? 'of the settings only httpsRedirect goes with it' : 'leave the settings out';
+  report.error(['tls'], 'contradiction', `a server with protocol ${name} has no TLS: ${rest}`);
+}
 
 export const GatewaySpec = object(
   {
@@ -157,8 +126,8 @@ export const GatewaySpec = object(
     check({ servers }, report) {
       const names = new Set<string>();
       for (const [i, { port }] of servers.entries()) {
-        const { name = '' } = port;
-        if (name !== '' && names.has(name))
+        const { name } = port;
+        if (names.has(name))
           report.error(['servers', i, 'port', 'name'], 'duplicate', `the port name ${quote(name)} is used twice`);
         names.add(name);
       }
@@ -174,6 +143,11 @@ export const gateway = defineKind({
   versions: NETWORKING,
   scope: 'namespace',
   spec: GatewaySpec,
+  check({ metadata: { name } }, report) {
+    if (name.includes('.')) {
+      report.error(['metadata', 'name'], 'name', `${quote(name)} is no name of a Gateway, which is one label: no dots`);
+    }
+  },
   references({ spec }, _, warn) {
     for (const [i, { port, tls }] of spec.servers.entries()) {
       if (!asksForTls(port.protocol, tls)) continue;

@@ -1,7 +1,7 @@
 // RequestAuthentication: which JSON web tokens a workload accepts. An invalid token is refused; a missing one is not, unless
 // an AuthorizationPolicy asks for a request principal.
 
-import { headerName, nonEmpty, positiveDuration, quote, text, texts } from '../formats.ts';
+import { headerName, nonEmpty, positiveDuration, quote, text } from '../formats.ts';
 import { defineKind } from '../kind.ts';
 import { array, boolean, defaulted, notEnforced, object, optional, type Static, string } from '../schema.ts';
 import { ATTACHMENT, attachment } from '../schemas/selectors.ts';
@@ -24,6 +24,13 @@ const keySet = string({
   },
 });
 
+/** As Istio: of letters, digits and '-' alone. */
+const claimHeader = string({
+  code: 'header_name',
+  check: (value) =>
+    /^[-A-Za-z0-9]+$/.test(value) ? null : `${quote(value)} is no header for a claim: letters, digits and '-'`,
+});
+
 export const JWTRule = object(
   {
     /** '': of any issuer, whose keys are given. */
@@ -37,9 +44,9 @@ export const JWTRule = object(
     outputPayloadToHeader: optional(headerName),
     fromCookies: optional(array(nonEmpty)),
     forwardOriginalToken: optional(boolean),
-    outputClaimToHeaders: optional(array(object({ header: headerName, claim: nonEmpty }))),
+    outputClaimToHeaders: optional(array(object({ header: claimHeader, claim: nonEmpty }))),
     timeout: optional(positiveDuration),
-    spaceDelimitedClaims: optional(texts),
+    spaceDelimitedClaims: optional(array(nonEmpty)),
   },
   {
     atMostOne: [['jwksUri', 'jwks']],

@@ -1,7 +1,7 @@
 // Telemetry: what of tracing, metrics and access logs a workload does, and for whom.
 
 import { conditionFault, valueFault } from '../../expression/parse.ts';
-import { nonEmpty, percent, positiveDuration, quote, text } from '../formats.ts';
+import { nonEmpty, nonEmptyRule, percent, positiveDuration, quote, text } from '../formats.ts';
 import { defineKind } from '../kind.ts';
 import { array, boolean, map, notEnforced, object, oneOf, optional, partly, type Static, string } from '../schema.ts';
 import { ATTACHMENT, attachment } from '../schemas/selectors.ts';
@@ -17,28 +17,36 @@ function providers(known: string, what: string) {
   return optional(array(provider));
 }
 
-export const Tracing = object({
-  match: optional(modeOnly),
-  providers: optional(array(object({ name: nonEmpty }))),
-  randomSamplingPercentage: optional(percent),
-  disableSpanReporting: optional(boolean),
-  customTags: optional(
-    map(
-      object(
-        {
-          literal: optional(object({ value: text })),
-          environment: optional(object({ name: nonEmpty, defaultValue: optional(text) })),
-          header: optional(object({ name: nonEmpty, defaultValue: optional(text) })),
-          formatter: optional(object({ value: text })),
-        },
-        { exactlyOne: [['literal', 'environment', 'header', 'formatter']] },
+export const Tracing = object(
+  {
+    match: optional(modeOnly),
+    providers: optional(array(object({ name: nonEmpty }))),
+    randomSamplingPercentage: optional(percent),
+    disableSpanReporting: optional(boolean),
+    customTags: optional(
+      map(
+        object(
+          {
+            literal: optional(object({ value: nonEmpty })),
+            environment: optional(object({ name: nonEmpty, defaultValue: optional(text) })),
+            header: optional(object({ name: nonEmpty, defaultValue: optional(text) })),
+            formatter: optional(object({ value: text })),
+          },
+          { exactlyOne: [['literal', 'environment', 'header', 'formatter']] },
+        ),
+        nonEmptyRule,
       ),
     ),
-  ),
-  useRequestIdForTraceSampling: optional(boolean),
-  enableIstioTags: optional(boolean),
-  disableContextPropagation: optional(boolean),
-});
+    useRequestIdForTraceSampling: optional(boolean),
+    enableIstioTags: optional(boolean),
+    disableContextPropagation: optional(boolean),
+  },
+  {
+    check({ providers: named = [] }, report) {
+      if (named.length > 1) report.warning(['providers'], 'single', 'traces go to one provider: the first one counts');
+    },
+  },
+);
 export type Tracing = Static<typeof Tracing>;
 
 const MetricSelector = object(
@@ -68,9 +76,9 @@ const MetricSelector = object(
 const tagName = {
   code: 'label',
   check: (name: string) =>
-    /^(?!__)[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name) && name !== 'le' && name !== 'quantile'
+    /^[A-Za-z_][-.A-Za-z0-9_]{0,63}$/.test(name) && !/^(?:__.*|le|quantile)$/.test(labelOf(name))
       ? null
-      : `${quote(name)} is no name of a metric's tag: letters, digits and '_', at most 64`,
+      : `${quote(name)} is no name of a metric's tag: letters, digits, '_', '-' and '.', at most 64`,
 };
 const tagValue = string({ code: 'expression', check: (value) => (value === '' ? null : valueFault(value)) });
 const condition = string({ code: 'expression', check: conditionFault });
@@ -123,7 +131,12 @@ export const TelemetrySpec = object(
     metrics: optional(array(Metrics)),
     accessLogging: optional(array(AccessLogging)),
   },
-  { atMostOne: [ATTACHMENT] },
+  {
+    atMostOne: [ATTACHMENT],
+    check({ tracing = [] }, report) {
+      if (tracing.length > 1) report.warning(['tracing'], 'single', 'only the first tracing counts');
+    },
+  },
 );
 export type TelemetrySpec = Static<typeof TelemetrySpec>;
 
@@ -134,3 +147,8 @@ export const telemetry = defineKind({
   scope: 'namespace',
   spec: TelemetrySpec,
 });
+
+/** The label of Prometheus that a metric's tag becomes, as Envoy writes it. */
+export function labelOf(tag: string): string {
+  return tag.replaceAll(/[-.]/g, '_');
+}

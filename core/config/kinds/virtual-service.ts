@@ -1,22 +1,21 @@
 // VirtualService: hosts and the routes their requests take. Shapes and what Istio's own validation asks of them.
 
-import { count, ipOrCidr, labels, port, quote, text, wildcardHost } from '../formats.ts';
-import { hostCovers, hostsOverlap } from '../hosts.ts';
+import { isIP } from 'node:net';
+import { quote, serverName } from '../formats.ts';
+import { gatewayKey, gatewayReference, isOldReference } from '../gateway-reference.ts';
+import { hostCovers, hostsOverlap, isSubsetName } from '../hosts.ts';
 import { defineKind, type Inventory, notFound, type Warn } from '../kind.ts';
 import type { Resource } from '../resource.ts';
 import { array, defaulted, notEnforced, object, optional, type Report, type Static } from '../schema.ts';
 import { claimPath } from '../schemas/claim-header.ts';
-import { checkExportTo, exportTo, NETWORKING } from '../schemas/networking.ts';
-import {
-  checkWeights,
-  Destination,
-  gatewayName,
-  type HTTPMatchRequest,
-  HTTPRoute,
-} from '../schemas/virtual-service-http.ts';
+import type { Destination } from '../schemas/destination.ts';
+import { checkExportTo, checkOwnExport, exportTo, NETWORKING } from '../schemas/networking.ts';
+import { type HTTPMatchRequest, HTTPRoute } from '../schemas/virtual-service-http.ts';
+import { TCPRoute, TLSRoute } from '../schemas/virtual-service-tcp.ts';
 import type { Path } from '../walk.ts';
 import { boundHost, type GatewaySpec, gateway } from './gateway.ts';
 
+export type { Destination } from '../schemas/destination.ts';
 export type { Headers } from '../schemas/header-operations.ts';
 export type {
   CorsPolicy,
@@ -29,60 +28,17 @@ export type {
 export type { StringMatch } from '../schemas/string-match.ts';
 export type {
   Delegate,
-  Destination,
   HTTPMatchRequest,
   HTTPMirrorPolicy,
   HTTPRoute,
   HTTPRouteDestination,
 } from '../schemas/virtual-service-http.ts';
 
-export const RouteDestination = object({ destination: Destination, weight: optional(count) });
-export type RouteDestination = Static<typeof RouteDestination>;
-
-export const TCPRoute = object(
-  {
-    match: optional(
-      array(
-        object({
-          destinationSubnets: optional(array(ipOrCidr)),
-          port: optional(port),
-          sourceSubnet: optional(ipOrCidr),
-          sourceLabels: optional(labels),
-          gateways: optional(array(gatewayName)),
-          sourceNamespace: optional(text),
-        }),
-      ),
-    ),
-    route: array(RouteDestination, 1),
-  },
-  { check: (route, report) => checkWeights(route.route, report) },
-);
-export type TCPRoute = Static<typeof TCPRoute>;
-
-export const TLSRoute = object(
-  {
-    match: array(
-      object({
-        sniHosts: array(wildcardHost, 1),
-        destinationSubnets: optional(array(ipOrCidr)),
-        port: optional(port),
-        sourceLabels: optional(labels),
-        gateways: optional(array(gatewayName)),
-        sourceNamespace: optional(text),
-      }),
-      1,
-    ),
-    route: array(RouteDestination, 1),
-  },
-  { check: (route, report) => checkWeights(route.route, report) },
-);
-export type TLSRoute = Static<typeof TLSRoute>;
-
 export const VirtualServiceSpec = object(
   {
     /** Empty: a delegate, which others route to. */
-    hosts: defaulted(array(wildcardHost), []),
-    gateways: optional(array(gatewayName)),
+    hosts: defaulted(array(serverName), []),
+    gateways: optional(array(gatewayReference)),
     http: optional(array(HTTPRoute)),
     tls: notEnforced(optional(array(TLSRoute)), 'TLS routes'),
     tcp: notEnforced(optional(array(TCPRoute)), 'TCP routes'),
@@ -90,50 +46,16 @@ export const VirtualServiceSpec = object(
   },
   {
     check(spec, report) {
-      const { hosts } = spec;
-      const onMesh = spec.gateways === undefined || spec.gateways.length === 0 || spec.gateways.includes('mesh');
+      const { hosts, http = [], tls = [], tcp = [] } = spec;
       checkExportTo(spec.exportTo, false, report);
-      hosts.forEach((name, i) => {
-        const earlier = hosts.slice(0, i).find((other) => hostsOverlap(other, name));
-        if (earlier?.toLowerCase() === name.toLowerCase())
-          report.error(['hosts', i], 'duplicate', `the host ${quote(name)} is listed twice`);
-        else if (earlier !== undefined)
-          report.error(
-            ['hosts', i],
-            'duplicate',
-            `the hosts ${quote(earlier)} and ${quote(name)} overlap: one says it all`,
-          );
-        if (name === '*' && onMesh) {
-          report.error(
-            ['hosts', i],
-            'host',
-            "the host '*' needs a gateway: on the mesh gateway it would cover every service",
-          );
-        }
-      });
-      if (onMesh) claimsOutsideGateways(spec.http ?? [], report);
-      if (!spec.http?.length && !spec.tls?.length && !spec.tcp?.length) {
+      checkHosts(spec, report);
+      if (isOnMesh(spec)) claimsOutsideGateways(http, report);
+      if (http.length + tls.length + tcp.length === 0) {
         report.error([], 'required', 'a VirtualService needs at least one route in http, tls or tcp');
       }
-      if (hosts.length === 0 && (spec.gateways?.length || spec.tls?.length || spec.tcp?.length)) {
-        report.error(
-          ['hosts'],
-          'required',
-          'hosts must not be empty (only a delegate has none, and it has no gateways, tls or tcp)',
-        );
-      }
-      spec.tls?.forEach((route, i) => {
-        route.match.forEach((match, j) => {
-          match.sniHosts.forEach((sni, k) => {
-            if (hosts.some((name) => hostCovers(name, sni))) return;
-            report.error(
-              ['tls', i, 'match', j, 'sniHosts', k],
-              'host',
-              `the SNI host ${quote(sni)} is not covered by hosts`,
-            );
-          });
-        });
-      });
+      if (hosts.length === 0) checkDelegate(spec, report);
+      else checkServerNames(spec, report);
+      tellOldReferences(spec, report);
     },
   },
 );
@@ -146,9 +68,96 @@ export const virtualService = defineKind({
   versions: NETWORKING,
   scope: 'namespace',
   spec: VirtualServiceSpec,
+  check: checkOwnExport,
   references,
   conflicts,
 });
+
+/** The section that the checks look at, of a type that stands before the schema that has it. */
+interface Rule {
+  readonly hosts: readonly string[];
+  readonly gateways?: readonly string[];
+  readonly http?: readonly HTTPRoute[];
+  readonly tls?: readonly TLSRoute[];
+  readonly tcp?: readonly TCPRoute[];
+}
+
+function isOnMesh({ gateways = [] }: Rule): boolean {
+  return gateways.length === 0 || gateways.includes('mesh');
+}
+
+function checkHosts(spec: Rule, report: Report): void {
+  const { hosts, tls = [] } = spec;
+  const onMesh = isOnMesh(spec);
+  hosts.forEach((name, i) => {
+    const earlier = hosts.slice(0, i).find((other) => hostsOverlap(other, name));
+    if (earlier?.toLowerCase() === name.toLowerCase())
+      report.error(['hosts', i], 'duplicate', `the host ${quote(name)} is listed twice`);
+    else if (earlier !== undefined) {
+      const message = `the hosts ${quote(earlier)} and ${quote(name)} overlap: one says it all`;
+      report.error(['hosts', i], 'duplicate', message);
+    }
+    if (name === '*' && onMesh) {
+      const message = "the host '*' needs a gateway: on the mesh gateway it would cover every service";
+      report.error(['hosts', i], 'host', message);
+    } else if (isSubsetName(name) && (onMesh || tls.length === 0)) {
+      report.error(['hosts', i], 'host', `${quote(name)} is a name for TLS routes of gateways alone`);
+    }
+  });
+}
+
+/** One without hosts is routed to by others. */
+function checkDelegate({ gateways, http = [], tls, tcp }: Rule, report: Report): void {
+  if (gateways?.length || tls?.length || tcp?.length) {
+    const message = 'hosts must not be empty (only a delegate has none, and it has no gateways, tls or tcp)';
+    report.error(['hosts'], 'required', message);
+  }
+  http.forEach(({ delegate }, i) => {
+    if (delegate === undefined) return;
+    report.error(
+      ['http', i, 'delegate'],
+      'contradiction',
+      'a VirtualService without hosts is a delegate, and has none',
+    );
+  });
+}
+
+function checkServerNames(spec: Rule, report: Report): void {
+  const { hosts, tls = [] } = spec;
+  const onMesh = isOnMesh(spec);
+  const each = (sni: string, path: Path): void => {
+    if (isIP(sni) !== 0) {
+      report.warning(path, 'host', `${quote(sni)} is an address, which clients of TLS do not send as a name`);
+    } else if (isSubsetName(sni) && onMesh) {
+      report.error(path, 'host', `${quote(sni)} is a name for TLS routes of gateways alone`);
+    } else if (!hosts.some((name) => hostCovers(name, sni))) {
+      report.error(path, 'host', `the SNI host ${quote(sni)} is not covered by hosts`);
+    }
+  };
+  tls.forEach(({ match }, i) => {
+    match.forEach(({ sniHosts }, j) => {
+      sniHosts.forEach((sni, k) => {
+        each(sni, ['tls', i, 'match', j, 'sniHosts', k]);
+      });
+    });
+  });
+}
+
+function tellOldReferences({ gateways, http = [], tls = [], tcp = [] }: Rule, report: Report): void {
+  const each = (references: readonly string[] | undefined, path: Path): void => {
+    references?.forEach((reference, i) => {
+      if (!isOldReference(reference)) return;
+      const message = `${quote(reference)} is the old way to name a gateway: write ${gatewayKey(reference, '')}`;
+      report.warning([...path, 'gateways', i], 'deprecated', message);
+    });
+  };
+  each(gateways, []);
+  for (const [section, routes] of Object.entries({ http, tls, tcp })) {
+    for (const [i, { match }] of routes.entries()) {
+      for (const [j, { gateways: its }] of (match ?? []).entries()) each(its, [section, i, 'match', j]);
+    }
+  }
+}
 
 /** Whose token a request has is known where it enters the mesh. */
 function claimsOutsideGateways(http: readonly HTTPRoute[], report: Report): void {
@@ -200,9 +209,8 @@ function references(resource: Resource<VirtualServiceSpec>, inventory: Inventory
 }
 
 function gatewayOf(reference: string, namespace: string, inventory: Inventory): Resource<GatewaySpec> | null {
-  const slash = reference.indexOf('/');
-  const owner = slash < 0 ? namespace : reference.slice(0, slash);
-  return inventory.get(gateway, owner, reference.slice(slash + 1));
+  const [owner, name] = gatewayKey(reference, namespace).split('/');
+  return inventory.get(gateway, owner, name);
 }
 
 function destinationsOf({ http = [], tls = [], tcp = [] }: VirtualServiceSpec): { to: Destination; path: Path }[] {
@@ -255,10 +263,15 @@ function hiddenRoutes({ http = [] }: VirtualServiceSpec, warn: Warn): void {
   });
 }
 
+/** Every request has these: an empty match of one matches them all. */
+const ANYTHING = ['uri', 'scheme', 'method', 'authority'];
+
 function isEverything(match: HTTPMatchRequest): boolean {
   return Object.keys(match).every((field) => {
     if (field === 'name' || field === 'statPrefix' || field === 'ignoreUriCase') return true;
-    return field === 'uri' && match.uri?.prefix === '/';
+    const value = match[field as keyof HTTPMatchRequest];
+    if (field === 'uri' && match.uri?.prefix === '/') return true;
+    return ANYTHING.includes(field) && typeof value === 'object' && Object.keys(value).length === 0;
   });
 }
 

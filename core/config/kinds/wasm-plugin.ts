@@ -1,6 +1,6 @@
 // WasmPlugin: a proxy-wasm filter in the chain of the selected workloads, as Istio declares it.
 
-import { int32, nonEmpty, quote, text } from '../formats.ts';
+import { int32, quote, text, textUpTo } from '../formats.ts';
 import { defineKind } from '../kind.ts';
 import { array, object, oneOf, optional, type Static, string, struct } from '../schema.ts';
 import { PortSelector } from '../schemas/networking.ts';
@@ -16,9 +16,10 @@ const moduleUrl = string({
   check(value) {
     if (value === '') return 'the URL of the module must not be empty';
     const scheme = /^([a-z][a-z0-9+.-]*:)\/\//i.exec(value)?.[1].toLowerCase();
-    return scheme === undefined || SCHEMES.includes(scheme)
-      ? null
-      : `${quote(value)} has an unknown scheme: oci://, file://, http:// or https://`;
+    if (scheme !== undefined && !SCHEMES.includes(scheme)) {
+      return `${quote(value)} has an unknown scheme: oci://, file://, http:// or https://`;
+    }
+    return isUrl(scheme === undefined ? `oci://${value}` : value) ? null : `${quote(value)} is no URL`;
   },
 });
 
@@ -34,10 +35,10 @@ export const WasmPluginSpec = object(
     url: moduleUrl,
     sha256: optional(sha256),
     imagePullPolicy: optional(oneOf('UNSPECIFIED_POLICY', 'IfNotPresent', 'Always')),
-    imagePullSecret: optional(text),
+    imagePullSecret: optional(textUpTo(253)),
     verificationKey: optional(text),
     pluginConfig: optional(struct()),
-    pluginName: optional(text),
+    pluginName: optional(textUpTo(256)),
     phase: optional(oneOf('UNSPECIFIED_PHASE', 'AUTHN', 'AUTHZ', 'STATS')),
     priority: optional(int32),
     failStrategy: optional(failStrategy),
@@ -46,7 +47,7 @@ export const WasmPluginSpec = object(
         env: optional(
           array(
             object(
-              { name: nonEmpty, valueFrom: optional(oneOf('INLINE', 'HOST')), value: optional(text) },
+              { name: textUpTo(256), valueFrom: optional(oneOf('INLINE', 'HOST')), value: optional(text) },
               {
                 check(variable, report) {
                   if (variable.valueFrom === 'HOST' && variable.value) {
@@ -77,6 +78,11 @@ export const WasmPluginSpec = object(
     atMostOne: [ATTACHMENT],
     check(spec, report) {
       const digest = /@sha256:([0-9a-f]{64})$/.exec(spec.url)?.[1];
+      const names = new Set<string>();
+      spec.vmConfig?.env?.forEach(({ name }, i) => {
+        if (names.has(name)) report.error(['vmConfig', 'env', i, 'name'], 'duplicate', `${quote(name)} is given twice`);
+        names.add(name);
+      });
       if (digest !== undefined && spec.sha256 && spec.sha256 !== digest) {
         report.error(['sha256'], 'contradiction', 'sha256 is not the digest that the URL names');
       }
@@ -92,3 +98,8 @@ export const wasmPlugin = defineKind({
   scope: 'namespace',
   spec: WasmPluginSpec,
 });
+
+/** Not as browsers mend one: a blank, a stray % and a port that is no number are faults. */
+function isUrl(url: string): boolean {
+  return /^[^\s\p{Cc}]+$/u.test(url) && !/%(?![0-9a-f]{2})/i.test(url) && URL.canParse(url);
+}

@@ -1,28 +1,24 @@
 // WorkloadEntry: one address that serves, registered by hand.
 
-import { labels, port, portNameRule, quote, text, uint32 } from '../formats.ts';
+import { isUnixSocket, unixSocketFault } from '../addresses.ts';
+import { labels, port, portNameRule, text, uint32 } from '../formats.ts';
 import { hostFault } from '../hosts.ts';
 import { defineKind } from '../kind.ts';
 import { map, notEnforced, object, optional, partly, type Report, type Static, string } from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
 
-/** An IP address, a host name (DNS resolution) or 'unix:///path'. */
+/** An IP address, a host name (DNS resolution) or 'unix:///path'; '' = not given. */
 const endpointAddress = string({
   code: 'address',
   check(value) {
-    if (!value.startsWith('unix://')) return hostFault(value, { wildcard: false });
-    const path = value.slice('unix://'.length);
-    return path.startsWith('@') || /^\/.*[^/]$/.test(path)
-      ? null
-      : `${quote(value)} is no address: unix:// needs the absolute path of a file`;
+    if (value === '') return null;
+    return isUnixSocket(value) ? unixSocketFault(value) : hostFault(value, { wildcard: false });
   },
 });
 
 /** A WorkloadGroup's template has the same fields, and no address. */
 export const workloadEntryFields = {
-  address: partly(optional(endpointAddress), (address) =>
-    address.startsWith('unix://') ? 'addresses of Unix sockets' : null,
-  ),
+  address: partly(optional(endpointAddress), (address) => (isUnixSocket(address) ? 'addresses of Unix sockets' : null)),
   /** Port numbers by the names of the service's ports. */
   ports: optional(map(port, portNameRule)),
   labels: optional(labels),
@@ -58,7 +54,9 @@ interface Addressed {
 
 function checkAddress({ address, network, ports = {} }: Addressed, report: Report): void {
   if (!address && !network) report.error([], 'required', 'address is missing');
-  if (address?.startsWith('unix://') && Object.keys(ports).length > 0) {
+  if (!address && network)
+    report.warning([], 'required', `address is missing: it is found by nobody outside of ${network}`);
+  if (address !== undefined && isUnixSocket(address) && Object.keys(ports).length > 0) {
     report.error(['ports'], 'contradiction', 'a Unix socket has no ports');
   }
 }

@@ -1,7 +1,7 @@
 // What a VirtualService changes of the fields of requests and responses. Host is a request's authority, and is set as one;
 // fields that belong to the connection or to the body are written by the proxy alone.
 
-import { authorityFault, headerNameRule, headerValue, quote } from '../formats.ts';
+import { authorityFault, headerNameRule, headerValueRule, quote } from '../formats.ts';
 import { array, map, object, optional, partly, type Static, string } from '../schema.ts';
 
 const FRAMING = [
@@ -37,8 +37,17 @@ const requestNameRule = {
   check: (name: string) => (isAuthority(name) ? null : headerNameRule.check(name)),
 };
 
-const requestValues = map(headerValue, requestNameRule);
-const responseValues = map(headerValue, changeableRule);
+/** Text, and operators of the access log between percent signs: whether they are known is for who fills them in. */
+const FORMAT = /^(?:[^%]|%%|%[A-Z][A-Z0-9_]*(?:\([^)]*\))?(?::\d{1,6})?%)*$/;
+const format = string({
+  code: headerValueRule.code,
+  check: (value) =>
+    headerValueRule.check(value) ??
+    (FORMAT.test(value) ? null : `${quote(value)} has a percent sign that begins no operator: write %% for one`),
+});
+
+const requestValues = map(format, requestNameRule);
+const responseValues = map(format, changeableRule);
 const changeable = array(string(changeableRule));
 
 export const RequestHeaderOperations = object(

@@ -4,12 +4,15 @@
 import {
   authority,
   count,
-  duration,
+  headerName,
+  nonEmpty,
   originForm,
+  percent,
   port,
   positiveDuration,
   quote,
   regex,
+  seconds,
   targetFault,
   text,
   texts,
@@ -27,8 +30,7 @@ import {
   type Static,
   string,
 } from '../schema.ts';
-import { Percent } from './networking.ts';
-import { StringMatch } from './string-match.ts';
+import { OriginMatch } from './string-match.ts';
 
 /** '' = not given. */
 const redirectScheme = string({
@@ -46,7 +48,8 @@ export const HTTPRedirect = object(
       'redirects that derive their port',
     ),
     scheme: optional(redirectScheme),
-    redirectCode: optional(integer(300, 399)),
+    /** 0: 301. */
+    redirectCode: optional(count),
     prefixRewrite: optional(originForm),
   },
   {
@@ -55,10 +58,11 @@ export const HTTPRedirect = object(
       ['uri', 'prefixRewrite'],
     ],
     check(redirect, report) {
-      if (redirect.redirectCode !== undefined && ![301, 302, 303, 307, 308].includes(redirect.redirectCode)) {
+      if (redirect.redirectCode && ![301, 302, 303, 307, 308].includes(redirect.redirectCode)) {
         report.error(['redirectCode'], 'range', `${redirect.redirectCode} is no redirect: 301, 302, 303, 307 or 308`);
       }
-      if (Object.keys(redirect).every((field) => field === 'redirectCode')) {
+      const { redirectCode: _, ...where } = redirect;
+      if (Object.values(where).every((value) => value === '')) {
         report.error([], 'required', 'a redirect needs a uri, authority, scheme, port or prefixRewrite');
       }
     },
@@ -74,6 +78,7 @@ const base64 = string({
 
 /** A local answer's body is held in memory by every proxy. */
 const MAX_DIRECT_BODY = 1024 * 1024;
+const LARGE_DIRECT_BODY = 100 * 1024;
 
 export const HTTPDirectResponse = object({
   status: integer(200, 599),
@@ -81,11 +86,18 @@ export const HTTPDirectResponse = object({
     object(
       { string: optional(text), bytes: optional(base64) },
       {
-        exactlyOne: [['string', 'bytes']],
+        atMostOne: [['string', 'bytes']],
         check(body, report) {
           const field = body.string === undefined ? 'bytes' : 'string';
-          if ((body[field] ?? '').length > MAX_DIRECT_BODY) {
-            report.error([field], 'limit', `the body is longer than ${MAX_DIRECT_BODY} characters`);
+          const length = Buffer.byteLength(body[field] ?? '', field === 'string' ? 'utf8' : 'base64');
+          if (length > MAX_DIRECT_BODY) {
+            report.error([field], 'limit', `the body is longer than ${MAX_DIRECT_BODY} bytes`);
+          } else if (length > LARGE_DIRECT_BODY) {
+            report.warning(
+              [field],
+              'limit',
+              `every proxy holds these ${length} bytes in memory: a service would serve them better`,
+            );
           }
         },
       },
@@ -96,7 +108,7 @@ export type HTTPDirectResponse = Static<typeof HTTPDirectResponse>;
 
 /** RE2's rewriting: \\N for a group and \\\\ for a backslash; everything else stands for itself. */
 const RegexRewrite = object(
-  { match: regex, rewrite: text },
+  { match: regex, rewrite: nonEmpty },
   {
     check({ match, rewrite }, report) {
       const literals = rewrite.replace(/\\[\d\\]/g, '');
@@ -118,8 +130,10 @@ export const HTTPRewrite = object(
     uriRegexRewrite: optional(RegexRewrite),
   },
   {
-    atMostOne: [['uri', 'uriRegexRewrite']],
     check(rewrite, report) {
+      if (rewrite.uri && rewrite.uriRegexRewrite !== undefined) {
+        report.error(['uriRegexRewrite'], 'oneof', 'uri and uriRegexRewrite exclude each other: give one of them');
+      }
       if (Object.keys(rewrite).length === 0) {
         report.error([], 'required', 'a rewrite needs a uri, authority or uriRegexRewrite');
       }
@@ -132,6 +146,13 @@ const RETRY_ON = new Set([
   ...['5xx', 'gateway-error', 'reset', 'reset-before-request', 'connect-failure', 'envoy-ratelimited', 'retriable-4xx'],
   ...['refused-stream', 'retriable-status-codes', 'retriable-headers', 'http3-post-connect-failure'],
   ...['cancelled', 'deadline-exceeded', 'internal', 'resource-exhausted', 'unavailable'],
+]);
+
+/** Those that have a name. */
+const STATUSES = new Set([
+  ...[100, 101, 102, 103, 200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 307, 308],
+  ...[400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 418, 421, 422, 423],
+  ...[424, 425, 426, 428, 429, 431, 451, 500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511],
 ]);
 
 export const HTTPRetry = object(
@@ -149,9 +170,8 @@ export const HTTPRetry = object(
   },
   {
     check(retries, report) {
-      for (const condition of (retries.retryOn ?? '').split(',')) {
-        const name = condition.trim();
-        if (name === '' || RETRY_ON.has(name) || /^[1-5]\d\d$/.test(name)) continue;
+      for (const name of retries.retryOn ? retries.retryOn.split(',') : []) {
+        if (RETRY_ON.has(name) || (/^\d{3}$/.test(name) && STATUSES.has(Number(name)))) continue;
         report.error(
           ['retryOn'],
           'enum',
@@ -183,17 +203,31 @@ const grpcStatus = string({
     GRPC_STATUS.includes(value) ? null : `${quote(value)} is no gRPC status: ${GRPC_STATUS.join(', ')}`,
 });
 
+/** Envoy counts in millionths. */
+const FaultPercent = object(
+  { value: optional(percent) },
+  {
+    check({ value = 0 }, report) {
+      if (value > 0 && value < 0.0001) report.error(['value'], 'range', `${value} is too little: 0, or from 0.0001 on`);
+    },
+  },
+);
+
 export const HTTPFaultInjection = object(
   {
     delay: optional(
       object(
         {
+          /** Where there is no percentage. */
           percent: optional(integer(0, 100)),
           fixedDelay: optional(positiveDuration),
-          exponentialDelay: notEnforced(optional(positiveDuration)),
-          percentage: optional(Percent),
+          percentage: optional(FaultPercent),
         },
-        { exactlyOne: [['fixedDelay', 'exponentialDelay']], atMostOne: [['percent', 'percentage']] },
+        {
+          check({ fixedDelay }, report) {
+            if (fixedDelay === undefined) report.warning([], 'required', 'a delay without fixedDelay delays nothing');
+          },
+        },
       ),
     ),
     abort: optional(
@@ -201,10 +235,15 @@ export const HTTPFaultInjection = object(
         {
           httpStatus: optional(integer(200, 599)),
           grpcStatus: optional(grpcStatus),
-          http2Error: notEnforced(optional(text)),
-          percentage: optional(Percent),
+          percentage: optional(FaultPercent),
         },
-        { exactlyOne: [['httpStatus', 'grpcStatus', 'http2Error']] },
+        {
+          atMostOne: [['httpStatus', 'grpcStatus']],
+          check({ httpStatus, grpcStatus }, report) {
+            if (httpStatus !== undefined || grpcStatus !== undefined) return;
+            report.warning([], 'required', 'an abort without httpStatus or grpcStatus aborts nothing');
+          },
+        },
       ),
     ),
   },
@@ -216,13 +255,20 @@ export const HTTPFaultInjection = object(
 );
 export type HTTPFaultInjection = Static<typeof HTTPFaultInjection>;
 
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', '*'];
+
+const corsMethod = string({
+  code: 'enum',
+  check: (value) => (METHODS.includes(value) ? null : `${quote(value)} is no method: one of ${METHODS.join(', ')}`),
+});
+
 export const CorsPolicy = object({
   allowOrigin: optional(texts),
-  allowOrigins: optional(array(StringMatch)),
-  allowMethods: optional(texts),
-  allowHeaders: optional(texts),
-  exposeHeaders: optional(texts),
-  maxAge: optional(duration),
+  allowOrigins: optional(array(OriginMatch)),
+  allowMethods: optional(array(corsMethod)),
+  allowHeaders: optional(array(headerName)),
+  exposeHeaders: optional(array(headerName)),
+  maxAge: optional(seconds),
   allowCredentials: optional(boolean),
   unmatchedPreflights: optional(oneOf('UNSPECIFIED', 'FORWARD', 'IGNORE')),
 });

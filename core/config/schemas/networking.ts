@@ -1,6 +1,7 @@
 // What kinds of networking.istio.io have in common: their versions, who may see them, ports and percentages.
 
 import { percent, port } from '../formats.ts';
+import type { Resource } from '../resource.ts';
 import { array, object, optional, type Report, type Static, string } from '../schema.ts';
 
 export const NETWORKING = ['v1', 'v1beta1', 'v1alpha3'] as const;
@@ -12,9 +13,23 @@ export function checkExportTo(exportTo: readonly string[] | undefined, nobody: b
     if (given.indexOf(to) < i) report.error(['exportTo', i], 'duplicate', `${JSON.stringify(to)} is listed twice`);
     else if (to === '~' && !nobody)
       report.error(['exportTo', i], 'name', "'~' is for services: a rule that nobody sees is of no use");
-    else if ((to === '*' || to === '~') && given.length > 1)
+    else if ((to === '*' || to === '~') && given.some((other) => other !== to))
       report.error(['exportTo', i], 'contradiction', `'${to}' does not go with others`);
   });
+}
+
+/** '.' is a namespace, too. */
+export function checkOwnExport(
+  { metadata, spec }: Resource<{ readonly exportTo?: readonly string[] }>,
+  report: Report,
+): void {
+  const own = (spec.exportTo ?? []).flatMap((to, i) => (to === '.' || to === metadata.namespace ? [i] : []));
+  if (own.length < 2) return;
+  report.error(
+    ['spec', 'exportTo', own[1]],
+    'duplicate',
+    `'.' is the namespace ${JSON.stringify(metadata.namespace)}: it is listed twice`,
+  );
 }
 
 export const PortSelector = object({ number: port });

@@ -1,7 +1,7 @@
 // How kinds say which workloads they are for: selectors and target references.
 
 import { labelNames, nonEmpty, quote, text } from '../formats.ts';
-import { array, map, object, optional, type Static, string } from '../schema.ts';
+import { array, map, object, optional, type Report, type Static, string } from '../schema.ts';
 
 const selected = map(
   string({
@@ -11,12 +11,24 @@ const selected = map(
   labelNames,
 );
 
+/** Who leaves the labels out meant some workloads, and gets all. */
+function tellIfEmpty(labels: Readonly<Record<string, string>> | undefined, report: Report): void {
+  if (Object.keys(labels ?? {}).length > 0) return;
+  report.warning([], 'selector', 'a selector without labels is for all workloads of the namespace');
+}
+
 /** The networking API's selector. */
-export const WorkloadSelector = object({ labels: optional(selected) });
+export const WorkloadSelector = object(
+  { labels: optional(selected) },
+  { check: ({ labels }, report) => tellIfEmpty(labels, report) },
+);
 export type WorkloadSelector = Static<typeof WorkloadSelector>;
 
 /** The security, telemetry and extension APIs' selector. */
-export const MatchLabels = object({ matchLabels: optional(selected) });
+export const MatchLabels = object(
+  { matchLabels: optional(selected) },
+  { check: ({ matchLabels }, report) => tellIfEmpty(matchLabels, report) },
+);
 export type MatchLabels = Static<typeof MatchLabels>;
 
 /** What a policy can be attached to, by its kind: the group that the kind is of. */

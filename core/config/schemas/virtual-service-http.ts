@@ -1,8 +1,8 @@
 // The http section of a VirtualService: what its routes match, and where they lead. What they do on the way is in
 // http-actions.ts.
 
-import { count, dnsLabel, duration, headerMatchRule, labels, port, quote, subsetName, text } from '../formats.ts';
-import { hostFault } from '../hosts.ts';
+import { count, dnsLabelRule, headerMatchRule, labels, portOrZero, positiveDuration, text } from '../formats.ts';
+import { gatewayReference } from '../gateway-reference.ts';
 import {
   array,
   boolean,
@@ -11,11 +11,11 @@ import {
   notEnforced,
   object,
   optional,
-  partly,
   type Report,
   type Static,
   string,
 } from '../schema.ts';
+import { checkWeights, Destination } from './destination.ts';
 import { authorityOf, Headers } from './header-operations.ts';
 import {
   CorsPolicy,
@@ -25,45 +25,30 @@ import {
   HTTPRetry,
   HTTPRewrite,
 } from './http-actions.ts';
-import { Percent, PortSelector } from './networking.ts';
-import { PathMatch, PresenceMatch, StringMatch } from './string-match.ts';
+import { Percent } from './networking.ts';
+import { AnyMatch, PresenceMatch, UriMatch } from './string-match.ts';
 
-/** 'mesh', 'name' or 'namespace/name'. */
-export const gatewayName = string({
-  code: 'name',
-  check: (value) =>
-    /^(?:[a-z0-9](?:[-a-z0-9]*[a-z0-9])?\/)?[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/.test(value)
-      ? null
-      : `${quote(value)} is no gateway: write its name, namespace/name or mesh`,
+/** '' = not given. */
+const sourceNamespace = string({
+  code: dnsLabelRule.code,
+  check: (value) => (value === '' ? null : dnsLabelRule.check(value)),
 });
-
-/** A wildcard is a service of this name. */
-const destinationHost = string({
-  code: 'host',
-  check: (value) => (value === '*' ? "the host '*' is no destination" : hostFault(value, { wildcard: true })),
-});
-
-export const Destination = object({
-  host: partly(destinationHost, (value) => (value.startsWith('*') ? 'destinations that are wildcards' : null)),
-  subset: optional(subsetName),
-  port: optional(PortSelector),
-});
-export type Destination = Static<typeof Destination>;
 
 export const HTTPMatchRequest = object({
   name: optional(text),
-  uri: optional(PathMatch),
-  scheme: optional(StringMatch),
-  method: optional(StringMatch),
-  authority: optional(StringMatch),
+  uri: optional(UriMatch),
+  scheme: optional(AnyMatch),
+  method: optional(AnyMatch),
+  authority: optional(AnyMatch),
   headers: optional(map(PresenceMatch, headerMatchRule)),
-  port: optional(port),
+  /** 0: not given. */
+  port: optional(portOrZero),
   sourceLabels: optional(labels),
-  gateways: optional(array(gatewayName)),
+  gateways: optional(array(gatewayReference)),
   queryParams: optional(map(PresenceMatch)),
   ignoreUriCase: optional(boolean),
   withoutHeaders: optional(map(PresenceMatch, headerMatchRule)),
-  sourceNamespace: optional(dnsLabel),
+  sourceNamespace: optional(sourceNamespace),
   statPrefix: notEnforced(optional(text)),
 });
 export type HTTPMatchRequest = Static<typeof HTTPMatchRequest>;
@@ -90,8 +75,8 @@ export const HTTPRoute = object(
     directResponse: optional(HTTPDirectResponse),
     delegate: notEnforced(optional(Delegate), 'delegation to another VirtualService'),
     rewrite: optional(HTTPRewrite),
-    /** 0s: none. */
-    timeout: optional(duration),
+    /** Left out: none. */
+    timeout: optional(positiveDuration),
     retries: optional(HTTPRetry),
     fault: optional(HTTPFaultInjection),
     mirror: notEnforced(optional(Destination), 'mirroring'),
@@ -105,7 +90,6 @@ export const HTTPRoute = object(
     exactlyOne: [['route', 'redirect', 'directResponse', 'delegate']],
     atMostOne: [
       ['mirror', 'mirrors'],
-      ['mirrorPercent', 'mirrorPercentage'],
       ['redirect', 'rewrite'],
       ['directResponse', 'rewrite'],
       ['redirect', 'fault'],
@@ -114,6 +98,8 @@ export const HTTPRoute = object(
     check(route, report) {
       checkWeights(route.route, report);
       checkActions(route, report);
+      if (route.mirrorPercent !== undefined)
+        report.warning(['mirrorPercent'], 'deprecated', 'write mirrorPercentage: {value: ...}');
     },
     aliases: { mirror_percent: 'mirrorPercent' },
   },
@@ -149,14 +135,4 @@ function checkActions(
       'the authority is given by headers.request, too: write one of the two',
     );
   }
-}
-
-export function checkWeights(route: readonly { weight?: number }[] | undefined, report: Report): void {
-  if (route === undefined || route.length < 2) return;
-  let total = 0;
-  for (const { weight } of route) total += weight ?? 0;
-  if (total === 0)
-    report.error(['route'], 'weight', 'the weights of the destinations add up to 0: nothing would get a request');
-  if (total > 4294967295)
-    report.error(['route'], 'weight', 'the weights of the destinations add up to more than 4294967295');
 }

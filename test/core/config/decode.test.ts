@@ -73,7 +73,7 @@ test('the two kinds named Gateway have keys of their own', () => {
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: {name: g}
-spec: {servers: [{port: {number: 80, protocol: http}, hosts: [./a.com]}]}
+spec: {servers: [{port: {number: 80, protocol: http, name: http}, hosts: [./a.com]}]}
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway

@@ -23,7 +23,10 @@ import { effectOf, fieldsOf, recorded, valuesIn } from './fields.ts';
 
 /** Each a mesh of its own. */
 const meshes = [decodeYaml(EVERYTHING), ...EVERYTHING_ELSE.map(decodeResources)].map(({ resources, problems }) => {
-  assert.deepEqual(problems, []);
+  assert.deepEqual(
+    problems.filter(({ severity }) => severity === 'error'),
+    [],
+  );
   return resources;
 });
 const names = Object.keys(KINDS) as KindName[];

@@ -106,7 +106,7 @@ const ROUTES = [
   },
   {
     route: [TO_REVIEWS],
-    fault: { delay: { exponentialDelay: '1s' }, abort: { http2Error: 'NO_ERROR' } },
+    fault: { delay: { fixedDelay: '1s', percentage: { value: 5 } }, abort: { grpcStatus: 'UNAVAILABLE' } },
     mirror: { host: 'shadow' },
     mirrorPercentage: { value: 5 },
   },
@@ -141,7 +141,7 @@ const SERVICES = BALANCERS.flatMap((balancer, i) => [
   }),
   resource('DestinationRule', `reviews${i}`, {
     host: `reviews${i}`,
-    exportTo: ['*'],
+    exportTo: ['.'],
     workloadSelector: { matchLabels: { app: 'a' } },
     trafficPolicy: trafficPolicy(balancer, BALANCERS[(i + 1) % 3], i === 0 ? PREAMBLE : TUNNEL),
     subsets: [
@@ -168,7 +168,7 @@ const TRAFFIC = [
     servers: [
       {
         name: 'a',
-        port: { number: 8080, protocol: 'HTTP', name: 'http', targetPort: 80 },
+        port: { number: 8080, protocol: 'HTTP', name: 'http' },
         hosts: ['a.test'],
         bind: '127.0.0.2',
         tls: { mode: 'PASSTHROUGH', httpsRedirect: false },
@@ -178,9 +178,24 @@ const TRAFFIC = [
   }),
   resource('Gateway', 'encrypted', {
     servers: [
-      { ...https('a'), bind: 'unix:///a', tls: { mode: 'PASSTHROUGH' } },
-      { ...https('b'), tls: { mode: 'SIMPLE', credentialNames: ['a'], ecdhCurves: ['P-256'], cipherSuites: ['a'] } },
-      { ...https('c'), tls: { mode: 'MUTUAL', tlsCertificates: [{ privateKey: 'a' }], caCertCredentialName: 'a' } },
+      {
+        ...https('a'),
+        port: { number: 0, protocol: 'HTTPS', name: 'a' },
+        bind: 'unix:///a',
+        tls: { mode: 'PASSTHROUGH' },
+      },
+      {
+        ...https('b'),
+        tls: { mode: 'SIMPLE', credentialNames: ['a'], ecdhCurves: ['P-256'], cipherSuites: ['AES128-SHA'] },
+      },
+      {
+        ...https('c'),
+        tls: {
+          mode: 'MUTUAL',
+          tlsCertificates: [{ privateKey: 'a', serverCertificate: 'b' }],
+          caCertCredentialName: 'a',
+        },
+      },
       {
         ...https('d'),
         tls: {

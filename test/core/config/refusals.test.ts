@@ -57,8 +57,10 @@ const CASES: readonly (readonly [what: string, text: string, lines: readonly str
   ],
   [
     'none of a oneof',
-    route(`  - match: [{uri: {}}]\n    ${TO}\n`),
-    ['f.yaml:8:19: error: exactly one of exact, prefix and regex has to be given (/spec/http/0/match/0/uri)'],
+    route(`  - corsPolicy: {allowOrigins: [{}]}\n    ${TO}\n`),
+    [
+      'f.yaml:8:33: error: exactly one of exact, prefix and regex has to be given (/spec/http/0/corsPolicy/allowOrigins/0)',
+    ],
   ],
   [
     'a route that both forwards and redirects',
@@ -171,11 +173,11 @@ const CASES: readonly (readonly [what: string, text: string, lines: readonly str
     spec(
       'networking.istio.io/v1',
       'Gateway',
-      '  servers:\n  - {port: {number: 80}, hosts: ["*"]}\n  - {port: {number: 443, protocol: HTTPS}, hosts: ["a.*.b"]}\n',
+      '  servers:\n  - {port: {number: 80, name: a}, hosts: ["*"]}\n  - {port: {number: 443, protocol: HTTPS, name: b}, hosts: ["a.*.b"]}\n',
     ),
     [
-      'f.yaml:6:12: error: a server port needs a protocol (/spec/servers/0/port)',
-      'f.yaml:7:52: error: "a.*.b" is no host name: a wildcard may only be its first label (/spec/servers/1/hosts/0)',
+      'f.yaml:6:12: error: protocol is missing (/spec/servers/0/port)',
+      'f.yaml:7:61: error: "a.*.b" is no host name: a wildcard may only be its first label (/spec/servers/1/hosts/0)',
     ],
   ],
   [

@@ -190,7 +190,7 @@ test('routes after one that takes every request are never used', () => {
 
 test('a host that the gateway does not serve, and a gateway that serves what another one does, are warnings', () => {
   const gateway = (name: string, hosts: string): string =>
-    `---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: ${name}}\nspec: {selector: {istio: a}, servers: [{port: {number: 80, protocol: HTTP}, hosts: [${hosts}]}]}\n`;
+    `---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: ${name}}\nspec: {selector: {istio: a}, servers: [{port: {number: 80, protocol: HTTP, name: http}, hosts: [${hosts}]}]}\n`;
   const text =
     gateway('edge', '"*.a.test"') +
     routes('a', 'x.a.test, b.test', '[{directResponse: {status: 200}}]', '\n  gateways: [edge]');
@@ -204,7 +204,7 @@ test('a host that the gateway does not serve, and a gateway that serves what ano
 });
 
 test('a host of a server that is for another namespace is not served to the rules of this one', () => {
-  const gateway = `---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: edge, namespace: istio-system}\nspec: {servers: [{port: {number: 80, protocol: HTTP}, hosts: [./a.test, default/b.test]}]}\n`;
+  const gateway = `---\napiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: edge, namespace: istio-system}\nspec: {servers: [{port: {number: 80, protocol: HTTP, name: http}, hosts: [./a.test, default/b.test]}]}\n`;
   const bound = '\n  gateways: [istio-system/edge]';
   assert.deepEqual(check(gateway + routes('a', 'a.test, B.test', '[{directResponse: {status: 200}}]', bound)), [
     'VirtualService/default/a: warning [IST0132]: the host "a.test" is not among the hosts of the Gateway istio-system/edge that the namespace "default" may bind to (/spec/hosts/0)',

@@ -88,7 +88,7 @@ const GATEWAY = `
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: {name: edge, namespace: istio-system}
-spec: {servers: [{port: {number: 8080, protocol: HTTP}, hosts: ['*']}]}
+spec: {servers: [{port: {number: 8080, protocol: HTTP, name: http}, hosts: ['*']}]}
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService

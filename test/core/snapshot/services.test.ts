@@ -49,6 +49,23 @@ spec: {address: '192.0.2.1', labels: {app: a}, ports: {http: 3001, unknown: 9}}
   assert.deepEqual(keys, [['192.0.2.1:3001'], ['192.0.2.1:8081']]);
 });
 
+test('an endpoint that is only said to be in another network is not dialled: it has no address', () => {
+  const nowhere = `
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: a}
+spec: {network: far, labels: {app: a}}
+`;
+  const { clusters } = snapshotOf(
+    node('sidecar'),
+    entry('default/a', 'a.example', FIXED.replace('[{address', '[{network: far}, {address')),
+    entry('default/b', 'b.example', 'workloadSelector: {labels: {app: a}}, ports: [{number: 80, name: http}]'),
+    nowhere,
+  );
+  const keys = ['a', 'b'].map((name) => clusters.get(`outbound|80||${name}.example`)!.endpoints.map(({ key }) => key));
+  assert.deepEqual(keys, [['192.0.2.1:80'], []]);
+});
+
 test('a rule for a wildcard applies to every service that it covers, unless a more specific one does', () => {
   const services = ['a.eu.example', 'b.eu.example', 'c.example', 'd.test'].map((host) =>
     entry(`default/${host.replaceAll('.', '-')}`, host, FIXED),
@@ -125,7 +142,7 @@ test('a gateway serves the hosts of its servers to rules of the namespaces that 
 apiVersion: networking.istio.io/v1
 kind: Gateway
 metadata: {name: edge, namespace: istio-system}
-spec: {servers: [{port: {number: 8080, protocol: HTTP}, hosts: ['${hosts}']}]}
+spec: {servers: [{port: {number: 8080, protocol: HTTP, name: http}, hosts: ['${hosts}']}]}
 `;
   const bound = rule('T.Example', 201, 'r', 'gateways: [istio-system/edge], ');
   const found = (hosts: string): boolean =>

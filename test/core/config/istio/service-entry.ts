@@ -1,0 +1,130 @@
+// What Istio's validation takes and refuses of ServiceEntries: hosts, addresses, ports, and endpoints by their resolution.
+
+import type { Cases } from './cases.ts';
+
+const PORTS = 'ports: [{number: 80, protocol: HTTP, name: http1}, {number: 8080, protocol: HTTP, name: http2}]';
+const PORT = 'ports: [{number: 80, protocol: HTTP, name: http}]';
+const TCP = 'ports: [{number: 81, protocol: TCP, name: tcp}]';
+const UDS = 'hosts: [uds.test], ports: [{number: 6553, protocol: GRPC, name: grpc}], resolution: STATIC';
+
+const entry = (resolution: string, fields: string, hosts = 'google.com'): string =>
+  `{hosts: [${hosts}], resolution: ${resolution}, ${fields}}`;
+const ports = (list: string): string => entry('NONE', `ports: [${list}]`);
+const exported = (to: string): string => entry('DNS', `${PORT}, exportTo: [${to}]`);
+const labelled = (labels: string, resolution = 'DNS'): string =>
+  entry(resolution, `${PORT}, workloadSelector: {labels: {${labels}}}`);
+const endpoints = (...each: string[]): string => `${PORTS}, endpoints: [${each.map((fields) => `{${fields}}`).join()}]`;
+
+export const SERVICE_ENTRY: Cases = {
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'ServiceEntry',
+  taken: [
+    entry('DNS', PORTS),
+    entry('DNS', endpoints('address: lon.google.com, ports: {http1: 8080}', 'address: 1.1.1.1'), "'*.google.com'"),
+    entry('DNS', endpoints('address: lon.google.com, labels: {security.istio.io/tlsMode: istio}'), "'*.google.com'"),
+    entry('DNS', `${PORTS}, addresses: [10.10.10.10]`),
+    entry('DNS', endpoints('address: in.google.com'), 'foo, bar.com'),
+    entry('DNS_ROUND_ROBIN', endpoints('address: a.io, ports: {http1: 8080}'), "'*.istio.io'"),
+    entry('DNS_ROUND_ROBIN', `${PORTS}, endpoints: []`),
+    entry('NONE', PORTS),
+    `{hosts: [google.com], ${PORTS}}`,
+    '{hosts: [google.com]}',
+    entry('NONE', `${PORTS}, addresses: [172.1.2.16/16, '2001:db8::/32', 10.0.0.1]`, "'*.google.com'"),
+    entry('STATIC', `addresses: [172.1.2.16/16], ${endpoints('address: 1.1.1.1, ports: {http1: 8080}')}`),
+    entry('STATIC', endpoints("address: '2001:db8::1'", 'address: 2.2.2.2, ports: {http2: 9080}')),
+    entry('STATIC', endpoints('address: 1.1.1.1'), "'*.google.com'"),
+    `{${UDS}, endpoints: [{address: unix:///path/to/socket}]}`,
+    `{${UDS}, endpoints: [{address: unix://@abstract}]}`,
+    ports("{number: 80, protocol: HTTP, name: http}, {number: 8080, name: other}, {number: 81, protocol: '', name: x}"),
+    ports('{number: 80, protocol: http, name: A-b}'),
+    ports(
+      '{number: 80, protocol: HTTP, name: a, targetPort: 80}, {number: 81, protocol: HTTP, name: b, targetPort: 80}',
+    ),
+    entry('NONE', TCP, 'a.com, b.com'),
+    entry('DNS', 'ports: [{number: 443, protocol: TLS, name: tls}]', 'a.com, b.com'),
+    entry('DNS', 'ports: [{number: 443, protocol: HTTP_PROXY, name: a}]', 'a.com, b.com'),
+    entry('STATIC', `${TCP}, endpoints: [{address: 1.1.1.1}]`),
+    labelled('foo: bar'),
+    labelled('foo: bar', 'STATIC'),
+    exported(''),
+    exported("'*'"),
+    exported("'.', ns1"),
+    exported("'~'"),
+    entry('DNS', `${PORT}, location: MESH_EXTERNAL, subjectAltNames: [spiffe://a]`),
+  ],
+  warned: [
+    [labelled('foo: bar', 'NONE'), 'workloadSelector'],
+    [entry('DNS', `${PORT}, workloadSelector: {}`), 'workloadSelector'],
+    [entry('DNS', `${PORT}, workloadSelector: {labels: {}}`), 'workloadSelector'],
+    [entry('NONE', PORTS, "'*.nytimes.com', '*washingtonpost.com'"), 'hosts/1'],
+    [entry('STATIC', `${PORTS}, endpoints: [{network: cluster-1}]`), 'endpoints/0'],
+    [entry('STATIC', PORTS), ''],
+    [
+      entry('DNS', 'addresses: [10.10.10.10], ports: [{number: 443, protocol: HTTPS, name: a}]', 'a.org, b.org'),
+      'hosts',
+    ],
+  ],
+  refused: [
+    ['{}', ''],
+    [`{${PORT}}`, ''],
+    ['{hosts: []}', 'hosts'],
+    [entry('DNS', endpoints('address: in.google.com'), "'-'"), 'hosts/0'],
+    [entry('DNS', endpoints('address: in.google.com'), "foo.com, '*'"), 'hosts/1'],
+    [entry('NONE', PORT, "'foo*'"), 'hosts/0'],
+    [entry('NONE', PORT, '10.0.0.1'), 'hosts/0'],
+    [entry('NONE', PORT, 'a_b.com'), 'hosts/0'],
+    [entry('NONE', `${PORT}, addresses: [1.2.3.4/99]`), 'addresses/0'],
+    [entry('NONE', `${PORT}, addresses: [a.com]`), 'addresses/0'],
+    [entry('NONE', `${PORT}, addresses: ['']`), 'addresses/0'],
+    [entry('DNS', `${PORT}, addresses: [10.0.0.1, 1.2.3.4/16]`), 'addresses/1'],
+    [entry('DNS_ROUND_ROBIN', `${PORT}, addresses: [1.2.3.4/16]`), 'addresses/0'],
+    [ports('{number: 80, name: a}, {number: 81, name: a}'), 'ports/1/name'],
+    [ports('{number: 80, name: a}, {number: 80, name: b}'), 'ports/1/number'],
+    [ports('{number: 99999, name: a}'), 'ports/0/number'],
+    [ports('{number: 0, name: a}'), 'ports/0/number'],
+    [ports('{name: a}'), 'ports/0'],
+    [ports('{number: 80}'), 'ports/0'],
+    [ports("{number: 80, name: ''}"), 'ports/0'],
+    [ports("{number: 80, name: '@'}"), 'ports/0/name'],
+    [ports(`{number: 80, name: ${'too-long'.repeat(8)}}`), 'ports/0/name'],
+    [ports('{number: 80, name: a, targetPort: 65536}'), 'ports/0/targetPort'],
+    [ports('{number: 80, name: a, protocol: kafka}'), 'ports/0/protocol'],
+    [entry('NONE', endpoints('address: 1.2.3.4')), 'endpoints'],
+    [`{hosts: [google.com], ${endpoints('address: 1.2.3.4')}}`, 'endpoints'],
+    [entry('DYNAMIC_DNS', endpoints('address: 1.2.3.4'), "'*.google.com'"), 'endpoints'],
+    [entry('FILE', PORT), 'resolution'],
+    [entry('DNS', PORTS, "'*.google.com'"), 'hosts/0'],
+    [entry('DNS_ROUND_ROBIN', PORTS, "google.com, '*.google.com'"), 'hosts/1'],
+    [entry('DNS', endpoints("address: '*.google.com'")), 'endpoints/0/address'],
+    [entry('DNS', endpoints('address: unix:///lon/google')), 'endpoints/0/address'],
+    [entry('DNS', endpoints("address: ''")), 'endpoints/0'],
+    [entry('DNS', endpoints('network: cluster-1')), 'endpoints/0'],
+    [entry('DNS', endpoints('address: a.com:80')), 'endpoints/0/address'],
+    [entry('DNS', endpoints('address: a.com, ports: {other: 80}')), 'endpoints/0/ports/other'],
+    [entry('DNS', endpoints("address: a.com, labels: {a: 'b c'}")), 'endpoints/0/labels/a'],
+    [entry('DNS_ROUND_ROBIN', endpoints('address: a.io', 'address: 1.1.1.2')), 'endpoints/1'],
+    [entry('STATIC', endpoints('address: google.com')), 'endpoints/0/address'],
+    [entry('STATIC', endpoints('address: 2.2.2.2, ports: {other: 9080}')), 'endpoints/0/ports/other'],
+    [entry('STATIC', endpoints('address: 2.2.2.2, ports: {http1: 65536}')), 'endpoints/0/ports/http1'],
+    [entry('STATIC', endpoints('weight: 1')), 'endpoints/0'],
+    [`{${UDS}, endpoints: [{address: unix://./relative.sock}]}`, 'endpoints/0/address'],
+    [`{${UDS}, endpoints: [{address: unix:///path/, weight: 1}]}`, 'endpoints/0/address'],
+    [`{${UDS}, endpoints: [{address: unix:///path, ports: {grpc: 6553}}]}`, 'endpoints/0/ports'],
+    [entry('STATIC', endpoints('address: unix:///path')), 'endpoints/0/address'],
+    [entry('DNS', TCP, 'a.com, b.com'), 'ports/0'],
+    [entry('DNS', 'ports: [{number: 80, name: a}]', 'a.com, b.com'), 'ports/0'],
+    [
+      entry('STATIC', `${PORT}, endpoints: [{address: 1.1.1.1}], workloadSelector: {labels: {a: b}}`),
+      'workloadSelector',
+    ],
+    [labelled("'': bar"), 'workloadSelector/labels/'],
+    [labelled("val: '*'"), 'workloadSelector/labels/val'],
+    [labelled("'*': val"), 'workloadSelector/labels/*'],
+    [exported("'.', '*'"), 'exportTo/1'],
+    [exported("'~', ns1"), 'exportTo/0'],
+    [exported("'~', '~'"), 'exportTo/1'],
+    [exported('ns1, ns1'), 'exportTo/1'],
+    [exported("'.', default"), 'exportTo/1'],
+    [exported('ns1_'), 'exportTo/0'],
+  ],
+};
