@@ -48,7 +48,7 @@ export async function buildFilters(out = OUT): Promise<Manifest> {
 }
 
 /** Everything that decides what comes out: the filters' files, how they are compiled, by which compiler. */
-function sourceDigest(): string {
+export function sourceDigest(): string {
   const hash = createHash('sha256');
   const files = readdirSync(FILTERS, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))

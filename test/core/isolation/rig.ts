@@ -1,8 +1,6 @@
 // For the tests of filters on threads of their own: a shard's side with real threads, and exchanges without sockets that
 // write down what leaves their chain.
 
-import { join } from 'node:path';
-import { compileFilter } from '../../../asbuild/compile.ts';
 import { type FailureCode, flagBit } from '../../../core/errors.ts';
 import type { Exchange } from '../../../core/exchange/exchange.ts';
 import type { FilterFactory, LocalReply } from '../../../core/exchange/filter.ts';
@@ -16,16 +14,12 @@ import { Timers } from '../../../core/timers.ts';
 import type { Upstreams } from '../../../core/wasm/abi/upstreams.ts';
 import type { PluginSpec } from '../../../core/wasm/guest/spec.ts';
 import { createSharedMemory, releaseDeadShard } from '../../../core/wasm/shared/shared-memory.ts';
+import { fixtureFilter } from '../../filters/fixture.ts';
 import { NODE, recordFor, specFor } from '../wasm/harness.ts';
 
-const SDK = join(import.meta.dirname, '../../../filters/sdk');
 const PATIENCE_MS = 30_000;
 
-export const LABOUR = await compileFilter({
-  name: 'labour',
-  entry: join(SDK, 'fixtures/labour.ts'),
-  runtime: 'minimal',
-});
+export const LABOUR = await fixtureFilter('fixtures/labour.ts');
 
 export interface Rig {
   readonly isolation: Isolation;

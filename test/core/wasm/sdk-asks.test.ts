@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
-import { compileFilter } from '../../../asbuild/compile.ts';
 import { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
 import { FieldName, Head } from '../../../core/http/head.ts';
 import type { Side } from '../../../core/tcp/network-filter.ts';
 import type { UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../../../core/wasm/abi/upstreams.ts';
+import { fixtureFilter } from '../../filters/fixture.ts';
 import { recordFor, runtimeFor, specFor, TestStream } from './harness.ts';
 
-const FIXTURES = join(import.meta.dirname, '../../../filters/sdk/fixtures');
-const asks = await compileFilter({ entry: join(FIXTURES, 'asks.ts') });
-const lines = await compileFilter({ entry: join(FIXTURES, 'lines.ts') });
+const asks = await fixtureFilter('fixtures/asks.ts');
+const lines = await fixtureFilter('fixtures/lines.ts');
 
 const header = (stream: TestStream, name: string) => stream.requestHead.get(new FieldName(name));
 

@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
-import { compileFilter } from '../../../asbuild/compile.ts';
 import { FieldName, Head } from '../../../core/http/head.ts';
+import { fixtureFilter } from '../../filters/fixture.ts';
 import { plain, runtimeFor, specFor, TestStream } from './harness.ts';
 
 const FOUND = new FieldName('x-found');
-const entry = join(import.meta.dirname, '../../../filters/sdk/fixtures/json.ts');
-const spec = specFor(await compileFilter({ name: 'json', entry, runtime: 'minimal' }), {
+const spec = specFor(await fixtureFilter('fixtures/json.ts'), {
   builtin: plain(Buffer.alloc(0)),
 });
 const { runtime } = runtimeFor();

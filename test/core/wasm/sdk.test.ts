@@ -1,22 +1,20 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
-import { compileFilter } from '../../../asbuild/compile.ts';
 import { BodyBuffer } from '../../../core/exchange/body-buffer.ts';
 import type { FilterFactory } from '../../../core/exchange/filter.ts';
 import { FieldName, Head } from '../../../core/http/head.ts';
 import { Timers } from '../../../core/timers.ts';
+import { fixtureFilter } from '../../filters/fixture.ts';
 import { plain, runtimeFor, specFor, TestStream } from './harness.ts';
 
-const SDK = join(import.meta.dirname, '../../../filters/sdk');
 const AGENT = new FieldName('x-agent');
 const SERVED = new FieldName('x-served-by');
 const STREAMS = 1_000_000;
 
-const small = await compileFilter({ name: 'add-header', entry: join(SDK, 'example/index.ts'), runtime: 'stub' });
-const stateful = await compileFilter({ name: 's', entry: join(SDK, 'fixtures/stateful.ts'), runtime: 'minimal' });
-const shout = await compileFilter({ name: 'shout', entry: join(SDK, 'fixtures/shout.ts'), runtime: 'minimal' });
+const small = await fixtureFilter('example/index.ts', 'stub');
+const stateful = await fixtureFilter('fixtures/stateful.ts');
+const shout = await fixtureFilter('fixtures/shout.ts');
 
 function addHeader(): { factory: FilterFactory; memory: () => number } {
   const { runtime } = runtimeFor({ logLevel: 'info' });

@@ -1,15 +1,13 @@
 // Guests that are spared calls do the same as when they are called as every host would call them.
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { compileFilter } from '../../../../asbuild/compile.ts';
 import type { FilterFactory } from '../../../../core/exchange/filter.ts';
 import { Head } from '../../../../core/http/head.ts';
 import { mapPairs } from '../../../../core/http/pseudo-headers.ts';
 import type { PluginSpec } from '../../../../core/wasm/guest/spec.ts';
+import { fixtureFilter } from '../../../filters/fixture.ts';
 import { type LogLine, plain, runtimeFor, specFor, TestStream } from '../harness.ts';
 
-const FIXTURE = join(import.meta.dirname, '../../../../filters/sdk/fixtures/program.ts');
 const NAMES = ['cookie', 'Accept', 'accept', 'x-a', 'X-A', 'x-b', 'x-long', 'x-empty', 'set-cookie', 'user-agent'];
 const STEPS = 'ggggggggddhhsarqqqqqqufpx';
 
@@ -21,7 +19,7 @@ interface Side {
 let spec: PluginSpec;
 
 before(async () => {
-  spec = specFor(await compileFilter({ entry: FIXTURE }));
+  spec = specFor(await fixtureFilter('fixtures/program.ts'));
 });
 
 /** A guest that is spared calls, and one that is not. */

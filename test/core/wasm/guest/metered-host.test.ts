@@ -4,17 +4,16 @@ import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 
 import { buildFilters } from '../../../../asbuild/build.ts';
-import { compileFilter } from '../../../../asbuild/compile.ts';
 import { OUT } from '../../../../asbuild/manifest.ts';
 import { faultConfig } from '../../../../core/builtins/fault/fault.ts';
 import { Head } from '../../../../core/http/head.ts';
 import { mapPairs } from '../../../../core/http/pseudo-headers.ts';
 import { PluginRefused } from '../../../../core/wasm/guest/traps.ts';
 import { meter } from '../../../../core/wasm/meter/meter.ts';
+import { fixtureFilter } from '../../../filters/fixture.ts';
 import { guest } from '../guests.ts';
 import { plain, runtimeFor, specFor, TestStream } from '../harness.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..', '..', '..');
 const FUEL = { start: 1_000_000, callback: 100_000, stream: 1_000_000, second: 10_000_000 };
 
 suite('a metered guest in the host', () => {
@@ -126,11 +125,7 @@ suite('our filters do the same when they are metered', () => {
   });
 
   test('the example of the SDK', async () => {
-    const wasm = await compileFilter({
-      name: 'example',
-      entry: join(ROOT, 'filters', 'sdk', 'example', 'index.ts'),
-      runtime: 'minimal',
-    });
+    const wasm = await fixtureFilter('example/index.ts');
     const bytes = new Uint8Array(wasm);
     const plain = exchange(bytes, Buffer.alloc(0));
     assert.deepEqual(exchange(meter(bytes).bytes, Buffer.alloc(0)), plain);
