@@ -50,6 +50,8 @@ export interface Difference {
 export interface WriterParts {
   readonly bus: Bus;
   readonly store: Store;
+  /** Why nothing can be written now, as a clause, or ''. */
+  natsTrouble(): Promise<string>;
   /** Full names of hosts that workloads registered by themselves. */
   knownHosts(): Iterable<string>;
   /** A dry run of the real compile; `changed`: keys of what is new. */
@@ -179,6 +181,9 @@ export class Writer {
       const nothing = planned.upserts.length === 0 && planned.removals.length === 0;
       if (nothing || options.dryRun === true) return { revision, parent: revision, ...outcome };
       if (!bus.connected) throw new BusUnavailableError('NATS, which keeps the configuration, is not connected');
+      // A server without room would not even say so.
+      const trouble = await this.#parts.natsTrouble();
+      if (trouble !== '') throw new BusUnavailableError(trouble);
       const published = this.#parts.onPublish();
       try {
         const commit = await bus.config.commit({

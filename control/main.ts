@@ -49,6 +49,8 @@ export interface ControlOptions {
   issueUser?(proxy: string): Promise<ProxyUser>;
   /** Modules of WasmPlugins may be fetched from networks of one's own and from this machine. Default false. */
   readonly allowPrivateFetch?: boolean;
+  /** What is wrong with the NATS of this machine, as a clause, or ''; told with what could not be done because of it. */
+  natsTrouble?(): Promise<string>;
   /** Ends a start that is not over yet; it rejects then. */
   readonly signal?: AbortSignal;
   /** A sentence about what happened; never a secret. */
@@ -145,12 +147,18 @@ async function buildApi(parts: ApiParts): Promise<App> {
   // Browsers send text/plain across origins without asking first.
   app.removeContentTypeParser('text/plain');
   secure(app as never, { token: parts.token, hosts: [...(parts.hosts ?? []), ...(parts.host ? [parts.host] : [])] });
-  app.setErrorHandler((error, request, reply) => {
+  const natsTrouble = parts.natsTrouble ?? (async () => '');
+  app.setErrorHandler(async (error, request, reply) => {
     const known = asApiError(error);
     if (known !== null) {
-      if (known.status === 503) reply.header('Retry-After', '1');
       const { problems } = known;
-      const body = { error: oneLine(known.message), ...(problems.length > 0 && { problems }) };
+      let { message } = known;
+      if (known.status === 503) {
+        reply.header('Retry-After', '1');
+        const trouble = await natsTrouble();
+        if (!message.includes(trouble)) message += `: ${trouble}`;
+      }
+      const body = { error: oneLine(message), ...(problems.length > 0 && { problems }) };
       return reply.code(known.status).send(body);
     }
     const { statusCode = 500, message, stack } = error as Error & { statusCode?: number };
@@ -170,6 +178,7 @@ async function buildApi(parts: ApiParts): Promise<App> {
   const writer = new Writer({
     bus,
     store,
+    natsTrouble,
     knownHosts: () => rollouts.hosts(),
     resolveModules: (...args) => wasmPlugins.resolve(...args),
     absentModules: (resources) => modules.absent(resources),
@@ -192,7 +201,7 @@ async function buildApi(parts: ApiParts): Promise<App> {
     resourceRoutes(api, store);
     revisionRoutes(api, { bus, store, rollouts });
     proxyRoutes(api, { store, rollouts, servers: parts.nats.servers, issueUser: parts.issueUser });
-    metaRoutes(api, { bus, store, version });
+    metaRoutes(api, { bus, store, version, natsTrouble });
   });
   // By itself, for only here a body may be raw bytes.
   await app.register(async (scope) => moduleRoutes(scope.withTypeProvider<TypeBoxTypeProvider>(), modules));

@@ -41,15 +41,16 @@ Examples:
       const stop = new AbortController();
       void stopped.then((why) => stop.abort(new Error(`stopped by ${why} before everything was ready`)));
       const home = await makeHome();
-      const [{ startNatsServer }, { startControl }] = await Promise.all([
-        import('../../bus/server.ts'),
+      const [{ superviseNatsServer }, { startControl }] = await Promise.all([
+        import('../../bus/supervise.ts'),
         import('../../control/main.ts'),
       ]);
-      const nats = await startNatsServer({
+      const nats = await superviseNatsServer({
         stateDir: join(home, 'nats'),
         port: options.natsPort,
         signal: stop.signal,
         onProgress: note,
+        onTrouble: note,
         onLog: (line) => options.verbose === true && note(paint('dim', line, process.stderr)),
       });
       // What follows is told in the lines below.
@@ -63,6 +64,7 @@ Examples:
             allowPrivateFetch: options.allowPrivateFetch,
             version: weftVersion(),
             signal: stop.signal,
+            natsTrouble: () => nats.trouble(),
             onLog: (line) => started && note(line),
           });
         const control = await (options.port === undefined ? onUsualPort(start) : start(options.port));
@@ -84,8 +86,9 @@ Examples:
               'next: in another shell, `mesh run --service NAME --port PORT -- COMMAND`; Ctrl-C here stops the mesh',
             );
           }
-          const end = await Promise.race([stopped, nats.exited]);
-          if (typeof end !== 'string') throw new CliError(`NATS ended (${end.signal ?? `exit code ${end.code}`})`);
+          const failed = nats.failed.then((why) => new CliError(`NATS cannot be started again: ${why}`));
+          const end = await Promise.race([stopped, failed]);
+          if (end instanceof CliError) throw end;
         } finally {
           await control.close();
         }

@@ -5,8 +5,11 @@ import { ERRORS } from '../schemas.ts';
 import type { Store } from '../store.ts';
 import type { App } from './app.ts';
 
-export function metaRoutes(app: App, parts: { bus: Bus; store: Store; version: string }): void {
-  const { bus, store, version } = parts;
+export function metaRoutes(
+  app: App,
+  parts: { bus: Bus; store: Store; version: string; natsTrouble(): Promise<string> },
+): void {
+  const { bus, store, version, natsTrouble } = parts;
 
   app.get(
     '/v1/version',
@@ -39,9 +42,10 @@ export function metaRoutes(app: App, parts: { bus: Bus; store: Store; version: s
       },
     },
     async (_, reply) => {
-      const ready = bus.connected;
+      const trouble = bus.connected ? await natsTrouble() : 'disconnected';
+      const ready = trouble === '';
       reply.code(ready ? 200 : 503);
-      return { ready, nats: ready ? 'connected' : 'disconnected', revision: store.state.revision };
+      return { ready, nats: ready ? 'connected' : trouble, revision: store.state.revision };
     },
   );
 
