@@ -33,6 +33,7 @@ async function main() {
   if (process.env.npm_lifecycle_event !== undefined) stopWithNpm();
   await installDependencies();
   if (major(process.versions.node) < OLDEST_NODE) return rerun(pinnedNode());
+  await keepCompiled(script);
   const needs = NEEDS[script] ?? [];
   if (needs.includes('filters')) await buildFilters();
   if (needs.includes('nats')) await findNats();
@@ -182,6 +183,17 @@ function parentOf(pid) {
 function withNodeFirst(node) {
   const separator = process.platform === 'win32' ? ';' : ':';
   return { ...process.env, PATH: [dirname(node), process.env.PATH].join(separator) };
+}
+
+/**
+ * What Node makes of each TypeScript file is kept, for this process and those that the script starts. Not for what
+ * `mesh run` starts, which is somebody else's.
+ */
+async function keepCompiled(script) {
+  const folder = process.env.NODE_COMPILE_CACHE || join(MODULES, '.cache', 'compiled');
+  const { enableCompileCache } = await import('node:module');
+  enableCompileCache(folder);
+  if (script !== 'cli/mesh.ts') process.env.NODE_COMPILE_CACHE = folder;
 }
 
 async function buildFilters() {

@@ -17,9 +17,6 @@ const ROOT = dirname(import.meta.dirname);
 /** CPU seconds of a file that is named also without --timing. */
 const DEAR_S = 20;
 
-/** What Node makes of each TypeScript file, for all the processes that the tests start. */
-process.env.NODE_COMPILE_CACHE ??= join(ROOT, 'node_modules', '.cache', 'compiled');
-
 const words = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const files = await findTests(words);
 if (files.length === 0) {
