@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { before, suite, test } from 'node:test';
 import { WasmPlugins } from '../../../control/wasm-plugins.ts';
 import { remoteKeySources } from '../../../core/builtins/authn/authn.ts';
-import { decodeResources, decodeYaml } from '../../../core/config/decode.ts';
 import { isKind, KINDS, type KindName } from '../../../core/config/kind-names.ts';
 import { MODULE_DIGEST } from '../../../core/config/modules.ts';
 import { kindName, type Resource, resourceKey } from '../../../core/config/resource.ts';
@@ -16,19 +15,9 @@ import { chainKinds } from '../../../core/snapshot/compile.ts';
 import { compileDry, dryRun } from '../../../core/snapshot/dry-run.ts';
 import { listenersOf } from '../../../core/snapshot/listeners.ts';
 import { policiesIn } from '../../../core/snapshot/policies.ts';
-import type { Node } from '../../../core/workload.ts';
-import { EVERYTHING } from './everything.ts';
-import { EVERYTHING_ELSE } from './everything-else.ts';
+import { MESHES, nodesOf } from './effects/meshes.ts';
 import { effectOf, fieldsOf, recorded, valuesIn } from './fields.ts';
 
-/** Each a mesh of its own. */
-const meshes = [decodeYaml(EVERYTHING), ...EVERYTHING_ELSE.map(decodeResources)].map(({ resources, problems }) => {
-  assert.deepEqual(
-    problems.filter(({ severity }) => severity === 'error'),
-    [],
-  );
-  return resources;
-});
 const names = Object.keys(KINDS) as KindName[];
 
 suite('what a kind calls enforced', () => {
@@ -36,10 +25,10 @@ suite('what a kind calls enforced', () => {
   const read = new Map<string, Set<string>>(names.map((name) => [name, new Set()]));
 
   before(async () => {
-    for (const mesh of meshes) {
+    for (const mesh of MESHES) {
       const state = new Map(mesh.map((resource) => [resourceKey(resource), recording(resource, read)]));
       assert.deepEqual(dryRun(state), []);
-      for (const node of nodes(mesh)) {
+      for (const node of nodesOf(mesh)) {
         compileDry(node, state);
         listenersOf(node, state.values(), '127.0.0.1');
         wantedPlugins(policiesIn(state), node, chainKinds(node));
@@ -70,7 +59,7 @@ suite('what a kind does not call enforced', () => {
   for (const name of names) {
     const { spec, kind } = KINDS[name];
     test(`is told of ${name}, with its place`, () => {
-      for (const resource of meshes.flat().filter((each) => kindName(each) === name)) {
+      for (const resource of MESHES.flat().filter((each) => kindName(each) === name)) {
         const told = new Map(unenforced(resource).map(({ message, pointer = '' }) => [whatOf(message), pointer]));
         const wanted = new Map(unenforcedIn(resource).map(({ what, value }) => [what, value]));
         if (effectOf(spec)?.kind === 'none') wanted.set(`kind ${kind} of ${resource.apiVersion}`, resource);
@@ -154,7 +143,7 @@ function at(resource: Resource, pointer: string): unknown {
 /** Of all resources of a kind. */
 function examples(name: string): Map<string, unknown[]> {
   const values = new Map<string, unknown[]>();
-  for (const resource of meshes.flat().filter((each) => kindName(each) === name)) {
+  for (const resource of MESHES.flat().filter((each) => kindName(each) === name)) {
     for (const [path, value] of valuesIn(KINDS[name as KindName].spec, resource.spec)) {
       values.set(path, [...(values.get(path) ?? []), value]);
     }
@@ -165,26 +154,6 @@ function examples(name: string): Map<string, unknown[]> {
 function recording(resource: Resource, read: ReadonlyMap<string, Set<string>>): Resource {
   const name = kindName(resource) as KindName;
   return { ...resource, spec: recorded(KINDS[name].spec, resource.spec, read.get(name)!) };
-}
-
-/** Two sidecars and a gateway in each namespace that something stands in. */
-function nodes(resources: readonly Resource[]): Node[] {
-  const namespaces = new Set(resources.map(({ metadata }) => metadata.namespace || 'default'));
-  return [...namespaces].flatMap((namespace) =>
-    ['a', 'web', 'gateway'].map((app) => ({
-      id: app,
-      name: 'everything',
-      workload: 'g',
-      namespace,
-      serviceAccount: 'a',
-      trustDomain: 'cluster.local',
-      labels: { app, version: 'v1', istio: 'ingressgateway' },
-      role: app === 'gateway' ? ('gateway' as const) : ('sidecar' as const),
-      address: '127.1.0.1',
-      app: app === 'gateway' ? null : { address: '127.0.0.1', port: 8080 },
-      services: app === 'gateway' ? [] : ['everything'],
-    })),
-  );
 }
 
 /** As when they are applied: once for the first time, once again. Nothing is fetched from this machine's own addresses. */

@@ -1,0 +1,92 @@
+// What becomes of a mesh, as texts that can be compared: what each proxy compiles, listens on, loads and fetches, and what the
+// control plane says of its modules.
+
+import { tmpdir } from 'node:os';
+import { WasmPlugins } from '../../../../control/wasm-plugins.ts';
+import { remoteKeySources } from '../../../../core/builtins/authn/authn.ts';
+import { isKind } from '../../../../core/config/kind-names.ts';
+import { MODULE_DIGEST } from '../../../../core/config/modules.ts';
+import { type Resource, resourceKey } from '../../../../core/config/resource.ts';
+import { wantedPlugins } from '../../../../core/snapshot/chain-plan.ts';
+import { chainKinds } from '../../../../core/snapshot/compile.ts';
+import type { FilterSource } from '../../../../core/snapshot/filters.ts';
+import { listenersOf } from '../../../../core/snapshot/listeners.ts';
+import { policiesIn } from '../../../../core/snapshot/policies.ts';
+import type { Node } from '../../../../core/workload.ts';
+import { compilerFor } from '../../snapshot/rig.ts';
+import type { Fingerprints } from './fingerprint.ts';
+import { nodesOf } from './meshes.ts';
+
+const wants = { request: { head: false, body: false }, response: { head: false, body: false } };
+const made = (name: string, configuration: unknown) => ({ name, configuration, wants });
+
+/** Filters that are nothing but what they were configured with. */
+const FILTERS = {
+  builtin: (name: string, configuration: object) => made(name, configuration),
+  plugin: (config: { name: string }) => made(config.name, config),
+  network: (config: { name: string }) => made(config.name, config),
+  service: (config: { name: string }) => made(config.name, config),
+  typeOf: () => 'http',
+} as unknown as FilterSource;
+
+export class Outcomes {
+  private readonly prints: Fingerprints;
+  private readonly known = new WeakMap<readonly Resource[], Map<string, string>>();
+
+  constructor(prints: Fingerprints) {
+    this.prints = prints;
+  }
+
+  /** Does anybody do otherwise by the one mesh than by the other? */
+  async differ(one: readonly Resource[], other: readonly Resource[]): Promise<boolean> {
+    for (const node of nodesOf(one)) if (this.at(node, one) !== this.at(node, other)) return true;
+    return (await modulesOf(one)) !== (await modulesOf(other));
+  }
+
+  private at(node: Node, mesh: readonly Resource[]): string {
+    const known = this.known.get(mesh) ?? new Map<string, string>();
+    this.known.set(mesh, known);
+    const place = `${node.namespace} ${node.id}`;
+    const print = known.get(place) ?? this.prints.of(compiled(node, mesh), objectsIn(mesh));
+    known.set(place, print);
+    return print;
+  }
+}
+
+function compiled(node: Node, mesh: readonly Resource[]): unknown {
+  const resources = new Map(mesh.map((resource) => [resourceKey(resource), fetched(resource)]));
+  const policies = mesh.filter((resource) => isKind(resource, 'RequestAuthentication'));
+  return [
+    compilerFor(node, FILTERS).compile({ resources, endpoints: [] }, 0),
+    [...wantedPlugins(policiesIn(resources), node, chainKinds(node))],
+    listenersOf(node, mesh, '127.0.0.1'),
+    remoteKeySources(policies, node),
+  ];
+}
+
+/** As a control plane stores it: whoever applied it had the module. */
+function fetched(resource: Resource): Resource {
+  if (!isKind(resource, 'WasmPlugin')) return resource;
+  const annotations = { ...resource.metadata.annotations, [MODULE_DIGEST]: `sha256:${'0'.repeat(64)}` };
+  return { ...resource, metadata: { ...resource.metadata, annotations } };
+}
+
+/** As when they are applied again. Nothing is fetched from this machine's own addresses. */
+async function modulesOf(mesh: readonly Resource[]): Promise<string> {
+  if (!mesh.some((resource) => isKind(resource, 'WasmPlugin'))) return '';
+  const has = async (): Promise<boolean> => true;
+  const modules = { has, put: has } as unknown as ConstructorParameters<typeof WasmPlugins>[0]['modules'];
+  const plugins = new WasmPlugins({ modules, allowPrivate: false, secretsDir: tmpdir() });
+  const stored = mesh.map((resource) => [resourceKey(resource), fetched(resource)] as const);
+  const state = { revision: 0, resources: new Map(stored) } as unknown as Parameters<WasmPlugins['resolve']>[1];
+  const { resources, problems } = await plugins.resolve([...mesh], state, {}, false);
+  const digests = resources.map(({ metadata }) => metadata.annotations?.[MODULE_DIGEST] ?? '');
+  return JSON.stringify([digests, problems.map(({ resource, message }) => `${resource} ${message}`).sort()]);
+}
+
+function objectsIn(value: unknown, found = new Set<object>()): Set<object> {
+  if (typeof value !== 'object' || value === null) return found;
+  found.add(value);
+  for (const inner of Object.values(value)) objectsIn(inner, found);
+  return found;
+}
