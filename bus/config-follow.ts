@@ -5,7 +5,7 @@ import { advance } from './commit-format.ts';
 import type { Link } from './link.ts';
 import { type Chain, compare } from './log-compare.ts';
 import { GapError, type LogBounds, type LoggedCommit } from './log-entry.ts';
-import { CONFIG_STREAM, LOG_SUBJECT } from './subjects.ts';
+import type { LogNames } from './subjects.ts';
 import {
   BusUnavailableError,
   type ConfigListener,
@@ -25,6 +25,7 @@ interface Readable extends Chain {
 
 interface Parts {
   readonly link: Link;
+  readonly names: LogNames;
   readonly log: Readable;
   /** Without a word for this long (plus up to a quarter, so that not all ask at once) the stream is asked. */
   readonly confirmMs: number;
@@ -70,7 +71,7 @@ class Follower implements Subscription {
     this.#parts = parts;
     this.#at = from;
     this.#on = on;
-    const subscription = parts.link.nc.subscribe(LOG_SUBJECT, { callback: (_, message) => this.#hear(message) });
+    const subscription = parts.link.nc.subscribe(parts.names.heard, { callback: (_, message) => this.#hear(message) });
     const forget = parts.link.onUp(() => this.#rouse());
     this.#stop = () => {
       forget();
@@ -155,7 +156,10 @@ class Follower implements Subscription {
 
   async #next(message: Msg): Promise<LoggedCommit | 'old' | 'gap'> {
     const revision = Number(message.headers?.values('Nats-Sequence').at(-1));
-    if (message.headers?.values('Nats-Stream').length !== 1 || message.headers.get('Nats-Stream') !== CONFIG_STREAM) {
+    if (
+      message.headers?.values('Nats-Stream').length !== 1 ||
+      message.headers.get('Nats-Stream') !== this.#parts.names.stream
+    ) {
       return 'gap';
     }
     // Of a log that is not followed, every word may be the one that changes that.

@@ -24,7 +24,7 @@ import type { Link, StoredMessage } from './link.ts';
 import { GapError, type Head, type LogBounds, type LoggedCommit } from './log-entry.ts';
 import type { Manifests } from './manifests.ts';
 import { digestOf, type Objects } from './objects.ts';
-import { COMMIT_SUBJECT, CONFIG_STREAM } from './subjects.ts';
+import type { LogNames } from './subjects.ts';
 import {
   BusUnavailableError,
   type Commit,
@@ -44,6 +44,7 @@ const MAX_TEXT = 1_000;
 
 export class NatsConfigLog implements ConfigLog {
   readonly #link: Link;
+  readonly #names: LogNames;
   readonly #objects: Objects;
   readonly #manifests: Manifests;
   readonly #seal: Seal;
@@ -51,8 +52,16 @@ export class NatsConfigLog implements ConfigLog {
   /** The newest commit this process has seen; saves a read before a commit. */
   #head: Head = EMPTY_STATE;
 
-  constructor(parts: { link: Link; objects: Objects; manifests: Manifests; seal: Seal; confirmMs: number }) {
+  constructor(parts: {
+    link: Link;
+    names: LogNames;
+    objects: Objects;
+    manifests: Manifests;
+    seal: Seal;
+    confirmMs: number;
+  }) {
     this.#link = parts.link;
+    this.#names = parts.names;
     this.#objects = parts.objects;
     this.#manifests = parts.manifests;
     this.#seal = parts.seal;
@@ -92,7 +101,7 @@ export class NatsConfigLog implements ConfigLog {
   }
 
   follow(from: Position | null, on: Parameters<ConfigLog['follow']>[1]): Promise<Subscription> {
-    return followLog({ link: this.#link, log: this, confirmMs: this.#confirmMs }, from, on);
+    return followLog({ link: this.#link, names: this.#names, log: this, confirmMs: this.#confirmMs }, from, on);
   }
 
   async history(limit: number): Promise<Commit[]> {
@@ -110,7 +119,7 @@ export class NatsConfigLog implements ConfigLog {
 
   async get(revision: number): Promise<Commit | null> {
     if (revision < 1) return null;
-    const message = await this.#link.get(CONFIG_STREAM, { seq: revision });
+    const message = await this.#link.get(this.#names.stream, { seq: revision });
     return message && (await this.decode(message.data, message.headers, revision, message.time)).commit;
   }
 
@@ -128,7 +137,7 @@ export class NatsConfigLog implements ConfigLog {
   }
 
   async bounds(): Promise<LogBounds> {
-    const bounds = await this.#link.stream(CONFIG_STREAM);
+    const bounds = await this.#link.stream(this.#names.stream);
     if (bounds === null)
       throw new BusUnavailableError('NATS has no configuration log yet: the control plane has not run');
     return bounds;
@@ -157,7 +166,7 @@ export class NatsConfigLog implements ConfigLog {
     const ahead: Promise<StoredMessage | null>[] = [];
     for (let next = from, revision = from; revision <= to; revision++) {
       while (next <= to && ahead.length < READ_AHEAD) {
-        const reading = this.#link.get(CONFIG_STREAM, { seq: next++ });
+        const reading = this.#link.get(this.#names.stream, { seq: next++ });
         // Whoever stops early leaves reads behind; the one that is awaited below still throws.
         reading.catch(() => {});
         ahead.push(reading);
@@ -188,7 +197,7 @@ export class NatsConfigLog implements ConfigLog {
 
   /** Of the message of a revision; null when the log does not have it. */
   async mark(revision: number): Promise<Head | null> {
-    const message = revision < 1 ? null : await this.#link.get(CONFIG_STREAM, { seq: revision });
+    const message = revision < 1 ? null : await this.#link.get(this.#names.stream, { seq: revision });
     if (message === null) return null;
     const { data, headers: signed } = message;
     const epoch = readEnvelope(data, signed, revision, this.#seal)?.epoch;
@@ -251,7 +260,7 @@ export class NatsConfigLog implements ConfigLog {
         const stored = await this.#publishOnce(payload, parent);
         if (stored !== null) return stored;
         const { last } = await this.bounds();
-        const winner = last > parent ? await this.#link.get(CONFIG_STREAM, { seq: parent + 1 }) : null;
+        const winner = last > parent ? await this.#link.get(this.#names.stream, { seq: parent + 1 }) : null;
         const envelope = winner && readEnvelope(winner.data, winner.headers, parent + 1, this.#seal);
         if (envelope?.id === id) return parent + 1;
         throw new ConflictError(parent, last);
@@ -273,11 +282,11 @@ export class NatsConfigLog implements ConfigLog {
   /** The new sequence, or null when the log is not at `parent`. */
   async #publishOnce(payload: Uint8Array, parent: number): Promise<number | null> {
     const head = headers();
-    head.set('Nats-Expected-Stream', CONFIG_STREAM);
+    head.set('Nats-Expected-Stream', this.#names.stream);
     head.set('Nats-Expected-Last-Subject-Sequence', String(parent));
     const signature = this.#seal.sign(payload);
     if (signature !== null) head.set(SIGNATURE_HEADER, signature);
-    const sequence = await store(this.#link, COMMIT_SUBJECT, payload, head, 2_000);
+    const sequence = await store(this.#link, this.#names.commits, payload, head, 2_000);
     if (sequence !== null && sequence !== parent + 1) {
       throw new BusUnavailableError(`NATS numbered the commit ${sequence}, not ${parent + 1}`);
     }

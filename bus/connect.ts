@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Seal } from './commit-format.ts';
 import { NatsConfigLog } from './config-log.ts';
+import { NatsElection } from './election.ts';
 import { endInOrder } from './in-order.ts';
 import { type Clock, NatsLeaseBoard, SYSTEM_CLOCK } from './leases.ts';
 import { type Link, openLink } from './link.ts';
@@ -9,7 +10,7 @@ import { type HistoryLimits, Manifests } from './manifests.ts';
 import { Objects } from './objects.ts';
 import { NatsStatusBoard } from './statuses.ts';
 import { ensureStreams } from './streams.ts';
-import { CONFIG_BUCKET, inboxPrefix, OBJECT_BUCKET, type Role } from './subjects.ts';
+import { CONFIG_LOG, ENDPOINT_LOG, inboxPrefix, type LogNames, OBJECT_BUCKET, type Role } from './subjects.ts';
 import { type Bus, type BusOptions, BusUnavailableError } from './types.ts';
 
 export interface OpenBusOptions extends BusOptions {
@@ -32,13 +33,15 @@ const MANIFEST_MS = 2_000;
 const LEAVE_MS = 1_500;
 
 const HISTORY: HistoryLimits = { manifestEvery: 50, commits: 1_000, maxAgeMs: 90 * 86_400_000 };
+/** Nobody asks where a service was; those who were away for a moment read on. */
+const ENDPOINT_HISTORY: HistoryLimits = { manifestEvery: 100, commits: 100, maxAgeMs: 86_400_000 };
 
 /**
  * Connects and, as control, creates the streams that are missing. Throws BusUnavailableError when NATS does not answer
  * within `waitMs`; afterwards the connection comes back by itself for as long as the bus is open.
  */
 export async function openBus(options: OpenBusOptions): Promise<Bus> {
-  const { role, replicas = 1 } = options;
+  const { role, replicas = 1, clock = SYSTEM_CLOCK } = options;
   const seal = new Seal(options);
   const link = await openLink({
     ...options,
@@ -46,10 +49,20 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
     inboxPrefix: inboxPrefix(role, options.user),
   });
   const onProblem = (message: string) => options.onConnection?.(link.connected ? 'connected' : 'disconnected', message);
-  const packs = new Objects(link, CONFIG_BUCKET, replicas);
+  const openLog = (names: LogNames, limits: HistoryLimits) => {
+    const packs = new Objects(link, names.bucket, replicas);
+    const manifests = new Manifests({ link, names, objects: packs, seal, limits, onProblem });
+    const confirmMs = options.confirmMs ?? 5_000;
+    return { packs, manifests, log: new NatsConfigLog({ link, names, objects: packs, manifests, seal, confirmMs }) };
+  };
   const objects = new Objects(link, OBJECT_BUCKET, replicas);
+  const logs = [
+    openLog(CONFIG_LOG, { ...HISTORY, ...options.history }),
+    openLog(ENDPOINT_LOG, ENDPOINT_HISTORY),
+  ] as const;
+  const buckets = [objects, ...logs.map(({ packs }) => packs)];
   if (role === 'control') {
-    const ensure = () => ensureStreams(link, [packs, objects], replicas);
+    const ensure = () => ensureStreams(link, buckets, replicas);
     try {
       await ensure();
     } catch (error) {
@@ -59,17 +72,13 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
     // The NATS that came back may have lost its data.
     link.onUp(() => void keepTrying(ensure, link, onProblem));
   }
-  const manifests = new Manifests({
-    link,
-    objects: packs,
-    seal,
-    limits: { ...HISTORY, ...options.history },
-    onProblem,
-  });
-  const config = new NatsConfigLog({ link, objects: packs, manifests, seal, confirmMs: options.confirmMs ?? 5_000 });
+  const [config, endpoints] = logs;
+  const idle = () => Promise.all(logs.map(({ manifests }) => manifests.idle()));
   return {
-    config,
-    leases: new NatsLeaseBoard(link, role, options.clock ?? SYSTEM_CLOCK),
+    config: config.log,
+    endpoints: endpoints.log,
+    leases: new NatsLeaseBoard(link, clock),
+    election: new NatsElection(link, clock),
     statuses: new NatsStatusBoard(link),
     objects,
     get connected() {
@@ -78,7 +87,7 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
     close: () =>
       endInOrder(
         [
-          { what: 'writing a manifest', ms: MANIFEST_MS, end: () => (link.connected ? manifests.idle() : null) },
+          { what: 'writing a manifest', ms: MANIFEST_MS, end: () => (link.connected ? idle() : null) },
           { what: 'leaving NATS', ms: LEAVE_MS, end: () => link.close() },
         ],
         onProblem,

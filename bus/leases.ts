@@ -4,7 +4,7 @@
 import { followBoard } from './board.ts';
 import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
-import { LEASE_PREFIX, LEASE_STREAM, PULSE_SUBJECT, type Role, subjectToken } from './subjects.ts';
+import { LEASE_PREFIX, LEASE_STREAM, PULSE_SUBJECT, subjectToken } from './subjects.ts';
 import { type Lease, type LeaseBoard, type Subscription, TooLargeError } from './types.ts';
 
 /** Time as a reader of leases sees it; tests bring their own. */
@@ -41,12 +41,10 @@ interface Entry {
 
 export class NatsLeaseBoard implements LeaseBoard {
   readonly #link: Link;
-  readonly #role: Role;
   readonly #clock: Clock;
 
-  constructor(link: Link, role: Role, clock: Clock) {
+  constructor(link: Link, clock: Clock) {
     this.#link = link;
-    this.#role = role;
     this.#clock = clock;
   }
 
@@ -94,12 +92,10 @@ export class NatsLeaseBoard implements LeaseBoard {
     stops.push(() => {
       if (!pulses.isClosed()) pulses.unsubscribe();
     });
-    if (this.#role === 'control') {
-      const pulse = () => {
-        if (this.#link.connected && !this.#link.closed) this.#link.nc.publish(PULSE_SUBJECT);
-      };
-      stops.push(this.#clock.every(PULSE_MS, pulse));
-    }
+    const pulse = () => {
+      if (this.#link.connected && !this.#link.closed) this.#link.nc.publish(PULSE_SUBJECT);
+    };
+    stops.push(this.#clock.every(PULSE_MS, pulse));
     stops.push(this.#clock.every(TICK_MS, () => set.expire()));
     const stop = () => {
       for (const each of stops) each();

@@ -13,7 +13,7 @@ import {
 import { purge, store } from './jetstream.ts';
 import type { Link } from './link.ts';
 import type { Objects } from './objects.ts';
-import { CONFIG_STREAM, MANIFEST_STREAM, MANIFEST_SUBJECT } from './subjects.ts';
+import type { LogNames } from './subjects.ts';
 import type { ConfigState } from './types.ts';
 
 export interface HistoryLimits {
@@ -29,6 +29,7 @@ const SWEEP_GRACE_MS = 3_600_000;
 
 export class Manifests {
   readonly #link: Link;
+  readonly #names: LogNames;
   readonly #objects: Objects;
   readonly #seal: Seal;
   readonly #limits: HistoryLimits;
@@ -39,12 +40,14 @@ export class Manifests {
 
   constructor(parts: {
     link: Link;
+    names: LogNames;
     objects: Objects;
     seal: Seal;
     limits: HistoryLimits;
     onProblem: (message: string) => void;
   }) {
     this.#link = parts.link;
+    this.#names = parts.names;
     this.#objects = parts.objects;
     this.#seal = parts.seal;
     this.#limits = parts.limits;
@@ -53,10 +56,10 @@ export class Manifests {
 
   /** The newest manifest at or before a revision; null when there is none. */
   async newest(revision: number): Promise<Manifest | null> {
-    const bounds = await this.#link.stream(MANIFEST_STREAM);
+    const bounds = await this.#link.stream(this.#names.manifestStream);
     if (bounds === null) return null;
     for (let seq = bounds.last; seq >= bounds.first && seq > 0; seq--) {
-      const message = await this.#link.get(MANIFEST_STREAM, { seq });
+      const message = await this.#link.get(this.#names.manifestStream, { seq });
       const manifest = message && readManifest(message.data, message.headers, this.#seal);
       if (manifest !== null && manifest.revision <= revision) return manifest;
     }
@@ -97,19 +100,19 @@ export class Manifests {
     const head = headers();
     const signature = this.#seal.sign(payload);
     if (signature !== null) head.set(SIGNATURE_HEADER, signature);
-    await store(this.#link, MANIFEST_SUBJECT, payload, head);
+    await store(this.#link, this.#names.manifests, payload, head);
     this.#newest = manifest.revision;
     await this.#trim(manifest.revision);
   }
 
   async #trim(head: number): Promise<void> {
-    const bounds = await this.#link.stream(MANIFEST_STREAM);
+    const bounds = await this.#link.stream(this.#names.manifestStream);
     if (bounds === null) return;
     const oldest = Date.now() - this.#limits.maxAgeMs;
     const keep = new Set<string>();
     let cut: { readonly seq: number; readonly revision: number } | null = null;
     for (let seq = bounds.last; seq >= bounds.first && seq > 0 && cut === null; seq--) {
-      const message = await this.#link.get(MANIFEST_STREAM, { seq });
+      const message = await this.#link.get(this.#names.manifestStream, { seq });
       const manifest = message && readManifest(message.data, message.headers, this.#seal);
       if (manifest === null) continue;
       keep.add(manifest.pack);
@@ -118,8 +121,8 @@ export class Manifests {
     }
     if (cut === null) return;
     // The newest commit always stays: the compare-and-set looks at it.
-    await this.#purge(CONFIG_STREAM, Math.min(cut.revision + 1, head));
-    await this.#purge(MANIFEST_STREAM, cut.seq);
+    await this.#purge(this.#names.stream, Math.min(cut.revision + 1, head));
+    await this.#purge(this.#names.manifestStream, cut.seq);
     await this.#keepPacks(keep, Math.min(cut.revision + 1, head));
     await this.#objects.sweep(keep, SWEEP_GRACE_MS);
   }
@@ -131,9 +134,9 @@ export class Manifests {
   }
 
   async #keepPacks(keep: Set<string>, from: number): Promise<void> {
-    const bounds = await this.#link.stream(CONFIG_STREAM);
+    const bounds = await this.#link.stream(this.#names.stream);
     for (let revision = from; revision <= (bounds?.last ?? 0); revision++) {
-      const message = await this.#link.get(CONFIG_STREAM, { seq: revision });
+      const message = await this.#link.get(this.#names.stream, { seq: revision });
       const envelope = message && readEnvelope(message.data, message.headers, revision, this.#seal);
       if (envelope?.pack !== undefined) keep.add(envelope.pack);
     }

@@ -3,15 +3,14 @@ import { ensureStream, type StreamConfig } from './jetstream.ts';
 import type { Link } from './link.ts';
 import type { Objects } from './objects.ts';
 import {
-  COMMIT_SUBJECT,
-  CONFIG_STREAM,
+  CONFIG_LOG,
+  ENDPOINT_LOG,
   LEASE_PREFIX,
   LEASE_STREAM,
-  LOG_SUBJECT,
-  MANIFEST_STREAM,
-  MANIFEST_SUBJECT,
   STATUS_PREFIX,
   STATUS_STREAM,
+  WRITER_STREAM,
+  WRITER_SUBJECT,
 } from './subjects.ts';
 
 const HOUR_NS = 3_600_000_000_000;
@@ -26,15 +25,18 @@ export async function ensureStreams(link: Link, buckets: readonly Objects[], rep
 function streams(num_replicas: number): StreamConfig[] {
   const lastValue = { num_replicas, max_msgs_per_subject: 1, max_msgs: MAX_PROXIES };
   return [
-    {
-      num_replicas,
-      name: CONFIG_STREAM,
-      subjects: [COMMIT_SUBJECT],
-      // Never drops a commit by itself: what may go is decided after a manifest was written.
-      discard: 'new',
-      republish: { src: COMMIT_SUBJECT, dest: LOG_SUBJECT },
-    },
-    { num_replicas, name: MANIFEST_STREAM, subjects: [MANIFEST_SUBJECT] },
+    ...[CONFIG_LOG, ENDPOINT_LOG].flatMap(({ stream, commits, heard, manifestStream, manifests }): StreamConfig[] => [
+      {
+        num_replicas,
+        name: stream,
+        subjects: [commits],
+        // Never drops a commit by itself: what may go is decided after a manifest was written.
+        discard: 'new',
+        republish: { src: commits, dest: heard },
+      },
+      { num_replicas, name: manifestStream, subjects: [manifests] },
+    ]),
+    { num_replicas, max_msgs_per_subject: 1, name: WRITER_STREAM, subjects: [WRITER_SUBJECT] },
     { ...lastValue, name: LEASE_STREAM, subjects: [`${LEASE_PREFIX}.*`], max_age: HOUR_NS },
     { ...lastValue, name: STATUS_STREAM, subjects: [`${STATUS_PREFIX}.*`] },
   ];

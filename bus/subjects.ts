@@ -1,14 +1,42 @@
 // Names on the wire: streams, subjects, and what each role may publish and subscribe to. A proxy gets no right to create
 // consumers: their deliver subject is not checked against permissions, so it reads streams by direct gets only.
 
-export const CONFIG_STREAM = 'WEFT_CONFIG';
-/** Compare-and-set publishes go here; subscribers would also see the refused ones, so nobody subscribes. */
-export const COMMIT_SUBJECT = 'weft.config.commit';
-/** Where the stream republishes what it really stored, with its sequence. */
-export const LOG_SUBJECT = 'weft.log.commit';
+/** Where a log of commits lies. */
+export interface LogNames {
+  readonly stream: string;
+  /** Compare-and-set publishes go here; subscribers would also see the refused ones, so nobody subscribes. */
+  readonly commits: string;
+  /** Where the stream republishes what it really stored, with its sequence. */
+  readonly heard: string;
+  readonly manifestStream: string;
+  readonly manifests: string;
+  /** Packs of large commits and manifests; swept when history is. */
+  readonly bucket: string;
+}
 
-export const MANIFEST_STREAM = 'WEFT_MANIFESTS';
-export const MANIFEST_SUBJECT = 'weft.config.manifest';
+/** The configuration: written by applies. */
+export const CONFIG_LOG: LogNames = {
+  stream: 'WEFT_CONFIG',
+  commits: 'weft.config.commit',
+  heard: 'weft.log.commit',
+  manifestStream: 'WEFT_MANIFESTS',
+  manifests: 'weft.config.manifest',
+  bucket: 'weft-config',
+};
+
+/** Who serves what, by proxy: written by one of the control planes from the leases that they alone read. */
+export const ENDPOINT_LOG: LogNames = {
+  stream: 'WEFT_ENDPOINTS',
+  commits: 'weft.endpoints.commit',
+  heard: 'weft.log.endpoints',
+  manifestStream: 'WEFT_ENDPOINT_MANIFESTS',
+  manifests: 'weft.endpoints.manifest',
+  bucket: 'weft-endpoints',
+};
+
+/** Which control plane writes the endpoints: the newest message is its claim. */
+export const WRITER_STREAM = 'WEFT_WRITER';
+export const WRITER_SUBJECT = 'weft.writer';
 
 export const LEASE_STREAM = 'WEFT_LEASES';
 export const LEASE_PREFIX = 'weft.lease';
@@ -18,8 +46,6 @@ export const PULSE_SUBJECT = 'weft.pulse';
 export const STATUS_STREAM = 'WEFT_STATUS';
 export const STATUS_PREFIX = 'weft.status';
 
-/** Packs of large commits and manifests; swept when history is. */
-export const CONFIG_BUCKET = 'weft-config';
 /** Plugins and whatever else is put by digest; never swept by the log. */
 export const OBJECT_BUCKET = 'weft-objects';
 
@@ -45,22 +71,17 @@ export function permissions(role: Role, proxy?: string): { publish: string[]; su
     };
   }
   const own = proxy === undefined ? '*' : subjectToken(proxy);
-  const read = [CONFIG_STREAM, MANIFEST_STREAM, LEASE_STREAM, `OBJ_${CONFIG_BUCKET}`, `OBJ_${OBJECT_BUCKET}`];
+  const logs = [CONFIG_LOG, ENDPOINT_LOG];
+  const streams = logs.flatMap(({ stream, manifestStream }) => [stream, manifestStream]);
+  const read = [...streams, ...logs.map(({ bucket }) => `OBJ_${bucket}`), `OBJ_${OBJECT_BUCKET}`];
   return {
     publish: [
       `${LEASE_PREFIX}.${own}`,
       `${STATUS_PREFIX}.${own}`,
       ...read.flatMap((stream) => [`$JS.API.DIRECT.GET.${stream}`, `$JS.API.DIRECT.GET.${stream}.>`]),
-      `$JS.API.STREAM.INFO.${CONFIG_STREAM}`,
-      `$JS.API.STREAM.INFO.${MANIFEST_STREAM}`,
-      `$JS.API.STREAM.INFO.${LEASE_STREAM}`,
+      ...streams.map((stream) => `$JS.API.STREAM.INFO.${stream}`),
     ],
-    subscribe: [
-      LOG_SUBJECT,
-      `${LEASE_PREFIX}.*`,
-      PULSE_SUBJECT,
-      `${inboxPrefix('proxy', proxy && proxyUser(proxy))}.>`,
-    ],
+    subscribe: [...logs.map(({ heard }) => heard), `${inboxPrefix('proxy', proxy && proxyUser(proxy))}.>`],
   };
 }
 

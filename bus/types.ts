@@ -130,7 +130,7 @@ export interface LeaseBoard {
   /** Registers and keeps renewing until withdraw; survives reconnects. */
   hold(lease: Lease): Promise<{ update(lease: Lease): void; withdraw(): Promise<void> }>;
   /**
-   * The current set, at first complete and then after each change. Expiry runs by the reader's clock, only while it is
+   * The current set, at first complete and then after each change; for control planes. Expiry runs by the reader's clock, only while it is
    * connected and other leases arrive; on disconnect the last set stays.
    */
   follow(onChange: (leases: ReadonlyMap<string, Lease>) => void): Promise<Subscription>;
@@ -175,6 +175,12 @@ export interface ObjectStore {
   sweep(keep: ReadonlySet<string>, graceMs: number): Promise<number>;
 }
 
+/** One of several processes at a time. */
+export interface Election {
+  /** Calls back when this one becomes the one, and when it no longer is. Resolves once it was first decided. */
+  stand(onChange: (elected: boolean) => void): Promise<Subscription>;
+}
+
 export interface Subscription {
   close(): Promise<void>;
 }
@@ -194,8 +200,12 @@ export interface BusOptions {
 
 export interface Bus {
   readonly config: ConfigLog;
+  /** Who serves what, as one of the control planes writes it: by proxy, in place of everybody reading all leases. */
+  readonly endpoints: ConfigLog;
   readonly leases: LeaseBoard;
   readonly statuses: StatusBoard;
+  /** Of the control plane that writes `endpoints`. */
+  readonly election: Election;
   readonly objects: ObjectStore;
   readonly connected: boolean;
   close(): Promise<void>;

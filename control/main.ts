@@ -13,6 +13,7 @@ import { hostPort } from '../core/host-port.ts';
 import { dryRun } from '../core/snapshot/dry-run.ts';
 import { ApiError, asApiError } from './api-error.ts';
 import { Writer } from './apply.ts';
+import { Discovery } from './discovery.ts';
 import { Modules } from './modules.ts';
 import { nodesOf } from './nodes.ts';
 import { DOCS_PAGE, openApi } from './openapi.ts';
@@ -83,6 +84,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   const rollouts = new Rollouts();
   let store: Store | null = null;
   let cleaning: Subscription | null = null;
+  let discovery: Discovery | null = null;
   let app: App | null = null;
   const step = (what: string, end: () => unknown) => ({ what, ms: STEP_MS, end });
   const close = (): Promise<void> =>
@@ -92,6 +94,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
         step('ending long polls', () => rollouts.close()),
         step('closing the API', () => app?.close()),
         step('ending the sweeps', () => cleaning?.close()),
+        step('handing on the endpoints', () => discovery?.close()),
         // What is asked of it ends with it, and so whoever follows it.
         step('leaving the bus', () => bus.close()),
         step('ending the store', () => store?.close()),
@@ -102,7 +105,8 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   const abort = () => void bus.close();
   options.signal?.addEventListener('abort', abort, { once: true });
   try {
-    await rollouts.follow(bus);
+    discovery = await Discovery.start({ bus, onLog });
+    await rollouts.follow(bus, (leases) => discovery?.lived(leases));
     store = await Store.open(bus, (revision) => rollouts.arrived(revision));
     const modules = new Modules(bus, store, (line) => onLog?.(line));
     cleaning = modules.keepClean();

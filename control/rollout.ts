@@ -77,10 +77,13 @@ export class Rollouts {
   }
 
   /** Resolves when the live proxies and their last answers are known. */
-  async follow(bus: Bus): Promise<void> {
+  async follow(bus: Bus, onLeases: (leases: ReadonlyMap<string, Lease>) => void = () => {}): Promise<void> {
     this.#subscriptions = await Promise.all([
       bus.statuses.follow((status) => this.answered(status)),
-      bus.leases.follow((leases) => this.lived(leases)),
+      bus.leases.follow((leases) => {
+        this.lived(leases);
+        onLeases(leases);
+      }),
     ]);
   }
 

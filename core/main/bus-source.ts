@@ -11,7 +11,8 @@ import { isError } from '../config/problem.ts';
 import type { Problem, Resource } from '../config/resource.ts';
 import type { Node } from '../workload.ts';
 import type { Configuration, Outcome } from './configuration.ts';
-import { adminsOf, endpointsOf, ownEndpoints, readEndpoints } from './endpoints.ts';
+import { Discovered } from './discovered.ts';
+import { ownEndpoints, readEndpoints } from './endpoints.ts';
 import type { Log } from './options.ts';
 import { PLUGIN_MISSING } from './plugin-modules.ts';
 import type { Source } from './source.ts';
@@ -40,8 +41,6 @@ const PASSING = ['listener', 'shard', PLUGIN_MISSING];
 /** How long an end waits for NATS, a step each, and for the disk. */
 const GOODBYE_MS = 1_000;
 const KEEP_MS = 4_000;
-/** Endpoints that come and go together are told to shards together. */
-const GATHER_MS = 10;
 
 /** A stored resource as this proxy reads it. */
 interface Read {
@@ -57,8 +56,7 @@ export class BusSource implements Source {
   private readonly closers: (() => Promise<void>)[] = [];
   private bus: Bus | null = null;
   private lease: Awaited<ReturnType<Bus['leases']['hold']>> | null = null;
-  private leases: ReadonlyMap<string, Lease> = new Map();
-  private gathering: NodeJS.Timeout | null = null;
+  private readonly discovered: Discovered;
   private retry: NodeJS.Timeout | null = null;
   /** The whole store as of `at`, also what of it cannot be used. */
   private store = new Map<string, Read>();
@@ -76,6 +74,10 @@ export class BusSource implements Source {
   constructor(options: BusSourceOptions) {
     this.options = options;
     this.registered = options.register;
+    this.discovered = new Discovered(options.log, (endpoints, admins) => {
+      options.configuration.setEndpoints(endpoints, admins);
+      this.keep();
+    });
   }
 
   /** The last good state serves at once; NATS is awaited in the background, for as long as it takes. */
@@ -113,7 +115,8 @@ export class BusSource implements Source {
 
   async close(): Promise<void> {
     this.stopped.abort();
-    for (const timer of [this.gathering, this.retry]) if (timer !== null) clearTimeout(timer);
+    if (this.retry !== null) clearTimeout(this.retry);
+    this.discovered.close();
     const { lease, bus } = this;
     this.lease = null;
     await endInOrder(
@@ -188,12 +191,8 @@ export class BusSource implements Source {
     this.bus = bus;
     this.stopped.signal.throwIfAborted();
     // Endpoints first: a route should not begin with an empty cluster.
-    const leases = await bus.leases.follow((current) => {
-      this.leases = current;
-      this.gathering ??= setTimeout(() => this.endpointsChanged(), GATHER_MS);
-    });
-    this.closers.push(() => leases.close());
-    this.endpointsChanged();
+    const endpoints = await this.discovered.follow(bus);
+    this.closers.push(() => endpoints.close());
     const config = await bus.config.follow(this.at, {
       commit: (commit) => void this.commitArrived(commit),
       state: (state) => void this.stateArrived(state),
@@ -202,13 +201,6 @@ export class BusSource implements Source {
     this.closers.push(() => config.close());
     await this.proposing;
     this.lease = await bus.leases.hold(this.ownLease());
-  }
-
-  private endpointsChanged(): void {
-    if (this.gathering !== null) clearTimeout(this.gathering);
-    this.gathering = null;
-    this.options.configuration.setEndpoints(endpointsOf(this.leases), adminsOf(this.leases));
-    this.keep();
   }
 
   private async stateArrived(state: ConfigState): Promise<void> {

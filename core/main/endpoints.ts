@@ -1,9 +1,14 @@
 // Endpoints as leases carry them: what this proxy says of its own workload, and what it believes of others.
 
-import type { Lease } from '../../bus/types.ts';
 import { hostPort, withoutBrackets } from '../host-port.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
+
+/** What one proxy serves, and where its admin is ('address:port', or null). */
+export interface Served {
+  readonly endpoints: readonly WorkloadEndpoint[];
+  readonly admin: string | null;
+}
 
 /** Of one workload; more are ignored. */
 const MAX_ENDPOINTS = 64;
@@ -34,16 +39,14 @@ export function ownEndpoints(
   ];
 }
 
-export function endpointsOf(leases: ReadonlyMap<string, Lease>): WorkloadEndpoint[] {
-  return [...leases.values()].flatMap(({ endpoints }) => readEndpoints(endpoints.slice(0, MAX_ENDPOINTS)));
-}
-
-/** Where proxies say that their admin is: 'address:port'. */
-export function adminsOf(leases: ReadonlyMap<string, Lease>): string[] {
-  return [...leases.values()].flatMap(({ admin }) => {
-    const url = URL.parse(admin);
-    return url === null || url.port === '' ? [] : [hostPort(withoutBrackets(url.hostname), Number(url.port))];
-  });
+/** What the endpoint log says of one proxy: of the wrong shape it is as if it were not there. */
+export function readServed(value: unknown): Served {
+  const { endpoints, admin } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
+  const url = typeof admin === 'string' ? URL.parse(admin) : null;
+  return {
+    endpoints: Array.isArray(endpoints) ? readEndpoints(endpoints.slice(0, MAX_ENDPOINTS)) : [],
+    admin: url === null || url.port === '' ? null : hostPort(withoutBrackets(url.hostname), Number(url.port)),
+  };
 }
 
 /** What comes from another process or a disk: of the wrong shape it is as if it were not there. */

@@ -169,7 +169,7 @@ describe('leases on the bus', () => {
   after(() => mesh.stop());
 
   it('are seen by who was there and who comes later, and end by withdrawal at once', async () => {
-    const [proxy, early, late] = await Promise.all([mesh.open('proxy'), mesh.open('proxy'), mesh.open('proxy')]);
+    const [proxy, early, late] = [await mesh.open('proxy'), control, await mesh.open('control')];
     const seen: string[][] = [];
     await early.leases.follow((leases) => seen.push([...leases.keys()].sort()));
     assert.equal(seen.length === 1 && seen[0].length === 0, true, 'told at first, though empty');

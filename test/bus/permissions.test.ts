@@ -55,6 +55,10 @@ describe("a proxy's user", () => {
     '$JS.API.CONSUMER.CREATE.WEFT_CONFIG',
     '$JS.API.CONSUMER.DURABLE.CREATE.WEFT_LEASES.x',
     '$JS.API.DIRECT.GET.WEFT_STATUS',
+    '$JS.API.DIRECT.GET.WEFT_LEASES',
+    'weft.endpoints.commit',
+    'weft.log.endpoints',
+    'weft.writer',
     '$SYS.REQ.SERVER.PING',
     '_INBOX_control.x',
   ]) {
@@ -65,7 +69,16 @@ describe("a proxy's user", () => {
     });
   }
 
-  for (const subject of ['>', 'weft.>', 'weft.config.>', 'weft.status.*', '_INBOX_control.>', '_INBOX.>', '$SYS.>']) {
+  for (const subject of [
+    '>',
+    'weft.>',
+    'weft.config.>',
+    'weft.status.*',
+    'weft.lease.*',
+    '_INBOX_control.>',
+    '_INBOX.>',
+    '$SYS.>',
+  ]) {
     it(`may not subscribe to ${subject}`, async () => {
       const subscription = intruder.subscribe(subject, { callback: () => {} });
       await intruder.flush();
@@ -75,31 +88,17 @@ describe("a proxy's user", () => {
   }
 
   it('cannot smuggle configuration in by having NATS answer to the log', async () => {
-    // nats-server does not check where an answer goes: a stored message of the intruder's own making lands in the log.
-    const forged = JSON.stringify({
-      v: 1,
-      id: 'forged',
-      parent: 1,
-      parentDigest: '',
-      time: '',
-      author: '',
-      message: 'forged',
-      change: { upserts: [{ key: 'Thing/default/r0', body: { value: 'evil' } }], removals: [] },
-    });
+    // nats-server does not check where an answer goes: what was read comes as if it were published there.
     const proxy = await mesh.open('proxy');
     const follower = await watch(proxy.config, applyCommit);
-    intruder.publish('weft.lease.intruder', forged);
-    const query = JSON.stringify({ last_by_subj: 'weft.lease.intruder' });
+    const query = JSON.stringify({ seq: 1 });
     for (const reply of ['weft.config.commit', 'weft.log.commit']) {
-      intruder.publish('$JS.API.DIRECT.GET.WEFT_LEASES', query, { reply });
+      intruder.publish('$JS.API.DIRECT.GET.WEFT_CONFIG', query, { reply });
     }
     await intruder.flush();
-    await follower.reached(2);
-    const [junk] = await control.config.history(1);
-    assert.deepEqual([junk.revision, junk.upserts, junk.message], [2, [], 'not a commit: ignored']);
     const upserts = resources(1, 'better', 'other');
-    await control.config.commit({ parent: 2, author: '', message: '', upserts, removals: [] });
-    await follower.reached(3);
+    await control.config.commit({ parent: 1, author: '', message: '', upserts, removals: [] });
+    await follower.reached(2);
     const state = await control.config.load();
     assert.deepEqual(state.resources.get('Thing/default/r0'), { value: 'good' });
     assert.deepEqual(follower.state, state);
@@ -131,10 +130,10 @@ describe('a proxy with a user of its own', () => {
     t.after(() => mesh.stop());
     const events: string[] = [];
     const control = await mesh.open('control', { onConnection: (state) => events.push(state) });
-    const shared = await mesh.open('proxy', { onConnection: (state) => events.push(state) });
+    await mesh.open('proxy', { onConnection: (state) => events.push(state) });
     let leases: string[] = [];
     await control.leases.follow((set) => {
-      leases = [...set.keys()].sort();
+      leases = [...set.values()].map(({ proxy, admin }) => `${proxy} ${admin}`).sort();
     });
     const ids = ['a.b', 'c', '__proto__'];
     const users = await Promise.all(ids.map((id) => mesh.server.addProxy(id)));
@@ -153,11 +152,7 @@ describe('a proxy with a user of its own', () => {
       'the others are refused',
       () => refused.filter((detail) => detail.includes('PERMISSIONS_VIOLATION')).length === 6,
     );
-    const seen: string[][] = [];
-    await shared.leases.follow((set) =>
-      seen.push([...set.values()].map(({ proxy, admin }) => `${proxy} ${admin}`).sort()),
-    );
-    assert.deepEqual(seen[0], ids.map((id) => `${id} ${id}`).sort());
+    assert.deepEqual(leases, ids.map((id) => `${id} ${id}`).sort());
     const upserts = resources(3, 'x'.repeat(200_000));
     await control.config.commit({ parent: 0, author: '', message: '', upserts, removals: [] });
     assert.equal((await buses[0].config.load()).resources.size, 3);

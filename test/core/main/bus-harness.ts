@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import type { Bus, Lease, ProxyStatus } from '../../../bus/types.ts';
+import { Discovery } from '../../../control/discovery.ts';
 import { decodeYaml } from '../../../core/config/decode.ts';
 import { resourceKey } from '../../../core/config/resource.ts';
 import { type Mesh, startMesh } from '../../bus/harness.ts';
@@ -29,10 +30,13 @@ export async function onBus(t: TestContext): Promise<OnBus> {
   const control: Bus = await mesh.open('control');
   const statuses: ProxyStatus[] = [];
   let leases: ReadonlyMap<string, Lease> = new Map();
+  const discovery = await Discovery.start({ bus: control });
   const following = [
+    discovery,
     await control.statuses.follow((status) => statuses.push(status)),
     await control.leases.follow((current) => {
       leases = current;
+      discovery.lived(current);
     }),
   ];
   ends.push(async () => {

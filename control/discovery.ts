@@ -1,0 +1,191 @@
+// Who serves what, for everybody: of all control planes one writes what the leases say into the endpoint log, as changes. Proxies
+// read that log alone, so a renewal costs one message and not one for each proxy, and without a control plane the last set stays.
+import {
+  type Bus,
+  BusUnavailableError,
+  type Commit,
+  ConflictError,
+  type Lease,
+  type Subscription,
+} from '../bus/types.ts';
+
+/** Of one workload; more are left out. */
+const MAX_ENDPOINTS = 64;
+/** Changes that come within it are one commit. Longer in a large mesh, where each is told to many. */
+const GATHER_MS = 10;
+const GATHER_MS_PER_PROXY = 0.1;
+const MAX_GATHER_MS = 500;
+const RETRY_MS = 500;
+const HEARD_AGAIN_MS = 20_000;
+
+export interface DiscoveryOptions {
+  readonly bus: Pick<Bus, 'endpoints' | 'election'>;
+  /** How long it takes until everybody who lives was heard, in ms. Default 20 s, more than the usual lease. */
+  readonly heardAgainMs?: number;
+  onLog?(line: string): void;
+}
+
+export class Discovery {
+  readonly #bus: DiscoveryOptions['bus'];
+  readonly #heardAgainMs: number;
+  readonly #onLog: (line: string) => void;
+  readonly #subscriptions: Subscription[] = [];
+  #leases: ReadonlyMap<string, Lease> | null = null;
+  /** What the log says, by proxy: the body as JSON. */
+  #published = new Map<string, string>();
+  /** Leases whose body is what the log says. */
+  #settled = new Map<string, Lease>();
+  #revision = 0;
+  #elected = false;
+  /** Whether the log was begun and is not yet to be taken by those who know more. */
+  #anew = false;
+  #writing = false;
+  #closed = false;
+  #timer: NodeJS.Timeout | null = null;
+  #adoption: NodeJS.Timeout | null = null;
+
+  private constructor({ bus, heardAgainMs = HEARD_AGAIN_MS, onLog }: DiscoveryOptions) {
+    this.#bus = bus;
+    this.#heardAgainMs = heardAgainMs;
+    this.#onLog = onLog ?? (() => {});
+  }
+
+  /** Throws BusUnavailableError when the bus is closed meanwhile. */
+  static async start(options: DiscoveryOptions): Promise<Discovery> {
+    const discovery = new Discovery(options);
+    await discovery.#follow();
+    return discovery;
+  }
+
+  /** Who lives now, all of them. */
+  lived(leases: ReadonlyMap<string, Lease>): void {
+    this.#leases = leases;
+    this.#soon();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const timer of [this.#timer, this.#adoption]) if (timer !== null) clearTimeout(timer);
+    for (const subscription of this.#subscriptions) await subscription.close();
+  }
+
+  async #follow(): Promise<void> {
+    const { endpoints, election } = this.#bus;
+    const log = await endpoints.follow(null, {
+      commit: (commit) => this.#heard(commit),
+      state: ({ revision, resources }) => {
+        this.#revision = revision;
+        this.#published = new Map([...resources].map(([key, body]) => [key, JSON.stringify(body)]));
+        this.#settled.clear();
+        if (revision === 0) this.#anew = true;
+        this.#adoptLater();
+        this.#soon();
+      },
+    });
+    this.#subscriptions.push(log);
+    this.#subscriptions.push(
+      await election.stand((elected) => {
+        this.#elected = elected;
+        this.#adoptLater();
+        this.#soon();
+      }),
+    );
+  }
+
+  /** The own commits, too; those were counted when they were made. */
+  #heard({ revision, upserts, removals }: Commit): void {
+    if (revision <= this.#revision) return;
+    this.#revision = revision;
+    for (const { key, body } of upserts) this.#settle(key, JSON.stringify(body), null);
+    for (const key of removals) this.#forget(key);
+    this.#soon();
+  }
+
+  #soon(): void {
+    if (!this.#elected || this.#leases === null || this.#timer !== null || this.#writing || this.#closed) return;
+    const gather = Math.min(GATHER_MS + this.#published.size * GATHER_MS_PER_PROXY, MAX_GATHER_MS);
+    this.#timer = setTimeout(() => void this.#write(), gather);
+  }
+
+  async #write(): Promise<void> {
+    this.#timer = null;
+    const { upserts, removals, leases } = this.#difference(this.#leases!);
+    if (upserts.length + removals.length === 0) return;
+    this.#writing = true;
+    try {
+      const parent = this.#revision;
+      const { revision } = await this.#bus.endpoints.commit({ parent, author: '', message: '', upserts, removals });
+      this.#revision = Math.max(revision, this.#revision);
+      for (const [i, { key, body }] of upserts.entries()) this.#settle(key, JSON.stringify(body), leases[i]);
+      for (const key of removals) this.#forget(key);
+    } catch (error) {
+      await this.#failed(error);
+    }
+    this.#writing = false;
+    this.#soon();
+  }
+
+  /** In the log as it is now; nothing in it is due when the next change comes. */
+  #difference(wanted: ReadonlyMap<string, Lease>) {
+    const upserts: { key: string; body: unknown }[] = [];
+    const leases: Lease[] = [];
+    for (const [key, lease] of wanted) {
+      if (this.#settled.get(key) === lease) continue;
+      const body = bodyOf(lease);
+      if (this.#published.get(key) === JSON.stringify(body)) {
+        this.#settled.set(key, lease);
+        continue;
+      }
+      upserts.push({ key, body });
+      leases.push(lease);
+    }
+    const removals = [...this.#published.keys()].filter((key) => !wanted.has(key));
+    return { upserts, removals, leases };
+  }
+
+  /** Proxies that know more than a log that begins anew keep what they know until everybody was heard again. */
+  #adoptLater(): void {
+    if (!this.#elected || !this.#anew) return;
+    if (this.#adoption !== null) clearTimeout(this.#adoption);
+    this.#adoption = setTimeout(() => void this.#adopt(), this.#heardAgainMs);
+  }
+
+  /** From now on what the log says is everything, also for proxies that knew more from one before it. */
+  async #adopt(): Promise<void> {
+    this.#adoption = null;
+    if (!this.#elected || this.#closed) return;
+    try {
+      const before = { revision: 0, digest: '', epoch: 0, ancestors: [] };
+      const change = { author: '', message: 'all that live are in it', upserts: [], removals: [], restores: before };
+      const { revision } = await this.#bus.endpoints.commit({ parent: this.#revision, ...change });
+      this.#revision = Math.max(revision, this.#revision);
+      this.#anew = false;
+    } catch (error) {
+      await this.#failed(error);
+      this.#adoption = setTimeout(() => void this.#adopt(), RETRY_MS);
+    }
+  }
+
+  /** Somebody else's commit will be heard; NATS will come back. */
+  async #failed(error: unknown): Promise<void> {
+    if (!(error instanceof ConflictError || error instanceof BusUnavailableError)) throw error;
+    if (error instanceof BusUnavailableError && !this.#closed) this.#onLog(`endpoints wait: ${error.message}`);
+    if (!this.#closed) await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
+  }
+
+  #settle(key: string, body: string, lease: Lease | null): void {
+    this.#published.set(key, body);
+    if (lease === null) this.#settled.delete(key);
+    else this.#settled.set(key, lease);
+  }
+
+  #forget(key: string): void {
+    this.#published.delete(key);
+    this.#settled.delete(key);
+  }
+}
+
+/** What proxies need of a lease. */
+function bodyOf({ endpoints, admin }: Lease): { readonly endpoints: readonly unknown[]; readonly admin: string } {
+  return { endpoints: endpoints.slice(0, MAX_ENDPOINTS), admin };
+}

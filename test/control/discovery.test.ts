@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
+import { applyCommit } from '../../bus/commit-format.ts';
+import type { Bus, ConfigState, Lease } from '../../bus/types.ts';
+import { Discovery } from '../../control/discovery.ts';
+import { Discovered } from '../../core/main/discovered.ts';
+import { type Mesh, startMesh, type Watched, watch } from '../bus/harness.ts';
+import { until } from '../until.ts';
+
+function lease(proxy: string, port = 1): Lease {
+  const who = { name: proxy, workload: proxy, namespace: 'default', serviceAccount: '', trustDomain: '', labels: {} };
+  const endpoints = [
+    { ...who, id: proxy, services: ['s'], address: '127.0.0.1', port, appPort: port, weight: 1, locality: '' },
+  ];
+  return { proxy, ttlMs: 60_000, node: {}, endpoints, admin: '', version: '', startedAt: '' };
+}
+
+function leases(...all: Lease[]): ReadonlyMap<string, Lease> {
+  return new Map(all.map((each) => [each.proxy, each]));
+}
+
+const PORTS = ({ resources }: ConfigState) =>
+  Object.fromEntries(
+    [...resources].map(([key, body]) => [key, (body as { endpoints: { port: number }[] }).endpoints[0].port]),
+  );
+
+describe('the endpoint log', () => {
+  let mesh: Mesh;
+  let bus: Bus;
+  let proxy: Watched;
+  const started: Discovery[] = [];
+  const start = async (on = bus): Promise<Discovery> => {
+    const discovery = await Discovery.start({ bus: on, heardAgainMs: 600 });
+    started.push(discovery);
+    return discovery;
+  };
+  before(async () => {
+    mesh = await startMesh();
+    bus = await mesh.open('control');
+    proxy = await watch((await mesh.open('proxy')).endpoints, applyCommit);
+  });
+  after(async () => {
+    for (const discovery of started) await discovery.close();
+    await mesh.stop();
+  });
+  const is = (ports: Record<string, number>) =>
+    until(`the log says ${JSON.stringify(ports)}`, () => isDeepStrictEqual(PORTS(proxy.state), ports));
+
+  it('is told what changed, in one commit for all that came together, and nothing by renewals', async () => {
+    const discovery = await start();
+    discovery.lived(leases(lease('a'), lease('b'), lease('c')));
+    await is({ a: 1, b: 1, c: 1 });
+    assert.equal(proxy.state.revision, 1);
+    discovery.lived(leases(lease('a'), lease('b', 2)));
+    await is({ a: 1, b: 2 });
+    assert.deepEqual(
+      (await bus.endpoints.history(1)).map(({ upserts, removals }) => [upserts.map(({ key }) => key), removals]),
+      [[['b'], ['c']]],
+    );
+    // Every renewal brings new objects that say the same.
+    discovery.lived(leases(lease('a'), lease('b', 2)));
+    discovery.lived(leases(lease('a'), lease('b', 3)));
+    await is({ a: 1, b: 3 });
+    assert.equal(proxy.state.revision, 3);
+    await discovery.close();
+  });
+
+  it('has one writer of several, and the next one when that leaves or dies', async () => {
+    const buses = [await mesh.open('control'), await mesh.open('control')];
+    const [first, second] = [await start(buses[0]), await start(buses[1])];
+    second.lived(leases(lease('a', 5)));
+    first.lived(leases(lease('a', 6)));
+    await is({ a: 6 });
+    await first.close();
+    await is({ a: 5 });
+    const third = await start(bus);
+    third.lived(leases(lease('a', 7)));
+    // It dies without a word.
+    await buses[1].close();
+    await is({ a: 7 });
+    await third.close();
+  });
+
+  it('that was lost leaves the set as it is until whoever lives has been heard again', async () => {
+    const discovery = await start();
+    discovery.lived(leases(lease('a', 8), lease('b', 8)));
+    await is({ a: 8, b: 8 });
+    const sets: string[] = [];
+    const discovered = new Discovered(
+      () => {},
+      (endpoints) => sets.push(endpoints.map(({ id }) => id).join()),
+    );
+    await discovered.follow(await mesh.open('proxy'));
+    await mesh.crash();
+    discovery.lived(leases(lease('a', 9)));
+    await is({ a: 9 });
+    assert.deepEqual(sets, ['a,b'], 'b may live, and was not heard yet');
+    discovery.lived(leases(lease('a', 9), lease('c', 9)));
+    await until('what is heard now counts', () => sets.at(-1) === 'a,c');
+    assert.equal(sets.includes('a'), false);
+  });
+});
