@@ -1,6 +1,6 @@
 // authn: RequestAuthentication at a workload. Finds tokens where the rules look for them and has the host judge each; one
-// that is not valid refuses the request, none lets it pass. What the rules write is taken from the request first, so that no
-// client writes it. The configuration's bytes are drawn in core/builtins/authn/layout.ts.
+// that is not valid refuses the request, none lets it pass where no rule requires one. What the rules write is taken from the
+// request first, so that no client writes it. The configuration's bytes are drawn in core/builtins/authn/layout.ts.
 
 import { VERSION } from '../../core/builtins/authn/layout';
 import {
@@ -10,6 +10,7 @@ import {
   HttpFilter,
   Level,
   log,
+  METHOD,
   NOTHING,
   pairs,
   register,
@@ -30,13 +31,17 @@ const GRPC = bytes('application/grpc');
 const DENIED = bytes('jwt_authn_access_denied{');
 const AUTHENTICATE = bytes('www-authenticate');
 const UNAUTHENTICATED: i32 = 16;
+const MISSING = bytes('Jwt is missing');
+const OPTIONS = bytes('OPTIONS');
+const ORIGIN = bytes('origin');
+const REQUESTED_METHOD = bytes('access-control-request-method');
 
 /** A token that holds, until everything is known to hold. On the arena. */
 @unmanaged
 class Accepted {
   next: Accepted | null;
   place: Place;
-  /** Behind its first byte. */
+  /** From its rule on. */
   judgement: usize;
 }
 
@@ -46,7 +51,7 @@ class Authn extends HttpFilter {
   private body: usize = 0;
 
   onConfigure(configuration: Slice): bool {
-    if (configuration.length < 11 || configuration.at(0) != VERSION) {
+    if (configuration.length < 13 || configuration.at(0) != VERSION) {
       log(Level.Error, 'the configuration is of another version than the filter');
       return false;
     }
@@ -67,6 +72,9 @@ class Authn extends HttpFilter {
   onRequestHeaders(head: Head): Action {
     const at = cursor(this.body);
     for (let count = at.u16(); count > 0; count--) head.remove(at.text());
+    const required = at.u16();
+    const met = temporary(required);
+    memory.fill(met, 0, required);
     let first: Accepted | null = null;
     let last: Accepted | null = null;
     const places = at.u16();
@@ -79,11 +87,14 @@ class Authn extends HttpFilter {
         const accepted = changetype<Accepted>(temporary(offsetof<Accepted>()));
         accepted.next = null;
         accepted.place = place;
-        accepted.judgement = judgement.ptr + 1;
+        accepted.judgement = noteMet(judgement.ptr + 1, met);
         if (last == null) first = accepted;
         else last.next = accepted;
         last = accepted;
       }
+    }
+    for (let i: u32 = 0; i < required; i++) {
+      if (load<u8>(met + i) == 0 && !isPreflight(head)) return refuse(head, 401, MISSING);
     }
     const rules = at.position;
     while (first != null) {
@@ -100,6 +111,18 @@ function judge(place: u32, token: Slice): Slice {
   store<u16>(request, place);
   memory.copy(request + 2, token.ptr, token.length);
   return askForeign(VERIFY_TOKEN, request, 2 + token.length);
+}
+
+/** Which rules that require a token this one satisfies. Gives what follows in the judgement. */
+function noteMet(judgement: usize, met: usize): usize {
+  const at = cursor(judgement);
+  for (let count = at.u16(); count > 0; count--) store<u8>(met + at.u16(), 1);
+  return at.position;
+}
+
+/** Browsers ask without a token whether they may send one. */
+function isPreflight(head: Head): bool {
+  return head.get(METHOD).equals(OPTIONS) && head.get(ORIGIN).exists && head.get(REQUESTED_METHOD).exists;
 }
 
 /** What the token's rule makes of it: u8 forwarded | text header of the payload | list of headers of claims. */
@@ -127,13 +150,13 @@ function ruleAt(rules: usize, index: u32): Cursor {
 }
 
 function deny(head: Head, judgement: Slice): Action {
-  let status = 401;
-  let why = slice(0, 0);
-  if (judgement.exists) {
-    const at = cursor(judgement.ptr + 1);
-    status = at.u16();
-    why = at.text();
-  }
+  if (!judgement.exists) return refuse(head, 401, slice(0, 0));
+  const at = cursor(judgement.ptr + 1);
+  const status = at.u16();
+  return refuse(head, status, at.text());
+}
+
+function refuse(head: Head, status: i32, why: Slice): Action {
   const details = temporary(DENIED.length + why.length + 1);
   memory.copy(details, DENIED.ptr, DENIED.length);
   memory.copy(details + DENIED.length, why.ptr, why.length);
@@ -141,7 +164,7 @@ function deny(head: Head, judgement: Slice): Action {
   const calls = head.get(CONTENT_TYPE).startsWith(GRPC);
   const grpcStatus = calls ? UNAUTHENTICATED : -1;
   const told = slice(details, DENIED.length + why.length + 1);
-  replyWith(status, why, told, grpcStatus, pairs().add(AUTHENTICATE, realmOf(head)));
+  replyWith(status, why, told, grpcStatus, pairs().add(AUTHENTICATE, realmOf(head, why.ptr != MISSING.ptr)));
   return Action.Pause;
 }
 

@@ -1,5 +1,5 @@
-// The challenge of a refusal: `Bearer realm="http://host/path", error="invalid_token"`. The query is left out, since a
-// token may stand in it.
+// The challenge of a refusal: `Bearer realm="http://host/path", error="invalid_token"`;
+// without the error where there is no token. The query is left out, since a token may stand in it.
 
 import { temporary } from '../sdk/arena';
 import { AUTHORITY, bytes, Head, PATH, Slice, slice } from '../sdk/index';
@@ -11,8 +11,9 @@ const SCHEME = bytes(':scheme');
 const OPEN = bytes('Bearer realm="');
 const SEPARATOR = bytes('://');
 const CLOSE = bytes('", error="invalid_token"');
+const CLOSE_MISSING = bytes('"');
 
-export function realmOf(head: Head): Slice {
+export function realmOf(head: Head, given: bool): Slice {
   const path = head.get(PATH);
   const query = path.indexOf(0x3f);
   const start = temporary(OPEN.length + MOST + CLOSE.length);
@@ -23,7 +24,7 @@ export function realmOf(head: Head): Slice {
   to = append(to, SEPARATOR, limit);
   to = append(to, head.get(AUTHORITY), limit);
   to = append(to, query < 0 ? path : path.part(0, query), limit);
-  to = append(to, CLOSE, limit + CLOSE.length, false);
+  to = append(to, given ? CLOSE : CLOSE_MISSING, limit + CLOSE.length, false);
   return slice(start, <i32>(to - start));
 }
 

@@ -50,6 +50,7 @@ export function rule(more: Partial<JWTRule> = {}): JWTRule {
 }
 
 export interface Request {
+  method?: string;
   path?: string;
   fields?: readonly (readonly [string, string])[];
 }
@@ -65,8 +66,8 @@ export function filterOf(policies: readonly Policy[], node: Node = NODE): (reque
   const configuration = authenticationConfig(policies, node);
   assert.ok(configuration !== null, 'no policy applies');
   const factory = authn(runtime, configuration);
-  return ({ path = '/reviews/0', fields = [] }) => {
-    const head = Head.request('GET', 'reviews:9080', path, fields);
+  return ({ method = 'GET', path = '/reviews/0', fields = [] }) => {
+    const head = Head.request(method, 'reviews:9080', path, fields);
     const stream = new TestStream(head);
     const filter = factory.open(stream, null);
     const verdict = filter.head('request', head, true);

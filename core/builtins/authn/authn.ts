@@ -8,7 +8,7 @@ import type { Resource } from '../../config/resource.ts';
 import type { Node } from '../../workload.ts';
 import type { Builtin } from '../builtin.ts';
 import { type Configured, configured } from '../configured.ts';
-import { list, sized, text } from '../encoding.ts';
+import { list, sized, text, u16 } from '../encoding.ts';
 import { tokenFunctions } from './foreign-token.ts';
 import { IN_COOKIE, IN_HEADER, IN_PARAMETER, VERSION } from './layout.ts';
 import type { TokenRuleSpec, TokenRulesSpec } from './rules.ts';
@@ -43,13 +43,18 @@ export function authenticationConfig(policies: readonly Policy[], node: Node): C
   const rules = rulesAt(policies, node);
   if (rules.length === 0) return null;
   const places = placesOf(rules);
-  const spec: TokenRulesSpec = { rules: rules.map(forHost), locations: places.map((place) => place.rules) };
+  const requiring = rules.filter(requires);
+  const spec: TokenRulesSpec = {
+    rules: rules.map((rule) => forHost(rule, requiring.indexOf(rule))),
+    locations: places.map((place) => place.rules),
+  };
   const json = Buffer.from(JSON.stringify(spec));
   const written = new Set(rules.flatMap((rule) => [payloadHeader(rule), ...claimHeaders(rule)]).filter(Boolean));
   const bytes = Buffer.concat([
     Buffer.of(VERSION),
     sized(json),
     list([...written], text),
+    u16(requiring.length),
     list(places, ({ kind, name, prefix }) => Buffer.concat([Buffer.of(kind), text(name), text(prefix)])),
     list(rules, encodeRule),
   ]);
@@ -78,8 +83,13 @@ export function remoteKeySources(policies: readonly Policy[], node: Node): Map<s
   return sources;
 }
 
-function forHost(rule: JWTRule): TokenRuleSpec {
+function requires({ presence }: JWTRule): boolean {
+  return presence === 'REQUIRED';
+}
+
+function forHost(rule: JWTRule, required: number): TokenRuleSpec {
   return {
+    required,
     issuer: rule.issuer,
     audiences: rule.audiences ?? [],
     keys: rule.jwks === undefined ? { remote: keySource(rule) } : { inline: rule.jwks },

@@ -2,8 +2,8 @@
 // and its signature. Synchronous, because keys are at hand or the token is refused. What was verified once is remembered until
 // it expires or the keys change.
 //
-//   judgement   0 | u16 rule | u16 count (u8 1 if there | text)... claims for headers | u16-text payload as in the token, if
-//               the rule hands it on
+//   judgement   0 | u16 count u16... of the rules that require a token those that accept this one | u16 rule
+//               | u16 count (u8 1 if there | text)... claims for headers | u16-text payload as in the token, if the rule hands it on
 //               1 | u16 status | text why
 //   text        u16 length | bytes
 
@@ -22,6 +22,8 @@ export interface TokenRulesSpec {
 }
 
 export interface TokenRuleSpec {
+  /** Its place among the rules that require a token; -1: it requires none. */
+  readonly required: number;
   /** Empty: any. */
   readonly issuer: string;
   /** Empty: any. */
@@ -53,10 +55,15 @@ export interface Judgement {
 }
 
 interface Remembered extends Judgement {
-  readonly rule: TokenRuleSpec;
-  readonly keys: KeySet;
+  readonly asked: readonly Asked[];
   /** Milliseconds since the epoch. */
   readonly until: number;
+}
+
+/** A rule that decided of a token, and the keys that it had. */
+interface Asked {
+  readonly rule: TokenRuleSpec;
+  readonly keys: KeySet | null;
 }
 
 /** As Envoy's. */
@@ -78,7 +85,7 @@ export class TokenRules {
   /** From `start` to `end` lies the request: u16 location | the token. `now`: milliseconds since the epoch. */
   judge(bytes: Buffer, start: number, end: number, now: number): Judgement {
     const known = this.cache.get(bytes, start, end);
-    if (known !== undefined && now < known.until && this.keysOf(known.rule, now) === known.keys) return known;
+    if (known !== undefined && now < known.until && this.standsBy(known.asked, now)) return known;
     const request = bytes.subarray(start, end);
     if (known !== undefined) this.cache.delete(request);
     const verified = this.verify(request.readUInt16LE(0), request.latin1Slice(2), now);
@@ -91,22 +98,35 @@ export class TokenRules {
     const token = decodeToken(text);
     if (typeof token === 'string') return token;
     let first: Refusal = REFUSALS.issuer;
+    let by = -1;
+    const required: number[] = [];
+    const asked: Asked[] = [];
     for (const index of this.spec.locations[location] ?? []) {
       const rule = this.spec.rules[index];
       if (rule.issuer !== '' && rule.issuer !== token.issuer) continue;
-      const keys = this.verifyBy(rule, token, now);
-      if (typeof keys !== 'string') {
-        const verified = new VerifiedToken(token, rule.spaceDelimited);
-        const until = (token.expires + CLOCK_SKEW_S) * 1000;
-        return { bytes: accepted(index, rule, token, verified), token: verified, rule, keys, until };
-      }
-      if (first === REFUSALS.issuer) first = keys;
+      // One rule that accepts it is enough, and each that requires one is asked.
+      if (by >= 0 && rule.required < 0) continue;
+      const refusal = this.verifyBy(rule, token, now);
+      if (refusal === null) {
+        if (by < 0) by = index;
+        if (rule.required >= 0) required.push(rule.required);
+      } else if (first === REFUSALS.issuer) first = refusal;
+      if (refusal === null || rule.required >= 0) asked.push({ rule, keys: this.keysOf(rule, now) });
     }
-    return first;
+    if (by < 0) return first;
+    const rule = this.spec.rules[by];
+    const verified = new VerifiedToken(token, rule.spaceDelimited);
+    const bytes = accepted(by, required, rule, token, verified);
+    return { bytes, token: verified, asked, until: (token.expires + CLOCK_SKEW_S) * 1000 };
   }
 
-  /** The keys that vouch for it, or why none does. */
-  private verifyBy(rule: TokenRuleSpec, token: DecodedToken, now: number): KeySet | Refusal {
+  private standsBy(asked: readonly Asked[], now: number): boolean {
+    for (const { rule, keys } of asked) if (this.keysOf(rule, now) !== keys) return false;
+    return true;
+  }
+
+  /** Why the rule does not accept it, or null. */
+  private verifyBy(rule: TokenRuleSpec, token: DecodedToken, now: number): Refusal | null {
     const seconds = now / 1000;
     if (seconds >= token.expires + CLOCK_SKEW_S) return REFUSALS.expired;
     if (seconds < token.notBefore - CLOCK_SKEW_S) return REFUSALS.notYet;
@@ -121,7 +141,7 @@ export class TokenRules {
     }
     const { algorithm, signed, signature } = token;
     const holds = candidates.some(({ key }) => signatureHolds(algorithm, key, signed, signature));
-    return holds ? keys : REFUSALS.signature;
+    return holds ? null : REFUSALS.signature;
   }
 
   private keysOf(rule: TokenRuleSpec, now: number): KeySet | null {
@@ -137,10 +157,18 @@ function audienceAllowed(wanted: readonly string[], given: readonly string[]): b
   return given.some((audience) => allowed.has(bare(audience)));
 }
 
-function accepted(index: number, rule: TokenRuleSpec, token: DecodedToken, verified: VerifiedToken): Uint8Array {
+function accepted(
+  index: number,
+  required: readonly number[],
+  rule: TokenRuleSpec,
+  token: DecodedToken,
+  verified: VerifiedToken,
+): Uint8Array {
   const claims = rule.claims.map((claim) => verified.forHeader(claim));
   return Buffer.concat([
     Buffer.of(0),
+    u16(required.length),
+    ...required.map(u16),
     u16(index),
     u16(claims.length),
     ...claims.flatMap((value) => [Buffer.of(value === null ? 0 : 1), text(Buffer.from(value ?? ''))]),

@@ -1,9 +1,9 @@
 // RequestAuthentication: which JSON web tokens a workload accepts. An invalid token is refused; a missing one is not, unless
-// an AuthorizationPolicy asks for a request principal.
+// the rule requires one or an AuthorizationPolicy asks for a request principal.
 
 import { headerName, nonEmpty, positiveDuration, quote, text } from '../formats.ts';
 import { defineKind } from '../kind.ts';
-import { array, boolean, defaulted, notEnforced, object, optional, type Static, string } from '../schema.ts';
+import { array, boolean, defaulted, object, oneOf, optional, type Static, string } from '../schema.ts';
 import { ATTACHMENT, attachment } from '../schemas/selectors.ts';
 
 const httpUrl = string({
@@ -35,7 +35,8 @@ export const JWTRule = object(
   {
     /** '': of any issuer, whose keys are given. */
     issuer: defaulted(text, ''),
-    presence: notEnforced(optional(text), 'presence of tokens'),
+    /** Left out: OPTIONAL. */
+    presence: optional(oneOf('OPTIONAL', 'REQUIRED')),
     audiences: optional(array(nonEmpty)),
     jwksUri: optional(httpUrl),
     jwks: optional(keySet),
