@@ -34,38 +34,38 @@ export class Fingerprints {
     this.session.disconnect();
   }
 
-  of(value: unknown, opaque: ReadonlySet<object>): string {
-    const hash = createHash('sha1');
-    for (const line of this.lines(value, opaque)) hash.update(`${line}\n`);
-    return hash.digest('hex');
+  /** `closures`: also what functions have closed over, which takes long to ask. */
+  of(value: unknown, opaque: ReadonlySet<object>, closures: boolean): string {
+    const lines: string[] = [];
+    this.write(value, { lines, opaque, closures, seen: new Map() }, '');
+    return createHash('sha1').update(lines.join('\n')).digest('hex');
   }
 
-  /** 'path value', for who looks for the difference. */
-  *lines(value: unknown, opaque: ReadonlySet<object>, path = '', seen = new Map<object, number>()): Generator<string> {
+  private write(value: unknown, into: Text, name: string): void {
+    const { lines, opaque, seen } = into;
     if ((typeof value !== 'object' && typeof value !== 'function') || value === null) {
-      yield `${path} ${typeof value} ${String(value)}`;
+      lines.push(`${name} ${typeof value} ${String(value)}`);
       return;
     }
     const met = seen.get(value);
     if (met !== undefined || opaque.has(value)) {
-      yield `${path} ${met === undefined ? 'opaque' : `again ${met}`}`;
+      lines.push(`${name} ${met === undefined ? 'opaque' : `again ${met}`}`);
       return;
     }
     seen.set(value, seen.size);
-    const inner = (name: string, item: unknown): Generator<string> => this.lines(item, opaque, `${path}/${name}`, seen);
-    if (value instanceof Uint8Array) yield `${path} bytes ${Buffer.from(value).toString('latin1')}`;
+    if (value instanceof Uint8Array) lines.push(`${name} bytes ${Buffer.from(value).toString('latin1')}`);
+    else if (value instanceof RegExp) lines.push(`${name} ${value}`);
     else if (value instanceof Map || value instanceof Set) {
-      let i = 0;
-      for (const item of value instanceof Map ? [...value].flat() : value) yield* inner(String(i++), item);
-    } else if (value instanceof RegExp) yield `${path} ${value}`;
-    else if (typeof value === 'function') {
-      yield `${path} function ${value.name} ${value.toString().length}`;
-      for (const [scope, variables] of this.variablesOf(value)) yield* inner(scope, variables);
+      lines.push(`${name} of ${value.size}`);
+      for (const item of value instanceof Map ? [...value].flat() : value) this.write(item, into, '-');
+    } else if (typeof value === 'function') {
+      lines.push(`${name} function ${value.name} ${value.toString().length}`);
+      if (!into.closures) return;
+      for (const [scope, variables] of this.variablesOf(value)) this.write(variables, into, scope);
     } else {
-      yield `${path} ${value.constructor?.name}`;
-      for (const key of Object.keys(value)) {
-        if (!ITS_OWN.has(key)) yield* inner(key, read(value as Record<string, unknown>, key));
-      }
+      const keys = Object.keys(value).filter((key) => !ITS_OWN.has(key));
+      lines.push(`${name} ${value.constructor?.name} of ${keys.length}`);
+      for (const key of keys) this.write(read(value as Record<string, unknown>, key), into, key);
     }
   }
 
@@ -113,6 +113,14 @@ export class Fingerprints {
     });
     return answer!;
   }
+}
+
+/** What is being written of one value. */
+interface Text {
+  readonly lines: string[];
+  readonly opaque: ReadonlySet<object>;
+  readonly closures: boolean;
+  readonly seen: Map<object, number>;
 }
 
 interface Properties {

@@ -31,7 +31,7 @@ const FILTERS = {
 
 export class Outcomes {
   private readonly prints: Fingerprints;
-  private readonly known = new WeakMap<readonly Resource[], Map<string, string>>();
+  private readonly known = new WeakMap<readonly Resource[], Map<string, Compiled>>();
 
   constructor(prints: Fingerprints) {
     this.prints = prints;
@@ -39,18 +39,41 @@ export class Outcomes {
 
   /** Does anybody do otherwise by the one mesh than by the other? */
   async differ(one: readonly Resource[], other: readonly Resource[]): Promise<boolean> {
-    for (const node of nodesOf(one)) if (this.at(node, one) !== this.at(node, other)) return true;
+    // Most differ in what is seen at once; what functions have closed over is asked of the others.
+    for (const depth of ['plain', 'closures'] as const) {
+      for (const node of nodesOf(one)) {
+        if (this.print(this.at(node, one), depth) !== this.print(this.at(node, other), depth)) return true;
+      }
+    }
     return (await modulesOf(one)) !== (await modulesOf(other));
   }
 
-  private at(node: Node, mesh: readonly Resource[]): string {
-    const known = this.known.get(mesh) ?? new Map<string, string>();
+  private at(node: Node, mesh: readonly Resource[]): Compiled {
+    const known = this.known.get(mesh) ?? new Map<string, Compiled>();
     this.known.set(mesh, known);
     const place = `${node.namespace} ${node.id}`;
-    const print = known.get(place) ?? this.prints.of(compiled(node, mesh), objectsIn(mesh));
-    known.set(place, print);
-    return print;
+    const found = known.get(place) ?? {
+      made: compiled(node, mesh),
+      opaque: objectsIn(mesh),
+      plain: null,
+      closures: null,
+    };
+    known.set(place, found);
+    return found;
   }
+
+  private print(of: Compiled, depth: 'plain' | 'closures'): string {
+    of[depth] ??= this.prints.of(of.made, of.opaque, depth === 'closures');
+    return of[depth];
+  }
+}
+
+/** What one proxy makes of a mesh, and its fingerprints. */
+interface Compiled {
+  readonly made: unknown;
+  readonly opaque: ReadonlySet<object>;
+  plain: string | null;
+  closures: string | null;
 }
 
 function compiled(node: Node, mesh: readonly Resource[]): unknown {
