@@ -3,15 +3,26 @@
 
 import type { Observation, Seen } from './exchange.ts';
 
-/** Different in every exchange, or a matter of framing, which follows from the body: not compared. */
-const UNSTABLE = new Set([
+/** Different in every exchange, a matter of framing, which follows from the body, or a proxy's own: not compared. */
+const UNSTABLE: ReadonlySet<string> = new Set([
   'date',
   'x-envoy-upstream-service-time',
   'x-case',
   'content-length',
   'transfer-encoding',
   'connection',
+  'trailer',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-envoy-internal',
+  'x-envoy-external-address',
+  'x-envoy-expected-rq-timeout-ms',
 ]);
+/** What a filter says of a header that is not compared: 'response header <-- date: ...'. */
+export function isOfUnstable(line: string): boolean {
+  const names = [...line.matchAll(/(?<=^|\s)([\w-]+): /g)].map(([, name]) => name);
+  return names.some((name) => UNSTABLE.has(name) || name === 'server');
+}
 
 /** How a proxy may sign answers that are not an upstream's. */
 const SIGNATURE = /^(envoy|weft)$/;
@@ -26,7 +37,8 @@ export function effects(without: Observation, with_: Observation): string[] {
       : difference('request', without.request, with_.request);
   // One that the filter gives itself is compared as it is: the one without the filter was somebody else's.
   const base = with_.request === null ? null : without.answer;
-  return [...reached, ...difference('answer', base, with_.answer)].sort();
+  const called = with_.calls.flatMap((call) => [difference('call', null, call).sort().join('; ')]);
+  return [...reached, ...difference('answer', base, with_.answer), ...called].sort();
 }
 
 function difference(what: string, before: Seen | null, after: Seen): string[] {

@@ -18,6 +18,8 @@ export interface Case {
   readonly body?: readonly string[];
   readonly trailers?: Readonly<Record<string, string>>;
   readonly answer?: Answer;
+  /** What services that the filter calls answer. */
+  readonly called?: Answer;
   /** Why the hosts are not to do the same here. */
   readonly differs?: string;
 }
@@ -33,9 +35,35 @@ export interface Answer {
 export interface Subject {
   readonly name: string;
   readonly bytes: Uint8Array;
-  readonly configuration: object | null;
+  /** network: in front of the codec, so that it sees bytes. */
+  readonly type: 'http' | 'network';
+  /** An object is handed over as JSON, a text as it is. */
+  readonly configuration: object | string | null;
+  readonly vmConfiguration: string;
+  /** Names of services that it calls. */
+  readonly clusters: readonly string[];
   readonly cases: readonly Case[];
+  /** It is left alone for so long after the requests: what it does by itself is compared, each thing once. */
+  readonly alone: number;
+  /** Regular expressions: what of a log line is another each time. */
+  readonly varies: readonly string[];
+  /** Names of its metrics that are compared. */
+  readonly metrics: readonly string[];
+  /** Why what it logs, calls by itself or counts is not to be the same. */
+  readonly differs: Readonly<Record<string, string>>;
 }
+
+/** Of a subject, what most say nothing of. */
+export const PLAIN = {
+  type: 'http',
+  configuration: null,
+  vmConfiguration: '',
+  clusters: [],
+  alone: 0,
+  varies: [],
+  metrics: [],
+  differs: {},
+} as const;
 
 const JSON_TYPE = ['content-type', 'application/json'] as const;
 const TEXT_TYPE = ['content-type', 'text/plain'] as const;
@@ -44,7 +72,7 @@ const SAY = (what: string): Pick<Case, 'headers'> => ({ headers: [['x-do', what]
 const BEYOND_ASCII = 'bytes beyond ASCII';
 
 /** For every filter: what any HTTP traffic may bring. */
-const ANY: readonly Case[] = [
+export const ANY: readonly Case[] = [
   { name: 'GET', headers: [['user-agent', 'conformance']] },
   { name: 'GET without a user-agent', path: '/a/b?c=d%20e&f' },
   { name: 'HEAD', method: 'HEAD' },
@@ -118,6 +146,10 @@ const REDACTED: readonly Case[] = [
     headers: [['accept-encoding', 'gzip']],
     answer: { headers: [JSON_TYPE, ['content-encoding', 'gzip']], body: ['x'] },
   },
+  {
+    name: 'JSON and trailers',
+    answer: { headers: [JSON_TYPE], body: [SECRETS.slice(0, 20), SECRETS.slice(20)], trailers: { 'x-sum': '2' } },
+  },
   { name: 'nothing to redact', answer: { headers: [JSON_TYPE], body: ['{}'] } },
 ];
 
@@ -186,7 +218,7 @@ export async function subjects(folder: string, say: (line: string) => void): Pro
   const others = built.flatMap((result, i): Subject[] => {
     if (result.status === 'fulfilled') {
       const [name, bytes] = [foreign[i], readFileSync(result.value)];
-      return [{ name, bytes, configuration: null, cases: casesOf[name] }];
+      return [{ ...PLAIN, name, bytes, cases: casesOf[name] }];
     }
     say(`${foreign[i]} is left out: ${(result.reason as Error).message}`);
     return [];
@@ -218,5 +250,5 @@ async function subject(
   configuration: object | null,
   cases: readonly Case[],
 ): Promise<Subject> {
-  return { name, bytes: await compileFilter({ name, entry: join(ROOT, file) }), configuration, cases };
+  return { ...PLAIN, name, bytes: await compileFilter({ name, entry: join(ROOT, file) }), configuration, cases };
 }
