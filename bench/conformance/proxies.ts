@@ -13,6 +13,7 @@ import type { Subject } from './subjects.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const START_MS = 120_000;
+const HOST_NAME = /^[a-z0-9.-]+$/;
 const EXTENSIONS = 'type.googleapis.com/envoy.extensions';
 
 /** Where a proxy finds the others. */
@@ -180,7 +181,8 @@ function weftConfiguration(folder: string, port: number, around: Around, subject
     const { bytes, type, configuration, vmConfiguration, clusters } = subject;
     writeFileSync(join(folder, 'filter.wasm'), bytes);
     items.push(
-      ...clusters.map((name) => service(name, around.callee)),
+      // What is no host name is the name of no service here.
+      ...clusters.filter((name) => HOST_NAME.test(name)).map((name) => service(name, around.callee)),
       resource('weft.dev/v1', 'Plugin', 'filter', {
         digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`,
         type,
@@ -195,7 +197,7 @@ function weftConfiguration(folder: string, port: number, around: Around, subject
 
 /** By the name alone, as in the other host. */
 function service(name: string, port: number): object {
-  return resource('networking.istio.io/v1', 'ServiceEntry', `called-${name.replaceAll('_', '-')}`, {
+  return resource('networking.istio.io/v1', 'ServiceEntry', `called-${name}`, {
     hosts: [`${name}.istio-system.svc.cluster.local`],
     ports: [{ number: 80, name: 'http', protocol: 'HTTP' }],
     resolution: 'STATIC',
