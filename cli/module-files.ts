@@ -1,18 +1,20 @@
 // The modules that WasmPlugins name by file: URLs. They are read here, where the command runs, and stored by their digest; the
 // control plane never reads a path that somebody sends it.
 import { fileURLToPath } from 'node:url';
-import { digestOf } from '../bus/objects.ts';
 import type { ModuleFiles, SourceFile } from '../control/apply.ts';
-import { decodeFiles } from '../core/config/decode.ts';
 import type { WasmPluginSpec } from '../core/config/kinds/wasm-plugin.ts';
 import type { Api } from './api.ts';
 import { CliError, EXIT } from './exit.ts';
-import { readWasm } from './wasm-file.ts';
 
 /** By URL. With `store` they are in the mesh afterwards. Throws CliError. */
 export async function moduleFiles(api: Api, files: readonly SourceFile[], store: boolean): Promise<ModuleFiles> {
-  // Most configuration has none, and need not be decoded twice.
+  // Most configuration has none, and is neither decoded twice nor worth to load what decodes it.
   if (!files.some(({ text }) => text.includes('WasmPlugin') && text.includes('file:'))) return {};
+  const [{ digestOf }, { decodeFiles }, { readWasm }] = await Promise.all([
+    import('../bus/objects.ts'),
+    import('../core/config/decode.ts'),
+    import('./wasm-file.ts'),
+  ]);
   const { resources } = decodeFiles(files.map(({ name, text }) => ({ text, file: name })));
   const urls = resources.flatMap(({ kind, spec }) => (kind === 'WasmPlugin' ? [(spec as WasmPluginSpec).url] : []));
   const digests: Record<string, string> = {};

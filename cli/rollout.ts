@@ -20,7 +20,7 @@ export interface ChangeOptions {
 const ROUND_MS = 20_000;
 
 /** Gives problems of resources their places in the files that were applied. */
-export type Placing = (problems: readonly Problem[]) => readonly Problem[];
+export type Placing = (problems: readonly Problem[]) => Promise<readonly Problem[]>;
 
 /** Prints what changed; with `wait` ends when every proxy answered. Throws CliError: refused by a proxy, or too late. */
 export async function reportChange(
@@ -34,7 +34,7 @@ export async function reportChange(
   const rollout = waits ? await waitForProxies(api, result.revision, options.timeout) : undefined;
   if (options.json === true) printJson({ ...result, rollout });
   else if (rollout !== undefined) print(summary(rollout));
-  if (rollout !== undefined) judge(rollout, options.timeout, placing);
+  if (rollout !== undefined) await judge(rollout, options.timeout, placing);
 }
 
 /** Behind what would become of each resource. */
@@ -66,11 +66,15 @@ export function summary(report: RolloutReport): string {
 }
 
 /** Throws CliError: refused by a proxy, or too late. */
-export function judge(report: RolloutReport, timeoutMs: number, placing: Placing = (problems) => problems): void {
+export async function judge(report: RolloutReport, timeoutMs: number, placing?: Placing): Promise<void> {
   if (report.nacked.length > 0) {
     const names = report.nacked.map(({ proxy }) => proxyName(proxy)).join(', ');
     const problems = report.nacked.flatMap(({ problems: own }) => own as Problem[]);
-    throw new CliError(`revision ${report.revision} was refused by ${names}`, EXIT.refused, placing(problems));
+    throw new CliError(
+      `revision ${report.revision} was refused by ${names}`,
+      EXIT.refused,
+      (await placing?.(problems)) ?? problems,
+    );
   }
   if (report.missing.length > 0) {
     const names = report.missing.map(proxyName).join(', ');

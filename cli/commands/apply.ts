@@ -63,9 +63,9 @@ With --wait, 4 says that a proxy did not answer in time and 3 that one refused.`
       const result = await api.apply(files, { dryRun, parent, message }, modules);
       // As when whatever generates them has failed: it must not look like success.
       if (result.changes.length === 0) throw new CliError('the files name no resource: nothing was changed');
-      const { decodeFiles, placeProblems } = await import('../../core/config/decode.ts');
-      await reportChange(api, result, { ...options, dryRun }, (problems) =>
-        placeProblems(problems, decodeFiles(files.map(({ name, text }) => ({ text, file: name })))),
-      );
+      await reportChange(api, result, { ...options, dryRun }, async (problems) => {
+        const { decodeFiles, placeProblems } = await import('../../core/config/decode.ts');
+        return placeProblems(problems, decodeFiles(files.map(({ name, text }) => ({ text, file: name }))));
+      });
     });
 }

@@ -31,13 +31,15 @@ Examples:
   $ mesh get vs reviews -o yaml > reviews.yaml`,
     )
     .action(async (word: string, name: string | undefined, options: Options) => {
-      const [{ Api }, { doesNotExist, named }] = await Promise.all([import('../api.ts'), import('../named.ts')]);
-      const [wanted] = word === 'all' ? [null] : named(name === undefined ? [word] : [word, name]);
+      const { Api } = await import('../api.ts');
+      const wanted =
+        word === 'all' ? null : (await import('../named.ts')).named(name === undefined ? [word] : [word, name])[0];
       const query = { ...wanted, namespace: wanted?.namespace ?? options.namespace };
       const api = await Api.open();
       const { revision, items } = await api.resources(query);
       if (wanted?.name !== undefined && items.length === 0) {
         const others = await api.resources({ kind: wanted.kind });
+        const { doesNotExist } = await import('../named.ts');
         throw new CliError(doesNotExist({ ...wanted, namespace: query.namespace }, others.items));
       }
       // A list as Kubernetes has it, which `mesh apply` takes.

@@ -43,8 +43,8 @@ export function controlPlane(api: Api): ControlPlane {
     modules: () => asked(api.modules()),
     settled: (revision, ms) =>
       asked(
-        waitForProxies(api, revision, ms).then((report) => {
-          judge(report, ms);
+        waitForProxies(api, revision, ms).then(async (report) => {
+          await judge(report, ms);
           return report;
         }),
       ),
