@@ -282,10 +282,14 @@ async function echo(): Promise<Server> {
 
 // What the proxy is told.
 
+/** Compiled once, for all soaks of a process. */
+let mark: Promise<Uint8Array> | null = null;
+
 /** The same filter several times over, each with another digest: a custom section says which one it is. */
 async function writeCodes(folder: string): Promise<string[]> {
   const entry = join(ROOT, 'filters/sdk/fixtures/mark.ts');
-  const bytes = await compileFilter({ name: 'mark', entry, runtime: 'minimal' });
+  mark ??= compileFilter({ name: 'mark', entry, runtime: 'minimal' });
+  const bytes = await mark;
   return Array.from({ length: CODES }, (_, i) => {
     const code = Buffer.concat([bytes, Buffer.from([0, 6, 4, ...Buffer.from('code'), i])]);
     writeFileSync(join(folder, `code-${i}.wasm`), code);
