@@ -4,7 +4,8 @@
 //                    header Weft-Signature
 //   parentDigest     sha256 of the parent's message: a log that was replaced, or a writer that skipped the
 //                    compare-and-set, is seen by the first reader
-//   epoch            the parent's, or a larger one: followers of another history may take this log (Position)
+//   epoch            the parent's, or a larger one: then the change is the whole configuration, and followers of another
+//                    history take this log (Position)
 //   change           { upserts, removals } inline while the message stays small, else `pack`: the digest of an object
 //                    that holds the same, gzipped
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
@@ -147,10 +148,15 @@ export async function unpackState(bytes: Uint8Array): Promise<Map<string, unknow
 
 /** The state after a commit. Bodies and untouched entries are shared with the old one. */
 export function applyCommit(state: ConfigState, commit: Commit): ConfigState {
-  const resources = new Map(state.resources);
+  const resources = new Map(beginsAnew(state, commit) ? [] : state.resources);
   for (const key of commit.removals) resources.delete(key);
   for (const { key, body } of commit.upserts) resources.set(key, body);
   return { ...advance(state, commit), resources };
+}
+
+/** What such a commit brings is the whole configuration. */
+export function beginsAnew(from: Position, { epoch }: Commit): boolean {
+  return epoch > from.epoch;
 }
 
 /** What is no commit has no epoch: it leaves the one that stands. */

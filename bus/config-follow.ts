@@ -1,10 +1,10 @@
 // Follows the configuration log: hears what the stream republishes, and reads the stream itself whenever that is not simply
 // the next commit: a gap, a reconnect, another log, or silence for some seconds. Delivers in order, each commit once.
 import type { Msg } from 'nats';
-import { advance } from './commit-format.ts';
+import { advance, beginsAnew } from './commit-format.ts';
 import type { Link } from './link.ts';
 import { type Chain, compare } from './log-compare.ts';
-import { GapError, type LogBounds, type LoggedCommit } from './log-entry.ts';
+import { DamagedError, GapError, type LogBounds, type LoggedCommit } from './log-entry.ts';
 import type { LogNames } from './subjects.ts';
 import {
   BusUnavailableError,
@@ -39,6 +39,8 @@ const MAX_REPLAY = 32;
 const MAX_INBOX = 64;
 const RETRY_MS = 100;
 const MAX_RETRY_MS = 2_000;
+/** Reads that fail in a row before a log counts as damaged: history may be trimmed between two. */
+const PATIENCE = 3;
 
 /** See ConfigLog.follow. Resolves when the newest commit was delivered, however long NATS is away. */
 export async function followLog(parts: Parts, from: Position | null, on: ConfigListener): Promise<Subscription> {
@@ -61,6 +63,7 @@ class Follower implements Subscription {
   /** The log that is not followed, in words; '' = this one is. */
   #held = '';
   #heldAt = 0;
+  #failures = 0;
   #inbox: Msg[] = [];
   #reread = true;
   #closed = false;
@@ -128,7 +131,10 @@ class Follower implements Subscription {
           this.#release();
         } else this.#hold(news.held);
       }
-      if (settled && !this.#reread) this.#arrived();
+      if (settled && !this.#reread) {
+        this.#readable();
+        this.#arrived();
+      }
       if (settled && (this.#reread || this.#inbox.length > 0)) continue;
       retry = settled ? RETRY_MS : Math.min(retry * 2, MAX_RETRY_MS);
       await this.#wait(settled ? this.#parts.confirmMs * (1 + Math.random() / 4) : retry, settled);
@@ -149,6 +155,7 @@ class Follower implements Subscription {
       yield* this.#missed();
     } catch (error) {
       if (!(error instanceof BusUnavailableError || error instanceof GapError)) throw error;
+      this.#failed(error);
       this.#reread = true;
       yield null;
     }
@@ -228,15 +235,30 @@ class Follower implements Subscription {
     this.#on.held?.(log);
   }
 
+  /** What is there and cannot be read does not get better by itself, as a connection does. */
+  #failed(error: Error): void {
+    if (!(error instanceof GapError || error instanceof DamagedError)) return;
+    if (++this.#failures === PATIENCE) this.#on.damaged?.(error.message);
+  }
+
+  #readable(): void {
+    if (this.#failures >= PATIENCE) this.#on.damaged?.(null);
+    this.#failures = 0;
+  }
+
   #release(): void {
     if (this.#held === '') return;
     this.#held = '';
     this.#on.held?.(null);
   }
 
-  #step(logged: LoggedCommit): LoggedCommit {
-    this.#at = advance(this.#at!, logged.commit);
-    return logged;
+  #step(logged: LoggedCommit): News {
+    const { commit } = logged;
+    const anew = beginsAnew(this.#at!, commit);
+    this.#at = advance(this.#at!, commit);
+    if (!anew) return logged;
+    // It is the whole configuration, and told as that.
+    return { state: { ...this.#at, resources: new Map(commit.upserts.map(({ key, body }) => [key, body])) } };
   }
 
   #jump(state: ConfigState): { readonly state: ConfigState } {

@@ -10,6 +10,7 @@ import {
   type Envelope,
   INLINE_BYTES,
   MAX_CHANGE_BYTES,
+  type Manifest,
   pack,
   readEnvelope,
   type Seal,
@@ -21,7 +22,8 @@ import {
 import { followLog } from './config-follow.ts';
 import { store } from './jetstream.ts';
 import type { Link, StoredMessage } from './link.ts';
-import { GapError, type Head, type LogBounds, type LoggedCommit } from './log-entry.ts';
+import { compare } from './log-compare.ts';
+import { DamagedError, GapError, type Head, type LogBounds, type LoggedCommit } from './log-entry.ts';
 import type { Manifests } from './manifests.ts';
 import { digestOf, type Objects } from './objects.ts';
 import type { LogNames } from './subjects.ts';
@@ -31,7 +33,9 @@ import {
   type ConfigLog,
   type ConfigState,
   ConflictError,
+  type Kinship,
   type Position,
+  type StoredResource,
   type Subscription,
   TooLargeError,
 } from './types.ts';
@@ -72,15 +76,40 @@ export class NatsConfigLog implements ConfigLog {
     });
   }
 
-  async commit(change: Parameters<ConfigLog['commit']>[0]): Promise<Commit> {
+  commit(change: Parameters<ConfigLog['commit']>[0]): Promise<Commit> {
+    return this.#commit(change, null);
+  }
+
+  async restore({ parent, author, message, resources, at }: Parameters<ConfigLog['restore']>[0]): Promise<Commit> {
+    const { last } = await this.bounds();
+    if (parent !== undefined && parent !== last) throw new ConflictError(parent, last);
+    const before = await this.#headOrNothing(last);
+    const epoch = Math.max(Date.now(), before.epoch + 1, (at?.epoch ?? 0) + 1);
+    this.#head = before;
+    const commit = await this.#commit({ parent: last, author, message, upserts: resources, removals: [] }, epoch);
+    const state = { ...EMPTY_STATE, ...commit, ancestors: [], resources: bodies(resources) };
+    // From here on nobody needs what was before.
+    await this.#manifests.write(state);
+    return commit;
+  }
+
+  async manifest(): Promise<ConfigState | null> {
+    const manifest = await this.#manifests.newest(Number.MAX_SAFE_INTEGER, async () => true);
+    return manifest && this.#unpackManifest(manifest);
+  }
+
+  async compare(at: Position): Promise<Kinship> {
+    return compare(this, at, await this.bounds());
+  }
+
+  /** `anew`: the epoch that it begins. */
+  async #commit(change: Parameters<ConfigLog['commit']>[0], anew: number | null): Promise<Commit> {
     const { parent, upserts, removals } = change;
     const time = new Date().toISOString();
     const author = change.author.slice(0, MAX_TEXT);
     const message = change.message.slice(0, MAX_TEXT);
     const head = await this.#headAt(parent);
-    const { restores } = change;
-    // Larger than any that a follower may have seen, also by the clock of another machine.
-    const epoch = restores === undefined ? head.epoch : Math.max(Date.now(), head.epoch + 1, restores.epoch + 1);
+    const epoch = anew ?? head.epoch;
     const envelope = {
       v: 1,
       id: randomUUID(),
@@ -92,7 +121,9 @@ export class NatsConfigLog implements ConfigLog {
       message,
     } as const;
     const payload = await this.#encode(envelope, { upserts, removals });
-    const revision = await this.#publish(payload, envelope);
+    // The last message may be damaged, and then it is not the last of its subject any more.
+    const expected = anew === null ? 'Nats-Expected-Last-Subject-Sequence' : 'Nats-Expected-Last-Sequence';
+    const revision = await this.#publish(payload, envelope, expected);
     const digest = digestOf(payload);
     this.#head = { revision, digest, epoch };
     const commit: Commit = { revision, digest, epoch, parent, time, author, message, upserts, removals };
@@ -105,14 +136,16 @@ export class NatsConfigLog implements ConfigLog {
   }
 
   async history(limit: number): Promise<Commit[]> {
-    for (let attempt = 1; ; attempt++) {
+    for (let from = 1; ; ) {
       const { first, last } = await this.bounds();
       const commits: Commit[] = [];
       try {
-        for await (const { commit } of this.read(Math.max(first, last - limit + 1, 1), last)) commits.push(commit);
+        for await (const { commit } of this.read(Math.max(first, last - limit + 1, from), last)) commits.push(commit);
         return commits.reverse();
       } catch (error) {
-        if (!(error instanceof GapError) || attempt === MAX_READS) throw error;
+        // Trimmed meanwhile, or damaged: it begins behind that.
+        if (!(error instanceof GapError)) throw error;
+        from = error.revision + 1;
       }
     }
   }
@@ -212,21 +245,41 @@ export class NatsConfigLog implements ConfigLog {
   }
 
   async #base(revision: number): Promise<ConfigState | null> {
-    const manifest = await this.#manifests.newest(revision);
-    if (manifest !== null) {
-      const bytes = await this.#objects.get(manifest.pack);
-      if (bytes === null) throw new GapError(manifest.revision);
-      const { digest, epoch } = manifest;
-      return { revision: manifest.revision, digest, epoch, ancestors: [], resources: await unpackState(bytes) };
-    }
+    // One that another log left behind has a commit of its number here that is not its own.
+    const manifest = await this.#manifests.newest(revision, async (each) => {
+      const message = await this.#link.get(this.#names.stream, { seq: each.revision });
+      return message === null || digestOf(message.data) === each.digest;
+    });
+    if (manifest !== null) return this.#unpackManifest(manifest);
     const { first } = await this.bounds();
     return first > 1 ? null : EMPTY_STATE;
+  }
+
+  async #unpackManifest({ revision, digest, epoch, pack: packed }: Manifest): Promise<ConfigState> {
+    const bytes = await this.#objects.get(packed);
+    if (bytes === null) throw new GapError(revision);
+    return { revision, digest, epoch, ancestors: [], resources: await unpackState(bytes) };
   }
 
   async #replay(base: ConfigState, to: number): Promise<ConfigState> {
     let state = base;
     for await (const { commit } of this.read(state.revision + 1, to)) state = applyCommit(state, commit);
     return state;
+  }
+
+  /**
+   * What cannot be read is not needed by who brings the whole configuration, and goes: nats-server does not read what it writes
+   * behind a damaged message either (tried on 2.9). Numbers go on.
+   */
+  async #headOrNothing(last: number): Promise<Head> {
+    try {
+      const { revision, digest, epoch } = await this.load();
+      if (revision === last) return { revision, digest, epoch };
+    } catch (error) {
+      if (!(error instanceof GapError || error instanceof DamagedError)) throw error;
+      await this.#manifests.purge(this.#names.stream, last + 1);
+    }
+    return { ...EMPTY_STATE, revision: last };
   }
 
   async #headAt(revision: number): Promise<Head> {
@@ -252,12 +305,12 @@ export class NatsConfigLog implements ConfigLog {
    * Publishes until it is known what became of it. A repeated publish is harmless: only one message can follow the parent,
    * and the envelope's id tells whose it is.
    */
-  async #publish(payload: Uint8Array, { id, parent }: Envelope): Promise<number> {
+  async #publish(payload: Uint8Array, { id, parent }: Envelope, expected: string): Promise<number> {
     const deadline = performance.now() + COMMIT_MS;
     let sent = false;
     for (;;) {
       try {
-        const stored = await this.#publishOnce(payload, parent);
+        const stored = await this.#publishOnce(payload, parent, expected);
         if (stored !== null) return stored;
         const { last } = await this.bounds();
         const winner = last > parent ? await this.#link.get(this.#names.stream, { seq: parent + 1 }) : null;
@@ -280,10 +333,10 @@ export class NatsConfigLog implements ConfigLog {
   }
 
   /** The new sequence, or null when the log is not at `parent`. */
-  async #publishOnce(payload: Uint8Array, parent: number): Promise<number | null> {
+  async #publishOnce(payload: Uint8Array, parent: number, expected: string): Promise<number | null> {
     const head = headers();
     head.set('Nats-Expected-Stream', this.#names.stream);
-    head.set('Nats-Expected-Last-Subject-Sequence', String(parent));
+    head.set(expected, String(parent));
     const signature = this.#seal.sign(payload);
     if (signature !== null) head.set(SIGNATURE_HEADER, signature);
     const sequence = await store(this.#link, this.#names.commits, payload, head, 2_000);
@@ -292,4 +345,8 @@ export class NatsConfigLog implements ConfigLog {
     }
     return sequence;
   }
+}
+
+function bodies(resources: readonly StoredResource[]): Map<string, unknown> {
+  return new Map(resources.map(({ key, body }) => [key, body]));
 }

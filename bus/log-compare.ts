@@ -1,18 +1,12 @@
 // Whether the log that NATS has is the one that was followed so far. Reads little, and only when there is a doubt.
 import type { Head, LogBounds } from './log-entry.ts';
-import type { Position } from './types.ts';
+import type { Kinship, Position } from './types.ts';
 
 /** What comparing needs of the log. */
 export interface Chain {
   /** Of one revision; null when the log does not have it. */
   mark(revision: number): Promise<Head | null>;
 }
-
-/**
- * same: it has what was followed. restored: it does not, and was made to be followed all the same. fork: it parted from what was
- * followed some revisions ago and went on at least as far, as after a restore of the server's files. other: none of these.
- */
-export type Kinship = 'same' | 'restored' | 'fork' | 'other';
 
 /** Throws BusUnavailableError. */
 export async function compare(log: Chain, at: Position, { first, last }: LogBounds): Promise<Kinship> {

@@ -1,5 +1,5 @@
-// What reading the configuration log yields, for the files that read, follow and trim it. No behaviour.
-import type { Commit, Position } from './types.ts';
+// What reading the configuration log yields, for the files that read, follow and trim it.
+import { BusUnavailableError, type Commit, type Position } from './types.ts';
 
 /** Where a history stands. */
 export type Head = Pick<Position, 'revision' | 'digest' | 'epoch'>;
@@ -20,9 +20,15 @@ export interface LogBounds {
   readonly last: number;
 }
 
+/** What is stored and does not come back as it was. */
+export class DamagedError extends BusUnavailableError {}
+
 /** A commit or object that history no longer has. */
 export class GapError extends Error {
+  readonly revision: number;
+
   constructor(revision: number) {
     super(`the configuration log no longer reaches back to revision ${revision}`);
+    this.revision = revision;
   }
 }

@@ -52,16 +52,20 @@ export class Manifests {
     this.#seal = parts.seal;
     this.#limits = parts.limits;
     this.#onProblem = parts.onProblem;
+    // The NATS that came back may have other ones.
+    parts.link.onUp(() => {
+      this.#newest = -1;
+    });
   }
 
-  /** The newest manifest at or before a revision; null when there is none. */
-  async newest(revision: number): Promise<Manifest | null> {
+  /** The newest manifest at or before a revision, of those that fit; null when there is none. */
+  async newest(revision: number, fits: (manifest: Manifest) => Promise<boolean>): Promise<Manifest | null> {
     const bounds = await this.#link.stream(this.#names.manifestStream);
     if (bounds === null) return null;
     for (let seq = bounds.last; seq >= bounds.first && seq > 0; seq--) {
       const message = await this.#link.get(this.#names.manifestStream, { seq });
       const manifest = message && readManifest(message.data, message.headers, this.#seal);
-      if (manifest !== null && manifest.revision <= revision) return manifest;
+      if (manifest !== null && manifest.revision <= revision && (await fits(manifest))) return manifest;
     }
     return null;
   }
@@ -84,9 +88,15 @@ export class Manifests {
   }
 
   async #write(revision: number, load: () => Promise<ConfigState>): Promise<void> {
-    if (this.#newest < 0) this.#newest = (await this.newest(Number.MAX_SAFE_INTEGER))?.revision ?? 0;
+    if (this.#newest < 0) this.#newest = (await this.newest(Number.MAX_SAFE_INTEGER, async () => true))?.revision ?? 0;
     if (revision - this.#newest < this.#limits.manifestEvery) return;
     const state = await load();
+    await this.write(state);
+    await this.#trim(state.revision);
+  }
+
+  /** Throws BusUnavailableError, TooLargeError. */
+  async write(state: ConfigState): Promise<void> {
     const stored = [...state.resources].map(([key, body]) => ({ key, body }));
     const manifest: Manifest = {
       v: 1,
@@ -102,7 +112,6 @@ export class Manifests {
     if (signature !== null) head.set(SIGNATURE_HEADER, signature);
     await store(this.#link, this.#names.manifests, payload, head);
     this.#newest = manifest.revision;
-    await this.#trim(manifest.revision);
   }
 
   async #trim(head: number): Promise<void> {
@@ -121,13 +130,14 @@ export class Manifests {
     }
     if (cut === null) return;
     // The newest commit always stays: the compare-and-set looks at it.
-    await this.#purge(this.#names.stream, Math.min(cut.revision + 1, head));
-    await this.#purge(this.#names.manifestStream, cut.seq);
+    await this.purge(this.#names.stream, Math.min(cut.revision + 1, head));
+    await this.purge(this.#names.manifestStream, cut.seq);
     await this.#keepPacks(keep, Math.min(cut.revision + 1, head));
     await this.#objects.sweep(keep, SWEEP_GRACE_MS);
   }
 
-  async #purge(stream: string, before: number): Promise<void> {
+  /** Throws BusUnavailableError. */
+  async purge(stream: string, before: number): Promise<void> {
     // To nats-server, "before 1" is everything (tried on 2.9).
     if (before <= 1) return;
     await purge(this.#link, stream, { seq: before });

@@ -5,6 +5,7 @@ import { headers } from 'nats';
 import { ensureStream, purge, store } from './jetstream.ts';
 import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
+import { DamagedError } from './log-entry.ts';
 import { BusUnavailableError, type ObjectStore, type StoredObject, TooLargeError } from './types.ts';
 
 export const MAX_OBJECT_BYTES = 64 * 1024 * 1024;
@@ -75,7 +76,7 @@ export class Objects implements ObjectStore {
       const bytes = await this.#chunks(info);
       if (bytes !== null && digestOf(bytes) === digest) return bytes;
     }
-    throw new BusUnavailableError(`the object ${digest} in the bucket ${this.#bucket} is damaged`);
+    throw new DamagedError(`the object ${digest} in the bucket ${this.#bucket} is damaged`);
   }
 
   async has(digest: string): Promise<boolean> {

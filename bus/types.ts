@@ -15,7 +15,7 @@ export interface Position {
   readonly revision: number;
   /** Of the commit message of that revision, which names its parent's; '' at revision 0. */
   readonly digest: string;
-  /** Of the newest commit that was made to begin anew (see `restores`), ever larger; 0 = there is none. */
+  /** Of the newest commit that began anew (see `restore`), ever larger; 0 = there is none. */
   readonly epoch: number;
   /** Digests of the revisions before it, as far as they are known, the nearest first. */
   readonly ancestors: readonly string[];
@@ -38,6 +38,12 @@ export interface ConfigState extends Position {
   readonly resources: ReadonlyMap<string, unknown>;
 }
 
+/**
+ * same: a log has what was followed. restored: it does not, and was made to be followed all the same. fork: it parted from what was
+ * followed some revisions ago and went on at least as far, as after a restore of the server's files. other: none of these.
+ */
+export type Kinship = 'same' | 'restored' | 'fork' | 'other';
+
 /** A log that does not have what a follower runs. */
 export interface OtherLog {
   /** Its newest. */
@@ -49,6 +55,8 @@ export interface OtherLog {
 export interface ConfigListener {
   commit(commit: Commit): void;
   state(state: ConfigState): void;
+  /** The log is there and cannot be read, and why, as a clause; it is tried again. Told once, and null once it is over. */
+  damaged?(why: string | null): void;
   /**
    * With it a log that does not have what was followed so far is not followed: it is told of here, again when that log changes,
    * and null once it is over. Without it whatever NATS has is the truth.
@@ -97,9 +105,23 @@ export interface ConfigLog {
     message: string;
     upserts: readonly StoredResource[];
     removals: readonly string[];
-    /** The explicit act that followers of another history go by: they take this log from here on. Its position, if it is known. */
-    restores?: Position;
   }): Promise<Commit>;
+  /**
+   * Makes this the whole configuration, whatever the log holds now, also when it cannot be read: the explicit act by which
+   * followers of another history take this log. `at`: what is restored, if that is known; `parent`: a log that is not at it is a
+   * conflict. Throws as commit does.
+   */
+  restore(whole: {
+    parent?: number;
+    author: string;
+    message: string;
+    resources: readonly StoredResource[];
+    at: Position | null;
+  }): Promise<Commit>;
+  /** The newest full state beside the log; null when there is none. */
+  manifest(): Promise<ConfigState | null>;
+  /** How the log stands to a history. Throws BusUnavailableError. */
+  compare(at: Position): Promise<Kinship>;
   /**
    * Calls back in order with each commit after `from`, without gaps: after a reconnect or a lost message the log is read
    * again from where it stood. When nothing is known yet (null), when history no longer reaches back, is too long to be

@@ -1,4 +1,5 @@
 // The control plane's API as commands call it. Turns its refusals into errors with the right exit code.
+import type { Position } from '../bus/types.ts';
 import type { ChangeResult, Difference, ModuleFiles, SourceFile } from '../control/apply.ts';
 import type { StoredModule } from '../control/modules.ts';
 import type { ProxyReport, RolloutReport } from '../control/rollout.ts';
@@ -72,6 +73,19 @@ export class Api {
 
   rollback(to: number, options: ApplyOptions = {}): Promise<ChangeResult> {
     return this.#change('/v1/rollback', options, { to });
+  }
+
+  /** The whole configuration. */
+  backup(): Promise<{ at: Position; resources: Resource[] }> {
+    return this.#get('/v1/backup', {}, APPLY_MS);
+  }
+
+  /** Makes it the whole configuration, whatever proxies run. */
+  restore(
+    what: { resources: readonly unknown[]; at: Position } | { from: 'log' | 'manifest' },
+    options: ApplyOptions = {},
+  ): Promise<ChangeResult> {
+    return this.#change('/v1/restore', options, what, APPLY_MS);
   }
 
   resources(query: {

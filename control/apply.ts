@@ -1,8 +1,16 @@
 // How configuration changes: decode, plan on the newest state, validate the whole state that would come of it, commit. When
 // somebody else commits first, plan and validate again on theirs. Nothing is written before everything was checked.
 import { isDeepStrictEqual } from 'node:util';
-import { type Bus, BusUnavailableError, type Commit, type ConfigState, ConflictError } from '../bus/types.ts';
-import { decodeFiles, placeProblems } from '../core/config/decode.ts';
+import { EMPTY_STATE } from '../bus/commit-format.ts';
+import {
+  type Bus,
+  BusUnavailableError,
+  type Commit,
+  type ConfigState,
+  ConflictError,
+  type Position,
+} from '../bus/types.ts';
+import { decodeFiles, decodeResources, placeProblems } from '../core/config/decode.ts';
 import { isError } from '../core/config/problem.ts';
 import { type Problem, type Resource, resourceKey } from '../core/config/resource.ts';
 import { crossCheck } from '../core/config/validate.ts';
@@ -116,6 +124,39 @@ export class Writer {
     return this.#change((state) => planState(state, target), { ...options, message });
   }
 
+  /**
+   * Makes this the whole configuration, and lets proxies take it whatever they run. `at`: where it stood, if that is known. Throws
+   * ApiError 422.
+   */
+  async restore(values: readonly unknown[], at: Position | null, options: ChangeOptions): Promise<ChangeResult> {
+    const { resources, problems } = decodeResources(values);
+    refuse(problems);
+    return this.#inTurn(async () => {
+      const { bus, store } = this.#parts;
+      const { state } = store;
+      const target = new Map(resources.map((resource) => [resourceKey(resource), resource]));
+      const { changes } = planState(state, { ...EMPTY_STATE, resources: target });
+      refuse(await this.#parts.absentModules(resources));
+      const warnings = this.#check(EMPTY_STATE, { changes, upserts: resources, removals: [] }, NOTHING_DECODED);
+      if (options.dryRun === true) return { revision: state.revision, parent: state.revision, changes, warnings };
+      const published = this.#parts.onPublish();
+      const { revision, parent } = await bus.config
+        .restore({
+          parent: options.parent,
+          author: options.author ?? 'admin',
+          message: options.message || 'restore',
+          resources: resources.map((resource) => ({ key: resourceKey(resource), body: resource })),
+          at: at ?? (state.revision > 0 ? state : null),
+        })
+        .then((commit) => {
+          published(commit);
+          return commit;
+        });
+      await store.reach(revision, ARRIVAL_MS);
+      return { revision, parent, changes, warnings };
+    });
+  }
+
   /** What `apply` would change. Throws ApiError 422, 502. */
   async diff(
     files: readonly SourceFile[],
@@ -145,18 +186,20 @@ export class Writer {
     return { ...decoded, resources };
   }
 
-  async #change(
+  #change(
     plan: (state: ConfigState) => Plan,
     options: ChangeOptions & { readonly message: string },
     decoded: Decoded = NOTHING_DECODED,
   ): Promise<ChangeResult> {
+    return this.#inTurn(() => this.#attempt(plan, options, decoded));
+  }
+
+  async #inTurn(change: () => Promise<ChangeResult>): Promise<ChangeResult> {
     if (this.#waiting >= MAX_WAITING) throw new ApiError(503, 'too many changes are being made at once; try again');
     this.#waiting++;
-    const turn = this.#last
-      .then(() => this.#attempt(plan, options, decoded))
-      .finally(() => {
-        this.#waiting--;
-      });
+    const turn = this.#last.then(change).finally(() => {
+      this.#waiting--;
+    });
     this.#last = turn.catch(() => {
       // Whoever asked hears of it; the next one begins anew.
     });

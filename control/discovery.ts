@@ -155,9 +155,9 @@ export class Discovery {
     this.#adoption = null;
     if (!this.#elected || this.#closed) return;
     try {
-      const before = { revision: 0, digest: '', epoch: 0, ancestors: [] };
-      const change = { author: '', message: 'all that live are in it', upserts: [], removals: [], restores: before };
-      const { revision } = await this.#bus.endpoints.commit({ parent: this.#revision, ...change });
+      const resources = [...this.#published].map(([key, text]) => ({ key, body: JSON.parse(text) as unknown }));
+      const whole = { author: '', message: 'all that live are in it', resources, at: null };
+      const { revision } = await this.#bus.endpoints.restore({ parent: this.#revision, ...whole });
       this.#revision = Math.max(revision, this.#revision);
       this.#anew = false;
     } catch (error) {

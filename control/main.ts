@@ -7,7 +7,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyReply } from 'fastify';
 import { type OpenBusOptions, openBus } from '../bus/connect.ts';
 import { endInOrder } from '../bus/in-order.ts';
-import type { Bus, Subscription } from '../bus/types.ts';
+import type { Bus, Kinship, Position, Subscription } from '../bus/types.ts';
 import type { Problem, Resource } from '../core/config/resource.ts';
 import { hostPort } from '../core/host-port.ts';
 import { dryRun } from '../core/snapshot/dry-run.ts';
@@ -19,6 +19,7 @@ import { nodesOf } from './nodes.ts';
 import { DOCS_PAGE, openApi } from './openapi.ts';
 import { Rollouts } from './rollout.ts';
 import type { App } from './routes/app.ts';
+import { backupRoutes } from './routes/backup.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { metaRoutes } from './routes/meta.ts';
 import { moduleRoutes } from './routes/modules.ts';
@@ -62,10 +63,15 @@ export interface Control {
   /** 'http://127.0.0.1:15010' */
   readonly url: string;
   readonly token: string;
+  /** Why the configuration log cannot be read, as a clause; '' = it can. */
+  readonly damage: string;
+  /** How the log stands to what a proxy kept. Throws BusUnavailableError. */
+  compare(at: Position): Promise<Kinship>;
   /** Answers what is under way, then leaves the bus. */
   close(): Promise<void>;
 }
 
+const DAMAGED = 'the configuration log of NATS is damaged';
 /** Of any step of the end. */
 const STEP_MS = 4_000;
 const BODY_BYTES = 16 * 1024 * 1024;
@@ -107,13 +113,18 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   try {
     discovery = await Discovery.start({ bus, onLog });
     await rollouts.follow(bus, (leases) => discovery?.lived(leases));
-    store = await Store.open(bus, (revision) => rollouts.arrived(revision));
+    store = await Store.open(
+      bus,
+      (revision) => rollouts.arrived(revision),
+      (why) => onLog?.(why === null ? 'the configuration log can be read again' : `${DAMAGED}: ${why}`),
+    );
     const modules = new Modules(bus, store, (line) => onLog?.(line));
     cleaning = modules.keepClean();
     app = await buildApi({ ...options, token, bus, store, rollouts, modules });
     const url = await listen(app, host, port);
     onLog?.(`control plane on ${url}, revision ${store.state.revision}`);
-    return { url, token, close };
+    const { damage } = store;
+    return { url, token, damage, compare: (at) => bus.config.compare(at), close };
   } catch (error) {
     await close();
     throw error;
@@ -151,7 +162,8 @@ async function buildApi(parts: ApiParts): Promise<App> {
   // Browsers send text/plain across origins without asking first.
   app.removeContentTypeParser('text/plain');
   secure(app as never, { token: parts.token, hosts: [...(parts.hosts ?? []), ...(parts.host ? [parts.host] : [])] });
-  const natsTrouble = parts.natsTrouble ?? (async () => '');
+  const natsTrouble = async () =>
+    store.damage === '' ? ((await parts.natsTrouble?.()) ?? '') : `${DAMAGED}: ${store.damage} (see \`mesh restore\`)`;
   app.setErrorHandler(async (error, request, reply) => {
     const known = asApiError(error);
     if (known !== null) {
@@ -202,6 +214,7 @@ async function buildApi(parts: ApiParts): Promise<App> {
   await app.register(async (scope) => {
     const api = scope.withTypeProvider<TypeBoxTypeProvider>();
     changeRoutes(api, writer);
+    backupRoutes(api, { bus, store, writer });
     resourceRoutes(api, store);
     revisionRoutes(api, { bus, store, rollouts });
     proxyRoutes(api, { store, rollouts, servers: parts.nats.servers, issueUser: parts.issueUser });

@@ -53,6 +53,16 @@ export const FilesBody = Type.Object(
   { title: 'Files', additionalProperties: false },
 );
 
+export const PositionSchema = Type.Object(
+  {
+    revision: Type.Integer({ minimum: 0 }),
+    digest: Type.String({ maxLength: 100, description: 'Of the commit of that revision' }),
+    epoch: Type.Integer({ minimum: 0, description: 'Of the newest restore before it' }),
+    ancestors: Type.Array(Type.String({ maxLength: 100 }), { maxItems: 100 }),
+  },
+  { title: 'Position', additionalProperties: false, description: 'A place in the history of the configuration' },
+);
+
 export const RevisionNumber = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
 export const ChangeQuery = Type.Object(

@@ -6,7 +6,8 @@ import type { Resource } from '../core/config/resource.ts';
 
 export class Store {
   #state = EMPTY_STATE;
-  #subscription: Subscription | null = null;
+  #following: Promise<Subscription> | null = null;
+  #damage = '';
   #opened = false;
   readonly #waiting = new Set<() => void>();
   readonly #onRevision: (revision: number) => void;
@@ -15,15 +16,36 @@ export class Store {
     this.#onRevision = onRevision;
   }
 
-  /** Resolves when the newest revision is known; `onRevision` hears of each one that arrives after it. */
-  static async open(bus: Bus, onRevision: (revision: number) => void): Promise<Store> {
+  /**
+   * Resolves when the newest revision is known, or that the log cannot be read; `onRevision` hears of each one that arrives after
+   * it, `onDamage` of a log that is damaged and of the end of that (null).
+   */
+  static async open(
+    bus: Bus,
+    onRevision: (revision: number) => void,
+    onDamage: (why: string | null) => void = () => undefined,
+  ): Promise<Store> {
     const store = new Store(onRevision);
-    store.#subscription = await bus.config.follow(null, {
+    const damaged = Promise.withResolvers<void>();
+    store.#following = bus.config.follow(null, {
       commit: (commit: Commit) => store.#advance(applyCommit(store.#state, commit)),
       state: (state: ConfigState) => store.#advance(state),
+      damaged: (why) => {
+        store.#damage = why ?? '';
+        onDamage(why);
+        damaged.resolve();
+      },
     });
+    await Promise.race([store.#following, damaged.promise]);
+    // Whoever closes the bus ends what waits for a log that is damaged.
+    store.#following.catch(() => null);
     store.#opened = true;
     return store;
+  }
+
+  /** Why the log cannot be read, as a clause; '' = it can. */
+  get damage(): string {
+    return this.#damage;
   }
 
   get state(): ConfigState {
@@ -50,7 +72,8 @@ export class Store {
   }
 
   async close(): Promise<void> {
-    await this.#subscription?.close();
+    const subscription = await this.#following?.catch(() => null);
+    await subscription?.close();
   }
 
   #advance(state: ConfigState): void {

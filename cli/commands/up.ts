@@ -1,6 +1,7 @@
 // `mesh up`: NATS and the control plane of one machine, in the foreground. Data and users stay in $MESH_HOME.
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import type { Control } from '../../control/main.ts';
 import { makeHome, meshHome, writeContext } from '../context.ts';
 import { CliError } from '../exit.ts';
 import { note, paint, print, printJson } from '../output.ts';
@@ -17,6 +18,7 @@ interface Options {
 }
 
 const USUAL_PORT = 15010;
+const LATE_MS = 5_000;
 
 export function upCommand(program: Command): void {
   program
@@ -53,8 +55,12 @@ Examples:
         onTrouble: note,
         onLog: (line) => options.verbose === true && note(paint('dim', line, process.stderr)),
       });
-      // What follows is told in the lines below.
+      // What follows is told in the lines below, unless it does not come.
       let started = false;
+      const late = setTimeout(() => {
+        started = true;
+        note('NATS runs, and its configuration log does not answer yet');
+      }, LATE_MS);
       try {
         const start = (apiPort: number) =>
           startControl({
@@ -75,6 +81,7 @@ Examples:
             bus: { servers: [nats.url], ...nats.credentials.proxy },
           };
           const file = await writeContext(context);
+          clearTimeout(late);
           started = true;
           announce({ api: control.url, token: control.token, nats: nats.url });
           if (options.json === true) printJson({ api: control.url, nats: nats.url, home });
@@ -86,6 +93,7 @@ Examples:
               'next: in another shell, `mesh run --service NAME --port PORT -- COMMAND`; Ctrl-C here stops the mesh',
             );
           }
+          await tellOfOtherStates(home, control);
           const failed = nats.failed.then((why) => new CliError(`NATS cannot be started again: ${why}`));
           const end = await Promise.race([stopped, failed]);
           if (end instanceof CliError) throw end;
@@ -93,9 +101,28 @@ Examples:
           await control.close();
         }
       } finally {
+        clearTimeout(late);
         await nats.stop();
       }
     });
+}
+
+/** A log that lost what proxies of this machine ran is told of here, where it can be mended. */
+async function tellOfOtherStates(home: string, { damage, compare }: Control): Promise<void> {
+  const how = '`mesh restore` tells what it can be restored from';
+  if (damage !== '') {
+    note(`the configuration log of NATS is damaged: ${damage}; ${how}`);
+    return;
+  }
+  const { keptStates } = await import('../kept-states.ts');
+  for (const { at, folder } of await keptStates(home)) {
+    const kinship = await compare(at);
+    if (kinship === 'same' || kinship === 'restored') continue;
+    note(
+      `NATS no longer has revision ${at.revision}, which ${folder} keeps: proxies that ran it hold this log back; ${how}`,
+    );
+    return;
+  }
 }
 
 async function onUsualPort<T>(start: (port: number) => Promise<T>): Promise<T> {

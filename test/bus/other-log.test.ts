@@ -29,10 +29,10 @@ suite('a follower that runs what it was told', () => {
     );
     await commit('anew', EMPTY_STATE);
     await until('it is over', () => follower.held === null);
-    assert.deepEqual(follower.state, await control.config.load());
+    assert.deepEqual(known(follower.state), known(await control.config.load()));
     const next = await commit('next');
     await until('the next commit is followed', () => follower.state.revision === next);
-    assert.deepEqual(follower.state, await control.config.load());
+    assert.deepEqual(known(follower.state), known(await control.config.load()));
   });
 
   test('holds an empty log also when it began before that was there, and goes on when the old one is back', async (t) => {
@@ -82,10 +82,7 @@ suite('a follower that runs what it was told', () => {
     assert.ok(follower.state.resources.has('Thing/default/old two'));
     await commit('anew', follower.state);
     await until('it is over', () => follower.held === null);
-    assert.deepEqual(
-      [...follower.state.resources.keys()].sort(),
-      ['anew', 'new three', 'new two', 'one'].map((name) => `Thing/default/${name}`),
-    );
+    assert.deepEqual([...follower.state.resources.keys()], ['Thing/default/anew']);
   });
 
   test('does not take one that was made to begin anew before, and is older than what it runs', async (t) => {
@@ -102,6 +99,11 @@ suite('a follower that runs what it was told', () => {
     assert.equal(follower.state.revision, 2);
   });
 });
+
+/** How much of what was before is known depends on where one began. */
+function known(state: ConfigState): ConfigState {
+  return { ...state, ancestors: [] };
+}
 
 interface Followed {
   state: ConfigState;
@@ -138,14 +140,15 @@ async function log(t: TestContext) {
     return followed;
   };
   /** Onto whatever there is; the new revision. */
-  const commit = async (name: string, restores?: Position): Promise<number> => {
+  const commit = async (name: string, at?: Position): Promise<number> => {
     let revision = 0;
     await until('the log can be written', async () => {
       const loaded = await control.config.load().catch(() => null);
       if (loaded === null) return false;
       const upserts = [{ key: `Thing/default/${name}`, body: name }];
-      const change = { parent: loaded.revision, author: '', message: '', upserts, removals: [], restores };
-      ({ revision } = await control.config.commit(change));
+      const why = { author: '', message: '' };
+      if (at !== undefined) ({ revision } = await control.config.restore({ ...why, resources: upserts, at }));
+      else ({ revision } = await control.config.commit({ ...why, parent: loaded.revision, upserts, removals: [] }));
       return true;
     });
     return revision;

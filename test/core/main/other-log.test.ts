@@ -40,14 +40,8 @@ suite('a proxy whose log is gone', () => {
     await until('a change is not taken', () => nack() !== undefined);
     assert.equal((await get(`http://127.0.0.1:${portOf(next)}/`)).status, 200);
     const kept = JSON.parse(await readFile(join(stateDir, 'last-good.json'), 'utf8')) as KeptState;
-    const restored = await control.config.commit({
-      parent: young,
-      author: '',
-      message: '',
-      upserts: kept.resources,
-      removals: [],
-      restores: kept.at,
-    });
+    const { resources, at } = kept;
+    const restored = await control.config.restore({ author: '', message: '', resources, at });
     await until('it runs what was restored', () =>
       statuses.some(({ revision, ok }) => revision === restored.revision && ok),
     );

@@ -1,0 +1,74 @@
+// `mesh backup`: everything that this mesh is made of, in one file.
+import type { Command } from 'commander';
+import { note, print, printJson } from '../output.ts';
+
+interface Options {
+  readonly lockfile: string;
+  readonly passphraseFile?: string;
+  readonly json?: boolean;
+}
+
+export function backupCommand(program: Command): void {
+  program
+    .command('backup')
+    .description('Write configuration, plugins, lockfile and, under a passphrase, the secrets of this mesh to one file')
+    .argument('<file>', 'is written whole, for its owner only')
+    .option('--lockfile <file>', 'where the digests of plugins are kept', 'mesh-plugins.lock')
+    .option('--passphrase-file <file>', 'seals the secrets of $MESH_HOME (default: $MESH_BACKUP_PASSPHRASE)')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Without a passphrase the secrets (the users of NATS, tokens, pull secrets) are left out: a mesh that is restored from the file
+alone gets new ones, and proxies that run join it anew.
+
+Examples:
+  $ mesh backup shop.mesh
+  $ MESH_BACKUP_PASSPHRASE=... mesh backup /backups/shop-$(date +%F).mesh`,
+    )
+    .action(async (file: string, options: Options) => {
+      const [{ Api }, { writeBackup, seal }, { readSecrets }, { readPassphrase }, { meshHome }, fs, { weftVersion }] =
+        await Promise.all([
+          import('../api.ts'),
+          import('../backup-file.ts'),
+          import('../home-files.ts'),
+          import('../passphrase.ts'),
+          import('../context.ts'),
+          import('node:fs/promises'),
+          import('../version.ts'),
+        ]);
+      const passphrase = await readPassphrase(options.passphraseFile);
+      const api = await Api.open();
+      const { at, resources } = await api.backup();
+      const modules: Record<string, string> = {};
+      for (const { digest, usedBy } of await api.modules()) {
+        const bytes = usedBy.length === 0 ? null : await api.module(digest);
+        if (bytes !== null) modules[digest] = Buffer.from(bytes).toString('base64');
+      }
+      const lockfile = await fs.readFile(options.lockfile, 'utf8').catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return null;
+        throw error;
+      });
+      const secrets = passphrase === null ? null : await seal(await readSecrets(meshHome()), passphrase);
+      const time = new Date().toISOString();
+      const parts = { version: weftVersion(), at, resources, modules, lockfile, secrets };
+      const size = await writeBackup(file, { format: 'weft-backup', v: 1, time, ...parts });
+      const counts = { resources: resources.length, modules: Object.keys(modules).length };
+      if (options.json === true) {
+        printJson({
+          file,
+          size,
+          revision: at.revision,
+          ...counts,
+          lockfile: lockfile !== null,
+          secrets: secrets !== null,
+        });
+        return;
+      }
+      const kept = lockfile === null ? '' : ', the lockfile';
+      print(
+        `${file}: revision ${at.revision}, ${counts.resources} resources, ${counts.modules} modules${kept}, ${size} bytes`,
+      );
+      if (secrets === null) note('without secrets: give a passphrase to keep them, too (see `mesh backup --help`)');
+    });
+}

@@ -1,0 +1,64 @@
+// Routes of backups: the whole configuration out, and in again as the explicit act by which every proxy takes it.
+import { Type } from 'typebox';
+import type { Bus } from '../../bus/types.ts';
+import { ApiError } from '../api-error.ts';
+import type { Writer } from '../apply.ts';
+import { ChangeQuery, ChangeReply, ERRORS, PositionSchema, ResourceSchema } from '../schemas.ts';
+import type { Store } from '../store.ts';
+import type { App } from './app.ts';
+
+const WHOLE_BYTES = 256 * 1024 * 1024;
+
+export function backupRoutes(app: App, parts: { bus: Bus; store: Store; writer: Writer }): void {
+  const { bus, store, writer } = parts;
+
+  app.get(
+    '/v1/backup',
+    {
+      schema: {
+        summary: 'The whole configuration, and where it stands',
+        tags: ['history'],
+        response: { 200: Type.Object({ at: PositionSchema, resources: Type.Array(ResourceSchema) }), ...ERRORS },
+      },
+    },
+    async () => {
+      const { resources, revision, digest, epoch, ancestors } = store.state;
+      if (store.damage !== '') throw new ApiError(503, `the configuration log cannot be read: ${store.damage}`);
+      return { at: { revision, digest, epoch, ancestors: [...ancestors] }, resources: [...resources.values()] };
+    },
+  );
+
+  app.post(
+    '/v1/restore',
+    {
+      bodyLimit: WHOLE_BYTES,
+      schema: {
+        summary: 'Make this the whole configuration; every proxy takes it, whatever it runs',
+        tags: ['history'],
+        querystring: ChangeQuery,
+        body: Type.Object(
+          {
+            resources: Type.Optional(Type.Array(ResourceSchema, { maxItems: 50_000 })),
+            at: Type.Optional(PositionSchema),
+            from: Type.Optional(
+              Type.Enum(['log', 'manifest'], {
+                description: 'In place of resources: what the log holds now, or the newest full state beside it',
+              }),
+            ),
+          },
+          { additionalProperties: false },
+        ),
+        response: { 200: ChangeReply, ...ERRORS },
+      },
+    },
+    async ({ body: { resources, at, from }, query }) => {
+      if ((resources === undefined) === (from === undefined)) throw new ApiError(400, 'give either resources or from');
+      if (resources !== undefined) return writer.restore(resources, at ?? null, query);
+      if (from === 'log' && store.damage !== '')
+        throw new ApiError(409, `the configuration log cannot be read: ${store.damage}`);
+      const state = from === 'log' ? store.state : await bus.config.manifest();
+      if (state === null) throw new ApiError(404, 'NATS holds no full state of the configuration');
+      return writer.restore([...state.resources.values()], state, query);
+    },
+  );
+}
