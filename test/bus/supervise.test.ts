@@ -52,7 +52,7 @@ suite('a nats-server that is looked after', () => {
 
   test('that cannot be started any more is given up, and it is said why', async (t) => {
     const { nats, told } = await supervised(t);
-    const squatter = createServer();
+    const squatter = createServer((socket) => socket.destroy());
     t.after(() => squatter.close());
     const port = Number(new URL(nats.url).port);
     process.kill(nats.pid, 'SIGKILL');

@@ -33,6 +33,7 @@ describe('applying', () => {
     const second = await plane.call<ChangeResult>(
       'POST',
       '/v1/apply',
+      '/v1/backup',
       files(virtualService('a'), virtualService('b', 'v2')),
     );
     assert.deepEqual(
@@ -66,6 +67,7 @@ describe('applying', () => {
     const wrong = await plane.call<ErrorBody>(
       'POST',
       '/v1/apply',
+      '/v1/backup',
       files(
         virtualService('c'),
         virtualService('d').replace('http:', 'htp:'),
@@ -106,6 +108,7 @@ describe('applying', () => {
     const twice = await plane.call<ErrorBody>(
       'POST',
       '/v1/apply',
+      '/v1/backup',
       files(virtualService('c'), virtualService('c', 'v2')),
     );
     assert.equal(twice.status, 422);
@@ -281,6 +284,7 @@ describe('the API about itself', () => {
     assert.deepEqual(Object.keys(body.paths).sort(), [
       '/ready',
       '/v1/apply',
+      '/v1/backup',
       '/v1/delete',
       '/v1/diff',
       '/v1/modules',
@@ -288,6 +292,7 @@ describe('the API about itself', () => {
       '/v1/proxies',
       '/v1/proxies/{id}/user',
       '/v1/resources',
+      '/v1/restore',
       '/v1/revisions',
       '/v1/revisions/{n}',
       '/v1/revisions/{n}/rollout',
