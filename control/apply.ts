@@ -10,7 +10,13 @@ import {
   ConflictError,
   type Position,
 } from '../bus/types.ts';
-import { decodeFiles, decodeResources, placeProblems } from '../core/config/decode.ts';
+import {
+  decodeFiles,
+  decodeFilesInSlices,
+  decodeResources,
+  placeProblems,
+  type SourceText,
+} from '../core/config/decode.ts';
 import { isError } from '../core/config/problem.ts';
 import { type Problem, type Resource, resourceKey } from '../core/config/resource.ts';
 import { crossCheck } from '../core/config/validate.ts';
@@ -101,7 +107,7 @@ export class Writer {
 
   /** Throws ApiError: 409, 422 with every problem, 502 when a module's source does not answer. `modules`: see ModuleFiles. */
   async apply(files: readonly SourceFile[], options: ChangeOptions, modules: ModuleFiles = {}): Promise<ChangeResult> {
-    const decoded = await this.#resolved(decodeSources(files), modules, options.dryRun !== true);
+    const decoded = await this.#resolved(await decodeInSlices(files), modules, options.dryRun !== true);
     const message = options.message || `apply ${named(files)}`;
     return this.#change((state) => planApply(state, decoded.resources), { ...options, message }, decoded);
   }
@@ -162,7 +168,7 @@ export class Writer {
     files: readonly SourceFile[],
     modules: ModuleFiles = {},
   ): Promise<{ revision: number; diffs: Difference[] }> {
-    const { resources, problems } = await this.#resolved(decodeSources(files), modules, false);
+    const { resources, problems } = await this.#resolved(await decodeInSlices(files), modules, false);
     refuse(problems);
     const { state } = this.#parts.store;
     const after = new Map(resources.map((resource) => [resourceKey(resource), resource]));
@@ -295,7 +301,16 @@ const NOTHING_DECODED: Decoded = { resources: [], problems: [], origins: new Map
 
 /** All files as one change: a resource that comes twice is a problem. */
 export function decodeSources(files: readonly SourceFile[]): Decoded {
-  return decodeFiles(files.map(({ name, text }) => ({ text, file: name })));
+  return decodeFiles(files.map(sourceText));
+}
+
+/** decodeSources where others wait for answers meanwhile. */
+export function decodeInSlices(files: readonly SourceFile[]): Promise<Decoded> {
+  return decodeFilesInSlices(files.map(sourceText));
+}
+
+function sourceText({ name, text }: SourceFile): SourceText {
+  return { text, file: name };
 }
 
 function planApply(state: ConfigState, resources: readonly Resource[]): Plan {

@@ -2,7 +2,7 @@
 import { Type } from 'typebox';
 import { resourceKey } from '../../core/config/resource.ts';
 import { ApiError } from '../api-error.ts';
-import { decodeSources, type Writer } from '../apply.ts';
+import { decodeInSlices, type Writer } from '../apply.ts';
 import { refuse } from '../check.ts';
 import { ChangeQuery, ChangeReply, DiffReply, ERRORS, FilesBody, FilesSchema, RevisionNumber } from '../schemas.ts';
 import type { App } from './app.ts';
@@ -41,11 +41,11 @@ export function changeRoutes(app: App, writer: Writer): void {
         response: { 200: ChangeReply, ...ERRORS },
       },
     },
-    (request) => {
+    async (request) => {
       const { keys, files } = request.body;
       if ((keys === undefined) === (files === undefined)) throw new ApiError(400, 'give either keys or files');
       if (keys !== undefined) return writer.delete(keys, request.query);
-      const { resources, problems } = decodeSources(files ?? []);
+      const { resources, problems } = await decodeInSlices(files ?? []);
       refuse(problems);
       if (resources.length === 0) throw new ApiError(404, 'the files name no resource');
       return writer.delete(resources.map(resourceKey), request.query);

@@ -1,10 +1,11 @@
 // The configuration's edge: text or parsed objects in, frozen resources and every problem out. Never throws because of what
 // it is given. Proxies call decodeResource on what arrives; only decodeYaml and decodeFiles load a YAML parser.
 
-import { parseDocuments } from './documents.ts';
+import { documentSteps } from './documents.ts';
 import { type Decoded, decodeObject } from './envelope.ts';
 import { problemOf } from './problem.ts';
 import { type Problem, type Resource, resourceKey } from './resource.ts';
+import { atOnce, inSlices, type Steps } from './steps.ts';
 import { type Finding, isObject, type Path } from './walk.ts';
 import type { TextDocument } from './yaml.ts';
 
@@ -51,11 +52,28 @@ export function decodeYaml(text: string, file?: string): DecodedText {
 }
 
 /** Decodes several texts as one change: a resource that comes twice, in whichever files, is an error. */
-export function decodeFiles(files: Iterable<{ readonly text: string; readonly file?: string }>): DecodedText {
+export function decodeFiles(files: Iterable<SourceText>): DecodedText {
+  return atOnce(decoding(files));
+}
+
+/** decodeFiles where others wait for their turn. */
+export function decodeFilesInSlices(files: Iterable<SourceText>): Promise<DecodedText> {
+  return inSlices(decoding(files));
+}
+
+export interface SourceText {
+  readonly text: string;
+  readonly file?: string;
+}
+
+function* decoding(files: Iterable<SourceText>): Steps<DecodedText> {
   const collector = new Collector();
   for (const { text, file } of files) {
-    const { documents, problems } = parseDocuments(text, file);
-    for (const document of documents) collector.add(document.value, document);
+    const { documents, problems } = yield* documentSteps(text, file);
+    for (const document of documents) {
+      collector.add(document.value, document);
+      yield;
+    }
     collector.take(problems);
   }
   return collector;

@@ -4,12 +4,27 @@
 import { readJson } from './json.ts';
 import { type JsonPart, jsonParts } from './json-stream.ts';
 import type { Problem } from './resource.ts';
-import { MAX_DEPTH, MAX_DOCUMENTS, MAX_TEXT, MAX_VALUES, type Parsed, parseYaml, type TextDocument } from './yaml.ts';
+import { atOnce, type Steps } from './steps.ts';
+import {
+  MAX_DEPTH,
+  MAX_DOCUMENTS,
+  MAX_TEXT,
+  MAX_VALUES,
+  type Parsed,
+  parseYaml,
+  type TextDocument,
+  yamlSteps,
+} from './yaml.ts';
 
 const LIMITS = { depth: MAX_DEPTH, values: MAX_VALUES };
 
 /** Documents whose text is sound, and what is wrong with the others. */
 export function parseDocuments(text: string, file?: string): Parsed {
+  return atOnce(documentSteps(text, file));
+}
+
+/** parseDocuments, a few milliseconds a step. */
+export function* documentSteps(text: string, file?: string): Steps<Parsed> {
   if (text.length > MAX_TEXT) return parseYaml(text, file);
   const nul = text.indexOf('\0');
   if (nul >= 0) {
@@ -19,11 +34,11 @@ export function parseDocuments(text: string, file?: string): Parsed {
   const value = readJson(text, LIMITS);
   if (value !== null) return { documents: [jsonDocument(text, file, value, START)], problems: [] };
   const parts = jsonParts(text);
-  return parts === null ? parseYaml(text, file) : parseStream(text, parts, file);
+  return yield* parts === null ? yamlSteps(text, file) : streamSteps(text, parts, file);
 }
 
 /** One JSON document after the other. What is neither that nor YAML behind `---` is told once, and ends it. */
-function parseStream(text: string, parts: readonly JsonPart[], file: string | undefined): Parsed {
+function* streamSteps(text: string, parts: readonly JsonPart[], file: string | undefined): Steps<Parsed> {
   const documents: TextDocument[] = [];
   const problems: Problem[] = [];
   const place = new Place(text, 0);
@@ -42,7 +57,7 @@ function parseStream(text: string, parts: readonly JsonPart[], file: string | un
     const value = is === 'json' ? readJson(own, LIMITS) : null;
     if (value !== null) documents.push(jsonDocument(own, file, value, from));
     else {
-      const parsed = parseYaml(own, file);
+      const parsed = yield* yamlSteps(own, file);
       documents.push(...parsed.documents.map((document) => ({ ...document, find: shifted(document.find, from) })));
       problems.push(...parsed.problems.map((problem) => ({ ...problem, ...(has(problem) && shift(problem, from)) })));
     }

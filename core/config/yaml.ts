@@ -7,6 +7,7 @@ import type * as Yaml from 'yaml';
 import { quote } from './formats.ts';
 import { oneLine } from './problem.ts';
 import type { Problem } from './resource.ts';
+import { atOnce, type Steps } from './steps.ts';
 import { type Path, pointer } from './walk.ts';
 
 export interface TextDocument {
@@ -28,6 +29,9 @@ export const MAX_DEPTH = 64;
 /** Told of one document: what follows a broken line is often not broken itself. */
 const MAX_FAULTS = 10;
 const MAX_PROBLEMS = 1000;
+/** Of one document, blanks and comments too: its nodes are made in one step, which takes some tenths of a second then. */
+export const MAX_TOKENS = 250_000;
+const TOKENS_A_STEP = 500;
 /** Values in one text, each use of an alias counted again. */
 export const MAX_VALUES = 1_000_000;
 
@@ -36,17 +40,26 @@ let library: typeof Yaml | null = null;
 
 /** Documents whose text is sound, and what is wrong with the others. */
 export function parseYaml(text: string, file?: string): Parsed {
-  // The parser makes an Error of everything that is wrong; their stacks would be most of its work on a broken text.
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = 0;
-  try {
-    return readDocuments(text, file);
-  } finally {
-    Error.stackTraceLimit = stackTraceLimit;
+  return atOnce(yamlSteps(text, file));
+}
+
+/** parseYaml, a few milliseconds a step. The parser makes an Error of all that is wrong: their stacks would be most of its work. */
+export function* yamlSteps(text: string, file?: string): Steps<Parsed> {
+  const reading = readDocuments(text, file);
+  for (;;) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    try {
+      const step = reading.next();
+      if (step.done === true) return step.value;
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit;
+    }
+    yield;
   }
 }
 
-function readDocuments(text: string, file: string | undefined): Parsed {
+function* readDocuments(text: string, file: string | undefined): Steps<Parsed> {
   const problems: Problem[] = [];
   const tell = (code: string, message: string, place: { line: number; column: number }, path: Path = []): void => {
     problems.push({
@@ -74,6 +87,14 @@ function readDocuments(text: string, file: string | undefined): Parsed {
   const documents: TextDocument[] = [];
   let count = 0;
   for (const document of compose(library, text, lines)) {
+    if (document === null) {
+      yield;
+      continue;
+    }
+    if (typeof document === 'number') {
+      tell('limit', `more than ${MAX_TOKENS} words and signs in one document: the rest was not read`, place(document));
+      break;
+    }
     if (++count > MAX_DOCUMENTS || problems.length > MAX_PROBLEMS) {
       const many = count > MAX_DOCUMENTS ? `${MAX_DOCUMENTS} documents` : `${MAX_PROBLEMS} mistakes`;
       tell('limit', `more than ${many}: the rest was not read`, place(document.range[0]));
@@ -102,15 +123,39 @@ function readDocuments(text: string, file: string | undefined): Parsed {
   return { documents, problems };
 }
 
-/** One document after the other, each parsed when it is asked for. */
-function* compose(yaml: typeof Yaml, text: string, lines: Yaml.LineCounter): Generator<Yaml.Document.Parsed> {
+/** One document after the other, each parsed when it is asked for; null at times in between; where one is too long, and the end. */
+function* compose(
+  yaml: typeof Yaml,
+  text: string,
+  lines: Yaml.LineCounter,
+): Generator<Yaml.Document.Parsed | null | number> {
   const composer = new yaml.Composer<Yaml.ParsedNode>({ prettyErrors: false, uniqueKeys: false, logLevel: 'silent' });
   let stray = 0;
-  for (const token of new yaml.Parser(lines.addNewLine).parse(text)) {
-    if (token.type === 'document') stray = 0;
-    else if (!BETWEEN_DOCUMENTS.has(token.type) && ++stray > MAX_FAULTS) break;
-    yield* composer.next(token) as Generator<Yaml.Document.Parsed>;
+  let tokens = 0;
+  let offset = 0;
+  const parser = new yaml.Parser(lines.addNewLine);
+  const compose = function* (parsed: Iterable<Yaml.CST.Token>): Generator<Yaml.Document.Parsed, boolean> {
+    for (const token of parsed) {
+      if (token.type === 'document') stray = tokens = 0;
+      else if (!BETWEEN_DOCUMENTS.has(token.type) && ++stray > MAX_FAULTS) return false;
+      yield* composer.next(token) as Generator<Yaml.Document.Parsed>;
+    }
+    return true;
+  };
+  lines.addNewLine(0);
+  let sound = true;
+  for (const source of new yaml.Lexer().lex(text)) {
+    sound = yield* compose(parser.next(source));
+    if (!sound) break;
+    offset += source.length;
+    if (++tokens % TOKENS_A_STEP !== 0) continue;
+    if (tokens > MAX_TOKENS) {
+      yield Math.min(offset, text.length);
+      return;
+    }
+    yield null;
   }
+  if (sound) yield* compose(parser.end());
   yield* composer.end(true, text.length) as Generator<Yaml.Document.Parsed>;
 }
 

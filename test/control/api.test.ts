@@ -33,7 +33,6 @@ describe('applying', () => {
     const second = await plane.call<ChangeResult>(
       'POST',
       '/v1/apply',
-      '/v1/backup',
       files(virtualService('a'), virtualService('b', 'v2')),
     );
     assert.deepEqual(
@@ -67,7 +66,6 @@ describe('applying', () => {
     const wrong = await plane.call<ErrorBody>(
       'POST',
       '/v1/apply',
-      '/v1/backup',
       files(
         virtualService('c'),
         virtualService('d').replace('http:', 'htp:'),
@@ -108,7 +106,6 @@ describe('applying', () => {
     const twice = await plane.call<ErrorBody>(
       'POST',
       '/v1/apply',
-      '/v1/backup',
       files(virtualService('c'), virtualService('c', 'v2')),
     );
     assert.equal(twice.status, 422);
