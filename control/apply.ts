@@ -21,7 +21,7 @@ import { isError } from '../core/config/problem.ts';
 import { type Problem, type Resource, resourceKey } from '../core/config/resource.ts';
 import { crossCheck } from '../core/config/validate.ts';
 import { ApiError } from './api-error.ts';
-import { checkState, type Decoded, refuse, refuseModules } from './check.ts';
+import { checkState, type Decoded, knownOf, refuse, refuseModules } from './check.ts';
 import { resourcesOf, type Store } from './store.ts';
 
 export interface SourceFile {
@@ -261,15 +261,17 @@ export class Writer {
     for (const key of plan.removals) next.delete(key);
     for (const resource of plan.upserts) next.set(resourceKey(resource), resource);
     const changed = new Set(plan.changes.map(({ key }) => key));
-    const problems = checkState(next as ReadonlyMap<string, Resource>, decoded, {
+    const known = knownOf(next);
+    const problems = checkState(known.state, decoded, {
       hosts: this.#parts.knownHosts(),
       compile: (resources) => this.#parts.validateSnapshot(resources, changed),
     });
+    problems.unshift(...known.problems);
     return this.#news(state, plan, problems);
   }
 
   #crossCheck(resources: ReadonlyMap<string, unknown>): Problem[] {
-    return crossCheck(resources as ReadonlyMap<string, Resource>, { hosts: this.#parts.knownHosts() });
+    return crossCheck(knownOf(resources).state, { hosts: this.#parts.knownHosts() });
   }
 
   /** Warnings about what the change touches, and those that it causes elsewhere. */

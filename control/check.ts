@@ -1,6 +1,7 @@
 // What is wrong with a whole state: the same for a change that is made, for one that is only tried, and for files that are
 // judged where no mesh is.
 import { type DecodedText, placeProblems } from '../core/config/decode.ts';
+import { findKind } from '../core/config/kind-names.ts';
 import { isError } from '../core/config/problem.ts';
 import type { Problem, Resource } from '../core/config/resource.ts';
 import { crossCheck } from '../core/config/validate.ts';
@@ -28,6 +29,22 @@ export function checkState(state: ReadonlyMap<string, Resource>, decoded: Decode
   problems.push(...placeProblems(parts.compile(state), decoded));
   refuse(problems);
   return problems;
+}
+
+/** What this version knows of a state, and a warning of what another one wrote into it. */
+export function knownOf(state: ReadonlyMap<string, unknown>): { state: Map<string, Resource>; problems: Problem[] } {
+  const known = new Map<string, Resource>();
+  const unknown: string[] = [];
+  for (const [key, body] of state) {
+    const resource = body as Resource;
+    if (findKind(resource.apiVersion, resource.kind) === null) unknown.push(key);
+    else known.set(key, resource);
+  }
+  if (unknown.length === 0) return { state: known, problems: [] };
+  const first = unknown.slice(0, 3).join(', ');
+  const what = unknown.length === 1 ? 'a resource' : `${unknown.length} resources`;
+  const message = `${what} of kinds that this version does not know stay as they are and are not checked: ${first}`;
+  return { state: known, problems: [{ severity: 'warning', code: 'kind', message }] };
 }
 
 /** Throws ApiError 422 with all problems when one is an error. */

@@ -75,12 +75,20 @@ Examples:
       }
       const backup = file === undefined ? null : await openBackup(file);
       const source = backup === null ? await proxySource(fromProxy!) : backupSource(file!, backup);
-      const { resources, at, what } = source;
+      const { resources, what } = source;
+      const at = await aheadOf(source.at);
       if (dryRun !== true) await putModules(api, source);
       const result = await api.restore({ resources, at }, { dryRun, message: message ?? `restore ${what}` });
       if (backup !== null && dryRun !== true) await putLockfile(options.lockfile, backup);
       return reportChange(api, result, options);
     });
+}
+
+/** With the newest epoch that proxies of this machine know: one that a clock which was ahead has made is ahead of any by this one. */
+async function aheadOf(at: Position): Promise<Position> {
+  const [{ keptStates }, { meshHome }] = await Promise.all([import('../kept-states.ts'), import('../context.ts')]);
+  const [newest] = await keptStates(meshHome());
+  return { ...at, epoch: Math.max(at.epoch, newest?.at.epoch ?? 0) };
 }
 
 async function openBackup(file: string): Promise<Backup> {
