@@ -28,7 +28,8 @@ import { normalizePath } from './http/path.ts';
 import { http1 } from './http1/codec.ts';
 import type { TunnelHandler } from './http1/tunnel.ts';
 import { chooseHost, findHost, memoOf } from './router/choose.ts';
-import { findRoute, splitAuthority } from './router/hosts.ts';
+import { splitAuthority } from './router/hosts.ts';
+import { findRoute } from './router/route-index.ts';
 import type { ListenerContext } from './shard/context.ts';
 import type { ServeConnection } from './transport/listener.ts';
 
@@ -101,7 +102,8 @@ const STAGES: ExchangeStages<Exchange> = {
       exchange.reply(routeReply(exchange, action));
       return;
     }
-    const last = lastHop(exchange.requestHead);
+    const { method } = exchange.requestHead;
+    const last = method === 'OPTIONS' || method === 'TRACE' ? lastHop(exchange.requestHead) : null;
     if (last !== null) {
       exchange.reply(last);
       return;

@@ -1,13 +1,11 @@
 // Requests that filters send of their own (proxy_http_call): through the shard's clusters and pools as any request goes,
 // but through no filter, and with the whole answer collected. Bounded in size and time; a plugin's count is core/wasm's.
 
-import { isIdempotent } from '../builtins/retry/policy.ts';
-import type { Admission } from '../cluster/admission.ts';
-import type { Cluster } from '../cluster/cluster.ts';
+import type { Admission, Cluster } from '../cluster/cluster.ts';
 import type { Waiter } from '../cluster/pool.ts';
 import { FAILURES, type FailureCode } from '../errors.ts';
 import type { ClientConnection, ResponseReceiver, UpstreamStream } from '../http/codec.ts';
-import type { Head } from '../http/head.ts';
+import { type Head, isIdempotent } from '../http/head.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
 import type {

@@ -2,15 +2,14 @@
 // passes the answer on. When it fails, or its answer is a failure, the retry policy says whether another one takes over.
 
 import { ON_ANSWER, sendsTwice } from '../builtins/retry/conditions.ts';
-import { backoff, isIdempotent, type RetryPolicy } from '../builtins/retry/policy.ts';
+import { backoff, type RetryPolicy } from '../builtins/retry/policy.ts';
 import { type AttemptFacts, afterAnswer, afterFailure, type RetryVerdict } from '../builtins/retry/verdict.ts';
-import type { Admission } from '../cluster/admission.ts';
-import type { Cluster } from '../cluster/cluster.ts';
+import type { Admission, Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Waiter } from '../cluster/pool.ts';
 import { type FailureCode, flagBit } from '../errors.ts';
 import type { ClientConnection, ResponseReceiver, UpstreamStream } from '../http/codec.ts';
-import { FieldName, type Head } from '../http/head.ts';
+import { FieldName, type Head, isIdempotent } from '../http/head.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
 import type { ConnectionFacts } from '../transport/transport.ts';

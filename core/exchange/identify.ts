@@ -1,16 +1,17 @@
-// The first stage of a request: who is calling, under which request id, and which of the fields that the mesh itself
-// writes are dropped because they came from somebody who may not set them.
+// The first stage of a request: who is calling, under which request id, what the next hop is told of where it came from, and
+// which of the fields that the mesh itself writes are dropped because they came from somebody who may not set them.
 
 import { FieldName, type Head } from '../http/head.ts';
 import { newRequestId } from '../http/request-id.ts';
 import type { Workload } from '../workload.ts';
 import type { Exchange } from './exchange.ts';
-import { forwardFromEdge, forwardWithin } from './forwarded.ts';
 
 const REQUEST_ID = new FieldName('x-request-id');
 const CLIENT_CERT = new FieldName('x-forwarded-client-cert');
 const PEER_METADATA = new FieldName('x-envoy-peer-metadata');
 const PEER_METADATA_ID = new FieldName('x-envoy-peer-metadata-id');
+const FORWARDED_FOR = new FieldName('x-forwarded-for');
+const FORWARDED_PROTO = new FieldName('x-forwarded-proto');
 
 export function identify(exchange: Exchange): void {
   const { requestHead: head, direction, connection } = exchange;
@@ -32,6 +33,28 @@ export function identify(exchange: Exchange): void {
     forwardWithin(head);
   }
   exchange.requestId = requestId(head);
+}
+
+/** At the edge: only what this proxy has seen itself is told on, after what the client says of hops before it. */
+function forwardFromEdge(head: Head, clientAddress: string): void {
+  stripUntrusted(head);
+  const forwarded = head.joined(FORWARDED_FOR);
+  head.put(FORWARDED_FOR, forwarded === undefined ? clientAddress : `${forwarded}, ${clientAddress}`);
+  head.put(FORWARDED_PROTO, head.scheme);
+}
+
+/** Within the mesh an earlier hop may have told it. */
+function forwardWithin(head: Head): void {
+  if (!head.has(FORWARDED_PROTO)) head.add('x-forwarded-proto', head.scheme);
+}
+
+function stripUntrusted(head: Head): void {
+  const { spans, bytes } = head;
+  for (let at = 0; at < spans.length; at += 4) {
+    const start = spans[at];
+    if (start < 0 || spans[at + 1] < 8 || (bytes[start] | 32) !== 0x78 || bytes[start + 1] !== 0x2d) continue;
+    if (bytes.latin1Slice(start, start + 8).toLowerCase() === 'x-envoy-') spans[at] = -1;
+  }
 }
 
 /** Callers by what they say of themselves. The same object each time, by which telemetry finds where to count. */

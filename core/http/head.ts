@@ -34,6 +34,26 @@ export function valueAllowed(value: string): boolean {
   return VALUE.test(value);
 }
 
+/** RFC 9110 9.2.1: asks and changes nothing. */
+export function isSafe(method: string): boolean {
+  return method === 'GET' || method === 'HEAD' || method === 'OPTIONS';
+}
+
+/** RFC 9110 9.2.2: may be sent again when nobody knows whether it arrived. */
+export function isIdempotent(method: string): boolean {
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+    case 'OPTIONS':
+    case 'TRACE':
+    case 'PUT':
+    case 'DELETE':
+      return true;
+    default:
+      return false;
+  }
+}
+
 export class Head {
   /** What was received; spans point into it. Owned by this head: never a buffer that the codec reuses. */
   bytes: Buffer;

@@ -42,6 +42,16 @@ export function announcedLength(head: Head, kind: HeadKind): string | null {
   return head.status === 204 || head.status === 304 ? null : '0';
 }
 
+/** Fields that the map has, pseudo-headers included: what the headers callbacks are told. */
+export function fieldCount(head: Head, kind: HeadKind): number {
+  const { spans, added } = head;
+  let count = kind === 'request' ? 4 : kind === 'response' ? 1 : 0;
+  for (let i = 0; i < spans.length; i += 4) if (spans[i] >= 0) count++;
+  for (let i = 0; i < added.length; i += 2) if (added[i] !== '') count++;
+  if (kind !== 'trailers' && announcedLength(head, kind) !== null) count++;
+  return count;
+}
+
 /** All of it, in the order in which a message is written; names in lower case. */
 export function mapPairs(head: Head, kind: HeadKind): [string, string][] {
   const pairs: [string, string][] = [];

@@ -14,6 +14,11 @@ import { NO_BODY, type Reading, readResponseHead, responseFacts } from './strict
 /** Interim answers (1xx) before the real one; more is no server but a flood. */
 const MAX_INTERIM = 64;
 
+/** `connect` of the codec. */
+export function connect(transport: Transport, options: ClientOptions): ClientConnection {
+  return new Http1ClientConnection(transport, options);
+}
+
 export class Http1ClientConnection
   implements ClientConnection, TransportOwner, ClientStreamOwner, ReaderSink, IntakeOwner
 {

@@ -4,7 +4,7 @@
 import type { Head } from '../http/head.ts';
 import { type Outbox, reserve, reservedAt } from '../transport/outbox.ts';
 import { classify, OTHER, TE, TOKEN_BYTE, VALUE_BYTE } from './fields.ts';
-import { interimLine, statusLine } from './reasons.ts';
+import { REASONS } from './reasons.ts';
 import { CHUNKED, FIXED, NO_BODY, UNTIL_CLOSE } from './strict.ts';
 
 /** Fields that were not written because their name or value may not be; read by telemetry. */
@@ -71,7 +71,7 @@ export function writeResponseHead(out: Outbox, head: Head, framing: number, leng
 export function writeInterimHead(out: Outbox, head: Head): void {
   const b = reserve(fieldsSize(head));
   const start = reservedAt(b);
-  let at = put(b, start, interimLine(head.status));
+  let at = put(b, start, lineOf(head.status));
   at = putFields(b, at, head);
   at = put(b, at, CRLF);
   out.commit(b, at - start);
@@ -258,4 +258,20 @@ function putHex(b: Buffer, at: number, value: number): number {
     b[at++] = digit < 10 ? 48 + digit : 87 + digit;
   }
   return at;
+}
+
+/** Status lines that were written before. */
+const lines: (string | undefined)[] = [];
+
+/** "HTTP/1.1 404 Not Found\r\n", the same string every time. What can be no final status is written as 500. */
+function statusLine(status: number): string {
+  return lineOf(status >= 200 && status <= 999 ? status : 500);
+}
+
+function lineOf(status: number): string {
+  const known = lines[status];
+  if (known !== undefined) return known;
+  const line = `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\n`;
+  lines[status] = line;
+  return line;
 }

@@ -1,7 +1,6 @@
-// Status lines, ready to copy. A peer's own reason phrase is not passed on: it has no meaning (RFC 9112 4) and lies in
-// nobody's control.
+// The reason phrases of status lines. A peer's own is not passed on: it has no meaning (RFC 9112 4) and lies in nobody's control.
 
-const REASONS: Record<number, string> = {
+export const REASONS: Record<number, string> = {
   100: 'Continue',
   102: 'Processing',
   103: 'Early Hints',
@@ -64,23 +63,3 @@ const REASONS: Record<number, string> = {
   510: 'Not Extended',
   511: 'Network Authentication Required',
 };
-
-const lines: (string | undefined)[] = [];
-
-/** "HTTP/1.1 404 Not Found\r\n", the same string every time. What can be no final status is written as 500. */
-export function statusLine(status: number): string {
-  return lineOf(status >= 200 && status <= 999 ? status : 500);
-}
-
-/** The same of an interim answer, 100 to 199. */
-export function interimLine(status: number): string {
-  return lineOf(status);
-}
-
-function lineOf(status: number): string {
-  const known = lines[status];
-  if (known !== undefined) return known;
-  const line = `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\n`;
-  lines[status] = line;
-  return line;
-}

@@ -3,14 +3,13 @@
 
 import type { FailureCode } from '../errors.ts';
 import type { ServerConnection, ServerHandler, ServerOptions } from '../http/codec.ts';
-import type { Head } from '../http/head.ts';
+import { type Head, isSafe } from '../http/head.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
 import { enter, leave } from '../transport/outbox.ts';
 import type { Transport, TransportOwner } from '../transport/transport.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
-import { isSafe, Pipeline } from './pipeline.ts';
 import { HOLD_BODY, HOLD_CLOSED, HOLD_PIPELINE, MessageReader, type ReaderSink } from './reader.ts';
-import { ServerStream, type ServerStreamOwner } from './server-stream.ts';
+import { Pipeline, ServerStream, type ServerStreamOwner } from './server-stream.ts';
 import { NO_BODY, type Reading, readRequestHead, requestFacts } from './strict.ts';
 import type { TunnelHandler } from './tunnel.ts';
 
@@ -32,6 +31,11 @@ const WAIT_REST = 3;
 /** For the client to take what was written; then for its FIN. */
 const WAIT_FLUSH = 4;
 const WAIT_FIN = 5;
+
+/** `serve` of the codec. */
+export function serve(transport: Transport, handler: ServerHandler, options: ServerOptions): ServerConnection {
+  return new Http1ServerConnection(transport, handler, options);
+}
 
 export class Http1ServerConnection
   implements ServerConnection, TransportOwner, ServerStreamOwner, ReaderSink, IntakeOwner, TimerOwner

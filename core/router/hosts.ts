@@ -1,9 +1,7 @@
 // From an authority to a virtual host, of those that have its port: exact names first, then the longest wildcard, then '*'.
 // Built per snapshot, read per request; a connection remembers its last answer, as clients rarely change their authority.
 
-import type { Head } from '../http/head.ts';
-import type { Route, VirtualHost } from './route.ts';
-import { coveredBy, type Matched, RouteIndex, WORTH_AN_INDEX } from './route-index.ts';
+import type { VirtualHost } from './route.ts';
 
 export class HostTable {
   private readonly exact = new Map<string, PortTable>();
@@ -95,28 +93,4 @@ export function splitAuthority(authority: string): { host: string; port: number 
   const colon = authority.lastIndexOf(':');
   if (colon < 0 || authority.endsWith(']')) return { host: authority.toLowerCase(), port: 0 };
   return { host: authority.slice(0, colon).toLowerCase(), port: Number(authority.slice(colon + 1)) || 0 };
-}
-
-const indexes = new WeakMap<readonly Route[], RouteIndex>();
-
-/** First match wins. Writes the bytes of the path that the match covered into `matched`. */
-export function findRoute(host: VirtualHost, head: Head, matched: Matched): Route | null {
-  const { routes } = host;
-  if (routes.length >= WORTH_AN_INDEX) return indexOf(routes).find(head, matched);
-  for (const route of routes) {
-    const covered = coveredBy(route, head, matched.claims);
-    if (covered < 0) continue;
-    matched.covered = covered;
-    return route;
-  }
-  return null;
-}
-
-function indexOf(routes: readonly Route[]): RouteIndex {
-  let index = indexes.get(routes);
-  if (index === undefined) {
-    index = new RouteIndex(routes);
-    indexes.set(routes, index);
-  }
-  return index;
 }

@@ -1,12 +1,12 @@
-// Finds the first of many routes that match without asking all of them: by the literal with which their paths begin. Only
-// for hosts with many routes; routes that any path may match are asked in any case.
+// The stage that finds which of a virtual host's routes takes a request. Where there are many not all of them are asked: they are
+// found by the literal with which their paths begin, beside those that any path may match.
 
 import type { Head } from '../http/head.ts';
 import type { Claims } from './claims.ts';
-import type { Route } from './route.ts';
+import type { Route, VirtualHost } from './route.ts';
 
 /** Below this it takes longer to look up than to compare. */
-export const WORTH_AN_INDEX = 16;
+const WORTH_AN_INDEX = 16;
 
 /** What a search is told beside the head, and what it tells. */
 export interface Matched {
@@ -14,6 +14,30 @@ export interface Matched {
   readonly claims: Claims | null;
   /** Bytes of the path that the match covered. */
   covered: number;
+}
+
+const indexes = new WeakMap<readonly Route[], RouteIndex>();
+
+/** First match wins. Writes the bytes of the path that the match covered into `matched`. */
+export function findRoute(host: VirtualHost, head: Head, matched: Matched): Route | null {
+  const { routes } = host;
+  if (routes.length >= WORTH_AN_INDEX) return indexOf(routes).find(head, matched);
+  for (const route of routes) {
+    const covered = coveredBy(route, head, matched.claims);
+    if (covered < 0) continue;
+    matched.covered = covered;
+    return route;
+  }
+  return null;
+}
+
+function indexOf(routes: readonly Route[]): RouteIndex {
+  let index = indexes.get(routes);
+  if (index === undefined) {
+    index = new RouteIndex(routes);
+    indexes.set(routes, index);
+  }
+  return index;
 }
 
 /** Places in the list of routes, ascending. */

@@ -45,6 +45,7 @@ export class Listener {
   private readonly environment: ListenerEnvironment;
   private readonly serve: ServeConnection;
   private readonly server: Server;
+  private readonly protocol: Protocol;
   private readonly connections = new Set<ServedConnection>();
   /** Above 0 once it drains. */
   private graceMs = 0;
@@ -55,6 +56,7 @@ export class Listener {
     this.environment = environment;
     this.spec = spec;
     this.serve = serve;
+    this.protocol = protocolOf(spec);
     this.server = createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, (socket) =>
       this.accept(socket),
     );
@@ -118,7 +120,7 @@ export class Listener {
     const { networkFilters: filters, spec } = this;
     const wire = filters.length === 0 ? socket : filterConnection(socket, filters, spec, id);
     if (wire === null) return;
-    const connection = this.serve(new SocketTransport(wire, this.environment.peers, id), protocolOf(spec));
+    const connection = this.serve(new SocketTransport(wire, this.environment.peers, id), this.protocol);
     this.connections.add(connection);
     connection.onClosed = () => this.forget(connection);
     if (this.graceMs > 0) connection.drain(this.graceMs);

@@ -1,7 +1,7 @@
 // What goes out on one socket. Everything that one tick produces for a socket leaves in one write: pieces are gathered
 // here and flushed when the callback that read from some socket ends. Counts what the peer has not taken yet.
 
-import { DirectWrites } from './direct-writes.ts';
+import { DirectWrites } from './direct-socket.ts';
 import { retainBytes } from './read-buffer.ts';
 import type { Wire } from './wire.ts';
 

@@ -6,7 +6,7 @@ import type { ListenerSpec } from './listener-spec.ts';
 
 export type Protocol = 'http/1.1';
 
-/** Of a connection that this listener has accepted: its port says so. */
+/** Of every connection that this listener accepts: its port says so. */
 export function protocolOf(_listener: ListenerSpec): Protocol {
   return 'http/1.1';
 }

@@ -115,21 +115,6 @@ function asked(retryOn: string): RetryPolicy {
   };
 }
 
-/** RFC 9110 9.2.2. */
-export function isIdempotent(method: string): boolean {
-  switch (method) {
-    case 'GET':
-    case 'HEAD':
-    case 'OPTIONS':
-    case 'TRACE':
-    case 'PUT':
-    case 'DELETE':
-      return true;
-    default:
-      return false;
-  }
-}
-
 /** Milliseconds before the `retry`th further attempt (1 is the first): fully jittered, as Envoy's. */
 export function backoff({ backoffMs }: RetryPolicy, retry: number, random: () => number): number {
   const longest = Math.min(backoffMs * 2 ** Math.min(retry - 1, 30), 10 * backoffMs);

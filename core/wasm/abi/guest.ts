@@ -33,8 +33,10 @@ export interface Guest extends ForeignCaller {
   /** What it may call by name beside what all guests may. */
   readonly foreign: ForeignFunctions;
   readonly httpCalls: HttpCalls;
-  /** What it prints. */
-  readonly output: { write(level: number, text: string): void; flush(): void };
+  /** By fd_write. */
+  print(level: number, text: string): void;
+  /** What it prints; null: nothing yet. */
+  readonly output: { flush(): void } | null;
   /** What it may log while no plugin's callback runs. */
   readonly logRation: LogRation;
   /** The last thing it said: often why it refuses its configuration. */

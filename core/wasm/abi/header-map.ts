@@ -4,7 +4,7 @@
 // Framing and hop-by-hop fields are the codec's: they are not in the map, and writing them has no effect.
 
 import { fieldAllowed, type Head, nameAllowed } from '../../http/head.ts';
-import { announcedLength, type HeadKind } from '../../http/pseudo-headers.ts';
+import type { HeadKind } from '../../http/pseudo-headers.ts';
 import type { Pair } from './pairs.ts';
 
 /** A message's frame: written by the codec, by the body that there is, and by nobody else. */
@@ -52,16 +52,6 @@ export function findField(head: Head, source: Uint8Array, at: number, length: nu
 /** An ASCII letter in lower case; other codes as they are. */
 export function foldCase(code: number): number {
   return code >= 65 && code <= 90 ? code | 32 : code;
-}
-
-/** Fields that the map has, pseudo-headers included: what the headers callbacks are told. */
-export function fieldCount(head: Head, kind: HeadKind): number {
-  const { spans, added } = head;
-  let count = kind === 'request' ? 4 : kind === 'response' ? 1 : 0;
-  for (let i = 0; i < spans.length; i += 4) if (spans[i] >= 0) count++;
-  for (let i = 0; i < added.length; i += 2) if (added[i] !== '') count++;
-  if (kind !== 'trailers' && announcedLength(head, kind) !== null) count++;
-  return count;
 }
 
 /** True for names whose value `syntheticValue` knows, judged by what costs least: the first byte and the length. */

@@ -16,7 +16,7 @@ export function logFunctions(vm: Guest): Record<string, HostFunction> {
       if (level < host.logThreshold) return Status.Ok;
       memory.attach();
       if (!memory.holds(message >>> 0, length >>> 0)) return Status.InvalidMemoryAccess;
-      vm.output.flush();
+      vm.output?.flush();
       logOf(vm, level, memory.utf8(message >>> 0, Math.min(length >>> 0, MAX_MESSAGE)));
       return Status.Ok;
     },

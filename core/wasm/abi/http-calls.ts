@@ -1,8 +1,8 @@
 // The HTTP calls that one instance has under way. They belong to plugins' roots: a stream's end does not end them, and each
 // is answered by exactly one proxy_on_http_call_response, also when it failed. With the instance they are given up.
 
+import { fieldCount } from '../../http/pseudo-headers.ts';
 import { Status } from './abi.ts';
-import { fieldCount } from './header-map.ts';
 import type { Host } from './host.ts';
 import type { GiveUp, Upstream, UpstreamFailure, UpstreamRequest, UpstreamResponse } from './upstreams.ts';
 

@@ -135,7 +135,7 @@ export function wasiFunctions(vm: Guest): Record<string, HostFunction> {
       }
       memory.setU32(writtenAt >>> 0, written);
       const level = fd === 1 ? GuestLog.Info : GuestLog.Error;
-      if (level >= host.logThreshold) vm.output.write(level, text);
+      if (level >= host.logThreshold) vm.print(level, text);
       return ERRNO.success;
     },
     fd_fdstat_get: (fd: number, out: number) => {

@@ -66,7 +66,8 @@ export class Instance implements Guest {
   served = false;
   stage: Guest['stage'] = 'starting';
   readonly logRation = new LogRation();
-  readonly output = new GuestOutput(this);
+  /** Null: it has printed nothing yet. */
+  output: GuestOutput | null = null;
   /** The last thing it said: often why it refuses its configuration. */
   lastMessage = '';
   /** Streams that asked for something during the running callback. */
@@ -145,7 +146,7 @@ export class Instance implements Guest {
     try {
       start(exports);
     } catch (error) {
-      this.output.flush();
+      this.output?.flush();
       throw this.fuel?.spent === true ? new Error(trapText(error, this)) : error;
     }
     this.stage = 'running';
@@ -157,6 +158,11 @@ export class Instance implements Guest {
     while (id === 0 || this.contexts.has(id)) id = (id + 1) >>> 0;
     this.nextId = (id + 1) >>> 0;
     return id;
+  }
+
+  print(level: number, text: string): void {
+    this.output ??= new GuestOutput(this);
+    this.output.write(level, text);
   }
 
   pay(units: number): void {
@@ -186,7 +192,7 @@ export class Instance implements Guest {
   /** It ended without a trap. What was asked for meanwhile happens now, after the guest has returned. */
   end(outer: Context | null): void {
     if (outer === null && this.current !== null) {
-      this.output.flush();
+      this.output?.flush();
       if (this.fuel !== null) this.fuel.end(this.current);
       if (this.timed !== 0) this.current.plugin.times.end(this.timed);
     }
@@ -197,7 +203,7 @@ export class Instance implements Guest {
 
   /** Nothing of it is called any more, and what it waits for is given up. */
   die(): void {
-    this.output.flush();
+    this.output?.flush();
     this.dead = true;
     this.current = null;
     this.effective = null;

@@ -28,7 +28,7 @@ export interface PluginVm extends ContextVm {
   readonly restarts: number;
   /** True while it crashes again and again. */
   readonly broken: boolean;
-  /** The live instance, started anew if it died and its pause is over; or null. */
+  /** Where there is no live one: one started anew if the pause after its death is over; or null. */
   ready(): Instance | null;
   /** A plugin that was let go is needed once more: a request that began before comes to it only now. */
   readmit(plugin: Plugin): void;
@@ -90,7 +90,7 @@ export class Plugin implements FilterFactory, NetworkFilterFactory, ContextPlugi
   /** Null: it is down, or has spent what its second allows, and the plugin's strategy decides. */
   private guest(): Instance | null {
     const { host } = this.vm;
-    const instance = this.vm.ready();
+    const instance = this.vm.instance ?? this.vm.ready();
     if (instance === null || this.contextId === 0) return null;
     const spent = instance.fuel !== null && this.ration.at(host.second()) >= host.fuel.second;
     return spent ? null : instance;

@@ -12,10 +12,10 @@ import type {
   Verdict,
 } from '../../exchange/filter.ts';
 import type { Head } from '../../http/head.ts';
+import { fieldCount } from '../../http/pseudo-headers.ts';
 import { Timer, type TimerOwner } from '../../timers.ts';
 import type { Ending } from '../abi/foreign.ts';
 import type { HttpContext, Wish } from '../abi/guest.ts';
-import { fieldCount } from '../abi/header-map.ts';
 import type { Context } from './context.ts';
 import type { Instance } from './instance.ts';
 import type { ContextPlugin } from './opener.ts';

@@ -349,7 +349,7 @@ function configure(instance: Instance, plugin: Plugin, first: boolean): void {
 }
 
 function because(instance: Instance): string {
-  instance.output.flush();
+  instance.output?.flush();
   return instance.lastMessage === '' ? '' : `: ${instance.lastMessage.split('\n', 1)[0]}`;
 }
 

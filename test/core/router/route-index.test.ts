@@ -4,11 +4,10 @@ import { PASSTHROUGH_RETRIES } from '../../../core/builtins/retry/policy.ts';
 import type { HTTPMatchRequest } from '../../../core/config/kinds/virtual-service.ts';
 import { EMPTY_CHAIN } from '../../../core/exchange/filter-chain.ts';
 import { Head } from '../../../core/http/head.ts';
-import { findRoute } from '../../../core/router/hosts.ts';
 import { compileMatch } from '../../../core/router/match.ts';
 import { plainRoute } from '../../../core/router/plain-route.ts';
 import type { Route, VirtualHost } from '../../../core/router/route.ts';
-import { coveredBy, RouteIndex } from '../../../core/router/route-index.ts';
+import { coveredBy, findRoute, RouteIndex } from '../../../core/router/route-index.ts';
 
 function route(name: string, ...matches: HTTPMatchRequest[]): Route {
   const plain = plainRoute({ name, cluster: null, clusterName: name, chain: EMPTY_CHAIN, retry: PASSTHROUGH_RETRIES });

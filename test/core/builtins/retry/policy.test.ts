@@ -11,13 +11,7 @@ import {
   RETRIABLE_STATUS_CODES,
   STALE_CONNECTION,
 } from '../../../../core/builtins/retry/conditions.ts';
-import {
-  backoff,
-  DEFAULT_RETRIES,
-  INBOUND_RETRIES,
-  isIdempotent,
-  retryPolicy,
-} from '../../../../core/builtins/retry/policy.ts';
+import { backoff, DEFAULT_RETRIES, INBOUND_RETRIES, retryPolicy } from '../../../../core/builtins/retry/policy.ts';
 
 const SAFE = CONNECT_FAILURE | REFUSED_STREAM | RESET_BEFORE_REQUEST;
 
@@ -70,11 +64,6 @@ test('pauses double from the base up to ten times of it, each a random part', ()
     backoff(asked, 2, () => 0.5),
     1000,
   );
-});
-
-test('methods that may be repeated are those of RFC 9110', () => {
-  const methods = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'POST', 'PATCH', 'get', 'REPORT'];
-  assert.deepEqual(methods.filter(isIdempotent), ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 });
 
 test('a policy is frozen', () => {

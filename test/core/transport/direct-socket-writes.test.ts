@@ -3,8 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
-import { DirectWrites } from '../../../core/transport/direct-writes.ts';
-import { handleOf, streamBase } from '../../../core/transport/stream-base.ts';
+import { DirectWrites, handleOf, streamBase } from '../../../core/transport/direct-socket.ts';
 
 const NEVER = (): void => {};
 
