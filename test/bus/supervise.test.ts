@@ -12,7 +12,7 @@ import { until } from '../until.ts';
 
 const PATIENCE = { everyMs: 100, silences: 3, pauseMs: 5 };
 
-suite('a nats-server that is looked after', () => {
+suite('a nats-server that is looked after', { timeout: 60_000 }, () => {
   test('is started again when it dies: port, users and data stay, and who is connected goes on', async (t) => {
     const { nats, bus, told } = await supervised(t);
     const { url, pid } = nats;
@@ -52,7 +52,7 @@ suite('a nats-server that is looked after', () => {
 
   test('that cannot be started any more is given up, and it is said why', async (t) => {
     const { nats, told } = await supervised(t);
-    const squatter = createServer((socket) => socket.destroy());
+    const squatter = createServer((socket) => socket.destroy()).unref();
     t.after(() => squatter.close());
     const port = Number(new URL(nats.url).port);
     process.kill(nats.pid, 'SIGKILL');
