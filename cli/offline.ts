@@ -6,7 +6,7 @@ import { ApiError } from '../control/api-error.ts';
 import { decodeSources, type SourceFile } from '../control/apply.ts';
 import { checkState, refuse } from '../control/check.ts';
 import { placeProblems } from '../core/config/decode.ts';
-import { isKind } from '../core/config/kind-names.ts';
+import { isKind } from '../core/config/is-kind.ts';
 import { moduleDigest } from '../core/config/modules.ts';
 import { isError } from '../core/config/problem.ts';
 import { type Problem, type Resource, resourceKey } from '../core/config/resource.ts';

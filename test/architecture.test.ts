@@ -206,6 +206,21 @@ suite('the shape of the tree', () => {
     );
   });
 
+  test('a thread of a proxy loads what it runs: shards decode no configuration, the main thread compiles none', () => {
+    const shard = loadedWith('core/shard/shard.ts');
+    assert.ok(shard.has('core/snapshot/compile.ts') && !shard.has('core/config/decode.ts'));
+    assert.deepEqual(
+      [...shard].filter((path) => path.startsWith('core/config/kinds')),
+      [],
+    );
+    const main = loadedWith('core/main.ts', 'core/main/file-source.ts');
+    assert.ok(main.has('core/config/decode.ts') && main.has('core/config/kinds.ts'));
+    assert.deepEqual(
+      [...main].filter((path) => /^core\/(?:router|exchange|transport|http1)\/|compile/.test(path)),
+      [],
+    );
+  });
+
   test('a package that users install is loaded by code that runs at theirs', () => {
     const loaded = new Set(imports.filter(isLoaded).map(({ to }) => packageOf(to)));
     const idle = Object.keys(json('package.json').dependencies).filter((name) => !loaded.has(name));
@@ -299,4 +314,13 @@ function exists(path: string): boolean {
 function packageOf(name: string): string {
   const parts = name.split('/');
   return name.startsWith('@') ? parts.slice(0, 2).join('/') : parts[0];
+}
+
+/** What is loaded with these files, lazy imports left out. */
+function loadedWith(...files: string[]): ReadonlySet<string> {
+  const found = new Set(files);
+  for (const path of found) {
+    for (const { from, to, own, typeOnly } of imports) if (from === path && own && !typeOnly) found.add(to);
+  }
+  return found;
 }

@@ -1,6 +1,7 @@
 // Routes that read the configuration as it is.
 import { Type } from 'typebox';
-import { isKind, kindMeant } from '../../core/config/kind-names.ts';
+import { isKind } from '../../core/config/is-kind.ts';
+import { kindMeant } from '../../core/config/kind-names.ts';
 import { ERRORS, ResourceSchema } from '../schemas.ts';
 import { resourcesOf, type Store } from '../store.ts';
 import type { App } from './app.ts';

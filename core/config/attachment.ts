@@ -1,4 +1,4 @@
-// Which workloads a policy is for: those that its selector or its targets name.
+// Which workloads a policy is for: those that its selector or its targets name. And whether it is only tried there.
 
 import type { Node } from '../workload.ts';
 import type { Resource } from './resource.ts';
@@ -12,6 +12,9 @@ export interface Attached {
 
 /** Policies and plugins in it are for every namespace. */
 export const ROOT_NAMESPACE = 'istio-system';
+
+/** An annotation: the policy is evaluated and logged, and decides nothing. */
+export const DRY_RUN = 'istio.io/dry-run';
 
 /** In its own namespace, or mesh-wide from the root namespace; for the workloads that it selects or that its targets name. */
 export function appliesTo({ metadata, spec }: Resource<Attached>, node: Node): boolean {

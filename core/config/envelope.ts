@@ -1,8 +1,8 @@
 // What every resource has around its spec: apiVersion, kind, metadata. Takes values that have been parsed already.
 
+import { DRY_RUN } from './attachment.ts';
 import { nonEmpty, quote, text } from './formats.ts';
 import { findKind } from './kind-names.ts';
-import { DRY_RUN } from './kinds/authorization-policy.ts';
 import { refusal } from './refused.ts';
 import type { Metadata, Resource } from './resource.ts';
 import { map, object, optional, type Report, type Static, string } from './schema.ts';

@@ -150,3 +150,8 @@ export const int32 = integer(-2147483648, 2147483647);
 export const count = integer(0, 2147483647);
 /** As large as JSON carries exactly. */
 export const uint64 = integer(0, Number.MAX_SAFE_INTEGER);
+
+/** The label of Prometheus that a metric's tag becomes, as Envoy writes it. */
+export function labelOf(tag: string): string {
+  return tag.replaceAll(/[-.]/g, '_');
+}

@@ -94,3 +94,14 @@ export function isIpOrCidr(text: string): boolean {
   const bits = text.slice(slash + 1);
   return family !== 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
 }
+
+/**
+ * The host of a Gateway's server as it is for VirtualServices of a namespace, in lower case; or null: they may not bind to it. '.'
+ * before the '/' is the Gateway's own namespace.
+ */
+export function boundHost(server: string, owner: string, namespace: string): string | null {
+  const slash = server.indexOf('/');
+  const scope = slash < 0 ? '*' : server.slice(0, slash);
+  if (scope !== '*' && (scope === '.' ? owner : scope) !== namespace) return null;
+  return plainHost(server.slice(slash + 1));
+}

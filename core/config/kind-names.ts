@@ -2,7 +2,7 @@
 
 import type { Kind } from './kind.ts';
 import * as LIST from './kinds.ts';
-import { kindName, type Resource } from './resource.ts';
+import { kindName } from './resource.ts';
 import type { Static } from './schema.ts';
 
 type Listed = (typeof LIST)[keyof typeof LIST];
@@ -16,11 +16,6 @@ const ALL: readonly Kind[] = Object.values(LIST);
 
 /** By the names that `kindName` gives. */
 export const KINDS = Object.fromEntries(ALL.map((kind) => [kind.name, kind])) as Readonly<Record<KindName, Kind>>;
-
-/** Narrows a decoded resource by its kind. */
-export function isKind<Name extends KindName>(resource: Resource, name: Name): resource is Resource<Specs[Name]> {
-  return kindName(resource) === name;
-}
 
 /** Null when the two do not name a kind that is known; refused.ts says why. */
 export function findKind(apiVersion: string, kind: string): Kind | null {

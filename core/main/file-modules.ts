@@ -3,7 +3,7 @@
 
 import { readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { isKind } from '../config/kind-names.ts';
+import { isKind } from '../config/is-kind.ts';
 import type { WasmPluginSpec } from '../config/kinds/wasm-plugin.ts';
 import { MODULE_DIGEST, moduleDigest } from '../config/modules.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';

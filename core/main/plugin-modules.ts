@@ -3,8 +3,7 @@
 
 import type { Problem, Resource } from '../config/resource.ts';
 import type { PluginModule } from '../shard/protocol.ts';
-import { type WantedPlugin, wantedPlugins } from '../snapshot/chain-plan.ts';
-import { chainKinds } from '../snapshot/compile.ts';
+import { chainKinds, type WantedPlugin, wantedPlugins } from '../snapshot/chain-plan.ts';
 import { policiesIn } from '../snapshot/policies.ts';
 import type { TrialThread } from '../threads/trial-thread.ts';
 import { configKey, moduleKey } from '../wasm/guest/spec.ts';

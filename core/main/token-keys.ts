@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 import { remoteKeySources } from '../builtins/authn/authn.ts';
-import { isKind } from '../config/kind-names.ts';
+import { isKind } from '../config/is-kind.ts';
 import type { RequestAuthenticationSpec } from '../config/kinds/request-authentication.ts';
 import type { Resource } from '../config/resource.ts';
 import type { ToShard } from '../shard/protocol.ts';

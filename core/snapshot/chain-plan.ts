@@ -105,6 +105,12 @@ function faultsOf(chain: Resource<FilterChainSpec>, policies: Policies): Problem
   ];
 }
 
+/** The kinds of listeners that this proxy has. */
+export function chainKinds({ role, app, outbound }: Node): ChainKind[] {
+  if (role === 'gateway') return outbound === true ? ['gateway', 'outbound'] : ['gateway'];
+  return app === null ? ['outbound'] : ['inbound', 'outbound'];
+}
+
 /** Every plugin that this workload runs, with every configuration that it has somewhere. */
 export function wantedPlugins(policies: Policies, node: Node, kinds: readonly ChainKind[]): WantedPlugin[] {
   const wanted = pluginsOf(policies, node).map((use): WantedPlugin => ({ use, config: use.config }));

@@ -15,6 +15,7 @@ import { HostTable } from '../router/hosts.ts';
 import { plainRoute } from '../router/plain-route.ts';
 import type { VirtualHost } from '../router/route.ts';
 import type { Node } from '../workload.ts';
+import { chainKinds } from './chain-plan.ts';
 import { ClusterTable, clusterSpec, type EndpointSource } from './clusters.ts';
 import { DestinationRules } from './destination-rules.ts';
 import { FilterUpstreams, type Registry } from './filter-upstreams.ts';
@@ -186,12 +187,6 @@ export class Compiler {
       ],
     }));
   }
-}
-
-/** The kinds of listeners that this proxy has. */
-export function chainKinds({ role, app, outbound }: Node): ChainKind[] {
-  if (role === 'gateway') return outbound === true ? ['gateway', 'outbound'] : ['gateway'];
-  return app === null ? ['outbound'] : ['inbound', 'outbound'];
 }
 
 function destinationHosts(rule: Resource<VirtualServiceSpec>, services: ReadonlyMap<string, Service>): string[] {

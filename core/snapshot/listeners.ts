@@ -1,13 +1,12 @@
 // Which gateway listeners the configuration asks of this proxy. The main thread reserves their ports before shards bind. A
 // port for which TLS is asked is not opened in plain text.
 
-import { isKind } from '../config/kind-names.ts';
+import { isKind } from '../config/is-kind.ts';
 import { asksForTls, type Server } from '../config/kinds/gateway.ts';
 import { type Resource, resourceKey } from '../config/resource.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { Node } from '../workload.ts';
-import { hasLabels } from './services.ts';
-import { speaksHttp } from './virtual-hosts.ts';
+import { hasLabels, speaksHttp } from './services.ts';
 
 /** One per port number; `port` is the configured one, still to be mapped and bound. `defaultAddress`: for servers without `bind`. */
 export function listenersOf(node: Node, resources: Iterable<Resource>, defaultAddress: string): ListenerSpec[] {

@@ -1,7 +1,7 @@
 // For which proxies a state is compiled before it is committed: one of each kind that there is, and one of each that something
 // in the state is for: a namespace, a selector, a target. Nobody has to run there yet.
 
-import { isKind } from '../config/kind-names.ts';
+import { isKind } from '../config/is-kind.ts';
 import { type Resource, resourceKey } from '../config/resource.ts';
 import type { Node } from '../workload.ts';
 

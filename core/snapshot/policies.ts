@@ -1,7 +1,8 @@
 // The resources of a state by kind, sorted by namespace and name: every proxy sees the same order.
 
 import type { Policies } from '../builtins/builtin.ts';
-import { isKind, type KindName } from '../config/kind-names.ts';
+import { isKind } from '../config/is-kind.ts';
+import type { KindName } from '../config/kind-names.ts';
 import type { Resource } from '../config/resource.ts';
 
 /** Each kind is sorted once, when it is first asked for. */

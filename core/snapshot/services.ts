@@ -213,3 +213,7 @@ export function hasLabels(labels: Readonly<Record<string, string>>, wanted: Read
   for (const name of Object.keys(wanted)) if (labels[name] !== wanted[name]) return false;
   return true;
 }
+
+export function speaksHttp(protocol: string | undefined): boolean {
+  return ['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB'].includes((protocol ?? 'HTTP').toUpperCase());
+}

@@ -4,8 +4,8 @@
 import { DEFAULT_RETRIES } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { gatewayKey } from '../config/gateway-reference.ts';
-import { hostCovers, plainHost } from '../config/hosts.ts';
-import { boundHost, type GatewaySpec } from '../config/kinds/gateway.ts';
+import { boundHost, hostCovers, plainHost } from '../config/hosts.ts';
+import type { GatewaySpec } from '../config/kinds/gateway.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import type { Problem, Resource } from '../config/resource.ts';
 import { hostPort } from '../host-port.ts';
@@ -18,7 +18,7 @@ import type { ChainBuilder } from './filters.ts';
 import { HostIndex } from './host-index.ts';
 import type { Memo } from './memo.ts';
 import { type CompiledRoutes, compileRoutes, type RouteScope } from './routes.ts';
-import { fullHost, hasLabels, type Service } from './services.ts';
+import { fullHost, hasLabels, type Service, speaksHttp } from './services.ts';
 
 export interface HostCompiler {
   readonly node: Node;
@@ -158,10 +158,6 @@ function httpsRedirect({ memo, chains }: HostCompiler, port: number): Route {
 
 function asksClaims({ matches }: Route): boolean {
   return matches.some((matcher) => matcher.asksClaims);
-}
-
-export function speaksHttp(protocol: string | undefined): boolean {
-  return ['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB'].includes((protocol ?? 'HTTP').toUpperCase());
 }
 
 /** Hosts that both a server and a rule name; the narrower of the two where one is a wildcard. */

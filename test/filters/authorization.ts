@@ -7,7 +7,7 @@ import type { Policies } from '../../core/builtins/builtin.ts';
 import type { Configured } from '../../core/builtins/configured.ts';
 import { authorizationConfig, rbac as builtinRbac } from '../../core/builtins/rbac/rbac.ts';
 import { decodeYaml, formatProblem } from '../../core/config/decode.ts';
-import { isKind } from '../../core/config/kind-names.ts';
+import { isKind } from '../../core/config/is-kind.ts';
 import type { AuthorizationPolicySpec } from '../../core/config/kinds/authorization-policy.ts';
 import type { Metadata, Resource } from '../../core/config/resource.ts';
 import type { ExchangeRecord } from '../../core/exchange/record.ts';

@@ -1,12 +1,8 @@
 // AuthorizationPolicy, and the roles of Istio before 1.6, -> the configuration of the rbac filter: which policies apply to
 // this workload, and what their rules ask.
 
-import { appliesTo } from '../../config/attachment.ts';
-import {
-  type AuthorizationPolicySpec,
-  type AuthorizationRule,
-  DRY_RUN,
-} from '../../config/kinds/authorization-policy.ts';
+import { appliesTo, DRY_RUN } from '../../config/attachment.ts';
+import type { AuthorizationPolicySpec, AuthorizationRule } from '../../config/kinds/authorization-policy.ts';
 import type { Resource } from '../../config/resource.ts';
 import type { Node } from '../../workload.ts';
 import type { Builtin } from '../builtin.ts';

@@ -2,7 +2,8 @@
 // of the workload's namespace, then the one that selects the workload; later ones win, metric by metric and tag by tag.
 
 import { appliesTo, ROOT_NAMESPACE } from '../../config/attachment.ts';
-import { type AccessLogging, labelOf, type Metrics, type TelemetrySpec } from '../../config/kinds/telemetry.ts';
+import { labelOf } from '../../config/formats.ts';
+import type { AccessLogging, Metrics, TelemetrySpec } from '../../config/kinds/telemetry.ts';
 import type { Resource } from '../../config/resource.ts';
 import { conditionOf, printed } from '../../expression/evaluate.ts';
 import { parseCondition, parseValue } from '../../expression/parse.ts';

@@ -1,6 +1,7 @@
 // AuthorizationPolicy: who may do what at a workload. Order of evaluation is CUSTOM, DENY, ALLOW; an ALLOW policy without
 // rules allows nothing, `rules: [{}]` matches everything.
 
+import { DRY_RUN } from '../attachment.ts';
 import { nonEmpty, quote } from '../formats.ts';
 import { isIpOrCidr } from '../hosts.ts';
 import { defineKind } from '../kind.ts';
@@ -134,8 +135,6 @@ export const AuthorizationRule = object({
 });
 export type AuthorizationRule = Static<typeof AuthorizationRule>;
 
-/** Its policy is evaluated and logged, and decides nothing. */
-export const DRY_RUN = 'istio.io/dry-run';
 /** As Go reads booleans. */
 const BOOLEANS = /^(?:1|t|T|true|TRUE|True|0|f|F|false|FALSE|False)$/;
 

@@ -3,7 +3,7 @@
 
 import { bindAddress, isUnixSocket } from '../addresses.ts';
 import { labels, nonEmpty, portOrZero, quote, text } from '../formats.ts';
-import { hostFault, plainHost } from '../hosts.ts';
+import { hostFault } from '../hosts.ts';
 import { defineKind, type Inventory, type Warn } from '../kind.ts';
 import type { Resource } from '../resource.ts';
 import {
@@ -38,17 +38,6 @@ const gatewayHost = string({
     return hostFault(host, { wildcard: true });
   },
 });
-
-/**
- * The host of a server as it is for VirtualServices of a namespace, in lower case; or null: they may not bind to it. '.'
- * before the '/' is the Gateway's own namespace.
- */
-export function boundHost(server: string, owner: string, namespace: string): string | null {
-  const slash = server.indexOf('/');
-  const scope = slash < 0 ? '*' : server.slice(0, slash);
-  if (scope !== '*' && (scope === '.' ? owner : scope) !== namespace) return null;
-  return plainHost(server.slice(slash + 1));
-}
 
 /** Is what is sent to the server to be encrypted? */
 export function asksForTls(protocol: string | undefined, tls: ServerTLSSettings | undefined): boolean {

@@ -1,7 +1,7 @@
 // Telemetry: what of tracing, metrics and access logs a workload does, and for whom.
 
 import { conditionFault, valueFault } from '../../expression/parse.ts';
-import { nonEmpty, nonEmptyRule, percent, positiveDuration, quote, text } from '../formats.ts';
+import { labelOf, nonEmpty, nonEmptyRule, percent, positiveDuration, quote, text } from '../formats.ts';
 import { defineKind } from '../kind.ts';
 import { array, boolean, map, notEnforced, object, oneOf, optional, partly, type Static, string } from '../schema.ts';
 import { ATTACHMENT, attachment } from '../schemas/selectors.ts';
@@ -147,8 +147,3 @@ export const telemetry = defineKind({
   scope: 'namespace',
   spec: TelemetrySpec,
 });
-
-/** The label of Prometheus that a metric's tag becomes, as Envoy writes it. */
-export function labelOf(tag: string): string {
-  return tag.replaceAll(/[-.]/g, '_');
-}

@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import { quote, serverName } from '../formats.ts';
 import { gatewayKey, gatewayReference, isOldReference } from '../gateway-reference.ts';
-import { hostCovers, hostsOverlap, isSubsetName } from '../hosts.ts';
+import { boundHost, hostCovers, hostsOverlap, isSubsetName } from '../hosts.ts';
 import { defineKind, type Inventory, notFound, type Warn } from '../kind.ts';
 import type { Resource } from '../resource.ts';
 import { array, defaulted, notEnforced, object, optional, type Report, type Static } from '../schema.ts';
@@ -13,7 +13,7 @@ import { checkExportTo, checkOwnExport, exportTo, NETWORKING } from '../schemas/
 import { type HTTPMatchRequest, HTTPRoute } from '../schemas/virtual-service-http.ts';
 import { TCPRoute, TLSRoute } from '../schemas/virtual-service-tcp.ts';
 import type { Path } from '../walk.ts';
-import { boundHost, type GatewaySpec, gateway } from './gateway.ts';
+import { type GatewaySpec, gateway } from './gateway.ts';
 
 export type { Destination } from '../schemas/destination.ts';
 export type { Headers } from '../schemas/header-operations.ts';

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Value } from 'typebox/value';
 import { decodeFiles, decodeResource, decodeYaml } from '../../../core/config/decode.ts';
-import { isKind, KINDS, type KindName } from '../../../core/config/kind-names.ts';
+import { isKind } from '../../../core/config/is-kind.ts';
+import { KINDS, type KindName } from '../../../core/config/kind-names.ts';
 import { kindName, type Resource, resourceKey } from '../../../core/config/resource.ts';
 import { EVERYTHING } from './everything.ts';
 

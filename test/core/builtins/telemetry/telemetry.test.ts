@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { telemetryAt } from '../../../../core/builtins/telemetry/telemetry.ts';
 import { decodeYaml } from '../../../../core/config/decode.ts';
-import { isKind } from '../../../../core/config/kind-names.ts';
+import { isKind } from '../../../../core/config/is-kind.ts';
 import type { ExchangeRecord } from '../../../../core/exchange/record.ts';
 import { Head } from '../../../../core/http/head.ts';
 import { Metrics } from '../../../../core/telemetry/metrics.ts';

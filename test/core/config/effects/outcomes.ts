@@ -4,11 +4,10 @@
 import { tmpdir } from 'node:os';
 import { WasmPlugins } from '../../../../control/wasm-plugins.ts';
 import { remoteKeySources } from '../../../../core/builtins/authn/authn.ts';
-import { isKind } from '../../../../core/config/kind-names.ts';
+import { isKind } from '../../../../core/config/is-kind.ts';
 import { MODULE_DIGEST } from '../../../../core/config/modules.ts';
 import { type Resource, resourceKey } from '../../../../core/config/resource.ts';
-import { wantedPlugins } from '../../../../core/snapshot/chain-plan.ts';
-import { chainKinds } from '../../../../core/snapshot/compile.ts';
+import { chainKinds, wantedPlugins } from '../../../../core/snapshot/chain-plan.ts';
 import type { FilterSource } from '../../../../core/snapshot/filters.ts';
 import { listenersOf } from '../../../../core/snapshot/listeners.ts';
 import { policiesIn } from '../../../../core/snapshot/policies.ts';
