@@ -213,7 +213,7 @@ suite('the shape of the tree', () => {
       [...shard].filter((path) => path.startsWith('core/config/kinds')),
       [],
     );
-    const main = loadedWith('core/main.ts', 'core/main/file-source.ts');
+    const main = loadedWith('core/main.ts', 'core/main/file-source.ts', 'core/main/bus-source.ts');
     assert.ok(main.has('core/config/decode.ts') && main.has('core/config/kinds.ts'));
     assert.deepEqual(
       [...main].filter((path) => /^core\/(?:router|exchange|transport|http1)\/|compile/.test(path)),
