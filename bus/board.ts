@@ -2,12 +2,12 @@
 // after every reconnect. What leases and statuses have in common; knows neither.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Link } from './link.ts';
-import { tokenId } from './subjects.ts';
+import { everybody, type Identity, identityOf } from './subjects.ts';
 import { BusUnavailableError, type Subscription } from './types.ts';
 
 export interface BoardReader {
   /** `ageMs`: by the server's clock, how much older than the stream's newest message; 0 for a live one. */
-  value(id: string, data: Uint8Array, ageMs: number): void;
+  value(from: Identity, data: Uint8Array, ageMs: number): void;
   /** What the stream holds was told, at first and after each reconnect. */
   complete(): void;
 }
@@ -23,17 +23,17 @@ export async function followBoard(
   reader: BoardReader,
 ): Promise<Subscription> {
   let closed = false;
-  /** Ids heard live since the read in progress began: newer than anything it finds. */
+  /** Subjects heard live since the read in progress began: newer than anything it finds. */
   let heard = new Set<string>();
   let wanted = 0;
   let reading: Promise<void> | null = null;
 
-  const subscription = link.nc.subscribe(`${prefix}.*`, {
+  const subscription = link.nc.subscribe(everybody(prefix), {
     callback: (_, message) => {
-      const id = tokenId(message.subject.slice(prefix.length + 1));
-      if (id === null || closed) return;
-      heard.add(id);
-      reader.value(id, message.data, 0);
+      const from = identityOf(prefix, message.subject);
+      if (from === null || closed) return;
+      heard.add(message.subject);
+      reader.value(from, message.data, 0);
     },
   });
 
@@ -54,17 +54,17 @@ export async function followBoard(
   };
 
   const readStored = async (): Promise<void> => {
-    const state = await link.stream(stream, `${prefix}.*`);
+    const state = await link.stream(stream, everybody(prefix));
     if (state === null)
       throw new BusUnavailableError(`NATS has no stream ${stream} yet: the control plane has not run`);
     const subjects = [...state.subjects];
     const next = async (): Promise<void> => {
       for (let subject = subjects.pop(); subject !== undefined && !closed; subject = subjects.pop()) {
-        const id = tokenId(subject.slice(prefix.length + 1));
-        if (id === null || heard.has(id)) continue;
+        const from = identityOf(prefix, subject);
+        if (from === null || heard.has(subject)) continue;
         const message = await link.get(stream, { last_by_subj: subject });
-        if (message === null || heard.has(id) || closed) continue;
-        reader.value(id, message.data, Math.max(0, state.lastTime - message.time));
+        if (message === null || heard.has(subject) || closed) continue;
+        reader.value(from, message.data, Math.max(0, state.lastTime - message.time));
       }
     };
     await Promise.all(Array.from({ length: PARALLEL_READS }, next));

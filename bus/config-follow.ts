@@ -162,13 +162,11 @@ class Follower implements Subscription {
   }
 
   async #next(message: Msg): Promise<LoggedCommit | 'old' | 'gap'> {
-    const revision = Number(message.headers?.values('Nats-Sequence').at(-1));
-    if (
-      message.headers?.values('Nats-Stream').length !== 1 ||
-      message.headers.get('Nats-Stream') !== this.#parts.names.stream
-    ) {
-      return 'gap';
-    }
+    const { headers } = message;
+    const { stream } = this.#parts.names;
+    // Something else that came on this subject: an answer that a proxy led here. What the stream stored comes after it.
+    if (headers?.values('Nats-Stream').length !== 1 || headers.get('Nats-Stream') !== stream) return 'old';
+    const revision = Number(headers.values('Nats-Sequence').at(-1));
     // Of a log that is not followed, every word may be the one that changes that.
     if (this.#at === null || this.#held !== '') return 'gap';
     if (revision <= this.#at.revision) return 'old';

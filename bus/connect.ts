@@ -1,20 +1,38 @@
 // Opens the bus: one NATS connection and the parts that speak over it.
 import { setTimeout as delay } from 'node:timers/promises';
+import type { BusKeys } from './accounts.ts';
 import { Seal } from './commit-format.ts';
 import { NatsConfigLog } from './config-log.ts';
 import { NatsElection } from './election.ts';
 import { endInOrder } from './in-order.ts';
 import { type Clock, NatsLeaseBoard, SYSTEM_CLOCK } from './leases.ts';
-import { type Link, openLink } from './link.ts';
+import { type Link, type Login, openLink } from './link.ts';
+import { fixedLogin, ProxyLogin } from './login.ts';
 import { type HistoryLimits, Manifests } from './manifests.ts';
 import { Objects } from './objects.ts';
 import { NatsStatusBoard } from './statuses.ts';
 import { ensureStreams } from './streams.ts';
-import { CONFIG_LOG, ENDPOINT_LOG, inboxPrefix, type LogNames, OBJECT_BUCKET, type Role } from './subjects.ts';
+import {
+  CONFIG_LOG,
+  ENDPOINT_LOG,
+  INFO_PREFIX,
+  inboxPrefix,
+  type LogNames,
+  OBJECT_BUCKET,
+  PROXY_INFO_PREFIX,
+  type Role,
+} from './subjects.ts';
 import { type Bus, type BusOptions, BusUnavailableError } from './types.ts';
+import { NatsUsers, USER_LIFE_MS } from './users.ts';
 
 export interface OpenBusOptions extends BusOptions {
   readonly role: Role;
+  /** A control plane's own user, and the keys by which it makes those of proxies. */
+  readonly jwt?: string;
+  readonly seed?: string;
+  readonly keys?: BusKeys;
+  /** How long a proxy's user lives, in ms. Default 24 h. */
+  readonly userLifeMs?: number;
   /** How long the first connection may take, in ms; Infinity = until `signal`. Default 10 s. */
   readonly waitMs?: number;
   /** Ends waiting for the first connection. */
@@ -43,11 +61,11 @@ const ENDPOINT_HISTORY: HistoryLimits = { manifestEvery: 100, commits: 100, maxA
 export async function openBus(options: OpenBusOptions): Promise<Bus> {
   const { role, replicas = 1, clock = SYSTEM_CLOCK } = options;
   const seal = new Seal(options);
-  const link = await openLink({
-    ...options,
-    waitMs: options.waitMs ?? 10_000,
-    inboxPrefix: inboxPrefix(role, options.user),
-  });
+  const login = await loginOf(options);
+  const waitMs = options.waitMs ?? 10_000;
+  const infoPrefix = role === 'control' ? INFO_PREFIX : PROXY_INFO_PREFIX;
+  const inbox = inboxPrefix(options.user?.identity);
+  const link = await openLink({ ...options, login, waitMs, inboxPrefix: inbox, infoPrefix });
   const onProblem = (message: string) => options.onConnection?.(link.connected ? 'connected' : 'disconnected', message);
   const openLog = (names: LogNames, limits: HistoryLimits) => {
     const packs = new Objects(link, names.bucket, replicas);
@@ -61,8 +79,14 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
     openLog(ENDPOINT_LOG, ENDPOINT_HISTORY),
   ] as const;
   const buckets = [objects, ...logs.map(({ packs }) => packs)];
+  let users: NatsUsers | null = null;
   if (role === 'control') {
-    const ensure = () => ensureStreams(link, buckets, replicas);
+    const { keys, servers, userLifeMs: lifeMs = USER_LIFE_MS } = options;
+    users = keys === undefined ? null : new NatsUsers({ link, keys, servers, lifeMs, onProblem });
+    const ensure = async () => {
+      await ensureStreams(link, buckets, replicas);
+      await users?.tellServers();
+    };
     try {
       await ensure();
     } catch (error) {
@@ -71,27 +95,32 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
     }
     // The NATS that came back may have lost its data.
     link.onUp(() => void keepTrying(ensure, link, onProblem));
+    users?.serve();
   }
+  const endRenewing = login instanceof ProxyLogin ? login.keepRenewing(link) : () => {};
   const [config, endpoints] = logs;
   const idle = () => Promise.all(logs.map(({ manifests }) => manifests.idle()));
   return {
     config: config.log,
     endpoints: endpoints.log,
-    leases: new NatsLeaseBoard(link, clock),
+    leases: new NatsLeaseBoard(link, clock, options.user?.identity),
+    users,
     election: new NatsElection(link, clock),
-    statuses: new NatsStatusBoard(link),
+    statuses: new NatsStatusBoard(link, options.user?.identity),
     objects,
     get connected() {
       return link.connected;
     },
-    close: () =>
-      endInOrder(
+    close: () => {
+      endRenewing();
+      return endInOrder(
         [
           { what: 'writing a manifest', ms: MANIFEST_MS, end: () => (link.connected ? idle() : null) },
           { what: 'leaving NATS', ms: LEAVE_MS, end: () => link.close() },
         ],
         onProblem,
-      ),
+      );
+    },
   };
 }
 
@@ -106,4 +135,31 @@ async function keepTrying(step: () => Promise<void>, link: Link, onProblem: (mes
       await delay(500);
     }
   }
+}
+
+/** A proxy without a user that may be let in asks for one first, again and again until `waitMs` is over. */
+async function loginOf({
+  user,
+  jwt = '',
+  seed = '',
+  waitMs = 10_000,
+  signal,
+  onConnection,
+}: OpenBusOptions): Promise<Login> {
+  if (user === undefined) return fixedLogin({ jwt, seed });
+  const login = new ProxyLogin(user);
+  const deadline = performance.now() + waitMs;
+  for (let pause = 200, told = ''; !login.valid; pause = Math.min(pause * 2, 5_000)) {
+    signal?.throwIfAborted();
+    try {
+      await login.enrol();
+    } catch (error) {
+      const { message } = error as Error;
+      if (performance.now() + pause > deadline) throw new BusUnavailableError(`no user of NATS: ${message}`);
+      if (message !== told) onConnection?.('disconnected', message);
+      told = message;
+      await delay(pause, undefined, { signal }).catch(() => signal?.throwIfAborted());
+    }
+  }
+  return login;
 }

@@ -4,8 +4,8 @@
 import { followBoard } from './board.ts';
 import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
-import { LEASE_PREFIX, LEASE_STREAM, PULSE_SUBJECT, subjectToken } from './subjects.ts';
-import { type Lease, type LeaseBoard, type Subscription, TooLargeError } from './types.ts';
+import { LEASE_PREFIX, LEASE_STREAM, ownIdentity, PULSE_SUBJECT, subjectOf } from './subjects.ts';
+import { type Lease, type LeaseBoard, type ProxyIdentity, type Subscription, TooLargeError } from './types.ts';
 
 /** Time as a reader of leases sees it; tests bring their own. */
 export interface Clock {
@@ -42,15 +42,17 @@ interface Entry {
 export class NatsLeaseBoard implements LeaseBoard {
   readonly #link: Link;
   readonly #clock: Clock;
+  readonly #identity: ProxyIdentity | undefined;
 
-  constructor(link: Link, clock: Clock) {
+  constructor(link: Link, clock: Clock, identity?: ProxyIdentity) {
     this.#link = link;
+    this.#identity = identity;
     this.#clock = clock;
   }
 
   /** Throws RangeError for a TTL below MIN_TTL_MS or an id that is none, TooLargeError. */
   async hold(first: Lease): Promise<{ update(lease: Lease): void; withdraw(): Promise<void> }> {
-    const subject = `${LEASE_PREFIX}.${subjectToken(first.proxy)}`;
+    const subject = subjectOf(LEASE_PREFIX, ownIdentity(this.#identity, first.proxy));
     let lease = first;
     let data = encode(lease);
     let held = true;
@@ -144,22 +146,29 @@ export class LeaseSet {
     this.#heard = now;
   }
 
-  value(id: string, data: Uint8Array, ageMs: number): void {
+  value(from: ProxyIdentity, data: Uint8Array, ageMs: number): void {
     if (ageMs === 0) this.alive();
+    const { node: id } = from;
     const known = this.#entries.get(id);
-    if (known !== undefined && Buffer.compare(known.data, data) === 0) {
+    if (known !== undefined && isSame(known.lease.from!, from) && Buffer.compare(known.data, data) === 0) {
       if (ageMs === 0) known.seen = this.#clock.now();
       return;
     }
     const lease = decode(data);
     if (lease === null || ('proxy' in lease && lease.proxy !== id)) return;
+    // Two that call themselves alike: who was first stays, for as long as it lives.
+    if (known !== undefined && !isSame(known.lease.from!, from)) return;
     if (!('proxy' in lease)) {
       // A successor with the same id that has already registered stays.
       if (known === undefined || known.lease.startedAt !== lease.startedAt) return;
       this.#entries.delete(id);
     } else {
       if (ageMs > lease.ttlMs || (known === undefined && this.#entries.size >= MAX_LEASES)) return;
-      this.#entries.set(id, { lease, data: Uint8Array.from(data), seen: this.#clock.now() - ageMs });
+      this.#entries.set(id, {
+        lease: { ...lease, from },
+        data: Uint8Array.from(data),
+        seen: this.#clock.now() - ageMs,
+      });
     }
     this.#tell();
   }
@@ -211,6 +220,10 @@ export class LeaseSet {
   #current(): ReadonlyMap<string, Lease> {
     return new Map([...this.#entries].map(([id, { lease }]) => [id, lease]));
   }
+}
+
+function isSame(a: ProxyIdentity, b: ProxyIdentity): boolean {
+  return a.namespace === b.namespace && a.serviceAccount === b.serviceAccount && a.node === b.node;
 }
 
 function encode(lease: Lease): Uint8Array {

@@ -1,16 +1,25 @@
 // One NATS connection that never gives up: requests fail at once while it is away, listeners hear of every return.
 // Knows no subject of the mesh.
 import { setTimeout as delay } from 'node:timers/promises';
-import { connect, type Msg, type MsgHdrs, type NatsConnection, NatsError } from 'nats';
+import { connect, jwtAuthenticator, type Msg, type MsgHdrs, type NatsConnection, NatsError } from 'nats';
 import { within } from './in-order.ts';
 import { BusForbiddenError, BusUnavailableError } from './types.ts';
 
+/** What a connection needs to know of its user; asked again for each attempt. */
+export interface Login {
+  readonly seed: string;
+  jwt(): string;
+  /** NATS does not let it in: whoever can gets another one. */
+  refused(): Promise<void>;
+}
+
 export interface LinkOptions {
   readonly servers: readonly string[];
-  readonly user?: string;
-  readonly password?: string;
+  readonly login: Login;
   readonly name: string;
   readonly inboxPrefix: string;
+  /** Under which NATS is asked about streams. */
+  readonly infoPrefix: string;
   /** How long the first connection may take, in ms; Infinity = until `signal`. */
   readonly waitMs: number;
   readonly signal?: AbortSignal;
@@ -81,7 +90,7 @@ export class Link {
     } catch (error) {
       if (error instanceof BusUnavailableError) throw error;
       if (error instanceof NatsError && error.isPermissionError()) {
-        throw new BusForbiddenError(`NATS does not let user ${this.#options.user} publish to ${subject}`);
+        throw new BusForbiddenError(`NATS does not let ${this.#options.name} publish to ${subject}`);
       }
       throw new BusUnavailableError(explain(error, subject, timeout), 'unknown');
     } finally {
@@ -109,7 +118,7 @@ export class Link {
     const subjects: string[] = [];
     for (;;) {
       const query = filter === undefined ? '' : JSON.stringify({ subjects_filter: filter, offset: subjects.length });
-      const reply = await this.request(`$JS.API.STREAM.INFO.${stream}`, query);
+      const reply = await this.request(`${this.#options.infoPrefix}.${stream}`, query);
       const info = reply.json<StreamInfoReply>();
       if (info.error !== undefined) {
         if (info.error.code === 404) return null;
@@ -161,6 +170,7 @@ export class Link {
         this.#options.onConnection?.('connected', String(event.data));
         for (const up of this.#ups) up();
       } else if (event.type === 'error') {
+        if (/AUTH/.test(String(event.data))) void this.#options.login.refused();
         this.#options.onConnection?.(this.connected ? 'connected' : 'disconnected', `NATS error: ${event.data}`);
       }
     }
@@ -194,8 +204,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
     try {
       const connecting = connect({
         servers: [...options.servers],
-        user: options.user,
-        pass: options.password,
+        authenticator: jwtAuthenticator(() => options.login.jwt(), Buffer.from(options.login.seed)),
         name: options.name,
         inboxPrefix: options.inboxPrefix,
         timeout: 3_000,
@@ -214,6 +223,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
       options.signal?.throwIfAborted();
       const reason = explain(error, options.servers.join(', '), 3_000);
       const refused = error instanceof NatsError && error.code === 'AUTHORIZATION_VIOLATION';
+      if (refused) await options.login.refused();
       if (performance.now() + pause > deadline || (refused && Number.isFinite(options.waitMs))) {
         throw new BusUnavailableError(`cannot connect to NATS at ${options.servers.join(', ')}: ${reason}`);
       }
@@ -259,7 +269,7 @@ function explain(error: unknown, what: string, timeout: number): string {
     case 'CONNECTION_REFUSED':
       return 'connection refused: is nats-server running?';
     case 'AUTHORIZATION_VIOLATION':
-      return 'user or password refused';
+      return 'the user is not known there, or not any more';
     default:
       return `${error.message} (${what})`;
   }

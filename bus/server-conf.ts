@@ -1,85 +1,56 @@
 // What the embedded nats-server is given: its configuration, and users that survive restarts. All of it is readable by the
 // owner only.
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { generateKeyPairSync } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { permissions, proxyUser } from './subjects.ts';
+import { type AccountTokens, accountUser, type BusKeys, type Credentials, makeBusKeys, publicKey } from './accounts.ts';
+import { LEASE_STREAM, STATUS_STREAM } from './subjects.ts';
 
-export interface Credentials {
-  readonly user: string;
-  readonly password: string;
-}
-
-/** As openBus takes them: `openBus({ servers, name, role: 'control', ...credentials.control })`. */
+/** What reaches the bus: `openBus({ servers, name, role: 'control', ...credentials.control })`. */
 export interface BusCredentials {
-  readonly control: Credentials & { readonly signingKey: string };
-  readonly proxy: Credentials & { readonly verifyKey: string };
+  readonly control: Credentials & { readonly keys: BusKeys; readonly signingKey: string };
+  /** What every proxy may know. */
+  readonly proxy: { readonly verifyKey: string };
 }
 
-/** Passwords of proxies that have a user of their own, by node id. */
-export type ProxyPasswords = Readonly<Record<string, string>>;
-
-export async function readProxyPasswords(dir: string): Promise<ProxyPasswords> {
-  const file = join(dir, PROXIES_FILE);
-  const text = await readIfThere(file);
-  if (text === null) return {};
-  const value = parse(file, text) as ProxyPasswords;
-  if (Object.values(value).every((password) => typeof password === 'string' && password !== '')) return value;
-  throw new Error(`${file} is damaged; remove it to have new NATS users made`);
-}
-
-export function writeProxyPasswords(dir: string, passwords: ProxyPasswords): Promise<void> {
-  return writePrivate(join(dir, PROXIES_FILE), `${JSON.stringify(passwords, null, 2)}\n`);
-}
-
-export function makePassword(): string {
-  return randomBytes(24).toString('base64url');
-}
-
-const PROXIES_FILE = 'proxies.json';
-
-/** Reads the credentials in `dir`, or makes them. */
+/** Reads the credentials in `dir`, or makes them. Those of earlier versions keep the key that signs the configuration. */
 export async function ensureCredentials(dir: string): Promise<BusCredentials> {
   const file = join(dir, 'credentials.json');
   const text = await readIfThere(file);
-  if (text !== null) return check(file, text);
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const credentials: BusCredentials = {
-    control: {
-      user: 'control',
-      password: makePassword(),
-      signingKey: privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64'),
-    },
-    proxy: {
-      user: 'proxy',
-      password: makePassword(),
-      verifyKey: publicKey.export({ format: 'der', type: 'spki' }).toString('base64'),
-    },
-  };
+  const known = text === null ? null : check(file, text);
+  if (known !== null && isWhole(known)) return known;
+  const keys = makeBusKeys();
+  const signing = known ?? makeSigningKeys();
+  const control = { ...(await accountUser(keys, 'mesh')), keys, signingKey: signing.control.signingKey };
+  const credentials: BusCredentials = { control, proxy: { verifyKey: signing.proxy.verifyKey } };
   await writePrivate(file, `${JSON.stringify(credentials, null, 2)}\n`);
   return credentials;
+}
+
+/** The parts that earlier versions had, too. */
+interface SigningKeys {
+  readonly control: { readonly signingKey: string };
+  readonly proxy: { readonly verifyKey: string };
+}
+
+function makeSigningKeys(): SigningKeys {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  return {
+    control: { signingKey: privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64') },
+    proxy: { verifyKey: publicKey.export({ format: 'der', type: 'spki' }).toString('base64') },
+  };
 }
 
 export interface ServerConf {
   readonly port: number;
   readonly storeDir: string;
   readonly pidFile: string;
-  readonly credentials: BusCredentials;
-  readonly proxies: ProxyPasswords;
+  readonly tokens: AccountTokens;
 }
 
 /** nats-server's own format, of which JSON is a part. */
-export function serverConf({ port, storeDir, pidFile, credentials, proxies }: ServerConf): string {
-  const user = (role: 'control' | 'proxy') => ({
-    user: credentials[role].user,
-    password: credentials[role].password,
-    permissions: permissions(role),
-  });
-  const own = Object.entries(proxies).map(([id, password]) => ({
-    user: proxyUser(id),
-    password,
-    permissions: permissions('proxy', id),
-  }));
+export function serverConf({ port, storeDir, pidFile, tokens }: ServerConf): string {
   const conf = {
     host: '127.0.0.1',
     port,
@@ -92,9 +63,25 @@ export function serverConf({ port, storeDir, pidFile, credentials, proxies }: Se
     write_deadline: '10s',
     ping_interval: '20s',
     jetstream: { store_dir: storeDir, max_memory_store: 1_073_741_824, max_file_store: 10_737_418_240 },
-    authorization: { users: [user('control'), user('proxy'), ...own] },
+    operator: tokens.operator,
+    system_account: tokens.systemAccount,
+    resolver: 'MEMORY',
+    resolver_preload: tokens.accounts,
   };
   return `${JSON.stringify(conf, null, 2)}\n`;
+}
+
+/**
+ * Earlier versions stored everything in nats-server's global account: what they stored becomes the mesh's. Leases and statuses,
+ * which had other subjects, begin anew.
+ */
+export async function takeOverStore(storeDir: string, keys: BusKeys): Promise<void> {
+  const [before, now] = ['$G', publicKey(keys.mesh)].map((account) => join(storeDir, 'jetstream', account));
+  if (existsSync(now) || !existsSync(before)) return;
+  for (const stream of [LEASE_STREAM, STATUS_STREAM]) {
+    await rm(join(before, 'streams', stream), { recursive: true, force: true });
+  }
+  await rename(before, now);
 }
 
 /** Written beside and moved into place, so that nobody ever reads half of it or may read it at all. */
@@ -127,12 +114,15 @@ function parse(file: string, text: string): unknown {
   }
 }
 
-function check(file: string, text: string): BusCredentials {
-  const value = parse(file, text) as Partial<BusCredentials>;
-  const { control, proxy } = value;
-  const texts = [control?.user, control?.password, control?.signingKey, proxy?.user, proxy?.password, proxy?.verifyKey];
-  if (!texts.every((part) => typeof part === 'string' && part !== '')) {
-    throw new Error(`${file} is not complete; remove it to have new NATS users made`);
-  }
-  return value as BusCredentials;
+function check(file: string, text: string): SigningKeys {
+  const value = parse(file, text) as Partial<SigningKeys> | null;
+  const texts = [value?.control?.signingKey, value?.proxy?.verifyKey];
+  if (texts.every((part) => typeof part === 'string' && part !== '')) return value as SigningKeys;
+  throw new Error(`${file} is not complete; remove it to have new NATS users made`);
+}
+
+function isWhole(credentials: SigningKeys): credentials is BusCredentials {
+  const { jwt, seed, keys } = credentials.control as Partial<BusCredentials['control']>;
+  const texts = [jwt, seed, keys?.operator, keys?.system, keys?.mesh, keys?.proxies];
+  return texts.every((part) => typeof part === 'string' && part !== '');
 }

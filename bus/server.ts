@@ -5,21 +5,20 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { accountTokens } from './accounts.ts';
 import { openLink } from './link.ts';
+import { fixedLogin } from './login.ts';
 import { type FindNatsOptions, findNatsServer } from './nats-binary.ts';
 import {
   type BusCredentials,
-  type Credentials,
   ensureCredentials,
-  makePassword,
   makePrivateFolder,
   readIfThere,
-  readProxyPasswords,
   serverConf,
+  takeOverStore,
   writePrivate,
-  writeProxyPasswords,
 } from './server-conf.ts';
-import { inboxPrefix, proxyUser } from './subjects.ts';
+import { INFO_PREFIX, inboxPrefix } from './subjects.ts';
 
 export interface NatsServerOptions extends FindNatsOptions {
   /** Holds configuration, users and data; made with 0700. */
@@ -41,11 +40,6 @@ export interface NatsServer {
   readonly version: string;
   /** Resolves when nats-server is gone, for whatever reason. */
   readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>;
-  /**
-   * A user for one proxy, which may speak for no other; the same one when asked again. Connections that stand are not
-   * disturbed. Throws RangeError for what is no node id, Error when there are too many.
-   */
-  addProxy(id: string): Promise<BusCredentials['proxy']>;
   /** Ends it, in order first. Data, users and port stay for the next start. */
   stop(): Promise<void>;
 }
@@ -53,7 +47,6 @@ export interface NatsServer {
 const READY_MS = 30_000;
 /** A server that is frozen, or whose disk is, does not end by itself. */
 const STOP_MS = 5_000;
-const MAX_PROXY_USERS = 20_000;
 
 // $1 = nats-server, $2 = configuration. Descriptor 3 is the pipe; a background job would get /dev/null as its input.
 const GUARD = `
@@ -84,10 +77,10 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const credentials = await ensureCredentials(dir);
   const port = await choosePort(options.port ?? 0, join(dir, 'port'));
   const confFile = join(dir, 'nats.conf');
-  let proxies = await readProxyPasswords(dir);
-  const configure = () =>
-    writePrivate(confFile, serverConf({ port, storeDir: join(dir, 'data'), pidFile, credentials, proxies }));
-  await configure();
+  const { keys } = credentials.control;
+  const storeDir = join(dir, 'data');
+  await takeOverStore(storeDir, keys);
+  await writePrivate(confFile, serverConf({ port, storeDir, pidFile, tokens: await accountTokens(keys) }));
 
   const guard = spawn('/bin/sh', ['-c', GUARD, 'nats-guard', binary.path, confFile], {
     stdio: ['pipe', 'ignore', 'pipe'],
@@ -135,46 +128,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   }
   pid = Number(await readIfThere(pidFile));
 
-  const add = async (id: string): Promise<BusCredentials['proxy']> => {
-    const user = proxyUser(id);
-    const known = Object.hasOwn(proxies, id);
-    if (!known) {
-      if (Object.keys(proxies).length >= MAX_PROXY_USERS) throw new Error(`NATS has ${MAX_PROXY_USERS} users already`);
-      proxies = { ...proxies, [id]: makePassword() };
-      await writeProxyPasswords(dir, proxies);
-      await configure();
-      process.kill(pid, 'SIGHUP');
-    }
-    const added = { ...credentials.proxy, user, password: proxies[id] };
-    if (!known) await admitted(url, added);
-    return added;
-  };
-  let last: Promise<unknown> = Promise.resolve();
-  const addProxy = (id: string) => {
-    const adding = last.then(() => add(id));
-    last = adding.catch(() => {
-      // Whoever asked hears of it; the next one begins anew.
-    });
-    return adding;
-  };
-  return { url, credentials, pid, version: binary.version, exited, addProxy, stop };
-}
-
-/** Until a user that was just added is let in. */
-async function admitted(url: string, { user, password }: Credentials): Promise<void> {
-  const deadline = performance.now() + STOP_MS;
-  for (;;) {
-    try {
-      const name = 'weft admission';
-      const prefix = inboxPrefix('proxy', user);
-      const link = await openLink({ servers: [url], user, password, name, inboxPrefix: prefix, waitMs: 0 });
-      await link.close();
-      return;
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-      await delay(10);
-    }
-  }
+  return { url, credentials, pid, version: binary.version, exited, stop };
 }
 
 async function ready(
@@ -185,17 +139,17 @@ async function ready(
 ): Promise<void> {
   const gone = new AbortController();
   void exited.then(() => gone.abort(new Error('it ended')));
-  const { user, password } = credentials.control;
-  const prefix = inboxPrefix('control');
+  const login = fixedLogin(credentials.control);
+  const prefix = inboxPrefix();
   const name = 'weft start';
   const waitMs = READY_MS;
   const signal = stopped === undefined ? gone.signal : AbortSignal.any([gone.signal, stopped]);
   const link = await openLink({
     servers: [url],
-    user,
-    password,
+    login,
     name,
     inboxPrefix: prefix,
+    infoPrefix: INFO_PREFIX,
     waitMs,
     signal,
   });

@@ -4,18 +4,20 @@
 import { followBoard } from './board.ts';
 import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
-import { STATUS_PREFIX, STATUS_STREAM, subjectToken } from './subjects.ts';
-import type { ProxyStatus, StatusBoard, Subscription } from './types.ts';
+import { ownIdentity, STATUS_PREFIX, STATUS_STREAM, subjectOf } from './subjects.ts';
+import type { ProxyIdentity, ProxyStatus, StatusBoard, Subscription } from './types.ts';
 
 const MAX_STATUS_BYTES = 128 * 1024;
 const MAX_PROBLEMS = 100;
 
 export class NatsStatusBoard implements StatusBoard {
   readonly #link: Link;
+  readonly #identity: ProxyIdentity | undefined;
   readonly #latest = new Map<string, Uint8Array>();
 
-  constructor(link: Link) {
+  constructor(link: Link, identity?: ProxyIdentity) {
     this.#link = link;
+    this.#identity = identity;
     // Whether the last word arrived before the connection broke is not known; it is said again.
     link.onUp(() => {
       for (const [subject, data] of this.#latest) this.#link.nc.publish(subject, data);
@@ -23,7 +25,7 @@ export class NatsStatusBoard implements StatusBoard {
   }
 
   report(status: ProxyStatus): void {
-    const subject = `${STATUS_PREFIX}.${subjectToken(status.proxy)}`;
+    const subject = subjectOf(STATUS_PREFIX, ownIdentity(this.#identity, status.proxy));
     const data = encode(status);
     this.#latest.set(subject, data);
     if (this.#link.connected && !this.#link.closed) this.#link.nc.publish(subject, data);
@@ -31,9 +33,9 @@ export class NatsStatusBoard implements StatusBoard {
 
   follow(onStatus: (status: ProxyStatus) => void): Promise<Subscription> {
     return followBoard(this.#link, STATUS_STREAM, STATUS_PREFIX, {
-      value: (id, data) => {
+      value: (from, data) => {
         const status = decode(data);
-        if (status !== null && status.proxy === id) onStatus(status);
+        if (status !== null && status.proxy === from.node) onStatus({ ...status, from });
       },
       complete: () => {},
     });

@@ -5,10 +5,14 @@ import type { Objects } from './objects.ts';
 import {
   CONFIG_LOG,
   ENDPOINT_LOG,
+  everybody,
   LEASE_PREFIX,
   LEASE_STREAM,
+  REVOKED_PREFIX,
   STATUS_PREFIX,
   STATUS_STREAM,
+  USER_PREFIX,
+  USER_STREAM,
   WRITER_STREAM,
   WRITER_SUBJECT,
 } from './subjects.ts';
@@ -37,7 +41,13 @@ function streams(num_replicas: number): StreamConfig[] {
       { num_replicas, name: manifestStream, subjects: [manifests] },
     ]),
     { num_replicas, max_msgs_per_subject: 1, name: WRITER_STREAM, subjects: [WRITER_SUBJECT] },
-    { ...lastValue, name: LEASE_STREAM, subjects: [`${LEASE_PREFIX}.*`], max_age: HOUR_NS },
-    { ...lastValue, name: STATUS_STREAM, subjects: [`${STATUS_PREFIX}.*`] },
+    {
+      ...lastValue,
+      name: USER_STREAM,
+      subjects: [`${everybody(USER_PREFIX)}.*`, `${REVOKED_PREFIX}.*`],
+      max_age: 48 * HOUR_NS,
+    },
+    { ...lastValue, name: LEASE_STREAM, subjects: [everybody(LEASE_PREFIX)], max_age: HOUR_NS },
+    { ...lastValue, name: STATUS_STREAM, subjects: [everybody(STATUS_PREFIX)] },
   ];
 }

@@ -1,5 +1,6 @@
-// Names on the wire: streams, subjects, and what each role may publish and subscribe to. A proxy gets no right to create
-// consumers: their deliver subject is not checked against permissions, so it reads streams by direct gets only.
+// Names on the wire: streams, subjects, and what a proxy may publish and subscribe to. What it says comes on subjects of its own,
+// which name who speaks.
+import type { ProxyIdentity } from './types.ts';
 
 /** Where a log of commits lies. */
 export interface LogNames {
@@ -46,54 +47,105 @@ export const PULSE_SUBJECT = 'weft.pulse';
 export const STATUS_STREAM = 'WEFT_STATUS';
 export const STATUS_PREFIX = 'weft.status';
 
+/** Users of proxies: which key was let in as whom. */
+export const USER_STREAM = 'WEFT_USERS';
+export const USER_PREFIX = 'weft.user';
+export const REVOKED_PREFIX = 'weft.revoked';
+/** On which a proxy asks for its user's next JWT. */
+export const RENEW_PREFIX = 'weft.renew';
+
 /** Plugins and whatever else is put by digest; never swept by the log. */
 export const OBJECT_BUCKET = 'weft-objects';
 
 export type Role = 'control' | 'proxy';
 
-/** The user of one proxy alone; the user `proxy` may speak for any. */
-export function proxyUser(id: string): string {
-  return `proxy.${subjectToken(id)}`;
+/** Readers take who somebody is from the subject, never from what a message says. */
+export type Identity = ProxyIdentity;
+
+/** The subject under which one proxy says something: 'weft.lease.default.bookinfo-reviews.reviews-v1-1'. */
+export function subjectOf(prefix: string, { namespace, serviceAccount, node }: Identity): string {
+  return [prefix, ...[namespace, serviceAccount, node].map(subjectToken)].join('.');
 }
 
-/** Replies to one role, or to one proxy with a user of its own, are readable by no other. */
-export function inboxPrefix(role: Role, user?: string): string {
-  const own = role === 'proxy' && user?.startsWith('proxy.') ? `_${user.slice('proxy.'.length)}` : '';
-  return `_INBOX_${role}${own}`;
+/** Who says something on a subject; null for one that is nobody's. */
+export function identityOf(prefix: string, subject: string): Identity | null {
+  const tokens = subject.slice(prefix.length + 1).split('.');
+  const [namespace, serviceAccount, node] = tokens.map(tokenId);
+  if (tokens.length !== 3 || namespace === null || serviceAccount === null || node === null) return null;
+  return { namespace, serviceAccount, node };
 }
 
-/** Subjects a role may publish and subscribe to. `proxy` narrows a proxy's own subjects to one node id. */
-export function permissions(role: Role, proxy?: string): { publish: string[]; subscribe: string[] } {
-  if (role === 'control') {
-    return {
-      publish: ['weft.>', '$JS.API.>', '$JS.ACK.>', '$JS.FC.>', '$O.>'],
-      subscribe: ['weft.>', `${inboxPrefix('control')}.>`],
-    };
-  }
-  const own = proxy === undefined ? '*' : subjectToken(proxy);
-  const logs = [CONFIG_LOG, ENDPOINT_LOG];
-  const streams = logs.flatMap(({ stream, manifestStream }) => [stream, manifestStream]);
-  const read = [...streams, ...logs.map(({ bucket }) => `OBJ_${bucket}`), `OBJ_${OBJECT_BUCKET}`];
+/** Who speaks of the node `id` over this connection. Throws RangeError when that is another, or nobody. */
+export function ownIdentity(identity: Identity | undefined, id: string): Identity {
+  if (identity?.node === id) return identity;
+  throw new RangeError(`${identity?.node ?? 'a control plane'} cannot speak for ${id}`);
+}
+
+/** Every proxy's subjects under a prefix. */
+export function everybody(prefix: string): string {
+  return `${prefix}.*.*.*`;
+}
+
+/** Answers to one proxy are readable by no other. Without an identity: a control plane's. */
+export function inboxPrefix(identity?: Identity): string {
+  return identity === undefined ? '_INBOX_control' : subjectOf('_INBOX', identity);
+}
+
+const LOGS = [CONFIG_LOG, ENDPOINT_LOG];
+const READ = [
+  ...LOGS.flatMap(({ stream, manifestStream, bucket }) => [stream, manifestStream, `OBJ_${bucket}`]),
+  `OBJ_${OBJECT_BUCKET}`,
+];
+/** Under which a control plane asks about streams, and under which a proxy does: its account has no JetStream of its own. */
+export const INFO_PREFIX = '$JS.API.STREAM.INFO';
+export const PROXY_INFO_PREFIX = 'weft.info';
+const DESCRIBED = LOGS.flatMap(({ stream, manifestStream }) => [stream, manifestStream]);
+const QUESTIONS = READ.flatMap((stream) => [`$JS.API.DIRECT.GET.${stream}`, `$JS.API.DIRECT.GET.${stream}.>`]);
+const TOLD = LOGS.map(({ heard }) => heard);
+const SAID = [LEASE_PREFIX, STATUS_PREFIX, RENEW_PREFIX];
+
+export interface Export {
+  readonly name: string;
+  readonly subject: string;
+  /** What it is called by proxies, where that is something else. */
+  readonly local?: string;
+  readonly type: 'service' | 'stream';
+}
+
+/** What the account that owns everything lets the proxies' account ask, say and hear. */
+export function exportsOf(): Export[] {
+  const services = [...QUESTIONS, ...SAID.map(everybody)];
+  return [
+    ...services.map((subject) => ({ name: subject, subject, type: 'service' as const })),
+    ...DESCRIBED.map((stream) => {
+      const subject = `${INFO_PREFIX}.${stream}`;
+      return { name: subject, subject, local: `${PROXY_INFO_PREFIX}.${stream}`, type: 'service' as const };
+    }),
+    ...TOLD.map((subject) => ({ name: subject, subject, type: 'stream' as const })),
+  ];
+}
+
+/** Of all that, what one proxy may. It may not create consumers, and reads streams by direct gets only. */
+export function proxyPermissions(identity: Identity): { publish: string[]; subscribe: string[] } {
   return {
     publish: [
-      `${LEASE_PREFIX}.${own}`,
-      `${STATUS_PREFIX}.${own}`,
-      ...read.flatMap((stream) => [`$JS.API.DIRECT.GET.${stream}`, `$JS.API.DIRECT.GET.${stream}.>`]),
-      ...streams.map((stream) => `$JS.API.STREAM.INFO.${stream}`),
+      ...QUESTIONS,
+      ...DESCRIBED.map((stream) => `${PROXY_INFO_PREFIX}.${stream}`),
+      ...SAID.map((prefix) => subjectOf(prefix, identity)),
     ],
-    subscribe: [...logs.map(({ heard }) => heard), `${inboxPrefix('proxy', proxy && proxyUser(proxy))}.>`],
+    subscribe: [...TOLD, `${inboxPrefix(identity)}.>`],
   };
 }
 
-/** A node id as one subject token: letters, digits, `-` and `_` as they are, every other byte as `=XX`. */
+/** A name as one subject token: letters, digits, `-` and `_` as they are, every other byte as `=XX`. */
 export function subjectToken(id: string): string {
-  if (id === '' || id.length > 200) throw new RangeError(`a node id has 1 to 200 characters, not ${id.length}`);
+  if (id === '' || id.length > 200) throw new RangeError(`a name has 1 to 200 characters, not ${id.length}`);
   return id.replace(/[^A-Za-z0-9_-]/gu, (char) =>
     [...Buffer.from(char)].map((byte) => `=${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
   );
 }
 
-/** The node id that a token stands for; null when it is no such token. */
+/** The name that a token stands for; null when it is no such token. */
 export function tokenId(token: string): string | null {
   if (!/^(?:[A-Za-z0-9_-]|=[0-9A-F]{2})+$/.test(token)) return null;
   const bytes = token.replace(

@@ -5,8 +5,9 @@ import { statfs } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Link, openLink } from './link.ts';
+import { fixedLogin } from './login.ts';
 import { type NatsServer, type NatsServerOptions, startNatsServer } from './server.ts';
-import { inboxPrefix } from './subjects.ts';
+import { INFO_PREFIX, inboxPrefix } from './subjects.ts';
 import { BusUnavailableError } from './types.ts';
 
 export interface SupervisedOptions extends NatsServerOptions {
@@ -31,7 +32,7 @@ export interface Room {
   readonly size: number;
 }
 
-export interface SupervisedServer extends Pick<NatsServer, 'url' | 'credentials' | 'version' | 'addProxy' | 'stop'> {
+export interface SupervisedServer extends Pick<NatsServer, 'url' | 'credentials' | 'version' | 'stop'> {
   /** Of the nats-server that runs now. */
   readonly pid: number;
   /** Resolves, with why, when it cannot be started any more. */
@@ -59,7 +60,6 @@ export async function superviseNatsServer(options: SupervisedOptions): Promise<S
     get pid() {
       return supervisor.server.pid;
     },
-    addProxy: (id) => supervisor.server.addProxy(id),
     trouble: () => supervisor.trouble(),
     stop: () => supervisor.stop(),
   };
@@ -153,11 +153,19 @@ class Supervisor {
 
   /** null: it does not take connections now. */
   async #connect(signal: AbortSignal): Promise<Link | null> {
-    const { user, password } = this.server.credentials.control;
+    const login = fixedLogin(this.server.credentials.control);
     const servers = [this.server.url];
-    const inbox = inboxPrefix('control');
+    const inbox = inboxPrefix();
     try {
-      return await openLink({ servers, user, password, name: 'weft watch', inboxPrefix: inbox, waitMs: 0, signal });
+      return await openLink({
+        servers,
+        login,
+        name: 'weft watch',
+        inboxPrefix: inbox,
+        infoPrefix: INFO_PREFIX,
+        waitMs: 0,
+        signal,
+      });
     } catch (error) {
       if (error instanceof BusUnavailableError) return null;
       throw error;

@@ -146,6 +146,8 @@ export interface Lease {
   readonly admin: string; // 'http://127.1.0.5:15000'
   readonly version: string;
   readonly startedAt: string;
+  /** Of one that was heard: who wrote it, whatever it says. */
+  readonly from?: ProxyIdentity;
 }
 
 export interface LeaseBoard {
@@ -169,6 +171,8 @@ export interface ProxyStatus {
   /** From the arrival of the commit at the proxy to the last shard's swap. */
   readonly ms: number;
   readonly time: string;
+  /** Of one that was heard: who wrote it. */
+  readonly from?: ProxyIdentity;
 }
 
 export interface StatusBoard {
@@ -209,8 +213,8 @@ export interface Subscription {
 
 export interface BusOptions {
   readonly servers: readonly string[];
-  readonly user?: string;
-  readonly password?: string;
+  /** Of a proxy. */
+  readonly user?: ProxyUser;
   readonly name: string;
   /** Base64 PKCS#8 of the Ed25519 key that signs commits; whoever commits needs it. It verifies, too. */
   readonly signingKey?: string;
@@ -220,12 +224,43 @@ export interface BusOptions {
   onConnection?(state: 'connected' | 'disconnected' | 'closed', detail: string): void;
 }
 
+/** Who a proxy is on the bus. */
+export interface ProxyIdentity {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** The node's id. */
+  readonly node: string;
+}
+
+/** A proxy's user of NATS, as whoever starts the proxy keeps it. */
+export interface ProxyUser {
+  readonly identity: ProxyIdentity;
+  /** Its private key, which goes nowhere. */
+  readonly seed: string;
+  /** The newest that is known, or ''. */
+  readonly jwt: string;
+  /** Gets one from who issues them, for the public key. Rejects when it cannot be reached or says no. */
+  enrol(publicKey: string): Promise<string>;
+  /** Told of each new one. */
+  keep(jwt: string): void;
+}
+
+/** Users of proxies, for control planes. */
+export interface Users {
+  /** The JWT of a proxy's key. Throws RangeError for what is no name or key, BusUnavailableError. */
+  issue(identity: ProxyIdentity, publicKey: string): Promise<string>;
+  /** Puts every user of that node out, for good. Returns how many there were. Throws BusUnavailableError. */
+  revoke(node: string): Promise<number>;
+}
+
 export interface Bus {
   readonly config: ConfigLog;
   /** Who serves what, as one of the control planes writes it: by proxy, in place of everybody reading all leases. */
   readonly endpoints: ConfigLog;
   readonly leases: LeaseBoard;
   readonly statuses: StatusBoard;
+  /** null for a proxy. */
+  readonly users: Users | null;
   /** Of the control plane that writes `endpoints`. */
   readonly election: Election;
   readonly objects: ObjectStore;

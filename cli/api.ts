@@ -137,6 +137,21 @@ export class Api {
     return this.#get('/v1/version', {}, 3_000);
   }
 
+  /** The JWT of a proxy's user of NATS. */
+  async enrol(
+    proxy: string,
+    user: { readonly namespace: string; readonly serviceAccount: string; readonly publicKey: string },
+  ): Promise<string> {
+    const { jwt } = await this.#post<{ jwt: string }>(`/v1/proxies/${encodeURIComponent(proxy)}/user`, {}, user);
+    return jwt;
+  }
+
+  /** Puts every user of that proxy out; how many there were. */
+  async revoke(proxy: string): Promise<number> {
+    const path = `/v1/proxies/${encodeURIComponent(proxy)}/revoke`;
+    return (await this.#post<{ revoked: number }>(path, {}, {})).revoked;
+  }
+
   async #change(path: string, options: ApplyOptions, body: unknown, timeoutMs?: number): Promise<ChangeResult> {
     const result: ChangeResult = await this.#call('POST', path, { ...options }, body, timeoutMs);
     if (options.dryRun !== true) done.change = true;

@@ -16,8 +16,6 @@ export interface Context {
 /** What a proxy needs to follow the configuration and to register. */
 export interface BusAccess {
   readonly servers: readonly string[];
-  readonly user?: string;
-  readonly password?: string;
   readonly verifyKey?: string;
 }
 

@@ -6,6 +6,7 @@ import {
   type Commit,
   ConflictError,
   type Lease,
+  type ProxyIdentity,
   type Subscription,
 } from '../bus/types.ts';
 
@@ -185,7 +186,22 @@ export class Discovery {
   }
 }
 
-/** What proxies need of a lease. */
-function bodyOf({ endpoints, admin }: Lease): { readonly endpoints: readonly unknown[]; readonly admin: string } {
-  return { endpoints: endpoints.slice(0, MAX_ENDPOINTS), admin };
+/** What proxies need of a lease: what it says of its writer's own identity and namespace, and nothing else. */
+function bodyOf({ endpoints, admin, from }: Lease): { readonly endpoints: readonly unknown[]; readonly admin: string } {
+  const own = from === undefined ? endpoints : endpoints.filter((endpoint) => isOwn(endpoint, from));
+  return { endpoints: own.slice(0, MAX_ENDPOINTS), admin };
+}
+
+function isOwn(endpoint: unknown, { namespace, serviceAccount }: ProxyIdentity): boolean {
+  if (typeof endpoint !== 'object' || endpoint === null) return false;
+  const said = endpoint as { readonly [key in 'namespace' | 'serviceAccount' | 'services']?: unknown };
+  if (said.namespace !== namespace || said.serviceAccount !== serviceAccount) return false;
+  return Array.isArray(said.services) && said.services.every((service) => isOf(service, namespace));
+}
+
+/** A short name is of the writer's namespace; a longer one says of which it is. */
+function isOf(service: unknown, namespace: string): boolean {
+  if (typeof service !== 'string') return false;
+  const [, second, kind] = service.split('.');
+  return second === undefined || (second === namespace && (kind === undefined || kind === 'svc'));
 }

@@ -23,7 +23,7 @@ import { backupRoutes } from './routes/backup.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { metaRoutes } from './routes/meta.ts';
 import { moduleRoutes } from './routes/modules.ts';
-import { type ProxyUser, proxyRoutes } from './routes/proxies.ts';
+import { proxyRoutes } from './routes/proxies.ts';
 import { resourceRoutes } from './routes/resources.ts';
 import { revisionRoutes } from './routes/revisions.ts';
 import { ensureToken, secure } from './security.ts';
@@ -32,7 +32,7 @@ import { WasmPlugins } from './wasm-plugins.ts';
 
 export interface ControlOptions {
   /** How to reach NATS: `{ servers: [server.url], ...server.credentials.control }`. */
-  readonly nats: Pick<OpenBusOptions, 'servers' | 'user' | 'password' | 'signingKey'> &
+  readonly nats: Pick<OpenBusOptions, 'servers' | 'jwt' | 'seed' | 'signingKey'> &
     Partial<Omit<OpenBusOptions, 'role' | 'onConnection'>>;
   /** Default 127.0.0.1. Another address is reached under its name and `hosts`. */
   readonly host?: string;
@@ -47,8 +47,6 @@ export interface ControlOptions {
   readonly version: string;
   /** Checks a whole next state after its resources were found sound. Default: a dry run of the real compile. */
   validateSnapshot?(resources: ReadonlyMap<string, Resource>): readonly Problem[];
-  /** Makes a user of NATS for one proxy; what it resolves to is told to whoever asks with the token. */
-  issueUser?(proxy: string): Promise<ProxyUser>;
   /** Modules of WasmPlugins may be fetched from networks of one's own and from this machine. Default false. */
   readonly allowPrivateFetch?: boolean;
   /** What is wrong with the NATS of this machine, as a clause, or ''; told with what could not be done because of it. */
@@ -217,7 +215,7 @@ async function buildApi(parts: ApiParts): Promise<App> {
     backupRoutes(api, { bus, store, writer });
     resourceRoutes(api, store);
     revisionRoutes(api, { bus, store, rollouts });
-    proxyRoutes(api, { store, rollouts, servers: parts.nats.servers, issueUser: parts.issueUser });
+    proxyRoutes(api, { store, rollouts, users: bus.users });
     metaRoutes(api, { bus, store, version, natsTrouble });
   });
   // By itself, for only here a body may be raw bytes.

@@ -83,7 +83,7 @@ const TYPES_ANYWHERE = ['core/workload.ts', 'bus/types.ts'];
 /** Folders that a running mesh loads: only `dependencies`, never `devDependencies`. */
 const RUNNING = ['core/', 'plugins/', 'control/', 'bus/', 'cli/'];
 /** Packages with one place. */
-const ONLY_IN: Readonly<Record<string, string>> = { nats: 'bus/', assemblyscript: 'asbuild/' };
+const ONLY_IN: Readonly<Record<string, string>> = { nats: 'bus/', '@nats-io/jwt': 'bus/', assemblyscript: 'asbuild/' };
 /** The filter manager is Envoy's name for a thing, and no manager of anything else. */
 const HOMELESS = /^(utils?|helpers?|common|misc|managers?|.*[-.](utils?|helpers?)|(?!filter-).*[-.]manager|base|ctx)$/;
 const MOST_LINES = 400;

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import type { BusKeys } from '../../bus/accounts.ts';
 import { makeHome, meshHome, writeContext } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { note, print, printJson } from '../output.ts';
@@ -21,8 +22,13 @@ interface Options {
 }
 
 interface Credentials {
-  readonly control: { readonly user: string; readonly password: string; readonly signingKey: string };
-  readonly proxy?: { readonly user: string; readonly password: string; readonly verifyKey: string };
+  readonly control: {
+    readonly jwt: string;
+    readonly seed: string;
+    readonly keys: BusKeys;
+    readonly signingKey: string;
+  };
+  readonly proxy?: { readonly verifyKey: string };
 }
 
 export function controlCommand(program: Command): void {
@@ -57,7 +63,7 @@ export function controlCommand(program: Command): void {
         onLog: note,
       });
       try {
-        const bus = { servers: options.nats, ...credentials.proxy };
+        const bus = { servers: options.nats, verifyKey: credentials.proxy?.verifyKey };
         if (options.context) await writeContext({ api: control.url, token: control.token, bus });
         if (options.json === true) printJson({ api: control.url, home });
         else print(`control plane  ${control.url}`);
@@ -71,7 +77,7 @@ export function controlCommand(program: Command): void {
 async function readCredentials(file: string): Promise<Credentials> {
   try {
     const credentials = JSON.parse(await readFile(file, 'utf8')) as Credentials;
-    if (typeof credentials.control?.user === 'string') return credentials;
+    if (typeof credentials.control?.jwt === 'string') return credentials;
   } catch (error) {
     const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it does not exist' : (error as Error).message;
     throw new CliError(`no users of NATS in ${file}: ${why} (home: ${meshHome()})`, EXIT.usage);

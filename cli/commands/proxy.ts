@@ -5,7 +5,7 @@ import { type Command, Option } from 'commander';
 import { hostPort } from '../../core/host-port.ts';
 import type { Address, ConfigSource } from '../../core/main/options.ts';
 import { CliError, EXIT } from '../exit.ts';
-import { note, printJson } from '../output.ts';
+import { note, print, printJson } from '../output.ts';
 import { address, count, durationOption, label, name, portMapping, seriesExpiryOption } from '../parse.ts';
 import { untilReady } from '../until-ready.ts';
 import { announce, untilStopped } from '../until-stopped.ts';
@@ -34,7 +34,7 @@ interface Options {
 }
 
 export function proxyCommand(program: Command): void {
-  program
+  const command = program
     .command('proxy')
     .description('Start a gateway of this mesh, or with --config a reverse proxy from files')
     .option('--config <folder>', 'run alone from the YAML files in this folder, read again as they change')
@@ -80,18 +80,37 @@ Examples:
     .action(async (options: Options) => {
       process.exitCode = await proxy(options);
     });
+  command
+    .command('revoke')
+    .description('Put the users of NATS of a proxy out, for good: one that was stolen hears and says nothing more')
+    .argument('<proxy>', 'its name as `mesh ps` prints it, or the id of one that is gone')
+    .addHelpText('after', '\nExamples:\n  $ mesh proxy revoke reviews-v1')
+    .action(revoke);
+}
+
+async function revoke(wanted: string): Promise<void> {
+  const [{ Api }, { findProxy }] = await Promise.all([import('../api.ts'), import('../proxies.ts')]);
+  const api = await Api.open();
+  const all = await api.proxies();
+  // One that is gone is known by its whole id alone.
+  const id = wanted.includes('~') ? wanted : findProxy(all, wanted).id;
+  const revoked = await api.revoke(id);
+  if (revoked === 0) throw new CliError(`no user of NATS was made for ${wanted}`);
+  print(`${wanted}: ${revoked === 1 ? 'its user is' : `its ${revoked} users are`} out`);
 }
 
 async function proxy(options: Options): Promise<number> {
   const stopped = untilStopped();
   const { makeHome, portsOf, readContext } = await import('../context.ts');
   const { gatewayNode, stateFolder } = await import('../workload.ts');
+  const { busUser } = await import('../bus-user.ts');
   const context = options.config === undefined ? await readContext() : null;
-  const source: ConfigSource =
-    context !== null
-      ? { kind: 'bus', bus: { ...context.bus, name: options.name } }
-      : { kind: 'files', dir: resolve(options.config ?? '.') };
   const node = gatewayNode({ ...options, labels: options.label ?? {}, address: await gatewayAddress(options) });
+  const stateDir = context === null ? null : stateFolder(await makeHome(), node);
+  const source: ConfigSource =
+    context !== null && stateDir !== null
+      ? { kind: 'bus', bus: { ...context.bus, name: options.name, user: busUser(context, node, stateDir) } }
+      : { kind: 'files', dir: resolve(options.config ?? '.') };
   const { startProxy } = await import('../../core/main.ts');
   const running = await startProxy({
     node,
@@ -103,7 +122,7 @@ async function proxy(options: Options): Promise<number> {
     listeners: { outbound: options.outbound },
     gatewayAddress: options.listen,
     gatewayPorts: options.gatewayPort,
-    stateDir: source.kind === 'files' ? null : stateFolder(await makeHome(), node),
+    stateDir,
     accessLog: { format: options.accessLog },
     allowPrivateFetch: options.allowPrivateFetch,
     outboundPolicy: options.outboundPolicy,

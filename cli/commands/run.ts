@@ -105,11 +105,13 @@ async function run(command: readonly string[], options: Options): Promise<number
     { oldNodeWarning },
     { readContext, makeHome, portsOf },
     { sidecarNode, stateFolder },
+    { busUser },
   ] = await Promise.all([
     import('../app.ts'),
     import('../application-node.ts'),
     import('../context.ts'),
     import('../workload.ts'),
+    import('../bus-user.ts'),
   ]);
   const context = await readContext();
   const node = await sidecarNode({
@@ -125,16 +127,17 @@ async function run(command: readonly string[], options: Options): Promise<number
     throw new CliError(`port ${target.port} on ${target.address} is in use: the application cannot listen there`);
   }
   const at = (own: number) => ({ address: node.address || '127.0.0.1', port: node.address === '' ? 0 : own });
+  const stateDir = stateFolder(await makeHome(), node);
   const { startProxy } = await import('../../core/main.ts');
   const proxy = await startProxy({
     node,
     version: weftVersion(),
-    source: { kind: 'bus', bus: { ...context.bus, name: node.name } },
+    source: { kind: 'bus', bus: { ...context.bus, name: node.name, user: busUser(context, node, stateDir) } },
     protectedPorts: portsOf(context),
     shards: options.shards,
     admin: at(ADMIN_PORT),
     listeners: { outbound: at(OUTBOUND_PORT), ...(target !== null && { inbound: at(INBOUND_PORT) }) },
-    stateDir: stateFolder(await makeHome(), node),
+    stateDir,
     accessLog: { format: options.accessLog },
     allowPrivateFetch: options.allowPrivateFetch,
     outboundPolicy: options.outboundPolicy,

@@ -78,7 +78,7 @@ Examples:
           const context = {
             api: control.url,
             token: control.token,
-            bus: { servers: [nats.url], ...nats.credentials.proxy },
+            bus: { servers: [nats.url], verifyKey: nats.credentials.proxy.verifyKey },
           };
           const file = await writeContext(context);
           clearTimeout(late);

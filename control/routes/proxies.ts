@@ -1,26 +1,22 @@
 // Routes about proxies: who lives and what they run, and how a new one gets its own user of NATS.
 import { Type } from 'typebox';
+import type { Users } from '../../bus/types.ts';
 import { ApiError } from '../api-error.ts';
 import type { Rollouts } from '../rollout.ts';
 import { ERRORS, ProxiesReply } from '../schemas.ts';
 import type { Store } from '../store.ts';
 import type { App } from './app.ts';
 
-/** As openBus takes it. */
-export interface ProxyUser {
-  readonly user: string;
-  readonly password: string;
-  readonly verifyKey: string;
-}
-
 export interface ProxyRouteParts {
   readonly store: Store;
   readonly rollouts: Rollouts;
-  readonly servers: readonly string[];
-  issueUser?(proxy: string): Promise<ProxyUser>;
+  /** null: this control plane has no keys to make users with. */
+  readonly users: Users | null;
 }
 
-export function proxyRoutes(app: App, { store, rollouts, servers, issueUser }: ProxyRouteParts): void {
+const Name = Type.String({ minLength: 1, maxLength: 200 });
+
+export function proxyRoutes(app: App, { store, rollouts, users }: ProxyRouteParts): void {
   app.get(
     '/v1/proxies',
     {
@@ -39,22 +35,46 @@ export function proxyRoutes(app: App, { store, rollouts, servers, issueUser }: P
       schema: {
         summary: 'A user of NATS that can speak for this proxy alone',
         tags: ['proxies'],
-        params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 200 }) }),
+        params: Type.Object({ id: Name }),
+        body: Type.Object(
+          {
+            namespace: Name,
+            serviceAccount: Name,
+            publicKey: Type.String({ description: 'Of a NATS user (U...); its seed stays with the proxy' }),
+          },
+          { additionalProperties: false },
+        ),
         response: {
-          200: Type.Object({
-            servers: Type.Array(Type.String()),
-            user: Type.String(),
-            password: Type.String(),
-            verifyKey: Type.String({ description: 'Commits that are not signed with this key are ignored' }),
-          }),
+          200: Type.Object({ jwt: Type.String({ description: 'What the key may do, and until when' }) }),
           ...ERRORS,
         },
       },
     },
-    async ({ params: { id } }) => {
-      if (issueUser === undefined) throw new ApiError(404, 'this control plane does not keep the users of its NATS');
-      const { user, password, verifyKey } = await issueUser(id);
-      return { servers: [...servers], user, password, verifyKey };
+    async ({ params: { id }, body: { namespace, serviceAccount, publicKey } }) => {
+      try {
+        return { jwt: await keeper(users).issue({ namespace, serviceAccount, node: id }, publicKey) };
+      } catch (error) {
+        if (error instanceof RangeError) throw new ApiError(400, error.message);
+        throw error;
+      }
     },
   );
+
+  app.post(
+    '/v1/proxies/:id/revoke',
+    {
+      schema: {
+        summary: 'Puts every user of NATS of this proxy out, for good',
+        tags: ['proxies'],
+        params: Type.Object({ id: Name }),
+        response: { 200: Type.Object({ revoked: Type.Integer() }), ...ERRORS },
+      },
+    },
+    async ({ params: { id } }) => ({ revoked: await keeper(users).revoke(id) }),
+  );
+}
+
+function keeper(users: Users | null): Users {
+  if (users === null) throw new ApiError(404, 'this control plane does not keep the users of its NATS');
+  return users;
 }

@@ -2,16 +2,21 @@
 import { cp, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { proxyUser } from '../../bus/accounts.ts';
 import { EMPTY_STATE } from '../../bus/commit-format.ts';
 import { type OpenBusOptions, openBus } from '../../bus/connect.ts';
+import { newUserSeed } from '../../bus/login.ts';
 import { type NatsServer, startNatsServer } from '../../bus/server.ts';
 import type { Role } from '../../bus/subjects.ts';
-import type { Bus, ConfigLog, ConfigState, StoredResource } from '../../bus/types.ts';
+import type { Bus, ConfigLog, ConfigState, ProxyIdentity, ProxyUser, StoredResource } from '../../bus/types.ts';
 
 export interface Mesh {
   readonly server: NatsServer;
   readonly stateDir: string;
-  open(role: Role, options?: Partial<OpenBusOptions>): Promise<Bus>;
+  /** `node`: of a proxy, in the namespace default. */
+  open(role: Role, options?: Partial<OpenBusOptions> & { readonly node?: string }): Promise<Bus>;
+  /** A user for a node, made without a control plane. */
+  user(node: string, identity?: Partial<ProxyIdentity>, lifeMs?: number): ProxyUser;
   /** Kills the server as a crash would; resolves when it is gone. */
   kill(): Promise<void>;
   /** Starts it again, on the same port with the same data. */
@@ -34,17 +39,29 @@ export async function startMesh(binary: { readonly path?: string } = {}): Promis
       return server;
     },
     stateDir,
-    async open(role, options) {
+    async open(role, { node = 'proxy', ...options } = {}) {
+      const { control, proxy } = server.credentials;
       const bus = await openBus({
         servers: [server.url],
         name: `test ${role}`,
         role,
-        ...server.credentials[role],
+        ...(role === 'control' ? control : { ...proxy, user: mesh.user(node) }),
         confirmMs: 1_000,
         ...options,
       });
       buses.push(bus);
       return bus;
+    },
+    user(node, identity, lifeMs = 3_600_000) {
+      const who = { namespace: 'default', serviceAccount: 'default', node, ...identity };
+      const { keys } = server.credentials.control;
+      return {
+        identity: who,
+        seed: newUserSeed(),
+        jwt: '',
+        enrol: (key) => proxyUser(keys, key, who, Math.floor((Date.now() + lifeMs) / 1_000)),
+        keep: () => {},
+      };
     },
     async kill() {
       process.kill(server.pid, 'SIGKILL');

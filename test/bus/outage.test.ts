@@ -91,7 +91,7 @@ describe('while nats-server is killed and started again', () => {
   });
 
   it('leases and statuses come back, also those that changed meanwhile', async () => {
-    const [control, proxy] = [await mesh.open('control'), await mesh.open('proxy')];
+    const [control, proxy] = [await mesh.open('control'), await mesh.open('proxy', { node: 'p1' })];
     const sets: string[][] = [];
     const statuses: ProxyStatus[] = [];
     await control.leases.follow((leases) => sets.push([...leases.values()].map((lease) => lease.admin).sort()));

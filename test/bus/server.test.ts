@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,9 +8,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import { accountUser, makeBusKeys } from '../../bus/accounts.ts';
 import { openBus } from '../../bus/connect.ts';
 import { findNatsServer } from '../../bus/nats-binary.ts';
 import { startNatsServer } from '../../bus/server.ts';
+import { ensureCredentials } from '../../bus/server-conf.ts';
 import { BusUnavailableError } from '../../bus/types.ts';
 import { until } from '../until.ts';
 
@@ -18,6 +21,15 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weft-server-'));
 });
 after(() => rm(folder, { recursive: true, force: true }));
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as { port: number };
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
 
 function isAlive(pid: number): boolean {
   try {
@@ -47,7 +59,7 @@ describe('the embedded nats-server', () => {
 
     const second = await startNatsServer({ stateDir });
     assert.deepEqual([second.url, second.credentials], [url, credentials]);
-    const again = await openBus({ servers: [url], name: 'test', role: 'proxy', ...credentials.proxy });
+    const again = await openBus({ servers: [url], name: 'test', role: 'control', ...credentials.control });
     assert.deepEqual((await again.config.load()).resources.get('Thing/default/a'), 1);
     assert.equal(String(await again.objects.get(digest)), 'a plugin');
     assert.equal(await again.objects.get(`sha256:${'0'.repeat(64)}`), null);
@@ -55,14 +67,53 @@ describe('the embedded nats-server', () => {
     await second.stop();
   });
 
+  it('takes over the folder of a version that had one account and passwords', async () => {
+    const stateDir = join(folder, 'earlier');
+    const { path } = await findNatsServer();
+    await mkdir(join(stateDir, 'data'), { recursive: true });
+    await mkdir(join(folder, 'keys-of-before'));
+    const { control, proxy } = await ensureCredentials(join(folder, 'keys-of-before'));
+    const before = { control: { user: 'control', password: 'p', signingKey: control.signingKey }, proxy };
+    await writeFile(join(stateDir, 'credentials.json'), JSON.stringify(before));
+    // What that version stored: commits and an object, in nats-server's global account.
+    const port = await freePort();
+    const server = spawn(path, ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', join(stateDir, 'data')]);
+    const servers = [`nats://127.0.0.1:${port}`];
+    const { signingKey } = control;
+    const old = await openBus({
+      servers,
+      name: 'old',
+      role: 'control',
+      ...(await accountUser(makeBusKeys(), 'mesh')),
+      signingKey,
+    });
+    const upserts = [{ key: 'Thing/default/a', body: 1 }];
+    await old.config.commit({ parent: 0, author: '', message: '', upserts, removals: [] });
+    const digest = await old.objects.put(Buffer.from('a plugin'));
+    await old.close();
+    server.kill('SIGTERM');
+    await once(server, 'exit');
+
+    const now = await startNatsServer({ stateDir });
+    const bus = await openBus({ servers: [now.url], name: 'test', role: 'control', ...now.credentials.control });
+    const state = await bus.config.load();
+    assert.deepEqual([state.revision, state.resources.get('Thing/default/a')], [1, 1]);
+    assert.equal(String(await bus.objects.get(digest)), 'a plugin');
+    await bus.leases.follow(() => {});
+    await bus.close();
+    await now.stop();
+  });
+
   it('refuses users it does not know', async () => {
     const server = await startNatsServer({ stateDir: join(folder, 'users') });
     const options = { servers: [server.url], name: 'test', role: 'control', waitMs: 5_000 } as const;
-    const guess = { user: 'control', password: 'guess' };
-    for (const login of [{}, guess, { ...guess, user: 'admin' }]) {
+    const guess = await accountUser(makeBusKeys(), 'mesh');
+    const { jwt } = server.credentials.control;
+    for (const login of [guess, { jwt, seed: guess.seed }]) {
       await assert.rejects(
         openBus({ ...options, ...login }),
-        (error) => error instanceof BusUnavailableError && /user or password refused/.test(error.message),
+        (error) =>
+          error instanceof BusUnavailableError && /the user is not known there, or not any more/.test(error.message),
       );
     }
     await server.stop();

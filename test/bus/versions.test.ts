@@ -13,7 +13,7 @@ for (const { name, folder } of await versions()) {
       t.after(() => mesh.stop());
       const history = { manifestEvery: 5, commits: 5, maxAgeMs: 3_600_000 };
       const control = await mesh.open('control', { history });
-      const proxy = await mesh.open('proxy');
+      const proxy = await mesh.open('proxy', { node: 'a.b' });
       const follower = await watch(proxy.config, applyCommit);
 
       const large = resources(3, randomBytes(600_000).toString('base64'), 'large');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { makeUser } from '../../bus/accounts.ts';
 import type { ChangeResult, Difference } from '../../control/apply.ts';
 import type { Resource } from '../../core/config/resource.ts';
 import { type ErrorBody, files, type Plane, startDataPlane, virtualService } from './harness.ts';
@@ -287,6 +288,7 @@ describe('the API about itself', () => {
       '/v1/modules',
       '/v1/modules/{digest}',
       '/v1/proxies',
+      '/v1/proxies/{id}/revoke',
       '/v1/proxies/{id}/user',
       '/v1/resources',
       '/v1/restore',
@@ -329,24 +331,27 @@ describe('the API about itself', () => {
     assert.doesNotMatch(page + initializer, /fastify/i);
   });
 
-  it('gives a proxy a user of NATS of its own, where it keeps them', async () => {
-    const none = await plane.call<ErrorBody>('POST', '/v1/proxies/p1/user');
-    assert.deepEqual([none.status, none.body.error], [404, 'this control plane does not keep the users of its NATS']);
-    const keeper = await plane.another({ issueUser: (id) => plane.mesh.server.addProxy(id) });
-    const { status, body } = await plane.call<{ user: string }>('POST', '/v1/proxies/p1/user', undefined, {
-      to: keeper,
+  it('gives a proxy a user of NATS of its own, renews nothing for strangers, and puts it out by name', async () => {
+    const { seed, publicKey } = makeUser();
+    const identity = { namespace: 'shop', serviceAccount: 'api' };
+    const ask = (body: unknown, headers?: Record<string, string>) =>
+      plane.call<{ jwt: string } & ErrorBody>('POST', '/v1/proxies/p1/user', body, { headers });
+    const { status, body } = await ask({ ...identity, publicKey });
+    assert.equal(status, 200);
+    const user = { ...plane.mesh.user('p1', identity), seed, jwt: body.jwt };
+    const ended = Promise.withResolvers<void>();
+    const proxy = await plane.mesh.open('proxy', {
+      user: { ...user, enrol: () => Promise.reject(new Error('no')) },
+      onConnection: (state) => state === 'disconnected' && ended.resolve(),
     });
-    const { verifyKey } = plane.mesh.server.credentials.proxy;
-    const { password } = await plane.mesh.server.addProxy('p1');
-    assert.deepEqual(
-      [status, body],
-      [200, { servers: [plane.mesh.server.url], user: 'proxy.p1', password, verifyKey }],
-    );
-    const anonymous = await plane.call('POST', '/v1/proxies/p1/user', undefined, {
-      to: keeper,
-      headers: { authorization: '' },
-    });
-    assert.equal(anonymous.status, 401);
+    assert.equal((await proxy.config.load()).revision >= 0, true);
+    const revoked = await plane.call<{ revoked: number }>('POST', '/v1/proxies/p1/revoke');
+    assert.deepEqual(revoked.body, { revoked: 1 });
+    await ended.promise;
+    assert.equal((await ask({ ...identity, publicKey }, { authorization: '' })).status, 401);
+    const bad = await ask({ ...identity, publicKey: 'UX' });
+    assert.deepEqual([bad.status, bad.body.error], [400, 'that is no public key of a NATS user (U...)']);
+    assert.equal((await ask({ namespace: 'shop' })).status, 400);
   });
 
   it('says in one line what does not exist', async () => {

@@ -66,6 +66,31 @@ describe('the endpoint log', () => {
     await discovery.close();
   });
 
+  it('takes of a lease what it says of its own identity and namespace', async () => {
+    const discovery = await start();
+    const of = (port: number, more: object) => ({ ...(lease('x', port).endpoints[0] as object), ...more });
+    const from = { namespace: 'default', serviceAccount: 'x', node: 'x' };
+    const own = { serviceAccount: 'x' };
+    const endpoints = [
+      of(1, own),
+      of(2, { serviceAccount: 'other' }),
+      of(3, { ...own, namespace: 'other' }),
+      of(4, { ...own, services: ['s', 'bank.other.svc.cluster.local'] }),
+      of(5, { ...own, services: ['bank.other'] }),
+      of(6, { ...own, services: ['s.default.svc.cluster.local', 's.default'] }),
+      of(7, { ...own, services: ['api.example.com'] }),
+      null,
+    ];
+    discovery.lived(leases({ ...lease('x'), endpoints, from }));
+    await until('it is told', () => proxy.state.resources.has('x'));
+    const said = proxy.state.resources.get('x') as { endpoints: { port: number }[] };
+    assert.deepEqual(
+      said.endpoints.map(({ port }) => port),
+      [1, 6],
+    );
+    await discovery.close();
+  });
+
   it('has one writer of several, and the next one when that leaves or dies', async () => {
     const buses = [await mesh.open('control'), await mesh.open('control')];
     const [first, second] = [await start(buses[0]), await start(buses[1])];

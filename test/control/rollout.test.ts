@@ -130,15 +130,19 @@ describe('a rollout', () => {
 
 describe('proxies seen through the API', () => {
   let plane: Plane;
-  let proxy: Bus;
+  const buses = new Map<string, Promise<Bus>>();
+  const of = (node: string): Promise<Bus> => {
+    const bus = buses.get(node) ?? plane.mesh.open('proxy', { node });
+    buses.set(node, bus);
+    return bus;
+  };
   before(async () => {
     plane = await startDataPlane();
-    proxy = await plane.mesh.open('proxy');
   });
   after(() => plane.stop());
 
   it('answer a long poll that ends when the last of them has answered', async () => {
-    const held = await Promise.all(['p1', 'p2', 'p3'].map((id) => proxy.leases.hold(lease(id))));
+    const held = await Promise.all(['p1', 'p2', 'p3'].map(async (id) => (await of(id)).leases.hold(lease(id))));
     const proxies = async () => (await plane.call<ProxyReport[]>('GET', '/v1/proxies')).body;
     await until('all leases are seen', async () => (await proxies()).length === 3);
     assert.deepEqual(
@@ -152,11 +156,13 @@ describe('proxies seen through the API', () => {
       ['NOT SENT', 'NOT SENT', 'NOT SENT'],
     );
     const polling = plane.call<RolloutReport>('GET', `/v1/revisions/${body.revision}/rollout?timeoutMs=20000`);
-    proxy.statuses.report(answer('p1', body.revision));
-    proxy.statuses.report(answer('p2', body.revision, [{ severity: 'error', code: 'compile', message: 'no' }]));
+    (await of('p1')).statuses.report(answer('p1', body.revision));
+    (await of('p2')).statuses.report(
+      answer('p2', body.revision, [{ severity: 'error', code: 'compile', message: 'no' }]),
+    );
     const soon = await plane.call<RolloutReport>('GET', `/v1/revisions/${body.revision}/rollout?timeoutMs=1`);
     assert.deepEqual([soon.body.done, soon.body.missing.includes('p3')], [false, true]);
-    proxy.statuses.report(answer('p3', body.revision));
+    (await of('p3')).statuses.report(answer('p3', body.revision));
     const { status, body: report } = await polling;
     assert.equal(status, 200);
     assert.deepEqual([report.expected, report.acked, report.missing, report.done], [3, 2, [], true]);
@@ -166,7 +172,7 @@ describe('proxies seen through the API', () => {
     assert.ok(report.p50Ms! > 0 && report.maxMs! >= report.p99Ms! && report.p99Ms! >= report.p50Ms!);
 
     await plane.call('POST', '/v1/apply', files(virtualService('b')));
-    proxy.statuses.report(answer('p3', body.revision + 1));
+    (await of('p3')).statuses.report(answer('p3', body.revision + 1));
     await until('the answer is seen', async () => (await proxies())[2].state === 'SYNCED');
     const [p1, p2] = await proxies();
     assert.deepEqual([p1.state, p1.revision, p2.state], ['STALE', 1, 'NACK']);
@@ -199,8 +205,8 @@ describe('proxies seen through the API', () => {
   });
 
   it('are known to a control plane that starts later, with what they answered', async () => {
-    const held = await proxy.leases.hold(lease('early'));
-    proxy.statuses.report(answer('early', 2));
+    const held = await (await of('early')).leases.hold(lease('early'));
+    (await of('early')).statuses.report(answer('early', 2));
     const late = await plane.another();
     const { body } = await plane.call<ProxyReport[]>('GET', '/v1/proxies', undefined, { to: late });
     assert.deepEqual(
@@ -213,7 +219,7 @@ describe('proxies seen through the API', () => {
   });
 
   it('do not keep a control plane from closing while somebody waits for them', async () => {
-    const held = await proxy.leases.hold(lease('silent'));
+    const held = await (await of('silent')).leases.hold(lease('silent'));
     const closing = await plane.another();
     const { body } = await plane.call<ChangeResult>('POST', '/v1/apply', files(virtualService('c')), { to: closing });
     const polling = plane.call<RolloutReport>(

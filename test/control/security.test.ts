@@ -61,14 +61,14 @@ describe('the token', () => {
   it('is never logged or answered', async () => {
     await apply({});
     const { token } = plane.control;
-    const { password, signingKey } = plane.mesh.server.credentials.control;
+    const { seed, keys, signingKey } = plane.mesh.server.credentials.control;
     const answers = await Promise.all(
       ['/v1/version', '/ready', '/docs/json', '/v1/proxies', '/v1/revisions', '/v1/resources'].map((path) =>
         plane.call('GET', path),
       ),
     );
     const said = JSON.stringify([plane.log, answers.map(({ body, headers }) => [body, headers])]);
-    for (const secret of [token, password, signingKey]) assert.equal(said.includes(secret), false);
+    for (const secret of [token, seed, signingKey, ...Object.values(keys)]) assert.equal(said.includes(secret), false);
   });
 });
 

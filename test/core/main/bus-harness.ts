@@ -6,7 +6,7 @@ import { Discovery } from '../../../control/discovery.ts';
 import { decodeYaml } from '../../../core/config/decode.ts';
 import { resourceKey } from '../../../core/config/resource.ts';
 import { type Mesh, startMesh } from '../../bus/harness.ts';
-import { type Bench, bench } from './harness.ts';
+import { type Bench, bench, GATEWAY } from './harness.ts';
 
 export interface OnBus extends Bench {
   readonly mesh: Mesh;
@@ -65,14 +65,21 @@ export async function onBus(t: TestContext): Promise<OnBus> {
       assert.deepEqual(problems, []);
       return commitRaw(resources.map((resource) => [resourceKey(resource), resource]));
     },
-    start: (options) =>
-      alone.start({
+    start: (options) => {
+      const { node = GATEWAY } = options ?? {};
+      return alone.start({
         source: {
           kind: 'bus',
-          bus: { servers: [mesh.server.url], name: 'proxy', ...mesh.server.credentials.proxy },
+          bus: {
+            servers: [mesh.server.url],
+            name: 'proxy',
+            ...mesh.server.credentials.proxy,
+            user: mesh.user(node.id, node),
+          },
         },
         leaseTtlMs: 3_000,
         ...options,
-      }),
+      });
+    },
   };
 }

@@ -1,0 +1,120 @@
+// Who may speak on the bus. An operator, whose key the control plane holds, vouches for two accounts: MESH owns everything that is
+// stored, PROXIES reads and says what stands here and nothing else. An answer to a proxy stays in its own account, whatever reply
+// subject it names (with one account nats-server publishes answers with nobody's permissions, the log's subjects included: tried).
+import {
+  type Account,
+  createAccount,
+  createOperator,
+  createUser,
+  encodeAccount,
+  encodeOperator,
+  encodeUser,
+  fromSeed,
+  type User,
+} from '@nats-io/jwt';
+import { exportsOf, type Identity, proxyPermissions } from './subjects.ts';
+
+/** Seeds of the operator and of the accounts. Whoever has them may do everything. */
+export interface BusKeys {
+  readonly operator: string;
+  readonly system: string;
+  readonly mesh: string;
+  readonly proxies: string;
+}
+
+/** A user of NATS: what it is by its JWT, proven with its seed. */
+export interface Credentials {
+  readonly jwt: string;
+  readonly seed: string;
+}
+
+/** Users that are no longer let in, by public key: those that were made before that second of the epoch. */
+export type Revocations = Readonly<Record<string, number>>;
+
+/** What nats-server is told of the accounts. */
+export interface AccountTokens {
+  readonly operator: string;
+  readonly systemAccount: string;
+  /** JWTs of the accounts by their public keys. */
+  readonly accounts: Readonly<Record<string, string>>;
+}
+
+const UNLIMITED = { subs: -1, data: -1, payload: -1, conn: -1, imports: -1, exports: -1, wildcards: true, leaf: 0 };
+const STORES = { mem_storage: -1, disk_storage: -1, streams: -1, consumer: -1 };
+const NO_STORE = { mem_storage: 0, disk_storage: 0, streams: 0, consumer: 0 };
+/** Of one message of a proxy; a lease or a status has at most 128 KiB. */
+const PROXY_PAYLOAD = 160 * 1024;
+const PROXY_SUBSCRIPTIONS = 32;
+
+export function makeBusKeys(): BusKeys {
+  const seed = (pair: ReturnType<typeof createUser>): string => Buffer.from(pair.getSeed()).toString();
+  return {
+    operator: seed(createOperator()),
+    system: seed(createAccount()),
+    mesh: seed(createAccount()),
+    proxies: seed(createAccount()),
+  };
+}
+
+export async function accountTokens(keys: BusKeys, revocations: Revocations = {}): Promise<AccountTokens> {
+  const operator = pair(keys.operator);
+  const systemAccount = publicKey(keys.system);
+  const account = (name: string, seed: string, claims: Partial<Account>) =>
+    encodeAccount(name, pair(seed), claims, { signer: operator });
+  const [system, mesh, proxies] = await Promise.all([
+    account('SYS', keys.system, { limits: { ...UNLIMITED, ...NO_STORE } }),
+    account('MESH', keys.mesh, {
+      limits: { ...UNLIMITED, ...STORES },
+      exports: exportsOf().map(({ name: called, subject, type }) => ({ name: called, subject, type })),
+    }),
+    proxiesAccount(keys, revocations),
+  ]);
+  return {
+    operator: await encodeOperator('weft', operator, { system_account: systemAccount }),
+    systemAccount,
+    accounts: { [systemAccount]: system, [publicKey(keys.mesh)]: mesh, [publicKey(keys.proxies)]: proxies },
+  };
+}
+
+/** The account of the proxies as it is with these users revoked. */
+export function proxiesAccount(keys: BusKeys, revocations: Revocations): Promise<string> {
+  const account = publicKey(keys.mesh);
+  const imports = exportsOf().map(({ name, subject, local, type }) => ({
+    ...{ name, subject, type, account },
+    ...(local !== undefined && { local_subject: local }),
+  }));
+  const claims = { limits: { ...UNLIMITED, ...NO_STORE }, imports, revocations: { ...revocations } };
+  return encodeAccount('PROXIES', pair(keys.proxies), claims, { signer: pair(keys.operator) });
+}
+
+/** A user that may do all that its account may. `of`: 'mesh' for a control plane, 'system' for asking servers about themselves. */
+export async function accountUser(keys: BusKeys, of: 'mesh' | 'system'): Promise<Credentials> {
+  const { seed, publicKey: key } = makeUser();
+  return { seed, jwt: await encodeUser(of, key, pair(keys[of]), { subs: -1, data: -1, payload: -1 }) };
+}
+
+/** The JWT of one proxy's user, which may speak for that proxy alone until `expires`, in seconds of the epoch. */
+export function proxyUser(keys: BusKeys, key: string, identity: Identity, expires: number): Promise<string> {
+  const { publish, subscribe } = proxyPermissions(identity);
+  const claims: Partial<User> = {
+    subs: PROXY_SUBSCRIPTIONS,
+    data: -1,
+    payload: PROXY_PAYLOAD,
+    pub: { allow: publish },
+    sub: { allow: subscribe },
+  };
+  return encodeUser(identity.node, key, pair(keys.proxies), claims, { exp: expires });
+}
+
+export function makeUser(): { readonly seed: string; readonly publicKey: string } {
+  const user = createUser();
+  return { seed: Buffer.from(user.getSeed()).toString(), publicKey: user.getPublicKey() };
+}
+
+export function publicKey(seed: string): string {
+  return pair(seed).getPublicKey();
+}
+
+function pair(seed: string): ReturnType<typeof fromSeed> {
+  return fromSeed(Buffer.from(seed));
+}

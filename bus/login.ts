@@ -1,0 +1,106 @@
+// With which user a connection is made, and how a proxy's user gets its next JWT before the one it has expires.
+import { nkeys } from 'nats';
+import type { Credentials } from './accounts.ts';
+import type { Link, Login } from './link.ts';
+import { RENEW_PREFIX, subjectOf } from './subjects.ts';
+import { BusUnavailableError, type ProxyUser } from './types.ts';
+
+/** The private key of a new user. */
+export function newUserSeed(): string {
+  return Buffer.from(nkeys.createUser().getSeed()).toString();
+}
+
+export function fixedLogin({ jwt, seed }: Credentials): Login {
+  return { seed, jwt: () => jwt, refused: async () => {} };
+}
+
+/** A renewal that failed is tried again after so long, an enrolment after the shorter one. */
+const RENEW_AGAIN_MS = 60_000;
+const ENROL_AGAIN_MS = 2_000;
+const MAX_TIMER_MS = 2_147_483_647;
+
+export class ProxyLogin implements Login {
+  readonly seed: string;
+  readonly #user: ProxyUser;
+  readonly #publicKey: string;
+  #jwt: string;
+  #enrolling: Promise<void> | null = null;
+  #enrolledAt = Number.NEGATIVE_INFINITY;
+
+  constructor(user: ProxyUser) {
+    this.#user = user;
+    this.seed = user.seed;
+    this.#jwt = user.jwt;
+    this.#publicKey = nkeys.fromSeed(Buffer.from(user.seed)).getPublicKey();
+  }
+
+  jwt(): string {
+    return this.#jwt;
+  }
+
+  /** Whether it may be let in: it has a JWT that has not expired, by this machine's clock. */
+  get valid(): boolean {
+    return this.#jwt !== '' && expiryOf(this.#jwt) > Date.now();
+  }
+
+  /** One attempt at a time, and not one after the other. Rejects when who issues users cannot be reached or says no. */
+  enrol(): Promise<void> {
+    this.#enrolling ??= this.#user
+      .enrol(this.#publicKey)
+      .then((jwt) => this.#take(jwt))
+      .finally(() => {
+        this.#enrolling = null;
+        this.#enrolledAt = performance.now();
+      });
+    return this.#enrolling;
+  }
+
+  async refused(): Promise<void> {
+    if (performance.now() - this.#enrolledAt < ENROL_AGAIN_MS) return;
+    // It is refused again then, and that is told.
+    await this.enrol().catch(() => {});
+  }
+
+  /** Renews at about half of what is left of its life, over the bus itself. Returns what ends that. */
+  keepRenewing(link: Link): () => void {
+    let timer: NodeJS.Timeout | null = null;
+    const plan = (ms: number) => {
+      timer = setTimeout(() => void renew(), Math.min(Math.max(ms, 1_000), MAX_TIMER_MS));
+      timer.unref();
+    };
+    const planRenewal = () => plan(((expiryOf(this.#jwt) - Date.now()) / 2) * (0.8 + Math.random() / 5));
+    const renew = async (): Promise<void> => {
+      try {
+        const answer = await link.request(subjectOf(RENEW_PREFIX, this.#user.identity), this.#publicKey);
+        const { jwt } = answer.json<{ jwt?: string }>();
+        if (typeof jwt !== 'string') throw new BusUnavailableError('the control plane renews no user of that key');
+        this.#take(jwt);
+        // What the server knows of this connection ends with the old one.
+        await link.nc.reconnect();
+        planRenewal();
+      } catch {
+        // Away for now, or revoked: once it has expired it is asked for where the first one was.
+        if (!link.closed) plan(RENEW_AGAIN_MS * (0.5 + Math.random()));
+      }
+    };
+    planRenewal();
+    return () => {
+      if (timer !== null) clearTimeout(timer);
+    };
+  }
+
+  #take(jwt: string): void {
+    this.#jwt = jwt;
+    this.#user.keep(jwt);
+  }
+}
+
+/** Ms of the epoch; 0 for what is no JWT, infinite for one that never expires. */
+function expiryOf(jwt: string): number {
+  try {
+    const { exp } = JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString()) as { exp?: number };
+    return exp === undefined ? Number.POSITIVE_INFINITY : exp * 1_000;
+  } catch {
+    return 0;
+  }
+}

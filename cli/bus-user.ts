@@ -1,0 +1,50 @@
+// The user of NATS by which a proxy started here speaks for itself: its key is made here and stays, beside the proxy's state, and
+// the control plane makes it a user because this machine's context may ask for that.
+import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { newUserSeed } from '../bus/login.ts';
+import type { ProxyUser } from '../bus/types.ts';
+import type { Node } from '../core/workload.ts';
+import { Api } from './api.ts';
+import type { Context } from './context.ts';
+
+interface Kept {
+  readonly seed: string;
+  readonly jwt: string;
+  /** Of which mesh: the key that signs its configuration. */
+  readonly mesh: string;
+}
+
+export function busUser(context: Context, node: Node, stateDir: string): ProxyUser {
+  const file = join(stateDir, 'user.json');
+  const mesh = context.bus.verifyKey ?? '';
+  const kept = read(file, mesh);
+  const seed = kept?.seed ?? newUserSeed();
+  const api = new Api(context);
+  const { namespace, serviceAccount, id } = node;
+  return {
+    identity: { namespace, serviceAccount, node: id },
+    seed,
+    jwt: kept?.jwt ?? '',
+    enrol: (publicKey) => api.enrol(id, { namespace, serviceAccount, publicKey }),
+    keep: (jwt) => write(file, { seed, jwt, mesh }),
+  };
+}
+
+/** null: there is none, it is of another mesh, or it cannot be read. */
+function read(file: string, mesh: string): Kept | null {
+  try {
+    const kept = JSON.parse(readFileSync(file, 'utf8')) as Kept;
+    return kept.mesh === mesh && typeof kept.seed === 'string' && typeof kept.jwt === 'string' ? kept : null;
+  } catch {
+    return null;
+  }
+}
+
+function write(file: string, kept: Kept): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const fresh = `${file}.${process.pid}`;
+  writeFileSync(fresh, `${JSON.stringify(kept)}\n`, { mode: 0o600 });
+  chmodSync(fresh, 0o600);
+  renameSync(fresh, file);
+}
