@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import type { ProxyUser } from '../../bus/types.ts';
 import { hostPort } from '../../core/host-port.ts';
 import type { Address, ConfigSource } from '../../core/main/options.ts';
 import { CliError, EXIT } from '../exit.ts';
@@ -103,13 +104,12 @@ async function proxy(options: Options): Promise<number> {
   const stopped = untilStopped();
   const { makeHome, portsOf, readContext } = await import('../context.ts');
   const { gatewayNode, stateFolder } = await import('../workload.ts');
-  const { busUser } = await import('../bus-user.ts');
   const context = options.config === undefined ? await readContext() : null;
   const node = gatewayNode({ ...options, labels: options.label ?? {}, address: await gatewayAddress(options) });
   const stateDir = context === null ? null : stateFolder(await makeHome(), node);
   const source: ConfigSource =
     context !== null && stateDir !== null
-      ? { kind: 'bus', bus: { ...context.bus, name: options.name, user: busUser(context, node, stateDir) } }
+      ? { kind: 'bus', bus: { ...context.bus, name: options.name, user: await userOf(context, node, stateDir) } }
       : { kind: 'files', dir: resolve(options.config ?? '.') };
   const { startProxy } = await import('../../core/main.ts');
   const running = await startProxy({
@@ -165,4 +165,10 @@ async function gatewayAddress({ config, address: wanted, name: own, namespace }:
   if (wanted !== undefined || config !== undefined) return wanted ?? '';
   const { ownAddress } = await import('../loopback.ts');
   return ownAddress(`${namespace}/gateway/${own}`, [0]);
+}
+
+/** Loaded when it is needed: a proxy that runs from files knows no NATS. */
+async function userOf(...proxy: Parameters<typeof import('../bus-user.ts').busUser>): Promise<ProxyUser> {
+  const { busUser } = await import('../bus-user.ts');
+  return busUser(...proxy);
 }
