@@ -24,7 +24,7 @@ alone gets new ones, and proxies that run join it anew.
 
 Examples:
   $ mesh backup shop.mesh
-  $ MESH_BACKUP_PASSPHRASE=... mesh backup /backups/shop-$(date +%F).mesh`,
+  $ MESH_BACKUP_PASSPHRASE=... mesh backup /backups/shop.mesh`,
     )
     .action(async (file: string, options: Options) => {
       const [{ Api }, { writeBackup, seal }, { readSecrets }, { readPassphrase }, { meshHome }, fs, { weftVersion }] =

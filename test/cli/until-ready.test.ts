@@ -38,7 +38,7 @@ test('mesh run and mesh proxy without NATS name it and end with 5', async () => 
   const context = {
     api: 'http://127.0.0.1:1',
     token: 'x',
-    bus: { servers: [`nats://127.0.0.1:${port}`], user: 'a', password: 'b' },
+    bus: { servers: [`nats://127.0.0.1:${port}`] },
   };
   writeFileSync(join(home, 'context.json'), JSON.stringify(context));
   for (const command of [
@@ -47,7 +47,13 @@ test('mesh run and mesh proxy without NATS name it and end with 5', async () => 
   ]) {
     const { code, out, err } = await mesh(command, { home });
     assert.deepEqual([code, out], [5, ''], err);
-    assert.match(err, new RegExp(`disconnected from NATS at nats://127\\.0\\.0\\.1:${port}: connection refused`));
+    // Its user of NATS is made by the control plane, which is asked first.
+    assert.match(
+      err,
+      new RegExp(
+        `from NATS at nats://127\\.0\\.0\\.1:${port}: control plane not reachable at http://127\\.0\\.0\\.1:1: `,
+      ),
+    );
     assert.match(
       err,
       new RegExp(`^mesh: not ready within 1 s: no configuration yet from NATS at nats://127\\.0\\.0\\.1:${port}`, 'm'),
