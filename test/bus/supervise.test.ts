@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { suite, type TestContext, test } from 'node:test';
+import { after, suite, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openBus } from '../../bus/connect.ts';
 import { type SupervisedOptions, superviseNatsServer } from '../../bus/supervise.ts';
@@ -13,6 +13,9 @@ import { until } from '../until.ts';
 const PATIENCE = { everyMs: 100, silences: 3, pauseMs: 5 };
 
 suite('a nats-server that is looked after', { timeout: 60_000 }, () => {
+  // Now and then a timer outlives the servers that were killed here, and would keep the process that has nothing left to do.
+  after(() => setTimeout(() => process.exit(), 2_000).unref());
+
   test('is started again when it dies: port, users and data stay, and who is connected goes on', async (t) => {
     const { nats, bus, told } = await supervised(t);
     const { url, pid } = nats;
