@@ -82,7 +82,7 @@ export async function startInstallerMesh(): Promise<InstallerMesh> {
 }
 
 async function startProxy(plane: Plane, proxy: string, answers: InstallerMesh['answers']): Promise<void> {
-  const bus = await plane.mesh.open('proxy');
+  const bus = await plane.mesh.open('proxy', { node: proxy });
   const hears = ({ revision }: { readonly revision: number }): void => {
     const answer = answers.get(proxy) ?? 'runs';
     if (answer === 'is silent') return;
