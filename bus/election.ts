@@ -22,11 +22,16 @@ export class NatsElection implements Election {
 
   async stand(onChange: (elected: boolean) => void): Promise<Subscription> {
     const candidate = new Candidate(this.#link, this.#clock, onChange);
-    let turning = candidate.turn();
-    const stop = this.#clock.every(RENEW_MS, () => {
-      turning = turning.then(() => candidate.turn());
-    });
-    await turning;
+    let turning: Promise<void> | null = null;
+    // One at a time: a NATS that is slow to answer is not asked again meanwhile.
+    const turn = (): Promise<void> => {
+      turning ??= candidate.turn().finally(() => {
+        turning = null;
+      });
+      return turning;
+    };
+    await turn();
+    const stop = this.#clock.every(RENEW_MS, () => void turn());
     return {
       async close() {
         stop();

@@ -110,6 +110,7 @@ export class Discovery {
 
   async #write(): Promise<void> {
     this.#timer = null;
+    if (!this.#elected) return;
     const { upserts, removals, leases } = this.#difference(this.#leases!);
     if (upserts.length + removals.length === 0) return;
     this.#writing = true;
