@@ -9,6 +9,7 @@ import {
   type ProxyIdentity,
   type Subscription,
 } from '../bus/types.ts';
+import { Pace } from './pace.ts';
 
 /** Of one workload; more are left out. */
 const MAX_ENDPOINTS = 64;
@@ -17,6 +18,8 @@ const GATHER_MS = 10;
 const GATHER_MS_PER_PROXY = 0.1;
 const MAX_GATHER_MS = 500;
 const RETRY_MS = 500;
+/** After which what came too often is looked at again. */
+const DELAY_MS = 250;
 const HEARD_AGAIN_MS = 20_000;
 
 export interface DiscoveryOptions {
@@ -31,6 +34,7 @@ export class Discovery {
   readonly #heardAgainMs: number;
   readonly #onLog: (line: string) => void;
   readonly #subscriptions: Subscription[] = [];
+  readonly #pace = new Pace();
   #leases: ReadonlyMap<string, Lease> | null = null;
   /** What the log says, by proxy: the body as JSON. */
   #published = new Map<string, string>();
@@ -43,6 +47,7 @@ export class Discovery {
   #writing = false;
   #closed = false;
   #timer: NodeJS.Timeout | null = null;
+  #later: NodeJS.Timeout | null = null;
   #adoption: NodeJS.Timeout | null = null;
 
   private constructor({ bus, heardAgainMs = HEARD_AGAIN_MS, onLog }: DiscoveryOptions) {
@@ -66,7 +71,7 @@ export class Discovery {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const timer of [this.#timer, this.#adoption]) if (timer !== null) clearTimeout(timer);
+    for (const timer of [this.#timer, this.#later, this.#adoption]) if (timer !== null) clearTimeout(timer);
     for (const subscription of this.#subscriptions) await subscription.close();
   }
 
@@ -108,10 +113,16 @@ export class Discovery {
     this.#timer = setTimeout(() => void this.#write(), gather);
   }
 
+  #again(): void {
+    this.#later = null;
+    this.#soon();
+  }
+
   async #write(): Promise<void> {
     this.#timer = null;
     if (!this.#elected) return;
-    const { upserts, removals, leases } = this.#difference(this.#leases!);
+    const { upserts, removals, leases, delayed } = this.#difference(this.#leases!);
+    if (delayed) this.#later ??= setTimeout(() => this.#again(), DELAY_MS);
     if (upserts.length + removals.length === 0) return;
     this.#writing = true;
     try {
@@ -131,6 +142,8 @@ export class Discovery {
   #difference(wanted: ReadonlyMap<string, Lease>) {
     const upserts: { key: string; body: unknown }[] = [];
     const leases: Lease[] = [];
+    let delayed = false;
+    this.#pace.sweep();
     for (const [key, lease] of wanted) {
       if (this.#settled.get(key) === lease) continue;
       const body = bodyOf(lease);
@@ -138,11 +151,15 @@ export class Discovery {
         this.#settled.set(key, lease);
         continue;
       }
+      if (!this.#pace.take(key)) {
+        delayed = true;
+        continue;
+      }
       upserts.push({ key, body });
       leases.push(lease);
     }
     const removals = [...this.#published.keys()].filter((key) => !wanted.has(key));
-    return { upserts, removals, leases };
+    return { upserts, removals, leases, delayed };
   }
 
   /** Proxies that know more than a log that begins anew keep what they know until everybody was heard again. */

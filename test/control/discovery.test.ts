@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { applyCommit } from '../../bus/commit-format.ts';
 import type { Bus, ConfigState, Lease } from '../../bus/types.ts';
@@ -88,6 +89,19 @@ describe('the endpoint log', () => {
       said.endpoints.map(({ port }) => port),
       [1, 6],
     );
+    await discovery.close();
+  });
+
+  it('tells of a proxy that changes all the time some changes at once, then one a second, and its last word', async () => {
+    const discovery = await start();
+    const before = proxy.state.revision;
+    for (let port = 1; port <= 40; port++) {
+      discovery.lived(leases(lease('f', port), lease('calm', 1)));
+      await delay(15);
+    }
+    await is({ f: 40, calm: 1 });
+    const told = (await bus.endpoints.history(100)).filter(({ revision }) => revision > before);
+    assert.ok(told.length < 12, `${told.length} commits for 40 changes`);
     await discovery.close();
   });
 
