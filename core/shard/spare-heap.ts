@@ -39,10 +39,11 @@ function spareBytes(): number {
   return held - used;
 }
 
-function collect(): void {
-  // The function exists in contexts that are made while the flag is set.
+/** Collects everything that the calling thread's heap can do without. */
+export function collect(): void {
+  // The function exists in contexts that are made while the flag is set. Flags are the process's: unset, it would be missing
+  // in the context that another thread makes at this moment.
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as Collect;
-  setFlagsFromString('--no-expose-gc');
   gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
 }
