@@ -1,17 +1,8 @@
 // Who may speak on the bus. An operator, whose key the control plane holds, vouches for two accounts: MESH owns everything that is
 // stored, PROXIES reads and says what stands here and nothing else. An answer to a proxy stays in its own account, whatever reply
 // subject it names (with one account nats-server publishes answers with nobody's permissions, the log's subjects included: tried).
-import {
-  type Account,
-  createAccount,
-  createOperator,
-  createUser,
-  encodeAccount,
-  encodeOperator,
-  encodeUser,
-  fromSeed,
-  type User,
-} from '@nats-io/jwt';
+import { type Account, encodeAccount, encodeOperator, encodeUser, type User } from '@nats-io/jwt';
+import { NKey } from './nkey.ts';
 import { exportsOf, type Identity, proxyPermissions } from './subjects.ts';
 
 /** Seeds of the operator and of the accounts. Whoever has them may do everything. */
@@ -47,20 +38,19 @@ const PROXY_PAYLOAD = 160 * 1024;
 const PROXY_SUBSCRIPTIONS = 32;
 
 export function makeBusKeys(): BusKeys {
-  const seed = (pair: ReturnType<typeof createUser>): string => Buffer.from(pair.getSeed()).toString();
   return {
-    operator: seed(createOperator()),
-    system: seed(createAccount()),
-    mesh: seed(createAccount()),
-    proxies: seed(createAccount()),
+    operator: NKey.generate('operator').seed,
+    system: NKey.generate('account').seed,
+    mesh: NKey.generate('account').seed,
+    proxies: NKey.generate('account').seed,
   };
 }
 
 export async function accountTokens(keys: BusKeys, revocations: Revocations = {}): Promise<AccountTokens> {
-  const operator = pair(keys.operator);
+  const operator = new NKey(keys.operator);
   const systemAccount = publicKey(keys.system);
   const account = (name: string, seed: string, claims: Partial<Account>) =>
-    encodeAccount(name, pair(seed), claims, { signer: operator });
+    encodeAccount(name, new NKey(seed), claims, { signer: operator });
   const [system, mesh, proxies] = await Promise.all([
     account('SYS', keys.system, { limits: { ...UNLIMITED, ...NO_STORE } }),
     account('MESH', keys.mesh, {
@@ -84,13 +74,13 @@ export function proxiesAccount(keys: BusKeys, revocations: Revocations): Promise
     ...(local !== undefined && { local_subject: local }),
   }));
   const claims = { limits: { ...UNLIMITED, ...NO_STORE }, imports, revocations: { ...revocations } };
-  return encodeAccount('PROXIES', pair(keys.proxies), claims, { signer: pair(keys.operator) });
+  return encodeAccount('PROXIES', new NKey(keys.proxies), claims, { signer: new NKey(keys.operator) });
 }
 
 /** A user that may do all that its account may. `of`: 'mesh' for a control plane, 'system' for asking servers about themselves. */
 export async function accountUser(keys: BusKeys, of: 'mesh' | 'system'): Promise<Credentials> {
   const { seed, publicKey: key } = makeUser();
-  return { seed, jwt: await encodeUser(of, key, pair(keys[of]), { subs: -1, data: -1, payload: -1 }) };
+  return { seed, jwt: await encodeUser(of, key, new NKey(keys[of]), { subs: -1, data: -1, payload: -1 }) };
 }
 
 /** The JWT of one proxy's user, which may speak for that proxy alone until `expires`, in seconds of the epoch. */
@@ -103,18 +93,14 @@ export function proxyUser(keys: BusKeys, key: string, identity: Identity, expire
     pub: { allow: publish },
     sub: { allow: subscribe },
   };
-  return encodeUser(identity.node, key, pair(keys.proxies), claims, { exp: expires });
+  return encodeUser(identity.node, key, new NKey(keys.proxies), claims, { exp: expires });
 }
 
 export function makeUser(): { readonly seed: string; readonly publicKey: string } {
-  const user = createUser();
-  return { seed: Buffer.from(user.getSeed()).toString(), publicKey: user.getPublicKey() };
+  const { seed, publicKey: key } = NKey.generate('user');
+  return { seed, publicKey: key };
 }
 
 export function publicKey(seed: string): string {
-  return pair(seed).getPublicKey();
-}
-
-function pair(seed: string): ReturnType<typeof fromSeed> {
-  return fromSeed(Buffer.from(seed));
+  return new NKey(seed).publicKey;
 }

@@ -1,8 +1,9 @@
 // One NATS connection that never gives up: requests fail at once while it is away, listeners hear of every return.
 // Knows no subject of the mesh.
 import { setTimeout as delay } from 'node:timers/promises';
-import { connect, jwtAuthenticator, type Msg, type MsgHdrs, type NatsConnection, NatsError } from 'nats';
+import { type Authenticator, connect, type Msg, type MsgHdrs, type NatsConnection, NatsError } from 'nats';
 import { within } from './in-order.ts';
+import { NKey } from './nkey.ts';
 import { BusForbiddenError, BusUnavailableError } from './types.ts';
 
 /** What a connection needs to know of its user; asked again for each attempt. */
@@ -195,16 +196,28 @@ interface StreamInfoReply {
   };
 }
 
+/** By a signature under what the server asked. */
+function proven(login: Login): Authenticator {
+  const key = login.seed === '' ? null : new NKey(login.seed);
+  return (nonce) => {
+    // A server that lets in everybody asks nothing.
+    const sig =
+      key === null || nonce === undefined ? '' : Buffer.from(key.sign(Buffer.from(nonce))).toString('base64url');
+    return { jwt: login.jwt(), nkey: key?.publicKey ?? '', sig };
+  };
+}
+
 /** Connects, trying again until `waitMs` is over. Throws BusUnavailableError with the last reason. */
 export async function openLink(options: LinkOptions): Promise<Link> {
   const deadline = performance.now() + options.waitMs;
+  const authenticator = proven(options.login);
   let told = '';
   for (let pause = 100; ; pause = Math.min(pause * 2, 2_000)) {
     options.signal?.throwIfAborted();
     try {
       const connecting = connect({
         servers: [...options.servers],
-        authenticator: jwtAuthenticator(() => options.login.jwt(), Buffer.from(options.login.seed)),
+        authenticator,
         name: options.name,
         inboxPrefix: options.inboxPrefix,
         timeout: 3_000,

@@ -1,13 +1,13 @@
 // With which user a connection is made, and how a proxy's user gets its next JWT before the one it has expires.
-import { nkeys } from 'nats';
 import type { Credentials } from './accounts.ts';
 import type { Link, Login } from './link.ts';
+import { NKey } from './nkey.ts';
 import { RENEW_PREFIX, subjectOf } from './subjects.ts';
 import { BusUnavailableError, type ProxyUser } from './types.ts';
 
 /** The private key of a new user. */
 export function newUserSeed(): string {
-  return Buffer.from(nkeys.createUser().getSeed()).toString();
+  return NKey.generate('user').seed;
 }
 
 export function fixedLogin({ jwt, seed }: Credentials): Login {
@@ -31,7 +31,7 @@ export class ProxyLogin implements Login {
     this.#user = user;
     this.seed = user.seed;
     this.#jwt = user.jwt;
-    this.#publicKey = nkeys.fromSeed(Buffer.from(user.seed)).getPublicKey();
+    this.#publicKey = new NKey(user.seed).publicKey;
   }
 
   jwt(): string {

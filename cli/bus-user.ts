@@ -3,6 +3,7 @@
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { newUserSeed } from '../bus/login.ts';
+import { NKey } from '../bus/nkey.ts';
 import type { ProxyUser } from '../bus/types.ts';
 import type { Node } from '../core/workload.ts';
 import { Api } from './api.ts';
@@ -31,11 +32,13 @@ export function busUser(context: Context, node: Node, stateDir: string): ProxyUs
   };
 }
 
-/** null: there is none, it is of another mesh, or it cannot be read. */
+/** null: there is none, it is of another mesh, or it is damaged. */
 function read(file: string, mesh: string): Kept | null {
   try {
     const kept = JSON.parse(readFileSync(file, 'utf8')) as Kept;
-    return kept.mesh === mesh && typeof kept.seed === 'string' && typeof kept.jwt === 'string' ? kept : null;
+    if (kept.mesh !== mesh || typeof kept.jwt !== 'string') return null;
+    new NKey(kept.seed);
+    return kept;
   } catch {
     return null;
   }

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, suite, test } from 'node:test';
+import { NKey } from '../../bus/nkey.ts';
+import { busUser } from '../../cli/bus-user.ts';
+
+const CONTEXT = { api: 'http://127.0.0.1:9', token: 'x', bus: { servers: [], verifyKey: 'the mesh' } };
+const NODE = { id: 'web-1', namespace: 'shop', serviceAccount: 'web' } as Parameters<typeof busUser>[1];
+
+suite('the NATS user of a proxy that is started here', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-bus-user-'));
+  const file = join(folder, 'user.json');
+  after(() => rmSync(folder, { recursive: true }));
+
+  test('is kept for the owner of the folder alone, and is the same at the next start', () => {
+    const first = busUser(CONTEXT, NODE, folder);
+    first.keep('its token');
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    const second = busUser(CONTEXT, NODE, folder);
+    assert.deepEqual([second.seed, second.jwt], [first.seed, 'its token']);
+    assert.deepEqual(second.identity, { namespace: 'shop', serviceAccount: 'web', node: 'web-1' });
+  });
+
+  const kept = (): Record<string, unknown> => JSON.parse(readFileSync(file, 'utf8'));
+  const seed = NKey.generate('user').seed;
+  const damaged: Record<string, () => string> = {
+    'of another mesh': () => JSON.stringify({ ...kept(), mesh: 'another', seed }),
+    'with half a key': () => JSON.stringify({ ...kept(), seed: seed.slice(0, 30) }),
+    'with no key': () => JSON.stringify({ ...kept(), seed: 7 }),
+    'that ends early': () => JSON.stringify({ ...kept(), seed }).slice(0, -4),
+  };
+  for (const [what, text] of Object.entries(damaged)) {
+    test(`one ${what} is none: another is made, which has to enrol`, () => {
+      busUser(CONTEXT, NODE, folder).keep('its token');
+      writeFileSync(file, text());
+      const user = busUser(CONTEXT, NODE, folder);
+      assert.equal(user.jwt, '');
+      assert.notEqual(user.seed, seed);
+      assert.match(new NKey(user.seed).publicKey, /^U/);
+    });
+  }
+});
