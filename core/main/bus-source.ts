@@ -136,12 +136,9 @@ export class BusSource implements Source {
     await state?.load(async (kept) => {
       this.replaceStore({ ...kept.at, resources: new Map(kept.resources.map(({ key, body }) => [key, body])) });
       configuration.setEndpoints(readEndpoints(kept.endpoints));
-      const { problems, ...proposal } = this.proposal();
-      // Kinds of another version cost themselves: what they did is not known here, and the rest is better than nothing.
-      const unknown = problems.filter(({ code, pointer }) => code === 'kind' && pointer === '/kind');
-      for (const problem of unknown) log('warning', 'state', `left out: ${formatProblem(problem)}`);
-      const known = problems.filter((problem) => !unknown.includes(problem));
-      const outcome = await configuration.propose({ ...proposal, problems: known });
+      const proposal = this.proposal();
+      for (const problem of proposal.problems) log(problem.severity, 'state', formatProblem(problem));
+      const outcome = await configuration.propose(proposal);
       const first = outcome.problems.find(isError);
       if (!outcome.ok) {
         this.at = null;
@@ -213,7 +210,7 @@ export class BusSource implements Source {
     // Not changed in place: proposals that wait hold the map.
     const store = new Map(this.store);
     for (const key of removals) store.delete(key);
-    for (const { key, body } of upserts) store.set(key, read(body));
+    for (const { key, body } of upserts) store.set(key, read(key, body));
     this.store = store;
     this.at = advance(this.at!, commit);
     await this.propose();
@@ -247,7 +244,10 @@ export class BusSource implements Source {
     const store = new Map<string, Read>();
     for (const [key, body] of resources) {
       const known = this.store.get(key);
-      store.set(key, known !== undefined && JSON.stringify(known.body) === JSON.stringify(body) ? known : read(body));
+      store.set(
+        key,
+        known !== undefined && JSON.stringify(known.body) === JSON.stringify(body) ? known : read(key, body),
+      );
     }
     this.store = store;
     this.at = at;
@@ -319,6 +319,14 @@ export class BusSource implements Source {
   }
 }
 
-function read(body: unknown): Read {
-  return { body, ...decodeResource(body) };
+function read(key: string, body: unknown): Read {
+  const { resource, problems } = decodeResource(body);
+  return { body, resource, problems: problems.map((problem) => leavingOut({ resource: key, ...problem })) };
+}
+
+/** A kind that only a newer control plane knows costs itself: what it does is not known here, and the rest is better than nothing. */
+function leavingOut(problem: Problem): Problem {
+  if (problem.code !== 'kind' || problem.pointer !== '/kind') return problem;
+  const message = 'this version of the proxy does not know the kind, and leaves the resource out';
+  return { ...problem, severity: 'warning', message };
 }

@@ -56,6 +56,33 @@ suite('a proxy on the bus', () => {
     assert.equal((await get(`${url}x`)).status, 200);
   });
 
+  test('leaves out what only a newer control plane knows, says so, and runs the rest, live and from its disk', async (t) => {
+    const { mesh, start, commit, commitRaw, statuses, upstream, log, dir } = await onBus(t);
+    await commit(reverseProxy(upstream));
+    const stateDir = join(dir, 'state');
+    const proxy = await start({ stateDir });
+    await proxy.ready;
+    const metadata = { name: 'a', namespace: 'default' };
+    const newer = { apiVersion: 'weft.dev/v9', kind: 'Hologram', metadata, spec: {} };
+    const revision = await commitRaw([
+      ['Hologram/default/a', newer],
+      ['VirtualService/default/everything', decodeYaml(virtualService('/x')).resources[0]],
+    ]);
+    const acked = () => statuses.find((status) => status.revision === revision);
+    await until('the ack', () => acked() !== undefined);
+    assert.equal(acked()!.ok, true);
+    const message = 'this version of the proxy does not know the kind, and leaves the resource out';
+    const told = { severity: 'warning', code: 'kind', resource: 'Hologram/default/a', pointer: '/kind', message };
+    assert.deepEqual(acked()!.problems, [told]);
+    assert.equal((await get(`http://127.0.0.1:${portOf(proxy)}/`)).status, 404);
+    await proxy.close();
+    await mesh.kill();
+    const second = await start({ stateDir });
+    await second.ready;
+    await log.line(/state: .*Hologram\/default\/a.*does not know the kind/);
+    assert.equal((await get(`http://127.0.0.1:${portOf(second)}/x`)).status, 200);
+  });
+
   test('starts and serves from its disk while NATS is away, and catches up when it is back', async (t) => {
     const { mesh, control, start, commit, upstream, log, dir } = await onBus(t);
     await commit(reverseProxy(upstream));

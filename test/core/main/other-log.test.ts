@@ -100,7 +100,7 @@ suite('a proxy that starts from its disk', () => {
     await second.ready;
     assert.equal((await get(`http://127.0.0.1:${portOf(second)}/second`)).status, 200);
     assert.equal((await get(`http://127.0.0.1:${portOf(second)}/`)).status, 404);
-    await log.line(/warning state: left out: .*unknown kind "Hologram"/);
+    await log.line(/warning state: .*Hologram\/default\/a.*does not know the kind/);
     await second.close();
     await truncate(newest, 100);
     const third = await start({ stateDir });
