@@ -78,7 +78,7 @@ export function proxiesAccount(keys: BusKeys, revocations: Revocations): Promise
 }
 
 /** A user that may do all that its account may. `of`: 'mesh' for a control plane, 'system' for asking servers about themselves. */
-export async function accountUser(keys: BusKeys, of: 'mesh' | 'system'): Promise<Credentials> {
+export async function accountUser(keys: BusKeys, of: 'mesh' | 'system' | 'proxies'): Promise<Credentials> {
   const { seed, publicKey: key } = makeUser();
   return { seed, jwt: await encodeUser(of, key, new NKey(keys[of]), { subs: -1, data: -1, payload: -1 }) };
 }

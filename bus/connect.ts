@@ -1,6 +1,6 @@
 // Opens the bus: one NATS connection and the parts that speak over it.
 import { setTimeout as delay } from 'node:timers/promises';
-import type { BusKeys } from './accounts.ts';
+import type { BusKeys, Revocations } from './accounts.ts';
 import { Seal } from './commit-format.ts';
 import { NatsConfigLog } from './config-log.ts';
 import { NatsElection } from './election.ts';
@@ -33,6 +33,11 @@ export interface OpenBusOptions extends BusOptions {
   readonly keys?: BusKeys;
   /** How long a proxy's user lives, in ms. Default 24 h. */
   readonly userLifeMs?: number;
+  /**
+   * Of who looks after nats-server: told of all users that are not let in any more, for the server's next start. Resolves, with
+   * those it knew before too, once that would not let them in.
+   */
+  keepOut?(revocations: Revocations): Promise<Revocations>;
   /** How long the first connection may take, in ms; Infinity = until `signal`. Default 10 s. */
   readonly waitMs?: number;
   /** Ends waiting for the first connection. */
@@ -81,8 +86,8 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
   const buckets = [objects, ...logs.map(({ packs }) => packs)];
   let users: NatsUsers | null = null;
   if (role === 'control') {
-    const { keys, servers, userLifeMs: lifeMs = USER_LIFE_MS } = options;
-    users = keys === undefined ? null : new NatsUsers({ link, keys, servers, lifeMs, onProblem });
+    const { keys, servers, keepOut, userLifeMs: lifeMs = USER_LIFE_MS } = options;
+    users = keys === undefined ? null : new NatsUsers({ link, keys, servers, lifeMs, keepOut, onProblem });
     const ensure = async () => {
       await ensureStreams(link, buckets, replicas);
       await users?.tellServers();
@@ -116,6 +121,7 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
       return endInOrder(
         [
           { what: 'writing a manifest', ms: MANIFEST_MS, end: () => (link.connected ? idle() : null) },
+          { what: 'telling NATS who is revoked', ms: LEAVE_MS, end: () => users?.idle() },
           { what: 'leaving NATS', ms: LEAVE_MS, end: () => link.close() },
         ],
         onProblem,

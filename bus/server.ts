@@ -5,10 +5,11 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { accountTokens } from './accounts.ts';
+import { accountTokens, publicKey, type Revocations } from './accounts.ts';
 import { openLink } from './link.ts';
 import { fixedLogin } from './login.ts';
 import { type FindNatsOptions, findNatsServer } from './nats-binary.ts';
+import { joinRevocations, revocationsIn } from './revocations.ts';
 import {
   type BusCredentials,
   ensureCredentials,
@@ -40,6 +41,8 @@ export interface NatsServer {
   readonly version: string;
   /** Resolves when nats-server is gone, for whatever reason. */
   readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>;
+  /** Lets no such user in from the first moment of each further start. Returns all that are kept out, those of before too. */
+  keepOut(revocations: Revocations): Promise<Revocations>;
   /** Ends it, in order first. Data, users and port stay for the next start. */
   stop(): Promise<void>;
 }
@@ -80,7 +83,13 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const { keys } = credentials.control;
   const storeDir = join(dir, 'data');
   await takeOverStore(storeDir, keys);
-  await writePrivate(confFile, serverConf({ port, storeDir, pidFile, tokens: await accountTokens(keys) }));
+  const keepOut = async (more: Revocations): Promise<Revocations> => {
+    const kept = revocationsIn(await readIfThere(confFile), publicKey(keys.proxies));
+    const all = joinRevocations(kept, more);
+    await writePrivate(confFile, serverConf({ port, storeDir, pidFile, tokens: await accountTokens(keys, all) }));
+    return all;
+  };
+  await keepOut({});
 
   const guard = spawn('/bin/sh', ['-c', GUARD, 'nats-guard', binary.path, confFile], {
     stdio: ['pipe', 'ignore', 'pipe'],
@@ -128,7 +137,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   }
   pid = Number(await readIfThere(pidFile));
 
-  return { url, credentials, pid, version: binary.version, exited, stop };
+  return { url, credentials, pid, version: binary.version, exited, keepOut, stop };
 }
 
 async function ready(

@@ -51,6 +51,8 @@ export const STATUS_PREFIX = 'weft.status';
 export const USER_STREAM = 'WEFT_USERS';
 export const USER_PREFIX = 'weft.user';
 export const REVOKED_PREFIX = 'weft.revoked';
+/** On which control planes tell each other that there are more of them. */
+export const REVOCATIONS_SUBJECT = 'weft.revocations';
 /** On which a proxy asks for its user's next JWT. */
 export const RENEW_PREFIX = 'weft.renew';
 

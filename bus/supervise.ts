@@ -32,7 +32,7 @@ export interface Room {
   readonly size: number;
 }
 
-export interface SupervisedServer extends Pick<NatsServer, 'url' | 'credentials' | 'version' | 'stop'> {
+export interface SupervisedServer extends Pick<NatsServer, 'url' | 'credentials' | 'version' | 'keepOut' | 'stop'> {
   /** Of the nats-server that runs now. */
   readonly pid: number;
   /** Resolves, with why, when it cannot be started any more. */
@@ -60,6 +60,7 @@ export async function superviseNatsServer(options: SupervisedOptions): Promise<S
     get pid() {
       return supervisor.server.pid;
     },
+    keepOut: (revocations) => supervisor.server.keepOut(revocations),
     trouble: () => supervisor.trouble(),
     stop: () => supervisor.stop(),
   };

@@ -1,5 +1,6 @@
 // Users of proxies, from the control plane's side: makes them, renews those that ask in time, and revokes them by name. What was
 // issued and revoked lies in a stream, so that any control plane can do the next step.
+import { randomUUID } from 'node:crypto';
 import type { Msg } from 'nats';
 import { accountUser, type BusKeys, proxiesAccount, proxyUser, publicKey, type Revocations } from './accounts.ts';
 import { store } from './jetstream.ts';
@@ -12,6 +13,7 @@ import {
   identityOf,
   inboxPrefix,
   RENEW_PREFIX,
+  REVOCATIONS_SUBJECT,
   REVOKED_PREFIX,
   subjectOf,
   subjectToken,
@@ -22,6 +24,8 @@ import { BusUnavailableError, type Users } from './types.ts';
 
 /** As long as a workload's certificate lives. */
 export const USER_LIFE_MS = 24 * 3_600_000;
+/** nats-server's answer while nobody of the account has come since its start: then it changes nothing (tried on 2.9). */
+const PASSED_OVER = /jwt update skipped/;
 const PUBLIC_KEY = /^U[A-Z2-7]{55}$/;
 
 export interface UsersOptions {
@@ -29,12 +33,16 @@ export interface UsersOptions {
   readonly keys: BusKeys;
   readonly servers: readonly string[];
   readonly lifeMs: number;
+  /** See OpenBusOptions. */
+  readonly keepOut?: (revocations: Revocations) => Promise<Revocations>;
   onProblem(message: string): void;
 }
 
 export class NatsUsers implements Users {
   readonly #options: UsersOptions;
   readonly #link: Link;
+  readonly #id = randomUUID();
+  #telling: Promise<void> = Promise.resolve();
 
   constructor(options: UsersOptions) {
     this.#options = options;
@@ -49,23 +57,38 @@ export class NatsUsers implements Users {
     return proxyUser(this.#options.keys, key, identity, expires);
   }
 
-  /** Its users are let in no more, and those that are in are put out. Returns how many there were. */
+  /**
+   * Its users are let in no more, and those that are in are put out. Returns how many there are, also when some were revoked
+   * before: who was not told of it all may ask again.
+   */
   async revoke(node: string): Promise<number> {
     const known = await this.#link.stream(USER_STREAM, `${USER_PREFIX}.*.*.${subjectToken(node)}.*`);
-    const now = Math.floor(Date.now() / 1_000);
-    let revoked = 0;
-    for (const subject of known?.subjects ?? []) {
+    const subjects = known?.subjects ?? [];
+    const at = Math.floor(Date.now() / 1_000);
+    for (const subject of subjects) {
       const key = subject.slice(subject.lastIndexOf('.') + 1);
-      if (await this.#isRevoked(key)) continue;
-      await store(this.#link, `${REVOKED_PREFIX}.${key}`, JSON.stringify({ at: now }));
-      revoked++;
+      if (!(await this.#isRevoked(key))) await store(this.#link, `${REVOKED_PREFIX}.${key}`, JSON.stringify({ at }));
     }
-    if (revoked > 0) await this.tellServers();
-    return revoked;
+    if (subjects.length > 0) {
+      this.#link.nc.publish(REVOCATIONS_SUBJECT, this.#id);
+      await this.tellServers();
+    }
+    return subjects.length;
   }
 
-  /** Answers proxies that ask for their next JWT, one of all control planes each. */
+  /** Answers proxies that ask for their next JWT, one of all control planes each, and hears what the others revoke. */
   serve(): void {
+    if (this.#options.keepOut !== undefined) {
+      this.#link.nc.subscribe(REVOCATIONS_SUBJECT, {
+        callback: (_, message) => {
+          if (message.string() === this.#id) return;
+          this.tellServers().catch((error: unknown) => {
+            if (!(error instanceof BusUnavailableError)) throw error;
+            this.#options.onProblem(`a revocation is not kept yet: ${error.message}`);
+          });
+        },
+      });
+    }
     this.#link.nc.subscribe(everybody(RENEW_PREFIX), {
       queue: 'weft-control',
       callback: (_, message) => {
@@ -77,27 +100,48 @@ export class NatsUsers implements Users {
     });
   }
 
-  /** What nats-server was started with knows of no revocation since. */
-  async tellServers(): Promise<void> {
-    const revocations = await this.#revocations();
-    if (Object.keys(revocations).length === 0) return;
-    const { keys, servers } = this.#options;
-    const login = fixedLogin(await accountUser(keys, 'system'));
-    const name = 'weft revocations';
-    const system = await openLink({
-      servers,
-      login,
-      name,
-      inboxPrefix: inboxPrefix(),
-      infoPrefix: INFO_PREFIX,
-      waitMs: 5_000,
+  /** What nats-server was started with knows of no revocation since. One after the other: the last one knows of all. */
+  tellServers(): Promise<void> {
+    const telling = this.#telling.then(() => this.#tell());
+    this.#telling = telling.catch(() => {});
+    return telling;
+  }
+
+  /** Resolves when nothing is being told. */
+  async idle(): Promise<void> {
+    await this.#telling;
+  }
+
+  async #tell(): Promise<void> {
+    const stored = await this.#revocations();
+    if (Object.keys(stored).length === 0) return;
+    const { keys, keepOut } = this.#options;
+    // First what stays: a server that dies in between starts with it.
+    let unkept = '';
+    const kept = await keepOut?.(stored).catch((error: Error) => {
+      unkept = error.message;
     });
+    const revocations = kept ?? stored;
+    const account = publicKey(keys.proxies);
+    const told = await proxiesAccount(keys, revocations);
+    const system = await this.#connect('system');
     try {
-      const account = publicKey(keys.proxies);
-      await system.request(`$SYS.REQ.ACCOUNT.${account}.CLAIMS.UPDATE`, await proxiesAccount(keys, revocations));
+      const tell = async () => (await system.request(`$SYS.REQ.ACCOUNT.${account}.CLAIMS.UPDATE`, told)).string();
+      if (PASSED_OVER.test(await tell())) {
+        await (await this.#connect('proxies')).close();
+        await tell();
+      }
     } finally {
       await system.close();
     }
+    if (unkept !== '') throw new BusUnavailableError(`the configuration of NATS cannot be written: ${unkept}`);
+  }
+
+  async #connect(account: Parameters<typeof accountUser>[1]): Promise<Link> {
+    const { keys, servers } = this.#options;
+    const login = fixedLogin(await accountUser(keys, account));
+    const name = 'weft revocations';
+    return openLink({ servers, login, name, inboxPrefix: inboxPrefix(), infoPrefix: INFO_PREFIX, waitMs: 5_000 });
   }
 
   async #renew(message: Msg): Promise<void> {

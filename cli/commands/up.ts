@@ -64,7 +64,7 @@ Examples:
       try {
         const start = (apiPort: number) =>
           startControl({
-            nats: { servers: [nats.url], ...nats.credentials.control },
+            nats: { servers: [nats.url], ...nats.credentials.control, keepOut: nats.keepOut },
             port: apiPort,
             stateDir: home,
             allowPrivateFetch: options.allowPrivateFetch,

@@ -45,7 +45,9 @@ export async function startMesh(binary: { readonly path?: string } = {}): Promis
         servers: [server.url],
         name: `test ${role}`,
         role,
-        ...(role === 'control' ? control : { ...proxy, user: mesh.user(node) }),
+        ...(role === 'control'
+          ? { ...control, keepOut: (revoked) => server.keepOut(revoked) }
+          : { ...proxy, user: mesh.user(node) }),
         confirmMs: 1_000,
         ...options,
       });
