@@ -1,6 +1,7 @@
 // Opens the bus: one NATS connection and the parts that speak over it.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BusKeys, Revocations } from './accounts.ts';
+import { NatsCertificates } from './certificates.ts';
 import { Seal } from './commit-format.ts';
 import { NatsConfigLog } from './config-log.ts';
 import { NatsElection } from './election.ts';
@@ -110,6 +111,7 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
     endpoints: endpoints.log,
     leases: new NatsLeaseBoard(link, clock, options.user?.identity),
     users,
+    certificates: new NatsCertificates(link, options.user?.identity, onProblem),
     election: new NatsElection(link, clock),
     statuses: new NatsStatusBoard(link, options.user?.identity),
     objects,

@@ -11,6 +11,8 @@ import {
   REVOKED_PREFIX,
   STATUS_PREFIX,
   STATUS_STREAM,
+  TRUST_STREAM,
+  TRUST_SUBJECT,
   USER_PREFIX,
   USER_STREAM,
   WRITER_STREAM,
@@ -41,6 +43,7 @@ function streams(num_replicas: number): StreamConfig[] {
       { num_replicas, name: manifestStream, subjects: [manifests] },
     ]),
     { num_replicas, max_msgs_per_subject: 1, name: WRITER_STREAM, subjects: [WRITER_SUBJECT] },
+    { num_replicas, max_msgs_per_subject: 1, name: TRUST_STREAM, subjects: [TRUST_SUBJECT] },
     {
       ...lastValue,
       name: USER_STREAM,

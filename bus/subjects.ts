@@ -56,6 +56,13 @@ export const REVOCATIONS_SUBJECT = 'weft.revocations';
 /** On which a proxy asks for its user's next JWT. */
 export const RENEW_PREFIX = 'weft.renew';
 
+/** On which a proxy asks for its workload's next certificate. */
+export const CERTIFICATE_PREFIX = 'weft.certificate';
+
+/** Roots of the authorities whose certificates count: the newest message has all of them. */
+export const TRUST_STREAM = 'WEFT_TRUST';
+export const TRUST_SUBJECT = 'weft.trust';
+
 /** Plugins and whatever else is put by digest; never swept by the log. */
 export const OBJECT_BUCKET = 'weft-objects';
 
@@ -104,7 +111,7 @@ export const PROXY_INFO_PREFIX = 'weft.info';
 const DESCRIBED = LOGS.flatMap(({ stream, manifestStream }) => [stream, manifestStream]);
 const QUESTIONS = READ.flatMap((stream) => [`$JS.API.DIRECT.GET.${stream}`, `$JS.API.DIRECT.GET.${stream}.>`]);
 const TOLD = LOGS.map(({ heard }) => heard);
-const SAID = [LEASE_PREFIX, STATUS_PREFIX, RENEW_PREFIX];
+const SAID = [LEASE_PREFIX, STATUS_PREFIX, RENEW_PREFIX, CERTIFICATE_PREFIX];
 
 export interface Export {
   readonly name: string;

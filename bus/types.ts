@@ -253,6 +253,30 @@ export interface Users {
   revoke(node: string): Promise<number>;
 }
 
+/** What an authority answers a request for a certificate with, all of it in PEM. */
+export interface SignedCertificate {
+  /** The workload's, and those between it and a root. */
+  readonly chain: string;
+  /** Whose certificates count. */
+  readonly roots: string;
+}
+
+/** Certificates of workloads. */
+export interface Certificates {
+  /**
+   * For proxies: a certificate for whom their user of NATS says that they are. `csr`: a certificate signing request in PEM. Throws
+   * BusUnavailableError, or an Error with the reason why there is none.
+   */
+  request(csr: string): Promise<SignedCertificate>;
+  /** For control planes: answers proxies that ask, one of all control planes each. What `sign` rejects with is told to who asked. */
+  answer(sign: (identity: ProxyIdentity, csr: string) => Promise<SignedCertificate>): void;
+  /**
+   * For control planes: the roots in PEM that this mesh trusts; `own` are these from now on when nobody has said so before. Throws
+   * BusUnavailableError.
+   */
+  trusted(own: string): Promise<string>;
+}
+
 export interface Bus {
   readonly config: ConfigLog;
   /** Who serves what, as one of the control planes writes it: by proxy, in place of everybody reading all leases. */
@@ -261,6 +285,7 @@ export interface Bus {
   readonly statuses: StatusBoard;
   /** null for a proxy. */
   readonly users: Users | null;
+  readonly certificates: Certificates;
   /** Of the control plane that writes `endpoints`. */
   readonly election: Election;
   readonly objects: ObjectStore;

@@ -16,7 +16,7 @@ export async function readSecrets(home: string): Promise<SecretFiles> {
   const walk = async (folder: string): Promise<void> => {
     for (const entry of await readdir(join(home, folder), { withFileTypes: true })) {
       const path = normalize(join(folder, entry.name));
-      if (ELSEWHERE.includes(path) || entry.name.endsWith('.new')) continue;
+      if (ELSEWHERE.includes(path) || /\.new(?:\.|$)/.test(entry.name)) continue;
       if (entry.isDirectory()) await walk(path);
       if (!entry.isFile()) continue;
       const bytes = await readFile(join(home, path));

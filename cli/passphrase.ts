@@ -1,4 +1,4 @@
-// The passphrase of a backup: from a file or from the environment, never from the command line, which others can read.
+// A passphrase: from a file or from the environment, never from the command line, which others can read.
 import { readFile } from 'node:fs/promises';
 import { CliError, EXIT } from './exit.ts';
 
@@ -6,11 +6,11 @@ export const PASSPHRASE_VARIABLE = 'MESH_BACKUP_PASSPHRASE';
 const LEAST = 12;
 
 /** null: none was given. Throws CliError. */
-export async function readPassphrase(file: string | undefined): Promise<string | null> {
-  const text = file === undefined ? (process.env[PASSPHRASE_VARIABLE] ?? '') : await readFile(file, 'utf8');
+export async function readPassphrase(file: string | undefined, variable = PASSPHRASE_VARIABLE): Promise<string | null> {
+  const text = file === undefined ? (process.env[variable] ?? '') : await readFile(file, 'utf8');
   const passphrase = text.trim();
   if (file === undefined && passphrase === '') return null;
   if (passphrase.length >= LEAST) return passphrase;
-  const where = file ?? `$${PASSPHRASE_VARIABLE}`;
+  const where = file ?? `$${variable}`;
   throw new CliError(`the passphrase in ${where} has ${passphrase.length} characters: at least ${LEAST}`, EXIT.usage);
 }

@@ -1,12 +1,13 @@
 // What a proxy's admin tells of its data plane, in the columns of `istioctl proxy-config`.
 
 import type { ProxyFilterDump } from '../core/admin/dumps.ts';
+import type { SecretDump } from '../core/admin/host.ts';
 import type { ClusterDump, EndpointDump, ListenerDump, RouteDump } from '../core/shard/dump.ts';
 import { type AdminAddress, askAdmin } from './admin.ts';
 import { CliError } from './exit.ts';
 import { table } from './output.ts';
 
-export type DumpTable = 'listeners' | 'routes' | 'clusters' | 'endpoints' | 'filters';
+export type DumpTable = 'listeners' | 'routes' | 'clusters' | 'endpoints' | 'secrets' | 'filters';
 
 /** What its shards have, with the sums of what they count. */
 export async function readDump(admin: AdminAddress, what: DumpTable): Promise<readonly unknown[]> {
@@ -27,6 +28,8 @@ export function asTable(what: DumpTable, rows: readonly unknown[]): string {
       return clusters(rows as readonly ClusterDump[]);
     case 'endpoints':
       return endpoints(rows as readonly EndpointDump[]);
+    case 'secrets':
+      return secrets(rows as readonly SecretDump[]);
     case 'filters':
       return filters(rows as readonly ProxyFilterDump[]);
   }
@@ -91,6 +94,18 @@ function endpoints(rows: readonly EndpointDump[]): string {
       String(active),
       String(requests),
       String(failures),
+    ]),
+  );
+}
+
+function secrets(rows: readonly SecretDump[]): string {
+  // As istioctl writes them: to the second.
+  const time = (iso: string): string => iso.replace(/\.\d+Z$/, 'Z');
+  return table(
+    ['RESOURCE NAME', 'TYPE', 'STATUS', 'VALID CERT', 'SERIAL NUMBER', 'NOT AFTER', 'NOT BEFORE', 'IDENTITY'],
+    rows.map(({ name, type, status, valid, serialNumber, notAfter, notBefore, identity }) => [
+      ...[name, type, status, String(valid), serialNumber.toLowerCase()],
+      ...[time(notAfter), time(notBefore), identity],
     ]),
   );
 }

@@ -13,6 +13,8 @@ import { hostPort } from '../core/host-port.ts';
 import { dryRun } from '../core/snapshot/dry-run.ts';
 import { ApiError, asApiError } from './api-error.ts';
 import { Writer } from './apply.ts';
+import { startAuthority } from './authority/authority.ts';
+import type { AuthorityFiles } from './authority/files.ts';
 import { Discovery } from './discovery.ts';
 import { Modules } from './modules.ts';
 import { nodesOf } from './nodes.ts';
@@ -43,6 +45,8 @@ export interface ControlOptions {
   /** Keeps the token, as `token`, when none is given. */
   readonly stateDir: string;
   readonly token?: string;
+  /** What signs the certificates of workloads. Default: an authority of its own in `authority` of `stateDir`. */
+  readonly authority?: Omit<AuthorityFiles, 'dir'>;
   /** Of this program. */
   readonly version: string;
   /** Checks a whole next state after its resources were found sound. Default: a dry run of the real compile. */
@@ -109,6 +113,8 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   const abort = () => void bus.close();
   options.signal?.addEventListener('abort', abort, { once: true });
   try {
+    const { certificates } = bus;
+    await startAuthority({ ...options.authority, dir: join(options.stateDir, 'authority'), bus: certificates, onLog });
     discovery = await Discovery.start({ bus, onLog });
     await rollouts.follow(bus, (leases) => discovery?.lived(leases));
     store = await Store.open(

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { BusKeys } from '../../bus/accounts.ts';
+import { type AuthorityChoice, authorityOptions, chosenAuthority } from '../authority-options.ts';
 import { makeHome, meshHome, writeContext } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { note, print, printJson } from '../output.ts';
@@ -10,7 +11,7 @@ import { each, port } from '../parse.ts';
 import { untilStopped } from '../until-stopped.ts';
 import { weftVersion } from '../version.ts';
 
-interface Options {
+interface Options extends AuthorityChoice {
   readonly nats: readonly string[];
   readonly natsCredentials?: string;
   readonly host: string;
@@ -32,8 +33,7 @@ interface Credentials {
 }
 
 export function controlCommand(program: Command): void {
-  program
-    .command('control')
+  authorityOptions(program.command('control'))
     .description('Start a control plane on a NATS that runs already')
     .requiredOption('--nats <url>', 'such as nats://127.0.0.1:4222; repeatable', each)
     .option('--nats-credentials <file>', 'users of NATS (default: nats/credentials.json in $MESH_HOME)')
@@ -48,6 +48,7 @@ export function controlCommand(program: Command): void {
       const stopped = untilStopped();
       const stop = new AbortController();
       void stopped.then((why) => stop.abort(new Error(`stopped by ${why} before everything was ready`)));
+      const authority = await chosenAuthority(options);
       const home = await makeHome();
       const credentials = await readCredentials(options.natsCredentials ?? join(home, 'nats', 'credentials.json'));
       const { startControl } = await import('../../control/main.ts');
@@ -57,6 +58,7 @@ export function controlCommand(program: Command): void {
         port: options.port,
         hosts: options.allowHost,
         stateDir: home,
+        authority,
         allowPrivateFetch: options.allowPrivateFetch,
         version: weftVersion(),
         signal: stop.signal,

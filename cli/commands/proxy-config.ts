@@ -13,12 +13,13 @@ const WHAT: Readonly<Record<DumpTable, readonly [string, readonly string[]]>> = 
   routes: ['its routes, in the order in which they are tried', ['route', 'r']],
   clusters: ['where its requests can go', ['cluster', 'c']],
   endpoints: ['the addresses behind its clusters, and how they do', ['endpoint', 'ep']],
+  secrets: ['the certificate of its workload, and the roots that it trusts', ['secret', 's']],
   filters: ['the filters that it runs', ['filter', 'ecds']],
 };
 
 export function proxyConfigCommand(program: Command): void {
   const group = commandGroup(program.command('proxy-config').alias('pc'))
-    .description('Print what one proxy has: listeners, routes, clusters, endpoints or filters')
+    .description('Print what one proxy has: listeners, routes, clusters, endpoints, secrets or filters')
     .addHelpText(
       'after',
       `

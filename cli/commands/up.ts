@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Control } from '../../control/main.ts';
+import { type AuthorityChoice, authorityOptions, chosenAuthority } from '../authority-options.ts';
 import { makeHome, meshHome, writeContext } from '../context.ts';
 import { CliError } from '../exit.ts';
 import { note, paint, print, printJson } from '../output.ts';
@@ -9,7 +10,7 @@ import { port } from '../parse.ts';
 import { announce, untilStopped } from '../until-stopped.ts';
 import { weftVersion } from '../version.ts';
 
-interface Options {
+interface Options extends AuthorityChoice {
   readonly port?: number;
   readonly natsPort: number;
   readonly verbose?: boolean;
@@ -21,8 +22,7 @@ const USUAL_PORT = 15010;
 const LATE_MS = 5_000;
 
 export function upCommand(program: Command): void {
-  program
-    .command('up')
+  authorityOptions(program.command('up'))
     .description('Start NATS and the control plane here, and make them the mesh of this $MESH_HOME')
     .option('-p, --port <port>', `of the API (default: ${USUAL_PORT}, or a free one when it is taken)`, port)
     .option('--nats-port <port>', 'of NATS (default: the one of the last time, or a free one)', port, 0)
@@ -42,6 +42,7 @@ Examples:
       const stopped = untilStopped();
       const stop = new AbortController();
       void stopped.then((why) => stop.abort(new Error(`stopped by ${why} before everything was ready`)));
+      const authority = await chosenAuthority(options);
       const home = await makeHome();
       const [{ superviseNatsServer }, { startControl }] = await Promise.all([
         import('../../bus/supervise.ts'),
@@ -67,6 +68,7 @@ Examples:
             nats: { servers: [nats.url], ...nats.credentials.control, keepOut: nats.keepOut },
             port: apiPort,
             stateDir: home,
+            authority,
             allowPrivateFetch: options.allowPrivateFetch,
             version: weftVersion(),
             signal: stop.signal,

@@ -49,7 +49,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   }),
   reads(
     '/config_dump',
-    'the configuration that serves (?resource=listeners|routes|clusters|endpoints|filters)',
+    'the configuration that serves (?resource=listeners|routes|clusters|endpoints|filters|secrets)',
     configDump,
   ),
   mutates('/drain_listeners', 'stop taking new connections', (host) => ({ body: 'OK\n', after: () => host.drain() })),
@@ -93,15 +93,16 @@ function mutates(path: string, help: string, answer: Endpoint['answer']): Endpoi
 
 async function configDump(host: AdminHost, query: URLSearchParams): Promise<Answer> {
   const resource = query.get('resource');
-  if (resource !== null && !(DUMPS as readonly string[]).includes(resource)) {
+  if (resource !== null && ![...DUMPS, 'secrets'].includes(resource)) {
     throw new BadQuery(
-      `there is no resource ${JSON.stringify(resource.slice(0, 100))}: ask for one of ${DUMPS.join(', ')}`,
+      `there is no resource ${JSON.stringify(resource.slice(0, 100))}: ask for one of ${[...DUMPS, 'secrets'].join(', ')}`,
     );
   }
-  const kinds = resource === null ? DUMPS : [resource as DumpKind];
+  const kinds = DUMPS.filter((kind) => resource === null || kind === resource);
   const dumps = await Promise.all(kinds.map((kind) => dumpOf(host, kind)));
   const { version, revision, node } = host.serverInfo();
-  return json({ version, revision, node, ...Object.fromEntries(kinds.map((kind, i) => [kind, dumps[i]])) });
+  const secrets = resource === null || resource === 'secrets' ? { secrets: host.secrets() } : {};
+  return json({ version, revision, node, ...Object.fromEntries(kinds.map((kind, i) => [kind, dumps[i]])), ...secrets });
 }
 
 function logging(host: AdminHost, query: URLSearchParams): Answer {

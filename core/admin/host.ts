@@ -17,11 +17,27 @@ export interface ServerInfo {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
+/** One certificate of what the proxy shows or trusts, for people. */
+export interface SecretDump {
+  readonly name: 'default' | 'ROOTCA';
+  readonly type: 'Cert Chain' | 'CA';
+  readonly status: 'ACTIVE' | 'WARMING' | 'EXPIRED';
+  readonly valid: boolean;
+  readonly serialNumber: string;
+  /** ISO 8601. */
+  readonly notAfter: string;
+  readonly notBefore: string;
+  /** URIs that it is for; of a root its subject. */
+  readonly identity: string;
+}
+
 export interface AdminHost {
   /** Ready when LIVE; `reason` says in a clause why it is anything else, or what is missing all the same, or is ''. */
   state(): { readonly state: ServerState; readonly reason: string };
   /** The answers of the shards that live, see core/shard/dump.ts for their shapes. Empty when none answers in time. */
   dump(kind: DumpKind): Promise<readonly unknown[]>;
+  /** What the workload shows to others, and whom it believes; never a key. */
+  secrets(): readonly SecretDump[];
   serverInfo(): ServerInfo;
   /** In Prometheus' text exposition format. */
   prometheus(): Promise<string>;

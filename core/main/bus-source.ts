@@ -17,6 +17,7 @@ import type { Log } from './options.ts';
 import { PLUGIN_MISSING } from './plugin-modules.ts';
 import type { Source } from './source.ts';
 import type { KeptState, StateFolder } from './state.ts';
+import type { WorkloadCertificate } from './workload-certificate.ts';
 
 export interface BusSourceOptions {
   readonly bus: BusOptions;
@@ -24,6 +25,7 @@ export interface BusSourceOptions {
   readonly configuration: Configuration;
   readonly log: Log;
   readonly state: StateFolder | null;
+  readonly certificate: WorkloadCertificate;
   readonly version: string;
   readonly leaseTtlMs: number;
   readonly register: boolean;
@@ -36,6 +38,8 @@ export interface BusSourceOptions {
 
 /** A revision that was refused because a port was taken is tried again, and so is a start that NATS did not answer. */
 const RETRY_MS = 5_000;
+/** How long the first certificate is waited for before a proxy serves without one. */
+const CERTIFICATE_MS = 3_000;
 /** Codes of problems that pass by themselves. */
 const PASSING = ['listener', 'shard', PLUGIN_MISSING];
 /** How long an end waits for NATS, a step each, and for the disk. */
@@ -187,9 +191,12 @@ export class BusSource implements Source {
     });
     this.bus = bus;
     this.stopped.signal.throwIfAborted();
+    const certified = this.options.certificate.follow(bus.certificates);
     // Endpoints first: a route should not begin with an empty cluster.
     const endpoints = await this.discovered.follow(bus);
     this.closers.push(() => endpoints.close());
+    const { signal } = this.stopped;
+    await Promise.race([certified, delay(CERTIFICATE_MS, null, { signal, ref: false }).catch(() => null)]);
     const config = await bus.config.follow(this.at, {
       commit: (commit) => void this.commitArrived(commit),
       state: (state) => void this.stateArrived(state),

@@ -10,10 +10,12 @@ import type { ProxyLog } from './log.ts';
 import type { LogOutput } from './log-writer.ts';
 import type { Source } from './source.ts';
 import type { TokenKeys } from './token-keys.ts';
+import type { WorkloadCertificate } from './workload-certificate.ts';
 
 interface Parts {
   readonly source: Source | null;
   readonly keys: TokenKeys;
+  readonly certificate: WorkloadCertificate;
   readonly shards: Shards | null;
   readonly trials: TrialThread;
   readonly filterThreads: FilterThreads;
@@ -29,12 +31,14 @@ const SOURCE_MS = 10_000;
 const LAST_LINES_MS = 1_000;
 
 /** Never rejects. */
-export function endProxy({ source, keys, shards, trials, filterThreads, admin, accessLog, log }: Parts): Promise<void> {
+export function endProxy(parts: Parts): Promise<void> {
+  const { source, keys, certificate, shards, trials, filterThreads, admin, accessLog, log } = parts;
   const step = (what: string, end: () => unknown) => ({ what, ms: STEP_MS, end });
   return endInOrder(
     [
       { what: 'leaving the source', ms: SOURCE_MS, end: () => source?.close() },
       step('keeping keys', () => keys.close()),
+      step('keeping the certificate', () => certificate.close()),
       step('ending the shards', () => shards?.stop()),
       step('ending trials', () => trials.close()),
       step('ending the threads of filters', () => filterThreads.stop()),

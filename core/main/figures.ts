@@ -15,6 +15,8 @@ export interface Facts {
   /** Of all shards, as of the last asking. */
   connections(): number;
   keys(): { readonly fetches: number; readonly failures: number; readonly failing: number };
+  /** Seconds that the workload's certificate is valid; null: there is none. */
+  certificateExpiresIn(): number | null;
   /** Lines of the access log that were dropped. */
   linesDropped(): number;
 }
@@ -33,5 +35,7 @@ export function registerFigures(exposition: Exposition, facts: Facts): void {
   exposition.counter('weft_jwks_fetches_total', 'Fetches of key sets.', {}, () => facts.keys().fetches);
   exposition.counter('weft_jwks_fetch_failures_total', 'Those that failed.', {}, () => facts.keys().failures);
   exposition.gauge('weft_jwks_failing', 'Key sets whose last fetch failed.', {}, () => facts.keys().failing);
+  const help = 'Seconds until the certificate of the workload expires; NaN without one.';
+  exposition.gauge('weft_cert_expiry_seconds', help, {}, () => facts.certificateExpiresIn() ?? Number.NaN);
   exposition.counter('weft_access_log_lines_dropped_total', 'Access-log lines lost.', {}, facts.linesDropped);
 }

@@ -26,8 +26,10 @@ import type { ProxyOptions, Proxy as WeftProxy } from './options.ts';
 import { PluginModules } from './plugin-modules.ts';
 import { PluginRestarts } from './plugin-restarts.ts';
 import { PortUnavailable, reason } from './ports.ts';
+import { DRAIN_TIMEOUT_MS, serverInfo } from './server-info.ts';
 import type { Source } from './source.ts';
 import { TokenKeys } from './token-keys.ts';
+import { WorkloadCertificate } from './workload-certificate.ts';
 
 export interface Parts {
   readonly options: ProxyOptions;
@@ -41,7 +43,6 @@ export interface Parts {
 }
 
 const SHARD = new URL(`../shard/shard${extname(import.meta.filename)}`, import.meta.url);
-const DRAIN_TIMEOUT_MS = 5_000;
 const MAX_ACTIVE_REQUESTS = 20_000;
 const STUCK_AFTER_MS = 5_000;
 /** Threads for slow filters, and how long one of these may work on one thing. */
@@ -62,6 +63,7 @@ export class RunningProxy implements WeftProxy {
   private readonly exposition: Exposition;
   private readonly restarts: PluginRestarts;
   private readonly keys: TokenKeys;
+  private readonly certificate: WorkloadCertificate;
   private readonly filterThreads: FilterThreads;
   private readonly startedAt = Date.now();
   // Made by start, in this order.
@@ -139,12 +141,18 @@ export class RunningProxy implements WeftProxy {
       log: log.write,
       post: (message) => this.shards?.post(message),
     });
+    this.certificate = new WorkloadCertificate({
+      node: options.node,
+      stateDir: options.stateDir ?? null,
+      log: log.write,
+      changed: (identity) => this.shards?.post({ type: 'identity', identity }),
+    });
     this.registerFigures();
   }
 
   async start(): Promise<void> {
     this.adminServer = await this.startAdmin();
-    await this.keys.load();
+    await Promise.all([this.keys.load(), this.certificate.load()]);
     this.shards = this.startShards();
     this.source = await this.openSource();
     await this.source.start();
@@ -195,6 +203,7 @@ export class RunningProxy implements WeftProxy {
     return {
       state: () => this.state(),
       dump: (kind) => this.query(kind),
+      secrets: () => this.certificate.secrets(),
       serverInfo: () => this.serverInfo(),
       prometheus: async () => {
         const dumps = (await this.query('listeners')) as ListenerDump[][];
@@ -241,21 +250,9 @@ export class RunningProxy implements WeftProxy {
 
   private serverInfo(): ServerInfo {
     const { options, shards, log } = this.parts;
-    return {
-      version: options.version ?? 'unknown',
-      startedAt: this.startedAt,
-      node: this.node,
-      shards,
-      revision: this.configuration.running?.revision ?? -1,
-      options: {
-        concurrency: shards,
-        source: this.source?.status() ?? '',
-        log_level: log.level,
-        access_log: options.accessLog?.format ?? 'text',
-        outbound_policy: options.outboundPolicy ?? 'ALLOW_ANY',
-        drain_timeout_ms: options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS,
-      },
-    };
+    const { startedAt, node, source, configuration } = this;
+    const facts = { startedAt, node, shards, revision: configuration.running?.revision ?? -1 };
+    return serverInfo(options, { ...facts, source: source?.status() ?? '', logLevel: log.level });
   }
 
   // How it begins and ends.
@@ -294,7 +291,7 @@ export class RunningProxy implements WeftProxy {
       }),
       stuckAfterMs: options.stuckAfterMs ?? STUCK_AFTER_MS,
       log: log.write,
-      greeting: () => [...this.keys.greeting(), ...this.configuration.greeting()],
+      greeting: () => [...this.certificate.greeting(), ...this.keys.greeting(), ...this.configuration.greeting()],
       received: (index, message) => this.received(index, message),
       died: (index) => releaseShardMemory(this.shared, index),
     });
@@ -316,6 +313,7 @@ export class RunningProxy implements WeftProxy {
       configuration,
       log: log.write,
       state: stateDir === undefined || stateDir === null ? null : new StateFolder(stateDir, log.write),
+      certificate: this.certificate,
       version: options.version ?? 'unknown',
       leaseTtlMs: options.leaseTtlMs ?? LEASE_TTL_MS,
       register: options.register ?? true,
@@ -367,9 +365,9 @@ export class RunningProxy implements WeftProxy {
 
   private async closeNow(): Promise<void> {
     this.neverReady(new Error('the proxy ended before it was ready'));
-    const { source, keys, shards, trials, filterThreads, adminServer: admin } = this;
+    const { source, keys, certificate, shards, trials, filterThreads, adminServer: admin } = this;
     const { accessLog, log } = this.parts;
-    await endProxy({ source, keys, shards, trials, filterThreads, admin, accessLog, log });
+    await endProxy({ source, keys, certificate, shards, trials, filterThreads, admin, accessLog, log });
     this.hasExited();
   }
 
@@ -383,6 +381,7 @@ export class RunningProxy implements WeftProxy {
       shards: () => this.shards ?? { count: this.parts.shards, serving: 0, restarts: 0 },
       connections: () => this.connections,
       keys: () => this.keys,
+      certificateExpiresIn: () => this.certificate.expiresIn,
       linesDropped: () => this.statistics.logDropped + this.parts.accessLog.dropped,
     });
   }

@@ -33,6 +33,15 @@ export interface PluginModule {
   readonly type: PluginType;
 }
 
+/** By what this proxy's workload is known, and whom it believes, all of it in PEM. */
+export interface WorkloadIdentity {
+  /** The private key. */
+  readonly key: string;
+  /** Its certificate first. */
+  readonly chain: string;
+  readonly roots: string;
+}
+
 /** Piscina task data: what a shard is born with. */
 export interface ShardStart {
   readonly index: number;
@@ -84,6 +93,7 @@ export type ToShard =
   | { readonly type: 'endpoints'; readonly endpoints: readonly WorkloadEndpoint[]; readonly admins: readonly string[] }
   /** The keys of a token issuer by where they are fetched from; null: nobody refers to them any more. */
   | { readonly type: 'keys'; readonly source: string; readonly keys: string | null }
+  | { readonly type: 'identity'; readonly identity: WorkloadIdentity }
   /** All plugins' modules that the next configuration may name; those that are not among them are forgotten. */
   | { readonly type: 'modules'; readonly modules: readonly PluginModule[] }
   | { readonly type: 'log-level'; readonly level: LogLevel }

@@ -82,10 +82,14 @@ describe('reading', () => {
     assert.equal(all.version, '0.1.0');
     assert.equal(all.node.name, 'productpage-v1-1');
     assert.deepEqual(all.routes, [ROUTE]);
-    for (const kind of ['listeners', 'clusters', 'endpoints', 'filters']) assert.equal(all[kind].length, 1, kind);
+    for (const kind of ['listeners', 'clusters', 'endpoints', 'filters', 'secrets'])
+      assert.equal(all[kind].length, 1, kind);
     const one = JSON.parse((await get('/config_dump?resource=routes')).body);
     assert.deepEqual(one.routes, [ROUTE]);
     assert.equal(one.clusters, undefined);
+    assert.equal(one.secrets, undefined);
+    const { secrets } = JSON.parse((await get('/config_dump?resource=secrets')).body);
+    assert.equal(secrets[0].identity, 'spiffe://cluster.local/ns/default/sa/bookinfo-productpage');
     const none = await get('/config_dump?resource=snapshots');
     assert.equal(none.status, 400);
     assert.match(none.body, /there is no resource "snapshots": ask for one of listeners, routes/);

@@ -82,6 +82,12 @@ export class FakeProxy implements AdminHost {
   async dump(kind: DumpKind) {
     return this.dumps[kind];
   }
+  secrets() {
+    const [notBefore, notAfter] = ['2026-01-01T00:00:00.000Z', '2026-01-02T00:00:00.000Z'];
+    const [name, type, status] = ['default', 'Cert Chain', 'ACTIVE'] as const;
+    const identity = 'spiffe://cluster.local/ns/default/sa/bookinfo-productpage';
+    return [{ name, type, status, valid: true, serialNumber: '0A', notBefore, notAfter, identity }];
+  }
   serverInfo() {
     return {
       version: '0.1.0',

@@ -1,7 +1,9 @@
 // A proxy's bench whose configuration comes over a real NATS, with the other side of the bus at hand.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Bus, Lease, ProxyStatus } from '../../../bus/types.ts';
+import { startAuthority } from '../../../control/authority/authority.ts';
 import { Discovery } from '../../../control/discovery.ts';
 import { decodeYaml } from '../../../core/config/decode.ts';
 import { resourceKey } from '../../../core/config/resource.ts';
@@ -28,6 +30,7 @@ export async function onBus(t: TestContext): Promise<OnBus> {
     await mesh.stop();
   });
   const control: Bus = await mesh.open('control');
+  await startAuthority({ bus: control.certificates, dir: join(mesh.stateDir, 'authority') });
   const statuses: ProxyStatus[] = [];
   let leases: ReadonlyMap<string, Lease> = new Map();
   const discovery = await Discovery.start({ bus: control });
