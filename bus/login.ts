@@ -24,6 +24,8 @@ export class ProxyLogin implements Login {
   readonly #user: ProxyUser;
   readonly #publicKey: string;
   #jwt: string;
+  /** When it is renewed, by a clock that nobody sets. */
+  #renewAt = 0;
   #enrolling: Promise<void> | null = null;
   #enrolledAt = Number.NEGATIVE_INFINITY;
 
@@ -32,6 +34,9 @@ export class ProxyLogin implements Login {
     this.seed = user.seed;
     this.#jwt = user.jwt;
     this.#publicKey = new NKey(user.seed).publicKey;
+    const { begins, ends } = lifeOf(user.jwt);
+    // At most as much as it was made for, whatever the clock says.
+    this.#planRenewal(Math.min(ends - Date.now(), ends - begins));
   }
 
   jwt(): string {
@@ -40,7 +45,7 @@ export class ProxyLogin implements Login {
 
   /** Whether it may be let in: it has a JWT that has not expired, by this machine's clock. */
   get valid(): boolean {
-    return this.#jwt !== '' && expiryOf(this.#jwt) > Date.now();
+    return lifeOf(this.#jwt).ends > Date.now();
   }
 
   /** One attempt at a time, and not one after the other. Rejects when who issues users cannot be reached or says no. */
@@ -61,14 +66,13 @@ export class ProxyLogin implements Login {
     await this.enrol().catch(() => {});
   }
 
-  /** Renews at about half of what is left of its life, over the bus itself. Returns what ends that. */
+  /** Renews at about half of its life, over the bus itself. Returns what ends that. */
   keepRenewing(link: Link): () => void {
     let timer: NodeJS.Timeout | null = null;
     const plan = (ms: number) => {
       timer = setTimeout(() => void renew(), Math.min(Math.max(ms, 1_000), MAX_TIMER_MS));
       timer.unref();
     };
-    const planRenewal = () => plan(((expiryOf(this.#jwt) - Date.now()) / 2) * (0.8 + Math.random() / 5));
     const renew = async (): Promise<void> => {
       try {
         const answer = await link.request(subjectOf(RENEW_PREFIX, this.#user.identity), this.#publicKey);
@@ -77,13 +81,13 @@ export class ProxyLogin implements Login {
         this.#take(jwt);
         // What the server knows of this connection ends with the old one.
         await link.nc.reconnect();
-        planRenewal();
+        plan(this.#renewAt - performance.now());
       } catch {
         // Away for now, or revoked: once it has expired it is asked for where the first one was.
         if (!link.closed) plan(RENEW_AGAIN_MS * (0.5 + Math.random()));
       }
     };
-    planRenewal();
+    plan(this.#renewAt - performance.now());
     return () => {
       if (timer !== null) clearTimeout(timer);
     };
@@ -91,16 +95,24 @@ export class ProxyLogin implements Login {
 
   #take(jwt: string): void {
     this.#jwt = jwt;
+    const { begins, ends } = lifeOf(jwt);
+    this.#planRenewal(ends - begins);
     this.#user.keep(jwt);
+  }
+
+  /** At half of what is left, some sooner and some later. */
+  #planRenewal(leftMs: number): void {
+    this.#renewAt = performance.now() + (leftMs / 2) * (0.8 + Math.random() / 5);
   }
 }
 
-/** Ms of the epoch; 0 for what is no JWT, infinite for one that never expires. */
-function expiryOf(jwt: string): number {
+/** Ms of the epoch, by the clock of who issued it: 0 for what is no JWT, one that never expires ends at infinity. */
+export function lifeOf(jwt: string): { begins: number; ends: number } {
   try {
-    const { exp } = JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString()) as { exp?: number };
-    return exp === undefined ? Number.POSITIVE_INFINITY : exp * 1_000;
+    const claims = JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString());
+    const { iat = 0, exp = Number.POSITIVE_INFINITY } = claims as { iat?: number; exp?: number };
+    return { begins: iat * 1_000, ends: exp * 1_000 };
   } catch {
-    return 0;
+    return { begins: 0, ends: 0 };
   }
 }

@@ -4,8 +4,9 @@ import { randomUUID } from 'node:crypto';
 import type { Msg } from 'nats';
 import { accountUser, type BusKeys, proxiesAccount, proxyUser, publicKey, type Revocations } from './accounts.ts';
 import { store } from './jetstream.ts';
+import { jsonObject } from './json.ts';
 import { type Link, openLink } from './link.ts';
-import { fixedLogin } from './login.ts';
+import { fixedLogin, lifeOf } from './login.ts';
 import {
   everybody,
   type Identity,
@@ -53,8 +54,12 @@ export class NatsUsers implements Users {
   async issue(identity: Identity, key: string): Promise<string> {
     if (!PUBLIC_KEY.test(key)) throw new RangeError('that is no public key of a NATS user (U...)');
     const expires = Math.floor((Date.now() + this.#options.lifeMs) / 1_000);
-    await store(this.#link, `${subjectOf(USER_PREFIX, identity)}.${key}`, JSON.stringify({ expires }));
-    return proxyUser(this.#options.keys, key, identity, expires);
+    const jwt = await proxyUser(this.#options.keys, key, identity, expires);
+    const subject = `${subjectOf(USER_PREFIX, identity)}.${key}`;
+    // Another control plane may have issued one by a clock that is ahead.
+    const issued = Math.max(lifeOf(jwt).begins / 1_000, (await this.#issued(subject)) ?? 0);
+    await store(this.#link, subject, JSON.stringify({ expires, issued }));
+    return jwt;
   }
 
   /**
@@ -64,10 +69,12 @@ export class NatsUsers implements Users {
   async revoke(node: string): Promise<number> {
     const known = await this.#link.stream(USER_STREAM, `${USER_PREFIX}.*.*.${subjectToken(node)}.*`);
     const subjects = known?.subjects ?? [];
-    const at = Math.floor(Date.now() / 1_000);
     for (const subject of subjects) {
       const key = subject.slice(subject.lastIndexOf('.') + 1);
-      if (!(await this.#isRevoked(key))) await store(this.#link, `${REVOKED_PREFIX}.${key}`, JSON.stringify({ at }));
+      // By the clocks of who issued them, not by the one here: NATS compares it with what the JWTs say.
+      const at = (await this.#issued(subject)) ?? Math.floor(Date.now() / 1_000);
+      if (((await this.#revokedAt(key)) ?? 0) >= at) continue;
+      await store(this.#link, `${REVOKED_PREFIX}.${key}`, JSON.stringify({ at }));
     }
     if (subjects.length > 0) {
       this.#link.nc.publish(REVOCATIONS_SUBJECT, this.#id);
@@ -151,23 +158,34 @@ export class NatsUsers implements Users {
       identity !== null &&
       PUBLIC_KEY.test(key) &&
       (await this.#link.get(USER_STREAM, { last_by_subj: `${subjectOf(USER_PREFIX, identity)}.${key}` })) !== null &&
-      !(await this.#isRevoked(key));
+      (await this.#revokedAt(key)) === null;
     message.respond(JSON.stringify(known ? { jwt: await this.issue(identity, key) } : { error: 'not known' }));
   }
 
-  async #isRevoked(key: string): Promise<boolean> {
-    return (await this.#link.get(USER_STREAM, { last_by_subj: `${REVOKED_PREFIX}.${key}` })) !== null;
+  /** When the newest JWT of a user was made, in seconds of the epoch; null when that is not known. */
+  async #issued(subject: string): Promise<number | null> {
+    const record = await this.#link.get(USER_STREAM, { last_by_subj: subject });
+    return record === null ? null : seconds(jsonObject(record.data)?.issued);
+  }
+
+  /** Up to which second its JWTs are void; null: none is. */
+  async #revokedAt(key: string): Promise<number | null> {
+    const record = await this.#link.get(USER_STREAM, { last_by_subj: `${REVOKED_PREFIX}.${key}` });
+    return record === null ? null : (seconds(jsonObject(record.data)?.at) ?? Math.floor(record.time / 1_000) + 1);
   }
 
   async #revocations(): Promise<Revocations> {
     const state = await this.#link.stream(USER_STREAM, `${REVOKED_PREFIX}.*`);
     const revocations: Record<string, number> = {};
     for (const subject of state?.subjects ?? []) {
-      const message = await this.#link.get(USER_STREAM, { last_by_subj: subject });
-      if (message === null) continue;
       const key = subject.slice(REVOKED_PREFIX.length + 1);
-      revocations[key] = Math.floor(message.time / 1_000) + 1;
+      const at = await this.#revokedAt(key);
+      if (at !== null) revocations[key] = at;
     }
     return revocations;
   }
+}
+
+function seconds(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }

@@ -59,6 +59,20 @@ suite('a revocation', () => {
     assert.equal(await enters(stolen), false);
   });
 
+  test('puts out also one that was put out before and was made a user again', async (t) => {
+    const { mesh, issue, enters } = await meshWithUsers(t);
+    const control = await mesh.open('control');
+    const first = await issue('p1');
+    await control.users!.revoke('p1');
+    assert.equal(await enters(first), false);
+    // A second is as fine as NATS tells what was issued before from what was issued after.
+    await until('it is let in anew', async () => enters(await issue('p1', first.seed)));
+    const second = await issue('p1', first.seed);
+    assert.equal(await enters(second), true);
+    await control.users!.revoke('p1');
+    assert.deepEqual([await enters(first), await enters(second)], [false, false]);
+  });
+
   test('that was not told to the end is told by the next attempt', async (t) => {
     const { mesh, issue, enters } = await meshWithUsers(t);
     let fail = true;
