@@ -1,6 +1,6 @@
 // The embedded NATS: a real nats-server with JetStream as a child process on loopback. It outlives nobody: its guard, a shell
 // that holds a pipe from this process, ends it when the pipe closes, which it also does when this process is killed.
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,6 +9,7 @@ import { accountTokens, publicKey, type Revocations } from './accounts.ts';
 import { openLink } from './link.ts';
 import { fixedLogin } from './login.ts';
 import { type FindNatsOptions, findNatsServer } from './nats-binary.ts';
+import { noneOtherOn } from './other-server.ts';
 import { joinRevocations, revocationsIn } from './revocations.ts';
 import {
   type BusCredentials,
@@ -76,7 +77,9 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   await makePrivateFolder(dir);
   const binary = await findNatsServer(options);
   const pidFile = join(dir, 'nats.pid');
-  await refuseSecond(dir, pidFile);
+  const ownerFile = join(dir, 'owner');
+  await noneOtherOn({ dir, pidFile, ownerFile }, options.onProgress);
+  await writePrivate(ownerFile, `${process.pid}\n`);
   const credentials = await ensureCredentials(dir);
   const port = await choosePort(options.port ?? 0, join(dir, 'port'));
   const confFile = join(dir, 'nats.conf');
@@ -179,38 +182,12 @@ async function ready(
   }
 }
 
-/** JetStream does not lock its folder: two servers on it would destroy each other's data. */
-async function refuseSecond(dir: string, pidFile: string): Promise<void> {
-  const pid = Number((await readIfThere(pidFile)) ?? 0);
-  if (!(pid > 0) || !isAlive(pid)) return;
-  // A number that was given to another program since.
-  if (!(await commandOf(pid)).includes(dir)) return;
-  throw new Error(`a nats-server (pid ${pid}) already runs on ${dir}: stop it first`);
-}
-
-async function commandOf(pid: number): Promise<string> {
-  const linux = await readIfThere(`/proc/${pid}/cmdline`);
-  if (linux !== null) return linux;
-  return new Promise((told) => {
-    execFile('ps', ['-o', 'command=', '-p', String(pid)], (_, stdout) => told(stdout));
-  });
-}
-
 function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch (error) {
     // It went in this very moment.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -5,9 +5,15 @@ import type { SecretFiles } from './backup-file.ts';
 import { CliError, EXIT } from './exit.ts';
 
 /** By path in $MESH_HOME. */
-const ELSEWHERE = ['proxies', 'context.json', 'nats/data', 'nats/nats.conf', 'nats/nats.pid', 'nats/port'].map(
-  normalize,
-);
+const ELSEWHERE = [
+  'proxies',
+  'context.json',
+  'nats/data',
+  'nats/nats.conf',
+  'nats/nats.pid',
+  'nats/owner',
+  'nats/port',
+].map(normalize);
 const MAX_FILES = 1_000;
 const MAX_BYTES = 1024 * 1024;
 

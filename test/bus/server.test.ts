@@ -14,7 +14,6 @@ import { findNatsServer } from '../../bus/nats-binary.ts';
 import { startNatsServer } from '../../bus/server.ts';
 import { ensureCredentials } from '../../bus/server-conf.ts';
 import { BusUnavailableError } from '../../bus/types.ts';
-import { until } from '../until.ts';
 
 let folder: string;
 before(async () => {
@@ -163,7 +162,7 @@ describe('the embedded nats-server', () => {
     await assert.rejects(startNatsServer({ stateDir }), /credentials.json is damaged; remove it/);
   });
 
-  it('ends when its parent is killed', async () => {
+  it('ends when its parent is killed, and the next one waits for that', async () => {
     const stateDir = join(folder, 'orphan');
     const server = new URL('../../bus/server.ts', import.meta.url).href;
     const program = `import { startNatsServer } from ${JSON.stringify(server)};
@@ -178,8 +177,21 @@ describe('the embedded nats-server', () => {
     });
     const pid = Number(line);
     assert.equal(isAlive(pid), true);
+    // It cannot end before the next one has seen it.
+    process.kill(pid, 'SIGSTOP');
     parent.kill('SIGKILL');
-    await until('nats-server is gone', () => !isAlive(pid));
+    await once(parent, 'exit');
+    const told: string[] = [];
+    const next = await startNatsServer({
+      stateDir,
+      onProgress: (sentence) => {
+        told.push(sentence);
+        process.kill(pid, 'SIGCONT');
+      },
+    });
+    assert.deepEqual(told, [`the nats-server of a mesh that was killed still ends (pid ${pid}): waiting for it`]);
+    assert.equal(isAlive(pid), false);
+    await next.stop();
   });
 
   it('lets a bus that waits for it be given up', async () => {
