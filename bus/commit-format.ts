@@ -1,6 +1,6 @@
 // How a commit and a manifest look on the wire, and the chain they form. Nothing here talks to NATS.
 //
-//   commit message   JSON { v, id, parent, parentDigest, epoch, time, author, message, change | pack }
+//   commit message   JSON { v, id, parent, parentDigest, epoch, time, author, origin?, message, change | pack }
 //                    header Weft-Signature
 //   parentDigest     sha256 of the parent's message: a log that was replaced, or a writer that skipped the
 //                    compare-and-set, is seen by the first reader
@@ -12,7 +12,14 @@ import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import type { MsgHdrs } from 'nats';
-import { type Commit, type ConfigState, type Position, type StoredResource, TooLargeError } from './types.ts';
+import {
+  type Commit,
+  type ConfigState,
+  type Origin,
+  type Position,
+  type StoredResource,
+  TooLargeError,
+} from './types.ts';
 
 export const SIGNATURE_HEADER = 'Weft-Signature';
 /** A message with more than this keeps its change in an object. */
@@ -36,6 +43,7 @@ export interface Envelope {
   readonly epoch: number;
   readonly time: string;
   readonly author: string;
+  readonly origin?: Origin;
   readonly message: string;
   readonly change?: Change;
   readonly pack?: string;
@@ -99,7 +107,15 @@ export function readEnvelope(
   if (!Number.isSafeInteger(epoch)) return null;
   for (const text of [id, parentDigest, time, author, message]) if (typeof text !== 'string') return null;
   if (pack === undefined ? !isChange(change) : typeof pack !== 'string') return null;
-  return value as unknown as Envelope;
+  return { ...(value as unknown as Envelope), origin: readOrigin(value.origin) };
+}
+
+/** Says nothing about the change itself: one that cannot be read costs no more than itself. */
+function readOrigin(value: unknown): Origin | undefined {
+  if (!isObject(value)) return undefined;
+  const { address, client, request } = value;
+  if (typeof address !== 'string' || typeof client !== 'string' || typeof request !== 'string') return undefined;
+  return { address, client, request };
 }
 
 export function readManifest(data: Uint8Array, headers: MsgHdrs | undefined, seal: Seal): Manifest | null {

@@ -80,13 +80,23 @@ export class NatsConfigLog implements ConfigLog {
     return this.#commit(change, null);
   }
 
-  async restore({ parent, author, message, resources, at }: Parameters<ConfigLog['restore']>[0]): Promise<Commit> {
+  async restore({
+    parent,
+    author,
+    origin,
+    message,
+    resources,
+    at,
+  }: Parameters<ConfigLog['restore']>[0]): Promise<Commit> {
     const { last } = await this.bounds();
     if (parent !== undefined && parent !== last) throw new ConflictError(parent, last);
     const before = await this.#headOrNothing(last);
     const epoch = Math.max(Date.now(), before.epoch + 1, (at?.epoch ?? 0) + 1);
     this.#head = before;
-    const commit = await this.#commit({ parent: last, author, message, upserts: resources, removals: [] }, epoch);
+    const commit = await this.#commit(
+      { parent: last, author, origin, message, upserts: resources, removals: [] },
+      epoch,
+    );
     const state = { ...EMPTY_STATE, ...commit, ancestors: [], resources: bodies(resources) };
     // From here on nobody needs what was before.
     await this.#manifests.write(state);
@@ -104,7 +114,7 @@ export class NatsConfigLog implements ConfigLog {
 
   /** `anew`: the epoch that it begins. */
   async #commit(change: Parameters<ConfigLog['commit']>[0], anew: number | null): Promise<Commit> {
-    const { parent, upserts, removals } = change;
+    const { parent, origin, upserts, removals } = change;
     const time = new Date().toISOString();
     const author = change.author.slice(0, MAX_TEXT);
     const message = change.message.slice(0, MAX_TEXT);
@@ -118,6 +128,7 @@ export class NatsConfigLog implements ConfigLog {
       epoch,
       time,
       author,
+      origin,
       message,
     } as const;
     const payload = await this.#encode(envelope, { upserts, removals });
@@ -126,7 +137,8 @@ export class NatsConfigLog implements ConfigLog {
     const revision = await this.#publish(payload, envelope, expected);
     const digest = digestOf(payload);
     this.#head = { revision, digest, epoch };
-    const commit: Commit = { revision, digest, epoch, parent, time, author, message, upserts, removals };
+    const told = { revision, digest, epoch, parent, time, author, origin, message };
+    const commit: Commit = { ...told, upserts, removals };
     this.#manifests.due(revision, () => this.load());
     return commit;
   }
@@ -223,9 +235,9 @@ export class NatsConfigLog implements ConfigLog {
       return { commit: voidCommit(revision, digest, new Date(time).toISOString()), parentDigest: '', id: '' };
     }
     const { upserts, removals } = envelope.change ?? (await this.#unpack(envelope.pack!, revision));
-    const { id, parentDigest, parent, epoch, author, message } = envelope;
-    const commit = { revision, digest, epoch, parent, time: envelope.time, author, message, upserts, removals };
-    return { commit, parentDigest, id };
+    const { id, parentDigest, parent, epoch, author, origin, message } = envelope;
+    const told = { revision, digest, epoch, parent, time: envelope.time, author, origin, message };
+    return { commit: { ...told, upserts, removals }, parentDigest, id };
   }
 
   /** Of the message of a revision; null when the log does not have it. */

@@ -21,6 +21,16 @@ export interface Position {
   readonly ancestors: readonly string[];
 }
 
+/** From where a change was asked for, as the control plane that made it saw it. */
+export interface Origin {
+  /** IP address. */
+  readonly address: string;
+  /** What the client says that it is: 'mesh/0.1.0'. */
+  readonly client: string;
+  /** 'POST /v1/apply' */
+  readonly request: string;
+}
+
 /** One atomic change of the configuration. Its revision is the number of the commit message in the log. */
 export interface Commit {
   readonly revision: number;
@@ -29,6 +39,8 @@ export interface Commit {
   readonly parent: number;
   readonly time: string; // ISO 8601
   readonly author: string;
+  /** Nobody asked for it, or it is older than that was kept. */
+  readonly origin?: Origin;
   readonly message: string;
   readonly upserts: readonly StoredResource[];
   readonly removals: readonly string[];
@@ -102,6 +114,7 @@ export interface ConfigLog {
   commit(change: {
     parent: number;
     author: string;
+    origin?: Origin;
     message: string;
     upserts: readonly StoredResource[];
     removals: readonly string[];
@@ -114,6 +127,7 @@ export interface ConfigLog {
   restore(whole: {
     parent?: number;
     author: string;
+    origin?: Origin;
     message: string;
     resources: readonly StoredResource[];
     at: Position | null;

@@ -1,5 +1,5 @@
 // The control plane's API as commands call it. Turns its refusals into errors with the right exit code.
-import type { Position } from '../bus/types.ts';
+import type { Origin, Position } from '../bus/types.ts';
 import type { ChangeResult, Difference, ModuleFiles, SourceFile } from '../control/apply.ts';
 import type { StoredModule } from '../control/modules.ts';
 import type { ProxyReport, RolloutReport } from '../control/rollout.ts';
@@ -7,12 +7,15 @@ import type { Problem, Resource } from '../core/config/resource.ts';
 import { type Context, readContext } from './context.ts';
 import { CliError, done, EXIT, type ExitCode } from './exit.ts';
 import { type Answer, call } from './http.ts';
+import { weftVersion } from './version.ts';
 
 export interface Revision {
   readonly revision: number;
   readonly parent: number;
   readonly time: string;
   readonly author: string;
+  /** Not of revisions that are older than that was kept. */
+  readonly origin?: Origin;
   readonly message: string;
   /** How many resources it wrote and deleted. */
   readonly upserts: number;
@@ -35,6 +38,9 @@ export interface Commit {
 
 /** Modules of WasmPlugins are fetched meanwhile, from registries that may be slow and are asked again. */
 const APPLY_MS = 180_000;
+
+/** Kept with what it changes. */
+const CLIENT = `mesh/${weftVersion()}`;
 
 /** A module has 64 MiB at most. */
 const UPLOAD_MS = 120_000;
@@ -177,7 +183,11 @@ export class Api {
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
-    const headers = { authorization: `Bearer ${this.#token}`, accept: 'application/json' };
+    const headers = {
+      authorization: `Bearer ${this.#token}`,
+      accept: 'application/json',
+      'user-agent': CLIENT,
+    };
     const answer = await call(url.href, { method, headers, body, timeoutMs, who: 'control plane' }).catch((error) => {
       if (error instanceof CliError) throw new CliError(`${error.message}. Is \`mesh up\` running?`, error.exitCode);
       throw error;

@@ -28,8 +28,9 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value, null, 2));
 }
 
-/** Columns as wide as their widest cell, three spaces apart. */
-export function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+/** Columns as wide as their widest cell, three spaces apart. No cell makes a row of its own. */
+export function table(titles: readonly string[], cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map((cell) => cell.replaceAll('\n', '\\n')));
   const widths = titles.map((title, at) => Math.max(title.length, ...rows.map((row) => row[at].length)));
   return [titles, ...rows]
     .map((row) =>

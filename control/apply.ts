@@ -20,6 +20,7 @@ import {
 import { isError } from '../core/config/problem.ts';
 import { type Problem, type Resource, resourceKey } from '../core/config/resource.ts';
 import { crossCheck } from '../core/config/validate.ts';
+import type { Caller } from './access/caller.ts';
 import { ApiError } from './api-error.ts';
 import { checkState, type Decoded, knownOf, refuse, refuseModules } from './check.ts';
 import { resourcesOf, type Store } from './store.ts';
@@ -33,10 +34,10 @@ export interface SourceFile {
 export type ModuleFiles = Readonly<Record<string, string>>;
 
 export interface ChangeOptions {
+  readonly by: Caller;
   readonly dryRun?: boolean;
   /** The revision the caller looked at: another one is a conflict. Without it the change goes onto whatever is newest. */
   readonly parent?: number;
-  readonly author?: string;
   readonly message?: string;
 }
 
@@ -149,7 +150,8 @@ export class Writer {
       const { revision, parent } = await bus.config
         .restore({
           parent: options.parent,
-          author: options.author ?? 'admin',
+          author: options.by.name,
+          origin: options.by.origin,
           message: options.message || 'restore',
           resources: resources.map((resource) => ({ key: resourceKey(resource), body: resource })),
           at: at ?? (state.revision > 0 ? state : null),
@@ -237,7 +239,8 @@ export class Writer {
       try {
         const commit = await bus.config.commit({
           parent: revision,
-          author: options.author ?? 'admin',
+          author: options.by.name,
+          origin: options.by.origin,
           message: options.message,
           upserts: planned.upserts.map((resource) => ({ key: resourceKey(resource), body: resource })),
           removals: planned.removals,

@@ -72,7 +72,6 @@ export const ChangeQuery = Type.Object(
       Type.Integer({ minimum: 0, description: 'The revision looked at: 409 when the configuration is at another one' }),
     ),
     message: Type.Optional(Type.String({ maxLength: 1_000, description: 'For the history' })),
-    author: Type.Optional(Type.String({ maxLength: 200, description: 'For the history' })),
   },
   { additionalProperties: false },
 );
@@ -114,7 +113,17 @@ const CommitFields = {
   revision: Type.Integer(),
   parent: Type.Integer(),
   time: Type.String({ description: 'ISO 8601' }),
-  author: Type.String(),
+  author: Type.String({ description: 'The name of the token that asked for it' }),
+  origin: Type.Optional(
+    Type.Object(
+      {
+        address: Type.String({ description: 'IP address' }),
+        client: Type.String({ description: 'What it says that it is' }),
+        request: Type.String({ description: 'Method and path' }),
+      },
+      { title: 'Origin', description: 'From where it was asked for' },
+    ),
+  ),
   message: Type.String(),
 };
 

@@ -3,10 +3,13 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Origin } from '../bus/types.ts';
+import type { Caller } from './access/caller.ts';
 import { ApiError } from './api-error.ts';
 
 /** Answered without a token. */
 const OPEN = /^\/(?:|ready|v1\/version|docs(?:\/.*)?)$/;
+const MOST_OF_CLIENT = 200;
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 export interface SecurityOptions {
@@ -19,6 +22,7 @@ export function secure(app: FastifyInstance, options: SecurityOptions): void {
   const expected = digest(options.token);
   const hosts = new Set([...LOOPBACK, ...options.hosts.map((host) => host.toLowerCase())]);
 
+  app.decorateRequest('caller', null as unknown as Caller);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('X-Content-Type-Options', 'nosniff');
     reply.header('X-Frame-Options', 'DENY');
@@ -31,11 +35,20 @@ export function secure(app: FastifyInstance, options: SecurityOptions): void {
       throw new ApiError(405, `${request.method} is not possible here`);
     }
     const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-    if (given !== undefined && timingSafeEqual(digest(given), expected)) return;
+    if (given !== undefined && timingSafeEqual(digest(given), expected)) {
+      request.caller = { name: 'admin', origin: originOf(request, path) };
+      return;
+    }
     reply.header('WWW-Authenticate', 'Bearer realm="weft"');
     const what = given === undefined ? 'a token is needed' : 'the token is not valid';
     throw new ApiError(401, `${what}: send "Authorization: Bearer TOKEN" with the token of this control plane`);
   });
+}
+
+/** The address is that of the connection: headers that name another one are anybody's word. */
+function originOf(request: FastifyRequest, path: string): Origin {
+  const client = (request.headers['user-agent'] ?? '').slice(0, MOST_OF_CLIENT);
+  return { address: request.ip, client, request: `${request.method} ${path.slice(0, MOST_OF_CLIENT)}` };
 }
 
 /** A page of another site whose name was pointed at this address (DNS rebinding) still sends its own name. */

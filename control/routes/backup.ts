@@ -51,14 +51,15 @@ export function backupRoutes(app: App, parts: { bus: Bus; store: Store; writer: 
         response: { 200: ChangeReply, ...ERRORS },
       },
     },
-    async ({ body: { resources, at, from }, query }) => {
+    async ({ body: { resources, at, from }, query, caller }) => {
+      const options = { ...query, by: caller };
       if ((resources === undefined) === (from === undefined)) throw new ApiError(400, 'give either resources or from');
-      if (resources !== undefined) return writer.restore(resources, at ?? null, query);
+      if (resources !== undefined) return writer.restore(resources, at ?? null, options);
       if (from === 'log' && store.damage !== '')
         throw new ApiError(409, `the configuration log cannot be read: ${store.damage}`);
       const state = from === 'log' ? store.state : await bus.config.manifest();
       if (state === null) throw new ApiError(404, 'NATS holds no full state of the configuration');
-      return writer.restore([...state.resources.values()], state, query);
+      return writer.restore([...state.resources.values()], state, options);
     },
   );
 }

@@ -19,7 +19,7 @@ export function changeRoutes(app: App, writer: Writer): void {
         response: { 200: ChangeReply, ...ERRORS },
       },
     },
-    (request) => writer.apply(request.body.files, request.query, request.body.modules),
+    ({ body, query, caller }) => writer.apply(body.files, { ...query, by: caller }, body.modules),
   );
 
   app.post(
@@ -43,12 +43,13 @@ export function changeRoutes(app: App, writer: Writer): void {
     },
     async (request) => {
       const { keys, files } = request.body;
+      const options = { ...request.query, by: request.caller };
       if ((keys === undefined) === (files === undefined)) throw new ApiError(400, 'give either keys or files');
-      if (keys !== undefined) return writer.delete(keys, request.query);
+      if (keys !== undefined) return writer.delete(keys, options);
       const { resources, problems } = await decodeInSlices(files ?? []);
       refuse(problems);
       if (resources.length === 0) throw new ApiError(404, 'the files name no resource');
-      return writer.delete(resources.map(resourceKey), request.query);
+      return writer.delete(resources.map(resourceKey), options);
     },
   );
 
@@ -63,7 +64,7 @@ export function changeRoutes(app: App, writer: Writer): void {
         response: { 200: ChangeReply, ...ERRORS },
       },
     },
-    (request) => writer.rollback(request.body.to, request.query),
+    ({ body, query, caller }) => writer.rollback(body.to, { ...query, by: caller }),
   );
 
   app.post(

@@ -24,7 +24,7 @@ describe('applying', () => {
   it('makes all of several files one revision and says what became of each resource', async () => {
     const first = await plane.call<ChangeResult>(
       'POST',
-      '/v1/apply?message=first&author=me',
+      '/v1/apply?message=first',
       files(virtualService('a'), virtualService('b')),
     );
     assert.equal(first.status, 200);
@@ -226,7 +226,7 @@ describe('history', () => {
     assert.deepEqual([body.revision, body.items.map((item) => item.revision)], [3, [3, 2]]);
     const one = await plane.call('GET', '/v1/revisions/1');
     const { message, author, parent, upserts } = one.body as Record<string, unknown> & { upserts: { key: string }[] };
-    assert.deepEqual([message, author, parent, upserts.length], ['first', 'me', 0, 2]);
+    assert.deepEqual([message, author, parent, upserts.length], ['first', 'admin', 0, 2]);
     assert.equal((await plane.call('GET', '/v1/revisions/0')).status, 404);
     assert.equal((await plane.call('GET', '/v1/revisions/x')).status, 400);
     const future = await plane.call<ErrorBody>('GET', '/v1/revisions/99');
