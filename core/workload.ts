@@ -29,6 +29,12 @@ export interface WorkloadEndpoint extends Workload {
   readonly locality: string;
 }
 
+/** What one proxy serves, and where its admin is ('address:port', or null). */
+export interface Served {
+  readonly endpoints: readonly WorkloadEndpoint[];
+  readonly admin: string | null;
+}
+
 /** This proxy's own description. */
 export interface Node extends Workload {
   readonly id: string;

@@ -2,6 +2,7 @@
 // ('outbound|9080|v1|reviews.default.svc.cluster.local'). Interned by name; snapshots refer to it, endpoint changes and
 // policy changes swap one reference inside. An attempt has its place in it by an Admission.
 
+import type { WorkloadEndpoint } from '../workload.ts';
 import type { Balancer } from './balancers/balancer.ts';
 import { BALANCERS, DEFAULT_BALANCER, type LoadBalancing } from './balancers/balancers.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -81,6 +82,9 @@ export class Cluster {
   private current: ClusterSpec;
   private members: readonly Endpoint[] = [];
   private weights: readonly number[] | null = null;
+  /** Who is at each of the members; shorter where nobody is known. */
+  private workloads: readonly (WorkloadEndpoint | null)[] = [];
+  private dismissed = false;
   private balancer: Balancer;
   private readonly random: () => number;
   private readonly counted: ClusterCounts = {
@@ -140,12 +144,32 @@ export class Cluster {
     this.limits.configure(policy, name, own);
   }
 
-  /** Who is in it from now on. `weights`, in the order of the endpoints: none is as good as 1. */
-  setEndpoints(endpoints: readonly Endpoint[], weights: readonly number[] = []): void {
+  /**
+   * Who is in it from now on. `weights`, in the order of the endpoints: none is as good as 1. `workloads`, in the same order: whose
+   * they are.
+   */
+  setEndpoints(
+    endpoints: readonly Endpoint[],
+    weights: readonly number[] = [],
+    workloads: readonly (WorkloadEndpoint | null)[] = [],
+  ): void {
+    const before = { members: this.members, workloads: this.workloads };
     this.members = endpoints;
+    this.workloads = workloads;
     const given = endpoints.map((_, i) => Math.min(MAX_WEIGHT, Math.max(1, Math.floor(weights[i] ?? 1))));
     this.weights = given.every((weight) => weight === given[0]) ? null : given;
     this.balancer.update(endpoints, this.weights);
+    if (this.dismissed) return;
+    // Those that stay are not unused for a moment.
+    for (let i = 0; i < endpoints.length; i++) endpoints[i].joined(workloads[i] ?? null);
+    for (let i = 0; i < before.members.length; i++) before.members[i].parted(before.workloads[i] ?? null);
+  }
+
+  /** Nothing leads to it any more but requests that have begun: they still find who is in it. */
+  dismiss(): void {
+    if (this.dismissed) return;
+    this.dismissed = true;
+    for (let i = 0; i < this.members.length; i++) this.members[i].parted(this.workloads[i] ?? null);
   }
 
   /** A place for a request's first attempt. */

@@ -13,14 +13,13 @@ const SPARE = 1024;
 export class EndpointTable implements TimerOwner {
   private readonly endpoints = new Map<string, Endpoint>();
   private readonly environment: PoolEnvironment;
-  private readonly inUse: () => Iterable<Endpoint>;
+  /** Those that no cluster leads to, or did not when they were last looked at. */
+  private readonly unused = new Set<Endpoint>();
   private crowded = SPARE;
   private readonly timer = new Timer(this);
 
-  /** `inUse`: every endpoint that a request may be sent to now. */
-  constructor(environment: PoolEnvironment, inUse: () => Iterable<Endpoint>) {
+  constructor(environment: PoolEnvironment) {
     this.environment = environment;
-    this.inUse = inUse;
     environment.timers.arm(this.timer, SWEEP_MS);
   }
 
@@ -35,6 +34,8 @@ export class EndpointTable implements TimerOwner {
     if (endpoint === undefined) {
       endpoint = new Endpoint(this.environment, address, port);
       this.endpoints.set(key, endpoint);
+      endpoint.onUnused = (one) => this.unused.add(one);
+      this.unused.add(endpoint);
       // On the next tick: who asks may be in the middle of putting it to use.
       if (this.endpoints.size === this.crowded) this.environment.timers.arm(this.timer, 0);
     }
@@ -44,11 +45,15 @@ export class EndpointTable implements TimerOwner {
 
   /** Endpoints that nothing leads to give their connections back, and are forgotten once no request is with them. */
   sweep(): void {
-    const used = new Set(this.inUse());
-    for (const [key, endpoint] of this.endpoints) {
-      if (used.has(endpoint)) continue;
+    for (const endpoint of this.unused) {
+      if (endpoint.used) {
+        this.unused.delete(endpoint);
+        continue;
+      }
       endpoint.pool.retire();
-      if (endpoint.active === 0) this.endpoints.delete(key);
+      if (endpoint.active > 0) continue;
+      this.unused.delete(endpoint);
+      this.endpoints.delete(endpoint.key);
     }
     this.crowded = 2 * this.endpoints.size + SPARE;
   }

@@ -10,20 +10,84 @@ export class Endpoint {
   readonly key: string;
   readonly address: string;
   readonly port: number;
-  /** Who answers there, when the mesh knows. */
-  workload: WorkloadEndpoint | null = null;
+  /** Told when no cluster leads here any more. */
+  onUnused: ((endpoint: Endpoint) => void) | null = null;
   readonly pool: Pool;
   /** Its last answer was of HTTP/1.0, as the next one will be. */
   http10 = false;
   private underWay = 0;
   private begun = 0;
   private faults = 0;
+  /** Clusters that lead here, how many of them say that it is `owner`, and how many that it is somebody else. */
+  private uses = 0;
+  private owner: WorkloadEndpoint | null = null;
+  private owned = 0;
+  private others: Map<WorkloadEndpoint, number> | null = null;
 
   constructor(environment: PoolEnvironment, address: string, port: number) {
     this.key = hostPort(address, port);
     this.address = address;
     this.port = port;
     this.pool = new Pool(environment, this);
+  }
+
+  /** Who answers there, when the mesh knows: of several who say so, the first by id. */
+  get workload(): WorkloadEndpoint | null {
+    return this.owner;
+  }
+
+  get used(): boolean {
+    return this.uses > 0;
+  }
+
+  /** A cluster leads here, since this workload is in it; null: it does not say whose it is. */
+  joined(workload: WorkloadEndpoint | null): void {
+    if (this.uses++ === 0) {
+      this.owner = null;
+      this.owned = 0;
+    }
+    if (workload === null) return;
+    if (this.owner === null) this.owner = workload;
+    if (this.owner === workload) {
+      this.owned++;
+      return;
+    }
+    this.others ??= new Map();
+    this.others.set(workload, (this.others.get(workload) ?? 0) + 1);
+    if (workload.id < this.owner.id) this.giveTo(workload);
+  }
+
+  /** What `joined` said of a cluster is over. Requests that are still here are with whom it was last. */
+  parted(workload: WorkloadEndpoint | null): void {
+    this.uses--;
+    if (this.uses === 0) {
+      this.others = null;
+      this.onUnused?.(this);
+    } else if (workload !== null) this.disowned(workload);
+  }
+
+  private disowned(workload: WorkloadEndpoint): void {
+    const { others } = this;
+    if (workload !== this.owner) {
+      const count = (others?.get(workload) ?? 0) - 1;
+      if (count > 0) others?.set(workload, count);
+      else others?.delete(workload);
+      if (others?.size === 0) this.others = null;
+      return;
+    }
+    if (--this.owned > 0) return;
+    this.owner = null;
+    const [first] = [...(others?.keys() ?? [])].sort((a, b) => (a.id < b.id ? -1 : 1));
+    if (first !== undefined) this.giveTo(first);
+  }
+
+  private giveTo(workload: WorkloadEndpoint): void {
+    const others = this.others!;
+    if (this.owner !== null) others.set(this.owner, this.owned);
+    this.owner = workload;
+    this.owned = others.get(workload) ?? 0;
+    others.delete(workload);
+    if (others.size === 0) this.others = null;
   }
 
   /** Requests in flight from this shard: what least-request compares. */

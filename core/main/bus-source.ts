@@ -12,7 +12,7 @@ import type { Problem, Resource } from '../config/resource.ts';
 import type { Node } from '../workload.ts';
 import type { Configuration, Outcome } from './configuration.ts';
 import { Discovered } from './discovered.ts';
-import { ownEndpoints, readEndpoints } from './endpoints.ts';
+import { ownEndpoints, readEndpoints, servedBy } from './endpoints.ts';
 import type { Log } from './options.ts';
 import { PLUGIN_MISSING } from './plugin-modules.ts';
 import type { Source } from './source.ts';
@@ -78,8 +78,8 @@ export class BusSource implements Source {
   constructor(options: BusSourceOptions) {
     this.options = options;
     this.registered = options.register;
-    this.discovered = new Discovered(options.log, (endpoints, admins) => {
-      options.configuration.setEndpoints(endpoints, admins);
+    this.discovered = new Discovered(options.log, (update, full) => {
+      options.configuration.changeEndpoints(update, full);
       this.keep();
     });
   }
@@ -139,7 +139,7 @@ export class BusSource implements Source {
     const { state, configuration, log } = this.options;
     await state?.load(async (kept) => {
       this.replaceStore({ ...kept.at, resources: new Map(kept.resources.map(({ key, body }) => [key, body])) });
-      configuration.setEndpoints(readEndpoints(kept.endpoints));
+      configuration.changeEndpoints({ upserts: servedBy(readEndpoints(kept.endpoints)), removals: [] });
       const proposal = this.proposal();
       for (const problem of proposal.problems) log(problem.severity, 'state', formatProblem(problem));
       const outcome = await configuration.propose(proposal);

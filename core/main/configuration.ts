@@ -1,14 +1,15 @@
 // The configuration of a proxy as its main thread holds it: proposals, one after the other, each of which becomes the
 // running configuration of every shard or of none.
 
+import { isDeepStrictEqual } from 'node:util';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import { hostPort } from '../host-port.ts';
-import type { ConfigUpdate, ToShard } from '../shard/protocol.ts';
+import type { ConfigUpdate, EndpointUpdate, ToShard } from '../shard/protocol.ts';
 import { askingFor, listenersOf } from '../snapshot/listeners.ts';
 import type { FilterThreads } from '../threads/filter-threads.ts';
 import type { Applied, Shards } from '../threads/shards.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
-import type { Node, WorkloadEndpoint } from '../workload.ts';
+import type { Node, Served, WorkloadEndpoint } from '../workload.ts';
 import type { Address, Log } from './options.ts';
 import type { PluginModules } from './plugin-modules.ts';
 import { PortUnavailable, releasePort, reservePort } from './ports.ts';
@@ -28,6 +29,9 @@ export interface Outcome {
   /** From the call to the last shard's swap. */
   readonly ms: number;
 }
+
+/** Resources, or those who serve endpoints, that a shard reads in a millisecond or two. */
+const IN_ONE_GO = 200;
 
 export interface ConfigurationOptions {
   readonly node: Node;
@@ -52,8 +56,7 @@ export interface Running {
 export class Configuration {
   /** null before the first. */
   running: Running | null = null;
-  endpoints: readonly WorkloadEndpoint[] = [];
-  private admins: readonly string[] = [];
+  private readonly served = new Map<string, Served>();
   rejected = 0;
   /** Why the last proposal was refused; null when it was not. */
   refusal: string | null = null;
@@ -90,20 +93,33 @@ export class Configuration {
     return outcome;
   }
 
-  /** `admins`: where the proxies of the mesh have their admin, 'address:port'. */
-  setEndpoints(endpoints: readonly WorkloadEndpoint[], admins: readonly string[] = []): void {
-    this.endpoints = endpoints;
-    this.admins = admins;
-    this.shards().post({ type: 'endpoints', endpoints, admins });
+  /** By whoever serves them. */
+  get endpoints(): readonly WorkloadEndpoint[] {
+    return [...this.served.values()].flatMap(({ endpoints }) => endpoints);
+  }
+
+  /** What is not otherwise than before is not told again. `full`: who is not among them is gone. */
+  changeEndpoints({ upserts, removals }: EndpointUpdate, full = false): void {
+    const gone = new Set(full ? this.served.keys() : removals);
+    const come: (readonly [string, Served])[] = [];
+    for (const [key, served] of upserts) {
+      gone.delete(key);
+      if (isDeepStrictEqual(this.served.get(key), served)) continue;
+      this.served.set(key, served);
+      come.push([key, served]);
+    }
+    const left = [...gone].filter((key) => this.served.delete(key));
+    for (const message of endpointMessages(come, left)) this.shards().post(message);
   }
 
   /** What a newborn shard is told. Endpoints first: a route should not begin with an empty cluster. */
   greeting(): ToShard[] {
-    const messages: ToShard[] = [{ type: 'endpoints', endpoints: this.endpoints, admins: this.admins }];
+    const messages = endpointMessages([...this.served], []);
     if (this.running !== null) {
       const { modules } = this.options.plugins;
       if (modules.length > 0) messages.push({ type: 'modules', modules });
-      messages.push(whole(this.running));
+      const { message, parts } = inParts(whole(this.running));
+      messages.push(...parts, message);
     }
     return messages;
   }
@@ -122,10 +138,11 @@ export class Configuration {
     if (prepared.modules.length > 0) shards.post({ type: 'modules', modules: prepared.modules });
     const before = shards.born;
     const update = difference(this.running, revision, resources);
-    const answers = await shards.configure({ type: 'config', update, listeners });
+    const { message, parts } = inParts({ type: 'config', update, listeners });
+    const answers = await shards.configure(message, parts);
     if (answers.length === 0) {
-      const message = `no shard survived revision ${revision}: the one before it stays`;
-      return { ok: false, problems: [{ severity: 'error', code: 'shard', message }] };
+      const why = `no shard survived revision ${revision}: the one before it stays`;
+      return { ok: false, problems: [{ severity: 'error', code: 'shard', message: why }] };
     }
     const problems = [...found, ...distinct(answers.flatMap((answer) => answer.problems))];
     if (answers.some(({ ok }) => !ok)) {
@@ -158,7 +175,8 @@ export class Configuration {
     if (!needed) return;
     const { running } = this;
     const nothing: Running = { revision: 0, resources: new Map(), listeners: [] };
-    await this.shards().configure(whole(running ?? nothing));
+    const { message, parts } = inParts(whole(running ?? nothing));
+    await this.shards().configure(message, parts);
   }
 
   private async listenersFor(
@@ -211,6 +229,28 @@ function sameListener(left: ListenerSpec, right: ListenerSpec): boolean {
 function whole({ revision, resources, listeners }: Running): ToShard & { type: 'config' } {
   const update = { revision, full: true, upserts: [...resources.values()], removals: [] };
   return { type: 'config', update, listeners };
+}
+
+/** A shard reads a message in one go, and its requests wait for that. */
+function inParts(message: ToShard & { type: 'config' }): { message: ToShard & { type: 'config' }; parts: ToShard[] } {
+  const { update } = message;
+  const upserts = [...update.upserts];
+  const parts: ToShard[] = [];
+  while (upserts.length > IN_ONE_GO) parts.push({ type: 'resources', upserts: upserts.splice(0, IN_ONE_GO) });
+  return { message: { ...message, update: { ...update, upserts } }, parts };
+}
+
+function endpointMessages(upserts: readonly (readonly [string, Served])[], removals: readonly string[]): ToShard[] {
+  const messages: ToShard[] = [];
+  const most = Math.max(upserts.length, removals.length);
+  for (let at = 0; at < most; at += IN_ONE_GO) {
+    const end = at + IN_ONE_GO;
+    messages.push({
+      type: 'endpoints',
+      update: { upserts: upserts.slice(at, end), removals: removals.slice(at, end) },
+    });
+  }
+  return messages;
 }
 
 function difference(from: Running | null, revision: number, to: ReadonlyMap<string, Resource>): ConfigUpdate {

@@ -1,20 +1,25 @@
-// Who serves what, as the control plane's endpoint log tells it. Without NATS, without a control plane, and when the log was lost,
+// Who serves what, as the control plane's endpoint log tells it: what changed, and never all of it again. Without NATS, without a control plane, and when the log was lost,
 // the last set stays.
 import type { Bus, StoredResource, Subscription } from '../../bus/types.ts';
-import type { WorkloadEndpoint } from '../workload.ts';
-import { readServed, type Served } from './endpoints.ts';
+import type { EndpointUpdate } from '../shard/protocol.ts';
+import type { Served } from '../workload.ts';
+import { readServed } from './endpoints.ts';
 import type { Log } from './options.ts';
 
 /** Endpoints that come and go together are told to shards together. */
 const GATHER_MS = 10;
 
 export class Discovered {
-  private readonly served = new Map<string, Served>();
-  private readonly onChange: (endpoints: WorkloadEndpoint[], admins: string[]) => void;
+  private readonly keys = new Set<string>();
+  private readonly changed = new Map<string, Served | null>();
+  private readonly onChange: (update: EndpointUpdate, full: boolean) => void;
   private readonly log: Log;
   private gathering: NodeJS.Timeout | null = null;
+  /** Nothing was told yet: what is known of an earlier run is gone where nobody says it any more. */
+  private first = true;
 
-  constructor(log: Log, onChange: (endpoints: WorkloadEndpoint[], admins: string[]) => void) {
+  /** `full`: who is not among the upserts is gone. */
+  constructor(log: Log, onChange: (update: EndpointUpdate, full: boolean) => void) {
     this.log = log;
     this.onChange = onChange;
   }
@@ -22,12 +27,12 @@ export class Discovered {
   /** Resolves when the newest set was told. */
   async follow(bus: Bus): Promise<Subscription> {
     const following = await bus.endpoints.follow(null, {
-      commit: ({ upserts, removals }) => this.changed(upserts, removals),
+      commit: ({ upserts, removals }) => this.change(upserts, removals),
       state: ({ revision, resources }) => {
         // A log in which nothing was written yet says nothing of anybody.
         if (revision === 0) return;
-        const gone = [...this.served.keys()].filter((key) => !resources.has(key));
-        this.changed(
+        const gone = [...this.keys].filter((key) => !resources.has(key));
+        this.change(
           [...resources].map(([key, body]) => ({ key, body })),
           gone,
         );
@@ -46,18 +51,29 @@ export class Discovered {
     this.gathering = null;
   }
 
-  private changed(upserts: readonly StoredResource[], removals: readonly string[]): void {
-    for (const key of removals) this.served.delete(key);
-    for (const { key, body } of upserts) this.served.set(key, readServed(body));
+  private change(upserts: readonly StoredResource[], removals: readonly string[]): void {
+    for (const key of removals) {
+      this.keys.delete(key);
+      this.changed.set(key, null);
+    }
+    for (const { key, body } of upserts) {
+      this.keys.add(key);
+      this.changed.set(key, readServed(body));
+    }
     this.gathering ??= setTimeout(() => this.tell(), GATHER_MS);
   }
 
   private tell(): void {
     this.close();
-    const all = [...this.served.values()];
-    this.onChange(
-      all.flatMap(({ endpoints }) => endpoints),
-      all.flatMap(({ admin }) => admin ?? []),
-    );
+    const upserts: (readonly [string, Served])[] = [];
+    const removals: string[] = [];
+    for (const [key, served] of this.changed) {
+      if (served === null) removals.push(key);
+      else upserts.push([key, served]);
+    }
+    this.changed.clear();
+    const full = this.first;
+    this.first = false;
+    this.onChange({ upserts, removals }, full);
   }
 }

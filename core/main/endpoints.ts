@@ -2,13 +2,7 @@
 
 import { hostPort, withoutBrackets } from '../host-port.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
-import type { Node, WorkloadEndpoint } from '../workload.ts';
-
-/** What one proxy serves, and where its admin is ('address:port', or null). */
-export interface Served {
-  readonly endpoints: readonly WorkloadEndpoint[];
-  readonly admin: string | null;
-}
+import type { Node, Served, WorkloadEndpoint } from '../workload.ts';
 
 /** Of one workload; more are ignored. */
 const MAX_ENDPOINTS = 64;
@@ -52,6 +46,12 @@ export function readServed(value: unknown): Served {
 /** What comes from another process or a disk: of the wrong shape it is as if it were not there. */
 export function readEndpoints(values: readonly unknown[]): WorkloadEndpoint[] {
   return values.filter(isEndpoint);
+}
+
+/** As they are known of one run: each is said by whom it is of. */
+export function servedBy(endpoints: readonly WorkloadEndpoint[]): (readonly [key: string, served: Served])[] {
+  const byId = Map.groupBy(endpoints, ({ id }) => id);
+  return [...byId].map(([id, own]) => [id, { endpoints: own, admin: null }] as const);
 }
 
 function isEndpoint(value: unknown): value is WorkloadEndpoint {

@@ -7,16 +7,14 @@ import { EndpointTable } from '../cluster/endpoint-table.ts';
 import type { PoolEnvironment } from '../cluster/pool.ts';
 import { Resolver } from '../cluster/resolver.ts';
 import { SharedLimits } from '../cluster/shared-limits.ts';
-import type { Problem, Resource } from '../config/resource.ts';
-import { resourceKey } from '../config/resource.ts';
+import type { Problem } from '../config/resource.ts';
 import { AsyncClient } from '../exchange/async-client.ts';
 import type { Codecs } from '../http/codec.ts';
 import { CLIENT_OPTIONS } from '../http/limits.ts';
 import { CODECS, connectionPath } from '../proxy.ts';
-import { Compiler } from '../snapshot/compile.ts';
-import { faultsIn } from '../snapshot/faults.ts';
-import { policiesIn } from '../snapshot/policies.ts';
+import { type Change, type Compiled, Compiler, Uncompilable } from '../snapshot/compile.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import { atOnce, type Steps } from '../steps.ts';
 import { networkFiltersFor } from '../tcp/network-filter.ts';
 import type { RecordSink } from '../telemetry/record-sink.ts';
 import { Timers } from '../timers.ts';
@@ -25,18 +23,18 @@ import { Listener } from '../transport/listener.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
 import { OnePeer, Peers } from '../transport/peers.ts';
 import { protocolTo } from '../transport/protocol.ts';
-import type { Node, WorkloadEndpoint } from '../workload.ts';
+import type { Node } from '../workload.ts';
 import type { DataPlaneEnvironment, ShardContext } from './context.ts';
 import { dump } from './dump.ts';
 import { Passthrough } from './passthrough.ts';
-import type { ConfigUpdate, DumpKind, LogLevel, PluginModule, ShardOptions } from './protocol.ts';
+import type { ConfigUpdate, DumpKind, EndpointUpdate, LogLevel, PluginModule, ShardOptions } from './protocol.ts';
 import { WasmFilters } from './wasm-filters.ts';
 
 export interface DataPlane {
-  /** Compiles and swaps one snapshot; when not ok the old one serves on. */
-  applyConfig(update: ConfigUpdate): { ok: boolean; problems: readonly Problem[] };
-  /** `admins`: 'address:port' of what no request may be sent to beside this proxy's own ports. */
-  setEndpoints(endpoints: readonly WorkloadEndpoint[], admins?: readonly string[]): void;
+  /** Compiles and swaps one snapshot; when not ok the old one serves on. To be run to its end before anything else is told. */
+  applyConfig(update: ConfigUpdate): Steps<{ ok: boolean; problems: readonly Problem[] }>;
+  /** As `applyConfig`. Where others have their admin, no request may be sent to. */
+  changeEndpoints(update: EndpointUpdate): Steps<void>;
   /** The code of plugins that configurations from now on may name; what is not among them is forgotten. */
   setModules(modules: readonly PluginModule[]): void;
   setLogLevel(level: LogLevel): void;
@@ -71,8 +69,6 @@ class ShardDataPlane implements DataPlane, ShardContext {
   private readonly peers = new Peers();
   private readonly endpoints: EndpointTable;
   private readonly listeners = new Map<string, Listener>();
-  private readonly resources = new Map<string, Resource>();
-  private registered: readonly WorkloadEndpoint[] = [];
   private readonly filters: WasmFilters;
   private readonly compiler: Compiler;
   private readonly hosts: Passthrough;
@@ -83,9 +79,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
     this.options = environment.options;
     this.sink = environment.sink;
     this.log = environment.log;
-    this.endpoints = new EndpointTable(this.pools(new Dialer(this.node.address, this.peers)), () =>
-      this.endpointsInUse(),
-    );
+    this.endpoints = new EndpointTable(this.pools(new Dialer(this.node.address, this.peers)));
     const endpointOf = (address: string, port: number): Endpoint => this.endpoints.at(address, port);
     this.hosts = new Passthrough(this, () => this.ownPorts());
     const resolver = new Resolver(endpointOf, (address, port) => this.hosts.refuses(address, port));
@@ -103,38 +97,34 @@ class ShardDataPlane implements DataPlane, ShardContext {
       },
       this.filters,
     );
-    this.snapshot = this.compiler.compile({ resources: this.resources, endpoints: [] }, 0).snapshot;
+    this.snapshot = atOnce(this.compiler.compile({ resources: null, endpoints: null }, 0)).snapshot;
     this.populateInbound();
   }
 
-  applyConfig(update: ConfigUpdate): { ok: boolean; problems: readonly Problem[] } {
-    const next = update.full ? new Map<string, Resource>() : new Map(this.resources);
-    for (const key of update.removals) next.delete(key);
-    for (const resource of update.upserts) next.set(resourceKey(resource), resource);
+  *applyConfig(update: ConfigUpdate): Steps<{ ok: boolean; problems: readonly Problem[] }> {
     try {
-      const { snapshot, problems } = this.compiler.compile(
-        { resources: next, endpoints: this.registered },
-        update.revision,
-      );
-      this.resources.clear();
-      for (const [key, resource] of next) this.resources.set(key, resource);
-      this.publish(snapshot);
+      const { problems } = yield* this.compile({ resources: update, endpoints: null }, update.revision);
       return { ok: true, problems };
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      // Of what knows its place, that is told in place of the first thing that did not compile.
-      const faults = faultsIn(policiesIn(next));
-      return { ok: false, problems: faults.length > 0 ? faults : [{ severity: 'error', code: 'compile', message }] };
+      if (!(error instanceof Uncompilable)) throw error;
+      return { ok: false, problems: error.problems };
     }
   }
 
-  setEndpoints(endpoints: readonly WorkloadEndpoint[], admins: readonly string[] = []): void {
-    this.hosts.protect(admins);
-    this.registered = endpoints;
-    this.peers.learn(endpoints);
+  *changeEndpoints({ upserts, removals }: EndpointUpdate): Steps<void> {
+    for (const key of removals) {
+      this.hosts.protect(key, null);
+      this.peers.learn(key, []);
+      yield;
+    }
+    for (const [key, { admin, endpoints }] of upserts) {
+      this.hosts.protect(key, admin);
+      this.peers.learn(key, endpoints);
+      yield;
+    }
+    const told = upserts.map(([key, { endpoints }]) => [key, endpoints] as const);
     // Services may come and go with who registers them.
-    const { revision } = this.snapshot;
-    this.publish(this.compiler.compile({ resources: this.resources, endpoints }, revision).snapshot);
+    yield* this.compile({ resources: null, endpoints: { upserts: told, removals } }, this.snapshot.revision);
   }
 
   setModules(modules: readonly PluginModule[]): void {
@@ -205,28 +195,31 @@ class ShardDataPlane implements DataPlane, ShardContext {
     return this.hosts.find(authority, registered);
   }
 
-  private publish(snapshot: Snapshot): void {
-    this.snapshot = snapshot;
-    this.filters.retain(snapshot);
-    for (const listener of this.listeners.values()) {
-      listener.networkFilters = networkFiltersFor(snapshot.network, listener.spec);
+  private *compile(change: Change, revision: number): Steps<Compiled> {
+    const compiled = yield* this.compiler.compile(change, revision);
+    const { snapshot, filters } = compiled;
+    if (snapshot !== this.snapshot) {
+      this.snapshot = snapshot;
+      this.filters.retain(snapshot, filters);
+      for (const listener of this.listeners.values()) {
+        listener.networkFilters = networkFiltersFor(snapshot.network, listener.spec);
+      }
+      this.populateInbound();
     }
-    this.populateInbound();
+    yield* this.compiler.clear();
     this.endpoints.sweep();
+    return compiled;
   }
 
   /** The application is no endpoint of the registry: it is where this proxy's inbound port leads. */
   private populateInbound(): void {
     const { app } = this.node;
-    for (const cluster of this.snapshot.clusters.values()) {
-      if (cluster.spec.kind === 'inbound' && app !== null)
-        cluster.setEndpoints([this.endpoints.at(app.address, app.port)]);
+    for (const { action } of this.snapshot.inbound?.routes ?? []) {
+      if (action.type !== 'forward' || app === null) continue;
+      for (const { cluster } of action.targets) {
+        if (cluster?.endpoints.length === 0) cluster.setEndpoints([this.endpoints.at(app.address, app.port)]);
+      }
     }
-  }
-
-  private *endpointsInUse(): Iterable<Endpoint> {
-    yield* this.hosts.endpoints();
-    for (const cluster of this.snapshot.clusters.values()) yield* cluster.endpoints;
   }
 
   private pools(dialer: Dialer): PoolEnvironment {

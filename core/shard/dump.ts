@@ -74,14 +74,19 @@ export function dump(
     case 'routes':
       return routesOf(snapshot);
     case 'clusters':
-      return [...snapshot.clusters.values()].map(clusterOf);
+      return clustersOf(snapshot).map(clusterOf);
     case 'endpoints':
-      return [...snapshot.clusters.values()].flatMap(endpointsOf);
+      return clustersOf(snapshot).flatMap(endpointsOf);
     case 'filters':
       return filters.dump(snapshot);
     case 'snapshot':
       return { revision: snapshot.revision };
   }
+}
+
+/** In an order that does not tell what came first. */
+function clustersOf({ clusters }: Snapshot): Cluster[] {
+  return [...clusters.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function routesOf(snapshot: Snapshot): RouteDump[] {

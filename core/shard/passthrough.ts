@@ -6,7 +6,6 @@ import { BlockList, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { PASSTHROUGH_RETRIES } from '../builtins/retry/policy.ts';
 import { Cluster, type ClusterSpec, DEFAULT_POLICY } from '../cluster/cluster.ts';
-import type { Endpoint } from '../cluster/endpoint.ts';
 import type { Resolver } from '../cluster/resolver.ts';
 import type { FailureCode } from '../errors.ts';
 import { EMPTY_CHAIN } from '../exchange/filter-chain.ts';
@@ -56,8 +55,9 @@ export class Passthrough {
   resolver: Resolver | null = null;
   private readonly shard: ShardContext;
   private readonly ownPorts: () => readonly number[];
-  /** By port: what no request may be sent to, as the mesh knows it. */
-  private admins = new Map<number, BlockList>();
+  /** What no request may be sent to, as the mesh knows it: by who says so, and how many say it of an address and port. */
+  private readonly admins = new Map<string, string>();
+  private readonly guarded = new Map<string, number>();
   private readonly hosts = new Map<string, { host: VirtualHost; cluster: Cluster }>();
 
   constructor(shard: ShardContext, ownPorts: () => readonly number[]) {
@@ -81,36 +81,47 @@ export class Passthrough {
     if (bare === 'localhost' && this.refuses('127.0.0.1', port)) return 'address_refused';
     const entry = this.make(bare, port, key);
     this.hosts.set(key, entry);
-    if (this.hosts.size > MAX_HOSTS) this.hosts.delete(this.hosts.keys().next().value!);
+    if (this.hosts.size > MAX_HOSTS) this.forget(this.hosts.keys().next().value!);
     return entry.host;
   }
 
-  /** These are asked for by people of the mesh, not through it: 'address:port'. */
-  protect(admins: readonly string[]): void {
-    this.admins = new Map();
-    for (const place of admins) {
-      const { host, port } = splitHostPort(place);
-      const family = isIP(host);
-      if (family === 0) continue;
-      const there = this.admins.get(port) ?? new BlockList();
-      there.addAddress(host, family === 6 ? 'ipv6' : 'ipv4');
-      this.admins.set(port, there);
+  /** This is asked for by people of the mesh, not through it. `key`: who says so; `admin`: 'address:port', null: nothing. */
+  protect(key: string, admin: string | null): void {
+    const before = this.admins.get(key) ?? null;
+    if (before === admin) return;
+    if (before !== null) this.guard(before, -1);
+    if (admin === null) {
+      this.admins.delete(key);
+      return;
     }
+    this.admins.set(key, admin);
+    this.guard(admin, 1);
+    const { port } = splitHostPort(admin);
     // What was found before may lead there.
-    for (const [key, { host }] of this.hosts) if (this.admins.has(host.port)) this.hosts.delete(key);
+    for (const [known, { host }] of this.hosts) if (host.port === port) this.forget(known);
   }
 
   /** Addresses that a name may not lead to either. */
   refuses(address: string, port: number): boolean {
     const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
     if (NEVER.check(address, family)) return true;
-    if (this.admins.get(port)?.check(address, family) === true) return true;
+    if (this.guarded.has(placeKey(address, port))) return true;
     if (!MESH_PORTS.has(port) && !this.ownPorts().includes(port)) return false;
     return thisMachine().check(address, family);
   }
 
-  *endpoints(): Iterable<Endpoint> {
-    for (const { cluster } of this.hosts.values()) yield* cluster.endpoints;
+  private guard(admin: string, by: 1 | -1): void {
+    const { host, port } = splitHostPort(admin);
+    if (isIP(host) === 0) return;
+    const key = placeKey(host, port);
+    const count = (this.guarded.get(key) ?? 0) + by;
+    if (count === 0) this.guarded.delete(key);
+    else this.guarded.set(key, count);
+  }
+
+  private forget(key: string): void {
+    this.hosts.get(key)?.cluster.dismiss();
+    this.hosts.delete(key);
   }
 
   private make(host: string, port: number, key: string): { host: VirtualHost; cluster: Cluster } {
@@ -140,6 +151,16 @@ export class Passthrough {
       host: { name: key, domains: [key], service: host, port, asNamed: false, unrouted: null, routes: [route] },
     };
   }
+}
+
+/** The same for every spelling of an address, and for an IPv4 address that is written as an IPv6 one. */
+function placeKey(address: string, port: number): string {
+  if (isIP(address) !== 6) return `${address} ${port}`;
+  const plain = new URL(`http://[${address}]`).hostname;
+  const mapped = /^\[::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})\]$/.exec(plain);
+  if (mapped === null) return `${plain} ${port}`;
+  const [high, low] = [Number.parseInt(mapped[1], 16), Number.parseInt(mapped[2], 16)];
+  return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255} ${port}`;
 }
 
 function thisMachine(): BlockList {

@@ -6,7 +6,7 @@ import type { Problem, Resource } from '../config/resource.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { PluginType } from '../wasm/guest/spec.ts';
 import type { RestartReason } from '../wasm/guest/traps.ts';
-import type { Node, WorkloadEndpoint } from '../workload.ts';
+import type { Node, Served } from '../workload.ts';
 import type { ShardMemory } from './memory.ts';
 
 /** A change of configuration; with `full` everything that is not in `upserts` is gone. */
@@ -14,6 +14,12 @@ export interface ConfigUpdate {
   readonly revision: number;
   readonly full: boolean;
   readonly upserts: readonly Resource[];
+  readonly removals: readonly string[];
+}
+
+/** A change of who serves what, by who says it. */
+export interface EndpointUpdate {
+  readonly upserts: readonly (readonly [key: string, served: Served])[];
   readonly removals: readonly string[];
 }
 
@@ -89,8 +95,9 @@ export type LogLevel = 'debug' | 'info' | 'warning' | 'error';
 
 export type ToShard =
   | { readonly type: 'config'; readonly update: ConfigUpdate; readonly listeners: readonly ListenerSpec[] }
-  /** `admins`: 'address:port' of every proxy's admin, which requests are never sent to. */
-  | { readonly type: 'endpoints'; readonly endpoints: readonly WorkloadEndpoint[]; readonly admins: readonly string[] }
+  /** A part of the next configuration, which may be too large to be read in one go. */
+  | { readonly type: 'resources'; readonly upserts: readonly Resource[] }
+  | { readonly type: 'endpoints'; readonly update: EndpointUpdate }
   /** The keys of a token issuer by where they are fetched from; null: nobody refers to them any more. */
   | { readonly type: 'keys'; readonly source: string; readonly keys: string | null }
   | { readonly type: 'identity'; readonly identity: WorkloadIdentity }

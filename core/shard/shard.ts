@@ -2,7 +2,8 @@
 // shared memory and never settles while it serves; whatever it throws ends it, and the main thread starts it again.
 
 import { FetchedKeys } from '../builtins/authn/fetched-keys.ts';
-import type { Problem } from '../config/resource.ts';
+import type { Problem, Resource } from '../config/resource.ts';
+import { inSlices, type Steps } from '../steps.ts';
 import { ShardTelemetry } from '../telemetry/shard-telemetry.ts';
 import { HEARTBEAT_MS, Pulse } from '../threads/pulse.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
@@ -25,8 +26,9 @@ class ServingShard {
   private readonly telemetry: ShardTelemetry;
   private readonly keys = new FetchedKeys((source) => this.post({ type: 'keys-missing', source }));
   private readonly heartbeat: NodeJS.Timeout;
-  /** Messages are answered one after the other, though opening listeners takes turns of the event loop. */
-  private work: Promise<void> = Promise.resolve();
+  /** Resources of the next configuration. */
+  private gathered: Resource[] = [];
+  private closed = false;
 
   constructor(start: ShardStart, ended: () => void) {
     this.start = start;
@@ -50,16 +52,27 @@ class ServingShard {
       log: (level, component, message) => this.telemetry.log(level, component, message),
       pluginRestarted: (plugin, reason) => this.post({ type: 'plugin-restarted', plugin, reason }),
     });
-    port.on('message', (message: ToShard) => {
-      this.work = this.work.then(() => this.receive(message));
-    });
+    this.listen();
     const stopGivingBack = giveBackSpareHeap();
     port.on('close', () => {
+      this.closed = true;
       clearInterval(this.heartbeat);
       stopGivingBack();
       this.plane.close();
       this.telemetry.close();
       ended();
+    });
+  }
+
+  /**
+   * Messages are read and answered one after the other, each in a turn of its own: without a listener the port stands still, so that
+   * not all that wait take the time of requests in one go.
+   */
+  private listen(): void {
+    const { port } = this.start;
+    port.once('message', async (message: ToShard) => {
+      await this.receive(message);
+      if (!this.closed) setImmediate(() => this.listen());
     });
   }
 
@@ -71,8 +84,12 @@ class ServingShard {
     switch (message.type) {
       case 'config':
         return this.configure(message);
+      case 'resources':
+        this.gathered.push(...message.upserts);
+        return;
       case 'endpoints':
-        return this.plane.setEndpoints(message.endpoints, message.admins);
+        await this.work(this.plane.changeEndpoints(message.update));
+        return;
       case 'keys':
         return this.keys.learn(message.source, message.keys);
       case 'modules':
@@ -101,8 +118,12 @@ class ServingShard {
 
   private async configure({ update, listeners }: ToShard & { type: 'config' }): Promise<void> {
     const started = performance.now();
-    const { ok, problems } = this.plane.applyConfig(update);
-    const unbound = ok ? await this.listen(listeners) : [];
+    const upserts = this.gathered.length === 0 ? update.upserts : [...this.gathered, ...update.upserts];
+    this.gathered = [];
+    const applied = await this.work(this.plane.applyConfig({ ...update, upserts }));
+    if (applied === null) return;
+    const { ok, problems } = applied;
+    const unbound = ok ? await this.open(listeners) : [];
     this.post({
       type: 'applied',
       revision: update.revision,
@@ -112,7 +133,11 @@ class ServingShard {
     });
   }
 
-  private async listen(listeners: readonly ListenerSpec[]): Promise<Problem[]> {
+  private work<Result>(steps: Steps<Result>): Promise<Result | null> {
+    return inSlices(steps, () => this.closed);
+  }
+
+  private async open(listeners: readonly ListenerSpec[]): Promise<Problem[]> {
     try {
       await this.plane.listen(listeners);
       return [];

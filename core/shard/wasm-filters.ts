@@ -131,11 +131,11 @@ export class WasmFilters implements FilterSource {
     return made;
   }
 
-  /** Retires what this snapshot does not refer to. */
-  retain(snapshot: Snapshot): void {
-    const used = chainsByFilter(snapshot);
+  /** Retires what this snapshot does not refer to. `routed`: what requests of its routes pass. */
+  retain({ network, services }: Snapshot, routed: { has(filter: FilterFactory): boolean }): void {
+    const others = new Set<AnyFilter>([...network.map(({ filter }) => filter), ...services]);
     for (const [key, filter] of this.configured) {
-      if (used.has(filter)) continue;
+      if (others.has(filter) || ('open' in filter && routed.has(filter))) continue;
       this.configured.delete(key);
       this.runtime.retire(filter);
       if ('open' in filter) this.isolation.retire(filter);

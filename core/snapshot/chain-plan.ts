@@ -54,16 +54,21 @@ export interface WantedPlugin {
  */
 const CLAIMS_FIRST = ORDER.toSorted((a, b) => Number(b.guards === 'AUTHN') - Number(a.guards === 'AUTHN'));
 
-function asksClaims({ spec }: Resource<VirtualServiceSpec>): boolean {
+export function asksClaims({ spec }: Resource<VirtualServiceSpec>): boolean {
   const matches = (spec.http ?? []).flatMap(({ match }) => match ?? []);
   return matches.some(({ headers, withoutHeaders }) =>
     Object.keys({ ...headers, ...withoutHeaders }).some((name) => claimPath(name) !== null),
   );
 }
 
-/** In the order of a request. */
-export function planChain(kind: ChainKind, policies: Policies, node: Node): Slot[] {
-  const order = kind === 'gateway' && policies('VirtualService').some(asksClaims) ? CLAIMS_FIRST : ORDER;
+/** In the order of a request. `claims`: does any route ask for claims? */
+export function planChain(
+  kind: ChainKind,
+  policies: Policies,
+  node: Node,
+  claims = policies('VirtualService').some(asksClaims),
+): Slot[] {
+  const order = kind === 'gateway' && claims ? CLAIMS_FIRST : ORDER;
   const slots: Slot[] = order.flatMap(({ name, chains }) => {
     const { standing } = BUILTINS[name];
     return chains.includes(kind) && standing !== undefined ? { name, standing, skippedBy: new Set() } : [];

@@ -1,6 +1,7 @@
 // Clusters by name and who is in them. A cluster is one object for its name: a change of endpoints or policy swaps a reference inside
 // the same cluster, so routes need not be compiled again and requests in flight keep what they have.
 
+import { isDeepStrictEqual } from 'node:util';
 import { isBalancer } from '../cluster/balancers/balancers.ts';
 import { Cluster, type ClusterPolicy, type ClusterSpec, DEFAULT_POLICY, type RetryBudget } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
@@ -9,7 +10,6 @@ import { parseDuration } from '../config/duration.ts';
 import type { ConnectionPoolSettings, TrafficPolicy } from '../config/kinds/destination-rule.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
 import type { HostRules } from './destination-rules.ts';
-import { Members } from './members.ts';
 import { hasLabels, type Service, type ServicePort, servesPort } from './services.ts';
 
 /** Where endpoints come from: the shard interns them with their pools; a dry run has none. */
@@ -23,100 +23,147 @@ export interface EndpointSource {
   resolver(cluster: Cluster): Cluster['resolve'];
 }
 
+/** Who is in which service, as the registry has it. */
+export interface Membership {
+  service(host: string): Service | undefined;
+  of(service: Service): readonly WorkloadEndpoint[];
+}
+
 export class ClusterTable {
   readonly clusters = new Map<string, Cluster>();
   private readonly source: EndpointSource;
+  private readonly membership: Membership;
+  private readonly byHost = new Map<string, Set<Cluster>>();
   private readonly staged = new Map<Cluster, ClusterSpec>();
-  private services: ReadonlyMap<string, Service> = new Map();
-  private members = new Members([]);
-  /** Who answers at an endpoint; null: the mesh does not know. */
-  private owners = new Map<Endpoint, WorkloadEndpoint | null>();
+  /** Made since the last commit: who is in them is not looked up before somebody may be sent there. */
+  private readonly made = new Set<Cluster>();
 
-  constructor(source: EndpointSource) {
+  constructor(source: EndpointSource, membership: Membership) {
     this.source = source;
+    this.membership = membership;
   }
 
   /** The cluster of this name, the same object for the same name. A changed specification counts from `commit` on. */
   intern(spec: ClusterSpec): Cluster {
     const known = this.clusters.get(spec.name);
     if (known !== undefined) {
-      this.staged.set(known, spec);
+      if (!isDeepStrictEqual(known.spec, spec)) this.staged.set(known, spec);
+      else this.staged.delete(known);
       return known;
     }
     const cluster = new Cluster(spec, this.source.random, this.source.limits);
     this.resolveFrom(cluster, spec);
     this.clusters.set(spec.name, cluster);
+    const those = this.byHost.get(spec.service);
+    if (those === undefined) this.byHost.set(spec.service, new Set([cluster]));
+    else those.add(cluster);
+    this.made.add(cluster);
     return cluster;
   }
 
-  /** The compile succeeded: what it asked for counts, and clusters that nothing refers to are forgotten. */
-  commit(used: ReadonlySet<Cluster>): void {
-    for (const [cluster, spec] of this.staged) {
-      const moved = JSON.stringify(cluster.spec.dns) !== JSON.stringify(spec.dns);
-      cluster.configure(spec);
-      if (!moved) continue;
-      cluster.setEndpoints([]);
-      this.resolveFrom(cluster, spec);
+  /** Puts everybody into the clusters that are new: nobody is sent there yet. */
+  *fillNew(): Iterable<void> {
+    for (const cluster of this.made) {
+      yield* this.fill(cluster);
+      yield;
     }
-    this.staged.clear();
-    for (const [name, cluster] of this.clusters) if (!used.has(cluster)) this.clusters.delete(name);
   }
 
-  rollback(): void {
+  /** With everybody in it, also when it was made a moment ago. */
+  filled(cluster: Cluster): Cluster {
+    if (this.made.has(cluster)) for (const _ of this.fill(cluster));
+    return cluster;
+  }
+
+  /**
+   * The compile succeeded: what it asked for counts, and what it made in vain is forgotten. `hosts`: of services that have other
+   * members, or are others.
+   */
+  *commit(hosts: Iterable<string>, isUsed: (cluster: Cluster) => boolean): Iterable<void> {
+    for (const cluster of this.made) {
+      if (!isUsed(cluster) && cluster.spec.kind === 'outbound') this.forget(cluster);
+    }
+    const changed = new Set<Cluster>(this.staged.keys());
+    for (const host of hosts) for (const cluster of this.byHost.get(host) ?? []) changed.add(cluster);
+    for (const cluster of changed) {
+      const spec = this.staged.get(cluster);
+      if (spec !== undefined) this.configure(cluster, spec);
+      if (!this.made.has(cluster)) yield* this.fill(cluster);
+      yield;
+    }
     this.staged.clear();
+    this.made.clear();
+  }
+
+  /** Nothing refers to it any more. */
+  forget(cluster: Cluster): void {
+    const { name, service } = cluster.spec;
+    if (this.clusters.get(name) !== cluster) return;
+    this.clusters.delete(name);
+    const those = this.byHost.get(service);
+    those?.delete(cluster);
+    if (those?.size === 0) this.byHost.delete(service);
+    cluster.dismiss();
+  }
+
+  /** The compile failed: what it asked for does not count, and what it made is forgotten. */
+  rollback(isUsed: (cluster: Cluster) => boolean): void {
+    this.staged.clear();
+    for (const cluster of this.made) if (!isUsed(cluster)) this.forget(cluster);
+    this.made.clear();
+  }
+
+  private configure(cluster: Cluster, spec: ClusterSpec): void {
+    const moved = !isDeepStrictEqual(cluster.spec.dns, spec.dns);
+    cluster.configure(spec);
+    if (!moved) return;
+    cluster.setEndpoints([]);
+    this.resolveFrom(cluster, spec);
   }
 
   private resolveFrom(cluster: Cluster, { dns }: ClusterSpec): void {
     cluster.resolve = dns.length === 0 ? null : this.source.resolver(cluster);
   }
 
-  /** Puts every workload into the clusters it belongs to. */
-  populate(services: ReadonlyMap<string, Service>, endpoints: readonly WorkloadEndpoint[]): void {
-    this.services = services;
-    this.members = new Members(endpoints);
-    this.owners = new Map();
-    for (const cluster of this.clusters.values()) this.populateOne(cluster);
+  /** The endpoint, which nobody forgets before it is in the cluster. */
+  private held(address: string, port: number): Endpoint {
+    const endpoint = this.source.endpoint(address, port);
+    endpoint.joined(null);
+    return endpoint;
   }
 
-  /** As `populate`, for a cluster that was made since. */
-  populateOne(cluster: Cluster): void {
+  /** Puts everybody into the cluster who belongs there, at once when that is known. */
+  *fill(cluster: Cluster): Iterable<void> {
     const { spec } = cluster;
     if (spec.kind !== 'outbound' || spec.dns.length > 0) return;
-    const service = this.services.get(spec.service);
+    const service = this.membership.service(spec.service);
     const port = service?.ports.find((candidate) => candidate.number === spec.port);
-    if (service === undefined || port === undefined) cluster.setEndpoints([]);
-    else this.fill(cluster, service, port);
-  }
-
-  private fill(cluster: Cluster, service: Service, port: ServicePort): void {
-    const { labels } = cluster.spec;
+    if (service === undefined || port === undefined) {
+      cluster.setEndpoints([]);
+      return;
+    }
+    const { labels } = spec;
     const endpoints: Endpoint[] = [];
     const weights: number[] = [];
+    const workloads: (WorkloadEndpoint | null)[] = [];
     for (const fixed of service.fixed) {
       if (!hasLabels(fixed.labels, labels)) continue;
       const number = fixed.ports[port.name] ?? (port.targetPort || port.number);
-      endpoints.push(this.endpointAt(fixed.address, number, null));
+      endpoints.push(this.held(fixed.address, number));
       weights.push(fixed.weight);
+      workloads.push(null);
     }
-    for (const member of this.members.of(service)) {
+    for (const member of this.membership.of(service)) {
+      yield;
       if (!hasLabels(member.labels, labels)) continue;
       const number = servesPort(service, port, member);
       if (number === null) continue;
-      endpoints.push(this.endpointAt(member.address, number, member));
+      endpoints.push(this.held(member.address, number));
       weights.push(member.weight);
+      workloads.push(member);
     }
-    cluster.setEndpoints(endpoints, weights);
-  }
-
-  /** Where several say that they answer, the first by id does, whichever cluster was filled first. */
-  private endpointAt(address: string, port: number, workload: WorkloadEndpoint | null): Endpoint {
-    const endpoint = this.source.endpoint(address, port);
-    const owner = this.owners.get(endpoint);
-    if (owner === undefined || (workload !== null && (owner === null || workload.id < owner.id))) {
-      this.owners.set(endpoint, workload);
-      endpoint.workload = workload;
-    }
-    return endpoint;
+    cluster.setEndpoints(endpoints, weights, workloads);
+    for (const endpoint of endpoints) endpoint.parted(null);
   }
 }
 

@@ -7,7 +7,8 @@ import type { Resource } from '../config/resource.ts';
 import { isPrivate, isVisible } from '../config/visibility.ts';
 import type { Node } from '../workload.ts';
 import { HostIndex } from './host-index.ts';
-import { fullHost, hasLabels, type Service } from './services.ts';
+import { Mentions } from './mentions.ts';
+import { fullHost, hasLabels, type Service, type Services } from './services.ts';
 
 type Rule = Resource<DestinationRuleSpec>;
 
@@ -22,55 +23,103 @@ export interface HostRules {
 
 const NONE: HostRules = Object.freeze({ sources: [], trafficPolicy: undefined, subsets: new Map() });
 
+/** A rule where it was found to belong. */
+interface Placed {
+  readonly rank: string;
+  readonly rule: Rule;
+  /** As the registry knows it. */
+  readonly host: string;
+  /** It is among those that this proxy's own namespace looks at first; others are shown it. */
+  readonly own: boolean;
+  readonly shown: boolean;
+}
+
 export class DestinationRules {
   private readonly node: Node;
+  private readonly services: Services;
+  /** `host`: a name or a pattern, of whose services the rules are others now. */
+  private readonly changed: (host: string) => void;
+  private readonly placed = new Map<string, Placed>();
+  /** By the hosts that they name, of those that may be known by another form. */
+  private readonly mentions = new Mentions<string>();
   /** Rules that this proxy's own namespace looks at first. */
-  private readonly own = new HostIndex<Rule>();
+  private readonly own = new HostIndex<Placed>();
   /** Rules that a namespace shows to others, by namespace. */
-  private readonly exported = new Map<string, HostIndex<Rule>>();
-  private readonly found = new Map<Service, HostRules>();
+  private readonly exported = new Map<string, HostIndex<Placed>>();
 
-  /** `rules`: by namespace and name. */
-  constructor(rules: readonly Rule[], node: Node, services: ReadonlyMap<string, Service>) {
+  constructor(node: Node, services: Services, changed: (host: string) => void) {
     this.node = node;
-    for (const rule of rules) {
-      const { namespace } = rule.metadata;
-      const { exportTo, workloadSelector } = rule.spec;
-      const local = namespace === node.namespace;
-      // One that selects its callers is for those of its own namespace.
-      if (workloadSelector !== undefined && !(local && hasLabels(node.labels, workloadSelector.matchLabels ?? {})))
-        continue;
-      const host = fullHost(rule.spec.host, namespace, services);
-      const hidden = workloadSelector !== undefined || isPrivate(exportTo, namespace);
-      // What the root namespace shows to everybody is its proxies' last resort, too, and not their first.
-      const first = local && (hidden || namespace !== ROOT_NAMESPACE) && isVisible(exportTo, namespace, namespace);
-      if (first) this.own.add(host, rule);
-      if (!hidden) this.hostsOf(namespace).add(host, rule);
+    this.services = services;
+    this.changed = changed;
+  }
+
+  replace(before: Rule | null, after: Rule | null): void {
+    if (before !== null) {
+      this.mentions.remove(before.spec.host, before.metadata.namespace, keyOf(before));
+      this.displace(keyOf(before));
+    }
+    if (after === null) return;
+    this.mentions.add(after.spec.host, after.metadata.namespace, keyOf(after));
+    this.place(after);
+  }
+
+  /** The service of this host came or went: a rule may mean it by another form of its name than before. */
+  serviceCame(host: string): void {
+    for (const key of this.mentions.of(host)) {
+      const placed = this.placed.get(key);
+      if (placed === undefined) continue;
+      const { spec, metadata } = placed.rule;
+      if (fullHost(spec.host, metadata.namespace, this.services) === placed.host) continue;
+      this.displace(key);
+      this.place(placed.rule);
     }
   }
 
   of(service: Service): HostRules {
-    let rules = this.found.get(service);
-    if (rules === undefined) {
-      const found = this.search(service);
-      rules = found.length === 0 ? NONE : merged(found);
-      this.found.set(service, rules);
-    }
-    return rules;
+    const found = this.search(service);
+    return found.length === 0 ? NONE : merged(found);
+  }
+
+  private place(rule: Rule): void {
+    const { node } = this;
+    const { namespace } = rule.metadata;
+    const { exportTo, workloadSelector } = rule.spec;
+    const local = namespace === node.namespace;
+    // One that selects its callers is for those of its own namespace.
+    if (workloadSelector !== undefined && !(local && hasLabels(node.labels, workloadSelector.matchLabels ?? {})))
+      return;
+    const host = fullHost(rule.spec.host, namespace, this.services);
+    const hidden = workloadSelector !== undefined || isPrivate(exportTo, namespace);
+    // What the root namespace shows to everybody is its proxies' last resort, too, and not their first.
+    const first = local && (hidden || namespace !== ROOT_NAMESPACE) && isVisible(exportTo, namespace, namespace);
+    const placed = { rank: keyOf(rule), rule, host, own: first, shown: !hidden };
+    this.placed.set(placed.rank, placed);
+    if (placed.own) this.own.add(host, placed);
+    if (placed.shown) this.hostsOf(namespace).add(host, placed);
+    this.changed(host);
+  }
+
+  private displace(key: string): void {
+    const placed = this.placed.get(key);
+    if (placed === undefined) return;
+    this.placed.delete(key);
+    if (placed.own) this.own.remove(placed.host, placed);
+    if (placed.shown) this.hostsOf(placed.rule.metadata.namespace).remove(placed.host, placed);
+    this.changed(placed.host);
   }
 
   private search({ host, namespace }: Service): readonly Rule[] {
     const first = this.own.find(host);
-    if (first.length > 0) return first;
+    if (first.length > 0) return first.map(({ rule }) => rule);
     for (const owner of [namespace, ROOT_NAMESPACE]) {
       const rules = this.exported.get(owner)?.find(host) ?? [];
-      const seen = rules.filter(({ spec }) => isVisible(spec.exportTo, owner, this.node.namespace));
-      if (seen.length > 0) return seen;
+      const seen = rules.filter(({ rule }) => isVisible(rule.spec.exportTo, owner, this.node.namespace));
+      if (seen.length > 0) return seen.map(({ rule }) => rule);
     }
     return [];
   }
 
-  private hostsOf(namespace: string): HostIndex<Rule> {
+  private hostsOf(namespace: string): HostIndex<Placed> {
     let hosts = this.exported.get(namespace);
     if (hosts === undefined) {
       hosts = new HostIndex();
@@ -78,6 +127,10 @@ export class DestinationRules {
     }
     return hosts;
   }
+}
+
+function keyOf({ metadata }: Rule): string {
+  return `${metadata.namespace}/${metadata.name}`;
 }
 
 /** Those that select their callers go before the others. */

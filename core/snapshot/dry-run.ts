@@ -4,6 +4,7 @@
 import { Endpoint } from '../cluster/endpoint.ts';
 import type { Problem, Resource } from '../config/resource.ts';
 import type { FilterFactory } from '../exchange/filter.ts';
+import { atOnce } from '../steps.ts';
 import { Timers } from '../timers.ts';
 import type { Node } from '../workload.ts';
 import { Compiler } from './compile.ts';
@@ -93,7 +94,9 @@ export function compileDry(node: Node, resources: ReadonlyMap<string, Resource>)
     },
     INERT,
   );
-  compiler.compile({ resources, endpoints: [] }, 0);
+  atOnce(
+    compiler.compile({ resources: { full: true, upserts: [...resources.values()], removals: [] }, endpoints: null }, 0),
+  );
 }
 
 /** Filters by name that nothing runs in. */

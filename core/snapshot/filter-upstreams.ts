@@ -6,12 +6,12 @@
 import type { Cluster } from '../cluster/cluster.ts';
 import { splitAuthority } from '../router/hosts.ts';
 import type { Node } from '../workload.ts';
-import { fullHost, onlyPort, type Service } from './services.ts';
-import { reaches } from './virtual-hosts.ts';
+import { reaches } from './outbound-hosts.ts';
+import { fullHost, onlyPort, type Service, type Services } from './services.ts';
 
-/** The services of one compile, and their clusters by full host name, port number and subset ('' = none). */
+/** The services, and their clusters by full host name, port number and subset ('' = none). */
 export interface Registry {
-  readonly services: ReadonlyMap<string, Service>;
+  readonly services: Services & { readonly version: number; values(): Iterable<Service> };
   cluster(host: string, port: number, subset: string): Cluster | null;
 }
 
@@ -23,64 +23,70 @@ interface Place {
 
 export class FilterUpstreams {
   private readonly node: Node;
-  private readonly kept = new Map<string, Place>();
+  private readonly registry: Registry;
+  private readonly kept = new Map<Cluster, Place>();
   private aliases: ReadonlyMap<string, string> = new Map();
-  private aliasesOf: Registry['services'] | null = null;
+  private aliasesOf = -1;
 
-  constructor(node: Node) {
+  constructor(node: Node, registry: Registry) {
     this.node = node;
+    this.registry = registry;
   }
 
   /**
    * The cluster that `name` means, kept from now on; or null. Forms: 'outbound|80|v1|reviews.default.svc.cluster.local',
    * a service in any form that a client of this proxy's namespace may use, with or without ':port', or an http URL of one.
    */
-  find(name: string, registry: Registry): Cluster | null {
-    const place = this.placeOf(name, registry.services);
+  find(name: string): { readonly cluster: Cluster; readonly isNew: boolean } | null {
+    const place = this.placeOf(name);
     if (place === null) return null;
-    const cluster = registry.cluster(place.host, place.port, place.subset);
-    if (cluster !== null) this.kept.set(cluster.name, place);
-    return cluster;
+    const cluster = this.registry.cluster(place.host, place.port, place.subset);
+    if (cluster === null) return null;
+    const isNew = !this.kept.has(cluster);
+    this.kept.set(cluster, place);
+    return { cluster, isNew };
   }
 
-  /** What was called before and is still there, as this compile has it. */
-  again({ cluster }: Registry): Cluster[] {
-    const clusters: Cluster[] = [];
-    for (const [name, { host, port, subset }] of this.kept) {
-      const found = cluster(host, port, subset);
-      if (found === null) this.kept.delete(name);
-      else clusters.push(found);
+  /** What was called before and is there no more; what is, is as the registry has it now. */
+  *gone(): Iterable<Cluster> {
+    for (const [cluster, { host, port, subset }] of this.kept) {
+      if (this.registry.cluster(host, port, subset) === null) yield cluster;
     }
-    return clusters;
   }
 
-  private placeOf(name: string, services: Registry['services']): Place | null {
+  forget(cluster: Cluster): void {
+    this.kept.delete(cluster);
+  }
+
+  private placeOf(name: string): Place | null {
     const parts = name.split('|');
     if (parts.length > 1) {
       const [direction, port, subset, host] = parts;
       if (direction !== 'outbound' || parts.length !== 4 || !/^\d{1,5}$/.test(port)) return null;
-      const service = this.serviceOf(host.toLowerCase(), services);
+      const service = this.serviceOf(host.toLowerCase());
       return service === null ? null : { host: service.host, port: Number(port), subset };
     }
     const url = /^(\w+):\/\/([^/?#]*)/.exec(name);
     if (url !== null && url[1].toLowerCase() !== 'http') return null;
     const { host, port } = splitAuthority(url === null ? name : url[2]);
-    const service = this.serviceOf(host, services);
+    const service = this.serviceOf(host);
     if (service === null) return null;
     // As for a client: what names no port means 80, or a service's only one.
     const wanted = port || (onlyPort(service) ?? 80);
     return { host: service.host, port: wanted, subset: '' };
   }
 
-  private serviceOf(host: string, services: Registry['services']): Service | null {
+  private serviceOf(host: string): Service | null {
+    const { services } = this.registry;
     if (host === '' || host.includes('*')) return null;
     const full = fullHost(host, this.node.namespace, services);
-    return services.get(full) ?? services.get(this.aliasTable(services).get(host) ?? '') ?? null;
+    return services.get(full) ?? services.get(this.aliasTable().get(host) ?? '') ?? null;
   }
 
   /** Other names of services, such as their addresses. */
-  private aliasTable(services: Registry['services']): ReadonlyMap<string, string> {
-    if (this.aliasesOf === services) return this.aliases;
+  private aliasTable(): ReadonlyMap<string, string> {
+    const { services } = this.registry;
+    if (this.aliasesOf === services.version) return this.aliases;
     const aliases = new Map<string, string>();
     for (const service of services.values()) {
       for (const alias of service.names) {
@@ -88,7 +94,7 @@ export class FilterUpstreams {
       }
     }
     this.aliases = aliases;
-    this.aliasesOf = services;
+    this.aliasesOf = services.version;
     return aliases;
   }
 }

@@ -19,12 +19,14 @@ export interface ListenerFilterScope {
   readonly source: FilterSource;
   readonly policies: Policies;
   readonly memo: Memo;
+  /** Does any route ask for claims? */
+  readonly claims: boolean;
 }
 
 /** What builds the chains of this kind of listener. Throws what cannot be enforced. */
 export function chainsOf(kind: ChainKind, scope: ListenerFilterScope): ChainBuilder {
-  const { memo, policies, node } = scope;
-  const filters = planChain(kind, policies, node).flatMap((slot) => {
+  const { memo, policies, node, claims } = scope;
+  const filters = planChain(kind, policies, node, claims).flatMap((slot) => {
     if ('standing' in slot) return builtinFilter(slot, scope) ?? [];
     if ('inserted' in slot) return insertedFilter(slot, scope);
     return typeOf(slot.use, scope) === 'http' ? pluginFilter(kind, slot, scope) : [];

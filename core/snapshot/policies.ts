@@ -18,7 +18,7 @@ export function policiesIn(resources: ReadonlyMap<string, Resource>): Policies {
   }) as Policies;
 }
 
-function byName(a: Resource, b: Resource): number {
+export function byName(a: Resource, b: Resource): number {
   const key = ({ metadata }: Resource): string => `${metadata.namespace}/${metadata.name}`;
   return key(a) < key(b) ? -1 : 1;
 }

@@ -14,7 +14,8 @@ import type { Node } from '../workload.ts';
 import { fieldChanges, pathRewrite, redirectOf } from './changes.ts';
 import { clusterName } from './clusters.ts';
 import type { ChainBuilder } from './filters.ts';
-import { fullHost, hasLabels, onlyPort, type Service } from './services.ts';
+import { RoutePart } from './route-parts.ts';
+import { fullHost, hasLabels, onlyPort, type Services } from './services.ts';
 
 /** Where a VirtualService applies: the mesh's outbound ports, or one gateway ('namespace/name'). */
 export interface RouteScope {
@@ -22,19 +23,13 @@ export interface RouteScope {
   readonly gateway: string;
   /** The port of the request: a service's, or a gateway server's. */
   readonly port: number;
-  readonly services: ReadonlyMap<string, Service>;
+  readonly services: Services;
   readonly chains: ChainBuilder;
   /** The cluster of a service's port and subset; null when there is no such thing. */
   cluster(host: string, port: number, subset: string): Cluster | null;
 }
 
-export interface CompiledRoutes {
-  readonly routes: readonly Route[];
-  /** Destinations that lead nowhere. */
-  readonly problems: readonly Problem[];
-}
-
-export function compileRoutes(resource: Resource<VirtualServiceSpec>, scope: RouteScope): CompiledRoutes {
+export function compileRoutes(resource: Resource<VirtualServiceSpec>, scope: RouteScope): RoutePart {
   const problems: Problem[] = [];
   const routes: Route[] = [];
   for (const [index, http] of (resource.spec.http ?? []).entries()) {
@@ -47,7 +42,7 @@ export function compileRoutes(resource: Resource<VirtualServiceSpec>, scope: Rou
         ...matches.map((match) => ({ ...route, name: matchedName(http, match), matches: [compileMatch(match)] })),
       );
   }
-  return { routes, problems };
+  return new RoutePart(routes, problems);
 }
 
 /**

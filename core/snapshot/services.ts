@@ -1,15 +1,12 @@
 // The registry: which services there are, under which names, on which ports, and which endpoints belong to them.
 // Services come from Service and ServiceEntry resources, and from workloads that registered themselves by a name.
 
-import type { Policies } from '../builtins/builtin.ts';
 import { fqdn, hostForms, plainHost, serviceNames } from '../config/hosts.ts';
 import type { ServiceSpec } from '../config/kinds/service.ts';
 import type { ServiceEntrySpec } from '../config/kinds/service-entry.ts';
 import type { WorkloadEntrySpec } from '../config/kinds/workload-entry.ts';
 import type { Resource } from '../config/resource.ts';
-import { isVisible } from '../config/visibility.ts';
-import type { Node, WorkloadEndpoint } from '../workload.ts';
-import type { Memo } from './memo.ts';
+import type { WorkloadEndpoint } from '../workload.ts';
 
 export interface ServicePort {
   readonly number: number;
@@ -46,36 +43,13 @@ export interface FixedEndpoint {
   readonly weight: number;
 }
 
-export interface MeshState {
-  readonly resources: ReadonlyMap<string, Resource>;
-  readonly endpoints: readonly WorkloadEndpoint[];
+/** The registry as those see it who ask for hosts. */
+export interface Services {
+  get(host: string): Service | undefined;
+  has(host: string): boolean;
 }
 
-/**
- * All services that this proxy sees, by full host name. Of several of one name the proxy's own namespace comes first, then
- * the first by namespace and name. Services that did not change are the same objects as last time.
- */
-export function collectServices(policies: Policies, state: MeshState, node: Node, memo: Memo): Map<string, Service> {
-  const services = new Map<string, Service>();
-  for (const resource of policies('Service')) {
-    const { name, namespace, annotations } = resource.metadata;
-    const exportTo = annotations?.['networking.istio.io/exportTo']?.split(',').map((to) => to.trim());
-    if (!isVisible(exportTo, namespace, node.namespace)) continue;
-    const service = memo.of(`service ${namespace}/${name}`, [resource], () => fromService(resource));
-    services.set(service.host, service);
-  }
-  const own = ({ metadata }: Resource): number => (metadata.namespace === node.namespace ? 0 : 1);
-  for (const resource of policies('ServiceEntry').toSorted((a, b) => own(a) - own(b))) {
-    const { name, namespace } = resource.metadata;
-    if (!isVisible(resource.spec.exportTo, namespace, node.namespace)) continue;
-    const entries = memo.of(`service-entry ${namespace}/${name}`, [resource], () => fromServiceEntry(resource));
-    for (const service of entries) if (!services.has(service.host)) services.set(service.host, service);
-  }
-  addRegistered(services, state.endpoints, memo);
-  return services;
-}
-
-function fromService(resource: Resource<ServiceSpec>): Service {
+export function fromService(resource: Resource<ServiceSpec>): Service {
   const { name, namespace } = resource.metadata;
   const { spec } = resource;
   const names = serviceNames(name, namespace);
@@ -96,7 +70,7 @@ function fromService(resource: Resource<ServiceSpec>): Service {
   };
 }
 
-function fromServiceEntry(resource: Resource<ServiceEntrySpec>): Service[] {
+export function fromServiceEntry(resource: Resource<ServiceEntrySpec>): Service[] {
   const { spec } = resource;
   const dns = spec.resolution === 'DNS' || spec.resolution === 'DNS_ROUND_ROBIN' || spec.resolution === 'DYNAMIC_DNS';
   return spec.hosts.map(plainHost).map((host) => ({
@@ -119,48 +93,60 @@ function fromServiceEntry(resource: Resource<ServiceEntrySpec>): Service[] {
 
 /**
  * Workloads that registered under a name nobody described make a service of that name: on the default port all of them, whichever
- * their applications' ports are, and on each of those ports who has it.
+ * their applications' ports are, and on each of those ports who has it. The same object as before when it is the same.
  */
-function addRegistered(services: Map<string, Service>, endpoints: readonly WorkloadEndpoint[], memo: Memo): void {
-  const ports = new Map<string, { name: string; namespace: string; numbers: Set<number> }>();
-  for (const endpoint of endpoints) {
-    for (const name of endpoint.services) {
-      const host = fqdn(name, endpoint.namespace);
-      if (services.has(host)) continue;
-      const known = ports.get(host) ?? { name, namespace: endpoint.namespace, numbers: new Set<number>() };
-      known.numbers.add(endpoint.appPort);
-      ports.set(host, known);
+export function registeredService(
+  host: string,
+  workloads: readonly WorkloadEndpoint[],
+  before: Service | null,
+): Service | null {
+  const numbers = new Set<number>();
+  let name = '';
+  let namespace = '';
+  for (const workload of workloads) {
+    numbers.add(workload.appPort);
+    for (const called of workload.services) {
+      if (fqdn(called, workload.namespace) !== host) continue;
+      // The shortest name is what others may shorten, too.
+      const nearer = called.length - name.length || (called < name ? -1 : called > name ? 1 : 0);
+      if (name !== '' && (nearer > 0 || (nearer === 0 && workload.namespace >= namespace))) continue;
+      name = called;
+      ({ namespace } = workload);
     }
   }
-  for (const [host, { name, namespace, numbers }] of ports) {
-    const sorted = [...numbers].sort((a, b) => a - b);
-    services.set(
-      host,
-      memo.of(`registered ${host}`, sorted, () => ({
-        host,
-        names: name.includes('.') ? [name] : serviceNames(name, namespace),
-        namespace,
-        selector: null,
-        resolution: 'STATIC' as const,
-        fixed: [],
-        ports: [
-          { number: DEFAULT_PORT, name: '', protocol: '', targetPort: OWN_PORT },
-          ...sorted
-            .filter((number) => number !== DEFAULT_PORT)
-            .map((number) => ({ number, name: '', protocol: '', targetPort: number })),
-        ],
-      })),
-    );
-  }
+  if (name === '') return null;
+  const others = [...numbers].filter((number) => number !== DEFAULT_PORT).sort((a, b) => a - b);
+  const made: Service = {
+    host,
+    names: name.includes('.') ? [name] : serviceNames(name, namespace),
+    namespace,
+    selector: null,
+    resolution: 'STATIC',
+    fixed: [],
+    ports: [
+      { number: DEFAULT_PORT, name: '', protocol: '', targetPort: OWN_PORT },
+      ...others.map((number) => ({ number, name: '', protocol: '', targetPort: number })),
+    ],
+  };
+  return before !== null && sameRegistered(before, made) ? before : made;
 }
 
-/** WorkloadEntry resources as endpoints. One of another network may have no address, and is not to be reached. */
-export function workloadEntries(
-  entries: readonly Resource<WorkloadEntrySpec>[],
+function sameRegistered(a: Service, b: Service): boolean {
+  return (
+    a.namespace === b.namespace &&
+    a.names.join() === b.names.join() &&
+    a.ports.length === b.ports.length &&
+    a.ports.every(({ number }, i) => number === b.ports[i].number)
+  );
+}
+
+/** A WorkloadEntry resource as an endpoint. One of another network may have no address, and is not to be reached: null. */
+export function workloadEntry(
+  { metadata, spec }: Resource<WorkloadEntrySpec>,
   trustDomain: string,
-): WorkloadEndpoint[] {
-  const addressed = entries.filter(({ spec }) => spec.address);
-  return addressed.map(({ metadata, spec }) => ({
+): WorkloadEndpoint | null {
+  if (!spec.address) return null;
+  return {
     id: `${metadata.namespace}/${metadata.name}`,
     name: metadata.name,
     workload: metadata.name,
@@ -169,13 +155,13 @@ export function workloadEntries(
     trustDomain,
     labels: { ...metadata.labels, ...spec.labels },
     services: [],
-    address: spec.address ?? '',
+    address: spec.address,
     port: 0,
     appPort: 0,
     ports: spec.ports ?? {},
     weight: spec.weight ?? 1,
     locality: '',
-  }));
+  };
 }
 
 /** The port that is meant where none is named; null: there are several. */
@@ -204,7 +190,7 @@ export function servesPort(service: Service, port: ServicePort, endpoint: Worklo
 }
 
 /** A host as a rule names it, by the name under which the registry knows it. */
-export function fullHost(host: string, namespace: string, services: ReadonlyMap<string, Service>): string {
+export function fullHost(host: string, namespace: string, services: Services): string {
   const forms = hostForms(host, namespace);
   return forms.find((form) => services.has(form)) ?? forms[0];
 }

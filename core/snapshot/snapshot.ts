@@ -18,6 +18,7 @@ export interface Snapshot {
   readonly gateways: ReadonlyMap<number, HostTable>;
   /** Everything that arrives at the sidecar's inbound port. Null: this proxy has no application. */
   readonly inbound: VirtualHost | null;
+  /** All that this shard has now: those of the newest snapshot, and what filters call. */
   readonly clusters: ReadonlyMap<string, Cluster>;
   /** Network filters and the listeners that they stand in front of, in the order of what a client sends. */
   readonly network: readonly NetworkPlacement[];

@@ -108,14 +108,17 @@ export class Shards {
 
   /**
    * Sends a configuration to every living shard, or to the first that lives again; one entry for each that answered,
-   * none for those that died of it.
+   * none for those that died of it. `parts`: what of it is told before.
    */
-  async configure(message: ToShard & { type: 'config' }): Promise<Applied[]> {
+  async configure(message: ToShard & { type: 'config' }, parts: readonly ToShard[] = []): Promise<Applied[]> {
     while (this.crew.living.length === 0) {
       if (this.crew.retired) return [];
       await delay(FIRST_BACKOFF_MS);
     }
-    const answers = this.crew.living.map((shard) => this.configureOne(shard, message));
+    const answers = this.crew.living.map((shard) => {
+      for (const part of parts) shard.port.postMessage(part);
+      return this.configureOne(shard, message);
+    });
     return (await Promise.all(answers)).filter((applied) => applied !== null);
   }
 

@@ -7,19 +7,36 @@ import type { Peer, PeerTable } from './transport.ts';
 export class Peers implements PeerTable, PeerSource {
   /** Grows with every change of who has which address. */
   version = 0;
-  private readonly workloads = new Map<string, Workload>();
+  private readonly said = new Map<string, readonly WorkloadEndpoint[]>();
+  /** By address: who says that it is theirs, by who says it. */
+  private readonly workloads = new Map<string, Map<string, Workload>>();
 
-  /** All workloads that are registered now. */
-  learn(endpoints: Iterable<WorkloadEndpoint>): void {
-    this.workloads.clear();
-    for (const endpoint of endpoints) {
-      if (isOwnAddress(endpoint.address)) this.workloads.set(endpoint.address, endpoint);
+  /** What `key` says of itself from now on. */
+  learn(key: string, endpoints: readonly WorkloadEndpoint[]): void {
+    const own = endpoints.filter(({ address }) => isOwnAddress(address));
+    const before = this.said.get(key) ?? [];
+    if (own.length === 0 && before.length === 0) return;
+    for (const { address } of before) {
+      const those = this.workloads.get(address);
+      those?.delete(key);
+      if (those?.size === 0) this.workloads.delete(address);
     }
+    for (const endpoint of own) {
+      const those = this.workloads.get(endpoint.address);
+      if (those === undefined) this.workloads.set(endpoint.address, new Map([[key, endpoint]]));
+      else those.set(key, endpoint);
+    }
+    if (own.length === 0) this.said.delete(key);
+    else this.said.set(key, own);
     this.version++;
   }
 
+  /** Of several that claim an address it is the first by name, whoever came first. */
   find(address: string): Workload | null {
-    return this.workloads.get(address) ?? null;
+    const those = this.workloads.get(address);
+    if (those === undefined) return null;
+    if (those.size === 1) for (const workload of those.values()) return workload;
+    return those.get([...those.keys()].sort()[0]) ?? null;
   }
 
   /** The peer of a connection from, or to, this address. */

@@ -32,7 +32,7 @@ after(async () => {
 });
 
 beforeEach(() => {
-  server.plane.applyConfig({ revision: 1, full: true, upserts: [], removals: [] });
+  server.unconfigure();
   seen = {};
 });
 

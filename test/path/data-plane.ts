@@ -25,15 +25,17 @@ import { decodeYaml } from '../../core/config/decode.ts';
 import type { Problem } from '../../core/config/resource.ts';
 import type { ExchangeRecord } from '../../core/exchange/record.ts';
 import type { Codecs } from '../../core/http/codec.ts';
+import { servedBy } from '../../core/main/endpoints.ts';
 import type { DataPlaneEnvironment } from '../../core/shard/context.ts';
 import { createDataPlane, type DataPlane } from '../../core/shard/data-plane.ts';
 import { createShardMemory } from '../../core/shard/memory.ts';
 import type { ModuleSpec } from '../../core/shard/protocol.ts';
+import { atOnce } from '../../core/steps.ts';
 import type { RecordSink } from '../../core/telemetry/record-sink.ts';
 import { FilterThreads } from '../../core/threads/filter-threads.ts';
 import type { ListenerSpec } from '../../core/transport/listener-spec.ts';
 import { releaseDeadShard } from '../../core/wasm/shared/shared-memory.ts';
-import type { Node, WorkloadEndpoint } from '../../core/workload.ts';
+import type { Node, Served, WorkloadEndpoint } from '../../core/workload.ts';
 
 export interface Logged {
   readonly code: number;
@@ -58,6 +60,10 @@ export interface RunningDataPlane {
   readonly records: Logged[];
   readonly logs: string[];
   apply(...yaml: string[]): readonly Problem[];
+  /** Nothing that was applied is there any more. */
+  unconfigure(): void;
+  /** Who serves what, all of it, and where others have their admin. */
+  told(endpoints: readonly WorkloadEndpoint[], admins?: readonly string[]): void;
   /** Resolves when this many exchanges have ended. */
   ended(count: number): Promise<void>;
   close(): void;
@@ -157,11 +163,21 @@ export async function startDataPlane(options: PlaneOptions = {}): Promise<Runnin
     const errors = decoded.flatMap(({ problems }) => problems.filter(({ severity }) => severity === 'error'));
     assert.deepEqual(errors, []);
     const upserts = decoded.flatMap(({ resources }) => resources);
-    const { ok, problems } = plane.applyConfig({ revision: ++revision, full: false, upserts, removals: [] });
+    const { ok, problems } = atOnce(plane.applyConfig({ revision: ++revision, full: false, upserts, removals: [] }));
     assert.ok(ok, JSON.stringify(problems));
     return problems;
   };
-  if (options.endpoints !== undefined) plane.setEndpoints(options.endpoints);
+  let known = new Set<string>();
+  const told: RunningDataPlane['told'] = (endpoints, admins = []) => {
+    const upserts = [
+      ...servedBy(endpoints),
+      ...admins.map((admin, i): [string, Served] => [`admin ${i}`, { endpoints: [], admin }]),
+    ];
+    const keys = new Set(upserts.map(([key]) => key));
+    atOnce(plane.changeEndpoints({ upserts, removals: [...known].filter((key) => !keys.has(key)) }));
+    known = keys;
+  };
+  if (options.endpoints !== undefined) told(options.endpoints);
   apply(...(options.yaml ?? []));
   const specs: ListenerSpec[] = [];
   const add = async (kind: ListenerSpec['kind'], configuredPort: number): Promise<number> => {
@@ -182,6 +198,10 @@ export async function startDataPlane(options: PlaneOptions = {}): Promise<Runnin
     records,
     logs,
     apply,
+    unconfigure() {
+      atOnce(plane.applyConfig({ revision: ++revision, full: true, upserts: [], removals: [] }));
+    },
+    told,
     async ended(count) {
       while (records.length < count) await new Promise<void>((resolve) => waiting.push(resolve));
     },

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { IncomingHttpHeaders } from 'node:http';
 import { after, before, beforeEach, test } from 'node:test';
 import { flagNames } from '../../core/errors.ts';
+import { atOnce } from '../../core/steps.ts';
 import { exchangeBytes, type RunningDataPlane, serviceEntry, startApp, startDataPlane } from './data-plane.ts';
 
 const closers: (() => unknown)[] = [];
@@ -39,7 +40,7 @@ after(async () => {
 });
 
 beforeEach(() => {
-  plane.plane.applyConfig({ revision: 1, full: true, upserts: [], removals: [] });
+  plane.unconfigure();
   seen = {};
 });
 
@@ -98,7 +99,7 @@ test('what is wrong with a built-in filter’s configuration refuses the revisio
     metadata: { name: 'c', namespace: 'default' },
     spec: { insert: [{ filter: 'fault', after: 'rbac', config: { abort: { httpStatus: 42 } } }] },
   };
-  const { ok, problems } = plane.plane.applyConfig({ revision: 9, full: true, upserts: [chain], removals: [] });
+  const { ok, problems } = atOnce(plane.plane.applyConfig({ revision: 9, full: true, upserts: [chain], removals: [] }));
   assert.equal(ok, false);
   assert.deepEqual(
     problems.map(({ resource, pointer }) => [resource, pointer]),

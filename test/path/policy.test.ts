@@ -49,8 +49,8 @@ before(async () => {
     workload('productpage', CALLER, 0, []),
     workload('details', SERVER, server.ports.inbound, ['details']),
   ];
-  server.plane.setEndpoints(endpoints);
-  caller.plane.setEndpoints(endpoints);
+  server.told(endpoints);
+  caller.told(endpoints);
 });
 
 after(async () => {
@@ -58,7 +58,7 @@ after(async () => {
 });
 
 beforeEach(() => {
-  server.plane.applyConfig({ revision: 1, full: true, upserts: [], removals: [] });
+  server.unconfigure();
 });
 
 function policy(spec: string): void {
@@ -239,7 +239,7 @@ test('a tunnel to the inbound port leads past no policy', async () => {
 test('a policy that allows nothing denies all, and lifting it allows all', async () => {
   policy('{}');
   assert.deepEqual(await call(), DENIED);
-  server.plane.applyConfig({ revision: 2, full: true, upserts: [], removals: [] });
+  server.unconfigure();
   assert.deepEqual(await call(), ALLOWED);
 });
 

@@ -78,7 +78,7 @@ test('a limit that is lifted lets everything pass, and one that is put back has 
   closers.push(plane.close);
   const status = async (): Promise<string> => (await get(plane.ports.inbound, 'ann')).slice(9, 12);
   assert.deepEqual([await status(), await status()], ['200', '429']);
-  plane.plane.applyConfig({ revision: 900, full: true, upserts: [], removals: [] });
+  plane.unconfigure();
   assert.deepEqual([await status(), await status()], ['200', '200']);
   plane.apply(POLICY);
   assert.equal(await status(), '429');

@@ -267,11 +267,11 @@ test('no name or address leads to the admin of another proxy, however it is spel
   const statuses = async (): Promise<(number | undefined)[]> =>
     Promise.all(spellings.map(async (host) => (await ask('/ready', { host })).status));
   assert.deepEqual(await statuses(), [200, 200, 200]);
-  mesh.plane.setEndpoints([], [`127.0.0.1:${admin.port}`]);
+  mesh.told([], [`127.0.0.1:${admin.port}`]);
   assert.deepEqual(await statuses(), [403, 403, 403]);
   const elsewhere = await startApp((_request, response) => response.end('mine'), '127.4.5.6');
   closers.push(elsewhere.close);
-  mesh.plane.setEndpoints([], [`127.4.5.7:${elsewhere.port}`, 'no.address:80']);
+  mesh.told([], [`127.4.5.7:${elsewhere.port}`, 'no.address:80']);
   assert.equal((await ask('/', { host: `127.4.5.6:${elsewhere.port}` })).status, 200, 'a port alone says nothing');
   assert.deepEqual(await statuses(), [200, 200, 200]);
 });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Endpoint } from '../../../core/cluster/endpoint.ts';
 import { EndpointTable } from '../../../core/cluster/endpoint-table.ts';
 import { Timers } from '../../../core/timers.ts';
 
@@ -8,11 +7,9 @@ function table() {
   let now = 0;
   const timers = new Timers(10, () => now);
   timers.stop();
-  const inUse = new Set<Endpoint>();
-  const endpoints = new EndpointTable({ timers, expectedStreams: () => 1, dial: () => () => {} }, () => inUse);
+  const endpoints = new EndpointTable({ timers, expectedStreams: () => 1, dial: () => () => {} });
   return {
     endpoints,
-    inUse,
     pass(ms: number) {
       now += ms;
       timers.advance();
@@ -27,9 +24,9 @@ test('the same address and port is the same endpoint', () => {
 });
 
 test('endpoints that nothing leads to are forgotten within a minute, without any change of configuration', () => {
-  const { endpoints, inUse, pass } = table();
+  const { endpoints, pass } = table();
   const kept = endpoints.at('127.0.0.1', 80);
-  inUse.add(kept);
+  kept.joined(null);
   endpoints.at('127.0.0.2', 80);
   pass(61_000);
   assert.equal(endpoints.size, 1);
@@ -51,8 +48,8 @@ test('an endpoint is remembered for as long as a request is with it', () => {
 });
 
 test('however many hosts are asked for, the table stays bounded', () => {
-  const { endpoints, inUse, pass } = table();
-  for (let i = 0; i < 50; i++) inUse.add(endpoints.at('10.0.0.1', i));
+  const { endpoints, pass } = table();
+  for (let i = 0; i < 50; i++) endpoints.at('10.0.0.1', i).joined(null);
   let most = 0;
   for (let i = 0; i < 20_000; i++) {
     endpoints.at('10.0.0.2', i);

@@ -122,10 +122,8 @@ suite('the configuration of a proxy', () => {
 
   test('a newborn shard is greeted with endpoints first, then everything that runs', async () => {
     const { configuration } = made();
-    assert.deepEqual(
-      configuration.greeting().map(({ type }) => type),
-      ['endpoints'],
-    );
+    assert.deepEqual(configuration.greeting(), []);
+    configuration.changeEndpoints({ upserts: [['a', { endpoints: [], admin: '127.0.0.1:9' }]], removals: [] });
     await configuration.propose(proposal(7, reverseProxy(9)));
     const [endpoints, config] = configuration.greeting();
     assert.equal(endpoints.type, 'endpoints');

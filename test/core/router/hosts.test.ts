@@ -13,12 +13,18 @@ const host = (name: string, domains: string[], port = 0): VirtualHost => ({
   unrouted: null,
 });
 
+function tableOf(hosts: readonly VirtualHost[], defaultPort: number): HostTable {
+  const draft = new HostTable(defaultPort).edit();
+  for (const [i, each] of hosts.entries()) draft.replace(null, { host: each, rank: String(i) });
+  return draft.done();
+}
+
 const reviews = host('reviews', ['reviews', 'reviews.default.svc.cluster.local'], 9080);
 const admin = host('reviews-admin', ['reviews', 'reviews.default.svc.cluster.local'], 9090);
 const single = host('details', ['details'], 9080);
 const wide = host('wide', ['*.example.com']);
 const wider = host('wider', ['*.eu.example.com']);
-const table = new HostTable([reviews, admin, single, wide, wider], 80);
+const table = tableOf([reviews, admin, single, wide, wider], 80);
 
 test('a host is found by its port, whatever its case', () => {
   assert.equal(table.find('reviews:9080'), reviews);
@@ -44,7 +50,7 @@ test('the longest wildcard wins and does not cover its own suffix', () => {
 
 test('a gateway answers for every host where a server says so', () => {
   const everything = host('all', ['*']);
-  const gateway = new HostTable([everything, wide], 8080);
+  const gateway = tableOf([everything, wide], 8080);
   assert.equal(gateway.find('127.0.0.1:18080'), everything);
   assert.equal(gateway.find('a.example.com'), wide);
 });
@@ -59,7 +65,7 @@ test('a host that is known on another port falls under a wildcard that is known 
   const exact = host('exact', ['a.shop.test'], 8080);
   const wildcard = host('wildcard', ['*.shop.test'], 80);
   const farther = host('farther', ['*.test'], 81);
-  const known = new HostTable([exact, wildcard, farther], 80);
+  const known = tableOf([exact, wildcard, farther], 80);
   assert.equal(known.find('a.shop.test:8080'), exact);
   assert.equal(known.find('a.shop.test:80'), wildcard);
   assert.equal(known.find('a.shop.test'), wildcard);

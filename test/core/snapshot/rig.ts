@@ -1,14 +1,17 @@
 // For tests of the compile: a compiler without sockets and filters, proxies to compile for, and workloads.
 
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
+import type { Cluster } from '../../../core/cluster/cluster.ts';
 import { Endpoint } from '../../../core/cluster/endpoint.ts';
 import { decodeYaml } from '../../../core/config/decode.ts';
 import { type Resource, resourceKey } from '../../../core/config/resource.ts';
 import type { FilterFactory } from '../../../core/exchange/filter.ts';
 import { hostPort } from '../../../core/host-port.ts';
 import type { VirtualHost } from '../../../core/router/route.ts';
-import { Compiler } from '../../../core/snapshot/compile.ts';
+import { type Change, type Compiled, Compiler } from '../../../core/snapshot/compile.ts';
 import type { FilterSource } from '../../../core/snapshot/filters.ts';
+import { atOnce } from '../../../core/steps.ts';
 import { Timers } from '../../../core/timers.ts';
 import type { Node, WorkloadEndpoint } from '../../../core/workload.ts';
 
@@ -54,12 +57,55 @@ const UNOPENED: FilterSource = {
   typeOf: () => 'http',
 };
 
+/** All that there is. */
+export interface MeshState {
+  readonly resources: ReadonlyMap<string, Resource>;
+  readonly endpoints: readonly WorkloadEndpoint[];
+}
+
+/** A compiler that is told of whole states, and tells the real one what is otherwise. */
+export class StateCompiler {
+  private readonly compiler: Compiler;
+  private resources: ReadonlyMap<string, Resource> = new Map();
+  private leases = new Map<string, WorkloadEndpoint[]>();
+
+  constructor(compiler: Compiler) {
+    this.compiler = compiler;
+  }
+
+  compile({ resources: now, endpoints }: MeshState, revision: number): Compiled {
+    const before = this.resources;
+    const leases = new Map<string, WorkloadEndpoint[]>();
+    for (const endpoint of endpoints) leases.set(endpoint.id, [...(leases.get(endpoint.id) ?? []), endpoint]);
+    const change: Change = {
+      resources: {
+        full: false,
+        upserts: [...now].flatMap(([key, resource]) => (before.get(key) === resource ? [] : [resource])),
+        removals: [...before.keys()].filter((key) => !now.has(key)),
+      },
+      endpoints: {
+        upserts: [...leases].filter(([key, said]) => !isDeepStrictEqual(said, this.leases.get(key))),
+        removals: [...this.leases.keys()].filter((key) => !leases.has(key)),
+      },
+    };
+    const compiled = atOnce(this.compiler.compile(change, revision));
+    atOnce(this.compiler.clear());
+    this.resources = new Map(now);
+    this.leases = leases;
+    return compiled;
+  }
+
+  upstream(name: string): Cluster | null {
+    return this.compiler.upstream(name);
+  }
+}
+
 /** `filters`: what makes them; left out, each is another one. */
-export function compilerFor(of: Node, filters: FilterSource = UNOPENED): Compiler {
+export function compilerFor(of: Node, filters: FilterSource = UNOPENED): StateCompiler {
   const timers = new Timers(1000);
   timers.stop();
   const known = new Map<string, Endpoint>();
-  return new Compiler(
+  const compiler = new Compiler(
     of,
     {
       endpoint(address, port) {
@@ -75,6 +121,7 @@ export function compilerFor(of: Node, filters: FilterSource = UNOPENED): Compile
     },
     filters,
   );
+  return new StateCompiler(compiler);
 }
 
 export function workload(name: string, version: string, address: string): WorkloadEndpoint {

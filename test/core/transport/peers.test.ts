@@ -26,18 +26,31 @@ test('the peer of a connection is whose own loopback address it comes from, as t
   const early = peers.at('127.1.0.2');
   assert.deepEqual([early.workload, early.principal], [null, '']);
   const cart = endpoint('127.1.0.2', 'cart');
-  peers.learn([cart, endpoint('127.1.0.3', 'orders')]);
+  peers.learn('a', [cart]);
+  peers.learn('b', [endpoint('127.1.0.3', 'orders')]);
   assert.deepEqual([early.workload, early.principal], [cart, 'cluster.local/ns/shop/sa/cart']);
   assert.equal(peers.at('127.1.0.3').principal, 'cluster.local/ns/shop/sa/orders');
-  peers.learn([endpoint('127.1.0.2', 'billing')]);
+  peers.learn('a', [endpoint('127.1.0.2', 'billing')]);
   assert.equal(early.principal, 'cluster.local/ns/shop/sa/billing');
-  peers.learn([]);
+  peers.learn('a', []);
   assert.deepEqual([early.principal, early.workload], ['', null]);
+});
+
+test('of several that claim an address the first by name has it, whoever came first', () => {
+  const peers = new Peers();
+  const early = peers.at('127.1.0.2');
+  peers.learn('b', [endpoint('127.1.0.2', 'orders')]);
+  assert.equal(early.principal, 'cluster.local/ns/shop/sa/orders');
+  peers.learn('a', [endpoint('127.1.0.2', 'cart')]);
+  peers.learn('b', [endpoint('127.1.0.2', 'orders')]);
+  assert.equal(early.principal, 'cluster.local/ns/shop/sa/cart');
+  peers.learn('a', []);
+  assert.equal(early.principal, 'cluster.local/ns/shop/sa/orders');
 });
 
 test('an address that everybody has, or that is of another machine, proves nothing', () => {
   const peers = new Peers();
-  peers.learn([endpoint('127.0.0.1', 'local'), endpoint('10.0.0.7', 'remote')]);
+  peers.learn('a', [endpoint('127.0.0.1', 'local'), endpoint('10.0.0.7', 'remote')]);
   for (const address of ['127.0.0.1', '10.0.0.7', '']) assert.equal(peers.at(address).workload, null, address);
 });
 

@@ -1,0 +1,67 @@
+// The resources that a proxy was told of, by key and by kind. A change costs what changed: only kinds that somebody asks for
+// in their order are sorted again.
+
+import type { Policies } from '../builtins/builtin.ts';
+import type { KindName } from '../config/kind-names.ts';
+import { kindName, type Resource, resourceKey } from '../config/resource.ts';
+import { byName } from './policies.ts';
+
+/** What is otherwise than before. */
+export interface ResourceChange {
+  /** Everything that is not in `upserts` is gone. */
+  readonly full: boolean;
+  readonly upserts: readonly Resource[];
+  /** Keys. */
+  readonly removals: readonly string[];
+}
+
+export class ResourceTable {
+  private readonly byKey = new Map<string, Resource>();
+  private readonly byKind = new Map<string, Map<string, Resource>>();
+  private readonly sorted = new Map<string, readonly Resource[]>();
+
+  /** Those of a kind, sorted by namespace and name: every proxy sees the same order. */
+  readonly policies = ((kind: KindName) => {
+    let found = this.sorted.get(kind);
+    if (found === undefined) {
+      found = [...(this.byKind.get(kind)?.values() ?? [])].sort(byName);
+      this.sorted.set(kind, found);
+    }
+    return found;
+  }) as Policies;
+
+  /** `key`: resourceKey of both. */
+  replace(key: string, before: Resource | null, after: Resource | null): void {
+    const kind = kindName((after ?? before)!);
+    this.sorted.delete(kind);
+    if (after === null) {
+      this.byKey.delete(key);
+      this.byKind.get(kind)?.delete(key);
+      return;
+    }
+    this.byKey.set(key, after);
+    const those = this.byKind.get(kind);
+    if (those === undefined) this.byKind.set(kind, new Map([[key, after]]));
+    else those.set(key, after);
+  }
+
+  /** What the change does to single resources. */
+  *steps({ full, upserts, removals }: ResourceChange): Iterable<Replacement> {
+    const told = new Map(upserts.map((resource) => [resourceKey(resource), resource]));
+    for (const key of full ? this.byKey.keys() : removals) {
+      const before = this.byKey.get(key);
+      if (before !== undefined && !told.has(key)) yield { key, before, after: null };
+    }
+    for (const [key, after] of told) {
+      const before = this.byKey.get(key) ?? null;
+      if (before !== after) yield { key, before, after };
+    }
+  }
+}
+
+/** One resource that is there, not there or another one than before. */
+export interface Replacement {
+  readonly key: string;
+  readonly before: Resource | null;
+  readonly after: Resource | null;
+}
