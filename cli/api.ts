@@ -1,6 +1,8 @@
 // The control plane's API as commands call it. Turns its refusals into errors with the right exit code.
 import type { Origin, Position } from '../bus/types.ts';
-import type { ChangeResult, Difference, ModuleFiles, SourceFile } from '../control/apply.ts';
+import type { ChangeResult, Difference } from '../control/answers.ts';
+import type { ModuleFiles } from '../control/apply.ts';
+import type { SourceFile } from '../control/checker/messages.ts';
 import type { StoredModule } from '../control/modules.ts';
 import type { ProxyReport, RolloutReport } from '../control/rollout.ts';
 import type { Problem, Resource } from '../core/config/resource.ts';

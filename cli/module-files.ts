@@ -1,7 +1,8 @@
 // The modules that WasmPlugins name by file: URLs. They are read here, where the command runs, and stored by their digest; the
 // control plane never reads a path that somebody sends it.
 import { fileURLToPath } from 'node:url';
-import type { ModuleFiles, SourceFile } from '../control/apply.ts';
+import type { ModuleFiles } from '../control/apply.ts';
+import type { SourceFile } from '../control/checker/messages.ts';
 import type { WasmPluginSpec } from '../core/config/kinds/wasm-plugin.ts';
 import type { Api } from './api.ts';
 import { CliError, EXIT } from './exit.ts';

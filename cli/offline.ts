@@ -3,14 +3,14 @@
 import { fileURLToPath } from 'node:url';
 import { digestOf } from '../bus/objects.ts';
 import { ApiError } from '../control/api-error.ts';
-import { decodeSources, type SourceFile } from '../control/apply.ts';
-import { checkState, refuse } from '../control/check.ts';
-import { placeProblems } from '../core/config/decode.ts';
+import { CheckedState } from '../control/checker/checked-state.ts';
+import type { SourceFile } from '../control/checker/messages.ts';
+import { planApply } from '../control/checker/plan.ts';
+import { refuse } from '../control/refuse.ts';
+import { decodeFiles, placeProblems } from '../core/config/decode.ts';
 import { isKind } from '../core/config/is-kind.ts';
 import { moduleDigest } from '../core/config/modules.ts';
-import { isError } from '../core/config/problem.ts';
 import { type Problem, type Resource, resourceKey } from '../core/config/resource.ts';
-import { dryRun } from '../core/snapshot/dry-run.ts';
 import { CliError, EXIT } from './exit.ts';
 import { readWasm } from './wasm-file.ts';
 
@@ -21,15 +21,20 @@ export interface Judgement {
 
 /** As if they were the whole configuration. Throws CliError: refused. */
 export async function judgeFiles(files: readonly SourceFile[]): Promise<Judgement> {
-  const decoded = decodeSources(files);
+  const decoded = decodeFiles(files.map(({ name, text }) => ({ text, file: name })));
   const { resources } = decoded;
   try {
-    const modules = decoded.problems.some(isError) ? [] : placeProblems(await moduleProblems(resources), decoded);
+    refuse(decoded.problems);
+    const modules = placeProblems(await moduleProblems(resources), decoded);
     refuse(modules);
-    const state = new Map(resources.map((resource) => [resourceKey(resource), resource]));
-    const warnings = checkState(state, decoded, { hosts: [], compile: dryRun });
+    const all = new Map(resources.map((resource) => [resourceKey(resource), resource]));
+    const { refusal, warnings } = new CheckedState().try(
+      planApply(() => undefined, all),
+      decoded,
+    );
+    refuse(refusal);
     return {
-      changes: [...state.keys()].map((key) => ({ key, change: 'valid' })),
+      changes: [...all.keys()].map((key) => ({ key, change: 'valid' })),
       warnings: [...warnings, ...modules],
     };
   } catch (error) {

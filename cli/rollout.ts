@@ -1,5 +1,5 @@
 // `--wait`: what a change prints, and waiting until every proxy runs it.
-import type { ChangeResult } from '../control/apply.ts';
+import type { ChangeResult } from '../control/answers.ts';
 import type { RolloutReport } from '../control/rollout.ts';
 import type { Problem } from '../core/config/resource.ts';
 import { proxiesOf } from '../plugins/install/rollout.ts';

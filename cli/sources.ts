@@ -2,7 +2,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import type { SourceFile } from '../control/apply.ts';
+import type { SourceFile } from '../control/checker/messages.ts';
 import { decodeText } from '../core/config/text.ts';
 import { CliError, EXIT } from './exit.ts';
 

@@ -1,34 +1,23 @@
-// How configuration changes: decode, plan on the newest state, validate the whole state that would come of it, commit. When
-// somebody else commits first, plan and validate again on theirs. Nothing is written before everything was checked.
-import { isDeepStrictEqual } from 'node:util';
-import { EMPTY_STATE } from '../bus/commit-format.ts';
+// How configuration changes: it is decoded, planned on the newest state and checked with all that it leads to, by a thread of its
+// own, then committed. When somebody else commits first, it is planned and checked again on theirs. Nothing is written before.
+import { setImmediate as turn } from 'node:timers/promises';
 import {
   type Bus,
   BusUnavailableError,
   type Commit,
   type ConfigState,
   ConflictError,
+  type Origin,
   type Position,
+  type StoredResource,
 } from '../bus/types.ts';
-import {
-  decodeFiles,
-  decodeFilesInSlices,
-  decodeResources,
-  placeProblems,
-  type SourceText,
-} from '../core/config/decode.ts';
-import { isError } from '../core/config/problem.ts';
-import { type Problem, type Resource, resourceKey } from '../core/config/resource.ts';
-import { crossCheck } from '../core/config/validate.ts';
+import type { Problem, Resource } from '../core/config/resource.ts';
 import type { Caller } from './access/caller.ts';
 import { ApiError } from './api-error.ts';
-import { checkState, type Decoded, knownOf, refuse, refuseModules } from './check.ts';
-import { resourcesOf, type Store } from './store.ts';
-
-export interface SourceFile {
-  readonly name: string;
-  readonly text: string;
-}
+import { type Checker, CheckerLostError, type Decoding } from './checker/checker.ts';
+import type { Entry, Outcome, SourceFile, Wanted } from './checker/messages.ts';
+import { refuse, refuseModules } from './refuse.ts';
+import type { Store } from './store.ts';
 
 /** Modules that the command line has read from its disk and stored: their digests, by the URL that names the file. */
 export type ModuleFiles = Readonly<Record<string, string>>;
@@ -41,37 +30,22 @@ export interface ChangeOptions {
   readonly message?: string;
 }
 
-export type ChangeKind = 'created' | 'configured' | 'unchanged' | 'deleted' | 'missing';
-
-export interface KeyChange {
-  readonly key: string;
-  readonly change: ChangeKind;
-}
-
-export interface ChangeResult {
+/** A ChangeResult, put together where it was found. */
+export interface Made {
   readonly revision: number;
   readonly parent: number;
-  readonly changes: KeyChange[];
-  readonly warnings: Problem[];
-}
-
-export interface Difference {
-  readonly key: string;
-  readonly change: ChangeKind;
-  readonly before: Resource | null;
-  readonly after: Resource | null;
+  /** JSON of what became of each key. */
+  readonly changes: string;
+  /** JSON of problems. */
+  readonly warnings: string;
 }
 
 export interface WriterParts {
   readonly bus: Bus;
   readonly store: Store;
+  readonly checker: Checker;
   /** Why nothing can be written now, as a clause, or ''. */
   natsTrouble(): Promise<string>;
-  /** Full names of hosts that workloads registered by themselves. */
-  knownHosts(): Iterable<string>;
-  /** A dry run of the real compile; `changed`: keys of what is new. */
-  validateSnapshot(resources: ReadonlyMap<string, Resource>, changed: ReadonlySet<string>): readonly Problem[];
-  /** Problems of resources that name modules which are not stored. */
   /** WasmPlugins with the digests of what their URLs stand for; without `store` nothing is written. */
   resolveModules(
     resources: readonly Resource[],
@@ -79,22 +53,28 @@ export interface WriterParts {
     files: ModuleFiles,
     store: boolean,
   ): Promise<{ readonly resources: readonly Resource[]; readonly problems: readonly Problem[] }>;
+  /** Problems of resources that name modules which are not stored. */
   absentModules(resources: readonly Resource[]): Promise<readonly Problem[]>;
   /** Called right before a commit is published; what it returns, with the commit when it stands. */
   onPublish(): (commit: Commit) => void;
 }
 
-/** The state that a change leads to, beside what it says about it. */
-interface Plan {
-  readonly changes: KeyChange[];
-  readonly upserts: readonly Resource[];
-  readonly removals: readonly string[];
+/** What is asked of the thread, and where the texts of it are. */
+interface Change {
+  readonly wanted: Wanted;
+  readonly target?: Iterable<Entry>;
+  readonly decoding: Decoding | null;
 }
+
+type Messaged = ChangeOptions & { readonly message: string };
 
 const MAX_ATTEMPTS = 20;
 const MAX_WAITING = 200;
 const ARRIVAL_MS = 5_000;
-const MAX_PROBLEMS = 1_000;
+/** Of a change that loses the thread because of others. */
+const MAX_LOSSES = 3;
+/** Bodies that are read without a pause. */
+const SLICE = 200;
 
 export class Writer {
   readonly #parts: WriterParts;
@@ -107,102 +87,106 @@ export class Writer {
   }
 
   /** Throws ApiError: 409, 422 with every problem, 502 when a module's source does not answer. `modules`: see ModuleFiles. */
-  async apply(files: readonly SourceFile[], options: ChangeOptions, modules: ModuleFiles = {}): Promise<ChangeResult> {
-    const decoded = await this.#resolved(await decodeInSlices(files), modules, options.dryRun !== true);
-    const message = options.message || `apply ${named(files)}`;
-    return this.#change((state) => planApply(state, decoded.resources), { ...options, message }, decoded);
+  apply(files: readonly SourceFile[], options: ChangeOptions, modules: ModuleFiles = {}): Promise<Made> {
+    const message = options.message || `apply ${files.length === 1 ? files[0].name : `${files.length} files`}`;
+    return this.#decoded(files, async (decoding) => {
+      const replaced = await this.#resolved(decoding, modules, options.dryRun !== true);
+      const wanted: Wanted = { wants: 'apply', decoded: decoding.id, replaced };
+      return this.#change({ wanted, decoding }, { ...options, message });
+    });
   }
 
   /** Throws ApiError: 404 when none of the keys exists, 409, 422. */
-  async delete(keys: readonly string[], options: ChangeOptions): Promise<ChangeResult> {
-    const message = options.message || `delete ${keys.length === 1 ? keys[0] : `${keys.length} resources`}`;
-    return this.#change((state) => planDelete(state, keys), { ...options, message });
+  delete(keys: readonly string[], options: ChangeOptions): Promise<Made> {
+    const message = options.message || deletes(keys.length, keys[0]);
+    const change: Change = { wanted: { wants: 'delete', keys }, decoding: null };
+    return this.#unlessLost(() => this.#change(change, { ...options, message }));
+  }
+
+  /** Deletes what files name. Throws as `delete` does. */
+  deleteFiles(files: readonly SourceFile[], options: ChangeOptions): Promise<Made> {
+    return this.#decoded(files, async (decoding) => {
+      if (decoding.resources === 0) throw new ApiError(404, 'the files name no resource');
+      const message = options.message || deletes(decoding.resources, decoding.first);
+      const wanted: Wanted = { wants: 'deleteDecoded', decoded: decoding.id };
+      return this.#change({ wanted, decoding }, { ...options, message });
+    });
   }
 
   /** A new commit with the state of an older revision. Throws ApiError: 404, 409, 422. */
-  async rollback(to: number, options: ChangeOptions): Promise<ChangeResult> {
+  async rollback(to: number, options: ChangeOptions): Promise<Made> {
     const { bus, store } = this.#parts;
     const target = await bus.config.at(to);
     if (target === null) {
       const newest = store.state.revision;
       throw new ApiError(404, to > newest ? noSuchRevision(to, newest) : `revision ${to} is no longer kept`);
     }
+    const change: Change = { wanted: { wants: 'state' }, target: target.resources, decoding: null };
     const message = options.message || `rollback to revision ${to}`;
-    return this.#change((state) => planState(state, target), { ...options, message });
+    return this.#unlessLost(() => this.#change(change, { ...options, message }));
   }
 
   /**
    * Makes this the whole configuration, and lets proxies take it whatever they run. `at`: where it stood, if that is known. Throws
    * ApiError 422.
    */
-  async restore(values: readonly unknown[], at: Position | null, options: ChangeOptions): Promise<ChangeResult> {
-    const { resources, problems } = decodeResources(values);
-    refuse(problems);
-    return this.#inTurn(async () => {
-      const { bus, store } = this.#parts;
-      const { state } = store;
-      const target = new Map(resources.map((resource) => [resourceKey(resource), resource]));
-      const { changes } = planState(state, { ...EMPTY_STATE, resources: target });
-      refuse(await this.#parts.absentModules(resources));
-      const warnings = this.#check(EMPTY_STATE, { changes, upserts: resources, removals: [] }, NOTHING_DECODED);
-      if (options.dryRun === true) return { revision: state.revision, parent: state.revision, changes, warnings };
-      const published = this.#parts.onPublish();
-      const { revision, parent } = await bus.config
-        .restore({
-          parent: options.parent,
-          author: options.by.name,
-          origin: options.by.origin,
-          message: options.message || 'restore',
-          resources: resources.map((resource) => ({ key: resourceKey(resource), body: resource })),
-          at: at ?? (state.revision > 0 ? state : null),
-        })
-        .then((commit) => {
-          published(commit);
-          return commit;
-        });
-      await store.reach(revision, ARRIVAL_MS);
-      return { revision, parent, changes, warnings };
+  restore(values: readonly unknown[], at: Position | null, options: ChangeOptions): Promise<Made> {
+    return this.#keeping(
+      () => this.#parts.checker.decodeValues(values),
+      (decoding) => this.#inTurn(() => this.#restore(decoding, at, options)),
+    );
+  }
+
+  /** What `apply` would change, as JSON of a list. Throws ApiError 422, 502. */
+  diff(files: readonly SourceFile[], modules: ModuleFiles = {}): Promise<{ revision: number; diffs: string }> {
+    return this.#decoded(files, async (decoding) =>
+      this.#parts.checker.diff(decoding, await this.#resolved(decoding, modules, false)),
+    );
+  }
+
+  #decoded<Result>(files: readonly SourceFile[], use: (decoding: Decoding) => Promise<Result>): Promise<Result> {
+    return this.#keeping(() => this.#parts.checker.decode(files), use);
+  }
+
+  /** Refuses what could not be decoded. */
+  #keeping<Result>(decode: () => Promise<Decoding>, use: (decoding: Decoding) => Promise<Result>): Promise<Result> {
+    return this.#unlessLost(async () => {
+      const decoding = await decode();
+      try {
+        refuse(decoding.problems);
+        return await use(decoding);
+      } finally {
+        this.#parts.checker.release(decoding);
+      }
     });
   }
 
-  /** What `apply` would change. Throws ApiError 422, 502. */
-  async diff(
-    files: readonly SourceFile[],
-    modules: ModuleFiles = {},
-  ): Promise<{ revision: number; diffs: Difference[] }> {
-    const { resources, problems } = await this.#resolved(await decodeInSlices(files), modules, false);
-    refuse(problems);
-    const { state } = this.#parts.store;
-    const after = new Map(resources.map((resource) => [resourceKey(resource), resource]));
-    return {
-      revision: state.revision,
-      diffs: planApply(state, resources).changes.map(({ key, change }) => ({
-        key,
-        change,
-        before: (state.resources.get(key) as Resource | undefined) ?? null,
-        after: after.get(key) ?? null,
-      })),
-    };
+  /** What lost the thread because of somebody else begins anew: nothing of it was written. */
+  async #unlessLost<Result>(work: () => Promise<Result>): Promise<Result> {
+    for (let losses = 1; ; losses++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof CheckerLostError)) throw error;
+        if (losses === MAX_LOSSES) throw new ApiError(503, `${error.message}: nothing was changed; try again`);
+      }
+    }
   }
 
   /** Fetches before it is this change's turn: what is slow holds up nobody else. Throws ApiError 422, 502. */
-  async #resolved(decoded: Decoded, modules: ModuleFiles, store: boolean): Promise<Decoded> {
-    if (decoded.problems.some(isError) || !decoded.resources.some(({ kind }) => kind === 'WasmPlugin')) return decoded;
+  async #resolved(decoding: Decoding, modules: ModuleFiles, store: boolean): Promise<readonly Resource[]> {
+    if (decoding.plugins.length === 0) return [];
     const { state } = this.#parts.store;
-    const { resources, problems } = await this.#parts.resolveModules(decoded.resources, state, modules, store);
-    refuseModules(placeProblems(problems, decoded));
-    return { ...decoded, resources };
+    const { resources, problems } = await this.#parts.resolveModules(decoding.plugins, state, modules, store);
+    refuseModules(await this.#parts.checker.place(decoding, problems));
+    return resources;
   }
 
-  #change(
-    plan: (state: ConfigState) => Plan,
-    options: ChangeOptions & { readonly message: string },
-    decoded: Decoded = NOTHING_DECODED,
-  ): Promise<ChangeResult> {
-    return this.#inTurn(() => this.#attempt(plan, options, decoded));
+  #change(change: Change, options: Messaged): Promise<Made> {
+    return this.#inTurn(() => this.#attempt(change, options));
   }
 
-  async #inTurn(change: () => Promise<ChangeResult>): Promise<ChangeResult> {
+  async #inTurn(change: () => Promise<Made>): Promise<Made> {
     if (this.#waiting >= MAX_WAITING) throw new ApiError(503, 'too many changes are being made at once; try again');
     this.#waiting++;
     const turn = this.#last.then(change).finally(() => {
@@ -214,40 +198,25 @@ export class Writer {
     return turn;
   }
 
-  async #attempt(
-    plan: (state: ConfigState) => Plan,
-    options: ChangeOptions & { readonly message: string },
-    decoded: Decoded,
-  ): Promise<ChangeResult> {
-    const { bus, store } = this.#parts;
+  async #attempt(change: Change, options: Messaged): Promise<Made> {
+    const { bus, store, checker } = this.#parts;
     for (let attempt = 1; ; attempt++) {
-      const { state } = store;
-      const { revision } = state;
-      if (options.parent !== undefined && options.parent !== revision)
-        throw new ConflictError(options.parent, revision);
-      const planned = plan(state);
-      if (bus.connected) refuse(placeProblems(await this.#parts.absentModules(planned.upserts), decoded));
-      const warnings = this.#check(state, planned, decoded);
-      const outcome = { changes: planned.changes, warnings };
-      const nothing = planned.upserts.length === 0 && planned.removals.length === 0;
-      if (nothing || options.dryRun === true) return { revision, parent: revision, ...outcome };
+      const known = store.state.revision;
+      if (options.parent !== undefined && options.parent !== known) throw new ConflictError(options.parent, known);
+      const outcome = await checker.check(change.wanted, change.target);
+      const { revision, upserts, removals, changes, warnings } = outcome;
+      await this.#refuse(outcome, change.decoding);
+      const nothing = upserts.length === 0 && removals.length === 0;
+      if (nothing || options.dryRun === true) return { revision, parent: revision, changes, warnings };
       if (!bus.connected) throw new BusUnavailableError('NATS, which keeps the configuration, is not connected');
       // A server without room would not even say so.
       const trouble = await this.#parts.natsTrouble();
       if (trouble !== '') throw new BusUnavailableError(trouble);
-      const published = this.#parts.onPublish();
       try {
-        const commit = await bus.config.commit({
-          parent: revision,
-          author: options.by.name,
-          origin: options.by.origin,
-          message: options.message,
-          upserts: planned.upserts.map((resource) => ({ key: resourceKey(resource), body: resource })),
-          removals: planned.removals,
-        });
-        published(commit);
+        const { by, message, parent = revision } = options;
+        const commit = await this.#commit({ parent, author: by.name, origin: by.origin, message }, outcome);
         await store.reach(commit.revision, ARRIVAL_MS);
-        return { revision: commit.revision, parent: commit.parent, ...outcome };
+        return { revision: commit.revision, parent: commit.parent, changes, warnings };
       } catch (error) {
         if (!(error instanceof ConflictError) || options.parent !== undefined) throw error;
         if (attempt === MAX_ATTEMPTS) {
@@ -258,43 +227,58 @@ export class Writer {
     }
   }
 
-  /** Validates the state after a plan. Returns the warnings that are about it, throws ApiError 422 with all problems. */
-  #check(state: ConfigState, plan: Plan, decoded: Decoded): Problem[] {
-    const next = new Map(state.resources);
-    for (const key of plan.removals) next.delete(key);
-    for (const resource of plan.upserts) next.set(resourceKey(resource), resource);
-    const changed = new Set(plan.changes.map(({ key }) => key));
-    const known = knownOf(next);
-    const problems = checkState(known.state, decoded, {
-      hosts: this.#parts.knownHosts(),
-      compile: (resources) => this.#parts.validateSnapshot(resources, changed),
-    });
-    problems.unshift(...known.problems);
-    return this.#news(state, plan, problems);
-  }
-
-  #crossCheck(resources: ReadonlyMap<string, unknown>): Problem[] {
-    return crossCheck(knownOf(resources).state, { hosts: this.#parts.knownHosts() });
-  }
-
-  /** Warnings about what the change touches, and those that it causes elsewhere. */
-  #news(state: ConfigState, plan: Plan, problems: readonly Problem[]): Problem[] {
-    const touched = new Set(plan.changes.map(({ key }) => key));
-    const elsewhere = problems.some(({ resource }) => resource !== undefined && !touched.has(resource));
-    const before = new Set<string>();
-    if (elsewhere) {
-      for (const each of this.#crossCheck(state.resources)) before.add(identity(each));
+  async #commit(
+    head: { parent: number; author: string; origin: Origin; message: string },
+    outcome: Outcome,
+  ): Promise<Commit> {
+    const { bus, checker, onPublish } = this.#parts;
+    const upserts = await bodies(outcome);
+    const settled = checker.publish();
+    const published = onPublish();
+    let stands: number | null = null;
+    try {
+      const commit = await bus.config.commit({ ...head, upserts, removals: outcome.removals });
+      published(commit);
+      stands = commit.revision;
+      return commit;
+    } finally {
+      settled(stands);
     }
-    const told = new Set<string>();
-    return problems
-      .filter((problem) => {
-        const id = identity(problem);
-        const about = problem.resource === undefined || touched.has(problem.resource);
-        if (told.has(id) || (!about && before.has(id))) return false;
-        told.add(id);
-        return true;
-      })
-      .slice(0, MAX_PROBLEMS);
+  }
+
+  async #restore(decoding: Decoding, at: Position | null, options: ChangeOptions): Promise<Made> {
+    const { bus, store, checker } = this.#parts;
+    const outcome = await checker.check({ wants: 'restore', decoded: decoding.id });
+    refuse(await this.#parts.absentModules(outcome.modules));
+    refuse(outcome.refusal);
+    const { state } = store;
+    const { changes, warnings } = outcome;
+    if (options.dryRun === true) return { revision: state.revision, parent: state.revision, changes, warnings };
+    const resources = await bodies(outcome);
+    const published = this.#parts.onPublish();
+    const commit = await bus.config.restore({
+      parent: options.parent,
+      author: options.by.name,
+      origin: options.by.origin,
+      message: options.message || 'restore',
+      resources,
+      at: at ?? (state.revision > 0 ? state : null),
+    });
+    published(commit);
+    await store.reach(commit.revision, ARRIVAL_MS);
+    return { revision: commit.revision, parent: commit.parent, changes, warnings };
+  }
+
+  async #refuse({ missing, modules, refusal }: Outcome, decoding: Decoding | null): Promise<void> {
+    const { bus, checker } = this.#parts;
+    if (missing !== null) {
+      throw new ApiError(404, `not found: ${missing.slice(0, 10).join(', ')}${missing.length > 10 ? ', ...' : ''}`);
+    }
+    if (bus.connected && modules.length > 0) {
+      const absent = await this.#parts.absentModules(modules);
+      refuse(decoding === null ? absent : await checker.place(decoding, absent));
+    }
+    refuse(refusal);
   }
 }
 
@@ -302,64 +286,16 @@ export function noSuchRevision(revision: number, newest: number): string {
   return `there is no revision ${revision}: the newest is ${newest}`;
 }
 
-const NOTHING_DECODED: Decoded = { resources: [], problems: [], origins: new Map() };
-
-/** All files as one change: a resource that comes twice is a problem. */
-export function decodeSources(files: readonly SourceFile[]): Decoded {
-  return decodeFiles(files.map(sourceText));
+function deletes(count: number, first: string): string {
+  return `delete ${count === 1 ? first : `${count} resources`}`;
 }
 
-/** decodeSources where others wait for answers meanwhile. */
-export function decodeInSlices(files: readonly SourceFile[]): Promise<Decoded> {
-  return decodeFilesInSlices(files.map(sourceText));
-}
-
-function sourceText({ name, text }: SourceFile): SourceText {
-  return { text, file: name };
-}
-
-function planApply(state: ConfigState, resources: readonly Resource[]): Plan {
-  const changes: KeyChange[] = [];
-  const upserts: Resource[] = [];
-  for (const resource of resources) {
-    const key = resourceKey(resource);
-    const before = state.resources.get(key);
-    const same = before !== undefined && isDeepStrictEqual(before, asStored(resource));
-    if (!same) upserts.push(resource);
-    changes.push({ key, change: before === undefined ? 'created' : same ? 'unchanged' : 'configured' });
+/** What is to be written, read a few at a time. */
+async function bodies({ upserts }: Outcome): Promise<StoredResource[]> {
+  const stored: StoredResource[] = [];
+  for (const [key, json] of upserts) {
+    stored.push({ key, body: JSON.parse(json) });
+    if (stored.length % SLICE === 0) await turn();
   }
-  return { changes, upserts, removals: [] };
-}
-
-function planDelete(state: ConfigState, keys: readonly string[]): Plan {
-  const asked = [...new Set(keys)];
-  const removals = asked.filter((key) => state.resources.has(key));
-  if (removals.length === 0) {
-    throw new ApiError(404, `not found: ${asked.slice(0, 10).join(', ')}${asked.length > 10 ? ', ...' : ''}`);
-  }
-  const changes = asked.map((key): KeyChange => ({ key, change: state.resources.has(key) ? 'deleted' : 'missing' }));
-  return { changes, upserts: [], removals };
-}
-
-function planState(state: ConfigState, target: ConfigState): Plan {
-  const applied = planApply(state, resourcesOf(target));
-  const removals = [...state.resources.keys()].filter((key) => !target.resources.has(key));
-  const changes = [
-    ...applied.changes.filter(({ change }) => change !== 'unchanged'),
-    ...removals.map((key): KeyChange => ({ key, change: 'deleted' })),
-  ];
-  return { changes, upserts: applied.upserts, removals };
-}
-
-/** As it comes back from the log: without fields that JSON does not carry. */
-function asStored(resource: Resource): unknown {
-  return JSON.parse(JSON.stringify(resource));
-}
-
-function identity({ code, message, resource, pointer }: Problem): string {
-  return JSON.stringify([code, message, resource, pointer]);
-}
-
-function named(files: readonly SourceFile[]): string {
-  return files.length === 1 ? files[0].name : `${files.length} files`;
+  return stored;
 }

@@ -8,16 +8,14 @@ import fastify, { type FastifyReply } from 'fastify';
 import { type OpenBusOptions, openBus } from '../bus/connect.ts';
 import { endInOrder } from '../bus/in-order.ts';
 import type { Bus, Kinship, Position, Subscription } from '../bus/types.ts';
-import type { Problem, Resource } from '../core/config/resource.ts';
 import { hostPort } from '../core/host-port.ts';
-import { dryRun } from '../core/snapshot/dry-run.ts';
 import { ApiError, asApiError } from './api-error.ts';
 import { Writer } from './apply.ts';
 import { startAuthority } from './authority/authority.ts';
 import type { AuthorityFiles } from './authority/files.ts';
+import { Checker } from './checker/checker.ts';
 import { Discovery } from './discovery.ts';
 import { Modules } from './modules.ts';
-import { nodesOf } from './nodes.ts';
 import { DOCS_PAGE, openApi } from './openapi.ts';
 import { Rollouts } from './rollout.ts';
 import type { App } from './routes/app.ts';
@@ -49,8 +47,8 @@ export interface ControlOptions {
   readonly authority?: Omit<AuthorityFiles, 'dir'>;
   /** Of this program. */
   readonly version: string;
-  /** Checks a whole next state after its resources were found sound. Default: a dry run of the real compile. */
-  validateSnapshot?(resources: ReadonlyMap<string, Resource>): readonly Problem[];
+  /** How long the checks of one change may take, in ms. Default 30 s. */
+  readonly checkMs?: number;
   /** Modules of WasmPlugins may be fetched from networks of one's own and from this machine. Default false. */
   readonly allowPrivateFetch?: boolean;
   /** What is wrong with the NATS of this machine, as a clause, or ''; told with what could not be done because of it. */
@@ -93,6 +91,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   let store: Store | null = null;
   let cleaning: Subscription | null = null;
   let discovery: Discovery | null = null;
+  let checker: Checker | null = null;
   let app: App | null = null;
   const step = (what: string, end: () => unknown) => ({ what, ms: STEP_MS, end });
   const close = (): Promise<void> =>
@@ -101,6 +100,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
         // Long polls end first, or the server would wait for them.
         step('ending long polls', () => rollouts.close()),
         step('closing the API', () => app?.close()),
+        step('ending the checks', () => checker?.close()),
         step('ending the sweeps', () => cleaning?.close()),
         step('handing on the endpoints', () => discovery?.close()),
         // What is asked of it ends with it, and so whoever follows it.
@@ -117,16 +117,23 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     await startAuthority({ ...options.authority, dir: join(options.stateDir, 'authority'), bus: certificates, onLog });
     discovery = await Discovery.start({ bus, onLog });
     await rollouts.follow(bus, (leases) => discovery?.lived(leases));
-    store = await Store.open(
-      bus,
-      (revision) => rollouts.arrived(revision),
-      (why) => onLog?.(why === null ? 'the configuration log can be read again' : `${DAMAGED}: ${why}`),
-    );
-    const modules = new Modules(bus, store, (line) => onLog?.(line));
+    const opened = await Store.open(bus, {
+      arrived(revision, commit) {
+        rollouts.arrived(revision);
+        if (commit === null) checker?.replaced();
+        else checker?.committed(commit);
+      },
+      damaged: (why) => onLog?.(why === null ? 'the configuration log can be read again' : `${DAMAGED}: ${why}`),
+    });
+    store = opened;
+    const { checkMs: deadlineMs } = options;
+    checker = new Checker({ state: () => opened.state, leases: () => rollouts.leases, deadlineMs, onLog });
+    const modules = new Modules({ bus, store, checker, onLog: (line) => onLog?.(line) });
     cleaning = modules.keepClean();
-    app = await buildApi({ ...options, token, bus, store, rollouts, modules });
+    app = await buildApi({ ...options, token, bus, store, checker, rollouts, modules });
     const url = await listen(app, host, port);
     onLog?.(`control plane on ${url}, revision ${store.state.revision}`);
+    checker.start();
     const { damage } = store;
     return { url, token, damage, compare: (at) => bus.config.compare(at), close };
   } catch (error) {
@@ -141,12 +148,13 @@ interface ApiParts extends ControlOptions {
   readonly token: string;
   readonly bus: Bus;
   readonly store: Store;
+  readonly checker: Checker;
   readonly rollouts: Rollouts;
   readonly modules: Modules;
 }
 
 async function buildApi(parts: ApiParts): Promise<App> {
-  const { bus, store, rollouts, modules, version, onLog } = parts;
+  const { bus, store, checker, rollouts, modules, version, onLog } = parts;
   const app: App = fastify({
     bodyLimit: BODY_BYTES,
     requestTimeout: 60_000,
@@ -198,13 +206,10 @@ async function buildApi(parts: ApiParts): Promise<App> {
   const writer = new Writer({
     bus,
     store,
+    checker,
     natsTrouble,
-    knownHosts: () => rollouts.hosts(),
     resolveModules: (...args) => wasmPlugins.resolve(...args),
     absentModules: (resources) => modules.absent(resources),
-    validateSnapshot:
-      parts.validateSnapshot ??
-      ((resources, changed) => dryRun(resources, { changed, nodes: nodesOf(rollouts.leases.values()) })),
     onPublish: () => {
       const stands = rollouts.publish();
       return ({ revision, message, upserts, removals }) => {

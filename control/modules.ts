@@ -4,8 +4,8 @@ import { digestOf } from '../bus/objects.ts';
 import type { Bus, Subscription } from '../bus/types.ts';
 import { moduleDigest } from '../core/config/modules.ts';
 import { type Problem, type Resource, resourceKey } from '../core/config/resource.ts';
-import { describePlugin } from '../core/wasm/trial/check.ts';
 import { ApiError } from './api-error.ts';
+import type { Checker } from './checker/checker.ts';
 import { resourcesOf, type Store } from './store.ts';
 
 export interface StoredModule {
@@ -27,12 +27,19 @@ const KEPT_REVISIONS = 200;
 export class Modules {
   readonly #bus: Bus;
   readonly #store: Store;
+  readonly #checker: Pick<Checker, 'describe'>;
   readonly #onLog: (line: string) => void;
 
-  constructor(bus: Bus, store: Store, onLog: (line: string) => void) {
-    this.#bus = bus;
-    this.#store = store;
-    this.#onLog = onLog;
+  constructor(parts: {
+    bus: Bus;
+    store: Store;
+    checker: Pick<Checker, 'describe'>;
+    onLog(line: string): void;
+  }) {
+    this.#bus = parts.bus;
+    this.#store = parts.store;
+    this.#checker = parts.checker;
+    this.#onLog = parts.onLog;
   }
 
   /** Throws ApiError: 422 when proxies would refuse it or when it has another digest, and what the bus throws. */
@@ -42,11 +49,16 @@ export class Modules {
       throw new ApiError(422, `the module has the digest ${found}, not ${digest}: nothing was stored`);
     const size = bytes.length;
     if (await this.#bus.objects.has(digest)) return { digest, size, created: false };
-    const { refusal } = describePlugin(bytes);
+    const refusal = await this.refusal(bytes);
     if (refusal !== null) throw new ApiError(422, `proxies would refuse this module: ${refusal}`);
     await this.#bus.objects.put(bytes);
     this.#onLog(`module ${digest} stored, ${size} bytes`);
     return { digest, size, created: true };
+  }
+
+  /** Why no proxy could run it; null: nothing is known against it. */
+  refusal(bytes: Uint8Array): Promise<string | null> {
+    return this.#checker.describe(bytes);
   }
 
   /** Throws ApiError 404. */

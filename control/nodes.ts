@@ -1,12 +1,19 @@
-// The proxies that there are, as their leases describe them: for whom a change has to compile.
+// A proxy as its lease describes it: for whom a change has to compile, and which hosts there are because of it.
 import type { Lease, ProxyIdentity } from '../bus/types.ts';
-import type { Node } from '../core/workload.ts';
+import type { Node, WorkloadEndpoint } from '../core/workload.ts';
+import type { Joined } from './checker/messages.ts';
 
-/** Leases come over a wire: what does not look like a node is left out. */
-export function nodesOf(leases: Iterable<Lease>): Node[] {
-  const nodes: Node[] = [];
-  for (const { node, from } of leases) if (isNode(node) && isFrom(node, from)) nodes.push(node);
-  return nodes;
+/** Leases come over a wire: what does not look like a node is none. */
+export function joinedOf({ node, from, endpoints }: Lease): Joined {
+  const hosts = new Set<string>();
+  for (const endpoint of endpoints as readonly Partial<WorkloadEndpoint>[]) {
+    const { services, namespace = 'default' } = endpoint ?? {};
+    if (!Array.isArray(services)) continue;
+    for (const host of services) {
+      if (typeof host === 'string') hosts.add(host.includes('.') ? host : `${host}.${namespace}.svc.cluster.local`);
+    }
+  }
+  return { node: isNode(node) && isFrom(node, from) ? node : null, hosts: [...hosts] };
 }
 
 /** Whatever it says, it is who wrote it. */

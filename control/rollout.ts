@@ -2,7 +2,6 @@
 // arrival of each answer. Expected are the proxies that had a live lease when the commit was made and still have one; who
 // joined later is not waited for and not measured, but counts once it has answered.
 import type { Bus, Lease, ProxyStatus, Subscription } from '../bus/types.ts';
-import type { WorkloadEndpoint } from '../core/workload.ts';
 
 export interface RolloutReport {
   readonly revision: number;
@@ -190,19 +189,6 @@ export class Rollouts {
         };
       })
       .sort((a, b) => (a.id < b.id ? -1 : 1));
-  }
-
-  /** Full names of the services that live proxies serve. */
-  hosts(): Set<string> {
-    const hosts = new Set<string>();
-    for (const lease of this.#leases.values()) {
-      for (const endpoint of lease.endpoints as readonly Partial<WorkloadEndpoint>[]) {
-        const { services, namespace = 'default' } = endpoint ?? {};
-        if (!Array.isArray(services)) continue;
-        for (const host of services) hosts.add(host.includes('.') ? host : `${host}.${namespace}.svc.cluster.local`);
-      }
-    }
-    return hosts;
   }
 
   async close(): Promise<void> {

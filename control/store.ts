@@ -4,35 +4,35 @@ import { applyCommit, EMPTY_STATE } from '../bus/commit-format.ts';
 import { type Bus, BusUnavailableError, type Commit, type ConfigState, type Subscription } from '../bus/types.ts';
 import type { Resource } from '../core/config/resource.ts';
 
+export interface StoreListener {
+  /** Of each revision behind the first. `commit`: what led to it from the one before; null: another history, or several. */
+  arrived?(revision: number, commit: Commit | null): void;
+  /** A log that cannot be read, and the end of that (null). */
+  damaged?(why: string | null): void;
+}
+
 export class Store {
   #state = EMPTY_STATE;
   #following: Promise<Subscription> | null = null;
   #damage = '';
   #opened = false;
   readonly #waiting = new Set<() => void>();
-  readonly #onRevision: (revision: number) => void;
+  readonly #on: StoreListener;
 
-  private constructor(onRevision: (revision: number) => void) {
-    this.#onRevision = onRevision;
+  private constructor(on: StoreListener) {
+    this.#on = on;
   }
 
-  /**
-   * Resolves when the newest revision is known, or that the log cannot be read; `onRevision` hears of each one that arrives after
-   * it, `onDamage` of a log that is damaged and of the end of that (null).
-   */
-  static async open(
-    bus: Bus,
-    onRevision: (revision: number) => void,
-    onDamage: (why: string | null) => void = () => undefined,
-  ): Promise<Store> {
-    const store = new Store(onRevision);
+  /** Resolves when the newest revision is known, or that the log cannot be read. */
+  static async open(bus: Bus, on: StoreListener = {}): Promise<Store> {
+    const store = new Store(on);
     const damaged = Promise.withResolvers<void>();
     store.#following = bus.config.follow(null, {
-      commit: (commit: Commit) => store.#advance(applyCommit(store.#state, commit)),
-      state: (state: ConfigState) => store.#advance(state),
+      commit: (commit: Commit) => store.#advance(applyCommit(store.#state, commit), commit),
+      state: (state: ConfigState) => store.#advance(state, null),
       damaged: (why) => {
         store.#damage = why ?? '';
-        onDamage(why);
+        on.damaged?.(why);
         damaged.resolve();
       },
     });
@@ -76,10 +76,10 @@ export class Store {
     await subscription?.close();
   }
 
-  #advance(state: ConfigState): void {
+  #advance(state: ConfigState, commit: Commit | null): void {
     this.#state = state;
     for (const done of [...this.#waiting]) done();
-    if (this.#opened) this.#onRevision(state.revision);
+    if (this.#opened) this.#on.arrived?.(state.revision, commit);
   }
 }
 

@@ -7,15 +7,14 @@ import type { ConfigState } from '../bus/types.ts';
 import type { WasmPluginSpec } from '../core/config/kinds/wasm-plugin.ts';
 import { MODULE_DIGEST } from '../core/config/modules.ts';
 import { type Problem, type Resource, resourceKey } from '../core/config/resource.ts';
-import { describePlugin } from '../core/wasm/trial/check.ts';
 import { type Logins, NO_LOGINS, parseLogins } from '../plugins/oci/credentials.ts';
 import { pullImage } from '../plugins/oci/image.ts';
 import { parseReference } from '../plugins/oci/reference.ts';
 import { fetchModule } from '../plugins/source/address.ts';
 import { StepFailed } from '../plugins/step.ts';
-import { MODULE_UNREACHABLE } from './check.ts';
 import { checkFileModule } from './file-module.ts';
 import type { Modules } from './modules.ts';
+import { MODULE_UNREACHABLE } from './refuse.ts';
 
 export interface WasmPluginsOptions {
   readonly modules: Modules;
@@ -104,7 +103,7 @@ export class WasmPlugins {
       const found = manifest === null ? digest : `${digest} in the image ${manifest}`;
       throw new StepFailed('verify', 'refused', `${spec.url} has the ${found}, not ${spec.sha256}`);
     }
-    const { refusal } = describePlugin(bytes);
+    const refusal = await modules.refusal(bytes);
     if (refusal !== null) throw new StepFailed('check', 'refused', `${spec.url} cannot run: ${refusal}`);
     if (!store) return kept === digest ? digest : null;
     await modules.put(digest, bytes);

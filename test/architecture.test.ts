@@ -226,6 +226,13 @@ suite('the shape of the tree', () => {
     );
   });
 
+  test("a control plane's main thread reads no YAML and compiles nothing: its checks are a thread of their own", () => {
+    const main = loadedWith('control/main.ts');
+    for (const file of ['core/config/yaml.ts', 'core/config/cross-checks.ts', 'core/snapshot/compile.ts']) {
+      assert.ok(!main.has(file), file);
+    }
+  });
+
   test('a package that users install is loaded by code that runs at theirs', () => {
     const loaded = new Set(imports.filter(isLoaded).map(({ to }) => packageOf(to)));
     const idle = Object.keys(json('package.json').dependencies).filter((name) => !loaded.has(name));

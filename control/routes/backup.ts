@@ -6,6 +6,8 @@ import type { Writer } from '../apply.ts';
 import { ChangeQuery, ChangeReply, ERRORS, PositionSchema, ResourceSchema } from '../schemas.ts';
 import type { Store } from '../store.ts';
 import type { App } from './app.ts';
+import { told } from './changes.ts';
+import { jsonOf, sendList } from './pieces.ts';
 
 const WHOLE_BYTES = 256 * 1024 * 1024;
 
@@ -21,10 +23,10 @@ export function backupRoutes(app: App, parts: { bus: Bus; store: Store; writer: 
         response: { 200: Type.Object({ at: PositionSchema, resources: Type.Array(ResourceSchema) }), ...ERRORS },
       },
     },
-    async () => {
+    async (_, reply) => {
       const { resources, revision, digest, epoch, ancestors } = store.state;
       if (store.damage !== '') throw new ApiError(503, `the configuration log cannot be read: ${store.damage}`);
-      return { at: { revision, digest, epoch, ancestors: [...ancestors] }, resources: [...resources.values()] };
+      return sendList(reply, { at: { revision, digest, epoch, ancestors } }, 'resources', jsonOf(resources.values()));
     },
   );
 
@@ -51,15 +53,15 @@ export function backupRoutes(app: App, parts: { bus: Bus; store: Store; writer: 
         response: { 200: ChangeReply, ...ERRORS },
       },
     },
-    async ({ body: { resources, at, from }, query, caller }) => {
+    async ({ body: { resources, at, from }, query, caller }, reply) => {
       const options = { ...query, by: caller };
       if ((resources === undefined) === (from === undefined)) throw new ApiError(400, 'give either resources or from');
-      if (resources !== undefined) return writer.restore(resources, at ?? null, options);
+      if (resources !== undefined) return told(reply, await writer.restore(resources, at ?? null, options));
       if (from === 'log' && store.damage !== '')
         throw new ApiError(409, `the configuration log cannot be read: ${store.damage}`);
       const state = from === 'log' ? store.state : await bus.config.manifest();
       if (state === null) throw new ApiError(404, 'NATS holds no full state of the configuration');
-      return writer.restore([...state.resources.values()], state, options);
+      return told(reply, await writer.restore([...state.resources.values()], state, options));
     },
   );
 }

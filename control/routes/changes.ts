@@ -1,11 +1,11 @@
 // Routes that change the configuration, or tell what would change.
+import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
-import { resourceKey } from '../../core/config/resource.ts';
 import { ApiError } from '../api-error.ts';
-import { decodeInSlices, type Writer } from '../apply.ts';
-import { refuse } from '../check.ts';
+import type { Made, Writer } from '../apply.ts';
 import { ChangeQuery, ChangeReply, DiffReply, ERRORS, FilesBody, FilesSchema, RevisionNumber } from '../schemas.ts';
 import type { App } from './app.ts';
+import { sendJson } from './pieces.ts';
 
 export function changeRoutes(app: App, writer: Writer): void {
   app.post(
@@ -19,7 +19,8 @@ export function changeRoutes(app: App, writer: Writer): void {
         response: { 200: ChangeReply, ...ERRORS },
       },
     },
-    ({ body, query, caller }) => writer.apply(body.files, { ...query, by: caller }, body.modules),
+    async ({ body: { files, modules }, query, caller }, reply) =>
+      told(reply, await writer.apply(files, { ...query, by: caller }, modules)),
   );
 
   app.post(
@@ -41,15 +42,13 @@ export function changeRoutes(app: App, writer: Writer): void {
         response: { 200: ChangeReply, ...ERRORS },
       },
     },
-    async (request) => {
-      const { keys, files } = request.body;
-      const options = { ...request.query, by: request.caller };
+    async ({ body: { keys, files }, query, caller }, reply) => {
+      const options = { ...query, by: caller };
       if ((keys === undefined) === (files === undefined)) throw new ApiError(400, 'give either keys or files');
-      if (keys !== undefined) return writer.delete(keys, options);
-      const { resources, problems } = await decodeInSlices(files ?? []);
-      refuse(problems);
-      if (resources.length === 0) throw new ApiError(404, 'the files name no resource');
-      return writer.delete(resources.map(resourceKey), options);
+      return told(
+        reply,
+        await (keys === undefined ? writer.deleteFiles(files!, options) : writer.delete(keys, options)),
+      );
     },
   );
 
@@ -64,7 +63,7 @@ export function changeRoutes(app: App, writer: Writer): void {
         response: { 200: ChangeReply, ...ERRORS },
       },
     },
-    ({ body, query, caller }) => writer.rollback(body.to, { ...query, by: caller }),
+    async ({ body: { to }, query, caller }, reply) => told(reply, await writer.rollback(to, { ...query, by: caller })),
   );
 
   app.post(
@@ -77,6 +76,14 @@ export function changeRoutes(app: App, writer: Writer): void {
         response: { 200: DiffReply, ...ERRORS },
       },
     },
-    async (request) => writer.diff(request.body.files, request.body.modules),
+    async ({ body: { files, modules } }, reply) => {
+      const { revision, diffs } = await writer.diff(files, modules);
+      return sendJson(reply, `{"revision":${revision},"diffs":${diffs}}`);
+    },
   );
+}
+
+/** Its lists are JSON already, and long after a large change. */
+export function told(reply: FastifyReply, { revision, parent, changes, warnings }: Made): FastifyReply {
+  return sendJson(reply, `{"revision":${revision},"parent":${parent},"changes":${changes},"warnings":${warnings}}`);
 }

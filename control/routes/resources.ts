@@ -1,10 +1,10 @@
 // Routes that read the configuration as it is.
 import { Type } from 'typebox';
-import { isKind } from '../../core/config/is-kind.ts';
 import { kindMeant } from '../../core/config/kind-names.ts';
 import { ERRORS, ResourceSchema } from '../schemas.ts';
-import { resourcesOf, type Store } from '../store.ts';
+import type { Store } from '../store.ts';
 import type { App } from './app.ts';
+import { jsonOf, sendList } from './pieces.ts';
 
 export function resourceRoutes(app: App, store: Store): void {
   app.get(
@@ -29,17 +29,20 @@ export function resourceRoutes(app: App, store: Store): void {
         response: { 200: Type.Object({ revision: Type.Integer(), items: Type.Array(ResourceSchema) }), ...ERRORS },
       },
     },
-    async ({ query: { kind, namespace, name } }) => {
-      const { state } = store;
+    async ({ query: { kind, namespace, name } }, reply) => {
+      const { revision, resources } = store.state;
       const meant = kind === undefined ? undefined : kindMeant(kind);
-      if (meant === null) return { revision: state.revision, items: [] };
-      const items = resourcesOf(state).filter(
-        (resource) =>
-          (meant === undefined || isKind(resource, meant)) &&
-          (namespace === undefined || resource.metadata.namespace === namespace) &&
-          (name === undefined || resource.metadata.name === name),
-      );
-      return { revision: state.revision, items };
+      if (meant === null) return { revision, items: [] };
+      const wanted = [meant, namespace, name];
+      return sendList(reply, { revision }, 'items', jsonOf(found(resources, wanted)));
     },
   );
+}
+
+/** Undefined parts of the key are any. */
+function* found(resources: ReadonlyMap<string, unknown>, wanted: readonly (string | undefined)[]): Iterable<unknown> {
+  for (const [key, body] of resources) {
+    const parts = key.split('/');
+    if (wanted.every((part, i) => part === undefined || part === parts[i])) yield body;
+  }
 }

@@ -33,9 +33,12 @@ interface Definition<Spec extends TSchema, Name extends string> {
   declares?(resource: Resource<Static<Spec>>, to: Declarations): void;
   /** Warns of what it refers to and is not there, and of what in it has no effect beside what there is. */
   references?(resource: Resource<Static<Spec>>, inventory: Inventory, warn: Warn): void;
-  /** Warns of resources of this kind that get in each other's way. */
+  /** Names of the sets of resources of this kind in which it is, and whose members may get in each other's way. */
+  groups?(resource: Resource<Static<Spec>>, inventory: Inventory): readonly string[];
+  /** Warns of members of one set, which come sorted by namespace and name, that get in each other's way. */
   conflicts?(
-    resources: readonly Resource<Static<Spec>>[],
+    members: readonly Resource<Static<Spec>>[],
+    group: string,
     inventory: Inventory,
     warn: (resource: Resource, ...warning: Parameters<Warn>) => void,
   ): void;

@@ -10,7 +10,7 @@ import type { Node } from '../workload.ts';
 import { Compiler } from './compile.ts';
 import { faultsIn } from './faults.ts';
 import type { FilterSource } from './filters.ts';
-import { nodeKinds } from './node-kinds.ts';
+import { type NodeKind, nodeKinds } from './node-kinds.ts';
 import { policiesIn } from './policies.ts';
 
 /** What is known beside the state. */
@@ -23,7 +23,7 @@ export interface DryRunOptions {
 
 /** Resources compiled in all, once for each kind of proxy: half a second of work. Who is left out says so itself, by a refusal. */
 const MAX_WORK = 8_000;
-const MAX_KINDS = 200;
+const LEAST_KINDS = 4;
 /** Compiles that look for who is to blame. */
 const MAX_SUSPECTS = 200;
 
@@ -32,8 +32,17 @@ export function dryRun(resources: ReadonlyMap<string, Resource>, options: DryRun
   const faults = faultsIn(policiesIn(resources));
   if (faults.length > 0) return faults;
   const { nodes = [], changed = new Set(resources.keys()) } = options;
-  const most = Math.min(MAX_KINDS, Math.max(4, Math.floor(MAX_WORK / (resources.size + 1))));
-  for (const { node, alone } of nodeKinds(resources, nodes, changed).slice(0, most)) {
+  return compileAll(resources, nodeKinds(resources, nodes, changed), changed);
+}
+
+/** As dryRun does it, for these kinds of proxies, the likeliest to fail first. */
+export function compileAll(
+  resources: ReadonlyMap<string, Resource>,
+  kinds: readonly NodeKind[],
+  changed: ReadonlySet<string>,
+): Problem[] {
+  const most = Math.max(LEAST_KINDS, Math.floor(MAX_WORK / (resources.size + 1)));
+  for (const { node, alone } of kinds.slice(0, most)) {
     if (fault(node, resources) === null) continue;
     // What is wrong together and right alone is wrong for a proxy that nobody has.
     const broken = alone.length === 0 ? node : alone.find((each) => fault(each, resources) !== null);

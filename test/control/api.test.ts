@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { makeUser } from '../../bus/accounts.ts';
-import type { ChangeResult, Difference } from '../../control/apply.ts';
+import type { ChangeResult, Difference } from '../../control/answers.ts';
 import type { Resource } from '../../core/config/resource.ts';
 import { type ErrorBody, files, type Plane, startDataPlane, virtualService } from './harness.ts';
 
@@ -141,23 +141,6 @@ describe('applying', () => {
     const text = await plane.call('POST', '/v1/apply', '{}', { headers: { 'content-type': 'text/plain' } });
     assert.equal(text.status, 415);
     assert.equal(await revision(), 3);
-  });
-
-  it('asks the whole-state check last and refuses what it finds', async () => {
-    const seen: number[] = [];
-    const strict = await plane.another({
-      validateSnapshot: (resources) => {
-        seen.push(resources.size);
-        return [
-          { severity: 'error', code: 'compile', message: 'does not compile', resource: 'VirtualService/default/e' },
-        ];
-      },
-    });
-    const refused = await plane.call<ErrorBody>('POST', '/v1/apply', files(virtualService('e')), { to: strict });
-    assert.equal(refused.status, 422);
-    const found = refused.body.problems!.find(({ code }) => code === 'compile');
-    assert.deepEqual([found?.file, found?.line], ['0.yaml', 1]);
-    assert.deepEqual(seen, [4], 'the whole next state');
   });
 
   it('compiles a change for whom its selectors name, tried or made', async () => {

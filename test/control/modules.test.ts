@@ -94,8 +94,8 @@ suite('modules', () => {
     await plane.call('POST', '/v1/apply', files(plugin('swept', former)));
     await plane.call('POST', '/v1/apply', files(plugin('swept', used)));
     const bus = await plane.mesh.open('control');
-    const store = await Store.open(bus, () => undefined);
-    const modules = new Modules(bus, store, () => undefined);
+    const store = await Store.open(bus);
+    const modules = new Modules({ bus, store, checker: { describe: async () => null }, onLog: () => undefined });
     assert.equal(await modules.sweep(60_000), 0);
     assert.ok((await modules.sweep(0)) >= 1);
     assert.deepEqual(await Promise.all([used, former, unused].map((bytes) => modules.has(digestOf(bytes)))), [

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import type { Bus, Lease, ProxyStatus } from '../../bus/types.ts';
-import type { ChangeResult } from '../../control/apply.ts';
+import type { ChangeResult } from '../../control/answers.ts';
 import { type ProxyReport, type RolloutReport, Rollouts } from '../../control/rollout.ts';
 import { until } from '../until.ts';
 import { files, type Plane, startDataPlane, virtualService } from './harness.ts';

@@ -219,6 +219,7 @@ export const destinationRule = defineKind({
     if (inventory.covers(inventory.resolve(host, metadata.namespace))) return;
     warn('IST0174', ['spec', 'host'], `the host "${host}" of the DestinationRule matches no service of the mesh`);
   },
+  groups,
   conflicts,
 });
 
@@ -243,29 +244,43 @@ function checkPolicyReferences(
   });
 }
 
+/** Rules of a namespace for one host, and for the same workloads. */
+function groups(
+  { metadata: { namespace }, spec }: Resource<DestinationRuleSpec>,
+  inventory: Inventory,
+): readonly string[] {
+  const selector = Object.entries(spec.workloadSelector?.matchLabels ?? {}).sort();
+  return [JSON.stringify([namespace, inventory.resolve(spec.host, namespace), selector])];
+}
+
 /** Rules for one host are one rule: what an earlier one says already does not count in a later one. */
 function conflicts(
   rules: readonly Resource<DestinationRuleSpec>[],
-  inventory: Inventory,
+  _group: string,
+  _inventory: Inventory,
   warn: (resource: Resource, ...warning: Parameters<Warn>) => void,
 ): void {
-  const hosts = new Map<string, Resource<DestinationRuleSpec>[]>();
-  for (const rule of rules.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
-    const { namespace } = rule.metadata;
-    const selector = Object.entries(rule.spec.workloadSelector?.matchLabels ?? {}).sort();
-    const key = JSON.stringify([namespace, inventory.resolve(rule.spec.host, namespace), selector]);
-    const earlier = hosts.get(key) ?? [];
-    hosts.set(key, [...earlier, rule]);
-    const shaping = rule.spec.trafficPolicy && earlier.find(({ spec }) => spec.trafficPolicy !== undefined);
-    if (shaping !== undefined) {
-      const message = `the trafficPolicy has no effect: that of the DestinationRule ${namespace}/${shaping.metadata.name} for the same host counts`;
+  let shaping: Resource<DestinationRuleSpec> | null = null;
+  const owners = new Map<string, Resource<DestinationRuleSpec>>();
+  for (const rule of rules) {
+    const { metadata, spec } = rule;
+    if (shaping !== null && spec.trafficPolicy !== undefined) {
+      const message = `the trafficPolicy has no effect: that of the DestinationRule ${nameOf(shaping)} for the same host counts`;
       warn(rule, 'duplicate', ['spec', 'trafficPolicy'], message);
     }
-    rule.spec.subsets?.forEach(({ name }, i) => {
-      const first = earlier.find(({ spec }) => spec.subsets?.some((subset) => subset.name === name));
-      if (first === undefined) return;
-      const message = `the subset ${quote(name)} has no effect: that of the DestinationRule ${namespace}/${first.metadata.name} for the same host counts`;
+    if (spec.trafficPolicy !== undefined) shaping ??= rule;
+    spec.subsets?.forEach(({ name }, i) => {
+      const first = owners.get(name);
+      if (first === undefined || first.metadata.name === metadata.name) {
+        owners.set(name, rule);
+        return;
+      }
+      const message = `the subset ${quote(name)} has no effect: that of the DestinationRule ${nameOf(first)} for the same host counts`;
       warn(rule, 'duplicate', ['spec', 'subsets', i], message);
     });
   }
+}
+
+function nameOf({ metadata: { namespace, name } }: Resource): string {
+  return `${namespace}/${name}`;
 }

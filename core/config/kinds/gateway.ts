@@ -144,36 +144,46 @@ export const gateway = defineKind({
       warn('tls', ['spec', 'servers', i], message);
     }
   },
+  groups,
   conflicts,
 });
 
-/** IST0145: two Gateways with one selector that serve the same host on the same port. */
+/** Those with one selector that open the same port. */
+function groups({ spec }: Resource<GatewaySpec>): readonly string[] {
+  const selector = JSON.stringify(Object.entries(spec.selector ?? {}).sort());
+  return [...new Set(spec.servers.map(({ port }) => `${port.number} ${selector}`))];
+}
+
+/**
+ * IST0145: two Gateways with one selector that serve the same host on the same port. '*' beside a named host is no conflict: the
+ * more exact one wins.
+ */
 function conflicts(
   gateways: readonly Resource<GatewaySpec>[],
+  group: string,
   _: Inventory,
   warn: (resource: Resource, ...warning: Parameters<Warn>) => void,
 ): void {
-  const groups = new Map<string, Resource<GatewaySpec>[]>();
-  for (const one of gateways) {
-    const selector = JSON.stringify(Object.entries(one.spec.selector ?? {}).sort());
-    const group = groups.get(selector);
-    if (group === undefined) groups.set(selector, [one]);
-    else group.push(one);
-  }
-  for (const group of groups.values()) {
-    for (const one of group) {
-      one.spec.servers.forEach((server, i) => {
-        const other = group.find((each) => each !== one && each.spec.servers.some((its) => clash(server, its)));
-        if (other === undefined) return;
-        const { namespace, name } = other.metadata;
-        const message = `the Gateway ${namespace}/${name} serves the same hosts on port ${server.port.number} of the same proxies`;
-        warn(one, 'IST0145', ['spec', 'servers', i], message);
-      });
+  const number = Number.parseInt(group, 10);
+  const served = (one: Resource<GatewaySpec>): Server[] =>
+    one.spec.servers.filter(({ port }) => port.number === number);
+  /** Places in the list of the first and of the second one that serve a host. */
+  const owners = new Map<string, number[]>();
+  for (const [at, one] of gateways.entries()) {
+    for (const host of new Set(served(one).flatMap(({ hosts }) => hosts))) {
+      const known = owners.get(host);
+      if (known === undefined) owners.set(host, [at]);
+      else if (known.length < 2) known.push(at);
     }
   }
-}
-
-function clash(left: Server, right: Server): boolean {
-  // '*' beside a named host is no conflict: the more exact one wins.
-  return left.port.number === right.port.number && left.hosts.some((host) => right.hosts.includes(host));
+  for (const [at, one] of gateways.entries()) {
+    for (const [i, server] of one.spec.servers.entries()) {
+      if (server.port.number !== number) continue;
+      const others = server.hosts.flatMap((host) => owners.get(host)!.find((each) => each !== at) ?? []);
+      if (others.length === 0) continue;
+      const { namespace, name } = gateways[Math.min(...others)].metadata;
+      const message = `the Gateway ${namespace}/${name} serves the same hosts on port ${number} of the same proxies`;
+      warn(one, 'IST0145', ['spec', 'servers', i], message);
+    }
+  }
 }

@@ -70,6 +70,7 @@ export const virtualService = defineKind({
   spec: VirtualServiceSpec,
   check: checkOwnExport,
   references,
+  groups,
   conflicts,
 });
 
@@ -293,34 +294,37 @@ function outsideGateways({ metadata, spec }: Resource<VirtualServiceSpec>, inven
   }
 }
 
+/** The hosts for which it has routes on the mesh gateway. */
+function groups({ metadata, spec }: Resource<VirtualServiceSpec>, inventory: Inventory): readonly string[] {
+  if (!isOnMesh(spec)) return [];
+  return [...new Set(spec.hosts.map((host) => inventory.resolve(host, metadata.namespace)))];
+}
+
 /** IST0109: several VirtualServices for one host on the mesh gateway: what one says hides what the next says. */
 function conflicts(
   resources: readonly Resource<VirtualServiceSpec>[],
+  host: string,
   inventory: Inventory,
   warn: (resource: Resource, ...warning: Parameters<Warn>) => void,
 ): void {
-  const owners = new Map<string, { resource: Resource<VirtualServiceSpec>; path: Path }[]>();
-  for (const resource of resources) {
-    const { gateways, hosts } = resource.spec;
-    if (gateways !== undefined && gateways.length > 0 && !gateways.includes('mesh')) continue;
-    hosts.forEach((host, i) => {
-      const full = inventory.resolve(host, resource.metadata.namespace);
-      const entry = { resource, path: ['spec', 'hosts', i] };
-      const others = owners.get(full);
-      if (others === undefined) owners.set(full, [entry]);
-      else others.push(entry);
-    });
-  }
-  for (const [host, entries] of owners) {
-    const seen = entries.filter((entry) =>
-      entries.some((other) => other !== entry && meet(entry.resource, other.resource)),
-    );
-    if (seen.length < 2) continue;
-    const names = seen.map(({ resource: { metadata } }) => `${metadata.namespace}/${metadata.name}`).sort();
-    const message = `the VirtualServices ${names.join(', ')} define the same host "${host}" on the mesh gateway: their routes are tried in this order; merge them`;
-    for (const { resource, path } of seen) warn(resource, 'IST0109', path, message);
-  }
+  const entries = resources.flatMap((resource) =>
+    resource.spec.hosts.flatMap((each, i) =>
+      inventory.resolve(each, resource.metadata.namespace) === host ? { resource, path: ['spec', 'hosts', i] } : [],
+    ),
+  );
+  if (entries.length < 2) return;
+  const seen = entries.filter((entry) =>
+    entries.some((other) => other !== entry && meet(entry.resource, other.resource)),
+  );
+  if (seen.length < 2) return;
+  const names = seen.map(({ resource: { metadata } }) => `${metadata.namespace}/${metadata.name}`).sort();
+  const more = names.length > MOST_NAMES ? ` and ${names.length - MOST_NAMES} more` : '';
+  const message = `the VirtualServices ${names.slice(0, MOST_NAMES).join(', ')}${more} define the same host "${host}" on the mesh gateway: their routes are tried in this order; merge them`;
+  for (const { resource, path } of seen) warn(resource, 'IST0109', path, message);
 }
+
+/** Of those that define one host, in a message. */
+const MOST_NAMES = 20;
 
 /** Are both seen by somebody? One that is exported to its own namespace only is hidden from the others. */
 function meet(left: Resource<VirtualServiceSpec>, right: Resource<VirtualServiceSpec>): boolean {

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Commit, ObjectStore } from '../../../bus/types.ts';
-import type { ChangeResult } from '../../../control/apply.ts';
+import type { ChangeResult } from '../../../control/answers.ts';
 import type { StoredModule } from '../../../control/modules.ts';
 import type { RolloutReport } from '../../../control/rollout.ts';
 import type { Problem } from '../../../core/config/resource.ts';
