@@ -2,6 +2,7 @@
 // One for each snapshot, of which the next one shares what did not change; read per request. A connection remembers its
 // last answer, as clients rarely change their authority.
 
+import { exactly } from './exactly.ts';
 import type { VirtualHost } from './route.ts';
 import { type Draft, VersionedMap } from './versioned-map.ts';
 
@@ -184,7 +185,7 @@ function changed(
   if (hosts.length === 0) return null;
   const same =
     last !== null && last.hosts.length === hosts.length && last.hosts.every((ranked, i) => ranked === hosts[i]);
-  return same ? last : new SameName(hosts);
+  return same ? last : new SameName(exactly(hosts));
 }
 
 function byRank(a: RankedHost, b: RankedHost): number {

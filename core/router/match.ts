@@ -6,6 +6,7 @@ import { compileRegex } from '../config/regex.ts';
 import { FieldName, type Head } from '../http/head.ts';
 import { normalRule } from '../http/path.ts';
 import { type ClaimCondition, type Claims, claimCondition } from './claims.ts';
+import { exactly } from './exactly.ts';
 import { stringTest } from './string-test.ts';
 
 export interface Matcher {
@@ -73,13 +74,23 @@ export function compileMatch(match: HTTPMatchRequest): Matcher {
     begins: uri === null || match.ignoreUriCase === true ? null : (uri.exact ?? uri.prefix ?? null),
     text: texts.join(' && ') || '*',
     asksClaims: claimed.length > 0,
-    match(head, claims) {
-      const covered = path === null ? 0 : path(head);
-      if (covered < 0) return -1;
-      for (const condition of conditions) if (!condition(head)) return -1;
-      for (const condition of claimed) if (!condition(claims)) return -1;
-      return covered;
-    },
+    match: allOf(path, conditions, claimed),
+  };
+}
+
+/** Made apart from what it is made with: a large mesh has many, and what they can see is kept. */
+function allOf(
+  path: ((head: Head) => number) | null,
+  conditions: readonly Condition[],
+  claimed: readonly ClaimCondition[],
+): Matcher['match'] {
+  const [ofHead, ofClaims] = [exactly(conditions), exactly(claimed)];
+  return (head, claims) => {
+    const covered = path === null ? 0 : path(head);
+    if (covered < 0) return -1;
+    for (const condition of ofHead) if (!condition(head)) return -1;
+    for (const condition of ofClaims) if (!condition(claims)) return -1;
+    return covered;
   };
 }
 

@@ -33,7 +33,7 @@ export class ClusterTable {
   readonly clusters = new Map<string, Cluster>();
   private readonly source: EndpointSource;
   private readonly membership: Membership;
-  private readonly byHost = new Map<string, Set<Cluster>>();
+  private readonly byHost = new Map<string, readonly Cluster[]>();
   private readonly staged = new Map<Cluster, ClusterSpec>();
   /** Made since the last commit: who is in them is not looked up before somebody may be sent there. */
   private readonly made = new Set<Cluster>();
@@ -54,9 +54,7 @@ export class ClusterTable {
     const cluster = new Cluster(spec, this.source.random, this.source.limits);
     this.resolveFrom(cluster, spec);
     this.clusters.set(spec.name, cluster);
-    const those = this.byHost.get(spec.service);
-    if (those === undefined) this.byHost.set(spec.service, new Set([cluster]));
-    else those.add(cluster);
+    this.byHost.set(spec.service, (this.byHost.get(spec.service) ?? []).concat(cluster));
     this.made.add(cluster);
     return cluster;
   }
@@ -100,9 +98,9 @@ export class ClusterTable {
     const { name, service } = cluster.spec;
     if (this.clusters.get(name) !== cluster) return;
     this.clusters.delete(name);
-    const those = this.byHost.get(service);
-    those?.delete(cluster);
-    if (those?.size === 0) this.byHost.delete(service);
+    const others = (this.byHost.get(service) ?? []).filter((other) => other !== cluster);
+    if (others.length === 0) this.byHost.delete(service);
+    else this.byHost.set(service, others);
     cluster.dismiss();
   }
 

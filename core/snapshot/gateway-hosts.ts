@@ -5,6 +5,7 @@ import { boundHost, hostCovers, plainHost } from '../config/hosts.ts';
 import type { GatewaySpec } from '../config/kinds/gateway.ts';
 import type { Resource } from '../config/resource.ts';
 import { hostPort } from '../host-port.ts';
+import { exactly } from '../router/exactly.ts';
 import { unmatchedRoute } from '../router/plain-route.ts';
 import type { Route } from '../router/route.ts';
 import type { Node } from '../workload.ts';
@@ -112,7 +113,7 @@ export class GatewayHosts {
     const unrouted = routes.some(asksClaims) ? unmatchedRoute(chains.route(null)) : null;
     const name = hostPort(domain, port);
     const host = { name, domains: [domain], service: '', port: 0, asNamed: false, unrouted, routes };
-    return { hosts: [{ rank: domain, host }], parts };
+    return { hosts: [{ rank: domain, host }], parts: exactly(parts) };
   }
 
   private serversOf(rule: Rule | null): Server[] {

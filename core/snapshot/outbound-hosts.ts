@@ -4,6 +4,7 @@
 import { DEFAULT_RETRIES } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { hostPort } from '../host-port.ts';
+import { exactly } from '../router/exactly.ts';
 import type { HostTableDraft, RankedHost } from '../router/hosts.ts';
 import { plainRoute } from '../router/plain-route.ts';
 import type { Route } from '../router/route.ts';
@@ -41,7 +42,7 @@ export function serviceHosts(
 ): CompiledHosts {
   const hosts: RankedHost[] = [];
   const used: RoutePart[] = [];
-  const domains = service.names.filter((alias) => reaches(alias, service, compiler.node));
+  const domains = exactly(service.names.filter((alias) => reaches(alias, service, compiler.node)));
   for (const [index, { number }] of service.ports.entries()) {
     const compiled = rules.map((rule) => compiler.routesOf(rule, 'mesh', number));
     // Rules take the place of the service's own route, they do not fall through to it.
@@ -61,7 +62,7 @@ export function serviceHosts(
       },
     });
   }
-  return { hosts, parts: used };
+  return { hosts: exactly(hosts), parts: exactly(used) };
 }
 
 /** Of a host that is no service. */
@@ -80,7 +81,7 @@ export function replaceHosts(draft: HostTableDraft, before: CompiledHosts, after
 
 /** One after the other. */
 export function routesOf(parts: readonly RoutePart[]): readonly Route[] {
-  return parts.length === 1 ? parts[0].routes : parts.flatMap(({ routes }) => routes);
+  return parts.length === 1 ? parts[0].routes : exactly(parts.flatMap(({ routes }) => routes));
 }
 
 /** A short name means the service of the caller's own namespace. */

@@ -6,6 +6,7 @@ import type { Resource } from '../config/resource.ts';
 import { isVisible } from '../config/visibility.ts';
 import type { Node } from '../workload.ts';
 import { fromService, fromServiceEntry, type Service, type Services } from './services.ts';
+import { insertByRank } from './sorted-list.ts';
 
 /** A service, and who says so: the one of the lowest rank counts. */
 interface Claim {
@@ -89,10 +90,8 @@ export class ServiceRegistry implements Services {
     const { host } = claim.service;
     const before = this.get(host) ?? null;
     const others = (this.claims.get(host) ?? []).filter(({ rank }) => rank !== claim.rank);
-    this.claims.set(
-      host,
-      [...others, claim].sort((a, b) => (a.rank < b.rank ? -1 : 1)),
-    );
+    insertByRank(others, claim);
+    this.claims.set(host, others.slice());
     this.tell(host, before);
   }
 

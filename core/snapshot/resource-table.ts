@@ -16,7 +16,6 @@ export interface ResourceChange {
 }
 
 export class ResourceTable {
-  private readonly byKey = new Map<string, Resource>();
   private readonly byKind = new Map<string, Map<string, Resource>>();
   private readonly sorted = new Map<string, readonly Resource[]>();
 
@@ -35,11 +34,9 @@ export class ResourceTable {
     const kind = kindName((after ?? before)!);
     this.sorted.delete(kind);
     if (after === null) {
-      this.byKey.delete(key);
       this.byKind.get(kind)?.delete(key);
       return;
     }
-    this.byKey.set(key, after);
     const those = this.byKind.get(kind);
     if (those === undefined) this.byKind.set(kind, new Map([[key, after]]));
     else those.set(key, after);
@@ -48,14 +45,23 @@ export class ResourceTable {
   /** What the change does to single resources. */
   *steps({ full, upserts, removals }: ResourceChange): Iterable<Replacement> {
     const told = new Map(upserts.map((resource) => [resourceKey(resource), resource]));
-    for (const key of full ? this.byKey.keys() : removals) {
-      const before = this.byKey.get(key);
+    for (const key of full ? this.keys() : removals) {
+      const before = this.get(key);
       if (before !== undefined && !told.has(key)) yield { key, before, after: null };
     }
     for (const [key, after] of told) {
-      const before = this.byKey.get(key) ?? null;
+      const before = this.get(key) ?? null;
       if (before !== after) yield { key, before, after };
     }
+  }
+
+  /** A key begins with the kind. */
+  private get(key: string): Resource | undefined {
+    return this.byKind.get(key.slice(0, key.indexOf('/')))?.get(key);
+  }
+
+  private *keys(): Iterable<string> {
+    for (const those of this.byKind.values()) yield* those.keys();
   }
 }
 

@@ -6,6 +6,8 @@ import type { Problem } from '../config/resource.ts';
 import type { FilterFactory } from '../exchange/filter.ts';
 import type { Route } from '../router/route.ts';
 
+const NONE: readonly Problem[] = Object.freeze([]);
+
 export class RoutePart {
   readonly routes: readonly Route[];
   /** Destinations that lead nowhere. */
@@ -14,7 +16,7 @@ export class RoutePart {
   /** It has no use any more, or never got one: what it refers to may be gone. */
   retired = false;
 
-  constructor(routes: readonly Route[], problems: readonly Problem[] = []) {
+  constructor(routes: readonly Route[], problems: readonly Problem[] = NONE) {
     this.routes = routes;
     this.problems = problems;
   }

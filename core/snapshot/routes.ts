@@ -8,6 +8,7 @@ import { gatewayKey } from '../config/gateway-reference.ts';
 import type { Destination, HTTPMatchRequest, HTTPRoute, VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import { authorityOf } from '../config/schemas/header-operations.ts';
+import { exactly } from '../router/exactly.ts';
 import { compileMatch } from '../router/match.ts';
 import type { Route, Target } from '../router/route.ts';
 import type { Node } from '../workload.ts';
@@ -32,17 +33,18 @@ export interface RouteScope {
 export function compileRoutes(resource: Resource<VirtualServiceSpec>, scope: RouteScope): RoutePart {
   const problems: Problem[] = [];
   const routes: Route[] = [];
+  const origin = `${resource.metadata.namespace}/${resource.metadata.name}`;
   for (const [index, http] of (resource.spec.http ?? []).entries()) {
     const matches = (http.match ?? []).filter((match) => applies(match, resource.metadata.namespace, scope));
     if (http.match !== undefined && http.match.length > 0 && matches.length === 0) continue;
-    const route = compileRoute(resource, http, index, matches, scope, problems);
+    const route = compileRoute(resource, origin, http, index, matches, scope, problems);
     if (matches.every(({ name }) => name === undefined || name === '')) routes.push(route);
     else
       routes.push(
         ...matches.map((match) => ({ ...route, name: matchedName(http, match), matches: [compileMatch(match)] })),
       );
   }
-  return new RoutePart(routes, problems);
+  return new RoutePart(exactly(routes), exactly(problems));
 }
 
 /**
@@ -67,17 +69,17 @@ function matchedName({ name: route }: HTTPRoute, { name }: HTTPMatchRequest): st
 
 function compileRoute(
   resource: Resource<VirtualServiceSpec>,
+  origin: string,
   http: HTTPRoute,
   index: number,
   matches: readonly HTTPMatchRequest[],
   scope: RouteScope,
   problems: Problem[],
 ): Route {
-  const { name, namespace } = resource.metadata;
   return {
     name: http.name ?? 'default',
-    origin: `${namespace}/${name}`,
-    matches: matches.map(compileMatch),
+    origin,
+    matches: exactly(matches.map(compileMatch)),
     action: actionOf(resource, http, index, scope, problems),
     responseChanges: fieldChanges([http.headers?.response]),
     chain: scope.chains.route(http),
@@ -112,7 +114,7 @@ function actionOf(
     targets.push({
       weight,
       cluster,
-      clusterName: clusterName(host, port, subset),
+      clusterName: cluster?.name ?? clusterName(host, port, subset),
       authority: http.rewrite?.authority || authorityOf(http.headers?.request) || authorityOf(route.headers?.request),
       requestChanges: fieldChanges(...inTurn(http.headers?.request, route.headers?.request)),
       responseChanges: fieldChanges(...inTurn(http.headers?.response, route.headers?.response)),
@@ -123,7 +125,7 @@ function actionOf(
   const timeoutMs = http.timeout === undefined ? 0 : parseDuration(http.timeout);
   return {
     type: 'forward',
-    targets,
+    targets: exactly(targets),
     totalWeight: targets.reduce((sum, target) => sum + target.weight, 0),
     rewritePath: http.rewrite === undefined ? null : pathRewrite(http.rewrite),
     timeoutMs,

@@ -5,6 +5,7 @@ import { gatewayKey } from '../config/gateway-reference.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import type { Resource } from '../config/resource.ts';
 import { isVisible } from '../config/visibility.ts';
+import { exactly } from '../router/exactly.ts';
 import type { Node } from '../workload.ts';
 import { asksClaims } from './chain-plan.ts';
 import type { ChainBuilder } from './filters.ts';
@@ -21,6 +22,8 @@ interface CompiledFor {
   readonly part: RoutePart;
 }
 
+const NOTHING: readonly never[] = Object.freeze([]);
+
 /** One VirtualService. */
 export class Rule {
   /** 'namespace/name' */
@@ -30,8 +33,8 @@ export class Rule {
   readonly gateways: readonly string[];
   readonly forMesh: boolean;
   /** Hosts of the mesh as the registry knows them. */
-  hosts: readonly string[] = [];
-  private compiled: CompiledFor[] = [];
+  hosts: readonly string[] = NOTHING;
+  private compiled: readonly CompiledFor[] = NOTHING;
 
   constructor(resource: Resource<VirtualServiceSpec>) {
     const { metadata, spec } = resource;
@@ -40,7 +43,7 @@ export class Rule {
     this.rank = `${metadata.namespace}/${metadata.name}`;
     this.forMesh = named.length === 0 || named.includes('mesh');
     const keys = named.map((reference) => gatewayKey(reference, metadata.namespace));
-    this.gateways = [...new Set(keys.filter((key) => key !== 'mesh'))];
+    this.gateways = exactly([...new Set(keys)].filter((key) => key !== 'mesh'));
   }
 
   /** What it was compiled to, if that holds still, or what `make` makes. */
@@ -48,12 +51,16 @@ export class Rule {
     const known = this.compiled.find((each) => each.gateway === gateway && each.port === port);
     if (known !== undefined && known.chains === chains && !known.part.retired) return known.part;
     const part = make();
-    this.compiled = [...this.compiled.filter((each) => each !== known), { gateway, port, chains, part }];
+    const compiled = { gateway, port, chains, part };
+    this.compiled =
+      known === undefined
+        ? this.compiled.concat(compiled)
+        : this.compiled.map((each) => (each === known ? compiled : each));
     return part;
   }
 
   forget(): void {
-    this.compiled = [];
+    this.compiled = NOTHING;
   }
 }
 
@@ -163,7 +170,7 @@ export class VirtualServices {
       this.byHost.remove(host, rule);
       this.changes.host(host);
     }
-    rule.hosts = [];
+    rule.hosts = NOTHING;
   }
 
   /** Named twice, it is asked twice. */

@@ -3,11 +3,13 @@ import { suite, test } from 'node:test';
 import { decodeYaml } from '../../../core/config/decode.ts';
 import { type Resource, resourceKey } from '../../../core/config/resource.ts';
 import { Configuration, type Proposal } from '../../../core/main/configuration.ts';
-import type { ToShard } from '../../../core/shard/protocol.ts';
+import type { EndpointUpdate, ToShard } from '../../../core/shard/protocol.ts';
 import type { Applied, Shards } from '../../../core/threads/shards.ts';
+import type { Served } from '../../../core/workload.ts';
 import { GATEWAY, lines, reverseProxy, virtualService } from './harness.ts';
 
 type ConfigMessage = ToShard & { type: 'config' };
+type ResourcesMessage = ToShard & { type: 'resources' };
 
 const OK: Applied = { ok: true, problems: [] };
 const BROKEN: Applied = { ok: false, problems: [{ severity: 'error', code: 'compile', message: 'broken' }] };
@@ -131,15 +133,84 @@ suite('the configuration of a proxy', () => {
   });
 });
 
+test('shards are told of endpoints that are otherwise than before, and of no others', () => {
+  const { configuration, posted } = made();
+  const who = (port: number): Served => ({ endpoints: [], admin: `127.0.0.1:${port}` });
+  configuration.changeEndpoints({
+    upserts: [
+      ['a', who(1)],
+      ['b', who(2)],
+    ],
+    removals: [],
+  });
+  configuration.changeEndpoints({
+    upserts: [
+      ['a', who(1)],
+      ['b', who(3)],
+    ],
+    removals: ['nobody'],
+  });
+  configuration.changeEndpoints(
+    {
+      upserts: [
+        ['b', who(3)],
+        ['c', who(4)],
+      ],
+      removals: [],
+    },
+    true,
+  );
+  configuration.changeEndpoints({ upserts: [['c', who(4)]], removals: [] });
+  assert.deepEqual(posted, [
+    {
+      upserts: [
+        ['a', who(1)],
+        ['b', who(2)],
+      ],
+      removals: [],
+    },
+    { upserts: [['b', who(3)]], removals: [] },
+    { upserts: [['c', who(4)]], removals: ['a'] },
+  ]);
+});
+
+test('what is much is told in parts, each of which is read in a moment', async () => {
+  const { configuration, posted, sent, parts } = made();
+  const all = Array.from(
+    { length: 1_000 },
+    (_, i) => [`w${i}`, { endpoints: [], admin: `127.0.0.1:${i + 1}` }] as const,
+  );
+  configuration.changeEndpoints({ upserts: all, removals: [] });
+  assert.deepEqual(
+    posted.flatMap(({ upserts }) => upserts),
+    all,
+  );
+  assert.ok(posted.every(({ upserts }) => upserts.length <= 200));
+  const text = (i: number): string => virtualService('/').replace('everything', `rule-${i}`);
+  const { resources } = proposal(1, Array.from({ length: 500 }, (_, i) => text(i)).join('\n---\n'));
+  assert.equal(resources.size, 500);
+  await configuration.propose({ revision: 1, resources, problems: [] });
+  const told = [...parts.flatMap(({ upserts }) => upserts), ...sent[0].update.upserts];
+  assert.deepEqual(told, [...resources.values()]);
+  assert.ok(parts.every(({ upserts }) => upserts.length <= 200) && sent[0].update.upserts.length <= 200);
+  const greeting = configuration.greeting();
+  assert.deepEqual([...new Set(greeting.map(({ type }) => type))], ['endpoints', 'resources', 'config']);
+});
+
 /** Two shards that accept everything, unless the next of `answers` says otherwise. `begin`: the threads for slow filters; null: nothing asks for them. */
 function made(begin: (() => Promise<void>) | null = null) {
   const sent: ConfigMessage[] = [];
   const answers: Applied[][] = [];
+  const posted: EndpointUpdate[] = [];
+  const parts: ResourcesMessage[] = [];
   const shards = {
     born: 2,
-    post() {},
-    async configure(message: ConfigMessage) {
+    post(message: ToShard) {
+      if (message.type === 'endpoints') posted.push(message.update);
+    },
+    async configure(message: ConfigMessage, before: readonly ResourcesMessage[]) {
       sent.push(message);
+      parts.push(...before);
       return answers.shift() ?? [OK, OK];
     },
     async greetAgain() {},
@@ -161,7 +232,7 @@ function made(begin: (() => Promise<void>) | null = null) {
     },
     () => shards as unknown as Shards,
   );
-  return { configuration, sent, answers };
+  return { configuration, sent, answers, posted, parts };
 }
 
 function proposal(revision: number, yaml: string): Proposal {

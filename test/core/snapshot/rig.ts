@@ -102,10 +102,23 @@ export class StateCompiler {
 
 /** `filters`: what makes them; left out, each is another one. */
 export function compilerFor(of: Node, filters: FilterSource = UNOPENED): StateCompiler {
+  return new StateCompiler(compilerWith(of, filters));
+}
+
+/** Told of changes as a shard is. `refuses`: its filters cannot be made now. */
+export function realCompilerFor(of: Node, refuses: () => boolean = () => false): Compiler {
+  const builtin = (name: string): FilterFactory => {
+    if (refuses()) throw new Error('it cannot be made now');
+    return unopened(name);
+  };
+  return compilerWith(of, { ...UNOPENED, builtin });
+}
+
+function compilerWith(of: Node, filters: FilterSource): Compiler {
   const timers = new Timers(1000);
   timers.stop();
   const known = new Map<string, Endpoint>();
-  const compiler = new Compiler(
+  return new Compiler(
     of,
     {
       endpoint(address, port) {
@@ -121,7 +134,6 @@ export function compilerFor(of: Node, filters: FilterSource = UNOPENED): StateCo
     },
     filters,
   );
-  return new StateCompiler(compiler);
 }
 
 export function workload(name: string, version: string, address: string): WorkloadEndpoint {
