@@ -4,7 +4,7 @@ import type { Msg } from 'nats';
 import { advance, beginsAnew } from './commit-format.ts';
 import type { Link } from './link.ts';
 import { type Chain, compare } from './log-compare.ts';
-import { DamagedError, GapError, type LogBounds, type LoggedCommit } from './log-entry.ts';
+import { BrokenChainError, breaks, DamagedError, GapError, type LogBounds, type LoggedCommit } from './log-entry.ts';
 import type { LogNames } from './subjects.ts';
 import {
   BusUnavailableError,
@@ -19,7 +19,7 @@ import {
 interface Readable extends Chain {
   bounds(): Promise<LogBounds>;
   load(): Promise<ConfigState>;
-  read(from: number, to: number): AsyncGenerator<LoggedCommit>;
+  read(from: number, to: number, before: string): AsyncGenerator<LoggedCommit>;
   decode(data: Uint8Array, headers: Msg['headers'], revision: number, time: number): Promise<LoggedCommit>;
 }
 
@@ -173,7 +173,7 @@ class Follower implements Subscription {
     if (revision !== this.#at.revision + 1) return 'gap';
     const logged = await this.#parts.log.decode(message.data, message.headers, revision, Date.now());
     // What is no commit may have been forged on this subject: only the stream itself tells.
-    if (logged.id !== '' && !breaks(this.#at, logged)) return logged;
+    if (logged.id !== '' && !breaks(this.#at.digest, logged)) return logged;
     this.#doubtful = true;
     return 'gap';
   }
@@ -204,14 +204,12 @@ class Follower implements Subscription {
       yield this.#jump(await log.load());
       return;
     }
-    for await (const logged of log.read(revision + 1, bounds.last)) {
-      if (breaks(this.#at, logged)) {
-        // Replaced meanwhile, or a chain that is broken in itself and is taken for what it holds in the end.
-        if (doubtful) yield this.#jump(await log.load());
-        else this.#rouse();
-        return;
-      }
-      yield this.#step(logged);
+    try {
+      for await (const logged of log.read(revision + 1, bounds.last, at.digest)) yield this.#step(logged);
+    } catch (error) {
+      // Replaced meanwhile: the next look compares.
+      if (!(error instanceof BrokenChainError) || doubtful) throw error;
+      this.#rouse();
     }
   }
 
@@ -284,11 +282,6 @@ class Follower implements Subscription {
       if (this.#closed) done();
     });
   }
-}
-
-/** Whether a commit names another parent than the one that was delivered before it. */
-function breaks(at: Position | null, { parentDigest }: LoggedCommit): boolean {
-  return at !== null && parentDigest !== '' && at.digest !== '' && parentDigest !== at.digest;
 }
 
 function describe(at: Position, { last }: LogBounds): string {

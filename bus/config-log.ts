@@ -1,8 +1,6 @@
 // The configuration as a log of commits in one JetStream stream. The revision is the stream's sequence, so it is dense, and a
 // publish with the subject's expected last sequence is the compare-and-set. Only what the stream holds counts; nobody acts on less.
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
-import { headers } from 'nats';
 import {
   applyCommit,
   type Change,
@@ -14,18 +12,26 @@ import {
   pack,
   readEnvelope,
   type Seal,
-  SIGNATURE_HEADER,
   unpackChange,
   unpackState,
   voidCommit,
 } from './commit-format.ts';
 import { followLog } from './config-follow.ts';
-import { store } from './jetstream.ts';
-import type { Link, StoredMessage } from './link.ts';
+import type { Link } from './link.ts';
 import { compare } from './log-compare.ts';
-import { DamagedError, GapError, type Head, type LogBounds, type LoggedCommit } from './log-entry.ts';
+import {
+  BrokenChainError,
+  breaks,
+  DamagedError,
+  GapError,
+  type Head,
+  type LogBounds,
+  type LoggedCommit,
+} from './log-entry.ts';
+import { publishCommit } from './log-publish.ts';
 import type { Manifests } from './manifests.ts';
 import { digestOf, type Objects } from './objects.ts';
+import type { StoredMessage } from './stored-message.ts';
 import type { LogNames } from './subjects.ts';
 import {
   BusUnavailableError,
@@ -43,7 +49,6 @@ import {
 const READ_AHEAD = 16;
 /** History may be trimmed between two reads; then what is there now is read. */
 const MAX_READS = 5;
-const COMMIT_MS = 10_000;
 const MAX_TEXT = 1_000;
 
 export class NatsConfigLog implements ConfigLog {
@@ -132,9 +137,11 @@ export class NatsConfigLog implements ConfigLog {
       message,
     } as const;
     const payload = await this.#encode(envelope, { upserts, removals });
-    // The last message may be damaged, and then it is not the last of its subject any more.
-    const expected = anew === null ? 'Nats-Expected-Last-Subject-Sequence' : 'Nats-Expected-Last-Sequence';
-    const revision = await this.#publish(payload, envelope, expected);
+    const revision = await publishCommit(
+      { link: this.#link, names: this.#names, seal: this.#seal, log: this },
+      payload,
+      envelope,
+    );
     const digest = digestOf(payload);
     this.#head = { revision, digest, epoch };
     const told = { revision, digest, epoch, parent, time, author, origin, message };
@@ -152,20 +159,21 @@ export class NatsConfigLog implements ConfigLog {
       const { first, last } = await this.bounds();
       const commits: Commit[] = [];
       try {
-        for await (const { commit } of this.read(Math.max(first, last - limit + 1, from), last)) commits.push(commit);
+        const begin = Math.max(first, last - limit + 1, from);
+        for await (const { commit } of this.read(begin, last, '')) commits.push(commit);
         return commits.reverse();
       } catch (error) {
-        // Trimmed meanwhile, or damaged: it begins behind that.
-        if (!(error instanceof GapError)) throw error;
-        from = error.revision + 1;
+        // Trimmed meanwhile, or damaged: it begins behind that. A commit that is no child of the one before it begins it.
+        if (error instanceof GapError) from = error.revision + 1;
+        else if (error instanceof BrokenChainError) from = error.revision;
+        else throw error;
       }
     }
   }
 
   async get(revision: number): Promise<Commit | null> {
     if (revision < 1) return null;
-    const message = await this.#link.get(this.#names.stream, { seq: revision });
-    return message && (await this.decode(message.data, message.headers, revision, message.time)).commit;
+    return (await this.#entry(revision, this.#link.get(this.#names.stream, { seq: revision }), ''))?.commit ?? null;
   }
 
   async at(revision: number): Promise<ConfigState | null> {
@@ -206,20 +214,41 @@ export class NatsConfigLog implements ConfigLog {
     }
   }
 
-  /** Commits `from`..`to` in order. Throws GapError when one is no longer there. */
-  async *read(from: number, to: number): AsyncGenerator<LoggedCommit> {
+  /**
+   * Commits `from`..`to` in order, each the child of the one before it; `before`: the digest of the first one's parent, if that is
+   * known. Throws GapError when one is no longer there, BrokenChainError when the stream's leader has another chain, too.
+   */
+  async *read(from: number, to: number, before: string): AsyncGenerator<LoggedCommit> {
     const ahead: Promise<StoredMessage | null>[] = [];
-    for (let next = from, revision = from; revision <= to; revision++) {
+    for (let next = from, revision = from, parent = before; revision <= to; revision++) {
       while (next <= to && ahead.length < READ_AHEAD) {
         const reading = this.#link.get(this.#names.stream, { seq: next++ });
         // Whoever stops early leaves reads behind; the one that is awaited below still throws.
         reading.catch(() => {});
         ahead.push(reading);
       }
-      const message = await ahead.shift()!;
-      if (message === null || message.sequence !== revision) throw new GapError(revision);
-      yield this.decode(message.data, message.headers, revision, message.time);
+      const logged = await this.#entry(revision, ahead.shift()!, parent);
+      if (logged === null) throw new GapError(revision);
+      if (breaks(parent, logged)) throw new BrokenChainError(revision);
+      parent = logged.commit.digest;
+      yield logged;
     }
+  }
+
+  /**
+   * What one copy of the stream says, unless that is no child of its parent: a copy can be wrong, so its leader is asked then. null:
+   * it is not there.
+   */
+  async #entry(revision: number, reading: Promise<StoredMessage | null>, parent: string): Promise<LoggedCommit | null> {
+    const found = await this.#decoded(revision, await reading);
+    if (found !== null && found.id !== '' && !breaks(parent, found)) return found;
+    if (!this.#link.clustered) return found;
+    return this.#decoded(revision, await this.#link.leading(this.#names.stream, { seq: revision }));
+  }
+
+  async #decoded(revision: number, message: StoredMessage | null): Promise<LoggedCommit | null> {
+    if (message === null || message.sequence !== revision) return null;
+    return this.decode(message.data, message.headers, revision, message.time);
   }
 
   /** A message of the stream as the commit it is. Fetches the pack of a large one. */
@@ -240,14 +269,20 @@ export class NatsConfigLog implements ConfigLog {
     return { commit: { ...told, upserts, removals }, parentDigest, id };
   }
 
-  /** Of the message of a revision; null when the log does not have it. */
+  /** Of the message of a revision, by the word of the stream's leader; null when the log does not have it. */
   async mark(revision: number): Promise<Head | null> {
-    const message = revision < 1 ? null : await this.#link.get(this.#names.stream, { seq: revision });
+    const message = revision < 1 ? null : await this.message(revision);
     if (message === null) return null;
     const { data, headers: signed } = message;
     const epoch = readEnvelope(data, signed, revision, this.#seal)?.epoch;
     // What is no commit has none: the state before it tells.
     return { revision, digest: digestOf(data), epoch: epoch ?? (await this.at(revision))?.epoch ?? 0 };
+  }
+
+  /** By the word of the stream's leader. */
+  message(seq: number): Promise<StoredMessage | null> {
+    const { stream } = this.#names;
+    return this.#link.clustered ? this.#link.leading(stream, { seq }) : this.#link.get(stream, { seq });
   }
 
   async #unpack(digest: string, revision: number): Promise<Change> {
@@ -259,7 +294,7 @@ export class NatsConfigLog implements ConfigLog {
   async #base(revision: number): Promise<ConfigState | null> {
     // One that another log left behind has a commit of its number here that is not its own.
     const manifest = await this.#manifests.newest(revision, async (each) => {
-      const message = await this.#link.get(this.#names.stream, { seq: each.revision });
+      const message = await this.message(each.revision);
       return message === null || digestOf(message.data) === each.digest;
     });
     if (manifest !== null) return this.#unpackManifest(manifest);
@@ -275,7 +310,7 @@ export class NatsConfigLog implements ConfigLog {
 
   async #replay(base: ConfigState, to: number): Promise<ConfigState> {
     let state = base;
-    for await (const { commit } of this.read(state.revision + 1, to)) state = applyCommit(state, commit);
+    for await (const { commit } of this.read(base.revision + 1, to, base.digest)) state = applyCommit(state, commit);
     return state;
   }
 
@@ -311,51 +346,6 @@ export class NatsConfigLog implements ConfigLog {
     if (inline.byteLength <= limit) return inline;
     const digest = await this.#objects.put(await pack(change, MAX_CHANGE_BYTES));
     return Buffer.from(JSON.stringify({ ...envelope, pack: digest }));
-  }
-
-  /**
-   * Publishes until it is known what became of it. A repeated publish is harmless: only one message can follow the parent,
-   * and the envelope's id tells whose it is.
-   */
-  async #publish(payload: Uint8Array, { id, parent }: Envelope, expected: string): Promise<number> {
-    const deadline = performance.now() + COMMIT_MS;
-    let sent = false;
-    for (;;) {
-      try {
-        const stored = await this.#publishOnce(payload, parent, expected);
-        if (stored !== null) return stored;
-        const { last } = await this.bounds();
-        const winner = last > parent ? await this.#link.get(this.#names.stream, { seq: parent + 1 }) : null;
-        const envelope = winner && readEnvelope(winner.data, winner.headers, parent + 1, this.#seal);
-        if (envelope?.id === id) return parent + 1;
-        throw new ConflictError(parent, last);
-      } catch (error) {
-        if (!(error instanceof BusUnavailableError)) throw error;
-        sent ||= error.outcome === 'unknown';
-        if (!sent || this.#link.closed) throw error;
-        if (performance.now() > deadline) {
-          throw new BusUnavailableError(
-            `NATS did not confirm the change within ${COMMIT_MS / 1000} s, so it may or may not have been made: ${error.message}`,
-            'unknown',
-          );
-        }
-        await delay(100);
-      }
-    }
-  }
-
-  /** The new sequence, or null when the log is not at `parent`. */
-  async #publishOnce(payload: Uint8Array, parent: number, expected: string): Promise<number | null> {
-    const head = headers();
-    head.set('Nats-Expected-Stream', this.#names.stream);
-    head.set(expected, String(parent));
-    const signature = this.#seal.sign(payload);
-    if (signature !== null) head.set(SIGNATURE_HEADER, signature);
-    const sequence = await store(this.#link, this.#names.commits, payload, head, 2_000);
-    if (sequence !== null && sequence !== parent + 1) {
-      throw new BusUnavailableError(`NATS numbered the commit ${sequence}, not ${parent + 1}`);
-    }
-    return sequence;
   }
 }
 

@@ -1,6 +1,7 @@
 // Opens the bus: one NATS connection and the parts that speak over it.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BusKeys, Revocations } from './accounts.ts';
+import { attempts } from './attempts.ts';
 import { NatsCertificates } from './certificates.ts';
 import { Seal } from './commit-format.ts';
 import { NatsConfigLog } from './config-log.ts';
@@ -21,6 +22,7 @@ import {
   type LogNames,
   OBJECT_BUCKET,
   PROXY_INFO_PREFIX,
+  PROXY_MESSAGE_PREFIX,
   type Role,
 } from './subjects.ts';
 import { type Bus, type BusOptions, BusUnavailableError } from './types.ts';
@@ -43,7 +45,7 @@ export interface OpenBusOptions extends BusOptions {
   readonly waitMs?: number;
   /** Ends waiting for the first connection. */
   readonly signal?: AbortSignal;
-  /** Copies of each stream in a NATS cluster. Default 1. */
+  /** Copies of each stream in a NATS cluster; streams that have fewer get more, none gets fewer. Default 1. */
   readonly replicas?: number;
   /** A follower that heard nothing for this long asks the log where it stands. Default 5 s. */
   readonly confirmMs?: number;
@@ -71,7 +73,9 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
   const waitMs = options.waitMs ?? 10_000;
   const infoPrefix = role === 'control' ? INFO_PREFIX : PROXY_INFO_PREFIX;
   const inbox = inboxPrefix(options.user?.identity);
-  const link = await openLink({ ...options, login, waitMs, inboxPrefix: inbox, infoPrefix });
+  const messagePrefix = role === 'control' ? undefined : PROXY_MESSAGE_PREFIX;
+  const opened = performance.now();
+  const link = await openLink({ ...options, login, waitMs, inboxPrefix: inbox, infoPrefix, messagePrefix });
   const onProblem = (message: string) => options.onConnection?.(link.connected ? 'connected' : 'disconnected', message);
   const openLog = (names: LogNames, limits: HistoryLimits) => {
     const packs = new Objects(link, names.bucket, replicas);
@@ -94,7 +98,8 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
       await users?.tellServers();
     };
     try {
-      await ensure();
+      // Servers that have just begun elect first who leads.
+      await attempts(link, waitMs - (performance.now() - opened), ensure);
     } catch (error) {
       await link.close();
       throw error;

@@ -1,5 +1,6 @@
 // Which one of several control planes does what only one should: who claims it by compare-and-set, and renews the claim. Others
 // take it over when it was not renewed for some seconds by their own clock, or at once when it was given up.
+import { randomUUID } from 'node:crypto';
 import { headers } from 'nats';
 import { store } from './jetstream.ts';
 import { jsonObject } from './json.ts';
@@ -8,8 +9,16 @@ import type { Link } from './link.ts';
 import { WRITER_STREAM, WRITER_SUBJECT } from './subjects.ts';
 import { BusUnavailableError, type Election, type Subscription } from './types.ts';
 
+/** As it is stored. */
+interface Claim {
+  readonly by: string;
+  readonly given?: 'up';
+}
+
 const RENEW_MS = 1_000;
 const TAKE_OVER_MS = 3_000;
+/** Two of them are over before another one takes over. */
+const ANSWER_MS = 1_000;
 
 export class NatsElection implements Election {
   readonly #link: Link;
@@ -46,6 +55,7 @@ class Candidate {
   readonly #link: Link;
   readonly #clock: Clock;
   readonly #onChange: (elected: boolean) => void;
+  readonly #id = randomUUID();
   /** Sequence of the own claim; null while somebody else's stands. */
   #claim: number | null = null;
   #renewedAt = 0;
@@ -72,7 +82,7 @@ class Candidate {
   /** So that nobody waits for it to run out. */
   async giveUp(): Promise<void> {
     if (this.#claim === null || !this.#link.connected) return;
-    await this.#publish({ given: 'up' }, this.#claim).catch((error: unknown) => {
+    await this.#publish({ by: this.#id, given: 'up' }, this.#claim).catch((error: unknown) => {
       if (!(error instanceof BusUnavailableError)) throw error;
     });
     this.#claim = null;
@@ -80,27 +90,38 @@ class Candidate {
 
   async #renew(claim: number): Promise<void> {
     const asked = this.#clock.now();
-    const renewed = await this.#publish({}, claim);
+    const renewed = (await this.#publish({ by: this.#id }, claim)) ?? (await this.#own());
     if (renewed !== null) this.#renewedAt = asked;
     this.#set(renewed);
   }
 
+  /** A claim of one's own that was stored, though nobody answered. */
+  async #own(): Promise<number | null> {
+    const { sequence, claim } = await this.#standing();
+    return claim?.by === this.#id && claim.given === undefined ? sequence : null;
+  }
+
   async #look(): Promise<void> {
-    const standing = await this.#link.get(WRITER_STREAM, { last_by_subj: WRITER_SUBJECT });
+    const { sequence, claim } = await this.#standing();
     const now = this.#clock.now();
-    const sequence = standing?.sequence ?? 0;
     if (sequence !== this.#seen) {
       this.#seen = sequence;
       this.#seenAt = now;
     }
-    const free = standing === null || jsonObject(standing.data)?.given === 'up';
+    const free = claim === null || claim.given === 'up' || claim.by === this.#id;
     if (free || now - this.#seenAt > TAKE_OVER_MS) await this.#renew(sequence);
   }
 
-  #publish(what: object, after: number): Promise<number | null> {
+  async #standing(): Promise<{ readonly sequence: number; readonly claim: Claim | null }> {
+    const message = await this.#link.leading(WRITER_STREAM, { last_by_subj: WRITER_SUBJECT }, ANSWER_MS);
+    if (message === null) return { sequence: 0, claim: null };
+    return { sequence: message.sequence, claim: jsonObject(message.data) as Claim | null };
+  }
+
+  #publish(what: Claim, after: number): Promise<number | null> {
     const head = headers();
     head.set('Nats-Expected-Last-Subject-Sequence', String(after));
-    return store(this.#link, WRITER_SUBJECT, JSON.stringify(what), head, 1_000);
+    return store(this.#link, WRITER_SUBJECT, JSON.stringify(what), head, ANSWER_MS);
   }
 
   #set(claim: number | null): void {

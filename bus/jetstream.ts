@@ -1,8 +1,8 @@
 // What the mesh asks of JetStream beyond reading, in its plain JSON requests: each says exactly what it means, which
 // nats-server from 2.12 on insists on (unknown fields are refused there, and were passed over before).
 import type { MsgHdrs } from 'nats';
+import { attempts, type JetStreamError, refusal } from './attempts.ts';
 import type { Link } from './link.ts';
-import { BusUnavailableError } from './types.ts';
 
 /** Somebody else stored under that subject first. Clustered servers have a number of their own for it. */
 const WRONG_SEQUENCE: readonly (number | undefined)[] = [10071, 10164];
@@ -21,15 +21,27 @@ export interface StreamConfig {
 }
 
 interface Reply {
-  readonly error?: { readonly code: number; readonly err_code?: number; readonly description: string };
+  readonly error?: JetStreamError;
 }
 
+/** A change, which a cluster agrees upon first; longer than it takes to elect a leader. */
+const AGREED_MS = 15_000;
+/** A change of a stream, and one attempt at it. */
+const STREAM_MS = 5_000;
+const STREAM_ATTEMPT_MS = 2_500;
+
 /**
- * Makes a stream on disk, readable by direct gets, when there is none; never changes one that is there. Safe to call from
- * several control planes at once. Throws BusUnavailableError.
+ * Makes a stream on disk, readable by direct gets, when there is none; of one that is there it changes nothing but that it gets
+ * more copies. Safe to call from several control planes at once. Throws BusUnavailableError.
  */
 export async function ensureStream(link: Link, config: StreamConfig): Promise<void> {
-  if ((await link.stream(config.name)) !== null) return;
+  const { name, num_replicas } = config;
+  const there = await link.stream(name);
+  if (there !== null) {
+    if (there.config.num_replicas >= num_replicas) return;
+    const raised = { ...there.config, num_replicas };
+    return await ask(link, `STREAM.UPDATE.${name}`, raised, `refused ${num_replicas} copies of the stream ${name}`);
+  }
   // What is in memory is gone after a restart of nats-server, the stream itself included (tried on 2.9).
   const whole = {
     retention: 'limits',
@@ -44,9 +56,8 @@ export async function ensureStream(link: Link, config: StreamConfig): Promise<vo
     allow_direct: true,
     ...config,
   };
-  const reply = await ask(link, `STREAM.CREATE.${config.name}`, whole);
   // Adding a stream that another control plane has just added, alike, succeeds.
-  if (reply.error !== undefined) throw refused(`the stream ${config.name}`, reply.error.description);
+  await ask(link, `STREAM.CREATE.${name}`, whole, `refused the stream ${name}`);
 }
 
 /** Removes what a stream holds: all before a sequence, or all of one subject. Throws BusUnavailableError. */
@@ -55,8 +66,7 @@ export async function purge(
   stream: string,
   what: { readonly seq: number } | { readonly filter: string },
 ): Promise<void> {
-  const reply = await ask(link, `STREAM.PURGE.${stream}`, what);
-  if (reply.error !== undefined) throw refused(`to trim ${stream}`, reply.error.description);
+  await ask(link, `STREAM.PURGE.${stream}`, what, `refused to trim ${stream}`);
 }
 
 /**
@@ -73,13 +83,22 @@ export async function store(
   const ack = (await link.request(subject, payload, headers, timeoutMs)).json<Reply & { readonly seq: number }>();
   if (ack.error === undefined) return ack.seq;
   if (WRONG_SEQUENCE.includes(ack.error.err_code)) return null;
-  throw refused(`to store ${subject}`, ack.error.description);
+  throw refusal(`refused to store ${subject}`, ack.error);
 }
 
-async function ask(link: Link, what: string, question: unknown): Promise<Reply> {
-  return (await link.request(`$JS.API.${what}`, JSON.stringify(question))).json<Reply>();
+/** Stores what may be there twice, or counts once however often it is stored: again until it is known to be there. */
+export function storeAgain(link: Link, subject: string, payload: string | Uint8Array, headers?: MsgHdrs) {
+  return attempts(link, AGREED_MS, (left) => store(link, subject, payload, headers, left));
 }
 
-function refused(what: string, why: string): BusUnavailableError {
-  return new BusUnavailableError(`NATS refused ${what}: ${why}`);
+function ask(link: Link, what: string, question: unknown, refused: string): Promise<void> {
+  return attempts(
+    link,
+    STREAM_MS,
+    async (left) => {
+      const reply = (await link.request(`$JS.API.${what}`, JSON.stringify(question), undefined, left)).json<Reply>();
+      if (reply.error !== undefined) throw refusal(refused, reply.error);
+    },
+    STREAM_ATTEMPT_MS,
+  );
 }

@@ -2,8 +2,10 @@
 // Knows no subject of the mesh.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Authenticator, connect, type Msg, type MsgHdrs, type NatsConnection, NatsError } from 'nats';
+import { attempts, type JetStreamError, PassingError, refusal } from './attempts.ts';
 import { within } from './in-order.ts';
 import { NKey } from './nkey.ts';
+import { fromDirectGet, fromLeader, type StoredMessage, type StreamQuery } from './stored-message.ts';
 import { BusForbiddenError, BusUnavailableError } from './types.ts';
 
 /** What a connection needs to know of its user; asked again for each attempt. */
@@ -19,22 +21,15 @@ export interface LinkOptions {
   readonly login: Login;
   readonly name: string;
   readonly inboxPrefix: string;
-  /** Under which NATS is asked about streams. */
+  /** Under which NATS is asked about streams, and their leaders for a message. */
   readonly infoPrefix: string;
+  readonly messagePrefix?: string;
+  /** This server and no other of its cluster. */
+  readonly alone?: boolean;
   /** How long the first connection may take, in ms; Infinity = until `signal`. */
   readonly waitMs: number;
   readonly signal?: AbortSignal;
   onConnection?(state: 'connected' | 'disconnected' | 'closed', detail: string): void;
-}
-
-/** A message as a stream holds it. */
-export interface StoredMessage {
-  readonly subject: string;
-  readonly sequence: number;
-  /** The server's clock, ms since the epoch. */
-  readonly time: number;
-  readonly data: Uint8Array;
-  readonly headers: MsgHdrs | undefined;
 }
 
 export interface StreamState {
@@ -44,20 +39,30 @@ export interface StreamState {
   /** The server's clock, ms since the epoch, of the newest message; 0 when there is none. */
   readonly lastTime: number;
   readonly subjects: readonly string[];
+  readonly config: StreamSettings;
 }
 
-export type StreamQuery =
-  | { readonly seq: number }
-  | { readonly last_by_subj: string }
-  | { readonly seq: number; readonly next_by_subj: string };
+/** As JetStream tells of it, much more included. */
+export interface StreamSettings {
+  readonly num_replicas: number;
+}
 
 const REQUEST_MS = 5_000;
+const MESSAGE_PREFIX = '$JS.API.STREAM.MSG.GET';
+/** How long a request waits for another server of the cluster, when the one that was connected is lost. */
+const FAIL_OVER_MS = 2_000;
 const CLOSE_MS = 500;
+/** Until a server that is refused is left for another one. */
+const LEAVE_MS = 500;
+/** In a cluster. On three servers of 2.9.10 a copy numbered what it stored wrongly once the leader had been killed (tried). */
+const OLDEST_IN_CLUSTER = [2, 11] as const;
 
 export class Link {
   readonly nc: NatsConnection;
   connected = true;
   closed = false;
+  /** Whether the server is one of several, whose streams have leaders that may change. */
+  clustered: boolean;
   readonly #ups = new Set<() => void>();
   readonly #downs = new Set<(error: Error) => void>();
   readonly #options: LinkOptions;
@@ -65,6 +70,7 @@ export class Link {
   constructor(nc: NatsConnection, options: LinkOptions) {
     this.nc = nc;
     this.#options = options;
+    this.clustered = isClustered(nc);
     void this.#watch();
   }
 
@@ -80,7 +86,7 @@ export class Link {
    */
   async request(subject: string, payload: string | Uint8Array, headers?: MsgHdrs, timeout = REQUEST_MS): Promise<Msg> {
     if (this.closed) throw new BusUnavailableError('the bus is closed');
-    if (!this.connected) throw new BusUnavailableError('NATS is not connected');
+    if (!this.connected) await this.#elsewhere(Math.min(timeout, FAIL_OVER_MS));
     let down: (error: Error) => void = () => {};
     const lost = new Promise<never>((_, reject) => {
       down = reject;
@@ -93,25 +99,32 @@ export class Link {
       if (error instanceof NatsError && error.isPermissionError()) {
         throw new BusForbiddenError(`NATS does not let ${this.#options.name} publish to ${subject}`);
       }
-      throw new BusUnavailableError(explain(error, subject, timeout), 'unknown');
+      const why = explain(error, subject, timeout);
+      if (!this.clustered) throw new BusUnavailableError(why, 'unknown');
+      // A stream whose leader died listens no more, until it has another one.
+      throw new PassingError(why, error instanceof NatsError && error.code === '503' ? 'nothing' : 'unknown');
     } finally {
       this.#downs.delete(down);
     }
   }
 
-  /** One stored message without a consumer; null when the stream has none such. */
+  /** What changes nothing, or may be said twice. Throws as `request` does. */
+  ask(subject: string, payload: string | Uint8Array, ms = REQUEST_MS): Promise<Msg> {
+    return attempts(this, ms, (left) => this.request(subject, payload, undefined, left));
+  }
+
+  /** One stored message without a consumer; null when the stream has none such, also by its leader's word. */
   async get(stream: string, query: StreamQuery): Promise<StoredMessage | null> {
-    const reply = await this.request(`$JS.API.DIRECT.GET.${stream}`, JSON.stringify(query));
-    const headers = reply.headers;
-    if (headers === undefined || headers.code === 404) return null;
-    if (headers.code >= 300) throw new BusUnavailableError(`NATS: ${headers.code} ${headers.description} (${stream})`);
-    return {
-      subject: lastValue(headers, 'Nats-Subject'),
-      sequence: Number(lastValue(headers, 'Nats-Sequence')),
-      time: Date.parse(lastValue(headers, 'Nats-Time-Stamp')),
-      data: reply.data,
-      headers,
-    };
+    const found = fromDirectGet(await this.ask(`$JS.API.DIRECT.GET.${stream}`, JSON.stringify(query)), stream);
+    return found === null && this.clustered ? this.leading(stream, query) : found;
+  }
+
+  /** As the leader of the stream has it. Copies may be behind, and null is what they say then. */
+  leading(stream: string, query: StreamQuery, ms = REQUEST_MS): Promise<StoredMessage | null> {
+    const { messagePrefix = MESSAGE_PREFIX } = this.#options;
+    return attempts(this, ms, async (left) =>
+      fromLeader(await this.request(`${messagePrefix}.${stream}`, JSON.stringify(query), undefined, left), stream),
+    );
   }
 
   /** Where a stream begins and ends; null when there is no such stream. `filter` also lists its subjects. */
@@ -119,19 +132,41 @@ export class Link {
     const subjects: string[] = [];
     for (;;) {
       const query = filter === undefined ? '' : JSON.stringify({ subjects_filter: filter, offset: subjects.length });
-      const reply = await this.request(`${this.#options.infoPrefix}.${stream}`, query);
-      const info = reply.json<StreamInfoReply>();
-      if (info.error !== undefined) {
-        if (info.error.code === 404) return null;
-        throw new BusUnavailableError(`NATS: ${info.error.description} (${stream})`);
-      }
+      const info = await this.#info(stream, query);
+      if (info === null) return null;
       const page = Object.keys(info.state.subjects ?? {});
       subjects.push(...page);
       if (page.length === 0 || subjects.length >= (info.total ?? 0)) {
         const { first_seq: first, last_seq: last, messages, last_ts } = info.state;
-        return { created: info.created, first, last, lastTime: messages === 0 ? 0 : Date.parse(last_ts), subjects };
+        const lastTime = messages === 0 ? 0 : Date.parse(last_ts);
+        return { created: info.created, first, last, lastTime, subjects, config: info.config };
       }
     }
+  }
+
+  #info(stream: string, query: string): Promise<StreamInfoReply | null> {
+    return attempts(this, REQUEST_MS, async (left) => {
+      const reply = await this.request(`${this.#options.infoPrefix}.${stream}`, query, undefined, left);
+      const info = reply.json<StreamInfoReply>();
+      if (info.error === undefined) return info;
+      if (info.error.code === 404) return null;
+      throw refusal(`does not tell of ${stream}`, info.error);
+    });
+  }
+
+  /** Resolves when it is connected again, which is soon where there are other servers. */
+  async #elsewhere(ms: number): Promise<void> {
+    if (!this.clustered) throw new BusUnavailableError('NATS is not connected');
+    const again = Promise.withResolvers<boolean>();
+    const over = () => again.resolve(false);
+    const timer = setTimeout(over, ms);
+    const forget = this.onUp(() => again.resolve(true));
+    this.#downs.add(over);
+    const connected = await again.promise;
+    clearTimeout(timer);
+    forget();
+    this.#downs.delete(over);
+    if (!connected) throw new PassingError('NATS is not connected');
   }
 
   /** Sends what was published and waits until the server has it. Does nothing while disconnected. Throws BusUnavailableError. */
@@ -156,8 +191,24 @@ export class Link {
   }
 
   #fail(reason: string): void {
-    for (const down of this.#downs) down(new BusUnavailableError(reason, 'unknown'));
+    const passes = this.clustered && !this.closed;
+    const error = passes ? new PassingError(reason, 'unknown') : new BusUnavailableError(reason, 'unknown');
+    for (const down of this.#downs) down(error);
     this.#downs.clear();
+  }
+
+  #up(server: string): void {
+    this.connected = true;
+    this.clustered = isClustered(this.nc);
+    this.#options.onConnection?.('connected', server);
+    for (const up of [...this.#ups]) up();
+  }
+
+  /** To another server of the cluster. */
+  async #leave(reason: string): Promise<void> {
+    this.#options.onConnection?.('disconnected', reason);
+    await delay(LEAVE_MS, null, { ref: false });
+    if (!this.closed) await this.nc.reconnect().catch(() => null);
   }
 
   async #watch(): Promise<void> {
@@ -167,9 +218,9 @@ export class Link {
         this.#fail('the connection to NATS was lost');
         if (!this.closed) this.#options.onConnection?.('disconnected', String(event.data));
       } else if (event.type === 'reconnect') {
-        this.connected = true;
-        this.#options.onConnection?.('connected', String(event.data));
-        for (const up of this.#ups) up();
+        const refused = refusedVersion(this.nc);
+        if (refused === '') this.#up(String(event.data));
+        else void this.#leave(refused);
       } else if (event.type === 'error') {
         if (/AUTH/.test(String(event.data))) void this.#options.login.refused();
         this.#options.onConnection?.(this.connected ? 'connected' : 'disconnected', `NATS error: ${event.data}`);
@@ -184,7 +235,8 @@ export class Link {
 }
 
 interface StreamInfoReply {
-  readonly error?: { readonly code: number; readonly description: string };
+  readonly error?: JetStreamError;
+  readonly config: StreamSettings;
   readonly total?: number;
   readonly created: string;
   readonly state: {
@@ -207,6 +259,9 @@ function proven(login: Login): Authenticator {
   };
 }
 
+/** A server that no mesh can be on. */
+class UnfitError extends Error {}
+
 /** Connects, trying again until `waitMs` is over. Throws BusUnavailableError with the last reason. */
 export async function openLink(options: LinkOptions): Promise<Link> {
   const deadline = performance.now() + options.waitMs;
@@ -227,16 +282,23 @@ export async function openLink(options: LinkOptions): Promise<Link> {
         pingInterval: 5_000,
         maxPingOut: 2,
         ignoreAuthErrorAbort: true,
+        ignoreClusterUpdates: options.alone,
         noAsyncTraces: true,
       });
       const nc = await unlessAborted(connecting, options.signal);
+      const unfit = refusedVersion(nc);
+      if (unfit !== '') {
+        await nc.close();
+        throw new UnfitError(unfit);
+      }
       options.onConnection?.('connected', nc.getServer());
       return new Link(nc, options);
     } catch (error) {
       options.signal?.throwIfAborted();
       const reason = explain(error, options.servers.join(', '), 3_000);
-      const refused = error instanceof NatsError && error.code === 'AUTHORIZATION_VIOLATION';
-      if (refused) await options.login.refused();
+      const unknown = error instanceof NatsError && error.code === 'AUTHORIZATION_VIOLATION';
+      if (unknown) await options.login.refused();
+      const refused = unknown || error instanceof UnfitError;
       if (performance.now() + pause > deadline || (refused && Number.isFinite(options.waitMs))) {
         throw new BusUnavailableError(`cannot connect to NATS at ${options.servers.join(', ')}: ${reason}`);
       }
@@ -268,15 +330,25 @@ async function unlessAborted(connecting: Promise<NatsConnection>, signal: AbortS
   }
 }
 
-function lastValue(headers: MsgHdrs, name: string): string {
-  return headers.values(name).at(-1) ?? '';
+function isClustered({ info }: NatsConnection): boolean {
+  return (info as { readonly cluster?: string } | undefined)?.cluster !== undefined;
+}
+
+/** Why a mesh cannot be on that server; '' = it can. */
+function refusedVersion(nc: NatsConnection): string {
+  const version = nc.info?.version ?? '';
+  const [major, minor] = version.split('.').map(Number);
+  const [leastMajor, leastMinor] = OLDEST_IN_CLUSTER;
+  if (!isClustered(nc) || major > leastMajor || (major === leastMajor && minor >= leastMinor)) return '';
+  const needed = OLDEST_IN_CLUSTER.join('.');
+  return `${nc.getServer()} is nats-server ${version} in a cluster: ${needed} or newer is needed there, older ones lose what was stored`;
 }
 
 function explain(error: unknown, what: string, timeout: number): string {
   if (!(error instanceof NatsError)) return error instanceof Error ? error.message : String(error);
   switch (error.code) {
     case 'TIMEOUT':
-      return `no answer from NATS within ${timeout} ms (${what})`;
+      return `no answer from NATS within ${Math.ceil(timeout)} ms (${what})`;
     case '503':
       return `nothing answers in NATS (${what}): JetStream is off or not set up yet`;
     case 'CONNECTION_REFUSED':

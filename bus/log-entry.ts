@@ -32,3 +32,18 @@ export class GapError extends Error {
     this.revision = revision;
   }
 }
+
+/** A commit that names another parent than the one before it, in every copy. */
+export class BrokenChainError extends DamagedError {
+  readonly revision: number;
+
+  constructor(revision: number) {
+    super(`revision ${revision} of the configuration log does not follow from the one before it`);
+    this.revision = revision;
+  }
+}
+
+/** Whether a commit names another parent than the one of that digest. What is no commit names none; '' is not known. */
+export function breaks(digest: string, { parentDigest }: LoggedCommit): boolean {
+  return digest !== '' && parentDigest !== '' && parentDigest !== digest;
+}

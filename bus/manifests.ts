@@ -10,7 +10,7 @@ import {
   type Seal,
   SIGNATURE_HEADER,
 } from './commit-format.ts';
-import { purge, store } from './jetstream.ts';
+import { purge, storeAgain } from './jetstream.ts';
 import type { Link } from './link.ts';
 import type { Objects } from './objects.ts';
 import type { LogNames } from './subjects.ts';
@@ -110,7 +110,7 @@ export class Manifests {
     const head = headers();
     const signature = this.#seal.sign(payload);
     if (signature !== null) head.set(SIGNATURE_HEADER, signature);
-    await store(this.#link, this.#names.manifests, payload, head);
+    await storeAgain(this.#link, this.#names.manifests, payload, head);
     this.#newest = manifest.revision;
   }
 

@@ -2,6 +2,7 @@
 // because a proxy may not create consumers. What is read is checked against its digest.
 import { createHash, randomBytes } from 'node:crypto';
 import { headers } from 'nats';
+import { attempts } from './attempts.ts';
 import { ensureStream, purge, store } from './jetstream.ts';
 import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
@@ -11,6 +12,8 @@ import { BusUnavailableError, type ObjectStore, type StoredObject, TooLargeError
 export const MAX_OBJECT_BYTES = 64 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 const CHUNKS_AT_ONCE = 8;
+/** Longer than it takes servers of a cluster to elect a leader. */
+const PUT_MS = 15_000;
 
 export function digestOf(bytes: Uint8Array): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
@@ -48,9 +51,19 @@ export class Objects implements ObjectStore {
       throw new TooLargeError(`an object has at most ${MAX_OBJECT_BYTES} bytes, not ${bytes.byteLength}`);
     }
     const digest = digestOf(bytes);
+    const begun: string[] = [];
+    const standing = await attempts(this.#link, PUT_MS, () => this.#put(digest, bytes, begun));
+    // Of two writers of the same bytes the first one's entry stands; all other chunks go, those of attempts that broke off, too.
+    for (const nuid of begun) if (nuid !== standing) await this.#purgeChunks(nuid);
+    return digest;
+  }
+
+  /** Of the entry that stands now, whoever wrote it. `begun` gets what is sent here. */
+  async #put(digest: string, bytes: Uint8Array, begun: string[]): Promise<string> {
     const known = await this.#newest(digest);
-    if (known !== null && known.entry.deleted !== true) return digest;
+    if (known !== null && known.entry.deleted !== true) return known.entry.nuid;
     const nuid = randomBytes(16).toString('hex');
+    begun.push(nuid);
     const chunks = await this.#sendChunks(`${this.#prefix}.C.${nuid}`, bytes);
     const entry: ObjectEntry = {
       name: digest,
@@ -62,9 +75,10 @@ export class Objects implements ObjectStore {
       mtime: new Date().toISOString(),
       digest: `SHA-256=${base64Url(createHash('sha256').update(bytes).digest())}`,
     };
-    // Of two writers of the same bytes the first one's entry stands, and the other takes its chunks back.
-    if (!(await this.#sendEntry(entry, known?.sequence ?? 0))) await this.#purgeChunks(nuid);
-    return digest;
+    if (await this.#sendEntry(entry, known?.sequence ?? 0)) return nuid;
+    // Somebody else's, or one's own that was sent twice.
+    const stands = await this.#link.leading(this.#stream, { last_by_subj: this.#entrySubject(digest) });
+    return (stands && (jsonObject(stands.data) as ObjectEntry | null)?.nuid) ?? '';
   }
 
   /** null when there is no such object. Throws BusUnavailableError, also for bytes that are not what the digest says. */

@@ -49,26 +49,40 @@ export interface ServerConf {
   readonly tokens: AccountTokens;
 }
 
-/** nats-server's own format, of which JSON is a part. */
+/** The configuration of the only one, on loopback. */
 export function serverConf({ port, storeDir, pidFile, tokens }: ServerConf): string {
-  const conf = {
+  return confText({
     host: '127.0.0.1',
     port,
     server_name: 'weft',
     pid_file: pidFile,
-    max_payload: 1_048_576,
-    max_connections: 16_384,
-    // A client that does not read is cut off and catches up from the log.
-    max_pending: 67_108_864,
-    write_deadline: '10s',
-    ping_interval: '20s',
-    jetstream: { store_dir: storeDir, max_memory_store: 1_073_741_824, max_file_store: 10_737_418_240 },
-    operator: tokens.operator,
-    system_account: tokens.systemAccount,
+    ...LIMITS,
+    jetstream: jetStream(storeDir),
+    ...accountsConf(tokens),
     resolver: 'MEMORY',
-    resolver_preload: tokens.accounts,
-  };
+  });
+}
+
+/** nats-server's own format, of which JSON is a part. */
+export function confText(conf: object): string {
   return `${JSON.stringify(conf, null, 2)}\n`;
+}
+
+export const LIMITS = {
+  max_payload: 1_048_576,
+  max_connections: 16_384,
+  // A client that does not read is cut off and catches up from the log.
+  max_pending: 67_108_864,
+  write_deadline: '10s',
+  ping_interval: '20s',
+};
+
+export function jetStream(storeDir: string): object {
+  return { store_dir: storeDir, max_memory_store: 1_073_741_824, max_file_store: 10_737_418_240 };
+}
+
+export function accountsConf({ operator, systemAccount, accounts }: AccountTokens): object {
+  return { operator, system_account: systemAccount, resolver_preload: accounts };
 }
 
 /**

@@ -108,6 +108,9 @@ const READ = [
 /** Under which a control plane asks about streams, and under which a proxy does: its account has no JetStream of its own. */
 export const INFO_PREFIX = '$JS.API.STREAM.INFO';
 export const PROXY_INFO_PREFIX = 'weft.info';
+/** The same of questions for a message to the leader of a stream. */
+const MESSAGE_PREFIX = '$JS.API.STREAM.MSG.GET';
+export const PROXY_MESSAGE_PREFIX = 'weft.message';
 const DESCRIBED = LOGS.flatMap(({ stream, manifestStream }) => [stream, manifestStream]);
 const QUESTIONS = READ.flatMap((stream) => [`$JS.API.DIRECT.GET.${stream}`, `$JS.API.DIRECT.GET.${stream}.>`]);
 const TOLD = LOGS.map(({ heard }) => heard);
@@ -126,12 +129,15 @@ export function exportsOf(): Export[] {
   const services = [...QUESTIONS, ...SAID.map(everybody)];
   return [
     ...services.map((subject) => ({ name: subject, subject, type: 'service' as const })),
-    ...DESCRIBED.map((stream) => {
-      const subject = `${INFO_PREFIX}.${stream}`;
-      return { name: subject, subject, local: `${PROXY_INFO_PREFIX}.${stream}`, type: 'service' as const };
-    }),
+    ...DESCRIBED.map((stream) => renamed(stream, INFO_PREFIX, PROXY_INFO_PREFIX)),
+    ...READ.map((stream) => renamed(stream, MESSAGE_PREFIX, PROXY_MESSAGE_PREFIX)),
     ...TOLD.map((subject) => ({ name: subject, subject, type: 'stream' as const })),
   ];
+}
+
+function renamed(stream: string, prefix: string, local: string): Export {
+  const subject = `${prefix}.${stream}`;
+  return { name: subject, subject, local: `${local}.${stream}`, type: 'service' };
 }
 
 /** Of all that, what one proxy may. It may not create consumers, and reads streams by direct gets only. */
@@ -140,6 +146,7 @@ export function proxyPermissions(identity: Identity): { publish: string[]; subsc
     publish: [
       ...QUESTIONS,
       ...DESCRIBED.map((stream) => `${PROXY_INFO_PREFIX}.${stream}`),
+      ...READ.map((stream) => `${PROXY_MESSAGE_PREFIX}.${stream}`),
       ...SAID.map((prefix) => subjectOf(prefix, identity)),
     ],
     subscribe: [...TOLD, `${inboxPrefix(identity)}.>`],

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Msg } from 'nats';
 import { accountUser, type BusKeys, proxiesAccount, proxyUser, publicKey, type Revocations } from './accounts.ts';
-import { store } from './jetstream.ts';
+import { storeAgain } from './jetstream.ts';
 import { jsonObject } from './json.ts';
 import { type Link, openLink } from './link.ts';
 import { fixedLogin, lifeOf } from './login.ts';
@@ -58,7 +58,7 @@ export class NatsUsers implements Users {
     const subject = `${subjectOf(USER_PREFIX, identity)}.${key}`;
     // Another control plane may have issued one by a clock that is ahead.
     const issued = Math.max(lifeOf(jwt).begins / 1_000, (await this.#issued(subject)) ?? 0);
-    await store(this.#link, subject, JSON.stringify({ expires, issued }));
+    await storeAgain(this.#link, subject, JSON.stringify({ expires, issued }));
     return jwt;
   }
 
@@ -74,7 +74,7 @@ export class NatsUsers implements Users {
       // By the clocks of who issued them, not by the one here: NATS compares it with what the JWTs say.
       const at = (await this.#issued(subject)) ?? Math.floor(Date.now() / 1_000);
       if (((await this.#revokedAt(key)) ?? 0) >= at) continue;
-      await store(this.#link, `${REVOKED_PREFIX}.${key}`, JSON.stringify({ at }));
+      await storeAgain(this.#link, `${REVOKED_PREFIX}.${key}`, JSON.stringify({ at }));
     }
     if (subjects.length > 0) {
       this.#link.nc.publish(REVOCATIONS_SUBJECT, this.#id);

@@ -6,10 +6,14 @@ const PATIENCE_MS = 20_000;
 const PAUSE_MS = 10;
 
 /** Rejects with `what` when it is not so in time. */
-export async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS;
+export async function until(
+  what: string,
+  check: () => boolean | Promise<boolean>,
+  patienceMs = PATIENCE_MS,
+): Promise<void> {
+  const deadline = performance.now() + patienceMs;
   while (!(await check())) {
-    if (performance.now() > deadline) throw new Error(`not so within ${PATIENCE_MS} ms: ${what}`);
+    if (performance.now() > deadline) throw new Error(`not so within ${patienceMs} ms: ${what}`);
     await delay(PAUSE_MS);
   }
 }

@@ -1,7 +1,7 @@
 // `mesh control`: a control plane on a NATS that runs elsewhere. Any number of them serve the same mesh.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { BusKeys } from '../../bus/accounts.ts';
 import { type AuthorityChoice, authorityOptions, chosenAuthority } from '../authority-options.ts';
 import { makeHome, meshHome, writeContext } from '../context.ts';
@@ -14,6 +14,7 @@ import { weftVersion } from '../version.ts';
 interface Options extends AuthorityChoice {
   readonly nats: readonly string[];
   readonly natsCredentials?: string;
+  readonly replicas: number;
   readonly host: string;
   readonly port: number;
   readonly allowHost?: readonly string[];
@@ -35,7 +36,16 @@ interface Credentials {
 export function controlCommand(program: Command): void {
   authorityOptions(program.command('control'))
     .description('Start a control plane on a NATS that runs already')
-    .requiredOption('--nats <url>', 'such as nats://127.0.0.1:4222; repeatable', each)
+    .requiredOption(
+      '--nats <url>',
+      'such as nats://127.0.0.1:4222; repeatable, once for each server of a cluster',
+      each,
+    )
+    .addOption(
+      new Option('--replicas <number>', 'copies of what is stored, on as many servers of the cluster: 1, 3 or 5')
+        .argParser(copies)
+        .default(1),
+    )
     .option('--nats-credentials <file>', 'users of NATS (default: nats/credentials.json in $MESH_HOME)')
     .option('--host <address>', 'where the API listens', '127.0.0.1')
     .option('-p, --port <port>', 'of the API; 0 takes a free one', port, 15010)
@@ -43,7 +53,15 @@ export function controlCommand(program: Command): void {
     .option('--allow-private-fetch', 'modules may be fetched from private networks and this machine')
     .option('--no-context', 'leave the context of this $MESH_HOME as it is')
     .option('--json', 'print the address as JSON once it is ready')
-    .addHelpText('after', '\nExamples:\n  $ mesh control --nats nats://127.0.0.1:4222 --port 15011 --no-context')
+    .addHelpText(
+      'after',
+      `
+Streams that have fewer copies get more, and none gets fewer. docs/clusters.md tells of clusters.
+
+Examples:
+  $ mesh control --nats nats://127.0.0.1:4222 --port 15011 --no-context
+  $ mesh control --nats nats://n1:4222 --nats nats://n2:4222 --nats nats://n3:4222 --replicas 3`,
+    )
     .action(async (options: Options) => {
       const stopped = untilStopped();
       const stop = new AbortController();
@@ -53,7 +71,7 @@ export function controlCommand(program: Command): void {
       const credentials = await readCredentials(options.natsCredentials ?? join(home, 'nats', 'credentials.json'));
       const { startControl } = await import('../../control/main.ts');
       const control = await startControl({
-        nats: { servers: options.nats, ...credentials.control },
+        nats: { servers: options.nats, replicas: options.replicas, ...credentials.control },
         host: options.host,
         port: options.port,
         hosts: options.allowHost,
@@ -85,4 +103,10 @@ async function readCredentials(file: string): Promise<Credentials> {
     throw new CliError(`no users of NATS in ${file}: ${why} (home: ${meshHome()})`, EXIT.usage);
   }
   throw new CliError(`${file} names no control user`, EXIT.usage);
+}
+
+/** An even number of copies survives no more than the odd one before it. */
+function copies(text: string): number {
+  if (!['1', '3', '5'].includes(text)) throw new InvalidArgumentError('There are 1, 3 or 5 copies.');
+  return Number(text);
 }
