@@ -25,6 +25,8 @@ export interface WorkloadEndpoint extends Workload {
   readonly ports?: Readonly<Record<string, number>>;
   /** A gateway's listener: `appPort` is the port that its Gateway names. */
   readonly gateway?: boolean;
+  /** It takes the mesh's mutual TLS there. */
+  readonly tls?: boolean;
   readonly weight: number;
   readonly locality: string;
 }
@@ -33,6 +35,15 @@ export interface WorkloadEndpoint extends Workload {
 export interface Served {
   readonly endpoints: readonly WorkloadEndpoint[];
   readonly admin: string | null;
+}
+
+/** By what this proxy's workload is known, and whom it believes, all of it in PEM. */
+export interface WorkloadIdentity {
+  /** The private key. */
+  readonly key: string;
+  /** Its certificate first. */
+  readonly chain: string;
+  readonly roots: string;
 }
 
 /** This proxy's own description. */

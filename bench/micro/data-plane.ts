@@ -66,7 +66,7 @@ function pick(): Subject {
   const timers = new Timers(1000);
   timers.stop();
   const spec: ClusterSpec = {
-    ...{ name: 'c', kind: 'outbound', service: 's', port: 80, subset: '', labels: {}, dns: [], rule: '' },
+    ...{ name: 'c', kind: 'outbound', service: 's', port: 80, subset: '', labels: {}, dns: [], tls: null, rule: '' },
     policy: DEFAULT_POLICY,
   };
   const cluster = new Cluster(spec, Math.random);

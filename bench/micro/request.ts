@@ -39,6 +39,7 @@ export const CONNECTION = {
   remotePort: 4000,
   localAddress: '127.1.0.3',
   localPort: 9080,
+  tls: null,
 } as const;
 
 export const FIELDS: readonly string[] = [

@@ -7,7 +7,7 @@ import type { Balancer } from './balancers/balancer.ts';
 import { BALANCERS, DEFAULT_BALANCER, type LoadBalancing } from './balancers/balancers.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ClusterLimits, type LimitSource } from './limits.ts';
-import type { ConnectionPolicy } from './pool.ts';
+import type { ConnectionPolicy, EndpointTls } from './pool.ts';
 
 export interface ClusterPolicy extends ConnectionPolicy {
   readonly loadBalancing: LoadBalancing;
@@ -53,6 +53,8 @@ export interface ClusterSpec {
   readonly policy: ClusterPolicy;
   /** Host names whose addresses are the endpoints (ServiceEntry resolution DNS, passthrough), with their port. */
   readonly dns: readonly ResolvedHost[];
+  /** To endpoints that take it, or where it is required to all; null: never. */
+  readonly tls: EndpointTls | null;
   /** 'name.namespace' of the DestinationRule that shapes it, or ''. */
   readonly rule: string;
 }

@@ -1,10 +1,9 @@
 // The endpoints of one shard, one object an address and port, so that whatever leads to it shares its connections. Those
 // that nothing leads to any more are retired: after a change of configuration, and by and by those that DNS named once.
 
-import { hostPort } from '../host-port.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
-import { Endpoint } from './endpoint.ts';
-import type { PoolEnvironment } from './pool.ts';
+import { Endpoint, placeOf } from './endpoint.ts';
+import type { EndpointTls, PoolEnvironment } from './pool.ts';
 
 const SWEEP_MS = 60_000;
 /** Above twice as many as were in use at the last sweep, and these, the next one does not wait. */
@@ -27,12 +26,12 @@ export class EndpointTable implements TimerOwner {
     return this.endpoints.size;
   }
 
-  /** The endpoint of this address and port. */
-  at(address: string, port: number): Endpoint {
-    const key = hostPort(address, port);
+  /** The endpoint of this address and port, as it is spoken to: in TLS by this name, or in plain text. */
+  at(address: string, port: number, tls: EndpointTls | null = null): Endpoint {
+    const key = placeOf(address, port, tls);
     let endpoint = this.endpoints.get(key);
     if (endpoint === undefined) {
-      endpoint = new Endpoint(this.environment, address, port);
+      endpoint = new Endpoint(this.environment, address, port, tls);
       this.endpoints.set(key, endpoint);
       endpoint.onUnused = (one) => this.unused.add(one);
       this.unused.add(endpoint);
@@ -53,7 +52,7 @@ export class EndpointTable implements TimerOwner {
       endpoint.pool.retire();
       if (endpoint.active > 0) continue;
       this.unused.delete(endpoint);
-      this.endpoints.delete(endpoint.key);
+      this.endpoints.delete(placeOf(endpoint.address, endpoint.port, endpoint.tls));
     }
     this.crowded = 2 * this.endpoints.size + SPARE;
   }

@@ -1,15 +1,17 @@
-// One address that requests can be sent to, with its pool of connections on this shard. Interned by 'address:port':
+// One address that requests can be sent to, with its pool of connections on this shard. Interned by it, and by how it is spoken to:
 // it outlives snapshots, so a change of routes never closes a connection that is still wanted.
 
 import { hostPort } from '../host-port.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
-import { Pool, type PoolEnvironment } from './pool.ts';
+import { type EndpointTls, Pool, type PoolEnvironment } from './pool.ts';
 
 export class Endpoint {
   /** 'address:port'. */
   readonly key: string;
   readonly address: string;
   readonly port: number;
+  /** Null: in plain text. */
+  readonly tls: EndpointTls | null;
   /** Told when no cluster leads here any more. */
   onUnused: ((endpoint: Endpoint) => void) | null = null;
   readonly pool: Pool;
@@ -24,10 +26,11 @@ export class Endpoint {
   private owned = 0;
   private others: Map<WorkloadEndpoint, number> | null = null;
 
-  constructor(environment: PoolEnvironment, address: string, port: number) {
+  constructor(environment: PoolEnvironment, address: string, port: number, tls: EndpointTls | null = null) {
     this.key = hostPort(address, port);
     this.address = address;
     this.port = port;
+    this.tls = tls;
     this.pool = new Pool(environment, this);
   }
 
@@ -118,4 +121,10 @@ export class Endpoint {
   hasFailed(): void {
     this.faults++;
   }
+}
+
+/** By which it is interned. */
+export function placeOf(address: string, port: number, tls: EndpointTls | null): string {
+  const key = hostPort(address, port);
+  return tls === null ? key : `${key} ${tls.serverName} ${tls.identities} ${tls.required}`;
 }

@@ -4,6 +4,7 @@
 import type { FailureCode } from '../errors.ts';
 import type { ClientConnection } from '../http/codec.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
+import type { WorkloadEndpoint } from '../workload.ts';
 import type { ClusterLimits, LimitedPool, Limits } from './limits.ts';
 
 /** What a cluster allows its connections. */
@@ -21,10 +22,23 @@ export interface PoolCluster {
   overflowed(): void;
 }
 
+/** How an endpoint is spoken to in mutual TLS. */
+export interface EndpointTls {
+  /** Asked for (SNI): 'outbound_.9080_.v1_.reviews.default.svc.cluster.local'. */
+  readonly serverName: string;
+  /** URIs of whom may answer; null: whom the registry has there. */
+  readonly identities: readonly string[] | null;
+  /** A rule says so: who has no certificate does not speak to it in plain text instead. */
+  readonly required: boolean;
+}
+
 /** The endpoint whose pool it is. */
 export interface PoolEndpoint {
   readonly address: string;
   readonly port: number;
+  readonly tls: EndpointTls | null;
+  /** Who should answer, when the mesh knows. */
+  readonly workload: WorkloadEndpoint | null;
   /** A connection did not come. */
   hasFailed(): void;
 }

@@ -4,6 +4,7 @@
 import { lookup } from 'node:dns/promises';
 import type { Cluster } from './cluster.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { EndpointTls } from './pool.ts';
 
 const REFRESH_MS = 30_000;
 const FAILED_MS = 1_000;
@@ -17,14 +18,16 @@ export async function systemLookup(host: string): Promise<readonly string[]> {
   return found.map(({ address }) => address);
 }
 
+type EndpointAt = (address: string, port: number, tls: EndpointTls | null) => Endpoint;
+
 export class Resolver {
   private readonly lookup: Lookup;
-  private readonly endpoint: (address: string, port: number) => Endpoint;
+  private readonly endpoint: EndpointAt;
   private readonly refused: (address: string, port: number) => boolean;
 
   /** `refused`: addresses that nobody may be sent to, whatever a name says. */
   constructor(
-    endpoint: (address: string, port: number) => Endpoint,
+    endpoint: EndpointAt,
     refused: (address: string, port: number) => boolean,
     lookupHost: Lookup = systemLookup,
   ) {
@@ -48,7 +51,9 @@ export class Resolver {
       refreshed = Date.now();
       // Else the cluster has other names by now, and these are the addresses of the old ones.
       if (allowed.length > 0 && cluster.resolve === resolve) {
-        const endpoints = allowed.map(({ address, port }) => this.endpoint(address, port));
+        const { tls } = cluster.spec;
+        const spoken = tls?.required === true ? tls : null;
+        const endpoints = allowed.map(({ address, port }) => this.endpoint(address, port, spoken));
         cluster.setEndpoints(
           endpoints,
           allowed.map(({ weight }) => weight),

@@ -18,8 +18,9 @@ export function identify(exchange: Exchange): void {
   const { peer } = connection;
   exchange.source = peer.workload;
   exchange.sourcePrincipal = peer.principal;
-  // It says whose certificate somebody saw, and no connection has shown one.
-  head.remove(CLIENT_CERT);
+  // It says whose certificate somebody saw: a peer of the mesh, or nobody.
+  if (direction === 'inbound' && connection.tls !== null) forwardCertificate(head, connection.tls.forwarded);
+  else head.remove(CLIENT_CERT);
   if (direction === 'outbound') {
     const { id } = exchange.shard.node;
     head.remove(PEER_METADATA);
@@ -41,6 +42,12 @@ function forwardFromEdge(head: Head, clientAddress: string): void {
   const forwarded = head.joined(FORWARDED_FOR);
   head.put(FORWARDED_FOR, forwarded === undefined ? clientAddress : `${forwarded}, ${clientAddress}`);
   head.put(FORWARDED_PROTO, head.scheme);
+}
+
+/** After what the peer says of hops before it. */
+function forwardCertificate(head: Head, element: string): void {
+  const forwarded = head.joined(CLIENT_CERT, ',');
+  head.put(CLIENT_CERT, forwarded === undefined ? element : `${forwarded},${element}`);
 }
 
 /** Within the mesh an earlier hop may have told it. */

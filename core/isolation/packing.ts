@@ -6,7 +6,7 @@ import { strictObject } from '../builtins/authn/strict-json.ts';
 import { VerifiedToken } from '../builtins/authn/verified.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
 import { Head } from '../http/head.ts';
-import type { ConnectionFacts } from '../transport/transport.ts';
+import type { ConnectionFacts, TlsFacts } from '../transport/transport.ts';
 
 /** What a head has beside its fields. Method, path and authority are '' in a response. */
 type Line = readonly [
@@ -166,12 +166,13 @@ export type Facts = readonly [
   remotePort: number,
   localAddress: string,
   localPort: number,
+  tls: TlsFacts | null,
   ...Values,
 ];
 
 export function factsOf(record: ExchangeRecord): Facts {
-  const { id, remoteAddress, remotePort, localAddress, localPort } = record.connection;
-  return [id, remoteAddress, remotePort, localAddress, localPort, ...NAMES.map((name) => record[name])];
+  const { id, remoteAddress, remotePort, localAddress, localPort, tls } = record.connection;
+  return [id, remoteAddress, remotePort, localAddress, localPort, tls, ...NAMES.map((name) => record[name])];
 }
 
 export function laterFacts(record: ExchangeRecord): LaterFacts {
@@ -182,8 +183,8 @@ export function laterFacts(record: ExchangeRecord): LaterFacts {
 export type RecordCopy = { -readonly [K in keyof ExchangeRecord]: ExchangeRecord[K] };
 
 export function unpackRecord(facts: Facts, requestHead: Head): RecordCopy {
-  const [id, remoteAddress, remotePort, localAddress, localPort, ...values] = facts;
-  const connection: ConnectionFacts = { id, remoteAddress, remotePort, localAddress, localPort };
+  const [id, remoteAddress, remotePort, localAddress, localPort, tls, ...values] = facts;
+  const connection: ConnectionFacts = { id, remoteAddress, remotePort, localAddress, localPort, tls };
   const record = { connection, requestHead, responseHead: null, responseTrailers: null } as RecordCopy;
   learn(record, NAMES, values);
   return record;

@@ -7,8 +7,10 @@ import { openBus } from '../../bus/connect.ts';
 import { endInOrder } from '../../bus/in-order.ts';
 import type { Bus, BusOptions, Commit, ConfigState, Lease, OtherLog, Position } from '../../bus/types.ts';
 import { decodeResource, formatProblem } from '../config/decode.ts';
+import { isKind } from '../config/is-kind.ts';
 import { isError } from '../config/problem.ts';
 import type { Problem, Resource } from '../config/resource.ts';
+import { mtlsMode } from '../snapshot/peer-authentication.ts';
 import type { Node } from '../workload.ts';
 import type { Configuration, Outcome } from './configuration.ts';
 import { Discovered } from './discovered.ts';
@@ -191,7 +193,7 @@ export class BusSource implements Source {
     });
     this.bus = bus;
     this.stopped.signal.throwIfAborted();
-    const certified = this.options.certificate.follow(bus.certificates);
+    const certified = this.options.certificate.follow(bus.certificates, () => this.lease?.update(this.ownLease()));
     // Endpoints first: a route should not begin with an empty cluster.
     const endpoints = await this.discovered.follow(bus);
     this.closers.push(() => endpoints.close());
@@ -317,10 +319,18 @@ export class BusSource implements Source {
     state?.save(() => ({ ...this.good!, endpoints: configuration.endpoints }));
   }
 
+  /** It can, and what runs lets others. */
+  private takesTls(): boolean {
+    const { certificate, configuration, node } = this.options;
+    const resources = configuration.running?.resources.values() ?? [];
+    const rules = [...resources].filter((resource) => isKind(resource, 'PeerAuthentication'));
+    return certificate.current !== null && mtlsMode(rules, node) !== 'DISABLE';
+  }
+
   private ownLease(): Lease {
     const { node, leaseTtlMs: ttlMs, version, admin, inbound, configuration } = this.options;
     const endpoints = this.registered
-      ? ownEndpoints(node, inbound(), configuration.listeners)
+      ? ownEndpoints(node, inbound(), configuration.listeners, this.takesTls())
       : ownEndpoints(node, null);
     return { proxy: node.id, ttlMs, node, endpoints, admin: admin(), version, startedAt: this.startedAt };
   }

@@ -9,17 +9,21 @@ const MAX_ENDPOINTS = 64;
 
 /**
  * What others are told of this workload. `reached`: where requests for it arrive, or null while it takes none. An own
- * address without services still says who dials from there. `listeners`: of a gateway that takes requests.
+ * address without services still says who dials from there. `listeners`: of a gateway that takes requests. `tls`: whether mutual
+ * TLS is taken where requests arrive.
  */
 export function ownEndpoints(
   node: Node,
   reached: { address: string; port: number } | null,
   listeners: readonly ListenerSpec[] = [],
+  tls = false,
 ): WorkloadEndpoint[] {
   const { id, name, workload, namespace, serviceAccount, trustDomain, labels, services, address, app } = node;
   const who = { id, name, workload, namespace, serviceAccount, trustDomain, labels, weight: 1, locality: '' };
   if (reached !== null) {
-    return [{ ...who, services, address: reached.address, port: reached.port, appPort: app?.port ?? reached.port }];
+    return [
+      { ...who, services, address: reached.address, port: reached.port, appPort: app?.port ?? reached.port, tls },
+    ];
   }
   const dials = address === '' ? [] : [{ ...who, services: [], address, port: 0, appPort: -1 }];
   const gateways = listeners.filter(({ kind }) => kind === 'gateway').slice(0, MAX_ENDPOINTS - 1);
@@ -64,6 +68,7 @@ function isEndpoint(value: unknown): value is WorkloadEndpoint {
     isInteger(appPort, -1, 65535) &&
     endpoint.ports === undefined &&
     (endpoint.gateway === undefined || typeof endpoint.gateway === 'boolean') &&
+    (endpoint.tls === undefined || typeof endpoint.tls === 'boolean') &&
     typeof weight === 'number' &&
     weight >= 0 &&
     Array.isArray(services) &&

@@ -5,8 +5,7 @@ import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import type { Certificates } from '../../bus/types.ts';
 import type { SecretDump } from '../admin/host.ts';
-import type { WorkloadIdentity } from '../shard/protocol.ts';
-import type { Node } from '../workload.ts';
+import type { Node, WorkloadIdentity } from '../workload.ts';
 import { certificateRequest, newKey } from './certificate-request.ts';
 import type { Log } from './options.ts';
 import { StateFile } from './state-file.ts';
@@ -37,6 +36,7 @@ export class WorkloadCertificate {
   private identity: WorkloadIdentity | null = null;
   private leaf: X509Certificate | null = null;
   private source: Pick<Certificates, 'request'> | null = null;
+  private renewed: () => void = () => {};
   private asking: Promise<void> | null = null;
   private timer: NodeJS.Timeout | null = null;
   private failures = 0;
@@ -74,10 +74,11 @@ export class WorkloadCertificate {
 
   /**
    * Who signs can be asked from now on, and is asked at once: what an earlier run kept may be of an authority that is no more.
-   * Resolves when there is a valid one, or the first attempt has failed.
+   * `renewed` is called after each new one. Resolves when there is a valid one, or the first attempt has failed.
    */
-  async follow(source: Pick<Certificates, 'request'>): Promise<void> {
+  async follow(source: Pick<Certificates, 'request'>, renewed: () => void = () => {}): Promise<void> {
     this.source = source;
+    this.renewed = renewed;
     const asked = this.renew();
     if ((this.expiresIn ?? 0) <= 0) await asked;
   }
@@ -139,6 +140,7 @@ export class WorkloadCertificate {
     const { identity } = this;
     this.file?.save(() => ({ format: FORMAT, ...identity }));
     this.options.changed(identity!);
+    this.renewed();
     this.plan();
   }
 

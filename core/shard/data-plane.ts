@@ -20,14 +20,19 @@ import type { RecordSink } from '../telemetry/record-sink.ts';
 import { Timers } from '../timers.ts';
 import { Dialer } from '../transport/dial.ts';
 import { Listener } from '../transport/listener.ts';
-import type { ListenerSpec } from '../transport/listener-spec.ts';
+import type { ListenerSpec, MtlsMode } from '../transport/listener-spec.ts';
 import { OnePeer, Peers } from '../transport/peers.ts';
 import { protocolTo } from '../transport/protocol.ts';
-import type { Node } from '../workload.ts';
+import { credentialsOf } from '../transport/tls/credentials.ts';
+import { InboundTls } from '../transport/tls/inbound.ts';
+import { OutboundTls } from '../transport/tls/outbound.ts';
+import type { Transport } from '../transport/transport.ts';
+import type { Node, WorkloadIdentity } from '../workload.ts';
 import type { DataPlaneEnvironment, ShardContext } from './context.ts';
 import { dump } from './dump.ts';
 import { Passthrough } from './passthrough.ts';
 import type { ConfigUpdate, DumpKind, EndpointUpdate, LogLevel, PluginModule, ShardOptions } from './protocol.ts';
+import { TlsTargets } from './tls-targets.ts';
 import { WasmFilters } from './wasm-filters.ts';
 
 export interface DataPlane {
@@ -37,6 +42,8 @@ export interface DataPlane {
   changeEndpoints(update: EndpointUpdate): Steps<void>;
   /** The code of plugins that configurations from now on may name; what is not among them is forgotten. */
   setModules(modules: readonly PluginModule[]): void;
+  /** By what its workload is known from now on. */
+  setIdentity(identity: WorkloadIdentity): void;
   setLogLevel(level: LogLevel): void;
   /** Opens listeners that are new, closes those that are not named. Rejects with the address that cannot be bound. */
   listen(listeners: readonly ListenerSpec[]): Promise<void>;
@@ -67,6 +74,9 @@ class ShardDataPlane implements DataPlane, ShardContext {
   readonly log: DataPlaneEnvironment['log'];
   private readonly codecs: Codecs;
   private readonly peers = new Peers();
+  private readonly inboundTls = new InboundTls();
+  private readonly outboundTls = new OutboundTls();
+  private readonly targets = new TlsTargets();
   private readonly endpoints: EndpointTable;
   private readonly listeners = new Map<string, Listener>();
   private readonly filters: WasmFilters;
@@ -79,8 +89,8 @@ class ShardDataPlane implements DataPlane, ShardContext {
     this.options = environment.options;
     this.sink = environment.sink;
     this.log = environment.log;
-    this.endpoints = new EndpointTable(this.pools(new Dialer(this.node.address, this.peers)));
-    const endpointOf = (address: string, port: number): Endpoint => this.endpoints.at(address, port);
+    this.endpoints = new EndpointTable(this.pools(new Dialer(this.node.address, this.peers, this.outboundTls)));
+    const endpointOf = (...place: Parameters<EndpointTable['at']>): Endpoint => this.endpoints.at(...place);
     this.hosts = new Passthrough(this, () => this.ownPorts());
     const resolver = new Resolver(endpointOf, (address, port) => this.hosts.refuses(address, port));
     this.hosts.resolver = resolver;
@@ -131,6 +141,18 @@ class ShardDataPlane implements DataPlane, ShardContext {
     this.filters.setModules(modules);
   }
 
+  setIdentity(identity: WorkloadIdentity): void {
+    const credentials = credentialsOf(identity);
+    this.inboundTls.adopt(credentials);
+    this.outboundTls.adopt(credentials);
+    for (const listener of this.listeners.values()) this.secure(listener);
+  }
+
+  /** Sidecars alone speak it to each other. */
+  private secure(listener: Listener): void {
+    if (listener.spec.kind === 'inbound' && this.outboundTls.ready) listener.tls = this.inboundTls;
+  }
+
   setLogLevel(level: LogLevel): void {
     this.filters.setLogLevel(level);
   }
@@ -161,6 +183,8 @@ class ShardDataPlane implements DataPlane, ShardContext {
       // In the turn in which it opened: neither a connection nor another snapshot comes in between.
       this.listeners.set(key, listener);
       listener.networkFilters = networkFiltersFor(this.snapshot.network, spec);
+      listener.mtls = mtlsOf(spec, this.snapshot);
+      this.secure(listener);
     }
   }
 
@@ -203,6 +227,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
       this.filters.retain(snapshot, filters);
       for (const listener of this.listeners.values()) {
         listener.networkFilters = networkFiltersFor(snapshot.network, listener.spec);
+        listener.mtls = mtlsOf(listener.spec, snapshot);
       }
       this.populateInbound();
     }
@@ -226,9 +251,17 @@ class ShardDataPlane implements DataPlane, ShardContext {
     return {
       timers: this.timers,
       expectedStreams: ({ address, port }) => this.codecs[protocolTo(address, port)].expectedStreams,
-      dial: ({ address, port }, opened, failed) => {
+      dial: (endpoint, opened, failed) => {
+        const { address, port, tls } = endpoint;
         const codec = this.codecs[protocolTo(address, port)];
-        return dialer.dial(address, port, (transport) => opened(codec.connect(transport, CLIENT_OPTIONS)), failed);
+        const connected = (transport: Transport): void => opened(codec.connect(transport, CLIENT_OPTIONS));
+        // Without a certificate of its own it is as it was before there were any, unless a rule says otherwise.
+        if (tls?.required === true && !this.outboundTls.ready) {
+          const told = setImmediate(failed, 'TLS_error: this workload has no certificate yet');
+          return () => clearImmediate(told);
+        }
+        const target = tls === null || !this.outboundTls.ready ? null : this.targets.of(endpoint);
+        return dialer.dial(address, port, connected, failed, target);
       },
     };
   }
@@ -236,6 +269,10 @@ class ShardDataPlane implements DataPlane, ShardContext {
   private ownPorts(): readonly number[] {
     return [...this.options.protectedPorts, ...[...this.listeners.values()].map(({ spec }) => spec.port)];
   }
+}
+
+function mtlsOf({ kind }: ListenerSpec, snapshot: Snapshot): MtlsMode {
+  return kind === 'inbound' ? snapshot.mtls : 'DISABLE';
 }
 
 function listenerKey(spec: ListenerSpec): string {

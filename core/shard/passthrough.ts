@@ -134,6 +134,7 @@ export class Passthrough {
       labels: {},
       policy: DEFAULT_POLICY,
       dns: [{ host, port, weight: 1 }],
+      tls: null,
       rule: '',
     };
     const cluster = new Cluster(spec, this.shard.random);

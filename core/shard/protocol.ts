@@ -6,7 +6,7 @@ import type { Problem, Resource } from '../config/resource.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { PluginType } from '../wasm/guest/spec.ts';
 import type { RestartReason } from '../wasm/guest/traps.ts';
-import type { Node, Served } from '../workload.ts';
+import type { Node, Served, WorkloadIdentity } from '../workload.ts';
 import type { ShardMemory } from './memory.ts';
 
 /** A change of configuration; with `full` everything that is not in `upserts` is gone. */
@@ -37,15 +37,6 @@ export interface PluginModule {
   readonly module: WebAssembly.Module;
   /** What its callbacks say that it is. */
   readonly type: PluginType;
-}
-
-/** By what this proxy's workload is known, and whom it believes, all of it in PEM. */
-export interface WorkloadIdentity {
-  /** The private key. */
-  readonly key: string;
-  /** Its certificate first. */
-  readonly chain: string;
-  readonly roots: string;
 }
 
 /** Piscina task data: what a shard is born with. */

@@ -92,6 +92,8 @@ class ServingShard {
         return;
       case 'keys':
         return this.keys.learn(message.source, message.keys);
+      case 'identity':
+        return this.plane.setIdentity(message.identity);
       case 'modules':
         return this.plane.setModules(message.modules);
       case 'log-level':

@@ -6,6 +6,7 @@ import { isBalancer } from '../cluster/balancers/balancers.ts';
 import { Cluster, type ClusterPolicy, type ClusterSpec, DEFAULT_POLICY, type RetryBudget } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import type { LimitSource } from '../cluster/limits.ts';
+import type { EndpointTls } from '../cluster/pool.ts';
 import { parseDuration } from '../config/duration.ts';
 import type { ConnectionPoolSettings, TrafficPolicy } from '../config/kinds/destination-rule.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
@@ -14,7 +15,7 @@ import { hasLabels, type Service, type ServicePort, servesPort } from './service
 
 /** Where endpoints come from: the shard interns them with their pools; a dry run has none. */
 export interface EndpointSource {
-  endpoint(address: string, port: number): Endpoint;
+  endpoint(address: string, port: number, tls: EndpointTls | null): Endpoint;
   /** [0, 1). */
   readonly random: () => number;
   /** What other shards have of a cluster; null: there are none. */
@@ -112,9 +113,10 @@ export class ClusterTable {
   }
 
   private configure(cluster: Cluster, spec: ClusterSpec): void {
-    const moved = !isDeepStrictEqual(cluster.spec.dns, spec.dns);
+    const { dns, tls } = cluster.spec;
+    const moved = !isDeepStrictEqual([dns, tls], [spec.dns, spec.tls]);
     cluster.configure(spec);
-    if (!moved) return;
+    if (!moved || (dns.length === 0 && spec.dns.length === 0)) return;
     cluster.setEndpoints([]);
     this.resolveFrom(cluster, spec);
   }
@@ -124,8 +126,8 @@ export class ClusterTable {
   }
 
   /** The endpoint, which nobody forgets before it is in the cluster. */
-  private held(address: string, port: number): Endpoint {
-    const endpoint = this.source.endpoint(address, port);
+  private held(address: string, port: number, tls: EndpointTls | null): Endpoint {
+    const endpoint = this.source.endpoint(address, port, tls);
     endpoint.joined(null);
     return endpoint;
   }
@@ -140,14 +142,15 @@ export class ClusterTable {
       cluster.setEndpoints([]);
       return;
     }
-    const { labels } = spec;
+    const { labels, tls } = spec;
+    const required = tls?.required === true ? tls : null;
     const endpoints: Endpoint[] = [];
     const weights: number[] = [];
     const workloads: (WorkloadEndpoint | null)[] = [];
     for (const fixed of service.fixed) {
       if (!hasLabels(fixed.labels, labels)) continue;
       const number = fixed.ports[port.name] ?? (port.targetPort || port.number);
-      endpoints.push(this.held(fixed.address, number));
+      endpoints.push(this.held(fixed.address, number, required));
       weights.push(fixed.weight);
       workloads.push(null);
     }
@@ -156,7 +159,7 @@ export class ClusterTable {
       if (!hasLabels(member.labels, labels)) continue;
       const number = servesPort(service, port, member);
       if (number === null) continue;
-      endpoints.push(this.held(member.address, number));
+      endpoints.push(this.held(member.address, number, member.tls === true ? tls : required));
       weights.push(member.weight);
       workloads.push(member);
     }
@@ -189,6 +192,7 @@ export function clusterSpec({ service, port, subset, rules }: ClusterRequest): C
     subset,
     labels: defined?.labels ?? {},
     policy: policyOf(port.number, rules.trafficPolicy, defined?.trafficPolicy),
+    tls: tlsOf(port.number, subset, service.host, rules.trafficPolicy, defined?.trafficPolicy),
     rule: rules.sources.map(({ metadata }) => `${metadata.name}.${metadata.namespace}`).join(','),
     dns: service.resolution === 'STATIC' ? [] : hosts.map(({ host, weight }) => ({ host, port: target, weight })),
   };
@@ -196,6 +200,28 @@ export function clusterSpec({ service, port, subset, rules }: ClusterRequest): C
 
 export function clusterName(host: string, port: number, subset: string): string {
   return `outbound|${port}|${subset}|${host}`;
+}
+
+/** Where no rule says anything: to whom takes it. SIMPLE and MUTUAL are not there yet, and told where they are asked for. */
+function tlsOf(
+  port: number,
+  subset: string,
+  host: string,
+  ...levels: (TrafficPolicy | undefined)[]
+): EndpointTls | null {
+  let asked: TrafficPolicy['tls'];
+  for (const level of levels) {
+    const override = level?.portLevelSettings?.find((setting) => setting.port?.number === port);
+    asked = (override ?? level)?.tls ?? asked;
+  }
+  const { mode, sni, subjectAltNames } = asked ?? {};
+  if (asked !== undefined && mode !== 'ISTIO_MUTUAL') return null;
+  return {
+    // As Istio's sidecars name a service to each other.
+    serverName: sni || `outbound_.${port}_.${subset}_.${host}`,
+    identities: subjectAltNames?.length ? [...subjectAltNames] : null,
+    required: asked !== undefined,
+  };
 }
 
 /** A subset's policy overrides the host's, field by field at the top level; a port's replaces both. */

@@ -30,6 +30,7 @@ import {
   ruledHost,
   serviceHosts,
 } from './outbound-hosts.ts';
+import { mtlsMode } from './peer-authentication.ts';
 import type { ResourceChange } from './resource-table.ts';
 import { PartsInUse, RoutePart } from './route-parts.ts';
 import { compileRoutes } from './routes.ts';
@@ -193,6 +194,7 @@ export class Compiler {
       outbound,
       gateways,
       inbound,
+      mtls: mtlsMode(policies('PeerAuthentication'), node),
       clusters: this.table.clusters,
       network: networkPlacements(kinds, scope),
       services: servicePlugins(scope),
@@ -313,6 +315,7 @@ export class Compiler {
       labels: {},
       policy: DEFAULT_POLICY,
       dns: [],
+      tls: null,
       rule: '',
     });
     const chain = chains.at(port).route(null);

@@ -7,6 +7,7 @@ import type { HostTable } from '../router/hosts.ts';
 import type { VirtualHost } from '../router/route.ts';
 import type { NetworkPlacement } from '../tcp/network-filter.ts';
 import type { TelemetryPlan } from '../telemetry/plan.ts';
+import type { MtlsMode } from '../transport/listener-spec.ts';
 
 export interface Snapshot {
   readonly revision: number;
@@ -18,6 +19,8 @@ export interface Snapshot {
   readonly gateways: ReadonlyMap<number, HostTable>;
   /** Everything that arrives at the sidecar's inbound port. Null: this proxy has no application. */
   readonly inbound: VirtualHost | null;
+  /** Whether who calls the application speaks mutual TLS. */
+  readonly mtls: MtlsMode;
   /** All that this shard has now: those of the newest snapshot, and what filters call. */
   readonly clusters: ReadonlyMap<string, Cluster>;
   /** Network filters and the listeners that they stand in front of, in the order of what a client sends. */

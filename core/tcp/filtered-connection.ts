@@ -7,7 +7,7 @@ import { Duplex } from 'node:stream';
 import { BodyBuffer } from '../exchange/body-buffer.ts';
 import type { ConnectionRecord } from '../exchange/record.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
-import type { ConnectionFacts } from '../transport/transport.ts';
+import type { ConnectionFacts, TlsFacts } from '../transport/transport.ts';
 import type { Wire } from '../transport/wire.ts';
 import type { ClosedBy, ConnectionOwner, NetworkFilter, NetworkFilterFactory, Side } from './network-filter.ts';
 
@@ -26,8 +26,9 @@ export function filterConnection(
   filters: readonly NetworkFilterFactory[],
   listener: ListenerSpec,
   id: number,
+  tls: TlsFacts | null,
 ): Wire | null {
-  const filtered = new FilteredConnection(socket, listener, id);
+  const filtered = new FilteredConnection(socket, listener, id, tls);
   if (!filtered.enter(filters)) {
     filtered.destroy();
     return null;
@@ -41,6 +42,7 @@ class FilteredConnection extends Duplex implements ConnectionFacts, Wire {
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
+  readonly tls: TlsFacts | null;
   readonly connecting = false;
   readonly record: ConnectionRecord;
   private readonly socket: Socket;
@@ -54,9 +56,10 @@ class FilteredConnection extends Duplex implements ConnectionFacts, Wire {
   private mayWrite: (() => void) | null = null;
   private mayFinish: ((error?: Error | null) => void) | null = null;
 
-  constructor(socket: Socket, { kind, configuredPort }: ListenerSpec, id: number) {
+  constructor(socket: Socket, { kind, configuredPort }: ListenerSpec, id: number, tls: TlsFacts | null) {
     super({ allowHalfOpen: true });
     this.id = id;
+    this.tls = tls;
     this.socket = socket;
     this.remoteAddress = socket.remoteAddress ?? '';
     this.remotePort = socket.remotePort ?? 0;

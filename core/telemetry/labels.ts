@@ -60,7 +60,7 @@ export function httpLabels(
     String(record.responseCode),
     grpcStatus < 0 ? '' : String(grpcStatus),
     flagNames(record.flags),
-    inbound ? 'none' : UNKNOWN,
+    inbound ? (record.connection.tls === null ? 'none' : 'mutual_tls') : UNKNOWN,
   ];
 }
 

@@ -92,6 +92,8 @@ export class Metrics implements RecordSink {
     outbound: new Map(),
     gateway: new Map(),
   };
+  /** Of inbound exchanges over mutual TLS. */
+  private readonly secured: Ways = new Map();
   private remembered = 0;
   private readonly counts = { proven: 0, unproven: 0, chosen: 0 };
   private next = FIRST_SLOT;
@@ -163,8 +165,12 @@ export class Metrics implements RecordSink {
     const grpcStatus = record.protocol === 'HTTP/2' ? grpcStatusOf(record) : -1;
     let outcome = record.responseCode;
     if (record.flags !== 0 || grpcStatus >= 0) outcome += 1024 * (record.flags + FLAG_SETS * (grpcStatus + 1));
-    const way = this.ways[direction].get(destination)?.get(service)?.get(outcome)?.get(source);
+    const way = this.waysOf(record).get(destination)?.get(service)?.get(outcome)?.get(source);
     return way ?? this.remember(record, source, service, grpcStatus, outcome);
+  }
+
+  private waysOf({ direction, connection }: ExchangeRecord): Ways {
+    return direction === 'inbound' && connection.tls !== null ? this.secured : this.ways[direction];
   }
 
   private remember(
@@ -176,7 +182,7 @@ export class Metrics implements RecordSink {
   ): Way {
     const way: Way = { labels: httpLabels(record, source, service, grpcStatus), slot: -1, chosen: null };
     this.oneMore();
-    const services = entry(this.ways[record.direction], record.destination);
+    const services = entry(this.waysOf(record), record.destination);
     entry(entry(services, service), outcome).set(source, way);
     return way;
   }
@@ -234,7 +240,7 @@ export class Metrics implements RecordSink {
   }
 
   private forget(): void {
-    for (const way of Object.values(this.ways)) way.clear();
+    for (const way of [...Object.values(this.ways), this.secured]) way.clear();
     this.remembered = 0;
   }
 

@@ -1,14 +1,19 @@
 // Accepts connections for a shard: one server per listener, several shards on one port by SO_REUSEPORT. What is accepted
-// passes the listener's network filters and goes to who serves what it speaks.
+// shows first whether it speaks TLS, where that may be, then passes the listener's network filters and goes to who serves it.
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
+import { hostPort } from '../host-port.ts';
 import { filterConnection } from '../tcp/filtered-connection.ts';
 import type { NetworkFilterFactory } from '../tcp/network-filter.ts';
-import type { ListenerSpec } from './listener-spec.ts';
+import { Arrival, beginsTls } from './arrival.ts';
+import type { ListenerSpec, MtlsMode } from './listener-spec.ts';
+import { CertifiedPeers } from './peers.ts';
 import { type Protocol, protocolOf } from './protocol.ts';
 import { nextConnectionId, SocketTransport } from './socket-transport.ts';
-import type { PeerTable, Transport } from './transport.ts';
+import { type InboundTls, principalOf } from './tls/inbound.ts';
+import { resetBelow } from './tls/reset.ts';
+import type { PeerTable, TlsFacts, Transport } from './transport.ts';
 
 /** What a listener asks of the data plane behind it. */
 export interface ListenerEnvironment {
@@ -17,7 +22,7 @@ export interface ListenerEnvironment {
   readonly reusePort: boolean;
   /** Who connects from where. */
   readonly peers: PeerTable;
-  log(level: 'error', component: 'listener', message: string): void;
+  log(level: 'error' | 'warning', component: 'listener', message: string): void;
 }
 
 /** A connection that is served, to the listener that accepted it. */
@@ -37,16 +42,28 @@ export type ServeConnection = (transport: Transport, protocol: Protocol) => Serv
 
 /** Connections of one shard on one listener, above which new ones are refused at once. */
 const MAX_CONNECTIONS = 50_000;
+/** Connections that are turned away are told of once in so long, each reason by itself. */
+/** How long a connection that is no longer taken is waited for a request that is on its way. */
+const REFUSED_GRACE_MS = 1_000;
+const TOLD_AGAIN_MS = 60_000;
+const MAX_REASONS = 50;
 
 export class Listener {
   readonly spec: ListenerSpec;
   /** What a connection passes before the codec, in the order of what a client sends. */
   networkFilters: readonly NetworkFilterFactory[] = [];
+  /** Null: it has no certificate. */
+  tls: InboundTls | null = null;
+  /** Handshakes that were completed, those that failed, and connections in plain text where that is not taken. */
+  readonly counts = { handshakes: 0, handshakesFailed: 0, plainRefused: 0 };
+  private mode: MtlsMode = 'DISABLE';
   private readonly environment: ListenerEnvironment;
   private readonly serve: ServeConnection;
   private readonly server: Server;
   private readonly protocol: Protocol;
-  private readonly connections = new Set<ServedConnection>();
+  /** What is served, and whether over TLS; null: nobody knows yet. */
+  private readonly connections = new Map<ServedConnection, boolean | null>();
+  private readonly told = new Map<string, number>();
   /** Above 0 once it drains. */
   private graceMs = 0;
   private onEmpty: (() => void) | null = null;
@@ -65,6 +82,19 @@ export class Listener {
 
   get activeConnections(): number {
     return this.connections.size;
+  }
+
+  get mtls(): MtlsMode {
+    return this.mode;
+  }
+
+  /** From now on. Connections that would no longer be taken finish what they have begun. */
+  set mtls(mode: MtlsMode) {
+    if (mode === this.mode) return;
+    this.mode = mode;
+    for (const [connection, secured] of this.connections) {
+      if (secured !== null && !this.takes(secured)) connection.drain(REFUSED_GRACE_MS);
+    }
   }
 
   /** Resolves when connections are accepted; rejects when the address cannot be bound. */
@@ -86,7 +116,7 @@ export class Listener {
    */
   async drain(acceptMs: number, graceMs: number): Promise<void> {
     this.graceMs = Math.max(1, graceMs);
-    for (const connection of this.connections) connection.drain(graceMs);
+    for (const connection of this.connections.keys()) connection.drain(graceMs);
     await delay(acceptMs);
     if (graceMs > acceptMs) await this.empty(graceMs - acceptMs);
     // Connections that the system has completed already are accepted before the socket closes.
@@ -108,7 +138,7 @@ export class Listener {
 
   close(): void {
     this.server.close();
-    for (const connection of [...this.connections]) connection.destroy();
+    for (const connection of [...this.connections.keys()]) connection.destroy();
   }
 
   private accept(socket: Socket): void {
@@ -116,14 +146,93 @@ export class Listener {
       socket.destroy();
       return;
     }
+    if (this.mode === 'DISABLE' || (this.mode === 'PERMISSIVE' && this.tls === null)) {
+      this.begin(socket, null, null);
+      return;
+    }
+    const arrival = new Arrival(socket, (first) => this.arrived(arrival, first));
+    this.hold(arrival, null);
+  }
+
+  private arrived(arrival: Arrival, first: Buffer): void {
+    const { tls } = this;
+    const { socket } = arrival;
+    if (!beginsTls(first)) {
+      // The mode may have changed since it came.
+      if (this.takes(false)) {
+        this.letGo(arrival);
+        this.begin(socket, first, null);
+      } else {
+        this.counts.plainRefused++;
+        this.refuse(socket, 'it speaks plain text, and mutual TLS is STRICT here');
+      }
+      return;
+    }
+    if (tls === null) {
+      this.counts.handshakesFailed++;
+      this.refuse(socket, 'it speaks TLS, and this workload has no certificate yet');
+      return;
+    }
+    socket.unshift(first);
+    tls.accept(socket, (secured) => {
+      if (secured.socket === null) {
+        this.counts.handshakesFailed++;
+        this.tellRefused(socket, secured.reason);
+        return;
+      }
+      this.counts.handshakes++;
+      this.letGo(arrival);
+      resetBelow(secured.socket, socket);
+      this.begin(secured.socket, null, secured.tls);
+    });
+  }
+
+  /** Whether a connection in TLS, or in plain text, may be here. */
+  private takes(secured: boolean): boolean {
+    return this.mode === 'PERMISSIVE' || (this.mode === 'STRICT') === secured;
+  }
+
+  /** As Envoy where no filter chain matches: it is closed, and nothing is said to it. */
+  private refuse(socket: Socket, reason: string): void {
+    this.tellRefused(socket, reason);
+    socket.destroy();
+  }
+
+  private tellRefused({ remoteAddress, remotePort }: Socket, reason: string): void {
+    const now = performance.now();
+    if (now - (this.told.get(reason) ?? Number.NEGATIVE_INFINITY) < TOLD_AGAIN_MS) return;
+    if (this.told.size >= MAX_REASONS) this.told.clear();
+    this.told.set(reason, now);
+    const from = remoteAddress === undefined ? '' : ` from ${hostPort(remoteAddress, remotePort ?? 0)}`;
+    this.environment.log('warning', 'listener', `${this.spec.name}: a connection${from} is refused: ${reason}`);
+  }
+
+  /** `first`: what was read of it already. */
+  private begin(socket: Socket, first: Buffer | null, tls: TlsFacts | null): void {
     const id = nextConnectionId();
     const { networkFilters: filters, spec } = this;
-    const wire = filters.length === 0 ? socket : filterConnection(socket, filters, spec, id);
+    const filtered = filters.length > 0;
+    if (first !== null && filtered) socket.unshift(first);
+    const wire = filtered ? filterConnection(socket, filters, spec, id, tls) : socket;
     if (wire === null) return;
-    const connection = this.serve(new SocketTransport(wire, this.environment.peers, id), this.protocol);
-    this.connections.add(connection);
+    const { peers } = this.environment;
+    const known = tls === null ? peers : new CertifiedPeers(peers, principalOf(tls));
+    const transport = new SocketTransport(wire, known, id, tls);
+    const connection = this.serve(transport, this.protocol);
+    this.hold(connection, tls !== null);
+    if (first !== null && !filtered) transport.receive(first);
+  }
+
+  private hold(connection: ServedConnection, secured: boolean | null): void {
+    this.connections.set(connection, secured);
     connection.onClosed = () => this.forget(connection);
     if (this.graceMs > 0) connection.drain(this.graceMs);
+  }
+
+  /** It becomes another connection, at once. */
+  private letGo(arrival: Arrival): void {
+    arrival.release();
+    this.connections.delete(arrival);
   }
 
   private forget(connection: ServedConnection): void {

@@ -58,6 +58,37 @@ export class OnePeer implements PeerTable {
   }
 }
 
+/** Who is at the other end of a connection whose certificate says who it is: nobody that an address alone would make it. */
+export class CertifiedPeers implements PeerTable {
+  private readonly peers: PeerTable;
+  private readonly principal: string;
+
+  /** `principal`: without spiffe://. */
+  constructor(peers: PeerTable, principal: string) {
+    this.peers = peers;
+    this.principal = principal;
+  }
+
+  at(address: string): Peer {
+    return new CertifiedPeer(this.peers.at(address), this.principal);
+  }
+}
+
+class CertifiedPeer implements Peer {
+  readonly principal: string;
+  private readonly there: Peer;
+
+  constructor(there: Peer, principal: string) {
+    this.there = there;
+    this.principal = principal;
+  }
+
+  /** Which of those that run as this one it is, where its address says so. */
+  get workload(): Workload | null {
+    return this.there.principal === this.principal ? this.there.workload : null;
+  }
+}
+
 interface PeerSource {
   readonly version: number;
   find(address: string): Workload | null;

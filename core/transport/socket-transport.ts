@@ -4,7 +4,7 @@
 import { readDirectly } from './direct-socket.ts';
 import { Outbox, type OutboxOwner } from './outbox.ts';
 import type { ByteReceiver } from './read-buffer.ts';
-import type { Peer, PeerTable, Transport, TransportOwner } from './transport.ts';
+import type { Peer, PeerTable, TlsFacts, Transport, TransportOwner } from './transport.ts';
 import type { Wire } from './wire.ts';
 
 /** Bytes buffered towards a slow peer before its connection counts as blocked. */
@@ -23,6 +23,7 @@ export class SocketTransport implements Transport, ByteReceiver, OutboxOwner {
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
+  readonly tls: TlsFacts | null;
   readonly peer: Peer;
   memo: unknown = null;
   readonly out: Outbox;
@@ -31,9 +32,16 @@ export class SocketTransport implements Transport, ByteReceiver, OutboxOwner {
   private owner: TransportOwner | null = null;
   private paused = false;
 
-  /** `wire` is connected, and nobody reads it. */
-  constructor(wire: Wire, peers: PeerTable, id = nextConnectionId(), highWaterMark = HIGH_WATER_MARK) {
+  /** `wire` is connected, and nobody reads it. `tls`: what its handshake has shown, when it had one. */
+  constructor(
+    wire: Wire,
+    peers: PeerTable,
+    id = nextConnectionId(),
+    tls: TlsFacts | null = null,
+    highWaterMark = HIGH_WATER_MARK,
+  ) {
     this.id = id;
+    this.tls = tls;
     this.wire = readDirectly(wire, this);
     // A peer's FIN must not cut what is still to be written.
     this.wire.allowHalfOpen = true;

@@ -13,6 +13,22 @@ export interface Peer {
   readonly principal: string;
 }
 
+/** What a handshake of mutual TLS has shown. */
+export interface TlsFacts {
+  /** 'TLSv1.3' */
+  readonly version: string;
+  /** The name that the client asked for (SNI), or ''. */
+  readonly serverName: string;
+  /** 'spiffe://cluster.local/ns/default/sa/sleep'. */
+  readonly peerUri: string;
+  readonly localUri: string;
+  /** Of the peer's certificate: its SHA-256 in hex, and its subject. '' where a session was resumed without one. */
+  readonly peerDigest: string;
+  readonly peerSubject: string;
+  /** The element that `x-forwarded-client-cert` gets for it. */
+  readonly forwarded: string;
+}
+
 /** Who is at which address. */
 export interface PeerTable {
   /** Asked once a connection. */
@@ -27,6 +43,8 @@ export interface ConnectionFacts {
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
+  /** Null in plain text. */
+  readonly tls: TlsFacts | null;
 }
 
 /** A connection, to those who read its streams. */

@@ -77,6 +77,7 @@ function answer(configuration: Configured | null, request: Request): string {
       remotePort: 4711,
       localAddress: '127.1.0.3',
       localPort: 9080,
+      tls: null,
     },
   };
   const stream = new TestStream(head, record);

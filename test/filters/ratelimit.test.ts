@@ -62,6 +62,7 @@ function shard(
         remotePort: 4711,
         localAddress: '127.1.0.3',
         localPort: 9080,
+        tls: null,
       },
     });
     if (request.claims !== undefined) {

@@ -114,10 +114,7 @@ const perPort = {
   loadBalancer: optional(LoadBalancerSettings),
   connectionPool: optional(ConnectionPoolSettings),
   outlierDetection: notEnforced(optional(OutlierDetection), 'outlier detection'),
-  tls: notEnforced(optional(ClientTLSSettings), ({ mode }) => {
-    if (mode === undefined || mode === 'DISABLE') return null;
-    return mode === 'ISTIO_MUTUAL' ? 'mutual TLS' : 'TLS origination';
-  }),
+  tls: optional(ClientTLSSettings),
 };
 
 const SHAPING = ['loadBalancer', 'connectionPool', 'outlierDetection', 'tls'];

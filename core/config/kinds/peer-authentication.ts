@@ -2,7 +2,7 @@
 // mesh; UNSET inherits.
 
 import { defineKind } from '../kind.ts';
-import { map, notEnforced, object, oneOf, optional, type Static } from '../schema.ts';
+import { map, object, oneOf, optional, type Static } from '../schema.ts';
 import { MatchLabels } from '../schemas/selectors.ts';
 
 const MutualTLS = object({ mode: optional(oneOf('UNSET', 'DISABLE', 'PERMISSIVE', 'STRICT')) });
@@ -39,5 +39,5 @@ export const peerAuthentication = defineKind({
   group: 'security.istio.io',
   versions: ['v1', 'v1beta1'],
   scope: 'namespace',
-  spec: notEnforced(PeerAuthenticationSpec),
+  spec: PeerAuthenticationSpec,
 });

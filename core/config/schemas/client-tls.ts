@@ -1,22 +1,25 @@
 // TLS towards a service, as a DestinationRule asks for it: what goes together by Istio's rules.
 
 import { quote, text, texts } from '../formats.ts';
-import { boolean, object, oneOf, optional, type Report, type Static } from '../schema.ts';
+import { boolean, notEnforced, object, oneOf, optional, partly, type Report, type Static } from '../schema.ts';
 
+const ORIGINATION = 'TLS origination';
 const FILES = ['clientCertificate', 'privateKey', 'caCertificates', 'caCrl'] as const;
 
 export const ClientTLSSettings = object(
   {
-    mode: optional(oneOf('DISABLE', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL')),
-    clientCertificate: optional(text),
-    privateKey: optional(text),
-    caCertificates: optional(text),
-    credentialName: optional(text),
+    mode: partly(optional(oneOf('DISABLE', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL')), (mode) =>
+      mode === 'SIMPLE' || mode === 'MUTUAL' ? ORIGINATION : null,
+    ),
+    clientCertificate: notEnforced(optional(text), ORIGINATION),
+    privateKey: notEnforced(optional(text), ORIGINATION),
+    caCertificates: notEnforced(optional(text), ORIGINATION),
+    credentialName: notEnforced(optional(text), ORIGINATION),
     subjectAltNames: optional(texts),
     sni: optional(text),
-    insecureSkipVerify: optional(boolean),
-    caCrl: optional(text),
-    ecdhCurves: optional(texts),
+    insecureSkipVerify: notEnforced(optional(boolean), ORIGINATION),
+    caCrl: notEnforced(optional(text), ORIGINATION),
+    ecdhCurves: notEnforced(optional(texts), ORIGINATION),
   },
   {
     check(tls, report) {

@@ -36,6 +36,7 @@ export const CONNECTION = {
   remotePort: 50_000,
   localAddress: '127.0.0.1',
   localPort: 8080,
+  tls: null,
 } as const;
 
 export class TrialExchange implements FilterManagerCallbacks {

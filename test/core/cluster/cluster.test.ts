@@ -14,6 +14,7 @@ function spec(loadBalancing: LoadBalancing): ClusterSpec {
     labels: {},
     policy: { ...DEFAULT_POLICY, loadBalancing },
     dns: [],
+    tls: null,
     rule: '',
   };
 }

@@ -90,6 +90,7 @@ export function bench(
     labels: {},
     policy: { ...DEFAULT_POLICY, ...policy },
     dns: [],
+    tls: null,
     rule: '',
   };
   const cluster = new Cluster(spec, Math.random, counts === null ? null : { timers, counts });

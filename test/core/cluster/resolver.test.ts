@@ -26,6 +26,7 @@ function bench(answer: () => Promise<readonly string[]>, refused: (address: stri
     labels: {},
     policy: DEFAULT_POLICY,
     dns: [{ host: 'up.example', port: 8080, weight: 1 }],
+    tls: null,
     rule: '',
   };
   const cluster = new Cluster(spec, Math.random);

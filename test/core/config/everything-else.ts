@@ -33,8 +33,16 @@ const POOL = {
 
 /** Each but what excludes another, with a balancer for what is enforced of it. */
 function traffic(loadBalancer: object): object {
-  return { loadBalancer, connectionPool: POOL, outlierDetection: { interval: '5s' }, tls: { mode: 'SIMPLE' } };
+  const tls = 'simple' in loadBalancer ? MUTUAL : { mode: 'SIMPLE' };
+  return { loadBalancer, connectionPool: POOL, outlierDetection: { interval: '5s' }, tls };
 }
+
+/** With what has no effect in it, too. */
+const MUTUAL = {
+  ...{ mode: 'ISTIO_MUTUAL', clientCertificate: 'a', privateKey: 'b', caCertificates: 'c', credentialName: 'd' },
+  ...{ subjectAltNames: ['spiffe://a/ns/b/sa/c'], sni: 'a', insecureSkipVerify: true, caCrl: 'e' },
+  ecdhCurves: ['X25519'],
+};
 
 function trafficPolicy(loadBalancer: object, perPort: object, sent: object = TUNNEL): object {
   return {

@@ -132,7 +132,7 @@ spec:
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
 metadata: {name: everything}
-spec: {selector: {matchLabels: {app: a}}, mtls: {mode: STRICT}, portLevelMtls: {"80": {mode: DISABLE}}}
+spec: {selector: {matchLabels: {app: a}}, mtls: {mode: STRICT}, portLevelMtls: {"8080": {mode: DISABLE}}}
 ---
 apiVersion: security.istio.io/v1
 kind: RequestAuthentication

@@ -250,7 +250,7 @@ test('what is not enforced yet is said once a resource, by name', () => {
     'TLS routes (VirtualService shop/everything) /spec/tls',
     'TCP routes (VirtualService shop/everything) /spec/tcp',
   ]);
-  for (const kind of ['Sidecar', 'ProxyConfig', 'PeerAuthentication', 'HTTPRoute']) {
+  for (const kind of ['Sidecar', 'ProxyConfig', 'HTTPRoute']) {
     assert.ok(
       said.some((line) => line.startsWith(`kind ${kind} of `)),
       kind,

@@ -13,6 +13,7 @@ import { http1 } from '../../../core/http1/codec.ts';
 import { Timers } from '../../../core/timers.ts';
 import { Dialer } from '../../../core/transport/dial.ts';
 import { Peers } from '../../../core/transport/peers.ts';
+import { OutboundTls } from '../../../core/transport/tls/outbound.ts';
 import type { UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../../../core/wasm/abi/upstreams.ts';
 import { startApp, startTcp } from '../../path/data-plane.ts';
 
@@ -23,7 +24,7 @@ const POOL: PoolEnvironment = {
   timers,
   expectedStreams: () => http1.expectedStreams,
   dial: ({ address, port }, opened, failed) =>
-    new Dialer('', new Peers()).dial(
+    new Dialer('', new Peers(), new OutboundTls()).dial(
       address,
       port,
       (transport) => opened(http1.connect(transport, CLIENT_OPTIONS)),
@@ -41,6 +42,7 @@ function callsTo(port: number, policy: Partial<ClusterPolicy> = {}) {
     labels: {},
     policy: { ...DEFAULT_POLICY, ...policy },
     dns: [],
+    tls: null,
     rule: '',
   };
   const cluster = new Cluster(spec, Math.random);

@@ -10,7 +10,7 @@ import type { Workload } from '../../../core/workload.ts';
 function sourceOf(nodeId: string): Workload | null {
   const exchange = {
     requestHead: Head.request('GET', 'a', '/', [['x-envoy-peer-metadata-id', nodeId]]),
-    connection: { peer: new Peers().at('127.0.0.1') },
+    connection: { tls: null, peer: new Peers().at('127.0.0.1') },
     direction: 'inbound',
     source: null as Workload | null,
     sourcePrincipal: 'unset',

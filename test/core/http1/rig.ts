@@ -139,7 +139,7 @@ const nobody = new Peers();
 
 /** `stream`: a socket, or any duplex stream with the events of one. */
 export function transportOver(stream: Duplex, highWaterMark?: number): SocketTransport {
-  return new SocketTransport(stream as Wire, nobody, undefined, highWaterMark);
+  return new SocketTransport(stream as Wire, nobody, undefined, null, highWaterMark);
 }
 
 /** A server of ours. Without `onRequest` every request is answered, when it has been read, with its method and path. */

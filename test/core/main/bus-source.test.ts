@@ -182,6 +182,10 @@ spec:
     const ask = () => get(`${client.outbound}/a`, { headers: { host: 'reviews:9080' } });
     await until('the endpoint is known', async () => (await ask()).status === 200);
     assert.deepEqual(await ask(), { status: 200, body: 'app got /a' });
+    // Both have certificates, and the lease says so.
+    const figures = await (await fetch(`${server.admin}/stats/prometheus`)).text();
+    assert.match(figures, /istio_requests_total\{[^}]*connection_security_policy="mutual_tls"/);
+    assert.doesNotMatch(figures, /connection_security_policy="none"/);
     // Gone from discovery, gone from the client's cluster.
     await server.drain();
     await until('the endpoint is gone', async () => (await ask()).body === 'no healthy upstream');

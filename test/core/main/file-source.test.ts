@@ -95,15 +95,15 @@ kind: Gateway
 metadata: {name: plain}
 spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}
 ---
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: {name: strict}
-spec: {mtls: {mode: STRICT}}
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: all}
+spec: {egress: [{hosts: ["*/*"]}]}
 `;
     await write('edge.yaml', reverseProxy(upstream) + encrypted);
     const proxy = await start();
     await log.line(/port 80 is not opened: TLS is asked for on it/);
-    await log.line(/not enforced yet: kind PeerAuthentication/);
+    await log.line(/not enforced yet: kind Sidecar/);
     assert.deepEqual(
       proxy.listeners.map(({ configuredPort }) => configuredPort),
       [8080],

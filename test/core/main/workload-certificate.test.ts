@@ -7,8 +7,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { Certificates, SignedCertificate } from '../../../bus/types.ts';
 import { startAuthority } from '../../../control/authority/authority.ts';
 import { WorkloadCertificate } from '../../../core/main/workload-certificate.ts';
-import type { WorkloadIdentity } from '../../../core/shard/protocol.ts';
-import type { Node } from '../../../core/workload.ts';
+import type { Node, WorkloadIdentity } from '../../../core/workload.ts';
 import { until } from '../../until.ts';
 
 const NODE: Node = {

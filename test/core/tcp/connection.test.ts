@@ -12,6 +12,7 @@ import { Timers } from '../../../core/timers.ts';
 import { Dialer } from '../../../core/transport/dial.ts';
 import { Listener, type ServedConnection } from '../../../core/transport/listener.ts';
 import { Peers } from '../../../core/transport/peers.ts';
+import { OutboundTls } from '../../../core/transport/tls/outbound.ts';
 import type { Transport, TransportOwner } from '../../../core/transport/transport.ts';
 import { startTcp } from '../../path/data-plane.ts';
 
@@ -89,7 +90,7 @@ test('a connection that is no HTTP goes from a listener to an endpoint of its cl
   });
   closers.push(upstream.close);
   const peers = new Peers();
-  const dialer = new Dialer('', peers);
+  const dialer = new Dialer('', peers, new OutboundTls());
   const cluster = new Cluster(
     {
       name: 'inbound|5432||',
@@ -100,6 +101,7 @@ test('a connection that is no HTTP goes from a listener to an endpoint of its cl
       labels: {},
       policy: DEFAULT_POLICY,
       dns: [],
+      tls: null,
       rule: '',
     },
     Math.random,

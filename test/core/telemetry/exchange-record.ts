@@ -29,6 +29,7 @@ export function exchange(over: Partial<ExchangeRecord> = {}): ExchangeRecord {
       remotePort: 40000,
       localAddress: '127.0.0.1',
       localPort: 15001,
+      tls: null,
     },
     protocol: 'HTTP/1.1',
     startTime: Date.UTC(2026, 0, 31, 9, 5, 7, 42),

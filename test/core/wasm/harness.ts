@@ -79,6 +79,7 @@ export function recordFor(changes: Partial<ExchangeRecord> = {}): ExchangeRecord
       remotePort: 40000,
       localAddress: '127.1.0.3',
       localPort: 9080,
+      tls: null,
     },
     protocol: 'HTTP/1.1',
     startTime: 1_700_000_000_000,

@@ -14,7 +14,8 @@ import { effectOf, fieldsOf } from '../fields.ts';
 import { Fingerprints } from './fingerprint.ts';
 import { MESHES } from './meshes.ts';
 import { Outcomes } from './outcomes.ts';
-import { OTHERS, ROWS, type Row } from './rows.ts';
+import type { Row } from './row.ts';
+import { OTHERS, ROWS } from './rows.ts';
 
 const ROOT = join(import.meta.dirname, '../../../..');
 const prints = new Fingerprints();

@@ -2,17 +2,8 @@
 // theirs there, or what is given there means the same as nothing.
 
 import type { KindName } from '../../../../core/config/kind-names.ts';
-
-export interface Row {
-  readonly kind: KindName;
-  /** As 'routes[].filter', of the first resource of its kind, in the first of its lists. */
-  readonly field: string;
-  readonly mesh: readonly object[];
-  /** Undefined: left out. */
-  readonly values: readonly [unknown, unknown];
-  /** The second is refused, here: that is what the field does. */
-  readonly refused?: true;
-}
+import type { Row } from './row.ts';
+import { TLS_ROWS } from './tls-rows.ts';
 
 type Meta = { readonly namespace?: string; readonly annotations?: Record<string, string> };
 
@@ -168,6 +159,7 @@ export const OTHERS: Readonly<Record<string, unknown>> = {
 };
 
 export const ROWS: readonly Row[] = [
+  ...TLS_ROWS,
   ...targets('AuthorizationPolicy', (spec) => [
     resource('security.istio.io/v1', 'AuthorizationPolicy', 'one', spec),
     EVERYTHING_SERVICE,

@@ -1,0 +1,26 @@
+// Whom a connection to an endpoint is for, when it is made in mutual TLS, and the sessions that connections before it began.
+
+import type { PoolEndpoint } from '../cluster/pool.ts';
+import { noSession, type Sessions, type TlsTarget } from '../transport/tls/outbound.ts';
+
+export class TlsTargets {
+  private readonly sessions = new WeakMap<PoolEndpoint, Sessions>();
+
+  /**
+   * Who answers has to be whom a rule names, else whom the registry has there: it alone, since another of the same service is at
+   * another endpoint.
+   */
+  of(endpoint: PoolEndpoint): TlsTarget {
+    const { tls, workload } = endpoint;
+    let sessions = this.sessions.get(endpoint);
+    if (sessions === undefined) {
+      sessions = noSession();
+      this.sessions.set(endpoint, sessions);
+    }
+    const known =
+      workload === null
+        ? null
+        : [`spiffe://${workload.trustDomain}/ns/${workload.namespace}/sa/${workload.serviceAccount}`];
+    return { serverName: tls?.serverName ?? '', identities: tls?.identities ?? known, sessions };
+  }
+}

@@ -1,0 +1,35 @@
+// By what this shard is known in TLS and whom it believes: the workload's certificate, replaced while connections live. node:tls is
+// loaded with the first one, since a proxy that has none never needs it.
+
+import { createPrivateKey, hkdfSync, X509Certificate } from 'node:crypto';
+import type { SecureContextOptions } from 'node:tls';
+import type { WorkloadIdentity } from '../../workload.ts';
+import { spiffeOf } from './certificate.ts';
+
+export interface Credentials {
+  /** What a secure context of it is made of. */
+  readonly context: SecureContextOptions;
+  /** 'spiffe://cluster.local/ns/default/sa/sleep'. */
+  readonly uri: string;
+  /** By which every shard of this proxy resumes a session that another one began. 48 bytes. */
+  readonly tickets: Buffer;
+}
+
+/** The hybrid first: what is recorded today is not to be read by who can break X25519 one day. */
+const GROUPS = 'X25519MLKEM768:X25519:P-256';
+const TICKET_BYTES = 48;
+
+export function credentialsOf({ key, chain, roots }: WorkloadIdentity): Credentials {
+  const secret = createPrivateKey(key).export({ type: 'pkcs8', format: 'der' });
+  return {
+    context: { key, cert: chain, ca: roots, ecdhCurve: GROUPS, minVersion: 'TLSv1.2' },
+    uri: spiffeOf(new X509Certificate(chain)) ?? '',
+    // Of the key and of whom it trusts: sessions do not outlive either.
+    tickets: Buffer.from(hkdfSync('sha256', secret, roots, 'session tickets', TICKET_BYTES)),
+  };
+}
+
+/** node:tls, when it is needed. */
+export function loadTls(): typeof import('node:tls') {
+  return process.getBuiltinModule('node:tls');
+}

@@ -1,0 +1,38 @@
+// Certificates as workloads get them, of authorities made for a test, without a bus.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Certificates } from '../../bus/types.ts';
+import { startAuthority } from '../../control/authority/authority.ts';
+import { certificateRequest, newKey } from '../../core/main/certificate-request.ts';
+import type { WorkloadIdentity } from '../../core/workload.ts';
+
+export interface TestAuthority {
+  /** In the namespace default. `lifeMs` as of `now`: it may have expired, or not yet begun. */
+  identity(serviceAccount: string, validity?: { now?: number; lifeMs?: number }): Promise<WorkloadIdentity>;
+  close(): Promise<void>;
+}
+
+export async function testAuthority(): Promise<TestAuthority> {
+  const dir = await mkdtemp(join(tmpdir(), 'weft-identities-'));
+  const sign = async (csr: string, serviceAccount: string, now: number, lifeMs: number) => {
+    const { promise, resolve } = Promise.withResolvers<Parameters<Certificates['answer']>[0]>();
+    const bus: Certificates = {
+      request: () => Promise.reject(new Error('nobody asks')),
+      answer: resolve,
+      trusted: async (own) => own,
+    };
+    await startAuthority({ bus, dir: join(dir, 'authority'), now: () => now, lifeMs });
+    return (await promise)({ namespace: 'default', serviceAccount, node: 'test' }, csr);
+  };
+  // Its authority itself is of now.
+  await sign(certificateRequest(newKey()), 'first', Date.now(), 60_000);
+  return {
+    async identity(serviceAccount, { now = Date.now(), lifeMs = 3_600_000 } = {}) {
+      const key = newKey();
+      return { key, ...(await sign(certificateRequest(key), serviceAccount, now, lifeMs)) };
+    },
+    close: () => rm(dir, { recursive: true, force: true }),
+  };
+}
