@@ -6,8 +6,8 @@ import { everybody, type Identity, identityOf } from './subjects.ts';
 import { BusUnavailableError, type Subscription } from './types.ts';
 
 export interface BoardReader {
-  /** `ageMs`: by the server's clock, how much older than the stream's newest message; 0 for a live one. */
-  value(from: Identity, data: Uint8Array, ageMs: number): void;
+  /** `ageMs`: by the server's clock, how much older than the stream's newest message; null for a live one. */
+  value(from: Identity, data: Uint8Array, ageMs: number | null): void;
   /** What the stream holds was told, at first and after each reconnect. */
   complete(): void;
 }
@@ -33,7 +33,7 @@ export async function followBoard(
       const from = identityOf(prefix, message.subject);
       if (from === null || closed) return;
       heard.add(message.subject);
-      reader.value(from, message.data, 0);
+      reader.value(from, message.data, null);
     },
   });
 

@@ -2,6 +2,7 @@
 // the next commit: a gap, a reconnect, another log, or silence for some seconds. Delivers in order, each commit once.
 import type { Msg } from 'nats';
 import { advance, beginsAnew } from './commit-format.ts';
+import type { Heads } from './heads.ts';
 import type { Link } from './link.ts';
 import { type Chain, compare } from './log-compare.ts';
 import { BrokenChainError, breaks, DamagedError, GapError, type LogBounds, type LoggedCommit } from './log-entry.ts';
@@ -27,6 +28,7 @@ interface Parts {
   readonly link: Link;
   readonly names: LogNames;
   readonly log: Readable;
+  readonly heads: Pick<Heads, 'follow' | 'spreadMs'>;
   /** Without a word for this long (plus up to a quarter, so that not all ask at once) the stream is asked. */
   readonly confirmMs: number;
 }
@@ -64,6 +66,7 @@ class Follower implements Subscription {
   #held = '';
   #heldAt = 0;
   #failures = 0;
+  #confirmedAt = Number.NEGATIVE_INFINITY;
   #inbox: Msg[] = [];
   #reread = true;
   #closed = false;
@@ -76,8 +79,10 @@ class Follower implements Subscription {
     this.#on = on;
     const subscription = parts.link.nc.subscribe(parts.names.heard, { callback: (_, message) => this.#hear(message) });
     const forget = parts.link.onUp(() => this.#rouse());
+    const unfollow = parts.heads.follow(parts.names.stream, (bounds) => this.#confirmed(bounds));
     this.#stop = () => {
       forget();
+      unfollow();
       if (!subscription.isClosed()) subscription.unsubscribe();
     };
     let fail: (error: unknown) => void = () => {};
@@ -113,6 +118,16 @@ class Follower implements Subscription {
     this.#wake();
   }
 
+  /** One control plane has asked the stream for everybody. A log that is not followed is asked for by each itself. */
+  #confirmed({ created, last }: LogBounds): void {
+    if (this.#at === null || this.#held !== '') return;
+    if (created === this.#created && last <= this.#at.revision) this.#confirmedAt = performance.now();
+    else {
+      this.#reread = true;
+      this.#wake();
+    }
+  }
+
   #rouse(): void {
     this.#doubtful = true;
     this.#reread = true;
@@ -137,9 +152,15 @@ class Follower implements Subscription {
       }
       if (settled && (this.#reread || this.#inbox.length > 0)) continue;
       retry = settled ? RETRY_MS : Math.min(retry * 2, MAX_RETRY_MS);
-      await this.#wait(settled ? this.#parts.confirmMs * (1 + Math.random() / 4) : retry, settled);
+      await this.#wait(settled ? this.#silence() : retry, settled);
     }
     this.#stop();
+  }
+
+  /** How long nothing may be heard; in a large mesh not all ask at once then. */
+  #silence(): number {
+    const { confirmMs, heads } = this.#parts;
+    return confirmMs + Math.random() * Math.max(confirmMs / 4, heads.spreadMs);
   }
 
   /** What came since, in order; null when NATS could not be asked and it has to be tried again. */
@@ -184,6 +205,7 @@ class Follower implements Subscription {
     const at = this.#at;
     if (at === null) {
       yield this.#jump(await log.load());
+      this.#created = bounds.created;
       return;
     }
     if (this.#created !== '' && bounds.created !== this.#created) this.#doubtful = true;
@@ -274,7 +296,7 @@ class Follower implements Subscription {
         resolve();
       };
       const timer = setTimeout(() => {
-        if (confirm) this.#reread = true;
+        if (confirm && performance.now() - this.#confirmedAt > ms) this.#reread = true;
         done();
       }, ms);
       timer.unref();

@@ -17,6 +17,7 @@ import {
   voidCommit,
 } from './commit-format.ts';
 import { followLog } from './config-follow.ts';
+import type { Heads } from './heads.ts';
 import type { Link } from './link.ts';
 import { compare } from './log-compare.ts';
 import {
@@ -57,6 +58,7 @@ export class NatsConfigLog implements ConfigLog {
   readonly #objects: Objects;
   readonly #manifests: Manifests;
   readonly #seal: Seal;
+  readonly #heads: Heads;
   readonly #confirmMs: number;
   /** The newest commit this process has seen; saves a read before a commit. */
   #head: Head = EMPTY_STATE;
@@ -67,6 +69,7 @@ export class NatsConfigLog implements ConfigLog {
     objects: Objects;
     manifests: Manifests;
     seal: Seal;
+    heads: Heads;
     confirmMs: number;
   }) {
     this.#link = parts.link;
@@ -74,6 +77,7 @@ export class NatsConfigLog implements ConfigLog {
     this.#objects = parts.objects;
     this.#manifests = parts.manifests;
     this.#seal = parts.seal;
+    this.#heads = parts.heads;
     this.#confirmMs = parts.confirmMs;
     // The NATS that came back may have another log.
     parts.link.onUp(() => {
@@ -151,7 +155,8 @@ export class NatsConfigLog implements ConfigLog {
   }
 
   follow(from: Position | null, on: Parameters<ConfigLog['follow']>[1]): Promise<Subscription> {
-    return followLog({ link: this.#link, names: this.#names, log: this, confirmMs: this.#confirmMs }, from, on);
+    const [link, names, heads, confirmMs] = [this.#link, this.#names, this.#heads, this.#confirmMs];
+    return followLog({ link, names, log: this, heads, confirmMs }, from, on);
   }
 
   async history(limit: number): Promise<Commit[]> {

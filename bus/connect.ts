@@ -6,8 +6,10 @@ import { NatsCertificates } from './certificates.ts';
 import { Seal } from './commit-format.ts';
 import { NatsConfigLog } from './config-log.ts';
 import { NatsElection } from './election.ts';
+import { Heads } from './heads.ts';
 import { endInOrder } from './in-order.ts';
 import { type Clock, NatsLeaseBoard, SYSTEM_CLOCK } from './leases.ts';
+import { LifeSigns } from './life-signs.ts';
 import { type Link, type Login, openLink } from './link.ts';
 import { fixedLogin, ProxyLogin } from './login.ts';
 import { type HistoryLimits, Manifests } from './manifests.ts';
@@ -47,7 +49,7 @@ export interface OpenBusOptions extends BusOptions {
   readonly signal?: AbortSignal;
   /** Copies of each stream in a NATS cluster; streams that have fewer get more, none gets fewer. Default 1. */
   readonly replicas?: number;
-  /** A follower that heard nothing for this long asks the log where it stands. Default 5 s. */
+  /** A follower that heard nothing for this long asks the log where it stands. Default 15 s, of a control plane 5. */
   readonly confirmMs?: number;
   readonly history?: Partial<HistoryLimits>;
   /** By which leases are renewed and expire. */
@@ -60,7 +62,9 @@ const LEAVE_MS = 1_500;
 
 const HISTORY: HistoryLimits = { manifestEvery: 50, commits: 1_000, maxAgeMs: 90 * 86_400_000 };
 /** Nobody asks where a service was; those who were away for a moment read on. */
-const ENDPOINT_HISTORY: HistoryLimits = { manifestEvery: 100, commits: 100, maxAgeMs: 86_400_000 };
+const ENDPOINT_HISTORY: HistoryLimits = { manifestEvery: 20, commits: 100, maxAgeMs: 86_400_000 };
+/** Who is told where the logs stand asks less often. */
+const CONFIRM_MS = { proxy: 15_000, control: 5_000 } as const;
 
 /**
  * Connects and, as control, creates the streams that are missing. Throws BusUnavailableError when NATS does not answer
@@ -75,13 +79,18 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
   const inbox = inboxPrefix(options.user?.identity);
   const messagePrefix = role === 'control' ? undefined : PROXY_MESSAGE_PREFIX;
   const opened = performance.now();
-  const link = await openLink({ ...options, login, waitMs, inboxPrefix: inbox, infoPrefix, messagePrefix });
+  let heads: Heads | null = null;
+  const spreadMs = () => (role === 'proxy' ? (heads?.spreadMs ?? 0) : 0);
+  const link = await openLink({ ...options, login, waitMs, inboxPrefix: inbox, infoPrefix, messagePrefix, spreadMs });
+  heads = new Heads(link);
+  const signs = new LifeSigns(link, options.user?.identity, spreadMs);
   const onProblem = (message: string) => options.onConnection?.(link.connected ? 'connected' : 'disconnected', message);
   const openLog = (names: LogNames, limits: HistoryLimits) => {
     const packs = new Objects(link, names.bucket, replicas);
     const manifests = new Manifests({ link, names, objects: packs, seal, limits, onProblem });
-    const confirmMs = options.confirmMs ?? 5_000;
-    return { packs, manifests, log: new NatsConfigLog({ link, names, objects: packs, manifests, seal, confirmMs }) };
+    const confirmMs = options.confirmMs ?? CONFIRM_MS[role];
+    const log = new NatsConfigLog({ link, names, objects: packs, manifests, seal, heads, confirmMs });
+    return { packs, manifests, log };
   };
   const objects = new Objects(link, OBJECT_BUCKET, replicas);
   const logs = [
@@ -114,11 +123,12 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
   return {
     config: config.log,
     endpoints: endpoints.log,
-    leases: new NatsLeaseBoard(link, clock, options.user?.identity),
+    leases: new NatsLeaseBoard(link, clock, signs, options.user?.identity),
     users,
+    heads,
     certificates: new NatsCertificates(link, options.user?.identity, onProblem),
     election: new NatsElection(link, clock),
-    statuses: new NatsStatusBoard(link, options.user?.identity),
+    statuses: new NatsStatusBoard(link, signs, options.user?.identity),
     objects,
     get connected() {
       return link.connected;

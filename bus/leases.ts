@@ -1,11 +1,19 @@
-// Life signs of proxies. A holder renews; each reader expires by its own clock, and only while the bus evidently delivers: an
-// interruption of the connection, of NATS or of everybody's renewals takes nobody out.
+// Leases of proxies. A holder stores what it serves and renews that by signs of life; each reader expires by its own clock, and only
+// while the bus evidently delivers: an interruption of the connection, of NATS or of everybody's renewals takes nobody out.
 
 import { followBoard } from './board.ts';
 import { jsonObject } from './json.ts';
+import type { LifeSigns } from './life-signs.ts';
 import type { Link } from './link.ts';
 import { LEASE_PREFIX, LEASE_STREAM, ownIdentity, PULSE_SUBJECT, subjectOf } from './subjects.ts';
-import { type Lease, type LeaseBoard, type ProxyIdentity, type Subscription, TooLargeError } from './types.ts';
+import {
+  BusUnavailableError,
+  type Lease,
+  type LeaseBoard,
+  type ProxyIdentity,
+  type Subscription,
+  TooLargeError,
+} from './types.ts';
 
 /** Time as a reader of leases sees it; tests bring their own. */
 export interface Clock {
@@ -27,6 +35,11 @@ export const SYSTEM_CLOCK: Clock = {
 export const MIN_TTL_MS = 300;
 const MAX_LEASE_BYTES = 128 * 1024;
 const MAX_LEASES = 20_000;
+/** Every so many renewals the lease is stored anew, so that what is stored of those that are gone is known to be old. */
+const RENEWALS_A_STORE = 12;
+/** How many leases may be looked up at a time, and for how long whoever lives may have none before. */
+const MAX_LOOKUPS = 32;
+const STRANGER_MS = 1_000;
 const PULSE_MS = 1_000;
 const TICK_MS = 100;
 /** Others hear of it by the lease's end, if not by this. */
@@ -42,10 +55,12 @@ interface Entry {
 export class NatsLeaseBoard implements LeaseBoard {
   readonly #link: Link;
   readonly #clock: Clock;
+  readonly #signs: LifeSigns;
   readonly #identity: ProxyIdentity | undefined;
 
-  constructor(link: Link, clock: Clock, identity?: ProxyIdentity) {
+  constructor(link: Link, clock: Clock, signs: LifeSigns, identity?: ProxyIdentity) {
     this.#link = link;
+    this.#signs = signs;
     this.#identity = identity;
     this.#clock = clock;
   }
@@ -56,12 +71,19 @@ export class NatsLeaseBoard implements LeaseBoard {
     let lease = first;
     let data = encode(lease);
     let held = true;
+    // Those that start together do not store together.
+    let renewals = Math.floor(Math.random() * RENEWALS_A_STORE);
     const publish = () => {
       if (held && this.#link.connected && !this.#link.closed) this.#link.nc.publish(subject, data);
     };
+    const renew = () => {
+      if (++renewals % RENEWALS_A_STORE === 0) publish();
+      else if (held) this.#signs.show();
+    };
     publish();
+    this.#signs.show();
     await this.#link.flush();
-    let stop = this.#clock.every(lease.ttlMs / 3, publish);
+    let stop = this.#clock.every(lease.ttlMs / 3, renew);
     const forget = this.#link.onUp(publish);
     return {
       update: (next) => {
@@ -70,7 +92,7 @@ export class NatsLeaseBoard implements LeaseBoard {
         data = encode(next);
         if (next.ttlMs !== lease.ttlMs) {
           stop();
-          stop = this.#clock.every(next.ttlMs / 3, publish);
+          stop = this.#clock.every(next.ttlMs / 3, renew);
         }
         lease = next;
         publish();
@@ -99,6 +121,12 @@ export class NatsLeaseBoard implements LeaseBoard {
     };
     stops.push(this.#clock.every(PULSE_MS, pulse));
     stops.push(this.#clock.every(TICK_MS, () => set.expire()));
+    const strangers = new Strangers(this.#link, this.#clock, set);
+    stops.push(
+      this.#signs.hear((from) => {
+        if (!set.renew(from)) strangers.heard(from);
+      }),
+    );
     const stop = () => {
       for (const each of stops) each();
       set.close();
@@ -114,6 +142,47 @@ export class NatsLeaseBoard implements LeaseBoard {
     } catch (error) {
       stop();
       throw error;
+    }
+  }
+}
+
+/** Who lives and has no lease here: one that was taken for gone and comes back, and whose lease lies where it was stored. */
+class Strangers {
+  readonly #link: Link;
+  readonly #clock: Clock;
+  readonly #set: LeaseSet;
+  /** When each was first heard. One that has just started says what it runs before what it serves. */
+  readonly #since = new Map<string, number>();
+  #lookups = 0;
+
+  constructor(link: Link, clock: Clock, set: LeaseSet) {
+    this.#link = link;
+    this.#clock = clock;
+    this.#set = set;
+  }
+
+  heard(from: ProxyIdentity): void {
+    const now = this.#clock.now();
+    const since = this.#since.get(from.node);
+    if (since === undefined) {
+      if (this.#since.size >= MAX_LEASES) this.#since.clear();
+      this.#since.set(from.node, now);
+    } else if (now - since > STRANGER_MS && this.#lookups < MAX_LOOKUPS) {
+      this.#since.delete(from.node);
+      void this.#lookUp(from);
+    }
+  }
+
+  async #lookUp(from: ProxyIdentity): Promise<void> {
+    this.#lookups++;
+    try {
+      const stored = await this.#link.get(LEASE_STREAM, { last_by_subj: subjectOf(LEASE_PREFIX, from) });
+      if (stored !== null) this.#set.value(from, stored.data, null);
+    } catch (error) {
+      // It is heard again.
+      if (!(error instanceof BusUnavailableError)) throw error;
+    } finally {
+      this.#lookups--;
     }
   }
 }
@@ -146,12 +215,22 @@ export class LeaseSet {
     this.#heard = now;
   }
 
-  value(from: ProxyIdentity, data: Uint8Array, ageMs: number): void {
-    if (ageMs === 0) this.alive();
+  /** A sign of life. Whether there is a lease that it renews. */
+  renew(from: ProxyIdentity): boolean {
+    this.alive();
+    const known = this.#entries.get(from.node);
+    if (known === undefined) return !this.#complete;
+    if (isSame(known.lease.from!, from)) known.seen = this.#clock.now();
+    return true;
+  }
+
+  /** `ageMs`: since it was stored; null for what was heard now. */
+  value(from: ProxyIdentity, data: Uint8Array, ageMs: number | null): void {
+    if (ageMs === null) this.alive();
     const { node: id } = from;
     const known = this.#entries.get(id);
     if (known !== undefined && isSame(known.lease.from!, from) && Buffer.compare(known.data, data) === 0) {
-      if (ageMs === 0) known.seen = this.#clock.now();
+      if (ageMs === null) known.seen = this.#clock.now();
       return;
     }
     const lease = decode(data);
@@ -163,12 +242,12 @@ export class LeaseSet {
       if (known === undefined || known.lease.startedAt !== lease.startedAt) return;
       this.#entries.delete(id);
     } else {
-      if (ageMs > lease.ttlMs || (known === undefined && this.#entries.size >= MAX_LEASES)) return;
-      this.#entries.set(id, {
-        lease: { ...lease, from },
-        data: Uint8Array.from(data),
-        seen: this.#clock.now() - ageMs,
-      });
+      const renewalMs = lease.ttlMs / 3;
+      if (ageMs !== null && ageMs > renewalMs * RENEWALS_A_STORE + lease.ttlMs) return;
+      if (known === undefined && this.#entries.size >= MAX_LEASES) return;
+      // Of one that is only read it is not known whether it lives: it has to say so a little sooner.
+      const seen = this.#clock.now() - (ageMs === null ? 0 : renewalMs);
+      this.#entries.set(id, { lease: { ...lease, from }, data: Uint8Array.from(data), seen });
     }
     this.#tell();
   }

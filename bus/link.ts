@@ -29,6 +29,8 @@ export interface LinkOptions {
   /** How long the first connection may take, in ms; Infinity = until `signal`. */
   readonly waitMs: number;
   readonly signal?: AbortSignal;
+  /** Within how long all that lost the connection at once should come back, in ms. */
+  spreadMs?(): number;
   onConnection?(state: 'connected' | 'disconnected' | 'closed', detail: string): void;
 }
 
@@ -56,6 +58,7 @@ const CLOSE_MS = 500;
 const LEAVE_MS = 500;
 /** In a cluster. On three servers of 2.9.10 a copy numbered what it stored wrongly once the leader had been killed (tried). */
 const OLDEST_IN_CLUSTER = [2, 11] as const;
+const RECONNECT_MS = 200;
 
 export class Link {
   readonly nc: NatsConnection;
@@ -277,8 +280,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
         inboxPrefix: options.inboxPrefix,
         timeout: 3_000,
         maxReconnectAttempts: -1,
-        reconnectTimeWait: 200,
-        reconnectJitter: 200,
+        reconnectDelayHandler: () => RECONNECT_MS + Math.random() * Math.max(RECONNECT_MS, options.spreadMs?.() ?? 0),
         pingInterval: 5_000,
         maxPingOut: 2,
         ignoreAuthErrorAbort: true,

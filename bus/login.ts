@@ -2,7 +2,7 @@
 import type { Credentials } from './accounts.ts';
 import type { Link, Login } from './link.ts';
 import { NKey } from './nkey.ts';
-import { RENEW_PREFIX, subjectOf } from './subjects.ts';
+import { proxyPermissions, RENEW_PREFIX, subjectOf } from './subjects.ts';
 import { BusUnavailableError, type ProxyUser } from './types.ts';
 
 /** The private key of a new user. */
@@ -32,9 +32,9 @@ export class ProxyLogin implements Login {
   constructor(user: ProxyUser) {
     this.#user = user;
     this.seed = user.seed;
-    this.#jwt = user.jwt;
+    this.#jwt = mayAll(user) ? user.jwt : '';
     this.#publicKey = new NKey(user.seed).publicKey;
-    const { begins, ends } = lifeOf(user.jwt);
+    const { begins, ends } = lifeOf(this.#jwt);
     // At most as much as it was made for, whatever the clock says.
     this.#planRenewal(Math.min(ends - Date.now(), ends - begins));
   }
@@ -108,11 +108,32 @@ export class ProxyLogin implements Login {
 
 /** Ms of the epoch, by the clock of who issued it: 0 for what is no JWT, one that never expires ends at infinity. */
 export function lifeOf(jwt: string): { begins: number; ends: number } {
+  const claims = claimsOf(jwt);
+  if (claims === null) return { begins: 0, ends: 0 };
+  const { iat = 0, exp = Number.POSITIVE_INFINITY } = claims;
+  return { begins: iat * 1_000, ends: exp * 1_000 };
+}
+
+/** Whether its JWT lets a proxy of this version say and hear what it has to: one that an earlier version kept may not. */
+function mayAll({ jwt, identity }: ProxyUser): boolean {
+  const { pub, sub } = claimsOf(jwt)?.nats ?? {};
+  const { publish, subscribe } = proxyPermissions(identity);
+  const holds = (allowed: { allow?: readonly string[] } | undefined, wanted: readonly string[]) =>
+    wanted.every((subject) => allowed?.allow?.includes(subject));
+  return holds(pub, publish) && holds(sub, subscribe);
+}
+
+interface Claims {
+  readonly iat?: number;
+  readonly exp?: number;
+  readonly nats?: { readonly pub?: { allow?: readonly string[] }; readonly sub?: { allow?: readonly string[] } };
+}
+
+/** null for what is no JWT. */
+function claimsOf(jwt: string): Claims | null {
   try {
-    const claims = JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString());
-    const { iat = 0, exp = Number.POSITIVE_INFINITY } = claims as { iat?: number; exp?: number };
-    return { begins: iat * 1_000, ends: exp * 1_000 };
+    return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString()) as Claims;
   } catch {
-    return { begins: 0, ends: 0 };
+    return null;
   }
 }

@@ -44,6 +44,13 @@ export const LEASE_PREFIX = 'weft.lease';
 /** The control plane's own life sign: shows readers of leases that the bus still delivers. */
 export const PULSE_SUBJECT = 'weft.pulse';
 
+/** Signs of life of proxies, which nothing stores: they renew a lease and answer for a revision. */
+export const ALIVE_PREFIX = 'weft.alive';
+/** On which a control plane asks everybody for one. */
+export const CALL_SUBJECT = 'weft.log.call';
+/** On which one control plane tells everybody where the logs stand. */
+export const HEADS_SUBJECT = 'weft.log.heads';
+
 export const STATUS_STREAM = 'WEFT_STATUS';
 export const STATUS_PREFIX = 'weft.status';
 
@@ -113,8 +120,8 @@ const MESSAGE_PREFIX = '$JS.API.STREAM.MSG.GET';
 export const PROXY_MESSAGE_PREFIX = 'weft.message';
 const DESCRIBED = LOGS.flatMap(({ stream, manifestStream }) => [stream, manifestStream]);
 const QUESTIONS = READ.flatMap((stream) => [`$JS.API.DIRECT.GET.${stream}`, `$JS.API.DIRECT.GET.${stream}.>`]);
-const TOLD = LOGS.map(({ heard }) => heard);
-const SAID = [LEASE_PREFIX, STATUS_PREFIX, RENEW_PREFIX, CERTIFICATE_PREFIX];
+const TOLD = [...LOGS.map(({ heard }) => heard), HEADS_SUBJECT, CALL_SUBJECT];
+const SAID = [LEASE_PREFIX, ALIVE_PREFIX, STATUS_PREFIX, RENEW_PREFIX, CERTIFICATE_PREFIX];
 
 export interface Export {
   readonly name: string;

@@ -151,7 +151,7 @@ export interface ConfigLog {
   at(revision: number): Promise<ConfigState | null>;
 }
 
-/** A proxy's life sign with what it serves. Renewed every `ttlMs / 3`; each reader expires it by its own clock. */
+/** What a proxy serves. Renewed by a small sign every `ttlMs / 3`; each reader expires it by its own clock. */
 export interface Lease {
   readonly proxy: string; // node id
   readonly ttlMs: number;
@@ -219,6 +219,12 @@ export interface ObjectStore {
 export interface Election {
   /** Calls back when this one becomes the one, and when it no longer is. Resolves once it was first decided. */
   stand(onChange: (elected: boolean) => void): Promise<Subscription>;
+}
+
+/** What everybody would ask NATS, told to all by one control plane. */
+export interface Heads {
+  /** Where the logs stand now, and how many proxies there are. Throws BusUnavailableError. */
+  tell(proxies: number): Promise<void>;
 }
 
 export interface Subscription {
@@ -299,6 +305,8 @@ export interface Bus {
   readonly statuses: StatusBoard;
   /** null for a proxy. */
   readonly users: Users | null;
+  /** To be told every few seconds by the control plane that writes `endpoints`. */
+  readonly heads: Heads;
   readonly certificates: Certificates;
   /** Of the control plane that writes `endpoints`. */
   readonly election: Election;

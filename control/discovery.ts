@@ -1,5 +1,7 @@
 // Who serves what, for everybody: of all control planes one writes what the leases say into the endpoint log, as changes. Proxies
 // read that log alone, so a renewal costs one message and not one for each proxy, and without a control plane the last set stays.
+
+import { HEADS_MS } from '../bus/heads.ts';
 import {
   type Bus,
   BusUnavailableError,
@@ -13,17 +15,21 @@ import { Pace } from './pace.ts';
 
 /** Of one workload; more are left out. */
 const MAX_ENDPOINTS = 64;
-/** Changes that come within it are one commit. Longer in a large mesh, where each is told to many. */
+/** Changes that come within it are one commit. */
 const GATHER_MS = 10;
-const GATHER_MS_PER_PROXY = 0.1;
-const MAX_GATHER_MS = 500;
+/**
+ * From one commit to the next, for each proxy that is told: a change by itself goes out at once, and hundreds that join within
+ * seconds are a few commits. Each costs every proxy about 0.3 ms.
+ */
+const PAUSE_MS_PER_PROXY = 1;
+const MAX_PAUSE_MS = 2_000;
 const RETRY_MS = 500;
 /** After which what came too often is looked at again. */
 const DELAY_MS = 250;
 const HEARD_AGAIN_MS = 20_000;
 
 export interface DiscoveryOptions {
-  readonly bus: Pick<Bus, 'endpoints' | 'election'>;
+  readonly bus: Pick<Bus, 'endpoints' | 'election' | 'heads'>;
   /** How long it takes until everybody who lives was heard, in ms. Default 20 s, more than the usual lease. */
   readonly heardAgainMs?: number;
   onLog?(line: string): void;
@@ -45,10 +51,12 @@ export class Discovery {
   /** Whether the log was begun and is not yet to be taken by those who know more. */
   #anew = false;
   #writing = false;
+  #writtenAt = Number.NEGATIVE_INFINITY;
   #closed = false;
   #timer: NodeJS.Timeout | null = null;
   #later: NodeJS.Timeout | null = null;
   #adoption: NodeJS.Timeout | null = null;
+  #telling: NodeJS.Timeout | null = null;
 
   private constructor({ bus, heardAgainMs = HEARD_AGAIN_MS, onLog }: DiscoveryOptions) {
     this.#bus = bus;
@@ -72,11 +80,13 @@ export class Discovery {
   async close(): Promise<void> {
     this.#closed = true;
     for (const timer of [this.#timer, this.#later, this.#adoption]) if (timer !== null) clearTimeout(timer);
+    if (this.#telling !== null) clearInterval(this.#telling);
     for (const subscription of this.#subscriptions) await subscription.close();
   }
 
   async #follow(): Promise<void> {
     const { endpoints, election } = this.#bus;
+    this.#telling = setInterval(() => void this.#tellHeads(), HEADS_MS);
     const log = await endpoints.follow(null, {
       commit: (commit) => this.#heard(commit),
       state: ({ revision, resources }) => {
@@ -92,10 +102,22 @@ export class Discovery {
     this.#subscriptions.push(
       await election.stand((elected) => {
         this.#elected = elected;
+        if (elected) void this.#tellHeads();
         this.#adoptLater();
         this.#soon();
       }),
     );
+  }
+
+  /** What all proxies would ask NATS otherwise. */
+  async #tellHeads(): Promise<void> {
+    if (!this.#elected || this.#leases === null) return;
+    try {
+      await this.#bus.heads.tell(this.#leases.size);
+    } catch (error) {
+      // They ask for themselves then.
+      if (!(error instanceof BusUnavailableError)) throw error;
+    }
   }
 
   /** The own commits, too; those were counted when they were made. */
@@ -109,8 +131,9 @@ export class Discovery {
 
   #soon(): void {
     if (!this.#elected || this.#leases === null || this.#timer !== null || this.#writing || this.#closed) return;
-    const gather = Math.min(GATHER_MS + this.#published.size * GATHER_MS_PER_PROXY, MAX_GATHER_MS);
-    this.#timer = setTimeout(() => void this.#write(), gather);
+    const pause = Math.min(this.#published.size * PAUSE_MS_PER_PROXY, MAX_PAUSE_MS);
+    const wait = Math.max(GATHER_MS, this.#writtenAt + pause - performance.now());
+    this.#timer = setTimeout(() => void this.#write(), wait);
   }
 
   #again(): void {
@@ -135,6 +158,7 @@ export class Discovery {
       await this.#failed(error);
     }
     this.#writing = false;
+    this.#writtenAt = performance.now();
     this.#soon();
   }
 

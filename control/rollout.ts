@@ -44,6 +44,13 @@ interface Rollout {
   readonly publishedAt: number;
   readonly acks: Map<string, number>;
   readonly nacks: Map<string, unknown[]>;
+  /** Expected, and has not answered. */
+  readonly silent: Set<string>;
+}
+
+interface Waiter {
+  readonly revision: number;
+  end(): void;
 }
 
 interface Answer {
@@ -52,7 +59,11 @@ interface Answer {
 }
 
 const MAX_ROLLOUTS = 200;
+/** Of proxies, over all rollouts: of a large mesh fewer are known. */
+const MAX_EXPECTED = 200_000;
 const MAX_WAITERS = 1_000;
+/** How long a start waits for what proxies say that they run. */
+const ANSWERS_MS = 500;
 /** As many as the bus keeps. The longest silent go first. */
 const MAX_ANSWERS = 20_000;
 
@@ -60,7 +71,9 @@ export class Rollouts {
   #leases: ReadonlyMap<string, Lease> = new Map();
   readonly #answers = new Map<string, Answer>();
   readonly #rollouts = new Map<number, Rollout>();
-  readonly #waiters = new Set<() => void>();
+  readonly #waiters = new Set<Waiter>();
+  /** The ids of those who live, for as long as they are the same: one set for many rollouts. */
+  #living: ReadonlySet<string> | null = null;
   readonly #now: () => number;
   #newest = 0;
   #subscriptions: Subscription[] = [];
@@ -75,7 +88,7 @@ export class Rollouts {
     return this.#leases;
   }
 
-  /** Resolves when the live proxies and their last answers are known. */
+  /** Resolves when the live proxies are known, and their last answers as far as they give them soon. */
   async follow(bus: Bus, onLeases: (leases: ReadonlyMap<string, Lease>) => void = () => {}): Promise<void> {
     this.#subscriptions = await Promise.all([
       bus.statuses.follow((status) => this.answered(status)),
@@ -84,12 +97,17 @@ export class Rollouts {
         onLeases(leases);
       }),
     ]);
+    const silent = new Set([...this.#leases.keys()].filter((id) => !this.#answers.has(id)));
+    // Whatever they answer counts.
+    this.#begin(0, silent, Number.NaN);
+    await this.#until(0, ANSWERS_MS);
+    this.#rollouts.delete(0);
   }
 
   /** Called before a commit is published; the result is called with its revision when it stands. */
   publish(): (revision: number) => void {
     const publishedAt = this.#now();
-    const expected = new Set(this.#leases.keys());
+    const expected = this.#expected();
     return (revision) => this.#begin(revision, expected, publishedAt);
   }
 
@@ -102,34 +120,38 @@ export class Rollouts {
     }
     this.#newest = revision;
     // When another control plane published it is not known here, and some have answered before it was seen.
-    if (!this.#rollouts.has(revision)) this.#begin(revision, new Set(this.#leases.keys()), Number.NaN);
+    if (!this.#rollouts.has(revision)) this.#begin(revision, this.#expected(), Number.NaN);
   }
 
   lived(leases: ReadonlyMap<string, Lease>): void {
     this.#leases = leases;
+    this.#living = null;
     this.#wake();
   }
 
   answered(status: ProxyStatus): void {
+    const { proxy, revision } = status;
     const answer = { status, at: this.#now() };
-    this.#answers.delete(status.proxy);
-    this.#answers.set(status.proxy, answer);
+    const before = this.#answers.get(proxy)?.status;
+    this.#answers.delete(proxy);
+    this.#answers.set(proxy, answer);
     for (const id of this.#answers.keys()) {
       if (this.#answers.size <= MAX_ANSWERS) break;
       this.#answers.delete(id);
     }
-    for (const [revision, rollout] of this.#rollouts) settle(rollout, revision, answer);
+    // Of a proxy that goes from one revision to the next, what came before is settled.
+    if (before?.ok === true && before.revision >= revision - 1) {
+      const rollout = this.#rollouts.get(revision);
+      if (rollout !== undefined) settle(rollout, revision, answer);
+    } else for (const [each, rollout] of this.#rollouts) settle(rollout, each, answer);
     this.#wake();
   }
 
   report(revision: number): RolloutReport {
-    const rollout = this.#rollouts.get(revision) ?? this.#afterwards(revision);
+    const rollout = this.#rollout(revision);
     const missing: string[] = [];
     const gone: string[] = [];
-    for (const id of rollout.expected) {
-      if (rollout.acks.has(id) || rollout.nacks.has(id)) continue;
-      (this.#leases.has(id) ? missing : gone).push(id);
-    }
+    for (const id of rollout.silent) (this.#leases.has(id) ? missing : gone).push(id);
     const joined = this.#joined(revision, rollout.expected);
     const times = [...rollout.acks.values()].map((at) => Math.max(0, at - rollout.publishedAt)).sort((a, b) => a - b);
     return {
@@ -149,23 +171,25 @@ export class Rollouts {
   /** The report when everybody has answered, or after `ms`, or when `signal` ends the wait. Null when too many wait. */
   async wait(revision: number, ms: number, signal: AbortSignal): Promise<RolloutReport | null> {
     if (this.#waiters.size >= MAX_WAITERS) return null;
-    const deadline = this.#now() + ms;
-    for (;;) {
-      const report = this.report(revision);
-      const left = deadline - this.#now();
-      if (report.done || left <= 0 || signal.aborted || this.#closed) return report;
-      await new Promise<void>((resolve) => {
-        const done = () => {
-          clearTimeout(timer);
-          signal.removeEventListener('abort', done);
-          this.#waiters.delete(done);
-          resolve();
-        };
-        const timer = setTimeout(done, left);
-        signal.addEventListener('abort', done, { once: true });
-        this.#waiters.add(done);
-      });
-    }
+    await this.#until(revision, ms, signal);
+    return this.report(revision);
+  }
+
+  /** Resolves when whoever lives has answered, or after `ms`, or when `signal` ends the wait. */
+  #until(revision: number, ms: number, signal?: AbortSignal): Promise<void> {
+    if (this.#isDone(revision) || ms <= 0 || signal?.aborted === true || this.#closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', end);
+        this.#waiters.delete(waiter);
+        resolve();
+      };
+      const waiter: Waiter = { revision, end };
+      const timer = setTimeout(end, ms);
+      signal?.addEventListener('abort', end, { once: true });
+      this.#waiters.add(waiter);
+    });
   }
 
   /** Every proxy with a live lease, by id. */
@@ -193,46 +217,55 @@ export class Rollouts {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#wake();
+    for (const { end } of [...this.#waiters]) end();
     await Promise.all(this.#subscriptions.map((subscription) => subscription.close()));
   }
 
-  #begin(revision: number, expected: ReadonlySet<string>, publishedAt: number): void {
-    const rollout: Rollout = { expected, publishedAt, acks: new Map(), nacks: new Map() };
-    for (const answer of this.#answers.values()) settle(rollout, revision, answer);
+  #begin(revision: number, expected: ReadonlySet<string>, publishedAt: number): Rollout {
+    const rollout = this.#settled(revision, expected, publishedAt);
     this.#rollouts.set(revision, rollout);
-    for (const old of this.#rollouts.keys()) {
-      if (this.#rollouts.size <= MAX_ROLLOUTS) break;
+    let total = [...this.#rollouts.values()].reduce((sum, each) => sum + each.expected.size, 0);
+    for (const [old, { expected: others }] of this.#rollouts) {
+      if (this.#rollouts.size <= MAX_ROLLOUTS && (total <= MAX_EXPECTED || this.#rollouts.size === 1)) break;
+      total -= others.size;
       this.#rollouts.delete(old);
     }
-    this.#wake();
+    return rollout;
   }
 
-  /** What proxies that live now but did not when the commit was made have answered. */
-  #joined(revision: number, expected: ReadonlySet<string>): Rollout {
-    const later = new Set([...this.#leases.keys()].filter((id) => !expected.has(id)));
-    const rollout: Rollout = { expected: later, publishedAt: Number.NaN, acks: new Map(), nacks: new Map() };
-    for (const id of later) {
+  #rollout(revision: number): Rollout {
+    // Of a commit that was made before this control plane looked: no times, and the proxies that live now.
+    return this.#rollouts.get(revision) ?? this.#begin(revision, this.#expected(), Number.NaN);
+  }
+
+  #settled(revision: number, expected: ReadonlySet<string>, publishedAt: number): Rollout {
+    const rollout: Rollout = { expected, publishedAt, acks: new Map(), nacks: new Map(), silent: new Set(expected) };
+    for (const id of expected) {
       const answer = this.#answers.get(id);
       if (answer !== undefined) settle(rollout, revision, answer);
     }
     return rollout;
   }
 
-  /** Of a commit that was made before this control plane looked: no times, and the proxies that live now. */
-  #afterwards(revision: number): Rollout {
-    const rollout: Rollout = {
-      expected: new Set(this.#leases.keys()),
-      publishedAt: Number.NaN,
-      acks: new Map(),
-      nacks: new Map(),
-    };
-    for (const answer of this.#answers.values()) settle(rollout, revision, answer);
-    return rollout;
+  #expected(): ReadonlySet<string> {
+    this.#living ??= new Set(this.#leases.keys());
+    return this.#living;
+  }
+
+  /** What proxies that live now but did not when the commit was made have answered. */
+  #joined(revision: number, expected: ReadonlySet<string>): Rollout {
+    const later = [...this.#leases.keys()].filter((id) => !expected.has(id));
+    return this.#settled(revision, new Set(later), Number.NaN);
+  }
+
+  /** Looks no further than to the first who is waited for. */
+  #isDone(revision: number): boolean {
+    for (const id of this.#rollout(revision).silent) if (this.#leases.has(id)) return false;
+    return true;
   }
 
   #wake(): void {
-    for (const done of [...this.#waiters]) done();
+    for (const { revision, end } of this.#waiters) if (this.#isDone(revision)) end();
   }
 }
 
@@ -244,6 +277,8 @@ function settle(rollout: Rollout, revision: number, { status, at }: Answer): voi
     rollout.acks.set(proxy, at);
     rollout.nacks.delete(proxy);
   } else if (status.revision === revision) rollout.nacks.set(proxy, [...status.problems]);
+  else return;
+  rollout.silent.delete(proxy);
 }
 
 function stateOf(status: ProxyStatus | undefined, head: number): ProxyState {

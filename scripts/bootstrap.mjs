@@ -21,6 +21,7 @@ const NEEDS = {
   'scripts/check.ts': ['filters'],
   'scripts/build.ts': ['filters'],
   'bench/run.ts': ['filters'],
+  'bench/scale/run.ts': ['filters', 'nats'],
 };
 
 class SetupError extends Error {}

@@ -108,6 +108,29 @@ describe('a rollout', () => {
     assert.deepEqual([report.expected, report.acked, report.missing, report.p50Ms], [2, 1, ['b'], null]);
   });
 
+  it('of thousands settles with the last answer, for all who wait, and looks at each answer once', async () => {
+    const rollouts = begin();
+    const ids = Array.from({ length: 3_000 }, (_, i) => `p${i}`);
+    rollouts.lived(leases(...ids));
+    for (let revision = 1; revision <= 20; revision++) {
+      rollouts.publish()(revision);
+      const waiting = Array.from({ length: 20 }, () => rollouts.wait(revision, 60_000, new AbortController().signal));
+      for (const id of ids) rollouts.answered(answer(id, revision));
+      for (const report of await Promise.all(waiting)) assert.deepEqual([report?.acked, report?.done], [3_000, true]);
+    }
+    // Its own commit replaces what was begun when it arrived, also for those who wait already.
+    const stands = rollouts.publish();
+    rollouts.arrived(21);
+    const waiting = rollouts.wait(21, 60_000, new AbortController().signal);
+    stands(21);
+    for (const id of ids) rollouts.answered(answer(id, 21));
+    assert.equal((await waiting)?.done, true);
+    // Of a large mesh fewer are kept, and the newest always.
+    for (let revision = 22; revision <= 100; revision++) rollouts.publish()(revision);
+    assert.equal(rollouts.report(100).missing.length, 3_000);
+    assert.equal(rollouts.report(21).acked, 3_000);
+  });
+
   it('of a commit of another control plane has no times, whenever its answers came', () => {
     const rollouts = begin();
     rollouts.lived(leases('a', 'b'));
