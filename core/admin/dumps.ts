@@ -35,7 +35,13 @@ export async function dumpOf<K extends DumpKind>(host: AdminHost, kind: K): Prom
 const first = <T>(answers: readonly T[]): T => answers[0];
 
 const JOIN: { readonly [K in DumpKind]: (answers: readonly Dumps[K][]) => Dumps[K] } = {
-  listeners: (answers) => sumRows(answers, ({ name, address, port }) => `${name} ${address} ${port}`, ['connections']),
+  listeners: (answers) =>
+    sumRows(answers, ({ name, address, port }) => `${name} ${address} ${port}`, [
+      'connections',
+      'handshakes',
+      'handshakesFailed',
+      'plainRefused',
+    ]),
   routes: first,
   clusters: (answers) =>
     sumRows(answers, ({ name }) => name, [

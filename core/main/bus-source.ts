@@ -284,15 +284,16 @@ export class BusSource implements Source {
     const proposal = this.proposal();
     const { revision } = proposal;
     const { at, store } = this;
-    const before = JSON.stringify(configuration.listeners);
+    const reached = () => JSON.stringify([configuration.listeners, this.takesTls()]);
+    const before = reached();
     const { ok, problems, ms }: Outcome = await configuration.propose(proposal);
     if (ok && at !== null) {
       this.good = { at, resources: [...store].map(([key, { resource, body }]) => ({ key, body: resource ?? body })) };
       this.keep();
     }
     if (this.stopped.signal.aborted) return;
-    // Of a gateway they are where it is reached.
-    if (JSON.stringify(configuration.listeners) !== before) this.lease?.update(this.ownLease());
+    // Where, or how, it is reached from now on.
+    if (reached() !== before) this.lease?.update(this.ownLease());
     const time = new Date().toISOString();
     this.bus?.statuses.report({ proxy: node.id, revision, ok, problems, shards: shards(), ms, time });
     for (const problem of problems) log(problem.severity, 'config', `revision ${revision}: ${formatProblem(problem)}`);

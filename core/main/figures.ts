@@ -1,7 +1,10 @@
 // The proxy's own figures, beside those of its requests.
 
+import type { ListenerDump } from '../shard/dump.ts';
 import { registerProcess } from '../telemetry/process-figures.ts';
 import type { Exposition } from '../telemetry/prometheus.ts';
+
+type Counted = 'connections' | 'handshakes' | 'handshakesFailed' | 'plainRefused';
 
 export interface Facts {
   readonly version: string;
@@ -13,7 +16,7 @@ export interface Facts {
   rejected(): number;
   shards(): { readonly count: number; readonly serving: number; readonly restarts: number };
   /** Of all shards, as of the last asking. */
-  connections(): number;
+  listeners(): readonly ListenerDump[];
   keys(): { readonly fetches: number; readonly failures: number; readonly failing: number };
   /** Seconds that the workload's certificate is valid; null: there is none. */
   certificateExpiresIn(): number | null;
@@ -31,7 +34,11 @@ export function registerFigures(exposition: Exposition, facts: Facts): void {
   exposition.gauge('weft_shards', 'Data-shard threads.', {}, () => facts.shards().count);
   exposition.gauge('weft_shards_serving', 'Data-shard threads that serve.', {}, () => facts.shards().serving);
   exposition.counter('weft_shard_restarts_total', 'Data-shard threads replaced.', {}, () => facts.shards().restarts);
-  exposition.gauge('weft_downstream_connections', 'Open client connections.', {}, facts.connections);
+  const sum = (of: Counted) => () => facts.listeners().reduce((total, listener) => total + listener[of], 0);
+  exposition.gauge('weft_downstream_connections', 'Open client connections.', {}, sum('connections'));
+  exposition.counter('weft_tls_handshakes_total', 'Mutual TLS with clients.', {}, sum('handshakes'));
+  exposition.counter('weft_tls_handshakes_failed_total', 'Clients that failed at it.', {}, sum('handshakesFailed'));
+  exposition.counter('weft_plain_text_refused_total', 'Clients without TLS in STRICT.', {}, sum('plainRefused'));
   exposition.counter('weft_jwks_fetches_total', 'Fetches of key sets.', {}, () => facts.keys().fetches);
   exposition.counter('weft_jwks_fetch_failures_total', 'Those that failed.', {}, () => facts.keys().failures);
   exposition.gauge('weft_jwks_failing', 'Key sets whose last fetch failed.', {}, () => facts.keys().failing);

@@ -72,7 +72,7 @@ export class RunningProxy implements WeftProxy {
   private source: Source | null = null;
 
   private failsHealthcheck = false;
-  private connections = 0;
+  private listening: readonly ListenerDump[] = [];
   private draining: Promise<void> | null = null;
   private closing: Promise<void> | null = null;
   private readonly becameReady: () => void;
@@ -206,8 +206,7 @@ export class RunningProxy implements WeftProxy {
       secrets: () => this.certificate.secrets(),
       serverInfo: () => this.serverInfo(),
       prometheus: async () => {
-        const dumps = (await this.query('listeners')) as ListenerDump[][];
-        this.connections = dumps.flat().reduce((sum, { connections }) => sum + connections, 0);
+        this.listening = ((await this.query('listeners')) as ListenerDump[][]).flat();
         return this.exposition.render();
       },
       logLevel: (level) => {
@@ -379,7 +378,7 @@ export class RunningProxy implements WeftProxy {
       revision: () => this.configuration.running?.revision ?? 0,
       rejected: () => this.configuration.rejected,
       shards: () => this.shards ?? { count: this.parts.shards, serving: 0, restarts: 0 },
-      connections: () => this.connections,
+      listeners: () => this.listening,
       keys: () => this.keys,
       certificateExpiresIn: () => this.certificate.expiresIn,
       linesDropped: () => this.statistics.logDropped + this.parts.accessLog.dropped,

@@ -4,6 +4,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { Route, VirtualHost } from '../router/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Listener } from '../transport/listener.ts';
+import type { MtlsMode } from '../transport/listener-spec.ts';
 import type { DumpKind } from './protocol.ts';
 import type { WasmFilters } from './wasm-filters.ts';
 
@@ -14,6 +15,12 @@ export interface ListenerDump {
   readonly port: number;
   readonly configuredPort: number;
   readonly connections: number;
+  /** Whether who connects has to, may or cannot speak mutual TLS; of sidecars' inbound listeners. */
+  readonly mtls: MtlsMode;
+  /** Handshakes that were completed, those that failed, and connections in plain text where that is not taken. */
+  readonly handshakes: number;
+  readonly handshakesFailed: number;
+  readonly plainRefused: number;
 }
 
 export interface RouteDump {
@@ -69,7 +76,8 @@ export function dump(
     case 'listeners':
       return listeners.map((listener): ListenerDump => {
         const { name, kind, address, port, configuredPort } = listener.spec;
-        return { name, kind, address, port, configuredPort, connections: listener.activeConnections };
+        const { activeConnections: connections, mtls, counts } = listener;
+        return { name, kind, address, port, configuredPort, connections, mtls, ...counts };
       });
     case 'routes':
       return routesOf(snapshot);

@@ -38,6 +38,7 @@ test('wrong usage is one line and exit code 2', async () => {
     [['get', '--output', 'xml'], /Allowed choices are table, yaml, json/],
     [['proxy', '--config', '.', '--metrics-expiry', '1s'], /it is too short: at least 1m/],
     [['up', '--port', '70000'], /a port is a number from 0 to 65535/],
+    [['up', '--ca-key', 'key.pem'], /--ca-cert and --ca-key go together/],
     [['run', '--port', '1', '--', 'true'], /required option '--service <name>' not specified/],
     [['run', '--service', 'No_Name', '--port', '1', '--', 'true'], /lower-case letters, digits and dashes/],
     [['run', '--service', 'a', '--port', '1', '-l', 'x', '--', 'true'], /a label is NAME=VALUE/],

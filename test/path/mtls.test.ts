@@ -2,13 +2,12 @@ import assert from 'node:assert/strict';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { ATTRIBUTES } from '../../core/attributes.ts';
 import { flagNames } from '../../core/errors.ts';
-import type { ExchangeRecord } from '../../core/exchange/record.ts';
-import type { WorkloadEndpoint, WorkloadIdentity } from '../../core/workload.ts';
+import type { WorkloadIdentity } from '../../core/workload.ts';
 import { until } from '../until.ts';
 import { exchangeBytes, type RunningDataPlane, startApp, startDataPlane } from './data-plane.ts';
 import { type TestAuthority, testAuthority } from './identities.ts';
+import { destinationRule, factsOf, peerAuthentication, workload } from './mtls-rules.ts';
 
 // Two sidecars with certificates of one authority, each on a loopback address of its own.
 const CALLER = '127.43.0.1';
@@ -24,20 +23,6 @@ let serverIdentity: WorkloadIdentity;
 let seen: Record<string, string | string[] | undefined> = {};
 let facts: ReturnType<typeof factsOf> | null = null;
 const closers: (() => unknown)[] = [];
-
-function factsOf(record: ExchangeRecord) {
-  const names = ['connection.mtls', 'connection.tls_version', 'connection.requested_server_name'] as const;
-  const uris = ['connection.uri_san_peer_certificate', 'connection.uri_san_local_certificate'] as const;
-  return Object.fromEntries([...names, ...uris].map((name) => [name, ATTRIBUTES[name].read(record)]));
-}
-
-function workload(name: string, address: string, port: number, services: string[]): WorkloadEndpoint {
-  return {
-    ...{ id: name, name: `${name}-1`, workload: name, namespace: 'default', serviceAccount: `bookinfo-${name}` },
-    ...{ trustDomain: 'cluster.local', labels: { app: name }, services, address, port, appPort: 9080 },
-    ...{ weight: 1, locality: '', tls: true },
-  };
-}
 
 const endpoints = () => [
   workload('productpage', CALLER, 0, []),
@@ -79,12 +64,6 @@ beforeEach(() => {
   for (const { told } of [server, caller]) told(endpoints());
   server.apply(peerAuthentication('PERMISSIVE'));
 });
-
-const peerAuthentication = (mode: string, rest = '', name = 'default') => `
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: { name: ${name} }
-spec: { mtls: { mode: ${mode} } ${rest} }`;
 
 /** Through the caller's sidecar. */
 async function viaSidecar(path = '/'): Promise<string> {
@@ -221,6 +200,36 @@ test('a port before its workload, before its namespace, before the mesh; UNSET i
   assert.equal(await taken(), 'PERMISSIVE');
 });
 
+test('a session is resumed, and not with another certificate than it was begun with', async () => {
+  const again: boolean[] = [];
+  const options = {
+    host: SERVER,
+    port: server.ports.inbound,
+    ca: callerIdentity.roots,
+    checkServerIdentity: () => undefined,
+  };
+  const own = { key: callerIdentity.key, cert: callerIdentity.chain };
+  let session: Buffer | undefined;
+  for (const identity of [serverIdentity, serverIdentity, await authority.identity('bookinfo-details')]) {
+    server.plane.setIdentity(identity);
+    const socket = connectTls({ ...options, ...own, session });
+    socket.on('session', (fresh) => {
+      session = fresh;
+    });
+    socket.once('secureConnect', () => again.push(socket.isSessionReused()));
+    let got = '';
+    socket.on('data', (chunk) => {
+      got += chunk;
+    });
+    socket.write('GET / HTTP/1.1\r\nHost: details\r\nConnection: close\r\n\r\n');
+    await new Promise((resolve) => socket.once('close', resolve));
+    assert.match(got, /^HTTP\/1\.1 200 /);
+    // Also without a handshake it is known who calls.
+    assert.equal(server.records.at(-1)?.principal, PRODUCTPAGE.slice(9));
+  }
+  assert.deepEqual(again, [false, true, false]);
+});
+
 test('a certificate that is expired, not yet valid, foreign, or shown by nobody is refused, and it is told why', async () => {
   const other = await testAuthority();
   const now = Date.now();
@@ -239,6 +248,20 @@ test('a certificate that is expired, not yet valid, foreign, or shown by nobody 
     await until(`${what} is told`, () => server.logs.some((line) => why.test(line)));
   }
   assert.equal(server.records.length, before);
+});
+
+test('how many handshakes came and failed, and how much plain text was turned away, is counted', async () => {
+  type Counts = { kind: string; mtls: string; handshakes: number; handshakesFailed: number; plainRefused: number };
+  const counts = () => (server.plane.dump('listeners') as Counts[]).find(({ kind }) => kind === 'inbound')!;
+  const before = counts();
+  assert.equal(before.mtls, 'PERMISSIVE');
+  server.apply(peerAuthentication('STRICT'));
+  assert.match(await secure(callerIdentity), /^HTTP\/1\.1 200 /);
+  assert.equal(await plain(), '');
+  assert.doesNotMatch(await secure(null), /HTTP/);
+  await until('the failure is counted', () => counts().handshakesFailed === before.handshakesFailed + 1);
+  const { mtls, handshakes, plainRefused } = counts();
+  assert.deepEqual([mtls, handshakes, plainRefused], ['STRICT', before.handshakes + 1, before.plainRefused + 1]);
 });
 
 test('who answers has to be whom the registry has there: a request never reaches another', async () => {
@@ -266,6 +289,30 @@ test('a server whose certificate has expired, or is foreign, is not asked', asyn
   }
   await other.close();
   assert.equal(server.records.length, before);
+});
+
+test('a rule says whether TLS is spoken, under which name, and to whom', async () => {
+  caller.apply(destinationRule('{ mode: DISABLE }'));
+  assert.match(await viaSidecar(), /^HTTP\/1\.1 200 /);
+  assert.equal(facts?.['connection.mtls'], false);
+  // In plain text its own address says who calls.
+  assert.equal(server.records.at(-1)?.principal, PRODUCTPAGE.slice(9));
+  caller.apply(destinationRule(`{ mode: ISTIO_MUTUAL, sni: details.test, subjectAltNames: ["${DETAILS}"] }`));
+  assert.match(await viaSidecar(), /^HTTP\/1\.1 200 /);
+  assert.equal(facts?.['connection.requested_server_name'], 'details.test');
+  caller.apply(destinationRule('{ mode: ISTIO_MUTUAL, subjectAltNames: ["spiffe://cluster.local/ns/default/sa/x"] }'));
+  assert.match(await viaSidecar(), /^HTTP\/1\.1 503 /);
+  assert.equal(flagNames(caller.records.at(-1)!.flags), 'UF,URX');
+  // Also to who does not say that it takes TLS: never in plain text instead.
+  caller.apply(destinationRule('{ mode: ISTIO_MUTUAL }'));
+  const silent = endpoints().map((endpoint) => ({ ...endpoint, tls: false }));
+  caller.told(silent);
+  assert.match(await viaSidecar(), /^HTTP\/1\.1 200 /);
+  assert.equal(facts?.['connection.mtls'], true);
+  server.apply(peerAuthentication('DISABLE'));
+  // A connection that was there may answer what is on its way.
+  await until('it fails', async () => /^HTTP\/1\.1 503 /.test(await viaSidecar()));
+  caller.apply(destinationRule('{}'));
 });
 
 test('half a handshake holds nothing but its own connection, and bytes that are none end it', async () => {

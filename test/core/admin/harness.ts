@@ -44,6 +44,8 @@ const LISTENER: ListenerDump = {
   port: 15001,
   configuredPort: 15001,
   connections: 3,
+  mtls: 'DISABLE',
+  ...{ handshakes: 2, handshakesFailed: 1, plainRefused: 0 },
 };
 
 export const ROUTE: RouteDump = {

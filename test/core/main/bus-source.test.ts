@@ -186,6 +186,19 @@ spec:
     const figures = await (await fetch(`${server.admin}/stats/prometheus`)).text();
     assert.match(figures, /istio_requests_total\{[^}]*connection_security_policy="mutual_tls"/);
     assert.doesNotMatch(figures, /connection_security_policy="none"/);
+    // Where none is taken, none is spoken: what runs decides what the lease says.
+    await commit(`
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: default}
+spec: {mtls: {mode: DISABLE}}
+`);
+    await until('plain text is spoken', async () => {
+      await ask();
+      const now = await (await fetch(`${server.admin}/stats/prometheus`)).text();
+      return /istio_requests_total\{[^}]*response_code="200"[^}]*connection_security_policy="none"/.test(now);
+    });
+    assert.equal((await ask()).status, 200);
     // Gone from discovery, gone from the client's cluster.
     await server.drain();
     await until('the endpoint is gone', async () => (await ask()).body === 'no healthy upstream');
