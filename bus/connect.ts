@@ -14,6 +14,7 @@ import { type Link, type Login, openLink } from './link.ts';
 import { fixedLogin, ProxyLogin } from './login.ts';
 import { type HistoryLimits, Manifests } from './manifests.ts';
 import { Objects } from './objects.ts';
+import { NatsRecords } from './records.ts';
 import { NatsStatusBoard } from './statuses.ts';
 import { ensureStreams } from './streams.ts';
 import {
@@ -26,6 +27,8 @@ import {
   PROXY_INFO_PREFIX,
   PROXY_MESSAGE_PREFIX,
   type Role,
+  TOKEN_PREFIX,
+  TOKEN_STREAM,
 } from './subjects.ts';
 import { type Bus, type BusOptions, BusUnavailableError } from './types.ts';
 import { NatsUsers, USER_LIFE_MS } from './users.ts';
@@ -100,8 +103,8 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
   const buckets = [objects, ...logs.map(({ packs }) => packs)];
   let users: NatsUsers | null = null;
   if (role === 'control') {
-    const { keys, servers, keepOut, userLifeMs: lifeMs = USER_LIFE_MS } = options;
-    users = keys === undefined ? null : new NatsUsers({ link, keys, servers, lifeMs, keepOut, onProblem });
+    const { keys, servers, ca, keepOut, userLifeMs: lifeMs = USER_LIFE_MS } = options;
+    users = keys === undefined ? null : new NatsUsers({ link, keys, servers, ca, lifeMs, keepOut, onProblem });
     const ensure = async () => {
       await ensureStreams(link, buckets, replicas);
       await users?.tellServers();
@@ -126,6 +129,7 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
     leases: new NatsLeaseBoard(link, clock, signs, options.user?.identity),
     users,
     heads,
+    tokens: new NatsRecords(link, TOKEN_STREAM, TOKEN_PREFIX),
     certificates: new NatsCertificates(link, options.user?.identity, onProblem),
     election: new NatsElection(link, clock),
     statuses: new NatsStatusBoard(link, signs, options.user?.identity),

@@ -1,7 +1,16 @@
 // One NATS connection that never gives up: requests fail at once while it is away, listeners hear of every return.
 // Knows no subject of the mesh.
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Authenticator, connect, type Msg, type MsgHdrs, type NatsConnection, NatsError } from 'nats';
+import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
+import {
+  type Authenticator,
+  connect,
+  type Msg,
+  type MsgHdrs,
+  type NatsConnection,
+  NatsError,
+  type TlsOptions,
+} from 'nats';
 import { attempts, type JetStreamError, PassingError, refusal } from './attempts.ts';
 import { within } from './in-order.ts';
 import { NKey } from './nkey.ts';
@@ -18,6 +27,8 @@ export interface Login {
 
 export interface LinkOptions {
   readonly servers: readonly string[];
+  /** Speaks by TLS alone, to servers whose certificates one of these signed, in PEM. undefined: in plain text. */
+  readonly ca?: string;
   readonly login: Login;
   readonly name: string;
   readonly inboxPrefix: string;
@@ -275,6 +286,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
     try {
       const connecting = connect({
         servers: [...options.servers],
+        tls: options.ca === undefined ? undefined : tlsTo(options.servers, options.ca),
         authenticator,
         name: options.name,
         inboxPrefix: options.inboxPrefix,
@@ -310,6 +322,19 @@ export async function openLink(options: LinkOptions): Promise<Link> {
       await delay(pause, undefined, { signal: options.signal }).catch(() => options.signal?.throwIfAborted());
     }
   }
+}
+
+/** The library checks no name where servers are known by addresses: of those that are asked it is one. */
+function tlsTo(servers: readonly string[], ca: string): TlsOptions {
+  const hosts = servers.map((server) => new URL(server).hostname.replace(/^\[|\]$/g, ''));
+  const own: ConnectionOptions = {
+    ca,
+    checkServerIdentity: (_, certificate) => {
+      const faults = hosts.map((host) => checkServerIdentity(host, certificate));
+      return faults.includes(undefined) ? undefined : faults[0];
+    },
+  };
+  return own as TlsOptions;
 }
 
 /** Rejects as soon as the signal says so; a connection that comes later is closed. */

@@ -43,17 +43,21 @@ function makeSigningKeys(): SigningKeys {
 }
 
 export interface ServerConf {
+  readonly host: string;
   readonly port: number;
+  /** Files of its certificate and key, with which nobody speaks to it in plain text. null: on loopback. */
+  readonly tls: { readonly certificate: string; readonly key: string } | null;
   readonly storeDir: string;
   readonly pidFile: string;
   readonly tokens: AccountTokens;
 }
 
-/** The configuration of the only one, on loopback. */
-export function serverConf({ port, storeDir, pidFile, tokens }: ServerConf): string {
+/** The configuration of the only one, of its machine's address or of loopback. */
+export function serverConf({ host, port, tls, storeDir, pidFile, tokens }: ServerConf): string {
   return confText({
-    host: '127.0.0.1',
+    host,
     port,
+    ...(tls !== null && { tls: { cert_file: tls.certificate, key_file: tls.key, timeout: 5 } }),
     server_name: 'weft',
     pid_file: pidFile,
     ...LIMITS,

@@ -1,7 +1,7 @@
 // The embedded NATS: a real nats-server with JetStream as a child process on loopback. It outlives nobody: its guard, a shell
 // that holds a pipe from this process, ends it when the pipe closes, which it also does when this process is killed.
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
+import { createServer, isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -27,15 +27,29 @@ export interface NatsServerOptions extends FindNatsOptions {
   readonly stateDir: string;
   /** 0, the default, is the port of the last time when it is free, else any free one. */
   readonly port?: number;
+  /** Where it listens in place of 127.0.0.1, by TLS. */
+  readonly tls?: ServerTls;
   /** Ends a start that is not over yet; it rejects then. */
   readonly signal?: AbortSignal;
   /** Each line that nats-server logs. */
   onLog?(line: string): void;
 }
 
+/** An address of this machine, and what shows that it is this server's: all in PEM. */
+export interface ServerTls {
+  readonly address: string;
+  readonly key: string;
+  /** Its certificate, and all up to the root. */
+  readonly chain: string;
+  /** By which clients know it. */
+  readonly roots: string;
+}
+
 export interface NatsServer {
   /** 'nats://127.0.0.1:4222' */
   readonly url: string;
+  /** By which its certificate is known, in PEM; undefined: it speaks plain text. */
+  readonly ca: string | undefined;
   readonly credentials: BusCredentials;
   /** Of nats-server itself. */
   readonly pid: number;
@@ -48,6 +62,9 @@ export interface NatsServer {
   stop(): Promise<void>;
 }
 
+/** In the folder, where backups leave them out. */
+const TLS_CERTIFICATE = 'tls-cert.pem';
+const TLS_KEY = 'tls-key.pem';
 const READY_MS = 30_000;
 /** A server that is frozen, or whose disk is, does not end by itself. */
 const STOP_MS = 5_000;
@@ -81,7 +98,14 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   await noneOtherOn({ dir, pidFile, ownerFile }, options.onProgress);
   await writePrivate(ownerFile, `${process.pid}\n`);
   const credentials = await ensureCredentials(dir);
-  const port = await choosePort(options.port ?? 0, join(dir, 'port'));
+  const { tls } = options;
+  const host = tls?.address ?? '127.0.0.1';
+  const port = await choosePort(host, options.port ?? 0, join(dir, 'port'));
+  const files = tls === undefined ? null : { certificate: join(dir, TLS_CERTIFICATE), key: join(dir, TLS_KEY) };
+  if (tls !== undefined && files !== null) {
+    await writePrivate(files.certificate, tls.chain);
+    await writePrivate(files.key, tls.key);
+  }
   const confFile = join(dir, 'nats.conf');
   const { keys } = credentials.control;
   const storeDir = join(dir, 'data');
@@ -89,7 +113,10 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const keepOut = async (more: Revocations): Promise<Revocations> => {
     const kept = revocationsIn(await readIfThere(confFile), publicKey(keys.proxies));
     const all = joinRevocations(kept, more);
-    await writePrivate(confFile, serverConf({ port, storeDir, pidFile, tokens: await accountTokens(keys, all) }));
+    await writePrivate(
+      confFile,
+      serverConf({ host, port, tls: files, storeDir, pidFile, tokens: await accountTokens(keys, all) }),
+    );
     return all;
   };
   await keepOut({});
@@ -129,9 +156,10 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     for (const timer of timers) clearTimeout(timer);
   };
 
-  const url = `nats://127.0.0.1:${port}`;
+  const url = `nats://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+  const ca = tls?.roots;
   try {
-    await ready(url, credentials, exited, options.signal);
+    await ready({ url, ca, credentials }, exited, options.signal);
   } catch (error) {
     await stop();
     options.signal?.throwIfAborted();
@@ -140,12 +168,11 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   }
   pid = Number(await readIfThere(pidFile));
 
-  return { url, credentials, pid, version: binary.version, exited, keepOut, stop };
+  return { url, ca, credentials, pid, version: binary.version, exited, keepOut, stop };
 }
 
 async function ready(
-  url: string,
-  credentials: BusCredentials,
+  { url, ca, credentials }: Pick<NatsServer, 'url' | 'ca' | 'credentials'>,
   exited: Promise<unknown>,
   stopped?: AbortSignal,
 ): Promise<void> {
@@ -158,6 +185,7 @@ async function ready(
   const signal = stopped === undefined ? gone.signal : AbortSignal.any([gone.signal, stopped]);
   const link = await openLink({
     servers: [url],
+    ca,
     login,
     name,
     inboxPrefix: prefix,
@@ -191,23 +219,23 @@ function kill(pid: number): void {
   }
 }
 
-async function choosePort(wanted: number, file: string): Promise<number> {
+async function choosePort(host: string, wanted: number, file: string): Promise<number> {
   const last = Number((await readIfThere(file)) ?? 0);
   const candidates = wanted !== 0 ? [wanted] : Number.isInteger(last) && last > 0 && last < 65_536 ? [last, 0] : [0];
   for (const candidate of candidates) {
-    const port = await tryPort(candidate);
+    const port = await tryPort(host, candidate);
     if (port === null) continue;
     if (port !== last) await writePrivate(file, `${port}\n`);
     return port;
   }
-  throw new Error(`port ${wanted} on 127.0.0.1 is in use: NATS cannot listen there`);
+  throw new Error(`port ${wanted} on ${host} is in use: NATS cannot listen there`);
 }
 
-function tryPort(port: number): Promise<number | null> {
+function tryPort(host: string, port: number): Promise<number | null> {
   return new Promise((resolvePort) => {
     const probe = createServer();
     probe.once('error', () => resolvePort(null));
-    probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => {
+    probe.listen({ port, host, exclusive: true }, () => {
       const address = probe.address();
       probe.close(() => resolvePort(typeof address === 'object' && address !== null ? address.port : null));
     });

@@ -11,6 +11,8 @@ import {
   REVOKED_PREFIX,
   STATUS_PREFIX,
   STATUS_STREAM,
+  TOKEN_PREFIX,
+  TOKEN_STREAM,
   TRUST_STREAM,
   TRUST_SUBJECT,
   USER_PREFIX,
@@ -50,6 +52,7 @@ function streams(num_replicas: number): StreamConfig[] {
       subjects: [`${everybody(USER_PREFIX)}.*`, `${REVOKED_PREFIX}.*`],
       max_age: 48 * HOUR_NS,
     },
+    { num_replicas, max_msgs_per_subject: 1, name: TOKEN_STREAM, subjects: [`${TOKEN_PREFIX}.*`] },
     { ...lastValue, name: LEASE_STREAM, subjects: [everybody(LEASE_PREFIX)], max_age: HOUR_NS },
     { ...lastValue, name: STATUS_STREAM, subjects: [everybody(STATUS_PREFIX)] },
   ];

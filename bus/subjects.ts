@@ -70,6 +70,10 @@ export const CERTIFICATE_PREFIX = 'weft.certificate';
 export const TRUST_STREAM = 'WEFT_TRUST';
 export const TRUST_SUBJECT = 'weft.trust';
 
+/** By which machines and proxies join: a record each, by its id. */
+export const TOKEN_STREAM = 'WEFT_TOKENS';
+export const TOKEN_PREFIX = 'weft.token';
+
 /** Plugins and whatever else is put by digest; never swept by the log. */
 export const OBJECT_BUCKET = 'weft-objects';
 

@@ -32,7 +32,8 @@ export interface Room {
   readonly size: number;
 }
 
-export interface SupervisedServer extends Pick<NatsServer, 'url' | 'credentials' | 'version' | 'keepOut' | 'stop'> {
+export interface SupervisedServer
+  extends Pick<NatsServer, 'url' | 'ca' | 'credentials' | 'version' | 'keepOut' | 'stop'> {
   /** Of the nats-server that runs now. */
   readonly pid: number;
   /** Resolves, with why, when it cannot be started any more. */
@@ -54,9 +55,9 @@ const ROOM_BYTES = 512 * 1024;
 export async function superviseNatsServer(options: SupervisedOptions): Promise<SupervisedServer> {
   const first = await startNatsServer(options);
   const supervisor = new Supervisor(first, options);
-  const { url, credentials, version } = first;
+  const { url, ca, credentials, version } = first;
   return {
-    ...{ url, credentials, version, failed: supervisor.failed },
+    ...{ url, ca, credentials, version, failed: supervisor.failed },
     get pid() {
       return supervisor.server.pid;
     },
@@ -155,11 +156,12 @@ class Supervisor {
   /** null: it does not take connections now. */
   async #connect(signal: AbortSignal): Promise<Link | null> {
     const login = fixedLogin(this.server.credentials.control);
-    const servers = [this.server.url];
+    const { url, ca } = this.server;
     const inbox = inboxPrefix();
     try {
       return await openLink({
-        servers,
+        servers: [url],
+        ca,
         login,
         name: 'weft watch',
         inboxPrefix: inbox,

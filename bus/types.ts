@@ -233,6 +233,8 @@ export interface Subscription {
 
 export interface BusOptions {
   readonly servers: readonly string[];
+  /** Where they speak by TLS: whose certificates theirs are below, in PEM. */
+  readonly ca?: string;
   /** Of a proxy. */
   readonly user?: ProxyUser;
   readonly name: string;
@@ -273,6 +275,23 @@ export interface Users {
   revoke(node: string): Promise<number>;
 }
 
+/** One of few records that every control plane may change. */
+export interface KeptRecord {
+  readonly id: string;
+  readonly value: unknown;
+  /** Of its last change, ever larger. */
+  readonly version: number;
+}
+
+/** Records by id, for control planes, in which a change is made once. All throw BusUnavailableError. */
+export interface Records {
+  get(id: string): Promise<KeptRecord | null>;
+  /** False, and nothing is written, when the record is no longer of that version. 0: there is none yet. */
+  put(id: string, value: unknown, version: number): Promise<boolean>;
+  remove(id: string): Promise<void>;
+  all(): Promise<KeptRecord[]>;
+}
+
 /** What an authority answers a request for a certificate with, all of it in PEM. */
 export interface SignedCertificate {
   /** The workload's, and those between it and a root. */
@@ -307,6 +326,8 @@ export interface Bus {
   readonly users: Users | null;
   /** To be told every few seconds by the control plane that writes `endpoints`. */
   readonly heads: Heads;
+  /** By which machines and proxies join. */
+  readonly tokens: Records;
   readonly certificates: Certificates;
   /** Of the control plane that writes `endpoints`. */
   readonly election: Election;

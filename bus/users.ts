@@ -33,6 +33,7 @@ export interface UsersOptions {
   readonly link: Link;
   readonly keys: BusKeys;
   readonly servers: readonly string[];
+  readonly ca?: string;
   readonly lifeMs: number;
   /** See OpenBusOptions. */
   readonly keepOut?: (revocations: Revocations) => Promise<Revocations>;
@@ -145,10 +146,10 @@ export class NatsUsers implements Users {
   }
 
   async #connect(account: Parameters<typeof accountUser>[1]): Promise<Link> {
-    const { keys, servers } = this.#options;
+    const { keys, servers, ca } = this.#options;
     const login = fixedLogin(await accountUser(keys, account));
     const name = 'weft revocations';
-    return openLink({ servers, login, name, inboxPrefix: inboxPrefix(), infoPrefix: INFO_PREFIX, waitMs: 5_000 });
+    return openLink({ servers, ca, login, name, inboxPrefix: inboxPrefix(), infoPrefix: INFO_PREFIX, waitMs: 5_000 });
   }
 
   async #renew(message: Msg): Promise<void> {

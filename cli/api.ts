@@ -3,6 +3,7 @@ import type { Origin, Position } from '../bus/types.ts';
 import type { ChangeResult, Difference } from '../control/answers.ts';
 import type { ModuleFiles } from '../control/apply.ts';
 import type { SourceFile } from '../control/checker/messages.ts';
+import type { Bounds, Joined, TokenReport } from '../control/joining/tokens.ts';
 import type { StoredModule } from '../control/modules.ts';
 import type { ProxyReport, RolloutReport } from '../control/rollout.ts';
 import type { Problem, Resource } from '../core/config/resource.ts';
@@ -38,6 +39,16 @@ export interface Commit {
   readonly removals: readonly string[];
 }
 
+/** A machine as it joined: what it proves itself by, and where NATS is. */
+export interface Machine extends Joined {
+  readonly bus: Context['bus'];
+}
+
+export interface NewToken extends Bounds {
+  readonly ttlSeconds: number;
+  readonly uses: number;
+}
+
 /** Modules of WasmPlugins are fetched meanwhile, from registries that may be slow and are asked again. */
 const APPLY_MS = 180_000;
 
@@ -52,10 +63,12 @@ type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 export class Api {
   readonly url: string;
   readonly #token: string;
+  readonly #ca: string | undefined;
 
-  constructor(context: Pick<Context, 'api' | 'token'>) {
+  constructor(context: Pick<Context, 'api' | 'token' | 'ca'>) {
     this.url = context.api.replace(/\/$/, '');
     this.#token = context.token;
+    this.#ca = context.ca;
   }
 
   /** Of the mesh that $MESH_HOME names. */
@@ -148,10 +161,33 @@ export class Api {
   /** The JWT of a proxy's user of NATS. */
   async enrol(
     proxy: string,
-    user: { readonly namespace: string; readonly serviceAccount: string; readonly publicKey: string },
+    user: {
+      readonly namespace: string;
+      readonly serviceAccount: string;
+      readonly services?: readonly string[];
+      readonly publicKey: string;
+    },
   ): Promise<string> {
     const { jwt } = await this.#post<{ jwt: string }>(`/v1/proxies/${encodeURIComponent(proxy)}/user`, {}, user);
     return jwt;
+  }
+
+  /** By the token that is this API's. */
+  join(machine: string): Promise<Machine> {
+    return this.#post('/v1/join', {}, { machine });
+  }
+
+  createToken(token: NewToken): Promise<{ id: string; token: string }> {
+    return this.#post('/v1/tokens', {}, token);
+  }
+
+  tokens(): Promise<TokenReport[]> {
+    return this.#get('/v1/tokens', {});
+  }
+
+  /** How many machines can no longer enrol proxies because of it. */
+  revokeToken(id: string): Promise<{ machines: number }> {
+    return this.#post(`/v1/tokens/${encodeURIComponent(id)}/revoke`, {}, {});
   }
 
   /** Puts every user of that proxy out; how many there were. */
@@ -190,10 +226,12 @@ export class Api {
       accept: 'application/json',
       'user-agent': CLIENT,
     };
-    const answer = await call(url.href, { method, headers, body, timeoutMs, who: 'control plane' }).catch((error) => {
-      if (error instanceof CliError) throw new CliError(`${error.message}. Is \`mesh up\` running?`, error.exitCode);
-      throw error;
-    });
+    const answer = await call(url.href, { method, headers, body, timeoutMs, ca: this.#ca, who: 'control plane' }).catch(
+      (error) => {
+        if (error instanceof CliError) throw new CliError(`${error.message}. Is \`mesh up\` running?`, error.exitCode);
+        throw error;
+      },
+    );
     return answer;
   }
 }
@@ -216,7 +254,10 @@ function refusal(status: number, body: Refusal): CliError {
     503: EXIT.unreachable,
   };
   const message = body.error ?? body.message ?? `the control plane answered ${status}`;
-  const hint = status === 401 ? ': the token of this MESH_HOME is not the one of that control plane' : '';
+  const hint =
+    status === 401 && message.startsWith('the token is not valid')
+      ? ': the token of this MESH_HOME is not the one of that control plane'
+      : '';
   return new CliError(message + hint, codes[status] ?? EXIT.failure, body.problems ?? []);
 }
 

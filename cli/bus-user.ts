@@ -14,29 +14,31 @@ interface Kept {
   readonly jwt: string;
   /** Of which mesh: the key that signs its configuration. */
   readonly mesh: string;
+  /** Whom it speaks for: one that was here before had another name, unless that was given. */
+  readonly node: string;
 }
 
 export function busUser(context: Context, node: Node, stateDir: string): ProxyUser {
   const file = join(stateDir, 'user.json');
   const mesh = context.bus.verifyKey ?? '';
-  const kept = read(file, mesh);
+  const kept = read(file, mesh, node.id);
   const seed = kept?.seed ?? newUserSeed();
   const api = new Api(context);
-  const { namespace, serviceAccount, id } = node;
+  const { namespace, serviceAccount, services, id } = node;
   return {
     identity: { namespace, serviceAccount, node: id },
     seed,
     jwt: kept?.jwt ?? '',
-    enrol: (publicKey) => api.enrol(id, { namespace, serviceAccount, publicKey }),
-    keep: (jwt) => write(file, { seed, jwt, mesh }),
+    enrol: (publicKey) => api.enrol(id, { namespace, serviceAccount, services, publicKey }),
+    keep: (jwt) => write(file, { seed, jwt, mesh, node: id }),
   };
 }
 
-/** null: there is none, it is of another mesh, or it is damaged. */
-function read(file: string, mesh: string): Kept | null {
+/** null: there is none, it is of another mesh or another proxy, or it is damaged. */
+function read(file: string, mesh: string, node: string): Kept | null {
   try {
     const kept = JSON.parse(readFileSync(file, 'utf8')) as Kept;
-    if (kept.mesh !== mesh || typeof kept.jwt !== 'string') return null;
+    if (kept.mesh !== mesh || kept.node !== node || typeof kept.jwt !== 'string') return null;
     new NKey(kept.seed);
     return kept;
   } catch {

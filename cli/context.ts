@@ -9,13 +9,19 @@ import { CliError, EXIT } from './exit.ts';
 export interface Context {
   /** 'http://127.0.0.1:15010' */
   readonly api: string;
+  /** Of an API that is reached by TLS: whose certificates its own is below, in PEM. */
+  readonly ca?: string;
   readonly token: string;
+  /** Of a machine that joined: its id there. Its token enrols proxies and does nothing else. */
+  readonly machine?: string;
   readonly bus: BusAccess;
 }
 
 /** What a proxy needs to follow the configuration and to register. */
 export interface BusAccess {
   readonly servers: readonly string[];
+  /** Where they speak by TLS, as that of the API. */
+  readonly ca?: string;
   readonly verifyKey?: string;
 }
 
@@ -42,6 +48,15 @@ export async function readContext(home = meshHome()): Promise<Context> {
   const context = parse(text);
   if (context !== null) return context;
   throw new CliError(`${file} is broken: remove it and start the mesh again with \`mesh up\``);
+}
+
+/** null: there is none, or nothing that says which mesh it is of. */
+export async function readContextIfThere(home: string): Promise<Context | null> {
+  const text = await readFile(join(home, 'context.json'), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return '';
+    throw error;
+  });
+  return parse(text);
 }
 
 function parse(text: string): Context | null {

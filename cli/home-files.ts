@@ -13,6 +13,8 @@ const ELSEWHERE = [
   'nats/nats.pid',
   'nats/owner',
   'nats/port',
+  'nats/tls-cert.pem',
+  'nats/tls-key.pem',
 ].map(normalize);
 const MAX_FILES = 1_000;
 const MAX_BYTES = 1024 * 1024;

@@ -11,6 +11,8 @@ export interface Call {
   readonly body?: unknown;
   /** Without an answer for this long it is unreachable. Default 30 s. */
   readonly timeoutMs?: number;
+  /** Of https: whose certificates it is below, in PEM. Default: those that Node trusts. */
+  readonly ca?: string;
   /** Who is called, for the error: 'control plane'. */
   readonly who: string;
 }
@@ -26,7 +28,10 @@ const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 const DIRECT = new nodeHttp.Agent({ keepAlive: false });
 
 /** Throws CliError (unreachable) when nobody answers. */
-export function call(url: string, { method = 'GET', headers, body, timeoutMs = 30_000, who }: Call): Promise<Answer> {
+export function call(
+  url: string,
+  { method = 'GET', headers, body, timeoutMs = 30_000, ca, who }: Call,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     if (!URL.canParse(url)) {
       reject(new CliError(`the address of the ${who} is none: ${url}`, EXIT.usage));
@@ -62,7 +67,7 @@ export function call(url: string, { method = 'GET', headers, body, timeoutMs = 3
     };
     const request =
       target.protocol === 'https:'
-        ? nodeHttps().request(target, options, onAnswer)
+        ? nodeHttps().request(target, { ...options, ca, agent: false }, onAnswer)
         : nodeHttp.request(target, { ...options, agent: DIRECT }, onAnswer);
     request.once('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
     request.once('error', (error: NodeJS.ErrnoException) => unreachable(error.message || error.code || 'failed'));

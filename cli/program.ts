@@ -10,6 +10,8 @@ import { weftVersion } from './version.ts';
 /** In the order of the help. */
 const COMMANDS: readonly Choice[] = [
   ['up', async () => (await import('./commands/up.ts')).upCommand],
+  ['token', async () => (await import('./commands/token.ts')).tokenCommand],
+  ['join', async () => (await import('./commands/join.ts')).joinCommand],
   ['run', async () => (await import('./commands/run.ts')).runCommand],
   ['apply', async () => (await import('./commands/apply.ts')).applyCommand],
   ['get', async () => (await import('./commands/get.ts')).getCommand],

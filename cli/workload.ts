@@ -19,25 +19,34 @@ export interface SidecarOptions {
   readonly port?: number;
   /** An address, or 'own': the workload's. */
   readonly appAddress: string;
-  /** '' = chosen by who it is. */
+  /** An own loopback address; '' = chosen by who it is. */
   readonly address: string;
+  /** By which other machines reach this one; '' = there are none. */
+  readonly advertise: string;
   /** To be free on the own address. */
   readonly ports: readonly number[];
 }
 
-/** Throws CliError when an address that was asked for is not there. */
-export async function sidecarNode(options: SidecarOptions): Promise<Node> {
+/** A node, and the loopback address of its own, or '': what nobody but its workload and this machine needs listens there. */
+export interface Placed {
+  readonly node: Node;
+  readonly local: string;
+}
+
+/** Throws CliError when an address that was asked for is not there, or could not be reached. */
+export async function sidecarNode(options: SidecarOptions): Promise<Placed> {
   const { service, version, serviceAccount, namespace, port } = options;
   const workload = version === undefined ? service : `${service}-${version}`;
   const name = options.name || `${workload}-${randomBytes(4).toString('hex').slice(0, 5)}`;
-  const address = options.address || (await ownAddress(`${namespace}/${serviceAccount}/${workload}`, options.ports));
-  if (options.address !== '' && (await probe(address, 0)) === 'absent') {
-    throw new CliError(`${address} is no address of this machine`, EXIT.usage);
+  const local = options.address || (await ownAddress(`${namespace}/${serviceAccount}/${workload}`, options.ports));
+  if (options.address !== '' && (await probe(local, 0)) === 'absent') {
+    throw new CliError(`${local} is no address of this machine`, EXIT.usage);
   }
-  if (options.appAddress === 'own' && address === '') {
+  if (options.appAddress === 'own' && local === '') {
     throw new CliError('--app-address own: this system has no loopback address but 127.0.0.1', EXIT.usage);
   }
-  return {
+  const address = options.advertise || local;
+  const node: Node = {
     id: nodeId('sidecar', address, name, namespace),
     name,
     workload,
@@ -47,9 +56,10 @@ export async function sidecarNode(options: SidecarOptions): Promise<Node> {
     labels: { app: service, ...(version === undefined ? {} : { version }), ...options.labels },
     role: 'sidecar',
     address,
-    app: port === undefined ? null : { address: options.appAddress === 'own' ? address : options.appAddress, port },
+    app: port === undefined ? null : { address: options.appAddress === 'own' ? local : options.appAddress, port },
     services: [service],
   };
+  return { node, local };
 }
 
 export interface GatewayOptions {
@@ -77,9 +87,9 @@ export function gatewayNode({ name, namespace, serviceAccount, labels, address }
   };
 }
 
-/** One folder for each place in the mesh, so that names with a random end do not leave one behind each time. */
-export function stateFolder(home: string, node: Node): string {
-  return join(home, 'proxies', node.address || node.name);
+/** One folder for each place on this machine, so that names with a random end do not leave one behind each time. */
+export function stateFolder(home: string, { node, local }: Placed): string {
+  return join(home, 'proxies', local || node.name);
 }
 
 /** As Istio names proxies: TYPE~ADDRESS~NAME.NAMESPACE~DOMAIN. */

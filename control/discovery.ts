@@ -30,6 +30,8 @@ const HEARD_AGAIN_MS = 20_000;
 
 export interface DiscoveryOptions {
   readonly bus: Pick<Bus, 'endpoints' | 'election' | 'heads'>;
+  /** Workloads are on several machines: an endpoint on loopback, where everybody else finds itself, is left out. Default false. */
+  readonly machines?: boolean;
   /** How long it takes until everybody who lives was heard, in ms. Default 20 s, more than the usual lease. */
   readonly heardAgainMs?: number;
   onLog?(line: string): void;
@@ -37,6 +39,7 @@ export interface DiscoveryOptions {
 
 export class Discovery {
   readonly #bus: DiscoveryOptions['bus'];
+  readonly #machines: boolean;
   readonly #heardAgainMs: number;
   readonly #onLog: (line: string) => void;
   readonly #subscriptions: Subscription[] = [];
@@ -58,8 +61,9 @@ export class Discovery {
   #adoption: NodeJS.Timeout | null = null;
   #telling: NodeJS.Timeout | null = null;
 
-  private constructor({ bus, heardAgainMs = HEARD_AGAIN_MS, onLog }: DiscoveryOptions) {
+  private constructor({ bus, machines = false, heardAgainMs = HEARD_AGAIN_MS, onLog }: DiscoveryOptions) {
     this.#bus = bus;
+    this.#machines = machines;
     this.#heardAgainMs = heardAgainMs;
     this.#onLog = onLog ?? (() => {});
   }
@@ -170,7 +174,7 @@ export class Discovery {
     this.#pace.sweep();
     for (const [key, lease] of wanted) {
       if (this.#settled.get(key) === lease) continue;
-      const body = bodyOf(lease);
+      const body = this.#bodyOf(lease);
       if (this.#published.get(key) === JSON.stringify(body)) {
         this.#settled.set(key, lease);
         continue;
@@ -216,6 +220,16 @@ export class Discovery {
     if (!this.#closed) await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
   }
 
+  /** What proxies need of a lease: what it says of its writer's own identity and namespace, and nothing else. */
+  #bodyOf({ proxy, endpoints, admin, from }: Lease): { endpoints: readonly unknown[]; admin: string } {
+    const own = from === undefined ? endpoints : endpoints.filter((endpoint) => isOwn(endpoint, from));
+    const reached = this.#machines ? own.filter((endpoint) => !isNowhere(endpoint)) : own;
+    if (reached.length < own.length && !this.#published.has(proxy)) {
+      this.#onLog(`${proxy} registers an address of loopback, where no other machine reaches it: it is left out`);
+    }
+    return { endpoints: reached.slice(0, MAX_ENDPOINTS), admin };
+  }
+
   #settle(key: string, body: string, lease: Lease | null): void {
     this.#published.set(key, body);
     if (lease === null) this.#settled.delete(key);
@@ -228,10 +242,10 @@ export class Discovery {
   }
 }
 
-/** What proxies need of a lease: what it says of its writer's own identity and namespace, and nothing else. */
-function bodyOf({ endpoints, admin, from }: Lease): { readonly endpoints: readonly unknown[]; readonly admin: string } {
-  const own = from === undefined ? endpoints : endpoints.filter((endpoint) => isOwn(endpoint, from));
-  return { endpoints: own.slice(0, MAX_ENDPOINTS), admin };
+/** An address at which others find themselves, or every address. */
+function isNowhere(endpoint: unknown): boolean {
+  const { address } = endpoint as { readonly address?: unknown };
+  return typeof address === 'string' && /^(?:(?:::ffff:)?127\..*|::1|::|0\.0\.0\.0|localhost)$/.test(address);
 }
 
 function isOwn(endpoint: unknown, { namespace, serviceAccount }: ProxyIdentity): boolean {

@@ -7,6 +7,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyReply } from 'fastify';
 import { type OpenBusOptions, openBus } from '../bus/connect.ts';
 import { endInOrder } from '../bus/in-order.ts';
+import type { ServerTls } from '../bus/server.ts';
 import type { Bus, Kinship, Position, Subscription } from '../bus/types.ts';
 import { hostPort } from '../core/host-port.ts';
 import { ApiError, asApiError } from './api-error.ts';
@@ -15,12 +16,15 @@ import { startAuthority } from './authority/authority.ts';
 import type { AuthorityFiles } from './authority/files.ts';
 import { Checker } from './checker/checker.ts';
 import { Discovery } from './discovery.ts';
+import { Tokens } from './joining/tokens.ts';
+import { listenForMachines, type MachineListener } from './machine-listener.ts';
 import { Modules } from './modules.ts';
 import { DOCS_PAGE, openApi } from './openapi.ts';
 import { Rollouts } from './rollout.ts';
 import type { App } from './routes/app.ts';
 import { backupRoutes } from './routes/backup.ts';
 import { changeRoutes } from './routes/changes.ts';
+import { joiningRoutes } from './routes/joining.ts';
 import { metaRoutes } from './routes/meta.ts';
 import { moduleRoutes } from './routes/modules.ts';
 import { proxyRoutes } from './routes/proxies.ts';
@@ -38,6 +42,8 @@ export interface ControlOptions {
   readonly host?: string;
   /** 0, the default: any free one. */
   readonly port?: number;
+  /** Where other machines reach the API by TLS, on the same port. Default: nowhere. */
+  readonly machines?: ServerTls;
   /** Further names under which clients may ask. */
   readonly hosts?: readonly string[];
   /** Keeps the token, as `token`, when none is given. */
@@ -62,6 +68,8 @@ export interface ControlOptions {
 export interface Control {
   /** 'http://127.0.0.1:15010' */
   readonly url: string;
+  /** Where other machines reach it, 'https://10.0.0.5:15010', or null. */
+  readonly machinesUrl: string | null;
   readonly token: string;
   /** Why the configuration log cannot be read, as a clause; '' = it can. */
   readonly damage: string;
@@ -93,12 +101,14 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   let discovery: Discovery | null = null;
   let checker: Checker | null = null;
   let app: App | null = null;
+  let machines: MachineListener | null = null;
   const step = (what: string, end: () => unknown) => ({ what, ms: STEP_MS, end });
   const close = (): Promise<void> =>
     endInOrder(
       [
         // Long polls end first, or the server would wait for them.
         step('ending long polls', () => rollouts.close()),
+        step('closing the API to other machines', () => machines?.close()),
         step('closing the API', () => app?.close()),
         step('ending the checks', () => checker?.close()),
         step('ending the sweeps', () => cleaning?.close()),
@@ -115,7 +125,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   try {
     const { certificates } = bus;
     await startAuthority({ ...options.authority, dir: join(options.stateDir, 'authority'), bus: certificates, onLog });
-    discovery = await Discovery.start({ bus, onLog });
+    discovery = await Discovery.start({ bus, machines: isOverMachines(options.nats), onLog });
     await rollouts.follow(bus, (leases) => discovery?.lived(leases));
     const opened = await Store.open(bus, {
       arrived(revision, commit) {
@@ -130,12 +140,19 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     checker = new Checker({ state: () => opened.state, leases: () => rollouts.leases, deadlineMs, onLog });
     const modules = new Modules({ bus, store, checker, onLog: (line) => onLog?.(line) });
     cleaning = modules.keepClean();
-    app = await buildApi({ ...options, token, bus, store, checker, rollouts, modules });
+    app = await buildApi({
+      ...options,
+      ...{ token, bus, store, checker, rollouts, modules },
+      machinesUrl: () => machines?.url ?? null,
+    });
     const url = await listen(app, host, port);
+    if (options.machines !== undefined) {
+      machines = await listenForMachines(app, options.machines, Number(new URL(url).port));
+    }
     onLog?.(`control plane on ${url}, revision ${store.state.revision}`);
     checker.start();
     const { damage } = store;
-    return { url, token, damage, compare: (at) => bus.config.compare(at), close };
+    return { url, machinesUrl: machines?.url ?? null, token, damage, compare: (at) => bus.config.compare(at), close };
   } catch (error) {
     await close();
     throw error;
@@ -151,6 +168,7 @@ interface ApiParts extends ControlOptions {
   readonly checker: Checker;
   readonly rollouts: Rollouts;
   readonly modules: Modules;
+  machinesUrl(): string | null;
 }
 
 async function buildApi(parts: ApiParts): Promise<App> {
@@ -173,7 +191,9 @@ async function buildApi(parts: ApiParts): Promise<App> {
   }).withTypeProvider<TypeBoxTypeProvider>();
   // Browsers send text/plain across origins without asking first.
   app.removeContentTypeParser('text/plain');
-  secure(app as never, { token: parts.token, hosts: [...(parts.hosts ?? []), ...(parts.host ? [parts.host] : [])] });
+  const { hosts = [], host, machines } = parts;
+  const names = [host, machines?.address].filter((name) => name !== undefined).map(withBrackets);
+  secure(app as never, { token: parts.token, hosts: [...hosts, ...names] });
   const natsTrouble = async () =>
     store.damage === '' ? ((await parts.natsTrouble?.()) ?? '') : `${DAMAGED}: ${store.damage} (see \`mesh restore\`)`;
   app.setErrorHandler(async (error, request, reply) => {
@@ -226,12 +246,26 @@ async function buildApi(parts: ApiParts): Promise<App> {
     backupRoutes(api, { bus, store, writer });
     resourceRoutes(api, store);
     revisionRoutes(api, { bus, store, rollouts });
-    proxyRoutes(api, { store, rollouts, users: bus.users });
+    const tokens = new Tokens(bus.tokens);
+    proxyRoutes(api, { store, rollouts, users: bus.users, tokens });
+    const { servers, ca, verifyKey } = parts.nats;
+    const roots = machines?.roots ?? '';
+    joiningRoutes(api, { tokens, url: parts.machinesUrl, roots, bus: { servers, ca, verifyKey } });
     metaRoutes(api, { bus, store, version, natsTrouble });
   });
   // By itself, for only here a body may be raw bytes.
   await app.register(async (scope) => moduleRoutes(scope.withTypeProvider<TypeBoxTypeProvider>(), modules));
   return app;
+}
+
+/** NATS is reached by TLS, and not on loopback. */
+function isOverMachines({ servers, ca }: ControlOptions['nats']): boolean {
+  return ca !== undefined && servers.some((server) => !/^(?:127\.|\[::1\]$|localhost$)/.test(new URL(server).hostname));
+}
+
+/** As a Host header has it. */
+function withBrackets(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 async function listen(app: App, host: string, port: number): Promise<string> {

@@ -6,7 +6,17 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Origin } from '../bus/types.ts';
 import type { Caller } from './access/caller.ts';
 import { ApiError } from './api-error.ts';
+import { readProof } from './joining/token.ts';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** By which who is no administrator asks; '' = an administrator does. */
+    proof: string;
+  }
+}
+
+/** Where a proof of `mesh token` stands for itself: the route says what it is good for. */
+const PROVEN = /^\/v1\/(?:join|proxies\/[^/]+\/user)$/;
 /** Answered without a token. */
 const OPEN = /^\/(?:|ready|v1\/version|docs(?:\/.*)?)$/;
 const MOST_OF_CLIENT = 200;
@@ -23,6 +33,7 @@ export function secure(app: FastifyInstance, options: SecurityOptions): void {
   const hosts = new Set([...LOOPBACK, ...options.hosts.map((host) => host.toLowerCase())]);
 
   app.decorateRequest('caller', null as unknown as Caller);
+  app.decorateRequest('proof', '');
   app.addHook('onRequest', async (request, reply) => {
     reply.header('X-Content-Type-Options', 'nosniff');
     reply.header('X-Frame-Options', 'DENY');
@@ -38,6 +49,13 @@ export function secure(app: FastifyInstance, options: SecurityOptions): void {
     if (given !== undefined && timingSafeEqual(digest(given), expected)) {
       request.caller = { name: 'admin', origin: originOf(request, path) };
       return;
+    }
+    if (given !== undefined && request.method === 'POST' && PROVEN.test(path) && readProof(given) !== null) {
+      request.proof = given;
+      return;
+    }
+    if (given !== undefined && readProof(given) !== null) {
+      throw new ApiError(403, 'a token of `mesh token` lets machines join and start proxies, and does nothing else');
     }
     reply.header('WWW-Authenticate', 'Bearer realm="weft"');
     const what = given === undefined ? 'a token is needed' : 'the token is not valid';

@@ -52,7 +52,10 @@ export interface Node extends Workload {
   readonly role: 'sidecar' | 'gateway';
   /** Of a gateway: clients use it as their HTTP proxy, too. Sidecars always are one. */
   readonly outbound?: boolean;
-  /** The workload's own loopback address: it listens and dials from here. '' = no address of its own, no principal. */
+  /**
+   * Where it listens: the workload's own loopback address, from which it dials, too; in a mesh of several machines the address of its
+   * machine. '' = no address of its own, no principal.
+   */
   readonly address: string;
   /** Where a sidecar's application listens; null: nowhere, and for gateways. */
   readonly app: { readonly address: string; readonly port: number } | null;

@@ -6,6 +6,7 @@ import type { BusKeys } from '../../bus/accounts.ts';
 import { type AuthorityChoice, authorityOptions, chosenAuthority } from '../authority-options.ts';
 import { makeHome, meshHome, writeContext } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
+import { listenOption, loopback, servesAt } from '../listen.ts';
 import { note, print, printJson } from '../output.ts';
 import { each, port } from '../parse.ts';
 import { untilStopped } from '../until-stopped.ts';
@@ -15,7 +16,9 @@ interface Options extends AuthorityChoice {
   readonly nats: readonly string[];
   readonly natsCredentials?: string;
   readonly replicas: number;
+  readonly natsCa?: string;
   readonly host: string;
+  readonly listen?: string;
   readonly port: number;
   readonly allowHost?: readonly string[];
   readonly context: boolean;
@@ -47,7 +50,11 @@ export function controlCommand(program: Command): void {
         .default(1),
     )
     .option('--nats-credentials <file>', 'users of NATS (default: nats/credentials.json in $MESH_HOME)')
-    .option('--host <address>', 'where the API listens', '127.0.0.1')
+    .option('--nats-ca <file>', 'speak to NATS by TLS: whose certificates its own is below, in PEM')
+    .addOption(
+      new Option('--host <address>', 'of loopback, where the API listens').argParser(loopback).default('127.0.0.1'),
+    )
+    .addOption(listenOption('serve the API'))
     .option('-p, --port <port>', 'of the API; 0 takes a free one', port, 15010)
     .option('--allow-host <name>', 'a further name under which clients may ask; repeatable', each)
     .option('--allow-private-fetch', 'modules may be fetched from private networks and this machine')
@@ -69,11 +76,15 @@ Examples:
       const authority = await chosenAuthority(options);
       const home = await makeHome();
       const credentials = await readCredentials(options.natsCredentials ?? join(home, 'nats', 'credentials.json'));
+      const verifyKey = credentials.proxy?.verifyKey;
+      const ca = options.natsCa === undefined ? undefined : await readRoots(options.natsCa);
+      const machines = await servesAt(options.listen, home, authority);
       const { startControl } = await import('../../control/main.ts');
       const control = await startControl({
-        nats: { servers: options.nats, replicas: options.replicas, ...credentials.control },
+        nats: { servers: options.nats, ca, replicas: options.replicas, verifyKey, ...credentials.control },
         host: options.host,
         port: options.port,
+        machines,
         hosts: options.allowHost,
         stateDir: home,
         authority,
@@ -83,15 +94,26 @@ Examples:
         onLog: note,
       });
       try {
-        const bus = { servers: options.nats, verifyKey: credentials.proxy?.verifyKey };
+        const bus = { servers: options.nats, ca, verifyKey };
         if (options.context) await writeContext({ api: control.url, token: control.token, bus });
-        if (options.json === true) printJson({ api: control.url, home });
-        else print(`control plane  ${control.url}`);
+        if (options.json === true) printJson({ api: control.url, machines: control.machinesUrl, home });
+        else {
+          print(`control plane  ${control.url}`);
+          if (control.machinesUrl !== null) print(`to others      ${control.machinesUrl}  (by TLS)`);
+        }
         await stopped;
       } finally {
         await control.close();
       }
     });
+}
+
+async function readRoots(file: string): Promise<string> {
+  const text = await readFile(file, 'utf8').catch((error: Error) => {
+    throw new CliError(`--nats-ca: ${error.message}`, EXIT.usage);
+  });
+  if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
+  throw new CliError(`--nats-ca: ${file} has no certificate in PEM`, EXIT.usage);
 }
 
 async function readCredentials(file: string): Promise<Credentials> {

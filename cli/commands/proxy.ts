@@ -24,6 +24,7 @@ interface Options {
   readonly gatewayPort?: Readonly<Record<number, number>>;
   readonly outbound?: Address;
   readonly address?: string;
+  readonly advertise?: string;
   readonly readyTimeout: number;
   readonly drainTimeout: number;
   readonly metricsExpiry: number;
@@ -53,6 +54,7 @@ export function proxyCommand(program: Command): void {
     .option('--gateway-port <from=to>', "bind this port for a Gateway's, such as 80=8080; repeatable", portMapping)
     .option('--outbound <address>', 'listen for clients that use it as their HTTP proxy, too', address)
     .option('--address <address>', 'its own loopback address, from which it dials (default: by the hash of who it is)')
+    .option('--advertise <address>', 'of this machine, by which others reach it (default: as it reaches NATS)')
     .addOption(durationOption('--ready-timeout', 'how long the first configuration may take', '60s'))
     .addOption(durationOption('--drain-timeout', 'how long requests under way may take at the end', '5s'))
     .addOption(seriesExpiryOption())
@@ -104,9 +106,12 @@ async function proxy(options: Options): Promise<number> {
   const stopped = untilStopped();
   const { makeHome, portsOf, readContext } = await import('../context.ts');
   const { gatewayNode, stateFolder } = await import('../workload.ts');
+  const { advertisedAddress } = await import('../advertised.ts');
   const context = options.config === undefined ? await readContext() : null;
-  const node = gatewayNode({ ...options, labels: options.label ?? {}, address: await gatewayAddress(options) });
-  const stateDir = context === null ? null : stateFolder(await makeHome(), node);
+  const local = await gatewayAddress(options);
+  const address = (context === null ? '' : await advertisedAddress(context, options.advertise)) || local;
+  const node = gatewayNode({ ...options, labels: options.label ?? {}, address });
+  const stateDir = context === null ? null : stateFolder(await makeHome(), { node, local });
   const source: ConfigSource =
     context !== null && stateDir !== null
       ? { kind: 'bus', bus: { ...context.bus, name: options.name, user: await userOf(context, node, stateDir) } }

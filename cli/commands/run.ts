@@ -21,6 +21,7 @@ interface Options {
   readonly port?: number;
   readonly appAddress: string;
   readonly address?: string;
+  readonly advertise?: string;
   readonly shards: number;
   readonly readyTimeout: number;
   readonly drainTimeout: number;
@@ -58,6 +59,10 @@ export function runCommand(program: Command): void {
     .option('--name <name>', 'of this instance (default: SERVICE-VERSION and a random end)', name)
     .option('--app-address <address>', 'where the application listens, told by $HOST; own: at --address', '127.0.0.1')
     .option('--address <address>', "the workload's own loopback address (default: by the hash of who it is)")
+    .option(
+      '--advertise <address>',
+      'of this machine, by which others reach the workload (default: as it reaches NATS)',
+    )
     .option('--shards <number>', 'threads of the sidecar', count, 1)
     .addOption(
       durationOption(
@@ -106,28 +111,35 @@ async function run(command: readonly string[], options: Options): Promise<number
     { readContext, makeHome, portsOf },
     { sidecarNode, stateFolder },
     { busUser },
+    { advertisedAddress },
   ] = await Promise.all([
     import('../app.ts'),
     import('../application-node.ts'),
     import('../context.ts'),
     import('../workload.ts'),
     import('../bus-user.ts'),
+    import('../advertised.ts'),
   ]);
   const context = await readContext();
-  const node = await sidecarNode({
+  const advertise = await advertisedAddress(context, options.advertise);
+  const placed = await sidecarNode({
     ...options,
     labels: options.label ?? {},
     name: options.name ?? '',
     address: options.address ?? '',
+    advertise,
     ports: [INBOUND_PORT, OUTBOUND_PORT, ADMIN_PORT],
   });
+  const { node, local } = placed;
   const { app: target } = node;
   const oldNode = oldNodeWarning(command, process.env);
   if (target !== null && (await accepts(target.address, target.port))) {
     throw new CliError(`port ${target.port} on ${target.address} is in use: the application cannot listen there`);
   }
-  const at = (own: number) => ({ address: node.address || '127.0.0.1', port: node.address === '' ? 0 : own });
-  const stateDir = stateFolder(await makeHome(), node);
+  const at = (own: number) => ({ address: local || '127.0.0.1', port: local === '' ? 0 : own });
+  // Many workloads share the address that others know.
+  const reached = advertise === '' ? at(INBOUND_PORT) : { address: advertise, port: 0 };
+  const stateDir = stateFolder(await makeHome(), placed);
   const { startProxy } = await import('../../core/main.ts');
   const proxy = await startProxy({
     node,
@@ -136,7 +148,7 @@ async function run(command: readonly string[], options: Options): Promise<number
     protectedPorts: portsOf(context),
     shards: options.shards,
     admin: at(ADMIN_PORT),
-    listeners: { outbound: at(OUTBOUND_PORT), ...(target !== null && { inbound: at(INBOUND_PORT) }) },
+    listeners: { outbound: at(OUTBOUND_PORT), ...(target !== null && { inbound: reached }) },
     stateDir,
     accessLog: { format: options.accessLog },
     allowPrivateFetch: options.allowPrivateFetch,
@@ -169,7 +181,7 @@ async function run(command: readonly string[], options: Options): Promise<number
       const ready = { name: node.name, address: node.address, admin, outbound, inbound, pid: app.pid };
       announce(ready);
       if (options.json === true) printJson(ready);
-      else note(`mesh: ${node.name} is ready (sidecar ${at(0).address}, admin ${admin})`);
+      else note(`mesh: ${node.name} is ready (sidecar ${node.address || at(0).address}, admin ${admin})`);
     }
     return await untilEnd(proxy, app, stopped, options);
   } finally {

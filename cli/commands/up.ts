@@ -5,6 +5,7 @@ import type { Control } from '../../control/main.ts';
 import { type AuthorityChoice, authorityOptions, chosenAuthority } from '../authority-options.ts';
 import { makeHome, meshHome, writeContext } from '../context.ts';
 import { CliError } from '../exit.ts';
+import { listenOption, servesAt } from '../listen.ts';
 import { note, paint, print, printJson } from '../output.ts';
 import { port } from '../parse.ts';
 import { announce, untilStopped } from '../until-stopped.ts';
@@ -13,6 +14,7 @@ import { weftVersion } from '../version.ts';
 interface Options extends AuthorityChoice {
   readonly port?: number;
   readonly natsPort: number;
+  readonly listen?: string;
   readonly verbose?: boolean;
   readonly allowPrivateFetch?: boolean;
   readonly json?: boolean;
@@ -26,6 +28,7 @@ export function upCommand(program: Command): void {
     .description('Start NATS and the control plane here, and make them the mesh of this $MESH_HOME')
     .option('-p, --port <port>', `of the API (default: ${USUAL_PORT}, or a free one when it is taken)`, port)
     .option('--nats-port <port>', 'of NATS (default: the one of the last time, or a free one)', port, 0)
+    .addOption(listenOption('serve the API and NATS'))
     .option('--allow-private-fetch', 'modules may be fetched from private networks and this machine')
     .option('-v, --verbose', 'print what NATS logs, too')
     .option('--json', 'print the addresses as JSON once everything is ready')
@@ -36,6 +39,7 @@ Runs until Ctrl-C. The configuration is kept and served again by the next \`mesh
 
 Examples:
   $ mesh up
+  $ mesh up --listen 10.0.0.5
   $ MESH_HOME=/tmp/other mesh up --port 0`,
     )
     .action(async (options: Options) => {
@@ -44,6 +48,7 @@ Examples:
       void stopped.then((why) => stop.abort(new Error(`stopped by ${why} before everything was ready`)));
       const authority = await chosenAuthority(options);
       const home = await makeHome();
+      const tls = await servesAt(options.listen, home, authority);
       const [{ superviseNatsServer }, { startControl }] = await Promise.all([
         import('../../bus/supervise.ts'),
         import('../../control/main.ts'),
@@ -51,11 +56,13 @@ Examples:
       const nats = await superviseNatsServer({
         stateDir: join(home, 'nats'),
         port: options.natsPort,
+        tls,
         signal: stop.signal,
         onProgress: note,
         onTrouble: note,
         onLog: (line) => options.verbose === true && note(paint('dim', line, process.stderr)),
       });
+      const { verifyKey } = nats.credentials.proxy;
       // What follows is told in the lines below, unless it does not come.
       let started = false;
       const late = setTimeout(() => {
@@ -65,8 +72,9 @@ Examples:
       try {
         const start = (apiPort: number) =>
           startControl({
-            nats: { servers: [nats.url], ...nats.credentials.control, keepOut: nats.keepOut },
+            nats: { servers: [nats.url], ca: nats.ca, verifyKey, ...nats.credentials.control, keepOut: nats.keepOut },
             port: apiPort,
+            machines: tls,
             stateDir: home,
             authority,
             allowPrivateFetch: options.allowPrivateFetch,
@@ -75,25 +83,29 @@ Examples:
             natsTrouble: () => nats.trouble(),
             onLog: (line) => started && note(line),
           });
-        const control = await (options.port === undefined ? onUsualPort(start) : start(options.port));
+        // Other machines are told the port.
+        const usual = options.port === undefined && tls === undefined;
+        const control = await (usual ? onUsualPort(start) : start(options.port ?? USUAL_PORT));
         try {
           const context = {
             api: control.url,
             token: control.token,
-            bus: { servers: [nats.url], verifyKey: nats.credentials.proxy.verifyKey },
+            bus: { servers: [nats.url], ca: nats.ca, verifyKey },
           };
           const file = await writeContext(context);
           clearTimeout(late);
           started = true;
-          announce({ api: control.url, token: control.token, nats: nats.url });
-          if (options.json === true) printJson({ api: control.url, nats: nats.url, home });
+          const { machinesUrl } = control;
+          announce({ api: control.url, machines: machinesUrl, token: control.token, nats: nats.url });
+          if (options.json === true) printJson({ api: control.url, machines: machinesUrl, nats: nats.url, home });
           else {
             print(`control plane  ${control.url}  (API documentation at ${control.url}/docs)`);
+            if (machinesUrl !== null) print(`to others      ${machinesUrl}  (by TLS, and so is NATS)`);
             print(`NATS           ${nats.url}  (nats-server ${nats.version})`);
             print(`context        ${file}`);
-            print(
-              'next: in another shell, `mesh run --service NAME --port PORT -- COMMAND`; Ctrl-C here stops the mesh',
-            );
+            const next = 'in another shell, `mesh run --service NAME --port PORT -- COMMAND`';
+            const others = machinesUrl === null ? '' : ', and for each other machine `mesh token create`';
+            print(`next: ${next}${others}; Ctrl-C here stops the mesh`);
           }
           await tellOfOtherStates(home, control);
           const failed = nats.failed.then((why) => new CliError(`NATS cannot be started again: ${why}`));

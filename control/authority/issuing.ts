@@ -96,6 +96,38 @@ export async function issueWorkload({ issuer, csr, spiffe, lifeMs, now }: Wanted
   return certificate.toString('pem');
 }
 
+export interface WantedServer {
+  readonly issuer: Issuer;
+  readonly key: KeyObject;
+  /** An IP address. */
+  readonly address: string;
+  /** Ms of the epoch. */
+  readonly now: number;
+}
+
+/** For a server of the mesh's own, as long as its issuer lives. In PEM. */
+export async function issueServer({ issuer, key, address, now }: WantedServer): Promise<string> {
+  const x509 = await load();
+  const signer = new x509.X509Certificate(issuer.chain[0] ?? issuer.root);
+  const certificate = await x509.X509CertificateGenerator.create({
+    subject: 'O=Weft, CN=Weft control plane',
+    issuer: signer.subject,
+    notBefore: new Date(Math.max(now - BACKDATED_MS, signer.notBefore.getTime())),
+    notAfter: signer.notAfter,
+    publicKey: await cryptoKey(key),
+    signingKey: await cryptoKey(issuer.key),
+    signingAlgorithm: algorithmOf(issuer.key),
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: address }]),
+      await x509.AuthorityKeyIdentifierExtension.create(signer.publicKey),
+    ],
+  });
+  return certificate.toString('pem');
+}
+
 /** The request is signed with the key that it asks for: who asks has it. */
 async function keyAsked(x509: X509, csr: string): Promise<KeyObject> {
   const noRequest = new Error('that is no certificate signing request of a P-256 key');

@@ -2,12 +2,14 @@
 import { Type } from 'typebox';
 import type { Users } from '../../bus/types.ts';
 import { ApiError } from '../api-error.ts';
+import type { Tokens } from '../joining/tokens.ts';
 import type { Rollouts } from '../rollout.ts';
 import { ERRORS, ProxiesReply } from '../schemas.ts';
 import type { Store } from '../store.ts';
 import type { App } from './app.ts';
 
 export interface ProxyRouteParts {
+  readonly tokens: Tokens;
   readonly store: Store;
   readonly rollouts: Rollouts;
   /** null: this control plane has no keys to make users with. */
@@ -16,7 +18,7 @@ export interface ProxyRouteParts {
 
 const Name = Type.String({ minLength: 1, maxLength: 200 });
 
-export function proxyRoutes(app: App, { store, rollouts, users }: ProxyRouteParts): void {
+export function proxyRoutes(app: App, { store, rollouts, users, tokens }: ProxyRouteParts): void {
   app.get(
     '/v1/proxies',
     {
@@ -40,6 +42,9 @@ export function proxyRoutes(app: App, { store, rollouts, users }: ProxyRoutePart
           {
             namespace: Name,
             serviceAccount: Name,
+            services: Type.Optional(
+              Type.Array(Name, { maxItems: 100, description: 'What it is going to say that it serves' }),
+            ),
             publicKey: Type.String({ description: 'Of a NATS user (U...); its seed stays with the proxy' }),
           },
           { additionalProperties: false },
@@ -50,9 +55,18 @@ export function proxyRoutes(app: App, { store, rollouts, users }: ProxyRoutePart
         },
       },
     },
-    async ({ params: { id }, body: { namespace, serviceAccount, publicKey } }) => {
+    async ({ proof, params: { id: node }, body: { namespace, serviceAccount, services = [], publicKey } }) => {
+      const identity = { namespace, serviceAccount, node };
+      const all = keeper(users);
+      if (proof !== '') {
+        const bounds = await tokens.mayEnrol(proof, identity);
+        const other = services.find((service) => bounds.services.length > 0 && !bounds.services.includes(service));
+        if (other !== undefined) {
+          throw new ApiError(403, `the token is for the services ${bounds.services.join(', ')}, not ${other}`);
+        }
+      }
       try {
-        return { jwt: await keeper(users).issue({ namespace, serviceAccount, node: id }, publicKey) };
+        return { jwt: await all.issue(identity, publicKey) };
       } catch (error) {
         if (error instanceof RangeError) throw new ApiError(400, error.message);
         throw error;

@@ -12,9 +12,9 @@ export class Dialer {
   private readonly peers: PeerTable;
   private readonly tls: OutboundTls;
 
-  /** `ownAddress`: the loopback address that is this workload's own, or ''. */
+  /** `ownAddress`: where this workload is reached; only a loopback address that is its own says who dials. */
   constructor(ownAddress: string, peers: Peers, tls: OutboundTls) {
-    this.ownAddress = ownAddress;
+    this.ownAddress = isOwnAddress(ownAddress) ? ownAddress : '';
     this.peers = peers;
     this.tls = tls;
   }

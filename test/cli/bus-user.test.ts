@@ -27,6 +27,7 @@ suite('the NATS user of a proxy that is started here', () => {
   const seed = NKey.generate('user').seed;
   const damaged: Record<string, () => string> = {
     'of another mesh': () => JSON.stringify({ ...kept(), mesh: 'another', seed }),
+    'of another proxy, whose place this one has now': () => JSON.stringify({ ...kept(), node: 'web-0', seed }),
     'with half a key': () => JSON.stringify({ ...kept(), seed: seed.slice(0, 30) }),
     'with no key': () => JSON.stringify({ ...kept(), seed: 7 }),
     'that ends early': () => JSON.stringify({ ...kept(), seed }).slice(0, -4),

@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly nodeArgs?: readonly string[];
+  /** Of a program that runs it: 'ip netns exec NAME'. */
+  readonly within?: readonly string[];
 }
 
 export function temporaryHome(): { home: string; remove(): void } {
@@ -122,7 +124,8 @@ export class Running {
 
 function start(args: readonly string[], options: RunOptions, channel = false): ChildProcess {
   const env = { ...process.env, NO_COLOR: '1', NODE_TEST_CONTEXT: undefined, FORCE_COLOR: undefined, ...options.env };
-  return spawn(process.execPath, [...(options.nodeArgs ?? []), MESH, ...args], {
+  const words = [...(options.within ?? []), process.execPath, ...(options.nodeArgs ?? []), MESH, ...args];
+  return spawn(words[0], words.slice(1), {
     cwd: options.cwd,
     env: options.home === undefined ? env : { ...env, MESH_HOME: options.home },
     stdio: ['pipe', 'pipe', 'pipe', ...(channel ? (['ipc'] as const) : [])],

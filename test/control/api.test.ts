@@ -268,6 +268,7 @@ describe('the API about itself', () => {
       '/v1/backup',
       '/v1/delete',
       '/v1/diff',
+      '/v1/join',
       '/v1/modules',
       '/v1/modules/{digest}',
       '/v1/proxies',
@@ -279,6 +280,8 @@ describe('the API about itself', () => {
       '/v1/revisions/{n}',
       '/v1/revisions/{n}/rollout',
       '/v1/rollback',
+      '/v1/tokens',
+      '/v1/tokens/{id}/revoke',
       '/v1/version',
     ]);
     assert.deepEqual(Object.keys(body.paths['/v1/apply'].post.responses), ['200', '4XX', '5XX']);
