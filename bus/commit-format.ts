@@ -6,6 +6,7 @@
 //                    compare-and-set, is seen by the first reader
 //   epoch            the parent's, or a larger one: then the change is the whole configuration, and followers of another
 //                    history take this log (Position)
+//   counts           beside a pack, how many resources it writes and removes: a list of commits needs no more
 //   change           { upserts, removals } inline while the message stays small, else `pack`: the digest of an object
 //                    that holds the same, gzipped
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
@@ -47,6 +48,8 @@ export interface Envelope {
   readonly message: string;
   readonly change?: Change;
   readonly pack?: string;
+  /** Of what is in the pack. */
+  readonly counts?: { readonly upserts: number; readonly removals: number };
 }
 
 export interface Manifest {
@@ -107,6 +110,7 @@ export function readEnvelope(
   if (!Number.isSafeInteger(epoch)) return null;
   for (const text of [id, parentDigest, time, author, message]) if (typeof text !== 'string') return null;
   if (pack === undefined ? !isChange(change) : typeof pack !== 'string') return null;
+  if (value.counts !== undefined && !isCounts(value.counts)) return null;
   return { ...(value as unknown as Envelope), origin: readOrigin(value.origin) };
 }
 
@@ -196,6 +200,10 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function isStored(value: unknown): value is StoredResource {
   return isObject(value) && typeof value.key === 'string' && 'body' in value;
+}
+
+function isCounts(value: unknown): boolean {
+  return isObject(value) && Number.isSafeInteger(value.upserts) && Number.isSafeInteger(value.removals);
 }
 
 function isChange(value: unknown): value is Change {

@@ -41,6 +41,7 @@ import {
   type ConfigState,
   ConflictError,
   type Kinship,
+  type Outline,
   type Position,
   type StoredResource,
   type Subscription,
@@ -51,6 +52,7 @@ const READ_AHEAD = 16;
 /** History may be trimmed between two reads; then what is there now is read. */
 const MAX_READS = 5;
 const MAX_TEXT = 1_000;
+const NO_CHANGE: Change = { upserts: [], removals: [] };
 
 export class NatsConfigLog implements ConfigLog {
   readonly #link: Link;
@@ -160,13 +162,22 @@ export class NatsConfigLog implements ConfigLog {
   }
 
   async history(limit: number): Promise<Commit[]> {
+    return (await this.#newest(limit, Number.POSITIVE_INFINITY, true)).map(({ commit }) => commit);
+  }
+
+  async outline(limit: number, before = Number.POSITIVE_INFINITY): Promise<Outline[]> {
+    return (await this.#newest(limit, before, false)).map(({ commit, counts }) => ({ ...commit, ...counts }));
+  }
+
+  async #newest(limit: number, before: number, bodies: boolean): Promise<LoggedCommit[]> {
     for (let from = 1; ; ) {
       const { first, last } = await this.bounds();
-      const commits: Commit[] = [];
+      const end = Math.min(last, before - 1);
+      const found: LoggedCommit[] = [];
       try {
-        const begin = Math.max(first, last - limit + 1, from);
-        for await (const { commit } of this.read(begin, last, '')) commits.push(commit);
-        return commits.reverse();
+        const begin = Math.max(first, end - limit + 1, from);
+        for await (const logged of this.read(begin, end, '', bodies)) found.push(logged);
+        return found.reverse();
       } catch (error) {
         // Trimmed meanwhile, or damaged: it begins behind that. A commit that is no child of the one before it begins it.
         if (error instanceof GapError) from = error.revision + 1;
@@ -178,7 +189,8 @@ export class NatsConfigLog implements ConfigLog {
 
   async get(revision: number): Promise<Commit | null> {
     if (revision < 1) return null;
-    return (await this.#entry(revision, this.#link.get(this.#names.stream, { seq: revision }), ''))?.commit ?? null;
+    const reading = this.#link.get(this.#names.stream, { seq: revision });
+    return (await this.#entry(revision, reading, '', true))?.commit ?? null;
   }
 
   async at(revision: number): Promise<ConfigState | null> {
@@ -221,9 +233,10 @@ export class NatsConfigLog implements ConfigLog {
 
   /**
    * Commits `from`..`to` in order, each the child of the one before it; `before`: the digest of the first one's parent, if that is
-   * known. Throws GapError when one is no longer there, BrokenChainError when the stream's leader has another chain, too.
+   * known. Without `bodies` those of large ones are left out. Throws GapError when one is no longer there, BrokenChainError when the
+   * stream's leader has another chain, too.
    */
-  async *read(from: number, to: number, before: string): AsyncGenerator<LoggedCommit> {
+  async *read(from: number, to: number, before: string, bodies = true): AsyncGenerator<LoggedCommit> {
     const ahead: Promise<StoredMessage | null>[] = [];
     for (let next = from, revision = from, parent = before; revision <= to; revision++) {
       while (next <= to && ahead.length < READ_AHEAD) {
@@ -232,7 +245,7 @@ export class NatsConfigLog implements ConfigLog {
         reading.catch(() => {});
         ahead.push(reading);
       }
-      const logged = await this.#entry(revision, ahead.shift()!, parent);
+      const logged = await this.#entry(revision, ahead.shift()!, parent, bodies);
       if (logged === null) throw new GapError(revision);
       if (breaks(parent, logged)) throw new BrokenChainError(revision);
       parent = logged.commit.digest;
@@ -244,34 +257,44 @@ export class NatsConfigLog implements ConfigLog {
    * What one copy of the stream says, unless that is no child of its parent: a copy can be wrong, so its leader is asked then. null:
    * it is not there.
    */
-  async #entry(revision: number, reading: Promise<StoredMessage | null>, parent: string): Promise<LoggedCommit | null> {
-    const found = await this.#decoded(revision, await reading);
+  async #entry(
+    revision: number,
+    reading: Promise<StoredMessage | null>,
+    parent: string,
+    bodies: boolean,
+  ): Promise<LoggedCommit | null> {
+    const found = await this.#decoded(revision, await reading, bodies);
     if (found !== null && found.id !== '' && !breaks(parent, found)) return found;
     if (!this.#link.clustered) return found;
-    return this.#decoded(revision, await this.#link.leading(this.#names.stream, { seq: revision }));
+    return this.#decoded(revision, await this.#link.leading(this.#names.stream, { seq: revision }), bodies);
   }
 
-  async #decoded(revision: number, message: StoredMessage | null): Promise<LoggedCommit | null> {
+  async #decoded(revision: number, message: StoredMessage | null, bodies: boolean): Promise<LoggedCommit | null> {
     if (message === null || message.sequence !== revision) return null;
-    return this.decode(message.data, message.headers, revision, message.time);
+    return this.decode(message.data, message.headers, revision, message.time, bodies);
   }
 
-  /** A message of the stream as the commit it is. Fetches the pack of a large one. */
+  /** A message of the stream as the commit it is. Fetches the pack of a large one, unless its counts are enough. */
   async decode(
     data: Uint8Array,
     messageHeaders: StoredMessage['headers'],
     revision: number,
     time: number,
+    bodies = true,
   ): Promise<LoggedCommit> {
     const digest = digestOf(data);
     const envelope = readEnvelope(data, messageHeaders, revision, this.#seal);
     if (envelope === null) {
-      return { commit: voidCommit(revision, digest, new Date(time).toISOString()), parentDigest: '', id: '' };
+      const commit = voidCommit(revision, digest, new Date(time).toISOString());
+      return { commit, counts: { upserts: 0, removals: 0 }, parentDigest: '', id: '' };
     }
-    const { upserts, removals } = envelope.change ?? (await this.#unpack(envelope.pack!, revision));
+    const outlined = bodies ? undefined : envelope.counts;
+    const { upserts, removals } =
+      outlined === undefined ? (envelope.change ?? (await this.#unpack(envelope.pack!, revision))) : NO_CHANGE;
+    const counts = outlined ?? { upserts: upserts.length, removals: removals.length };
     const { id, parentDigest, parent, epoch, author, origin, message } = envelope;
     const told = { revision, digest, epoch, parent, time: envelope.time, author, origin, message };
-    return { commit: { ...told, upserts, removals }, parentDigest, id };
+    return { commit: { ...told, upserts, removals }, counts, parentDigest, id };
   }
 
   /** Of the message of a revision, by the word of the stream's leader; null when the log does not have it. */
@@ -350,7 +373,8 @@ export class NatsConfigLog implements ConfigLog {
     const limit = Math.min(INLINE_BYTES, (this.#link.nc.info?.max_payload ?? INLINE_BYTES) / 2);
     if (inline.byteLength <= limit) return inline;
     const digest = await this.#objects.put(await pack(change, MAX_CHANGE_BYTES));
-    return Buffer.from(JSON.stringify({ ...envelope, pack: digest }));
+    const counts = { upserts: change.upserts.length, removals: change.removals.length };
+    return Buffer.from(JSON.stringify({ ...envelope, pack: digest, counts }));
   }
 }
 

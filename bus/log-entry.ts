@@ -4,9 +4,16 @@ import { BusUnavailableError, type Commit, type Position } from './types.ts';
 /** Where a history stands. */
 export type Head = Pick<Position, 'revision' | 'digest' | 'epoch'>;
 
+export interface Counts {
+  readonly upserts: number;
+  readonly removals: number;
+}
+
 /** A commit, and what ties it to the one before it. */
 export interface LoggedCommit {
   readonly commit: Commit;
+  /** How many it wrote and removed, also when those were not read. */
+  readonly counts: Counts;
   /** '' for what is no commit. */
   readonly parentDigest: string;
   /** '' for what is no commit. */

@@ -46,6 +46,12 @@ export interface Commit {
   readonly removals: readonly string[];
 }
 
+/** A commit without what it wrote and removed: how many those are. */
+export interface Outline extends Omit<Commit, 'upserts' | 'removals'> {
+  readonly upserts: number;
+  readonly removals: number;
+}
+
 export interface ConfigState extends Position {
   readonly resources: ReadonlyMap<string, unknown>;
 }
@@ -145,6 +151,8 @@ export interface ConfigLog {
   follow(from: Position | null, on: ConfigListener): Promise<Subscription>;
   /** Newest first. */
   history(limit: number): Promise<Commit[]>;
+  /** Newest first, those below the revision `before`: without reading what large commits hold. */
+  outline(limit: number, before?: number): Promise<Outline[]>;
   /** One commit, or null when there is none of that number or history does not reach back. */
   get(revision: number): Promise<Commit | null>;
   /** The whole state as of an older revision, or null when history does not reach back. */

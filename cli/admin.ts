@@ -2,7 +2,7 @@
 import { Api } from './api.ts';
 import { CliError, EXIT } from './exit.ts';
 import { call } from './http.ts';
-import { findProxy, proxyName } from './proxies.ts';
+import { askForProxy, proxyName } from './proxies.ts';
 
 export interface AdminAddress {
   readonly url: string;
@@ -14,7 +14,7 @@ export interface AdminAddress {
 export async function adminOf(proxy: string): Promise<AdminAddress> {
   if (/^https?:\/\//.test(proxy)) return { url: proxy.replace(/\/$/, ''), name: proxy };
   const api = await Api.open();
-  const { id, admin } = findProxy(await api.proxies(), proxy);
+  const { id, admin } = await askForProxy(api, proxy);
   const name = proxyName(id);
   if (!admin) throw new CliError(`${name} has no admin interface`);
   return { url: admin.replace(/\/$/, ''), name };

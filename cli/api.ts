@@ -58,6 +58,10 @@ const CLIENT = `mesh/${weftVersion()}`;
 /** A module has 64 MiB at most. */
 const UPLOAD_MS = 120_000;
 
+/** Of long lists: none holds up the control plane. */
+const REVISIONS_AT_ONCE = 500;
+const PROXIES_AT_ONCE = 500;
+
 type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export class Api {
@@ -117,9 +121,18 @@ export class Api {
     return this.#get('/v1/resources', query);
   }
 
-  /** Newest first; `revision` is the newest. */
-  history(limit: number): Promise<{ revision: number; items: Revision[] }> {
-    return this.#get('/v1/revisions', { limit });
+  /** Newest first, as many as asked for or as there are; `revision` is the newest. `before`: those below it. */
+  async history(limit: number, before?: number): Promise<{ revision: number; items: Revision[] }> {
+    const items: Revision[] = [];
+    for (let from = before; ; from = items[items.length - 1].revision) {
+      const asked = Math.min(limit - items.length, REVISIONS_AT_ONCE);
+      const page: { revision: number; items: Revision[] } = await this.#get('/v1/revisions', {
+        limit: asked,
+        before: from,
+      });
+      items.push(...page.items);
+      if (page.items.length < asked || items.length >= limit) return { revision: page.revision, items };
+    }
   }
 
   /** Answers when every proxy has, or after `timeoutMs`. */
@@ -150,8 +163,14 @@ export class Api {
     return this.#get('/v1/modules', {});
   }
 
-  proxies(): Promise<ProxyReport[]> {
-    return this.#get('/v1/proxies', {});
+  /** By id. `name`: those whose id or name begins with it. */
+  async proxies(name?: string): Promise<ProxyReport[]> {
+    const proxies: ProxyReport[] = [];
+    for (let after: string | undefined; ; after = proxies[proxies.length - 1].id) {
+      const page: ProxyReport[] = await this.#get('/v1/proxies', { limit: PROXIES_AT_ONCE, name, after });
+      proxies.push(...page);
+      if (page.length < PROXIES_AT_ONCE) return proxies;
+    }
   }
 
   version(): Promise<{ version: string }> {

@@ -30,8 +30,8 @@ export function printJson(value: unknown): void {
 
 /** Columns as wide as their widest cell, three spaces apart. No cell makes a row of its own. */
 export function table(titles: readonly string[], cells: readonly (readonly string[])[]): string {
-  const rows = cells.map((row) => row.map((cell) => cell.replaceAll('\n', '\\n')));
-  const widths = titles.map((title, at) => Math.max(title.length, ...rows.map((row) => row[at].length)));
+  const rows = cells.map((row) => row.map(oneLine));
+  const widths = titles.map((title, at) => rows.reduce((most, row) => Math.max(most, row[at].length), title.length));
   return [titles, ...rows]
     .map((row) =>
       row
@@ -40,6 +40,11 @@ export function table(titles: readonly string[], cells: readonly (readonly strin
         .trimEnd(),
     )
     .join('\n');
+}
+
+/** Words of others beside our own, which cannot look like a line of ours. */
+export function oneLine(text: string): string {
+  return text.replaceAll('\n', '\\n');
 }
 
 /** 'reviews.yaml:12:5 /spec/http/0/route: message', as far as it is known where. */

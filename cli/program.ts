@@ -3,7 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { addChosen, type Choice } from './choices.ts';
 import { CliError, done, EXIT, EXIT_CODES_HELP } from './exit.ts';
-import { describeProblem, note, paint } from './output.ts';
+import { describeProblem, note, paint, printJson } from './output.ts';
 import { StandardStreams } from './standard-streams.ts';
 import { weftVersion } from './version.ts';
 
@@ -82,7 +82,7 @@ function report(error: unknown, json: boolean): number {
   const exitCode = known ? error.exitCode : EXIT.failure;
   const problems = known ? error.problems : [];
   if (json) {
-    process.stdout.write(`${JSON.stringify({ error: message, exitCode, problems }, null, 2)}\n`);
+    printJson({ error: message, exitCode, problems });
   } else {
     for (const problem of problems) note(describeProblem(problem));
   }

@@ -6,7 +6,7 @@ import { proxiesOf } from '../plugins/install/rollout.ts';
 import type { Api } from './api.ts';
 import { CliError, EXIT } from './exit.ts';
 import { describeProblem, note, paint, print, printJson } from './output.ts';
-import { proxyName } from './proxies.ts';
+import { listed, proxyName } from './proxies.ts';
 
 export interface ChangeOptions {
   readonly wait?: boolean;
@@ -68,7 +68,7 @@ export function summary(report: RolloutReport): string {
 /** Throws CliError: refused by a proxy, or too late. */
 export async function judge(report: RolloutReport, timeoutMs: number, placing?: Placing): Promise<void> {
   if (report.nacked.length > 0) {
-    const names = report.nacked.map(({ proxy }) => proxyName(proxy)).join(', ');
+    const names = listed(report.nacked.map(({ proxy }) => proxyName(proxy)));
     const problems = report.nacked.flatMap(({ problems: own }) => own as Problem[]);
     throw new CliError(
       `revision ${report.revision} was refused by ${names}`,
@@ -77,7 +77,7 @@ export async function judge(report: RolloutReport, timeoutMs: number, placing?: 
     );
   }
   if (report.missing.length > 0) {
-    const names = report.missing.map(proxyName).join(', ');
+    const names = listed(report.missing.map(proxyName));
     throw new CliError(`no answer within ${timeoutMs / 1000} s from ${names}`, EXIT.timeout);
   }
 }

@@ -39,6 +39,15 @@ export interface ProxyReport {
   readonly ms: number | null;
 }
 
+/** Of a long list. */
+export interface ProxiesAsked {
+  readonly limit?: number;
+  /** Those behind this id. */
+  readonly after?: string;
+  /** Those whose id, or name within it, begins so. */
+  readonly name?: string;
+}
+
 interface Rollout {
   readonly expected: ReadonlySet<string>;
   readonly publishedAt: number;
@@ -192,27 +201,27 @@ export class Rollouts {
     });
   }
 
-  /** Every proxy with a live lease, by id. */
-  proxies(head: number): ProxyReport[] {
-    return [...this.#leases.values()]
-      .map(({ proxy: id, node, admin, version, startedAt, endpoints }): ProxyReport => {
-        const status = this.#answers.get(id)?.status;
-        return {
-          id,
-          node,
-          revision: status?.revision ?? 0,
-          state: stateOf(status, head),
-          admin,
-          version,
-          startedAt,
-          endpoints: [...endpoints],
-          shards: status?.shards ?? 0,
-          problems: [...(status?.problems ?? [])],
-          lastAck: status?.time ?? null,
-          ms: status?.ms ?? null,
-        };
-      })
-      .sort((a, b) => (a.id < b.id ? -1 : 1));
+  /** Every proxy with a live lease, by id; of those that are asked for. */
+  proxies(head: number, { limit = MAX_ANSWERS, after = '', name = '' }: ProxiesAsked = {}): ProxyReport[] {
+    const ids = [...this.#leases.keys()].filter((id) => id > after && (name === '' || isNamed(id, name))).sort();
+    return ids.slice(0, limit).map((id): ProxyReport => {
+      const { node, admin, version, startedAt, endpoints } = this.#leases.get(id)!;
+      const status = this.#answers.get(id)?.status;
+      return {
+        id,
+        node,
+        revision: status?.revision ?? 0,
+        state: stateOf(status, head),
+        admin,
+        version,
+        startedAt,
+        endpoints: [...endpoints],
+        shards: status?.shards ?? 0,
+        problems: [...(status?.problems ?? [])],
+        lastAck: status?.time ?? null,
+        ms: status?.ms ?? null,
+      };
+    });
   }
 
   async close(): Promise<void> {
@@ -279,6 +288,11 @@ function settle(rollout: Rollout, revision: number, { status, at }: Answer): voi
   } else if (status.revision === revision) rollout.nacks.set(proxy, [...status.problems]);
   else return;
   rollout.silent.delete(proxy);
+}
+
+/** TYPE~ADDRESS~NAME.NAMESPACE~DOMAIN */
+function isNamed(id: string, name: string): boolean {
+  return id.startsWith(name) || (id.split('~')[2]?.startsWith(name) ?? false);
 }
 
 function stateOf(status: ProxyStatus | undefined, head: number): ProxyState {

@@ -33,11 +33,14 @@ export interface ScaleFigures {
 /** Of any one step. */
 const PATIENCE_MS = 180_000;
 const SETTLE_MS = 8_000;
+/** A new mesh tells all endpoints once more some 20 s after its start. */
+const YOUNG_MS = 30_000;
 const PAUSE_MS = 500;
 
 /** Throws when a step does not come to its end. */
 export async function measureScale(mesh: MeasuredMesh, proxies: number, plan: ScalePlan): Promise<ScaleFigures> {
   const { say } = plan;
+  const started = performance.now();
   let revision = await apply(mesh, 0);
   const joined = performance.now();
   mesh.addProxies(proxies, plan.threads);
@@ -50,7 +53,7 @@ export async function measureScale(mesh: MeasuredMesh, proxies: number, plan: Sc
   const joinSeconds = (performance.now() - joined) / 1_000;
   say(`${proxies}: joined in ${joinSeconds.toFixed(1)} s`);
 
-  await delay(SETTLE_MS);
+  await delay(Math.max(SETTLE_MS, started + YOUNG_MS - performance.now()));
   const before = await mesh.reading();
   await delay(plan.steadySeconds * 1_000);
   const after = await mesh.reading();
@@ -62,10 +65,10 @@ export async function measureScale(mesh: MeasuredMesh, proxies: number, plan: Sc
   const waits: number[] = [];
   for (let i = 1; i <= plan.changes; i++) {
     await delay(PAUSE_MS);
-    const started = performance.now();
+    const asked = performance.now();
     revision = await apply(mesh, i);
     const report = await mesh.api.rollout(revision, PATIENCE_MS);
-    waits.push(performance.now() - started);
+    waits.push(performance.now() - asked);
     if (report.acked < proxies) throw new Error(`revision ${revision}: ${report.acked} of ${proxies} answered`);
     lasts.push(report.maxMs ?? Number.NaN);
   }

@@ -15,13 +15,14 @@ export function historyCommand(program: Command): void {
     .command('history')
     .description('Print the revisions of the configuration, newest first, and who made them')
     .option('-l, --limit <number>', 'how many', count, 20)
+    .option('--before <revision>', 'those below this one', count)
     .addOption(
       new Option('-o, --output <format>', 'wide: also from where').choices(['table', 'wide', 'json']).default('table'),
     )
     .option('--json', 'the same as -o json')
     .addHelpText(
       'after',
-      '\nExamples:\n  $ mesh history --limit 5\n  $ mesh history -o wide\n  $ mesh rollback 11 --wait',
+      '\nExamples:\n  $ mesh history --limit 5\n  $ mesh history --before 1200\n  $ mesh history -o wide\n  $ mesh rollback 11 --wait',
     )
     .action(async ({ limit, output, json }: Options) => {
       const { Api } = await import('../api.ts');

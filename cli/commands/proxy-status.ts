@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import type { ProxyReport } from '../../control/rollout.ts';
 import type { Problem } from '../../core/config/resource.ts';
-import { describeProblem, note, paint, print, printJson, table } from '../output.ts';
-import { findProxy, proxyName } from '../proxies.ts';
+import { describeProblem, note, oneLine, paint, print, printJson, table } from '../output.ts';
+import { askForProxy, proxyName } from '../proxies.ts';
 
 export function proxyStatusCommand(program: Command): void {
   program
@@ -23,8 +23,8 @@ Examples:
     )
     .action(async (wanted: string | undefined, options: { json?: boolean }) => {
       const { Api } = await import('../api.ts');
-      const all = await (await Api.open()).proxies();
-      const proxies = wanted === undefined ? all : [findProxy(all, wanted)];
+      const api = await Api.open();
+      const proxies = wanted === undefined ? await api.proxies() : [await askForProxy(api, wanted)];
       if (options.json === true) printJson(wanted === undefined ? proxies : proxies[0]);
       else if (proxies.length === 0) note('no proxy is connected: start one with `mesh run` or `mesh proxy`');
       else print(wanted === undefined ? overview(proxies) : details(proxies[0]));
@@ -60,7 +60,9 @@ function details(proxy: ProxyReport): string {
     ['Started:', proxy.startedAt],
     ['Admin:', proxy.admin],
   ];
-  const lines = facts.map(([title, value]) => `${title.padEnd(14)}${value}`);
-  const problems = (proxy.problems as Problem[]).map((problem) => `  ${problem.severity}: ${describeProblem(problem)}`);
+  const lines = facts.map(([title, value]) => `${title.padEnd(14)}${oneLine(value)}`);
+  const problems = (proxy.problems as Problem[]).map(
+    (problem) => `  ${problem.severity}: ${oneLine(describeProblem(problem))}`,
+  );
   return [...lines, ...(problems.length > 0 ? ['Problems:', ...problems] : [])].join('\n');
 }

@@ -92,11 +92,10 @@ Examples:
 }
 
 async function revoke(wanted: string): Promise<void> {
-  const [{ Api }, { findProxy }] = await Promise.all([import('../api.ts'), import('../proxies.ts')]);
+  const [{ Api }, { askForProxy }] = await Promise.all([import('../api.ts'), import('../proxies.ts')]);
   const api = await Api.open();
-  const all = await api.proxies();
   // One that is gone is known by its whole id alone.
-  const id = wanted.includes('~') ? wanted : findProxy(all, wanted).id;
+  const id = wanted.includes('~') ? wanted : (await askForProxy(api, wanted)).id;
   const revoked = await api.revoke(id);
   if (revoked === 0) throw new CliError(`no user of NATS was made for ${wanted}`);
   print(`${wanted}: ${revoked === 1 ? 'its user is' : `its ${revoked} users are`} out`);

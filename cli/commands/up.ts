@@ -21,7 +21,8 @@ interface Options extends AuthorityChoice {
 }
 
 const USUAL_PORT = 15010;
-const LATE_MS = 5_000;
+/** What takes longer is named. */
+const LATE_MS = 1_500;
 
 export function upCommand(program: Command): void {
   authorityOptions(program.command('up'))
@@ -53,6 +54,7 @@ Examples:
         import('../../bus/supervise.ts'),
         import('../../control/main.ts'),
       ]);
+      const natsLate = sayIfLate('waiting for nats-server to answer');
       const nats = await superviseNatsServer({
         stateDir: join(home, 'nats'),
         port: options.natsPort,
@@ -61,14 +63,13 @@ Examples:
         onProgress: note,
         onTrouble: note,
         onLog: (line) => options.verbose === true && note(paint('dim', line, process.stderr)),
-      });
+      }).finally(natsLate);
       const { verifyKey } = nats.credentials.proxy;
       // What follows is told in the lines below, unless it does not come.
       let started = false;
-      const late = setTimeout(() => {
+      const logLate = sayIfLate('NATS runs: waiting for its configuration log', () => {
         started = true;
-        note('NATS runs, and its configuration log does not answer yet');
-      }, LATE_MS);
+      });
       try {
         const start = (apiPort: number) =>
           startControl({
@@ -93,7 +94,7 @@ Examples:
             bus: { servers: [nats.url], ca: nats.ca, verifyKey },
           };
           const file = await writeContext(context);
-          clearTimeout(late);
+          logLate();
           started = true;
           const { machinesUrl } = control;
           announce({ api: control.url, machines: machinesUrl, token: control.token, nats: nats.url });
@@ -115,10 +116,19 @@ Examples:
           await control.close();
         }
       } finally {
-        clearTimeout(late);
+        logLate();
         await nats.stop();
       }
     });
+}
+
+/** Says what is waited for when that takes long. Returns what ends the wait. */
+function sayIfLate(what: string, late: () => void = () => undefined): () => void {
+  const timer = setTimeout(() => {
+    late();
+    note(what);
+  }, LATE_MS);
+  return () => clearTimeout(timer);
 }
 
 /** A log that lost what proxies of this machine ran is told of here, where it can be mended. */

@@ -16,6 +16,7 @@ export interface ProxyRouteParts {
   readonly users: Users | null;
 }
 
+const MAX_PROXIES = 20_000;
 const Name = Type.String({ minLength: 1, maxLength: 200 });
 
 export function proxyRoutes(app: App, { store, rollouts, users, tokens }: ProxyRouteParts): void {
@@ -23,12 +24,24 @@ export function proxyRoutes(app: App, { store, rollouts, users, tokens }: ProxyR
     '/v1/proxies',
     {
       schema: {
-        summary: 'Every proxy with a live lease, and what it runs',
+        summary: 'Every proxy with a live lease, by id, and what it runs',
         tags: ['proxies'],
+        querystring: Type.Object(
+          {
+            limit: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_PROXIES })),
+            after: Type.Optional(
+              Type.String({ maxLength: 400, description: 'Those behind this id, to read on where a list ended' }),
+            ),
+            name: Type.Optional(
+              Type.String({ maxLength: 400, description: 'Those whose id, or name within it, begins so' }),
+            ),
+          },
+          { additionalProperties: false },
+        ),
         response: { 200: ProxiesReply, ...ERRORS },
       },
     },
-    async () => rollouts.proxies(store.state.revision),
+    async ({ query }) => rollouts.proxies(store.state.revision, query),
   );
 
   app.post(

@@ -33,21 +33,22 @@ export function revisionRoutes(app: App, parts: { bus: Bus; store: Store; rollou
         summary: 'The commits that are kept, newest first',
         tags: ['history'],
         querystring: Type.Object(
-          { limit: Type.Integer({ minimum: 1, maximum: MAX_HISTORY, default: 20 }) },
+          {
+            limit: Type.Integer({ minimum: 1, maximum: MAX_HISTORY, default: 20 }),
+            before: Type.Optional(
+              Type.Integer({ minimum: 1, description: 'Those below this revision, to read on where a list ended' }),
+            ),
+          },
           { additionalProperties: false },
         ),
         response: { 200: HistoryReply, ...ERRORS },
       },
     },
-    async ({ query: { limit } }) => {
-      const commits = await bus.config.history(limit);
+    async ({ query: { limit, before } }) => {
+      const items = await bus.config.outline(limit, before);
       return {
-        revision: commits[0]?.revision ?? store.state.revision,
-        items: commits.map(({ upserts, removals, ...commit }) => ({
-          ...commit,
-          upserts: upserts.length,
-          removals: removals.length,
-        })),
+        revision: before === undefined ? (items[0]?.revision ?? store.state.revision) : store.state.revision,
+        items,
       };
     },
   );

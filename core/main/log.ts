@@ -5,8 +5,8 @@ import type { Log } from './options.ts';
 
 export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warning', 'error'];
 
-/** What a peer sent may end up in a message. */
-const CONTROL = /[\p{Cc}\u2028\u2029]+/gu;
+/** What a peer sent may end up in a message: controls, line ends, and marks that turn writing around (Unicode TR9). */
+const CONTROL = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu;
 
 export class ProxyLog {
   level: LogLevel;

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { note, paint, print, printJson } from '../../cli/output.ts';
 import { printable } from '../../cli/printable.ts';
@@ -30,4 +32,18 @@ test('everything that is printed goes that way, and keeps our colours', (t) => {
     '{\n  "version": "\\u009b8m"\n}\n',
     `${own}\n`,
   ]);
+});
+
+/** The only ones that write to a terminal themselves: what prints, a line that comes before anything is loaded, the proxy's log. */
+const WRITERS = ['cli/mesh.ts', 'cli/output.ts', 'core/main/log.ts'];
+
+test('nothing else writes to a terminal', () => {
+  const root = join(import.meta.dirname, '../..');
+  const files = ['cli', 'control', 'plugins', 'bus', 'core'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
+  );
+  const writing = files
+    .filter((file) => file.endsWith('.ts'))
+    .filter((file) => /\bconsole\.\w|process\.std(out|err)\.write/.test(readFileSync(join(root, file), 'utf8')));
+  assert.deepEqual(writing.sort(), WRITERS);
 });

@@ -151,6 +151,22 @@ describe('a rollout', () => {
   });
 });
 
+describe('a long list of proxies', () => {
+  it('is told page by page, or of those whose name begins so', () => {
+    const rollouts = new Rollouts();
+    const id = (n: number) => `sidecar~127.0.0.${n}~web-${n}.shop~shop.svc.cluster.local`;
+    rollouts.lived(leases(...[5, 3, 1, 4, 2].map(id), 'api'));
+    const shown = (asked?: Parameters<Rollouts['proxies']>[1]) => rollouts.proxies(0, asked).map((each) => each.id);
+    assert.deepEqual(shown(), ['api', ...[1, 2, 3, 4, 5].map(id)]);
+    assert.deepEqual(shown({ limit: 2 }), ['api', id(1)]);
+    assert.deepEqual(shown({ limit: 2, after: id(1) }), [2, 3].map(id));
+    assert.deepEqual(shown({ after: id(5) }), []);
+    assert.deepEqual(shown({ name: 'web-3' }), [id(3)]);
+    assert.deepEqual(shown({ name: 'sidecar~127.0.0.4' }), [id(4)]);
+    assert.deepEqual([shown({ name: 'ap' }), shown({ name: 'eb-3' })], [['api'], []]);
+  });
+});
+
 describe('proxies seen through the API', () => {
   let plane: Plane;
   const buses = new Map<string, Promise<Bus>>();
