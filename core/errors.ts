@@ -166,6 +166,22 @@ const TABLE = {
     'upstream',
     'never',
   ],
+  remote_reset: [
+    503,
+    'UR',
+    'upstream_reset_before_response_started{remote_reset}',
+    `${RESET}remote reset`,
+    'upstream',
+    'sent',
+  ],
+  refused_stream: [
+    503,
+    'UR',
+    'upstream_reset_before_response_started{remote_refused_stream_reset}',
+    `${RESET}remote refused stream reset`,
+    'upstream',
+    'unsent',
+  ],
   protocol_error: [
     502,
     'UPE',

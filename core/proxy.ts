@@ -22,7 +22,9 @@ import { identify } from './exchange/identify.ts';
 import { lastHop } from './exchange/max-forwards.ts';
 import type { ExchangeStages } from './exchange/stages.ts';
 import type { Codecs, DownstreamStream, Receiver, ServerHandler } from './http/codec.ts';
+import { DetectedConnection } from './http/detect.ts';
 import type { Head } from './http/head.ts';
+import { LazyCodec } from './http/lazy-codec.ts';
 import { serverOptions } from './http/limits.ts';
 import { normalizePath } from './http/path.ts';
 import { http1 } from './http1/codec.ts';
@@ -36,13 +38,16 @@ import type { ServeConnection } from './transport/listener.ts';
 const HTTPS_PORT = 443;
 
 /** What reads and writes connections to clients and to upstreams, by what they speak. */
-export const CODECS: Codecs = { 'http/1.1': http1 };
+export const CODECS: Codecs = {
+  'http/1.1': http1,
+  h2: new LazyCodec(100, async () => (await import('./http2/codec.ts')).http2),
+};
 
-/** There: a connection that a listener (transport/listener.ts) has accepted is read by its codec, request by request. */
+/** There: a connection that a listener (transport/listener.ts) has accepted is read by the codec of what it speaks, request by request. */
 export function connectionPath(listener: ListenerContext, codecs: Codecs): ServeConnection {
   const handler = requestPath(listener);
   const options = serverOptions(listener.spec.kind, listener.shard.timers);
-  return (transport, protocol) => codecs[protocol].serve(transport, handler, options);
+  return (transport) => new DetectedConnection(transport, codecs, handler, options);
 }
 
 function requestPath(listener: ListenerContext): ServerHandler & TunnelHandler {

@@ -2,6 +2,7 @@
 // ('outbound|9080|v1|reviews.default.svc.cluster.local'). Interned by name; snapshots refer to it, endpoint changes and
 // policy changes swap one reference inside. An attempt has its place in it by an Admission.
 
+import type { Protocol } from '../transport/protocol.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
 import type { Balancer } from './balancers/balancer.ts';
 import { BALANCERS, DEFAULT_BALANCER, type LoadBalancing } from './balancers/balancers.ts';
@@ -10,6 +11,8 @@ import { ClusterLimits, type LimitSource } from './limits.ts';
 import type { ConnectionPolicy, EndpointTls } from './pool.ts';
 
 export interface ClusterPolicy extends ConnectionPolicy {
+  /** What its endpoints are spoken to; 'client': what the client speaks. */
+  readonly protocol: Protocol | 'client';
   readonly loadBalancing: LoadBalancing;
   readonly retryBudget: RetryBudget;
 }
@@ -24,12 +27,15 @@ export interface RetryBudget {
 }
 
 export const DEFAULT_POLICY: ClusterPolicy = Object.freeze({
+  protocol: 'client',
   loadBalancing: DEFAULT_BALANCER,
   connectTimeoutMs: 10_000,
   idleTimeoutMs: 60_000,
   maxConnections: 4096,
   maxPendingRequests: 4096,
+  maxRequests: Number.POSITIVE_INFINITY,
   maxRequestsPerConnection: Number.POSITIVE_INFINITY,
+  maxConcurrentStreams: Number.POSITIVE_INFINITY,
   retryBudget: Object.freeze({ percent: 20, least: 3, everyRetry: false }),
 });
 
@@ -64,7 +70,7 @@ export interface ClusterCounts {
   /** Attempts that are with an endpoint now, and those that ever were. */
   active: number;
   requests: number;
-  /** So far: attempts that found too many waiting for a connection. */
+  /** So far: attempts that found too many waiting for a connection, or under way. */
   overflows: number;
   /** Attempts under way, or about to begin, that repeat a request and count against the budget. */
   retrying: number;
@@ -142,7 +148,8 @@ export class Cluster {
     const { policy, name } = this.current;
     const own =
       policy.maxConnections !== DEFAULT_POLICY.maxConnections ||
-      policy.maxPendingRequests !== DEFAULT_POLICY.maxPendingRequests;
+      policy.maxPendingRequests !== DEFAULT_POLICY.maxPendingRequests ||
+      policy.maxRequests !== DEFAULT_POLICY.maxRequests;
     this.limits.configure(policy, name, own);
   }
 
@@ -174,6 +181,13 @@ export class Cluster {
     for (let i = 0; i < this.members.length; i++) this.members[i].parted(this.workloads[i] ?? null);
   }
 
+  /** What its endpoints are spoken to for a client that speaks this: 'HTTP/1.1', 'HTTP/2'. */
+  protocolFor(client: string): Protocol {
+    const { protocol } = this.current.policy;
+    if (protocol !== 'client') return protocol;
+    return client === 'HTTP/2' ? 'h2' : 'http/1.1';
+  }
+
   /** A place for a request's first attempt. */
   admit(): Admission {
     return new Admission(this, this.counted, false);
@@ -192,7 +206,7 @@ export class Cluster {
     else this.counted.retryOverflows++;
   }
 
-  /** An attempt is not made, since too many wait for a connection. */
+  /** An attempt is not made, since too many wait for a connection or are under way. */
   overflowed(): void {
     this.counted.overflows++;
   }
@@ -227,6 +241,8 @@ export class Admission {
   /** Null before `enter`, and when there was none. */
   endpoint: Endpoint | null = null;
   over = false;
+  /** It has one of the places that the cluster has for requests. */
+  private begun = false;
   /** It counts against the cluster's retry budget. */
   readonly counted: boolean;
   private readonly cluster: Cluster;
@@ -237,6 +253,16 @@ export class Admission {
     this.cluster = cluster;
     this.counts = counts;
     this.counted = counted;
+  }
+
+  /** False: the cluster has as many requests as it may have, and this one is not made. */
+  begin(): boolean {
+    if (!this.cluster.limits.request()) {
+      this.cluster.overflowed();
+      return false;
+    }
+    this.begun = true;
+    return true;
   }
 
   /** Chooses the endpoint, or null when there is none: `avoid` is taken only if nothing else is there; `key` as in Balancer. */
@@ -266,6 +292,7 @@ export class Admission {
     if (this.over) return;
     this.over = true;
     if (this.counted) this.counts.retrying--;
+    if (this.begun) this.cluster.limits.endRequest();
     if (this.endpoint === null) return;
     this.endpoint.left();
     this.counts.active--;

@@ -38,7 +38,7 @@ export class EndpointTable implements TimerOwner {
       // On the next tick: who asks may be in the middle of putting it to use.
       if (this.endpoints.size === this.crowded) this.environment.timers.arm(this.timer, 0);
     }
-    endpoint.pool.revive();
+    endpoint.revive();
     return endpoint;
   }
 
@@ -49,7 +49,7 @@ export class EndpointTable implements TimerOwner {
         this.unused.delete(endpoint);
         continue;
       }
-      endpoint.pool.retire();
+      endpoint.retire();
       if (endpoint.active > 0) continue;
       this.unused.delete(endpoint);
       this.endpoints.delete(placeOf(endpoint.address, endpoint.port, endpoint.tls));
@@ -63,6 +63,6 @@ export class EndpointTable implements TimerOwner {
   }
 
   destroy(): void {
-    for (const endpoint of this.endpoints.values()) endpoint.pool.destroy();
+    for (const endpoint of this.endpoints.values()) endpoint.destroy();
   }
 }

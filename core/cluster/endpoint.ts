@@ -2,6 +2,7 @@
 // it outlives snapshots, so a change of routes never closes a connection that is still wanted.
 
 import { hostPort } from '../host-port.ts';
+import type { Protocol } from '../transport/protocol.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
 import { type EndpointTls, Pool, type PoolEnvironment } from './pool.ts';
 
@@ -14,7 +15,11 @@ export class Endpoint {
   readonly tls: EndpointTls | null;
   /** Told when no cluster leads here any more. */
   onUnused: ((endpoint: Endpoint) => void) | null = null;
+  /** Connections of HTTP/1. */
   readonly pool: Pool;
+  /** Those of HTTP/2, when somebody has asked for one. */
+  private h2: Pool | null = null;
+  private readonly environment: PoolEnvironment;
   /** Its last answer was of HTTP/1.0, as the next one will be. */
   http10 = false;
   private underWay = 0;
@@ -31,7 +36,34 @@ export class Endpoint {
     this.address = address;
     this.port = port;
     this.tls = tls;
-    this.pool = new Pool(environment, this);
+    this.environment = environment;
+    this.pool = new Pool(environment, this, 'http/1.1');
+  }
+
+  poolOf(protocol: Protocol): Pool {
+    if (protocol === 'http/1.1') return this.pool;
+    this.h2 ??= new Pool(this.environment, this, protocol);
+    return this.h2;
+  }
+
+  get connections(): number {
+    return this.pool.connections + (this.h2?.connections ?? 0);
+  }
+
+  /** It left the mesh: see Pool. */
+  retire(): void {
+    this.pool.retire();
+    this.h2?.retire();
+  }
+
+  revive(): void {
+    this.pool.revive();
+    this.h2?.revive();
+  }
+
+  destroy(): void {
+    this.pool.destroy();
+    this.h2?.destroy();
   }
 
   /** Who answers there, when the mesh knows: of several who say so, the first by id. */

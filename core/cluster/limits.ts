@@ -1,14 +1,16 @@
-// A cluster's limits of connections and of requests that wait for one, over all of its endpoints and all shards, as Envoy's
+// A cluster's limits of connections, of requests, and of those that wait for a connection, over all of its endpoints and all shards, as Envoy's
 // circuit breakers. A connection counts for the cluster that it was given to last. Where all places are taken, idle
 // connections make room for who waits at another endpoint or in another shard.
 
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
-import { CONNECTIONS, type SharedCounts, WAITING } from './shared-limits.ts';
+import { CONNECTIONS, REQUESTS, type SharedCounts, WAITING } from './shared-limits.ts';
 
 export interface Limits {
   readonly maxConnections: number;
   /** Requests that may wait for a connection. */
   readonly maxPendingRequests: number;
+  /** Requests that may be under way. */
+  readonly maxRequests: number;
 }
 
 /** What a cluster's limits know of other shards. */
@@ -35,6 +37,7 @@ export class ClusterLimits implements TimerOwner {
   private shared: SharedCounts | null = null;
   private connections = 0;
   private waiting = 0;
+  private requests = 0;
   /** Pools with their connections of this cluster. */
   private readonly holders = new Map<LimitedPool, number>();
   /** Pools in which somebody waits and no further connection may be opened. */
@@ -54,6 +57,7 @@ export class ClusterLimits implements TimerOwner {
       this.shared = this.source.counts(cluster);
       this.shared?.add(CONNECTIONS, this.connections);
       this.shared?.add(WAITING, this.waiting);
+      this.shared?.add(REQUESTS, this.requests);
     }
     while (this.tooMany && this.makeRoom());
     this.resume();
@@ -90,6 +94,19 @@ export class ClusterLimits implements TimerOwner {
   endWait(): void {
     this.waiting--;
     this.shared?.add(WAITING, -1);
+  }
+
+  /** One more request is under way; false: as many are as may be. */
+  request(): boolean {
+    const most = this.is.maxRequests;
+    if (this.shared === null ? this.requests >= most : !this.shared.take(REQUESTS, most)) return false;
+    this.requests++;
+    return true;
+  }
+
+  endRequest(): void {
+    this.requests--;
+    this.shared?.add(REQUESTS, -1);
   }
 
   /** Somebody waits in this pool, and no connection may be opened: told to look again when one may. */

@@ -4,6 +4,7 @@
 import type { FailureCode } from '../errors.ts';
 import type { ClientConnection } from '../http/codec.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
+import type { Protocol } from '../transport/protocol.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
 import type { ClusterLimits, LimitedPool, Limits } from './limits.ts';
 
@@ -12,6 +13,8 @@ export interface ConnectionPolicy extends Limits {
   readonly connectTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly maxRequestsPerConnection: number;
+  /** Streams at a time on one connection, whatever the peer allows. */
+  readonly maxConcurrentStreams: number;
 }
 
 /** A cluster, as its endpoints' pools see it: several may lead to one endpoint. */
@@ -54,12 +57,13 @@ export interface Waiter {
 export interface PoolEnvironment {
   readonly timers: Timers;
   /** Streams that a connection is counted on for, before it is there and says itself. */
-  expectedStreams(endpoint: PoolEndpoint): number;
-  /** Opens a connection; calls one of the two once. Returns a function that gives up on it. */
+  expectedStreams(protocol: Protocol): number;
+  /** Opens a connection that speaks this; calls one of the two once. Returns a function that gives up on it. */
   dial(
     endpoint: PoolEndpoint,
     opened: (connection: ClientConnection) => void,
     failed: (text: string) => void,
+    protocol: Protocol,
   ): () => void;
 }
 
@@ -71,6 +75,7 @@ interface Pending {
 export class Pool implements LimitedPool {
   private readonly environment: PoolEnvironment;
   private readonly endpoint: PoolEndpoint;
+  private readonly protocol: Protocol;
   /** Connections that have room, or had it when they were last looked at; the last one is the next to be given. */
   private readonly ready: PooledConnection[] = [];
   private readonly waiting: Pending[] = [];
@@ -80,9 +85,10 @@ export class Pool implements LimitedPool {
   private draining = 0;
   private retired = false;
 
-  constructor(environment: PoolEnvironment, endpoint: PoolEndpoint) {
+  constructor(environment: PoolEnvironment, endpoint: PoolEndpoint, protocol: Protocol) {
     this.environment = environment;
     this.endpoint = endpoint;
+    this.protocol = protocol;
   }
 
   get connections(): number {
@@ -97,7 +103,7 @@ export class Pool implements LimitedPool {
     const pooled = this.readyFor(cluster);
     if (pooled !== null) {
       // It stays ready as long as it has room for another one.
-      if (pooled.connection.capacity < 2) this.withdraw(pooled);
+      if (pooled.room < 2) this.withdraw(pooled);
       this.give(pooled, waiter);
       return;
     }
@@ -154,7 +160,7 @@ export class Pool implements LimitedPool {
     const { ready } = this;
     for (let i = ready.length - 1; i >= 0; i--) {
       const pooled = ready[i];
-      if (pooled.connection.capacity === 0) this.withdraw(pooled);
+      if (pooled.room <= 0) this.withdraw(pooled);
       else if (this.belongs(pooled, cluster)) return pooled;
     }
     return null;
@@ -199,6 +205,7 @@ export class Pool implements LimitedPool {
       this.endpoint,
       (connection) => finish(connection, '', 'connect_failure'),
       (text) => finish(null, text, 'connect_failure'),
+      this.protocol,
     );
   }
 
@@ -220,8 +227,7 @@ export class Pool implements LimitedPool {
 
   /** It has room: who waits gets it, else it is kept. */
   private offer(pooled: PooledConnection): void {
-    const { connection } = pooled;
-    while (connection.capacity > 0) {
+    while (pooled.room > 0) {
       if (pooled.usedUp) {
         this.drain(pooled);
         return;
@@ -293,7 +299,13 @@ export class Pool implements LimitedPool {
 
   /** Streams that connections on their way are counted on for. */
   private promised(): number {
-    return this.connecting.size === 0 ? 0 : this.connecting.size * this.environment.expectedStreams(this.endpoint);
+    let streams = 0;
+    for (const { cluster } of this.connecting) streams += this.expected(cluster);
+    return streams;
+  }
+
+  private expected({ policy }: PoolCluster): number {
+    return Math.min(this.environment.expectedStreams(this.protocol), policy.maxConcurrentStreams);
   }
 
   /**
@@ -303,7 +315,7 @@ export class Pool implements LimitedPool {
   private failWaiting(reason: FailureCode, text: string): void {
     const without = Math.max(1, this.waiting.length - this.promised());
     const lost =
-      this.open.size > this.draining ? Math.min(without, this.environment.expectedStreams(this.endpoint)) : without;
+      this.open.size > this.draining ? Math.min(without, this.environment.expectedStreams(this.protocol)) : without;
     const failed = this.waiting.splice(0, lost);
     for (const { cluster } of failed) cluster.limits.endWait();
     for (const { waiter } of failed) waiter.failed(reason, text);
@@ -345,6 +357,12 @@ class PooledConnection implements TimerOwner {
   constructor(connection: ClientConnection, cluster: PoolCluster) {
     this.connection = connection;
     this.cluster = cluster;
+  }
+
+  /** Streams that it may be given now. */
+  get room(): number {
+    const { capacity, activeStreams } = this.connection;
+    return Math.min(capacity, this.cluster.policy.maxConcurrentStreams - activeStreams);
   }
 
   get usedUp(): boolean {

@@ -1,20 +1,21 @@
-// How many connections a cluster has in all shards of a proxy, and how many requests wait for one: counts in shared memory,
+// How many connections and requests a cluster has in all shards of a proxy, and how many requests wait: counts in shared memory,
 // found by the cluster's name, for clusters that have limits of their own. Each shard's part stands beside the sum, so that
 // a dead shard's can be taken back.
 //
-//   word 0 shards | then places: fingerprint low, high (0, 0: free) | connections, waiting | by shard: connections, waiting
+//   word 0 shards | then places: fingerprint low, high (0, 0: free) | connections, waiting, requests | by shard: the same
 
 import { createHash } from 'node:crypto';
 
 /** Clusters with limits of their own; those that find no place are limited by each shard alone. */
 const PLACES = 2048;
 const FINGERPRINT = 2;
-const KINDS = 2;
+const KINDS = 3;
 const HEAD = 1;
 
 export const CONNECTIONS = 0;
 export const WAITING = 1;
-export type Counted = typeof CONNECTIONS | typeof WAITING;
+export const REQUESTS = 2;
+export type Counted = typeof CONNECTIONS | typeof WAITING | typeof REQUESTS;
 
 /** Made by the main thread, handed to every shard. */
 export function createLimits(shards: number): SharedArrayBuffer {

@@ -2,7 +2,7 @@
 // but through no filter, and with the whole answer collected. Bounded in size and time; a plugin's count is core/wasm's.
 
 import type { Admission, Cluster } from '../cluster/cluster.ts';
-import type { Waiter } from '../cluster/pool.ts';
+import type { Pool, Waiter } from '../cluster/pool.ts';
 import { FAILURES, type FailureCode } from '../errors.ts';
 import type { ClientConnection, ResponseReceiver, UpstreamStream } from '../http/codec.ts';
 import { type Head, isIdempotent } from '../http/head.ts';
@@ -63,6 +63,7 @@ class AsyncRequest implements Waiter, ResponseReceiver, TimerOwner {
   private done: Done | null;
   private admission: Admission | null = null;
   private stream: UpstreamStream | null = null;
+  private pool: Pool | null = null;
   private attempts = 0;
   private head: Head | null = null;
   private readonly chunks: Buffer[] = [];
@@ -162,13 +163,18 @@ class AsyncRequest implements Waiter, ResponseReceiver, TimerOwner {
   private attempt(): void {
     if (this.done === null) return;
     this.admission = this.cluster.admit();
+    if (!this.admission.begin()) {
+      this.failed('overflow', '');
+      return;
+    }
     const endpoint = this.admission.enter(null);
     if (endpoint === null) {
       this.failed(this.cluster.resolve === null ? 'no_healthy_upstream' : 'dns_failure', '');
       return;
     }
     this.attempts++;
-    endpoint.pool.take(this.cluster, this);
+    this.pool = endpoint.poolOf(this.cluster.protocolFor('HTTP/1.1'));
+    this.pool.take(this.cluster, this);
   }
 
   private answered(trailers: Head | null): void {
@@ -197,7 +203,7 @@ class AsyncRequest implements Waiter, ResponseReceiver, TimerOwner {
     collection.bytes -= this.size;
     this.size = 0;
     chunks.length = 0;
-    if (this.stream === null) this.admission?.endpoint?.pool.cancel(this);
+    if (this.stream === null) this.pool?.cancel(this);
     this.admission?.ended();
   }
 }

@@ -6,7 +6,7 @@ import { backoff, type RetryPolicy } from '../builtins/retry/policy.ts';
 import { type AttemptFacts, afterAnswer, afterFailure, type RetryVerdict } from '../builtins/retry/verdict.ts';
 import type { Admission, Cluster } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
-import type { Waiter } from '../cluster/pool.ts';
+import type { Pool, Waiter } from '../cluster/pool.ts';
 import { type FailureCode, flagBit } from '../errors.ts';
 import type { ClientConnection, ResponseReceiver, UpstreamStream } from '../http/codec.ts';
 import { FieldName, type Head, isIdempotent } from '../http/head.ts';
@@ -34,6 +34,8 @@ export interface AttemptOwner extends Waiting {
   /** Begun so far. */
   attempts: number;
   readonly silentMs: number;
+  /** The client's: 'HTTP/1.1', 'HTTP/2'. */
+  readonly protocol: string;
   flags: number;
   lastEndpoint: Endpoint | null;
   upstreamConnection: ConnectionFacts | null;
@@ -56,6 +58,8 @@ export class Attempt implements ResponseReceiver, Waiter, TimerOwner, AttemptFac
   /** Bits of retry/conditions.ts on which another attempt follows; none any more once an answer was passed on. */
   conditions: number;
   stream: UpstreamStream | null = null;
+  /** Where it waits for a connection, or has got it. */
+  private pool: Pool | null = null;
   /** What the timer is for: the pause before it, the time-out of one try, or what is left of an unwanted answer. */
   private phase: 'pausing' | 'trying' | 'draining' = 'pausing';
   private timer: Timer | null = null;
@@ -87,7 +91,11 @@ export class Attempt implements ResponseReceiver, Waiter, TimerOwner, AttemptFac
     this.conditions = isIdempotent(exchange.requestHead.method) ? policy.idempotent : policy.always;
     this.ended = ended;
     this.bodyless = ended;
-    this.replay = ended ? NO_BODY : sendsTwice(this.conditions) ? [] : null;
+    if (ended) this.replay = NO_BODY;
+    else {
+      const streams = cluster.protocolFor(exchange.protocol) === 'h2';
+      this.replay = sendsTwice(this.conditions, streams) ? [] : null;
+    }
   }
 
   /** The whole request, as far as it has come, is still there to be sent by another attempt. */
@@ -128,13 +136,18 @@ export class Attempt implements ResponseReceiver, Waiter, TimerOwner, AttemptFac
   }
 
   private choose(): void {
+    if (!this.admission.begin()) {
+      this.fail('overflow', '', false);
+      return;
+    }
     const endpoint = this.admission.enter(this.tried);
     if (endpoint === null) {
       this.fail(this.cluster.resolve === null ? 'no_healthy_upstream' : 'dns_failure', '', false);
       return;
     }
     this.exchange.lastEndpoint = endpoint;
-    endpoint.pool.take(this.cluster, this);
+    this.pool = endpoint.poolOf(this.cluster.protocolFor(this.exchange.protocol));
+    this.pool.take(this.cluster, this);
   }
 
   expired(): void {
@@ -337,7 +350,7 @@ export class Attempt implements ResponseReceiver, Waiter, TimerOwner, AttemptFac
   /** The exchange needs nothing more from this attempt. */
   cancel(): void {
     const { admission, stream } = this;
-    if (stream === null) admission.endpoint?.pool.cancel(this);
+    if (stream === null) this.pool?.cancel(this);
     else if (!admission.over || !this.ended) stream.reset();
     this.disarm();
     admission.ended();

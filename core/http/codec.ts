@@ -1,4 +1,4 @@
-// The seam between bytes and exchanges. A codec (http1/, later http2/) turns a connection into streams, one per request;
+// The seam between bytes and exchanges. A codec (http1/, http2/) turns a connection into streams, one per request;
 // everything above this file is version-neutral. Types only.
 
 import type { FailureCode } from '../errors.ts';
@@ -8,7 +8,18 @@ import type { Connection, Transport } from '../transport/transport.ts';
 import type { Head } from './head.ts';
 
 /** Codecs by what a connection speaks. */
-export type Codecs = Readonly<Record<Protocol, Codec>>;
+export interface Codecs extends Readonly<Record<Protocol, Codec | CodecSource>> {
+  readonly 'http/1.1': Codec;
+  readonly h2: CodecSource;
+}
+
+/** A codec that is there when somebody has asked for it. */
+export interface CodecSource {
+  readonly expectedStreams: number;
+  /** Null: it is not loaded yet. */
+  readonly codec: Codec | null;
+  load(): Promise<Codec>;
+}
 
 export interface Codec {
   /** Streams that a connection to an upstream is counted on for, before it is there and says itself. */

@@ -85,6 +85,9 @@ export class Head {
   /** True when an HTTP/1 codec has checked the bytes of every span, so that its writer may copy them unread. */
   checked = false;
 
+  /** Starts of the names of fields that nobody on their way may put into a table (RFC 7541 6.2.3), when there are any. */
+  neverIndexed: number[] | null = null;
+
   constructor(bytes: Buffer, spans: number[] = []) {
     this.bytes = bytes;
     this.spans = spans;

@@ -141,7 +141,7 @@ function lineEnd(bytes: Buffer, at: number, end: number): number {
   return bytes[at + 1] === LF ? at + 2 : MALFORMED;
 }
 
-function methodAt(bytes: Buffer, start: number, length: number): string {
+export function methodAt(bytes: Buffer, start: number, length: number): string {
   for (let i = 0; i < METHODS.length; i++) {
     const { name, codes } = METHODS[i];
     if (codes.length === length && sameBytes(bytes, start, length, codes)) return name;

@@ -35,14 +35,16 @@ export function readTrailers(section: Buffer, length: number, maxFields: number)
     }
     if (bytes[at + 1] !== 10) return null;
     at += 2;
-    if (allowed(bytes, nameStart, nameLength)) spans.push(nameStart, nameLength, valueStart, valueEnd - valueStart);
+    if (allowedInTrailers(bytes, nameStart, nameLength))
+      spans.push(nameStart, nameLength, valueStart, valueEnd - valueStart);
   }
   const trailers = new Head(bytes, spans);
   trailers.checked = true;
   return trailers;
 }
 
-function allowed(bytes: Buffer, start: number, length: number): boolean {
+/** What may come after a body. */
+export function allowedInTrailers(bytes: Buffer, start: number, length: number): boolean {
   if (classify(bytes, start, length) !== OTHER) return false;
   const name = bytes.latin1Slice(start, start + length).toLowerCase();
   return !FORBIDDEN.has(name) && !isProtected(name);

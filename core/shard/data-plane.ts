@@ -9,7 +9,7 @@ import { Resolver } from '../cluster/resolver.ts';
 import { SharedLimits } from '../cluster/shared-limits.ts';
 import type { Problem } from '../config/resource.ts';
 import { AsyncClient } from '../exchange/async-client.ts';
-import type { Codecs } from '../http/codec.ts';
+import type { Codec, CodecSource, Codecs } from '../http/codec.ts';
 import { CLIENT_OPTIONS } from '../http/limits.ts';
 import { CODECS, connectionPath } from '../proxy.ts';
 import { type Change, type Compiled, Compiler, Uncompilable } from '../snapshot/compile.ts';
@@ -22,7 +22,6 @@ import { Dialer } from '../transport/dial.ts';
 import { Listener } from '../transport/listener.ts';
 import type { ListenerSpec, MtlsMode } from '../transport/listener-spec.ts';
 import { OnePeer, Peers } from '../transport/peers.ts';
-import { protocolTo } from '../transport/protocol.ts';
 import { credentialsOf } from '../transport/tls/credentials.ts';
 import { InboundTls } from '../transport/tls/inbound.ts';
 import { OutboundTls } from '../transport/tls/outbound.ts';
@@ -250,18 +249,22 @@ class ShardDataPlane implements DataPlane, ShardContext {
   private pools(dialer: Dialer): PoolEnvironment {
     return {
       timers: this.timers,
-      expectedStreams: ({ address, port }) => this.codecs[protocolTo(address, port)].expectedStreams,
-      dial: (endpoint, opened, failed) => {
+      expectedStreams: (protocol) => this.codecs[protocol].expectedStreams,
+      dial: (endpoint, opened, failed, protocol) => {
         const { address, port, tls } = endpoint;
-        const codec = this.codecs[protocolTo(address, port)];
-        const connected = (transport: Transport): void => opened(codec.connect(transport, CLIENT_OPTIONS));
         // Without a certificate of its own it is as it was before there were any, unless a rule says otherwise.
         if (tls?.required === true && !this.outboundTls.ready) {
           const told = setImmediate(failed, 'TLS_error: this workload has no certificate yet');
           return () => clearImmediate(told);
         }
         const target = tls === null || !this.outboundTls.ready ? null : this.targets.of(endpoint);
-        return dialer.dial(address, port, connected, failed, target);
+        const dial = (codec: Codec): (() => void) => {
+          const connected = (transport: Transport): void => opened(codec.connect(transport, CLIENT_OPTIONS));
+          return dialer.dial(address, port, connected, failed, target);
+        };
+        const source = this.codecs[protocol];
+        if (!('load' in source)) return dial(source);
+        return source.codec === null ? whenLoaded(source, dial) : dial(source.codec);
       },
     };
   }
@@ -273,6 +276,18 @@ class ShardDataPlane implements DataPlane, ShardContext {
 
 function mtlsOf({ kind }: ListenerSpec, snapshot: Snapshot): MtlsMode {
   return kind === 'inbound' ? snapshot.mtls : 'DISABLE';
+}
+
+/** Dials once there is the codec. Returns what gives up on it. */
+function whenLoaded(source: CodecSource, dial: (codec: Codec) => () => void): () => void {
+  let abandoned = false;
+  let abandon = (): void => {
+    abandoned = true;
+  };
+  void source.load().then((codec) => {
+    if (!abandoned) abandon = dial(codec);
+  });
+  return () => abandon();
 }
 
 function listenerKey(spec: ListenerSpec): string {

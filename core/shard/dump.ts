@@ -153,6 +153,6 @@ function endpointsOf(cluster: Cluster): EndpointDump[] {
     active: endpoint.active,
     requests: endpoint.requests,
     failures: endpoint.failures,
-    connections: endpoint.pool.connections,
+    connections: endpoint.connections,
   }));
 }

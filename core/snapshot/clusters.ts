@@ -9,6 +9,7 @@ import type { LimitSource } from '../cluster/limits.ts';
 import type { EndpointTls } from '../cluster/pool.ts';
 import { parseDuration } from '../config/duration.ts';
 import type { ConnectionPoolSettings, TrafficPolicy } from '../config/kinds/destination-rule.ts';
+import { isHttp2 } from '../config/schemas/port-protocol.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
 import type { HostRules } from './destination-rules.ts';
 import { hasLabels, type Service, type ServicePort, servesPort } from './services.ts';
@@ -191,7 +192,7 @@ export function clusterSpec({ service, port, subset, rules }: ClusterRequest): C
     port: port.number,
     subset,
     labels: defined?.labels ?? {},
-    policy: policyOf(port.number, rules.trafficPolicy, defined?.trafficPolicy),
+    policy: policyOf(port, rules.trafficPolicy, defined?.trafficPolicy),
     tls: tlsOf(port.number, subset, service.host, rules.trafficPolicy, defined?.trafficPolicy),
     rule: rules.sources.map(({ metadata }) => `${metadata.name}.${metadata.namespace}`).join(','),
     dns: service.resolution === 'STATIC' ? [] : hosts.map(({ host, weight }) => ({ host, port: target, weight })),
@@ -225,12 +226,12 @@ function tlsOf(
 }
 
 /** A subset's policy overrides the host's, field by field at the top level; a port's replaces both. */
-function policyOf(port: number, ...levels: (TrafficPolicy | undefined)[]): ClusterPolicy {
+function policyOf({ number, protocol }: ServicePort, ...levels: (TrafficPolicy | undefined)[]): ClusterPolicy {
   let pool: ConnectionPoolSettings | undefined;
   let simple: string | undefined;
   let budget: TrafficPolicy['retryBudget'];
   for (const level of levels) {
-    const override = level?.portLevelSettings?.find((setting) => setting.port?.number === port);
+    const override = level?.portLevelSettings?.find((setting) => setting.port?.number === number);
     const settings = override ?? level;
     pool = settings?.connectionPool ?? pool;
     simple = settings?.loadBalancer?.simple ?? simple;
@@ -239,15 +240,25 @@ function policyOf(port: number, ...levels: (TrafficPolicy | undefined)[]): Clust
   }
   const { tcp, http } = pool ?? {};
   return {
+    protocol: protocolOf(protocol, http),
     loadBalancing: simple !== undefined && isBalancer(simple) ? simple : DEFAULT_POLICY.loadBalancing,
     connectTimeoutMs:
       tcp?.connectTimeout === undefined ? DEFAULT_POLICY.connectTimeoutMs : parseDuration(tcp.connectTimeout),
     idleTimeoutMs: http?.idleTimeout === undefined ? DEFAULT_POLICY.idleTimeoutMs : parseDuration(http.idleTimeout),
     maxConnections: tcp?.maxConnections || DEFAULT_POLICY.maxConnections,
     maxPendingRequests: http?.http1MaxPendingRequests || DEFAULT_POLICY.maxPendingRequests,
+    maxRequests: http?.http2MaxRequests || DEFAULT_POLICY.maxRequests,
+    maxConcurrentStreams: http?.maxConcurrentStreams || DEFAULT_POLICY.maxConcurrentStreams,
     maxRequestsPerConnection: http?.maxRequestsPerConnection || DEFAULT_POLICY.maxRequestsPerConnection,
     retryBudget: budgetOf(budget, http?.maxRetries),
   };
+}
+
+/** What a port's name, its appProtocol or a rule says that is spoken there; of a port that says nothing, what the client speaks. */
+export function protocolOf(port: string, http?: ConnectionPoolSettings['http']): ClusterPolicy['protocol'] {
+  if (http?.useClientProtocol === true) return 'client';
+  if (isHttp2(port) || http?.h2UpgradePolicy === 'UPGRADE') return 'h2';
+  return port === 'HTTP' ? 'http/1.1' : 'client';
 }
 
 /** A budget that is asked for counts every retry and goes before maxRetries, as in Envoy. 0 is: not given. */

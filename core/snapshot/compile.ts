@@ -15,7 +15,7 @@ import type { VirtualHost } from '../router/route.ts';
 import type { Steps } from '../steps.ts';
 import type { Node } from '../workload.ts';
 import { chainKinds } from './chain-plan.ts';
-import { ClusterTable, clusterSpec, type EndpointSource } from './clusters.ts';
+import { ClusterTable, clusterSpec, type EndpointSource, protocolOf } from './clusters.ts';
 import { faultsIn } from './faults.ts';
 import { FilterUpstreams } from './filter-upstreams.ts';
 import type { ChainBuilder, FilterSource } from './filters.ts';
@@ -34,7 +34,7 @@ import { mtlsMode } from './peer-authentication.ts';
 import type { ResourceChange } from './resource-table.ts';
 import { PartsInUse, RoutePart } from './route-parts.ts';
 import { compileRoutes } from './routes.ts';
-import { fullHost } from './services.ts';
+import { fullHost, type Service } from './services.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** What is otherwise; null: nothing. */
@@ -313,7 +313,7 @@ export class Compiler {
       port,
       subset: '',
       labels: {},
-      policy: DEFAULT_POLICY,
+      policy: { ...DEFAULT_POLICY, protocol: protocolOf(spokenAt(this.index.services.get(host), port)) },
       dns: [],
       tls: null,
       rule: '',
@@ -337,4 +337,11 @@ export class Compiler {
     if (after !== before) staged.push({ before, after, keep: () => (this.inbound = after) });
     return after.hosts[0].host;
   }
+}
+
+/** What a service says that is spoken to this port of its workloads; ''. */
+function spokenAt(service: Service | undefined, port: number): string {
+  const { ports = [] } = service ?? {};
+  const found = ports.find(({ number, targetPort }) => (targetPort || number) === port);
+  return (found ?? (ports.length === 1 ? ports[0] : undefined))?.protocol ?? '';
 }

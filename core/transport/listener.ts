@@ -9,7 +9,6 @@ import type { NetworkFilterFactory } from '../tcp/network-filter.ts';
 import { Arrival, beginsTls } from './arrival.ts';
 import type { ListenerSpec, MtlsMode } from './listener-spec.ts';
 import { CertifiedPeers } from './peers.ts';
-import { type Protocol, protocolOf } from './protocol.ts';
 import { nextConnectionId, SocketTransport } from './socket-transport.ts';
 import { type InboundTls, principalOf } from './tls/inbound.ts';
 import { resetBelow } from './tls/reset.ts';
@@ -37,8 +36,8 @@ export interface ServedConnection {
   onClosed: (() => void) | null;
 }
 
-/** What becomes of an accepted connection that speaks this. */
-export type ServeConnection = (transport: Transport, protocol: Protocol) => ServedConnection;
+/** What becomes of an accepted connection. */
+export type ServeConnection = (transport: Transport) => ServedConnection;
 
 /** Connections of one shard on one listener, above which new ones are refused at once. */
 const MAX_CONNECTIONS = 50_000;
@@ -60,7 +59,6 @@ export class Listener {
   private readonly environment: ListenerEnvironment;
   private readonly serve: ServeConnection;
   private readonly server: Server;
-  private readonly protocol: Protocol;
   /** What is served, and whether over TLS; null: nobody knows yet. */
   private readonly connections = new Map<ServedConnection, boolean | null>();
   private readonly told = new Map<string, number>();
@@ -73,7 +71,6 @@ export class Listener {
     this.environment = environment;
     this.spec = spec;
     this.serve = serve;
-    this.protocol = protocolOf(spec);
     this.server = createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, (socket) =>
       this.accept(socket),
     );
@@ -218,7 +215,7 @@ export class Listener {
     const { peers } = this.environment;
     const known = tls === null ? peers : new CertifiedPeers(peers, principalOf(tls));
     const transport = new SocketTransport(wire, known, id, tls);
-    const connection = this.serve(transport, this.protocol);
+    const connection = this.serve(transport);
     this.hold(connection, tls !== null);
     if (first !== null && !filtered) transport.receive(first);
   }

@@ -60,8 +60,10 @@ export interface Transport extends Connection {
   readonly out: Outbox;
   /** False once it is closed, its end was written or the peer takes nothing more. */
   readonly writable: boolean;
-  /** Bytes arrive at `owner` from now on. Called once, in the callback that gave the transport. */
+  /** Bytes arrive at `owner` from now on. First called in the callback that gave the transport; another may take over. */
   start(owner: TransportOwner): void;
+  /** Bytes that somebody else has read of it already, as if they came now. */
+  receive(piece: Buffer): void;
   /** Back-pressure towards the peer. Idempotent, as `resume` is; a piece may be under way. */
   pause(): void;
   resume(): void;

@@ -23,8 +23,10 @@ export function codecContract(name: string, codec: () => Codec): void {
       const asked = await pair.asked();
       assert.equal(await asked.over(), 'head, data, trailers, end');
       assert.deepEqual([asked.head?.method, asked.head?.authority, asked.head?.path], ['POST', 'reviews', '/a?b=c']);
-      assert.deepEqual(asked.fields, [
-        ['X-One', '1'],
+      // Names have no case; HTTP/1 keeps the one that they had.
+      const fields = asked.fields.map(([name, value]) => [name.toLowerCase(), value]);
+      assert.deepEqual(fields, [
+        ['x-one', '1'],
         ['x-two', '2'],
       ]);
       assert.deepEqual([asked.body, asked.trailers], ['how are you', [['x-sum', '7']]]);
@@ -213,7 +215,7 @@ export function codecContract(name: string, codec: () => Codec): void {
 
     test('tells the client when a server gives up, before its answer or in the middle of it', async (t) => {
       for (const [begun, told] of [
-        [false, 'reset reset_before_response'],
+        [false, 'reset BEFORE'],
         [true, 'head, data, reset reset_after_response'],
       ] as const) {
         const pair = await pairOf(t, codec());
@@ -227,7 +229,9 @@ export function codecContract(name: string, codec: () => Codec): void {
           await sent.until(({ body }) => body === 'part');
         }
         asked.stream.reset();
-        assert.equal(await sent.over(), told);
+        // Where a stream can be given up alone, that is what is said of it.
+        const is = (await sent.over()).replace(/reset (reset_before_response|remote_reset)$/, 'reset BEFORE');
+        assert.equal(is, told);
         assert.deepEqual(asked.told, ['head', 'end']);
       }
     });

@@ -6,7 +6,7 @@ export const GATEWAY_ERROR = 1 << 1;
 export const RESET = 1 << 2;
 export const RESET_BEFORE_REQUEST = 1 << 3;
 export const CONNECT_FAILURE = 1 << 4;
-/** HTTP/2's REFUSED_STREAM: no HTTP/1 upstream can meet it. */
+/** HTTP/2's REFUSED_STREAM, or a stream above the last that a GOAWAY names: sent, and nothing was done with it. */
 export const REFUSED_STREAM = 1 << 5;
 export const ENVOY_RATELIMITED = 1 << 6;
 /** 409 Conflict. */
@@ -27,7 +27,7 @@ export const ANY_GRPC =
 export const ON_ANSWER =
   FIVE_XX | GATEWAY_ERROR | ENVOY_RATELIMITED | RETRIABLE_4XX | RETRIABLE_STATUS_CODES | RETRIABLE_HEADERS | ANY_GRPC;
 /** What can be met only while nothing of the request is with an upstream. */
-const UNSENT = RESET_BEFORE_REQUEST | CONNECT_FAILURE | REFUSED_STREAM;
+const UNSENT = RESET_BEFORE_REQUEST | CONNECT_FAILURE;
 
 const HTTP: ReadonlyMap<string, number> = new Map([
   ['5xx', FIVE_XX],
@@ -79,7 +79,10 @@ export function grpcCondition(status: string): number {
   return GRPC_STATUS.get(status) ?? 0;
 }
 
-/** True when a request must be kept, since it may have to be sent a second time after an upstream got the first. */
-export function sendsTwice(conditions: number): boolean {
-  return (conditions & ~UNSENT) !== 0;
+/**
+ * True when a request must be kept, since it may have to be sent a second time after an upstream got the first. `streams`: the
+ * upstream may refuse one of many.
+ */
+export function sendsTwice(conditions: number, streams: boolean): boolean {
+  return (conditions & ~(streams ? UNSENT : UNSENT | REFUSED_STREAM)) !== 0;
 }

@@ -12,6 +12,7 @@ import {
   GATEWAY_ERROR,
   grpcCondition,
   ON_ANSWER,
+  REFUSED_STREAM,
   RESET,
   RESET_BEFORE_REQUEST,
   RETRIABLE_4XX,
@@ -63,7 +64,8 @@ export function afterFailure(attempt: AttemptFacts, reason: FailureCode): RetryV
   const unsent = retryable === 'unsent' || !attempt.sent;
   let met = ANY_RESET;
   if (unsent) met |= RESET_BEFORE_REQUEST;
-  if (retryable === 'unsent') met |= CONNECT_FAILURE;
+  if (reason === 'refused_stream') met |= REFUSED_STREAM;
+  else if (retryable === 'unsent') met |= CONNECT_FAILURE;
   if ((met & attempt.conditions) !== 0) return withinLimits(attempt, unsent);
   // A reused connection may have been closed by the upstream just before the request reached it.
   const raced = reason === 'reset_before_response' && attempt.mayBeRace;

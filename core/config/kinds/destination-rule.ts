@@ -50,13 +50,13 @@ export type TCPSettings = Static<typeof TCPSettings>;
 export const HTTPSettings = object(
   {
     http1MaxPendingRequests: optional(count),
-    http2MaxRequests: notEnforced(optional(count)),
+    http2MaxRequests: optional(count),
     maxRequestsPerConnection: optional(count),
     maxRetries: optional(count),
     idleTimeout: optional(positiveDuration),
-    h2UpgradePolicy: notEnforced(optional(oneOf('DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE'))),
-    useClientProtocol: notEnforced(optional(boolean)),
-    maxConcurrentStreams: notEnforced(optional(count)),
+    h2UpgradePolicy: optional(oneOf('DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE')),
+    useClientProtocol: optional(boolean),
+    maxConcurrentStreams: optional(count),
     http2KeepAlive: notEnforced(optional(object({ interval: positiveDuration, timeout: positiveDuration }))),
   },
   {

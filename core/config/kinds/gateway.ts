@@ -19,7 +19,7 @@ import {
   string,
 } from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
-import { isHttp, isTls, protocolName } from '../schemas/port.ts';
+import { isHttp, isTls, protocolName, unenforcedProtocol } from '../schemas/port.ts';
 import { ServerTLSSettings } from '../schemas/server-tls.ts';
 
 /** 'bookinfo.com', '*.example.com', 'namespace/host', './host', '*\/host'. */
@@ -59,7 +59,7 @@ const ServerPort = object({
 export const Server = object(
   {
     port: partly(ServerPort, ({ protocol }) =>
-      protocol.toUpperCase() === 'HTTP' ? null : `${protocol.toUpperCase()} servers of a gateway`,
+      unenforcedProtocol(protocol) === null ? null : `${protocol.toUpperCase()} servers of a gateway`,
     ),
     bind: partly(optional(bindAddress), (bind) => (isUnixSocket(bind) ? 'listening on Unix sockets' : null)),
     hosts: array(gatewayHost, 1),

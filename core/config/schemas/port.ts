@@ -2,6 +2,7 @@
 
 import { port, portNameRule, portOrZero, quote, text } from '../formats.ts';
 import { object, optional, type Static, type StringRules, string } from '../schema.ts';
+import { isHttp2 } from './port-protocol.ts';
 
 const PROTOCOLS = [
   'HTTP',
@@ -59,6 +60,5 @@ export function isTls(protocol: string | undefined): boolean {
 /** What of a service's protocol is not enforced. Left out: it is found out. */
 export function unenforcedProtocol(protocol: string | undefined): string | null {
   const name = protocol?.toUpperCase() || 'HTTP';
-  if (name === 'HTTP' || name === 'GRPC-WEB') return null;
-  return name === 'HTTP2' || name === 'GRPC' ? 'HTTP/2 towards a service' : `${name} ports`;
+  return name === 'HTTP' || isHttp2(name) ? null : `${name} ports`;
 }

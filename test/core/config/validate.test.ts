@@ -266,8 +266,6 @@ test('what is not enforced yet is said once a resource, by name', () => {
       'warm-up of endpoints',
       'locality load balancing',
       'tcpKeepalive',
-      'http2MaxRequests',
-      'h2UpgradePolicy',
       'outlier detection',
       'TLS origination',
       "a retry budget's interval",

@@ -127,8 +127,8 @@ test('when the head of the answer is out already, the answer is cut off', () => 
 
 test('a body that went into a connection and was not kept is not sent again without it', () => {
   const { exchange } = bench();
-  const cluster = { admit: () => null } as never;
-  const repeatable = (body: string, policy: RetryPolicy): boolean => {
+  const repeatable = (body: string, policy: RetryPolicy, protocol = 'http/1.1'): boolean => {
+    const cluster = { admit: () => null, protocolFor: () => protocol } as never;
     const attempt = new Attempt(exchange, cluster, policy, body === '');
     attempt.stream = { writeData: () => true } as unknown as UpstreamStream;
     if (body !== '') attempt.data(Buffer.from(body), true);
@@ -137,6 +137,8 @@ test('a body that went into a connection and was not kept is not sent again with
   const asked = retryPolicy({ attempts: 1, retryOn: 'reset' }, 0);
   assert.equal(repeatable('', DEFAULT_RETRIES), true);
   assert.equal(repeatable('body', DEFAULT_RETRIES), false);
+  // A stream among many may be refused after it has got its body.
+  assert.equal(repeatable('body', DEFAULT_RETRIES, 'h2'), true);
   assert.equal(repeatable('body', asked), true);
   assert.equal(repeatable('body', { ...asked, replayBytes: 3 }), false);
 });

@@ -2,6 +2,8 @@
 // theirs there, or what is given there means the same as nothing.
 
 import type { KindName } from '../../../../core/config/kind-names.ts';
+
+import { POOL_ROWS } from './pool-rows.ts';
 import type { Row } from './row.ts';
 import { TLS_ROWS } from './tls-rows.ts';
 
@@ -247,29 +249,11 @@ export const ROWS: readonly Row[] = [
     mesh: [actions, ...roles('ClusterRbacConfig', { mode: 'ON' })],
     values: ['request.headers[a]', 'request.headers[c]'],
   },
-  {
-    kind: 'DestinationRule',
-    field: 'trafficPolicy.connectionPool.http.maxRetries',
-    mesh: [entry(), rule({ trafficPolicy: OTHER_POOL })],
-    values: [1, 2],
-  },
-  {
-    kind: 'DestinationRule',
-    field: 'trafficPolicy.portLevelSettings[].connectionPool.http.maxRetries',
-    mesh: [entry(), rule({ trafficPolicy: { portLevelSettings: [ON_PORT] } })],
-    values: [1, 2],
-  },
-  {
-    kind: 'DestinationRule',
-    field: 'subsets[].trafficPolicy.connectionPool.http.maxRetries',
-    mesh: [entry(), rule({ subsets: [{ ...V1, trafficPolicy: OTHER_POOL }] }), route(TO_V1)],
-    values: [1, 2],
-  },
+  ...POOL_ROWS,
   ...(
     [
       ['portLevelSettings', [[ON_PORT], undefined]],
       ['portLevelSettings[].port.number', [80, 81]],
-      ['portLevelSettings[].connectionPool.http.maxRetries', [1, 2]],
     ] as const
   ).map(
     ([field, values]): Row => ({

@@ -5,6 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { flagNames } from '../../../../core/errors.ts';
 import type { ClientConnection } from '../../../../core/http/codec.ts';
 import { Head } from '../../../../core/http/head.ts';
+import { CODECS } from '../../../../core/proxy.ts';
 import {
   type Asked,
   answerWith,
@@ -43,7 +44,7 @@ async function mesh(
   const toy = toyCodec(100, streams);
   const upstream = await serverOf(t, toyCodec(streams), onAsked);
   const configuration = [serviceEntry('up.example', upstream.port), CHAIN, ...(yaml === '' ? [] : [yaml])];
-  const plane = await startDataPlane({ codecs: { 'http/1.1': toy }, yaml: configuration });
+  const plane = await startDataPlane({ codecs: { ...CODECS, 'http/1.1': toy }, yaml: configuration });
   t.after(() => plane.close());
   const { client } = await clientOf(t, toyCodec(), plane.ports.outbound);
   return { plane, upstream, client };

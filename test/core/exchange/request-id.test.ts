@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { newRequestId } from '../../../core/http/request-id.ts';
+import { newRequestId } from '../../../core/exchange/identify.ts';
 
 test('request ids are version 4 UUIDs, and no two of thousands are the same', () => {
   const ids = Array.from({ length: 5000 }, newRequestId);
