@@ -14,6 +14,11 @@ export interface ScaleFigures {
   readonly proxies: number;
   /** Until each runs the configuration, knows all endpoints, and has answered. */
   readonly joinSeconds: number;
+  /** What that took of processor time: counts the same on a machine that has other things to do. */
+  readonly joinNatsSeconds: number;
+  readonly joinControlSeconds: number;
+  /** Of all simulated proxies together. */
+  readonly joinProxiesSeconds: number;
   /** From an apply to the answer of the last proxy, over all changes. */
   readonly lastP50Ms: number;
   readonly lastP99Ms: number;
@@ -42,6 +47,7 @@ export async function measureScale(mesh: MeasuredMesh, proxies: number, plan: Sc
   const { say } = plan;
   const started = performance.now();
   let revision = await apply(mesh, 0);
+  const empty = await mesh.reading();
   const joined = performance.now();
   mesh.addProxies(proxies, plan.threads);
   await until(`${proxies} proxies have joined`, say, async () => {
@@ -51,6 +57,7 @@ export async function measureScale(mesh: MeasuredMesh, proxies: number, plan: Sc
     return acked < proxies ? `${acked} have answered` : null;
   });
   const joinSeconds = (performance.now() - joined) / 1_000;
+  const full = await mesh.reading();
   say(`${proxies}: joined in ${joinSeconds.toFixed(1)} s`);
 
   await delay(Math.max(SETTLE_MS, started + YOUNG_MS - performance.now()));
@@ -93,6 +100,9 @@ export async function measureScale(mesh: MeasuredMesh, proxies: number, plan: Sc
   const backSeconds = (performance.now() - killed) / 1_000;
   return {
     ...{ proxies, joinSeconds, connectedAgainSeconds, backSeconds },
+    joinNatsSeconds: (full.natsCpuMicros - empty.natsCpuMicros) / 1e6,
+    joinControlSeconds: (full.controlCpuMicros - empty.controlCpuMicros) / 1e6,
+    joinProxiesSeconds: (full.ownCpuMicros - empty.ownCpuMicros) / 1e6,
     lastP50Ms: rank(lasts, 0.5),
     lastP99Ms: rank(lasts, 0.99),
     waitP50Ms: rank(waits, 0.5),

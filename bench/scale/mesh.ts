@@ -24,6 +24,8 @@ export interface Reading {
   readonly natsMiB: number;
   readonly controlCpuMicros: number;
   readonly controlMiB: number;
+  /** Of this process, whose threads are the proxies. */
+  readonly ownCpuMicros: number;
   readonly messages: number;
   readonly bytes: number;
 }
@@ -98,6 +100,7 @@ export class MeasuredMesh {
       natsMiB: nats.rssMiB,
       controlCpuMicros: control.cpuMicros,
       controlMiB: control.rssMiB,
+      ownCpuMicros: usageAlone(process.pid).cpuMicros,
       ...sent,
     };
   }

@@ -87,6 +87,9 @@ async function run({ proxies, changes, steadySeconds, json }: Command): Promise<
 const COLUMNS: readonly (readonly [string, (figures: ScaleFigures) => string])[] = [
   ['proxies', ({ proxies }) => `${proxies}`],
   ['join s', ({ joinSeconds }) => joinSeconds.toFixed(1)],
+  ['CPU s of NATS', ({ joinNatsSeconds }) => joinNatsSeconds.toFixed(1)],
+  ['control', ({ joinControlSeconds }) => joinControlSeconds.toFixed(1)],
+  ['proxies', ({ joinProxiesSeconds }) => joinProxiesSeconds.toFixed(1)],
   ['last p50 ms', ({ lastP50Ms }) => lastP50Ms.toFixed(0)],
   ['p99', ({ lastP99Ms }) => lastP99Ms.toFixed(0)],
   ['--wait p50 ms', ({ waitP50Ms }) => waitP50Ms.toFixed(0)],

@@ -74,7 +74,7 @@ export interface Wanted {
 export async function issueWorkload({ issuer, csr, spiffe, lifeMs, now }: Wanted): Promise<string> {
   const x509 = await load();
   const key = await keyAsked(x509, csr);
-  const signer = new x509.X509Certificate(issuer.chain[0] ?? issuer.root);
+  const { signer, signingKey, extensions } = await prepare(x509, issuer);
   const until = Math.min(now + lifeMs, signer.notAfter.getTime());
   if (until <= now) throw new Error(`the authority in ${issuer.where} has expired`);
   const certificate = await x509.X509CertificateGenerator.create({
@@ -82,18 +82,42 @@ export async function issueWorkload({ issuer, csr, spiffe, lifeMs, now }: Wanted
     notBefore: new Date(Math.max(now - BACKDATED_MS, signer.notBefore.getTime())),
     notAfter: new Date(until),
     publicKey: await cryptoKey(key),
-    signingKey: await cryptoKey(issuer.key),
+    signingKey,
     signingAlgorithm: algorithmOf(issuer.key),
     extensions: [
-      new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
+      ...extensions,
       // Critical, as RFC 5280 4.2.1.6 has it where the subject is empty.
       new x509.SubjectAlternativeNameExtension([{ type: 'url', value: spiffe }], true),
-      await x509.AuthorityKeyIdentifierExtension.create(signer.publicKey),
     ],
   });
   return certificate.toString('pem');
+}
+
+/** What is the same in every workload's certificate of an issuer. */
+interface Prepared {
+  readonly signer: InstanceType<X509['X509Certificate']>;
+  readonly signingKey: webcrypto.CryptoKey;
+  readonly extensions: readonly InstanceType<X509['Extension']>[];
+}
+
+const PREPARED = new WeakMap<Issuer, Promise<Prepared>>();
+
+/** Once for an issuer: a thousand proxies that join ask for a thousand certificates. */
+function prepare(x509: X509, issuer: Issuer): Promise<Prepared> {
+  const known = PREPARED.get(issuer);
+  if (known !== undefined) return known;
+  const preparing = (async (): Promise<Prepared> => {
+    const signer = new x509.X509Certificate(issuer.chain[0] ?? issuer.root);
+    const extensions = [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
+      await x509.AuthorityKeyIdentifierExtension.create(signer.publicKey),
+    ];
+    return { signer, signingKey: await cryptoKey(issuer.key), extensions };
+  })();
+  PREPARED.set(issuer, preparing);
+  return preparing;
 }
 
 export interface WantedServer {
