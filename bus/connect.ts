@@ -52,7 +52,7 @@ export interface OpenBusOptions extends BusOptions {
   readonly signal?: AbortSignal;
   /** Copies of each stream in a NATS cluster; streams that have fewer get more, none gets fewer. Default 1. */
   readonly replicas?: number;
-  /** A follower that heard nothing for this long asks the log where it stands. Default 15 s, of a control plane 5. */
+  /** A follower that heard nothing for this long asks the log where it stands. Default 25 s, of a control plane 5. */
   readonly confirmMs?: number;
   readonly history?: Partial<HistoryLimits>;
   /** By which leases are renewed and expire. */
@@ -67,7 +67,7 @@ const HISTORY: HistoryLimits = { manifestEvery: 50, commits: 1_000, maxAgeMs: 90
 /** Nobody asks where a service was; those who were away for a moment read on. */
 const ENDPOINT_HISTORY: HistoryLimits = { manifestEvery: 20, commits: 100, maxAgeMs: 86_400_000 };
 /** Who is told where the logs stand asks less often. */
-const CONFIRM_MS = { proxy: 15_000, control: 5_000 } as const;
+const CONFIRM_MS = { proxy: 25_000, control: 5_000 } as const;
 
 /**
  * Connects and, as control, creates the streams that are missing. Throws BusUnavailableError when NATS does not answer

@@ -6,8 +6,8 @@ import type { Link } from './link.ts';
 import type { LogBounds } from './log-entry.ts';
 import { CONFIG_LOG, ENDPOINT_LOG, HEADS_SUBJECT } from './subjects.ts';
 
-/** Followers of a log that heard of it within so long need not ask. */
-export const HEADS_MS = 5_000;
+/** How often it is told; followers wait longer before they ask themselves. */
+export const HEADS_MS = 10_000;
 /** What all do at once, such as coming back after an outage, they do within so long for each that there is. */
 const SPREAD_MS_PER_PROXY = 2;
 /** Well below the time in which a proxy that does not come back is gone. */

@@ -293,8 +293,9 @@ export async function openLink(options: LinkOptions): Promise<Link> {
         timeout: 3_000,
         maxReconnectAttempts: -1,
         reconnectDelayHandler: () => RECONNECT_MS + Math.random() * Math.max(RECONNECT_MS, options.spreadMs?.() ?? 0),
-        pingInterval: 5_000,
-        maxPingOut: 2,
+        // A frozen server is left after 20 s.
+        pingInterval: 10_000,
+        maxPingOut: 1,
         ignoreAuthErrorAbort: true,
         ignoreClusterUpdates: options.alone,
         noAsyncTraces: true,
