@@ -1,6 +1,7 @@
 // Configuration, endpoints and life signs over NATS. What arrives is decoded again, since no wire is trusted; every
 // revision is answered with an ack or a nack once all shards have spoken. Without NATS the last good state serves.
 
+import { hash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { advance } from '../../bus/commit-format.ts';
 import { openBus } from '../../bus/connect.ts';
@@ -50,7 +51,10 @@ const KEEP_MS = 4_000;
 
 /** A stored resource as this proxy reads it. */
 interface Read {
+  /** Of a resource that cannot be used: what it is stored as. */
   readonly body: unknown;
+  /** The same for bodies that are the same. */
+  readonly fingerprint: string;
   readonly resource: Resource | null;
   readonly problems: readonly Problem[];
 }
@@ -253,10 +257,7 @@ export class BusSource implements Source {
     const store = new Map<string, Read>();
     for (const [key, body] of resources) {
       const known = this.store.get(key);
-      store.set(
-        key,
-        known !== undefined && JSON.stringify(known.body) === JSON.stringify(body) ? known : read(key, body),
-      );
+      store.set(key, known !== undefined && known.fingerprint === fingerprintOf(body) ? known : read(key, body));
     }
     this.store = store;
     this.at = at;
@@ -339,7 +340,17 @@ export class BusSource implements Source {
 
 function read(key: string, body: unknown): Read {
   const { resource, problems } = decodeResource(body);
-  return { body, resource, problems: problems.map((problem) => leavingOut({ resource: key, ...problem })) };
+  return {
+    body: resource === null ? body : null,
+    fingerprint: fingerprintOf(body),
+    resource,
+    problems: problems.map((problem) => leavingOut({ resource: key, ...problem })),
+  };
+}
+
+/** A large configuration is not kept twice in order to know whether it is another one. */
+function fingerprintOf(body: unknown): string {
+  return hash('sha256', JSON.stringify(body), 'base64');
 }
 
 /** A kind that only a newer control plane knows costs itself: what it does is not known here, and the rest is better than nothing. */

@@ -7,6 +7,8 @@ import { dirname } from 'node:path';
 import type { Log } from './options.ts';
 
 const SETTLE_MS = 200;
+/** What is large is written less often: between two times it is at least so many times as long as putting it into words takes. */
+const PAUSES = 50;
 
 export class StateFile {
   readonly path: string;
@@ -15,6 +17,7 @@ export class StateFile {
   private next: { value(): object; aside?(value: object): string | null } | null = null;
   private timer: NodeJS.Timeout | null = null;
   private writing: Promise<void> = Promise.resolve();
+  private tookMs = 0;
   private failed = false;
   private closed = false;
 
@@ -40,7 +43,7 @@ export class StateFile {
   save(value: () => object, aside?: (value: object) => string | null): void {
     if (this.closed) return;
     this.next = { value, aside };
-    this.timer ??= setTimeout(() => this.write(), SETTLE_MS);
+    this.timer ??= setTimeout(() => this.write(), Math.max(SETTLE_MS, PAUSES * this.tookMs));
   }
 
   /** Writes what is waiting, and nothing after it. */
@@ -58,8 +61,11 @@ export class StateFile {
       if (next === null) return;
       this.next = null;
       try {
+        const began = performance.now();
         const value = next.value();
-        await this.replace(JSON.stringify(value), next.aside?.(value) ?? null);
+        const text = JSON.stringify(value);
+        this.tookMs = performance.now() - began;
+        await this.replace(text, next.aside?.(value) ?? null);
         this.failed = false;
       } catch (error) {
         // Said once: a full disk must not fill a log as well.

@@ -11,6 +11,8 @@ const LOOK_MS = 500;
 const IDLE = 0.03;
 /** Memory that is worth the pause of a full collection, some 20 ms. */
 const WORTH_BYTES = 4 << 20;
+/** The pause grows with what is kept: from this on, it has to be worth more, and the thread to be as much more idle. */
+const SMALL_BYTES = 16 << 20;
 /** At least so long between two collections, whatever comes and goes. */
 const LEAST_PAUSE_MS = 60_000;
 
@@ -25,18 +27,15 @@ export function giveBackSpareHeap(lookMs = LOOK_MS): () => void {
     const active = now.active - before.active;
     before = now;
     if (active > lookMs * IDLE || performance.now() < notBefore) return;
-    if (spareBytes() < WORTH_BYTES) return;
+    const { total_physical_size: held, used_heap_size: used } = getHeapStatistics();
+    const larger = Math.max(1, used / SMALL_BYTES);
+    if (active > (lookMs * IDLE) / larger || held - used < WORTH_BYTES * larger) return;
     collect();
     notBefore = performance.now() + LEAST_PAUSE_MS;
     before = performance.eventLoopUtilization();
   }, lookMs);
   timer.unref();
   return () => clearInterval(timer);
-}
-
-function spareBytes(): number {
-  const { total_physical_size: held, used_heap_size: used } = getHeapStatistics();
-  return held - used;
 }
 
 /** Collects everything that the calling thread's heap can do without. */

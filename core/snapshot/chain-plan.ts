@@ -119,7 +119,7 @@ export function chainKinds({ role, app, outbound }: Node): ChainKind[] {
 /** Every plugin that this workload runs, with every configuration that it has somewhere. */
 export function wantedPlugins(policies: Policies, node: Node, kinds: readonly ChainKind[]): WantedPlugin[] {
   const wanted = pluginsOf(policies, node).map((use): WantedPlugin => ({ use, config: use.config }));
-  for (const slot of kinds.flatMap((kind) => planChain(kind, policies, node))) {
+  for (const slot of kinds.flatMap((kind) => planChain(kind, policies, node, false))) {
     if (!('use' in slot)) continue;
     const { use } = slot;
     for (const config of [slot.config, ...slot.routes.values()]) if (config !== null) wanted.push({ use, config });

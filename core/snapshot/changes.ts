@@ -19,6 +19,7 @@ type Operations = RequestHeaderOperations | ResponseHeaderOperations;
  * them removes, then all is set, and then all is added.
  */
 export function fieldChanges(...groups: readonly (readonly (Operations | undefined)[])[]): FieldChanges | null {
+  if (groups.every((levels) => levels.every((level) => level === undefined))) return null;
   const changes = groups.map(group).filter(({ removed, put }) => removed.length > 0 || put.length > 0);
   return changes.length === 0 ? null : changes;
 }

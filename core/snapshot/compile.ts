@@ -15,7 +15,7 @@ import type { VirtualHost } from '../router/route.ts';
 import type { Steps } from '../steps.ts';
 import type { Node } from '../workload.ts';
 import { chainKinds } from './chain-plan.ts';
-import { ClusterTable, clusterSpec, type EndpointSource, protocolOf } from './clusters.ts';
+import { ClusterTable, clusterName, clusterSpec, type EndpointSource, protocolOf } from './clusters.ts';
 import { faultsIn } from './faults.ts';
 import { FilterUpstreams } from './filter-upstreams.ts';
 import type { ChainBuilder, FilterSource } from './filters.ts';
@@ -88,8 +88,10 @@ export class Compiler {
   private last: Snapshot | null = null;
   /** Nothing refers to them any more, if nothing did since. */
   private readonly gone = new Set<Cluster>();
-  /** By the compile that is under way: what rules come to. */
+  /** By the compile that is under way: what rules come to, and clusters by name. */
   private made: RoutePart[] = [];
+  private interned = new Map<string, Cluster | null>();
+  private compiling = false;
 
   constructor(node: Node, endpoints: EndpointSource, filters: FilterSource) {
     this.node = node;
@@ -110,11 +112,15 @@ export class Compiler {
     let made: { snapshot: Snapshot; staged: readonly Staged[]; chains: Chains };
     try {
       yield* this.index.take(change.resources, change.endpoints);
+      this.compiling = true;
       made = yield* this.assemble(revision, change.resources !== null);
       leaving = [...this.called.gone()];
       yield* this.table.fillNew();
     } catch (error) {
       throw this.failed(error);
+    } finally {
+      this.compiling = false;
+      this.interned = new Map();
     }
     const { snapshot, staged, chains } = made;
     for (const { after } of staged) {
@@ -289,8 +295,13 @@ export class Compiler {
     const service = services.get(host);
     const found = service?.ports.find((candidate) => candidate.number === port);
     if (service === undefined || found === undefined) return null;
+    const name = clusterName(host, port, subset);
+    const known = this.interned.get(name);
+    if (known !== undefined) return known;
     const spec = clusterSpec({ service, port: found, subset, rules: shapes.of(service) });
-    return spec === null ? null : this.table.intern(spec);
+    const cluster = spec === null ? null : this.table.intern(spec);
+    if (this.compiling) this.interned.set(name, cluster);
+    return cluster;
   }
 
   private forgetCalled(cluster: Cluster): void {

@@ -4,7 +4,7 @@
 import type { Policies } from '../builtins/builtin.ts';
 import type { KindName } from '../config/kind-names.ts';
 import { kindName, type Resource, resourceKey } from '../config/resource.ts';
-import { byName } from './policies.ts';
+import { byName, isBefore } from './policies.ts';
 
 /** What is otherwise than before. */
 export interface ResourceChange {
@@ -17,22 +17,24 @@ export interface ResourceChange {
 
 export class ResourceTable {
   private readonly byKind = new Map<string, Map<string, Resource>>();
-  private readonly sorted = new Map<string, readonly Resource[]>();
+  private readonly sorted = new Map<string, SortedKind>();
 
   /** Those of a kind, sorted by namespace and name: every proxy sees the same order. */
   readonly policies = ((kind: KindName) => {
-    let found = this.sorted.get(kind);
-    if (found === undefined) {
-      found = [...(this.byKind.get(kind)?.values() ?? [])].sort(byName);
-      this.sorted.set(kind, found);
-    }
-    return found;
+    const known = this.sorted.get(kind);
+    if (known !== undefined && known.changes.length === 0) return known.list;
+    const list =
+      known === undefined || known.changes.length > FEW
+        ? [...(this.byKind.get(kind)?.values() ?? [])].sort(byName)
+        : changed(known);
+    this.sorted.set(kind, { list, changes: [] });
+    return list;
   }) as Policies;
 
   /** `key`: resourceKey of both. */
   replace(key: string, before: Resource | null, after: Resource | null): void {
     const kind = kindName((after ?? before)!);
-    this.sorted.delete(kind);
+    this.sorted.get(kind)?.changes.push({ key, before, after });
     if (after === null) {
       this.byKind.get(kind)?.delete(key);
       return;
@@ -63,6 +65,36 @@ export class ResourceTable {
   private *keys(): Iterable<string> {
     for (const those of this.byKind.values()) yield* those.keys();
   }
+}
+
+/** As it was when somebody asked for it, and what has changed since. */
+interface SortedKind {
+  readonly list: readonly Resource[];
+  readonly changes: Replacement[];
+}
+
+/** Changes of a list that are cheaper to put in their places than to sort all of it again. */
+const FEW = 32;
+
+function changed({ list, changes }: SortedKind): readonly Resource[] {
+  const next = [...list];
+  for (const { before, after } of changes) {
+    const at = placeOf(next, (after ?? before)!);
+    next.splice(at, before === null ? 0 : 1, ...(after === null ? [] : [after]));
+  }
+  return next;
+}
+
+/** Of it, or of what has its name. */
+function placeOf(list: readonly Resource[], resource: Resource): number {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isBefore(list[middle], resource)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** One resource that is there, not there or another one than before. */

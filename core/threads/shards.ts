@@ -44,6 +44,8 @@ const QUERY_MS = 2_000;
 const FIRST_COLLECTION_MIB = 64;
 /** Each half of the young generation is at least this: after an idle spell it would begin with 0.5, and stay small. */
 const YOUNG_MIB = 4;
+/** And at most this: while a large configuration is taken in most of it is kept, and moving 16 MiB takes up to 50 ms. */
+const MOST_YOUNG_MIB = 8;
 
 /** What is kept of one shard. */
 interface Talks {
@@ -66,6 +68,7 @@ export class Shards {
     // Read by each thread as it starts; the one that says so is not changed.
     setFlagsFromString(`--initial-old-space-size=${FIRST_COLLECTION_MIB}`);
     setFlagsFromString(`--min-semi-space-size=${YOUNG_MIB}`);
+    setFlagsFromString(`--max-semi-space-size=${MOST_YOUNG_MIB}`);
     this.crew = new Crew({
       count,
       name: 'shard',
