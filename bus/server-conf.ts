@@ -78,6 +78,8 @@ export const LIMITS = {
   // A client that does not read is cut off and catches up from the log.
   max_pending: 67_108_864,
   write_deadline: '10s',
+  // A machine that starts many proxies at once answers late.
+  authorization: { timeout: 10 },
   ping_interval: '20s',
 };
 
