@@ -22,6 +22,8 @@ const GATHER_MS = 10;
  * seconds are a few commits. Each costs every proxy about 0.3 ms.
  */
 const PAUSE_MS_PER_PROXY = 1;
+/** While more and more keeps coming, the pause doubles until it is so long. */
+const MOST_PAUSE_MS_PER_PROXY = 10;
 const MAX_PAUSE_MS = 2_000;
 const RETRY_MS = 500;
 /** After which what came too often is looked at again. */
@@ -55,6 +57,7 @@ export class Discovery {
   #anew = false;
   #writing = false;
   #writtenAt = Number.NEGATIVE_INFINITY;
+  #pauseMs = 0;
   #closed = false;
   #timer: NodeJS.Timeout | null = null;
   #later: NodeJS.Timeout | null = null;
@@ -135,9 +138,19 @@ export class Discovery {
 
   #soon(): void {
     if (!this.#elected || this.#leases === null || this.#timer !== null || this.#writing || this.#closed) return;
-    const pause = Math.min(this.#published.size * PAUSE_MS_PER_PROXY, MAX_PAUSE_MS);
-    const wait = Math.max(GATHER_MS, this.#writtenAt + pause - performance.now());
+    const wait = Math.max(GATHER_MS, this.#writtenAt + this.#pauseMs - performance.now());
     this.#timer = setTimeout(() => void this.#write(), wait);
+  }
+
+  /** Something was written, or tried. */
+  #pause(): void {
+    const now = performance.now();
+    const size = this.#published.size;
+    const least = size * PAUSE_MS_PER_PROXY;
+    const most = Math.min(size * MOST_PAUSE_MS_PER_PROXY, MAX_PAUSE_MS);
+    const keepsComing = now - this.#writtenAt < 2 * this.#pauseMs + GATHER_MS;
+    this.#pauseMs = Math.min(keepsComing ? Math.max(2 * this.#pauseMs, least) : least, most);
+    this.#writtenAt = now;
   }
 
   #again(): void {
@@ -162,7 +175,7 @@ export class Discovery {
       await this.#failed(error);
     }
     this.#writing = false;
-    this.#writtenAt = performance.now();
+    this.#pause();
     this.#soon();
   }
 

@@ -105,6 +105,21 @@ describe('the endpoint log', () => {
     await discovery.close();
   });
 
+  it('tells of many that join one after the other in a few commits', async () => {
+    const discovery = await start();
+    const before = proxy.state.revision;
+    const joined: Lease[] = [];
+    for (let i = 0; i < 100; i++) {
+      joined.push(lease(`j${i}`, 1));
+      discovery.lived(leases(...joined));
+      await delay(5);
+    }
+    await until('all are told', () => proxy.state.resources.has('j99'));
+    const told = proxy.state.revision - before;
+    assert.ok(told < 15, `${told} commits`);
+    await discovery.close();
+  });
+
   it('has one writer of several, and the next one when that leaves or dies', async () => {
     const buses = [await mesh.open('control'), await mesh.open('control')];
     const [first, second] = [await start(buses[0]), await start(buses[1])];
