@@ -1,6 +1,7 @@
 // Configuration from a folder: every YAML and JSON file below it, read again when something changes. A folder that does
 // not decode leaves the old configuration serving, and says where and why.
 
+import { hash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FSWatcher } from 'chokidar';
@@ -32,7 +33,7 @@ export class FileSource implements Source {
   private seen = '';
   /** Files that WasmPlugins name, by digest. */
   private modules: ReadonlyMap<string, string> = new Map();
-  private known = new Map<string, { readonly resource: Resource; readonly text: string }>();
+  private known = new Map<string, { readonly resource: Resource; readonly fingerprint: string }>();
   private timer: NodeJS.Timeout | null = null;
   private rescan: NodeJS.Timeout | null = null;
   private loading: Promise<void> = Promise.resolve();
@@ -107,9 +108,9 @@ export class FileSource implements Source {
   /** null when nothing changed. */
   private async load(): Promise<Outcome | null> {
     const { files, problems: unread } = await readFolder(this.dir);
-    const text = JSON.stringify([files, unread, await stamps(this.dir)]);
-    if (text === this.seen) return null;
-    this.seen = text;
+    const seen = fingerprintOf([files, unread, await stamps(this.dir)]);
+    if (seen === this.seen) return null;
+    this.seen = seen;
     const decoded = decodeFiles(files);
     const resolved = await resolveFileUrls(decoded.resources);
     this.modules = resolved.named;
@@ -136,12 +137,12 @@ export class FileSource implements Source {
 
   /** Resources that read as before stay the same objects, so that only what changed is compiled. */
   private merge(resources: readonly Resource[]): Map<string, Resource> {
-    const next = new Map<string, { resource: Resource; text: string }>();
+    const next = new Map<string, { resource: Resource; fingerprint: string }>();
     for (const resource of resources) {
       const key = resourceKey(resource);
-      const text = JSON.stringify(resource);
+      const fingerprint = fingerprintOf(resource);
       const known = this.known.get(key);
-      next.set(key, known?.text === text ? known : { resource, text });
+      next.set(key, known?.fingerprint === fingerprint ? known : { resource, fingerprint });
     }
     this.known = next;
     return new Map([...next].map(([key, { resource }]) => [key, resource]));
@@ -175,6 +176,11 @@ async function stamps(dir: string): Promise<string[]> {
       return found === null ? file : `${file} ${found.size} ${found.mtimeMs}`;
     }),
   );
+}
+
+/** What was read is not kept in order to know whether it is otherwise. */
+function fingerprintOf(value: unknown): string {
+  return hash('sha256', JSON.stringify(value), 'base64');
 }
 
 /** Texts, and what is none. */

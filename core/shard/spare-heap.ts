@@ -11,7 +11,9 @@ const LOOK_MS = 500;
 const IDLE = 0.03;
 /** Memory that is worth the pause of a full collection, some 20 ms. */
 const WORTH_BYTES = 4 << 20;
-/** The pause grows with what is kept: from this on, it has to be worth more, and the thread to be as much more idle. */
+/** So much more in use than after the last collection is mostly what a large configuration left behind when it was read. */
+const GROWN_BYTES = 24 << 20;
+/** The pause grows with what is kept: from this on, the thread has to be as much more idle. */
 const SMALL_BYTES = 16 << 20;
 /** At least so long between two collections, whatever comes and goes. */
 const LEAST_PAUSE_MS = 60_000;
@@ -22,15 +24,17 @@ type Collect = (how: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }
 export function giveBackSpareHeap(lookMs = LOOK_MS): () => void {
   let before = performance.eventLoopUtilization();
   let notBefore = 0;
+  let kept = getHeapStatistics().used_heap_size;
   const timer = setInterval(() => {
     const now = performance.eventLoopUtilization();
     const active = now.active - before.active;
     before = now;
     if (active > lookMs * IDLE || performance.now() < notBefore) return;
     const { total_physical_size: held, used_heap_size: used } = getHeapStatistics();
-    const larger = Math.max(1, used / SMALL_BYTES);
-    if (active > (lookMs * IDLE) / larger || held - used < WORTH_BYTES * larger) return;
+    if (held - used < WORTH_BYTES && used - kept < GROWN_BYTES) return;
+    if (active > (lookMs * IDLE) / Math.max(1, used / SMALL_BYTES)) return;
     collect();
+    kept = getHeapStatistics().used_heap_size;
     notBefore = performance.now() + LEAST_PAUSE_MS;
     before = performance.eventLoopUtilization();
   }, lookMs);
