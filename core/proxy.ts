@@ -46,7 +46,9 @@ export const CODECS: Codecs = {
 /** There: a connection that a listener (transport/listener.ts) has accepted is read by the codec of what it speaks, request by request. */
 export function connectionPath(listener: ListenerContext, codecs: Codecs): ServeConnection {
   const handler = requestPath(listener);
-  const options = serverOptions(listener.spec.kind, listener.shard.timers);
+  const { spec, shard } = listener;
+  const onFault = (text: string): void => shard.log('debug', 'listener', `${spec.name}: ${text}`);
+  const options = { ...serverOptions(spec.kind, shard.timers), onFault };
   return (transport) => new DetectedConnection(transport, codecs, handler, options);
 }
 

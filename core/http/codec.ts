@@ -115,6 +115,8 @@ export interface ServerOptions {
   readonly maxStreams: number; // requests of a connection that are open at once; of HTTP/1, read ahead of the response in progress
   /** Gateways refuse CONNECT and absolute-form ('reverse'); sidecars' outbound port takes them ('forward'). */
   readonly mode: 'reverse' | 'forward';
+  /** Told of a client's fault that ends its connection, and that no request's log line tells of. */
+  readonly onFault?: (text: string) => void;
 }
 
 export interface ClientOptions {

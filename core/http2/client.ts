@@ -141,6 +141,10 @@ class Http2ClientConnection extends Http2Connection implements ClientConnection,
     else if (first) this.onDraining?.();
   }
 
+  protected override onFault(): void {
+    // Each request that it had tells of it.
+  }
+
   protected override onPingAnswered(): void {
     // Nobody asked.
   }

@@ -9,7 +9,7 @@ import type { Transport, TransportOwner } from '../transport/transport.ts';
 import { ClosedStreams } from './closed-streams.ts';
 import * as f from './frames.ts';
 import { HeaderBlock } from './header-block.ts';
-import { HpackDecoder } from './hpack-decoder.ts';
+import { type BlockLimits, HpackDecoder } from './hpack-decoder.ts';
 import { HpackEncoder, scratchOf } from './hpack-encoder.ts';
 import { controlAllowance, http2Counts, MOST_BACKLOG, resetAllowance, STREAM_WINDOW } from './limits.ts';
 import { DEFAULT_WINDOW, ReceiveWindow } from './receive-window.ts';
@@ -19,11 +19,6 @@ import { WaitingStreams } from './waiting-streams.ts';
 
 /** An update smaller than this makes no room for data worth a frame. */
 const WORTH_A_FRAME = 1024;
-
-export interface ConnectionLimits {
-  readonly maxHeadBytes: number;
-  readonly maxFields: number;
-}
 
 export abstract class Http2Connection implements TransportOwner, f.FrameSink, StreamOwner {
   readonly transport: Transport;
@@ -51,7 +46,7 @@ export abstract class Http2Connection implements TransportOwner, f.FrameSink, St
   private currentEnds = false;
   private currentLeft = 0;
 
-  constructor(transport: Transport, limits: ConnectionLimits) {
+  constructor(transport: Transport, limits: BlockLimits) {
     this.transport = transport;
     this.decoder = new HpackDecoder(limits);
     this.window = new ReceiveWindow(transport.out);
@@ -351,10 +346,13 @@ export abstract class Http2Connection implements TransportOwner, f.FrameSink, St
   protected fault(code: number): void {
     if (this.over) return;
     http2Counts.protocolErrors++;
+    this.onFault(code);
     this.goAway(code);
     this.finish();
     this.failAll();
   }
+
+  protected abstract onFault(code: number): void;
 
   protected goAway(code: number): void {
     f.writeGoAway(this.transport.out, this.lastPeerId, code);

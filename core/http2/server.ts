@@ -2,6 +2,7 @@
 // connection is idle and how it is drained. Routes nothing and answers nothing by itself.
 
 import type { FailureCode } from '../errors.ts';
+import { hostPort } from '../host-port.ts';
 import type { ServerConnection, ServerHandler, ServerOptions } from '../http/codec.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
 import { enter, leave } from '../transport/outbox.ts';
@@ -129,6 +130,12 @@ class Http2ServerConnection extends Http2Connection implements ServerConnection,
 
   blame(): void {
     this.faulty();
+  }
+
+  protected override onFault(code: number): void {
+    const { remoteAddress, remotePort } = this.transport;
+    const place = hostPort(remoteAddress, remotePort);
+    this.options.onFault?.(`the HTTP/2 connection from ${place} ends with ${f.ERRORS[code]}`);
   }
 
   protected override onGoAway(): void {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer as createHttp1Server } from 'node:http';
 import { type ClientHttp2Session, connect, constants } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect as connectTcp } from 'node:net';
 import { after, suite, type TestContext, test } from 'node:test';
 import { flagNames } from '../../core/errors.ts';
 import { call, type RunningDataPlane, startDataPlane } from './data-plane.ts';
@@ -216,6 +216,20 @@ spec: {hosts: ['*'], gateways: [edge], http: [{route: [{destination: {host: up.e
   }
   const old = await call({ port: gateway.ports.gateway, path: '/old' });
   assert.equal(JSON.parse(old.body).url, '/old');
+});
+
+test('a client that breaks the protocol is told why, and so is the log', async (t) => {
+  const { plane } = await mesh(t, () => []);
+  const socket = connectTcp(plane.ports.outbound, '127.0.0.1');
+  t.after(() => socket.destroy());
+  socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nno frames at all');
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  socket.resume();
+  await closed;
+  assert.match(
+    plane.logs.join(),
+    /debug listener outbound: the HTTP\/2 connection from 127\.0\.0\.1:\d+ ends with FRAME_SIZE_ERROR/,
+  );
 });
 
 test('a client is told to go when its proxy drains, and has its answer before', async (t) => {

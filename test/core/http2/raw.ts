@@ -12,21 +12,6 @@ import { Timers } from '../../../core/timers.ts';
 import { Asked, answerWith } from '../../contract/codec-rig.ts';
 import { type Cleanup, listen, transportOver } from '../http1/rig.ts';
 
-export const CODES: readonly string[] = [
-  'NO_ERROR',
-  'PROTOCOL_ERROR',
-  'INTERNAL_ERROR',
-  'FLOW_CONTROL_ERROR',
-  'SETTINGS_TIMEOUT',
-  'STREAM_CLOSED',
-  'FRAME_SIZE_ERROR',
-  'REFUSED_STREAM',
-  'CANCEL',
-  'COMPRESSION_ERROR',
-  'CONNECT_ERROR',
-  'ENHANCE_YOUR_CALM',
-];
-
 export function frame(type: number, flags: number, id: number, payload: Buffer | string = ''): Buffer {
   const body = typeof payload === 'string' ? Buffer.from(payload, 'latin1') : payload;
   const head = Buffer.alloc(f.FRAME_HEAD);
@@ -108,8 +93,8 @@ function split(bytes: Buffer, frames: Received[]): Buffer {
 
 function errorsIn(frames: readonly Received[]): string {
   const said = frames.flatMap(({ type, id, payload }) => {
-    if (type === f.RST_STREAM) return [`rst ${id} ${CODES[payload.readUInt32BE(0)]}`];
-    return type === f.GOAWAY ? [`goaway ${CODES[payload.readUInt32BE(4)]}`] : [];
+    if (type === f.RST_STREAM) return [`rst ${id} ${f.ERRORS[payload.readUInt32BE(0)]}`];
+    return type === f.GOAWAY ? [`goaway ${f.ERRORS[payload.readUInt32BE(4)]}`] : [];
   });
   return said.join(', ');
 }
