@@ -256,8 +256,9 @@ function policyOf({ number, protocol }: ServicePort, ...levels: (TrafficPolicy |
 
 /** What a port's name, its appProtocol or a rule says that is spoken there; of a port that says nothing, what the client speaks. */
 export function protocolOf(port: string, http?: ConnectionPoolSettings['http']): ClusterPolicy['protocol'] {
-  if (http?.useClientProtocol === true) return 'client';
-  if (isHttp2(port) || http?.h2UpgradePolicy === 'UPGRADE') return 'h2';
+  const { useClientProtocol, h2UpgradePolicy } = http ?? {};
+  if (useClientProtocol === true) return 'client';
+  if (isHttp2(port) || h2UpgradePolicy === 'UPGRADE') return 'h2';
   return port === 'HTTP' ? 'http/1.1' : 'client';
 }
 
