@@ -1,5 +1,6 @@
 // Opens the bus: one NATS connection and the parts that speak over it.
 import { setTimeout as delay } from 'node:timers/promises';
+import { NatsAccessRecords } from './access-records.ts';
 import type { BusKeys, Revocations } from './accounts.ts';
 import { attempts } from './attempts.ts';
 import { NatsCertificates } from './certificates.ts';
@@ -130,6 +131,7 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
     users,
     heads,
     tokens: new NatsRecords(link, TOKEN_STREAM, TOKEN_PREFIX),
+    access: new NatsAccessRecords(link, seal),
     certificates: new NatsCertificates(link, options.user?.identity, onProblem),
     election: new NatsElection(link, clock),
     statuses: new NatsStatusBoard(link, signs, options.user?.identity),

@@ -3,6 +3,9 @@ import { ensureStream, type StreamConfig } from './jetstream.ts';
 import type { Link } from './link.ts';
 import type { Objects } from './objects.ts';
 import {
+  ACCESS_HEARD,
+  ACCESS_STREAM,
+  ACCESS_SUBJECT,
   CONFIG_LOG,
   ENDPOINT_LOG,
   everybody,
@@ -17,6 +20,7 @@ import {
   TRUST_SUBJECT,
   USER_PREFIX,
   USER_STREAM,
+  USES_SUBJECT,
   WRITER_STREAM,
   WRITER_SUBJECT,
 } from './subjects.ts';
@@ -46,6 +50,13 @@ function streams(num_replicas: number): StreamConfig[] {
     ]),
     { num_replicas, max_msgs_per_subject: 1, name: WRITER_STREAM, subjects: [WRITER_SUBJECT] },
     { num_replicas, max_msgs_per_subject: 1, name: TRUST_STREAM, subjects: [TRUST_SUBJECT] },
+    {
+      num_replicas,
+      max_msgs_per_subject: 1,
+      name: ACCESS_STREAM,
+      subjects: [`${ACCESS_SUBJECT}.*`, `${USES_SUBJECT}.*`],
+      republish: { src: 'weft.access.>', dest: `${ACCESS_HEARD}.>` },
+    },
     {
       ...lastValue,
       name: USER_STREAM,

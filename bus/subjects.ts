@@ -74,6 +74,13 @@ export const TRUST_SUBJECT = 'weft.trust';
 export const TOKEN_STREAM = 'WEFT_TOKENS';
 export const TOKEN_PREFIX = 'weft.token';
 
+/** Tokens of the API, by name, and when each was last used. */
+export const ACCESS_STREAM = 'WEFT_ACCESS';
+export const ACCESS_SUBJECT = 'weft.access.token';
+export const USES_SUBJECT = 'weft.access.use';
+/** Where the stream republishes what it really stored. */
+export const ACCESS_HEARD = 'weft.told.access';
+
 /** Plugins and whatever else is put by digest; never swept by the log. */
 export const OBJECT_BUCKET = 'weft-objects';
 

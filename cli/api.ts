@@ -1,5 +1,7 @@
 // The control plane's API as commands call it. Turns its refusals into errors with the right exit code.
 import type { Origin, Position } from '../bus/types.ts';
+import type { Grant } from '../control/access/caller.ts';
+import type { AccessToken } from '../control/access/tokens.ts';
 import type { ChangeResult, Difference } from '../control/answers.ts';
 import type { ModuleFiles } from '../control/apply.ts';
 import type { SourceFile } from '../control/checker/messages.ts';
@@ -49,8 +51,20 @@ export interface NewToken extends Bounds {
   readonly uses: number;
 }
 
+/** Whom a token stands for. */
+export interface Whoami {
+  readonly name: string;
+  readonly grants: readonly Grant[];
+  /** ISO 8601; null: never. */
+  readonly expires: string | null;
+  /** From which the control plane is asked. */
+  readonly address: string;
+}
+
 /** Modules of WasmPlugins are fetched meanwhile, from registries that may be slow and are asked again. */
 const APPLY_MS = 180_000;
+
+const HOW_TO_LOG_IN = '`mesh login URL` takes another token into this MESH_HOME';
 
 /** Kept with what it changes. */
 const CLIENT = `mesh/${weftVersion()}`;
@@ -215,6 +229,32 @@ export class Api {
     return (await this.#post<{ revoked: number }>(path, {}, {})).revoked;
   }
 
+  whoami(): Promise<Whoami> {
+    return this.#get('/v1/whoami', {});
+  }
+
+  access(): Promise<AccessToken[]> {
+    return this.#get('/v1/access', {});
+  }
+
+  /** Makes one for the API, and tells it. `namespaces`: none for the whole mesh. */
+  async createAccess(wanted: {
+    readonly name: string;
+    readonly role: string;
+    readonly namespaces?: readonly string[];
+    readonly ttlSeconds: number;
+  }): Promise<AccessToken & { readonly token: string }> {
+    const made = await this.#post<AccessToken & { readonly token: string }>('/v1/access', {}, wanted);
+    done.change = true;
+    return made;
+  }
+
+  async revokeAccess(name: string): Promise<AccessToken> {
+    const revoked = await this.#post<AccessToken>(`/v1/access/${encodeURIComponent(name)}/revoke`, {}, {});
+    done.change = true;
+    return revoked;
+  }
+
   async #change(path: string, options: ApplyOptions, body: unknown, timeoutMs?: number): Promise<ChangeResult> {
     const result: ChangeResult = await this.#call('POST', path, { ...options }, body, timeoutMs);
     if (options.dryRun !== true) done.change = true;
@@ -269,15 +309,15 @@ function refusal(status: number, body: Refusal): CliError {
     409: EXIT.conflict,
     413: EXIT.refused,
     422: EXIT.refused,
+    429: EXIT.unreachable,
     502: EXIT.unreachable,
     503: EXIT.unreachable,
   };
-  const message = body.error ?? body.message ?? `the control plane answered ${status}`;
-  const hint =
-    status === 401 && message.startsWith('the token is not valid')
-      ? ': the token of this MESH_HOME is not the one of that control plane'
-      : '';
-  return new CliError(message + hint, codes[status] ?? EXIT.failure, body.problems ?? []);
+  const told = body.error ?? body.message ?? `the control plane answered ${status}`;
+  // What to send is for who speaks HTTP.
+  const plain = told.replace(/: send "Authorization.*/, '');
+  const message = plain === told ? told : `${plain}; ${HOW_TO_LOG_IN}`;
+  return new CliError(message, codes[status] ?? EXIT.failure, body.problems ?? []);
 }
 
 function parse(text: string): unknown {

@@ -59,6 +59,15 @@ export async function readContextIfThere(home: string): Promise<Context | null> 
   return parse(text);
 }
 
+/** Of who can have proxies here, too. Throws CliError. */
+export async function readMembership(): Promise<Context> {
+  const context = await readContext();
+  if (context.bus.servers.length > 0) return context;
+  throw new CliError(
+    `${join(meshHome(), 'context.json')} is of \`mesh login\`, which asks the control plane and starts no proxies: those start where \`mesh up\` or \`mesh control\` wrote the context`,
+  );
+}
+
 function parse(text: string): Context | null {
   try {
     const context = JSON.parse(text) as Context;

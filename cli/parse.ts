@@ -73,6 +73,21 @@ export function address(text: string): { address: string; port: number } {
   return { address: host || '127.0.0.1', port: port(text.slice(at + 1)) };
 }
 
+/** '30d', '12h' or '90m', as seconds. */
+export function lifetime(text: string): number {
+  const [, number, unit] = /^(\d{1,7})([mhd])$/.exec(text) ?? [];
+  const seconds = Number(number) * { m: 60, h: 3_600, d: DAY_MS / 1_000 }[unit as 'm' | 'h' | 'd'];
+  if (!(seconds >= 60 && seconds <= (3_650 * DAY_MS) / 1_000)) {
+    throw new InvalidArgumentError('it is a whole number of m, h or d, from 1m to 3650d, such as 30d.');
+  }
+  return seconds;
+}
+
+/** Repeatable: a DNS label. */
+export function eachName(text: string, before: readonly string[] = []): string[] {
+  return [...before, name(text)];
+}
+
 /** An option whose value is ms, of a day at most. */
 export function durationOption(flag: string, description: string, preset: string, leastMs = 0): Option {
   const parse = (text: string): number => duration(text, leastMs, DAY_MS);

@@ -13,6 +13,7 @@ import {
 } from '../bus/types.ts';
 import type { Problem, Resource } from '../core/config/resource.ts';
 import type { Caller } from './access/caller.ts';
+import { checkChange } from './access/permissions.ts';
 import { ApiError } from './api-error.ts';
 import { type Checker, CheckerLostError, type Decoding } from './checker/checker.ts';
 import type { Entry, Outcome, SourceFile, Wanted } from './checker/messages.ts';
@@ -89,7 +90,7 @@ export class Writer {
   /** Throws ApiError: 409, 422 with every problem, 502 when a module's source does not answer. `modules`: see ModuleFiles. */
   apply(files: readonly SourceFile[], options: ChangeOptions, modules: ModuleFiles = {}): Promise<Made> {
     const message = options.message || `apply ${files.length === 1 ? files[0].name : `${files.length} files`}`;
-    return this.#decoded(files, async (decoding) => {
+    return this.#decoded(files, options.by, async (decoding) => {
       const replaced = await this.#resolved(decoding, modules, options.dryRun !== true);
       const wanted: Wanted = { wants: 'apply', decoded: decoding.id, replaced };
       return this.#change({ wanted, decoding }, { ...options, message });
@@ -97,7 +98,8 @@ export class Writer {
   }
 
   /** Throws ApiError: 404 when none of the keys exists, 409, 422. */
-  delete(keys: readonly string[], options: ChangeOptions): Promise<Made> {
+  async delete(keys: readonly string[], options: ChangeOptions): Promise<Made> {
+    checkChange(options.by, keys);
     const message = options.message || deletes(keys.length, keys[0]);
     const change: Change = { wanted: { wants: 'delete', keys }, decoding: null };
     return this.#unlessLost(() => this.#change(change, { ...options, message }));
@@ -105,7 +107,7 @@ export class Writer {
 
   /** Deletes what files name. Throws as `delete` does. */
   deleteFiles(files: readonly SourceFile[], options: ChangeOptions): Promise<Made> {
-    return this.#decoded(files, async (decoding) => {
+    return this.#decoded(files, options.by, async (decoding) => {
       if (decoding.resources === 0) throw new ApiError(404, 'the files name no resource');
       const message = options.message || deletes(decoding.resources, decoding.first);
       const wanted: Wanted = { wants: 'deleteDecoded', decoded: decoding.id };
@@ -138,14 +140,29 @@ export class Writer {
   }
 
   /** What `apply` would change, as JSON of a list. Throws ApiError 422, 502. */
-  diff(files: readonly SourceFile[], modules: ModuleFiles = {}): Promise<{ revision: number; diffs: string }> {
-    return this.#decoded(files, async (decoding) =>
+  diff(
+    files: readonly SourceFile[],
+    by: Caller,
+    modules: ModuleFiles = {},
+  ): Promise<{ revision: number; diffs: string }> {
+    return this.#decoded(files, by, async (decoding) =>
       this.#parts.checker.diff(decoding, await this.#resolved(decoding, modules, false)),
     );
   }
 
-  #decoded<Result>(files: readonly SourceFile[], use: (decoding: Decoding) => Promise<Result>): Promise<Result> {
-    return this.#keeping(() => this.#parts.checker.decode(files), use);
+  /** Before anything is fetched or planned for it: whether the caller may change what the files name. */
+  #decoded<Result>(
+    files: readonly SourceFile[],
+    by: Caller,
+    use: (decoding: Decoding) => Promise<Result>,
+  ): Promise<Result> {
+    return this.#keeping(
+      () => this.#parts.checker.decode(files),
+      async (decoding) => {
+        checkChange(by, decoding.places);
+        return use(decoding);
+      },
+    );
   }
 
   /** Refuses what could not be decoded. */
@@ -205,6 +222,11 @@ export class Writer {
       if (options.parent !== undefined && options.parent !== known) throw new ConflictError(options.parent, known);
       const outcome = await checker.check(change.wanted, change.target);
       const { revision, upserts, removals, changes, warnings } = outcome;
+      checkChange(options.by, removals);
+      checkChange(
+        options.by,
+        upserts.map(([key]) => key),
+      );
       await this.#refuse(outcome, change.decoding);
       const nothing = upserts.length === 0 && removals.length === 0;
       if (nothing || options.dryRun === true) return { revision, parent: revision, changes, warnings };

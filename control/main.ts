@@ -10,6 +10,10 @@ import { endInOrder } from '../bus/in-order.ts';
 import type { ServerTls } from '../bus/server.ts';
 import type { Bus, Kinship, Position, Subscription } from '../bus/types.ts';
 import { hostPort } from '../core/host-port.ts';
+import { Access } from './access/access.ts';
+import { type LimitOptions, Limits, TooManyError } from './access/limits.ts';
+import { Refusals } from './access/refusals.ts';
+import { AccessTokens } from './access/tokens.ts';
 import { ApiError, asApiError } from './api-error.ts';
 import { Writer } from './apply.ts';
 import { startAuthority } from './authority/authority.ts';
@@ -21,6 +25,7 @@ import { listenForMachines, type MachineListener } from './machine-listener.ts';
 import { Modules } from './modules.ts';
 import { DOCS_PAGE, openApi } from './openapi.ts';
 import { Rollouts } from './rollout.ts';
+import { accessRoutes } from './routes/access.ts';
 import type { App } from './routes/app.ts';
 import { backupRoutes } from './routes/backup.ts';
 import { changeRoutes } from './routes/changes.ts';
@@ -59,6 +64,8 @@ export interface ControlOptions {
   readonly allowPrivateFetch?: boolean;
   /** What is wrong with the NATS of this machine, as a clause, or ''; told with what could not be done because of it. */
   natsTrouble?(): Promise<string>;
+  /** Of what one client may ask. */
+  readonly limits?: LimitOptions;
   /** Ends a start that is not over yet; it rejects then. */
   readonly signal?: AbortSignal;
   /** A sentence about what happened; never a secret. */
@@ -140,9 +147,10 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     checker = new Checker({ state: () => opened.state, leases: () => rollouts.leases, deadlineMs, onLog });
     const modules = new Modules({ bus, store, checker, onLog: (line) => onLog?.(line) });
     cleaning = modules.keepClean();
+    const access = await AccessTokens.open({ records: bus.access });
     app = await buildApi({
       ...options,
-      ...{ token, bus, store, checker, rollouts, modules },
+      ...{ token, access, bus, store, checker, rollouts, modules },
       machinesUrl: () => machines?.url ?? null,
     });
     const url = await listen(app, host, port);
@@ -163,6 +171,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
 
 interface ApiParts extends ControlOptions {
   readonly token: string;
+  readonly access: AccessTokens;
   readonly bus: Bus;
   readonly store: Store;
   readonly checker: Checker;
@@ -193,7 +202,10 @@ async function buildApi(parts: ApiParts): Promise<App> {
   app.removeContentTypeParser('text/plain');
   const { hosts = [], host, machines } = parts;
   const names = [host, machines?.address].filter((name) => name !== undefined).map(withBrackets);
-  secure(app as never, { token: parts.token, hosts: [...hosts, ...names] });
+  const limits = new Limits(parts.limits);
+  const access = new Access({ fileToken: parts.token, tokens: parts.access, limits });
+  const refusals = new Refusals({ onLog: (line) => onLog?.(line) });
+  secure(app as never, { access, refusals, limits, hosts: [...hosts, ...names] });
   const natsTrouble = async () =>
     store.damage === '' ? ((await parts.natsTrouble?.()) ?? '') : `${DAMAGED}: ${store.damage} (see \`mesh restore\`)`;
   app.setErrorHandler(async (error, request, reply) => {
@@ -201,11 +213,14 @@ async function buildApi(parts: ApiParts): Promise<App> {
     if (known !== null) {
       const { problems } = known;
       let { message } = known;
+      if (known instanceof TooManyError) reply.header('Retry-After', String(known.retryAfterS));
       if (known.status === 503) {
         reply.header('Retry-After', '1');
         const trouble = await natsTrouble();
         if (!message.includes(trouble)) message += `: ${trouble}`;
       }
+      // Of who has a token: others may say what they want.
+      if (known.status === 403 && request.caller !== null) refusals.tell(request.ip, oneLine(message));
       const body = { error: oneLine(message), ...(problems.length > 0 && { problems }) };
       return reply.code(known.status).send(body);
     }
@@ -247,10 +262,11 @@ async function buildApi(parts: ApiParts): Promise<App> {
     resourceRoutes(api, store);
     revisionRoutes(api, { bus, store, rollouts });
     const tokens = new Tokens(bus.tokens);
-    proxyRoutes(api, { store, rollouts, users: bus.users, tokens });
+    proxyRoutes(api, { store, rollouts, users: bus.users, tokens, onLog: (line) => onLog?.(line) });
     const { servers, ca, verifyKey } = parts.nats;
     const roots = machines?.roots ?? '';
     joiningRoutes(api, { tokens, url: parts.machinesUrl, roots, bus: { servers, ca, verifyKey } });
+    accessRoutes(api, parts.access, (line) => onLog?.(line));
     metaRoutes(api, { bus, store, version, natsTrouble });
   });
   // By itself, for only here a body may be raw bytes.

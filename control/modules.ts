@@ -43,7 +43,11 @@ export class Modules {
   }
 
   /** Throws ApiError: 422 when proxies would refuse it or when it has another digest, and what the bus throws. */
-  async put(digest: string, bytes: Uint8Array): Promise<{ digest: string; size: number; created: boolean }> {
+  async put(
+    digest: string,
+    bytes: Uint8Array,
+    from: string,
+  ): Promise<{ digest: string; size: number; created: boolean }> {
     const found = digestOf(bytes);
     if (found !== digest)
       throw new ApiError(422, `the module has the digest ${found}, not ${digest}: nothing was stored`);
@@ -52,7 +56,7 @@ export class Modules {
     const refusal = await this.refusal(bytes);
     if (refusal !== null) throw new ApiError(422, `proxies would refuse this module: ${refusal}`);
     await this.#bus.objects.put(bytes);
-    this.#onLog(`module ${digest} stored, ${size} bytes`);
+    this.#onLog(`module ${digest} stored, ${size} bytes, from ${from}`);
     return { digest, size, created: true };
   }
 

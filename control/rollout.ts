@@ -46,6 +46,8 @@ export interface ProxiesAsked {
   readonly after?: string;
   /** Those whose id, or name within it, begins so. */
   readonly name?: string;
+  /** Those of whom it is true. */
+  only?(lease: Lease): boolean;
 }
 
 interface Rollout {
@@ -202,8 +204,11 @@ export class Rollouts {
   }
 
   /** Every proxy with a live lease, by id; of those that are asked for. */
-  proxies(head: number, { limit = MAX_ANSWERS, after = '', name = '' }: ProxiesAsked = {}): ProxyReport[] {
-    const ids = [...this.#leases.keys()].filter((id) => id > after && (name === '' || isNamed(id, name))).sort();
+  proxies(head: number, { limit = MAX_ANSWERS, after = '', name = '', only }: ProxiesAsked = {}): ProxyReport[] {
+    const ids = [...this.#leases]
+      .filter(([id, lease]) => id > after && (name === '' || isNamed(id, name)) && only?.(lease) !== false)
+      .map(([id]) => id)
+      .sort();
     return ids.slice(0, limit).map((id): ProxyReport => {
       const { node, admin, version, startedAt, endpoints } = this.#leases.get(id)!;
       const status = this.#answers.get(id)?.status;

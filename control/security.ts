@@ -1,16 +1,22 @@
-// Who may speak to the API: a bearer token, only hosts and origins that are ours. Runs before anything of a request is used.
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+// Who may speak to the API: only hosts and origins that are ours, and a token that may do what is asked. Runs before anything of a
+// request is used.
+import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Origin } from '../bus/types.ts';
-import type { Caller } from './access/caller.ts';
+import type { Access } from './access/access.ts';
+import type { Caller, Holder } from './access/caller.ts';
+import type { Limits } from './access/limits.ts';
+import { checkRoute, NEEDS } from './access/permissions.ts';
+import type { Refusals } from './access/refusals.ts';
+import { TokenOverError } from './access/tokens.ts';
 import { ApiError } from './api-error.ts';
 import { readProof } from './joining/token.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** By which who is no administrator asks; '' = an administrator does. */
+    /** Of `mesh token`, by which who has no token of the API asks; '' = `caller` does. */
     proof: string;
   }
 }
@@ -23,17 +29,23 @@ const MOST_OF_CLIENT = 200;
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 export interface SecurityOptions {
-  readonly token: string;
+  readonly access: Access;
+  readonly refusals: Refusals;
+  readonly limits: Limits;
   /** Names beside loopback's under which the API may be asked, without port. */
   readonly hosts: readonly string[];
 }
 
 export function secure(app: FastifyInstance, options: SecurityOptions): void {
-  const expected = digest(options.token);
   const hosts = new Set([...LOOPBACK, ...options.hosts.map((host) => host.toLowerCase())]);
 
   app.decorateRequest('caller', null as unknown as Caller);
   app.decorateRequest('proof', '');
+  app.addHook('onRoute', ({ method, url }) => {
+    for (const each of [method].flat()) {
+      if (url.startsWith('/v1/') && NEEDS[needOf(each, url)] === undefined) throw new Error(`who may ${each} ${url}?`);
+    }
+  });
   app.addHook('onRequest', async (request, reply) => {
     reply.header('X-Content-Type-Options', 'nosniff');
     reply.header('X-Frame-Options', 'DENY');
@@ -46,21 +58,45 @@ export function secure(app: FastifyInstance, options: SecurityOptions): void {
       throw new ApiError(405, `${request.method} is not possible here`);
     }
     const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-    if (given !== undefined && timingSafeEqual(digest(given), expected)) {
-      request.caller = { name: 'admin', origin: originOf(request, path) };
-      return;
-    }
-    if (given !== undefined && request.method === 'POST' && PROVEN.test(path) && readProof(given) !== null) {
+    if (given !== undefined && readProof(given) !== null) {
+      if (request.method !== 'POST' || !PROVEN.test(path)) {
+        throw new ApiError(403, 'a token of `mesh token` lets machines join and start proxies, and does nothing else');
+      }
+      // Whether it is one is found out from the store.
+      reply.raw.once('close', options.limits.begin(`a proof of ${request.ip}`, bytesOf(request)));
       request.proof = given;
       return;
     }
-    if (given !== undefined && readProof(given) !== null) {
-      throw new ApiError(403, 'a token of `mesh token` lets machines join and start proxies, and does nothing else');
-    }
-    reply.header('WWW-Authenticate', 'Bearer realm="weft"');
-    const what = given === undefined ? 'a token is needed' : 'the token is not valid';
-    throw new ApiError(401, `${what}: send "Authorization: Bearer TOKEN" with the token of this control plane`);
+    const holder = await identify(options.access, given, request.ip).catch((error) => {
+      if (error instanceof TokenOverError) options.refusals.tell(request.ip, error.message);
+      if (error instanceof ApiError && error.status === 401) {
+        reply.header('WWW-Authenticate', 'Bearer realm="weft"');
+        throw new ApiError(401, `${error.message}: send "Authorization: Bearer TOKEN" with one of this control plane`);
+      }
+      throw error;
+    });
+    request.caller = { ...holder, origin: originOf(request, path) };
+    reply.raw.once('close', options.limits.begin(holder.name, bytesOf(request)));
+    const { url } = request.routeOptions;
+    if (url !== undefined) checkRoute(request.caller, needOf(request.method, url));
   });
+}
+
+async function identify(access: Access, token: string | undefined, address: string): Promise<Holder> {
+  if (token === undefined) throw new ApiError(401, 'a token is needed');
+  return access.identify(token, address);
+}
+
+/** Where the table of needs has it; a HEAD is a GET. */
+function needOf(method: string, url: string): string {
+  return `${method === 'HEAD' ? 'GET' : method} ${url}`;
+}
+
+/** As much as it says, or may have when it does not say. */
+function bytesOf({ headers, routeOptions: { bodyLimit } }: FastifyRequest): number {
+  const length = Number(headers['content-length'] ?? 0);
+  const most = bodyLimit ?? 0;
+  return headers['transfer-encoding'] === undefined ? Math.min(length, most) : most;
 }
 
 /** The address is that of the connection: headers that name another one are anybody's word. */
@@ -96,10 +132,6 @@ function checkOrigin(request: FastifyRequest, hosts: ReadonlySet<string>): void 
 /** Without port, in lower case; null when it is no host. */
 function hostName(authority: string): string | null {
   return /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/.exec(authority.toLowerCase())?.[1] ?? null;
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }
 
 /** Reads the token in a file, or makes one that only its owner can read. */

@@ -106,7 +106,7 @@ export class WasmPlugins {
     const refusal = await modules.refusal(bytes);
     if (refusal !== null) throw new StepFailed('check', 'refused', `${spec.url} cannot run: ${refusal}`);
     if (!store) return kept === digest ? digest : null;
-    await modules.put(digest, bytes);
+    await modules.put(digest, bytes, 'where a WasmPlugin says');
     return digest;
   }
 

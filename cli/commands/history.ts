@@ -6,6 +6,7 @@ import { count } from '../parse.ts';
 
 interface Options {
   readonly limit: number;
+  readonly before?: number;
   readonly output: 'table' | 'wide' | 'json';
   readonly json?: boolean;
 }
@@ -24,9 +25,9 @@ export function historyCommand(program: Command): void {
       'after',
       '\nExamples:\n  $ mesh history --limit 5\n  $ mesh history --before 1200\n  $ mesh history -o wide\n  $ mesh rollback 11 --wait',
     )
-    .action(async ({ limit, output, json }: Options) => {
+    .action(async ({ limit, before, output, json }: Options) => {
       const { Api } = await import('../api.ts');
-      const { items, revision } = await (await Api.open()).history(limit);
+      const { items, revision } = await (await Api.open()).history(limit, before);
       if (json === true || output === 'json') printJson({ revision, items });
       else if (items.length === 0) print('no revisions yet');
       else if (output === 'wide') print(table([...TITLES, ...WIDE_TITLES], items.map(wide)));

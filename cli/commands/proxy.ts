@@ -103,10 +103,10 @@ async function revoke(wanted: string): Promise<void> {
 
 async function proxy(options: Options): Promise<number> {
   const stopped = untilStopped();
-  const { makeHome, portsOf, readContext } = await import('../context.ts');
+  const { makeHome, portsOf, readMembership } = await import('../context.ts');
   const { gatewayNode, stateFolder } = await import('../workload.ts');
   const { advertisedAddress } = await import('../advertised.ts');
-  const context = options.config === undefined ? await readContext() : null;
+  const context = options.config === undefined ? await readMembership() : null;
   const local = await gatewayAddress(options);
   const address = (context === null ? '' : await advertisedAddress(context, options.advertise)) || local;
   const node = gatewayNode({ ...options, labels: options.label ?? {}, address });

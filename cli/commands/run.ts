@@ -108,7 +108,7 @@ async function run(command: readonly string[], options: Options): Promise<number
   const [
     { startApp, accepts, untilListening },
     { oldNodeWarning },
-    { readContext, makeHome, portsOf },
+    { readMembership, makeHome, portsOf },
     { sidecarNode, stateFolder },
     { busUser },
     { advertisedAddress },
@@ -120,7 +120,7 @@ async function run(command: readonly string[], options: Options): Promise<number
     import('../bus-user.ts'),
     import('../advertised.ts'),
   ]);
-  const context = await readContext();
+  const context = await readMembership();
   const advertise = await advertisedAddress(context, options.advertise);
   const placed = await sidecarNode({
     ...options,

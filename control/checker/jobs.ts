@@ -79,11 +79,12 @@ export class Jobs {
 
   #keep(id: number, decoded: Decoded): DecodedReply {
     const { resources, problems } = decoded;
-    if (problems.some(isError)) return { problems, plugins: [], resources: 0, first: '' };
+    if (problems.some(isError)) return { problems, plugins: [], resources: 0, first: '', places: [] };
     const bodies = stored(resources);
     this.#kept.set(id, { decoded, bodies });
     const plugins = resources.filter(({ kind }) => kind === 'WasmPlugin');
-    return { problems: [], plugins, resources: bodies.size, first: bodies.keys().next().value ?? '' };
+    const places = [...new Map([...bodies.keys()].map((key) => [key.split('/', 2)[1], key])).values()];
+    return { problems: [], plugins, resources: bodies.size, first: bodies.keys().next().value ?? '', places };
   }
 
   #with(id: number, replaced: readonly Resource[]): Kept {

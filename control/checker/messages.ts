@@ -58,6 +58,8 @@ export interface DecodedReply {
   /** How many there are, and the key of the first one. */
   readonly resources: number;
   readonly first: string;
+  /** One of the keys of each namespace. */
+  readonly places: readonly string[];
 }
 
 export interface DiffReply {

@@ -76,8 +76,8 @@ export function changeRoutes(app: App, writer: Writer): void {
         response: { 200: DiffReply, ...ERRORS },
       },
     },
-    async ({ body: { files, modules } }, reply) => {
-      const { revision, diffs } = await writer.diff(files, modules);
+    async ({ body: { files, modules }, caller }, reply) => {
+      const { revision, diffs } = await writer.diff(files, caller, modules);
       return sendJson(reply, `{"revision":${revision},"diffs":${diffs}}`);
     },
   );

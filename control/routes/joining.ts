@@ -1,6 +1,7 @@
 // Routes by which other machines join: tokens for an administrator, and the first contact of who has one.
 import { createHash, X509Certificate } from 'node:crypto';
 import { Type } from 'typebox';
+import { checkIn, mayIn } from '../access/permissions.ts';
 import { ApiError } from '../api-error.ts';
 import { tokenText } from '../joining/token.ts';
 import type { Tokens } from '../joining/tokens.ts';
@@ -56,7 +57,8 @@ export function joiningRoutes(app: App, { tokens, url, roots, bus }: JoiningPart
         response: { 200: Type.Object({ id: Type.String(), token: Type.String() }), ...ERRORS },
       },
     },
-    async ({ body: { ttlSeconds, uses, ...bounds } }) => {
+    async ({ body: { ttlSeconds, uses, ...bounds }, caller }) => {
+      checkIn(caller, 'operator', bounds.namespace, `make a token by which machines join ${bounds.namespace}`);
       const api = reached(url());
       const { id, proof } = await tokens.create(bounds, { ttlMs: ttlSeconds * 1_000, uses });
       return { id, token: tokenText({ api, fingerprint: fingerprintOf(roots), proof }) };
@@ -72,7 +74,8 @@ export function joiningRoutes(app: App, { tokens, url, roots, bus }: JoiningPart
         response: { 200: Type.Array(TokenReply), ...ERRORS },
       },
     },
-    async () => (await tokens.list()) as never,
+    async ({ caller }) =>
+      (await tokens.list()).filter(({ namespace }) => mayIn(caller, 'operator', namespace)) as never,
   );
 
   app.post(

@@ -1,6 +1,7 @@
 // Routes of WASM modules: bytes in and out, by digest.
 import { Type } from 'typebox';
 import { MAX_OBJECT_BYTES } from '../../bus/objects.ts';
+import { mayEverywhere, mayIn, namespaceOf } from '../access/permissions.ts';
 import { ApiError } from '../api-error.ts';
 import type { Modules } from '../modules.ts';
 import { ERRORS } from '../schemas.ts';
@@ -36,7 +37,14 @@ export function moduleRoutes(app: App, modules: Modules): void {
         },
       },
     },
-    () => modules.list(),
+    async ({ caller }) => {
+      const stored = await modules.list();
+      if (mayEverywhere(caller, 'viewer')) return stored;
+      return stored.flatMap((module) => {
+        const usedBy = module.usedBy.filter((key) => mayIn(caller, 'viewer', namespaceOf(key)));
+        return usedBy.length === 0 ? [] : { ...module, usedBy };
+      });
+    },
   );
 
   app.get(
@@ -74,9 +82,9 @@ export function moduleRoutes(app: App, modules: Modules): void {
         },
       },
     },
-    ({ params: { digest }, body }) => {
+    ({ params: { digest }, body, caller }) => {
       if (!Buffer.isBuffer(body)) throw new ApiError(415, 'send the bytes of the module as application/wasm');
-      return modules.put(digest, body);
+      return modules.put(digest, body, caller.name);
     },
   );
 }

@@ -1,6 +1,8 @@
 // Routes about proxies: who lives and what they run, and how a new one gets its own user of NATS.
 import { Type } from 'typebox';
 import type { Users } from '../../bus/types.ts';
+import type { Caller } from '../access/caller.ts';
+import { checkIn, mayEverywhere, mayIn } from '../access/permissions.ts';
 import { ApiError } from '../api-error.ts';
 import type { Tokens } from '../joining/tokens.ts';
 import type { Rollouts } from '../rollout.ts';
@@ -14,12 +16,13 @@ export interface ProxyRouteParts {
   readonly rollouts: Rollouts;
   /** null: this control plane has no keys to make users with. */
   readonly users: Users | null;
+  onLog(line: string): void;
 }
 
 const MAX_PROXIES = 20_000;
 const Name = Type.String({ minLength: 1, maxLength: 200 });
 
-export function proxyRoutes(app: App, { store, rollouts, users, tokens }: ProxyRouteParts): void {
+export function proxyRoutes(app: App, { store, rollouts, users, tokens, onLog }: ProxyRouteParts): void {
   app.get(
     '/v1/proxies',
     {
@@ -41,7 +44,13 @@ export function proxyRoutes(app: App, { store, rollouts, users, tokens }: ProxyR
         response: { 200: ProxiesReply, ...ERRORS },
       },
     },
-    async ({ query }) => rollouts.proxies(store.state.revision, query),
+    async ({ query, caller }) =>
+      rollouts.proxies(store.state.revision, {
+        ...query,
+        only: mayEverywhere(caller, 'viewer')
+          ? undefined
+          : ({ from }) => mayIn(caller, 'viewer', from?.namespace ?? ''),
+      }),
   );
 
   app.post(
@@ -68,7 +77,7 @@ export function proxyRoutes(app: App, { store, rollouts, users, tokens }: ProxyR
         },
       },
     },
-    async ({ proof, params: { id: node }, body: { namespace, serviceAccount, services = [], publicKey } }) => {
+    async ({ proof, params: { id: node }, body: { namespace, serviceAccount, services = [], publicKey }, caller }) => {
       const identity = { namespace, serviceAccount, node };
       const all = keeper(users);
       if (proof !== '') {
@@ -77,6 +86,9 @@ export function proxyRoutes(app: App, { store, rollouts, users, tokens }: ProxyR
         if (other !== undefined) {
           throw new ApiError(403, `the token is for the services ${bounds.services.join(', ')}, not ${other}`);
         }
+      } else {
+        checkIn(caller, 'operator', namespace, `make a user of NATS for ${namespace}/${serviceAccount}`);
+        checkNode(caller, node, 'make a user of NATS for');
       }
       try {
         return { jwt: await all.issue(identity, publicKey) };
@@ -97,8 +109,21 @@ export function proxyRoutes(app: App, { store, rollouts, users, tokens }: ProxyR
         response: { 200: Type.Object({ revoked: Type.Integer() }), ...ERRORS },
       },
     },
-    async ({ params: { id } }) => ({ revoked: await keeper(users).revoke(id) }),
+    async ({ params: { id }, caller }) => {
+      checkNode(caller, id, 'revoke');
+      const revoked = await keeper(users).revoke(id);
+      onLog(`${caller.name} revoked ${revoked} users of NATS of ${JSON.stringify(id)}`);
+      return { revoked };
+    },
   );
+}
+
+/** Of an id that names no namespace nobody is operator but those of the whole mesh. Throws ApiError 403. */
+function checkNode(caller: Caller, id: string, what: string): void {
+  if (mayEverywhere(caller, 'operator')) return;
+  // TYPE~ADDRESS~NAME.NAMESPACE~DOMAIN
+  const name = id.split('~')[2] ?? '';
+  checkIn(caller, 'operator', name.slice(name.lastIndexOf('.') + 1), `${what} ${name || id}`);
 }
 
 function keeper(users: Users | null): Users {

@@ -1,6 +1,8 @@
 // Routes that read the configuration as it is.
 import { Type } from 'typebox';
 import { kindMeant } from '../../core/config/kind-names.ts';
+import type { Caller } from '../access/caller.ts';
+import { mayIn } from '../access/permissions.ts';
 import { ERRORS, ResourceSchema } from '../schemas.ts';
 import type { Store } from '../store.ts';
 import type { App } from './app.ts';
@@ -29,20 +31,25 @@ export function resourceRoutes(app: App, store: Store): void {
         response: { 200: Type.Object({ revision: Type.Integer(), items: Type.Array(ResourceSchema) }), ...ERRORS },
       },
     },
-    async ({ query: { kind, namespace, name } }, reply) => {
+    async ({ query: { kind, namespace, name }, caller }, reply) => {
       const { revision, resources } = store.state;
       const meant = kind === undefined ? undefined : kindMeant(kind);
       if (meant === null) return { revision, items: [] };
       const wanted = [meant, namespace, name];
-      return sendList(reply, { revision }, 'items', jsonOf(found(resources, wanted)));
+      return sendList(reply, { revision }, 'items', jsonOf(found(resources, wanted, caller)));
     },
   );
 }
 
 /** Undefined parts of the key are any. */
-function* found(resources: ReadonlyMap<string, unknown>, wanted: readonly (string | undefined)[]): Iterable<unknown> {
+function* found(
+  resources: ReadonlyMap<string, unknown>,
+  wanted: readonly (string | undefined)[],
+  caller: Caller,
+): Iterable<unknown> {
   for (const [key, body] of resources) {
     const parts = key.split('/');
-    if (wanted.every((part, i) => part === undefined || part === parts[i])) yield body;
+    const fits = wanted.every((part, i) => part === undefined || part === parts[i]);
+    if (fits && mayIn(caller, 'viewer', parts[1])) yield body;
   }
 }

@@ -1,6 +1,9 @@
 // Routes of history, and of who runs which revision.
 import { Type } from 'typebox';
-import type { Bus } from '../../bus/types.ts';
+import type { Bus, Commit, Outline } from '../../bus/types.ts';
+import type { Problem } from '../../core/config/resource.ts';
+import type { Caller } from '../access/caller.ts';
+import { mayEverywhere, mayIn, namespaceOf } from '../access/permissions.ts';
 import { ApiError } from '../api-error.ts';
 import { noSuchRevision } from '../apply.ts';
 import type { Rollouts } from '../rollout.ts';
@@ -44,10 +47,11 @@ export function revisionRoutes(app: App, parts: { bus: Bus; store: Store; rollou
         response: { 200: HistoryReply, ...ERRORS },
       },
     },
-    async ({ query: { limit, before } }) => {
-      const items = await bus.config.outline(limit, before);
+    async ({ query: { limit, before }, caller }) => {
+      const newest = await bus.config.outline(limit, before);
+      const items = mayEverywhere(caller, 'viewer') ? newest : await outlineFor(caller, bus, newest);
       return {
-        revision: before === undefined ? (items[0]?.revision ?? store.state.revision) : store.state.revision,
+        revision: before === undefined ? (newest[0]?.revision ?? store.state.revision) : store.state.revision,
         items,
       };
     },
@@ -63,12 +67,15 @@ export function revisionRoutes(app: App, parts: { bus: Bus; store: Store; rollou
         response: { 200: RevisionReply, ...ERRORS },
       },
     },
-    async ({ params: { n } }) => {
+    async ({ params: { n }, caller }) => {
       await arrive(n);
       const commit = await bus.config.get(n);
       if (commit === null)
         throw new ApiError(404, n === 0 ? 'revision 0 is the empty configuration' : `revision ${n} is no longer kept`);
-      return { ...commit, upserts: [...commit.upserts], removals: [...commit.removals] };
+      const seen = seenBy(caller, commit);
+      if (seen === null)
+        throw new ApiError(403, `revision ${n} changed nothing in a namespace that ${caller.name} may read`);
+      return { ...seen, upserts: [...seen.upserts], removals: [...seen.removals] };
     },
   );
 
@@ -87,6 +94,7 @@ export function revisionRoutes(app: App, parts: { bus: Bus; store: Store; rollou
       },
     },
     async (request) => {
+      const { caller } = request;
       const { n } = request.params;
       await arrive(n);
       // The connection may outlive the request: many are asked on one.
@@ -98,7 +106,34 @@ export function revisionRoutes(app: App, parts: { bus: Bus; store: Store; rollou
         .wait(n, request.query.timeoutMs, gone.signal)
         .finally(() => socket.off('close', abort));
       if (report === null) throw new ApiError(503, 'too many callers wait for rollouts; try again');
-      return report;
+      return { ...report, nacked: report.nacked.map((nack) => ({ ...nack, problems: toldTo(caller, nack.problems) })) };
     },
+  );
+}
+
+/** What a list says of those that have something for the caller. */
+async function outlineFor(caller: Caller, bus: Bus, all: readonly Outline[]): Promise<Outline[]> {
+  const told: Outline[] = [];
+  for (const outline of all) {
+    const commit = await bus.config.get(outline.revision);
+    const seen = commit && seenBy(caller, commit);
+    if (seen !== null) told.push({ ...outline, upserts: seen.upserts.length, removals: seen.removals.length });
+  }
+  return told;
+}
+
+/** As far as it is in namespaces that the caller may read; null: nothing of it is. */
+function seenBy(caller: Caller, commit: Commit): Commit | null {
+  if (mayEverywhere(caller, 'viewer')) return commit;
+  const upserts = commit.upserts.filter(({ key }) => mayIn(caller, 'viewer', namespaceOf(key)));
+  const removals = commit.removals.filter((key) => mayIn(caller, 'viewer', namespaceOf(key)));
+  return upserts.length + removals.length === 0 ? null : { ...commit, upserts, removals };
+}
+
+/** Of what a proxy finds wrong: problems of resources that the caller may read. */
+function toldTo(caller: Caller, problems: readonly unknown[]): unknown[] {
+  if (mayEverywhere(caller, 'viewer')) return [...problems];
+  return (problems as readonly Partial<Problem>[]).filter(
+    (problem) => typeof problem?.resource === 'string' && mayIn(caller, 'viewer', namespaceOf(problem.resource)),
   );
 }

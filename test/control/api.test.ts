@@ -264,6 +264,8 @@ describe('the API about itself', () => {
     );
     assert.deepEqual(Object.keys(body.paths).sort(), [
       '/ready',
+      '/v1/access',
+      '/v1/access/{name}/revoke',
       '/v1/apply',
       '/v1/backup',
       '/v1/delete',
@@ -283,6 +285,7 @@ describe('the API about itself', () => {
       '/v1/tokens',
       '/v1/tokens/{id}/revoke',
       '/v1/version',
+      '/v1/whoami',
     ]);
     assert.deepEqual(Object.keys(body.paths['/v1/apply'].post.responses), ['200', '4XX', '5XX']);
     assert.equal((await plane.call('GET', '/docs')).status, 200);

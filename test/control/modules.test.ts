@@ -29,7 +29,10 @@ suite('modules', () => {
     const digest = digestOf(bytes);
     assert.deepEqual((await put(bytes)).body, { digest, size: bytes.length, created: true });
     assert.deepEqual((await put(bytes)).body, { digest, size: bytes.length, created: false });
-    assert.equal(plane.log.filter((line) => line === `module ${digest} stored, ${bytes.length} bytes`).length, 1);
+    assert.equal(
+      plane.log.filter((line) => line === `module ${digest} stored, ${bytes.length} bytes, from admin`).length,
+      1,
+    );
     const answer = await fetch(`${plane.control.url}/v1/modules/${digest}`, {
       headers: { authorization: `Bearer ${plane.control.token}` },
     });

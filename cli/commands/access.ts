@@ -1,0 +1,85 @@
+// `mesh access`: tokens that let others ask the control plane, each with a name, a role and an end.
+import { type Command, Option } from 'commander';
+import type { AccessToken } from '../../control/access/tokens.ts';
+import { commandGroup } from '../command-group.ts';
+import { describeGrants, describeNamespaces } from '../grants.ts';
+import { note, print, printJson, table } from '../output.ts';
+import { eachName, lifetime, name } from '../parse.ts';
+
+interface CreateOptions {
+  readonly role: string;
+  readonly namespace?: readonly string[];
+  readonly ttl: number;
+  readonly json?: boolean;
+}
+
+export function accessCommand(program: Command): void {
+  const group = commandGroup(program.command('access'))
+    .description('Let others ask the control plane: tokens with a role, for the mesh or for namespaces')
+    .addHelpText(
+      'after',
+      `
+A viewer reads, an operator changes the configuration and starts proxies, an admin restores and makes tokens, too.
+
+Examples:
+  $ mesh access create ci --role operator --namespace shop > ci-token
+  $ mesh access list`,
+    );
+  group
+    .command('create')
+    .description('Make a token and print it, this once')
+    .argument('<name>', 'under which its changes are kept', name)
+    .addOption(
+      new Option('--role <role>', 'what it may do').choices(['viewer', 'operator', 'admin']).makeOptionMandatory(),
+    )
+    .option('-n, --namespace <name>', 'only there; repeatable (default: the whole mesh)', eachName)
+    .option('--ttl <time>', 'how long it is valid, from 1m to 3650d', lifetime, lifetime('30d'))
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExamples:\n  $ mesh access create eve --role viewer --ttl 12h')
+    .action(create);
+  group
+    .command('list')
+    .alias('ls')
+    .description('Print the tokens, but what they are')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExamples:\n  $ mesh access list')
+    .action(list);
+  group
+    .command('revoke')
+    .description('Make a token invalid, at once')
+    .argument('<name>', 'as `mesh access list` prints it', name)
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExamples:\n  $ mesh access revoke ci')
+    .action(revoke);
+}
+
+async function create(wanted: string, { role, namespace, ttl, json }: CreateOptions): Promise<void> {
+  const { Api } = await import('../api.ts');
+  const api = await Api.open();
+  const made = await api.createAccess({ name: wanted, role, namespaces: namespace, ttlSeconds: ttl });
+  if (json === true) return printJson(made);
+  note(`${wanted} is ${describeGrants([made])} until ${made.expires}; what it says is told now and never again:`);
+  print(made.token);
+}
+
+async function list({ json }: { readonly json?: boolean }): Promise<void> {
+  const { Api } = await import('../api.ts');
+  const tokens = await (await Api.open()).access();
+  if (json === true) printJson(tokens);
+  else print(tokens.length === 0 ? 'no tokens yet' : table(TITLES, tokens.map(row)));
+}
+
+async function revoke(wanted: string, { json }: { readonly json?: boolean }): Promise<void> {
+  const { Api } = await import('../api.ts');
+  const revoked = await (await Api.open()).revokeAccess(wanted);
+  if (json === true) printJson(revoked);
+  else print(`${wanted} is revoked`);
+}
+
+const TITLES = ['NAME', 'ROLE', 'NAMESPACES', 'STATE', 'EXPIRES', 'CREATED BY', 'LAST USED'];
+
+function row({ name: own, role, namespaces, state, expires, createdBy, lastUsed }: AccessToken): string[] {
+  const short = (time: string): string => time.replace(/\.\d+Z$/, 'Z');
+  const used = lastUsed === null ? 'never' : short(lastUsed);
+  return [own, role, describeNamespaces(namespaces), state, short(expires), createdBy, used];
+}
