@@ -22,6 +22,7 @@ export interface ServerTls {
 }
 
 export interface ClusterConf {
+  readonly name: string;
   readonly servers: readonly ClusterServer[];
   readonly keys: BusKeys;
   readonly tokens: AccountTokens;
@@ -45,7 +46,7 @@ export function clusterServerConf(conf: ClusterConf, { name, host, port, routePo
     ...(certificate && { tls: certificate }),
     ...LIMITS,
     cluster: {
-      name: 'weft',
+      name: conf.name,
       host,
       port: routePort,
       authorization: { user: 'weft', password, timeout: 5 },

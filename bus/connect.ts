@@ -144,7 +144,7 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
       return endInOrder(
         [
           { what: 'writing a manifest', ms: MANIFEST_MS, end: () => (link.connected ? idle() : null) },
-          { what: 'telling NATS who is revoked', ms: LEAVE_MS, end: () => users?.idle() },
+          { what: 'telling NATS who is revoked', ms: LEAVE_MS, end: () => users?.close() },
           { what: 'leaving NATS', ms: LEAVE_MS, end: () => link.close() },
         ],
         onProblem,

@@ -27,6 +27,8 @@ import { BusUnavailableError, type Users } from './types.ts';
 export const USER_LIFE_MS = 24 * 3_600_000;
 /** nats-server's answer while nobody of the account has come since its start: then it changes nothing (tried on 2.9). */
 const PASSED_OVER = /jwt update skipped/;
+/** To servers of a cluster. */
+const TELL_AGAIN_MS = 60_000;
 const PUBLIC_KEY = /^U[A-Z2-7]{55}$/;
 
 export interface UsersOptions {
@@ -44,6 +46,7 @@ export class NatsUsers implements Users {
   readonly #options: UsersOptions;
   readonly #link: Link;
   readonly #id = randomUUID();
+  #again: NodeJS.Timeout | null = null;
   #telling: Promise<void> = Promise.resolve();
 
   constructor(options: UsersOptions) {
@@ -86,14 +89,13 @@ export class NatsUsers implements Users {
 
   /** Answers proxies that ask for their next JWT, one of all control planes each, and hears what the others revoke. */
   serve(): void {
+    // One that is started again begins with what its configuration says, and nobody is told that it was.
+    this.#again = setInterval(() => this.#link.clustered && this.#tellSoon(), TELL_AGAIN_MS);
+    this.#again.unref();
     if (this.#options.keepOut !== undefined) {
       this.#link.nc.subscribe(REVOCATIONS_SUBJECT, {
         callback: (_, message) => {
-          if (message.string() === this.#id) return;
-          this.tellServers().catch((error: unknown) => {
-            if (!(error instanceof BusUnavailableError)) throw error;
-            this.#options.onProblem(`a revocation is not kept yet: ${error.message}`);
-          });
+          if (message.string() !== this.#id) this.#tellSoon();
         },
       });
     }
@@ -115,9 +117,17 @@ export class NatsUsers implements Users {
     return telling;
   }
 
-  /** Resolves when nothing is being told. */
-  async idle(): Promise<void> {
+  /** Tells nothing more. Resolves when nothing is being told. */
+  async close(): Promise<void> {
+    if (this.#again !== null) clearInterval(this.#again);
     await this.#telling;
+  }
+
+  #tellSoon(): void {
+    this.tellServers().catch((error: unknown) => {
+      if (!(error instanceof BusUnavailableError)) throw error;
+      this.#options.onProblem(`a revocation is not kept yet: ${error.message}`);
+    });
   }
 
   async #tell(): Promise<void> {

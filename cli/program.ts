@@ -29,6 +29,7 @@ const COMMANDS: readonly Choice[] = [
   ['whoami', async () => (await import('./commands/whoami.ts')).whoamiCommand],
   ['access', async () => (await import('./commands/access.ts')).accessCommand],
   ['control', async () => (await import('./commands/control.ts')).controlCommand],
+  ['nats', async () => (await import('./commands/nats.ts')).natsCommand],
   ['proxy', async () => (await import('./commands/proxy.ts')).proxyCommand],
   ['version', async () => (await import('./commands/version.ts')).versionCommand],
 ];

@@ -1,12 +1,9 @@
 // `mesh control`: a control plane on a NATS that runs elsewhere. Any number of them serve the same mesh.
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { BusKeys } from '../../bus/accounts.ts';
 import { type AuthorityChoice, authorityOptions, chosenAuthority } from '../authority-options.ts';
-import { makeHome, meshHome, writeContext } from '../context.ts';
-import { CliError, EXIT } from '../exit.ts';
+import { makeHome, writeContext } from '../context.ts';
 import { listenOption, loopback, servesAt } from '../listen.ts';
+import { readNatsCredentials, readRoots } from '../nats-credentials.ts';
 import { note, print, printJson } from '../output.ts';
 import { each, port } from '../parse.ts';
 import { untilStopped } from '../until-stopped.ts';
@@ -24,16 +21,6 @@ interface Options extends AuthorityChoice {
   readonly context: boolean;
   readonly allowPrivateFetch?: boolean;
   readonly json?: boolean;
-}
-
-interface Credentials {
-  readonly control: {
-    readonly jwt: string;
-    readonly seed: string;
-    readonly keys: BusKeys;
-    readonly signingKey: string;
-  };
-  readonly proxy?: { readonly verifyKey: string };
 }
 
 export function controlCommand(program: Command): void {
@@ -75,7 +62,7 @@ Examples:
       void stopped.then((why) => stop.abort(new Error(`stopped by ${why} before everything was ready`)));
       const authority = await chosenAuthority(options);
       const home = await makeHome();
-      const credentials = await readCredentials(options.natsCredentials ?? join(home, 'nats', 'credentials.json'));
+      const credentials = await readNatsCredentials(options.natsCredentials);
       const verifyKey = credentials.proxy?.verifyKey;
       const ca = options.natsCa === undefined ? undefined : await readRoots(options.natsCa);
       const machines = await servesAt(options.listen, home, authority);
@@ -106,25 +93,6 @@ Examples:
         await control.close();
       }
     });
-}
-
-async function readRoots(file: string): Promise<string> {
-  const text = await readFile(file, 'utf8').catch((error: Error) => {
-    throw new CliError(`--nats-ca: ${error.message}`, EXIT.usage);
-  });
-  if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
-  throw new CliError(`--nats-ca: ${file} has no certificate in PEM`, EXIT.usage);
-}
-
-async function readCredentials(file: string): Promise<Credentials> {
-  try {
-    const credentials = JSON.parse(await readFile(file, 'utf8')) as Credentials;
-    if (typeof credentials.control?.jwt === 'string') return credentials;
-  } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it does not exist' : (error as Error).message;
-    throw new CliError(`no users of NATS in ${file}: ${why} (home: ${meshHome()})`, EXIT.usage);
-  }
-  throw new CliError(`${file} names no control user`, EXIT.usage);
 }
 
 /** An even number of copies survives no more than the odd one before it. */

@@ -1,5 +1,6 @@
 // A cluster of real nats-servers on loopback, from the configurations that the product writes. Its nodes are killed and started.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -35,15 +36,18 @@ export async function startCluster(binary: string, size = 3): Promise<TestCluste
   const dir = await mkdtemp(join(tmpdir(), 'weft-cluster-'));
   const credentials = await ensureCredentials(dir);
   const { keys } = credentials.control;
-  const ports = await freePorts(size * 2);
+  // An address of its own, where the system has more than one: nobody else takes a port of a server that is down.
+  const host =
+    process.platform === 'linux' ? `127.${randomInt(64, 128)}.${randomInt(256)}.${randomInt(1, 255)}` : '127.0.0.1';
+  const ports = await freePorts(host, size * 2);
   const servers = Array.from({ length: size }, (_, n) => {
-    return { name: `n${n + 1}`, host: '127.0.0.1', port: ports[n], routePort: ports[size + n] };
+    return { name: `n${n + 1}`, host, port: ports[n], routePort: ports[size + n] };
   });
   const tokens = await accountTokens(keys);
   const nodes: TestNode[] = [];
   for (const server of servers) {
     const file = join(dir, `${server.name}.conf`);
-    const conf = { servers, keys, tokens, tls: null, storeDir: (name: string) => join(dir, name) };
+    const conf = { name: 'weft', servers, keys, tokens, tls: null, storeDir: (name: string) => join(dir, name) };
     await writeFile(file, clusterServerConf(conf, server), { mode: 0o600 });
     nodes.push(testNode(server, binary, file));
   }
@@ -74,7 +78,7 @@ function testNode(server: ClusterServer, binary: string, file: string): TestNode
   const lines: string[] = [];
   return {
     ...server,
-    url: `nats://127.0.0.1:${server.port}`,
+    url: `nats://${server.host}:${server.port}`,
     lines,
     get alive() {
       return child !== null;
@@ -96,8 +100,8 @@ function testNode(server: ClusterServer, binary: string, file: string): TestNode
   };
 }
 
-async function freePorts(count: number): Promise<number[]> {
-  const probes = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+async function freePorts(host: string, count: number): Promise<number[]> {
+  const probes = Array.from({ length: count }, () => createServer().listen(0, host));
   await Promise.all(probes.map((probe) => probe.listening || once(probe, 'listening')));
   const ports = probes.map((probe) => (probe.address() as { port: number }).port);
   await Promise.all(probes.map((probe) => new Promise((closed) => probe.close(closed))));

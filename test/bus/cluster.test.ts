@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, suite, type TestContext, test } from 'node:test';
 import { accountTokens, accountUser, publicKey } from '../../bus/accounts.ts';
+import { natsStatus } from '../../bus/cluster-status.ts';
 import { applyCommit } from '../../bus/commit-format.ts';
 import { openLink } from '../../bus/link.ts';
 import { fixedLogin, newUserSeed, ProxyLogin } from '../../bus/login.ts';
@@ -24,8 +25,8 @@ test('a cluster of servers that lose what was stored is refused, and they are na
   const folder = await all[0].folder();
   const cluster = await startCluster(join(folder, 'nats-server'), 1);
   t.after(() => cluster.stop());
-  const [{ port }] = cluster.nodes;
-  const told = new RegExp(`127.0.0.1:${port} is nats-server 2\\.\\d+\\.\\d+ in a cluster: 2.11 or newer is needed`);
+  const [{ host, port }] = cluster.nodes;
+  const told = new RegExp(`${host}:${port} is nats-server 2\\.\\d+\\.\\d+ in a cluster: 2.11 or newer is needed`);
   await assert.rejects(cluster.control({ replicas: 1 }), told);
   const heard: string[] = [];
   const gaveUp = new AbortController();
@@ -103,7 +104,7 @@ function inCluster(folder: () => Promise<string>): void {
     assert.deepEqual(new Set(copies), new Set([3]));
     await link.close();
     await assert.rejects(
-      cluster.control({ replicas: 5, waitMs: 1_000 }),
+      cluster.control({ replicas: 5, waitMs: 5_000 }),
       /NATS refused 5 copies of the stream WEFT_CONFIG/,
     );
   });
@@ -149,7 +150,25 @@ function inCluster(folder: () => Promise<string>): void {
     const node = cluster.nodes[2];
     await node.kill();
     node.start();
+    const lets = await openLink({ ...toServers(cluster, [node.url]), alone: true, waitMs: 60_000 });
+    await lets.close();
     assert.equal(await enters(node.url), false);
+  });
+
+  test('is told of: its servers, who leads what, and whether the copies agree', async () => {
+    await commit('told');
+    const { revision, digest } = await control.config.load();
+    const seen = () => natsStatus([cluster.urls[1]], { credentials: cluster.credentials.control });
+    await until('all copies have it', async () =>
+      (await seen()).servers.every(({ holds }) => holds?.revision === revision),
+    );
+    const { cluster: name, servers, streams, agree } = await seen();
+    assert.deepEqual([name, agree], ['weft', true]);
+    assert.deepEqual(servers.map((server) => server.name).toSorted(), ['n1', 'n2', 'n3']);
+    for (const { version, holds } of servers) assert.deepEqual([version, holds], ['2.15.1', { revision, digest }]);
+    const { leader, copies, replicas } = streams.find((stream) => stream.name === CONFIG_LOG.stream)!;
+    assert.deepEqual([leader, ...copies.map(({ server }) => server)].toSorted(), ['n1', 'n2', 'n3']);
+    assert.equal(replicas, 3);
   });
 
   test('holds everywhere what was acknowledged while each of its servers was killed', {
