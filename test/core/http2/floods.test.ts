@@ -89,6 +89,7 @@ test('a client that asks and never reads is cut off before its answers fill the 
   const before = http2Counts.outboundFloods + http2Counts.controlFloods;
   client.socket.pause();
   client.begin();
+  while (server.connections.length === 0) await turn();
   const closed = new Promise<void>((resolve) => (server.connections[0].onClosed = resolve));
   const pings = many(1000, () => frame(f.PING, 0, 0, Buffer.alloc(8)));
   for (let i = 0; i < 50 && !client.socket.destroyed; i++) {
