@@ -8,19 +8,10 @@
 //                    history take this log (Position)
 //   counts           beside a pack, how many resources it writes and removes: a list of commits needs no more
 //   change           { upserts, removals } inline while the message stays small, else `pack`: the digest of an object
-//                    that holds the same, gzipped
+//                    that holds the same (packs.ts)
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
-import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
 import type { MsgHdrs } from 'nats';
-import {
-  type Commit,
-  type ConfigState,
-  type Origin,
-  type Position,
-  type StoredResource,
-  TooLargeError,
-} from './types.ts';
+import type { Commit, ConfigState, Origin, Position, StoredResource } from './types.ts';
 
 export const SIGNATURE_HEADER = 'Weft-Signature';
 /** A message with more than this keeps its change in an object. */
@@ -146,26 +137,6 @@ export function voidCommit(revision: number, digest: string, time: string): Comm
   };
 }
 
-/** JSON, gzipped. Throws TooLargeError when the JSON has more than `limit` bytes. */
-export async function pack(value: unknown, limit: number): Promise<Uint8Array> {
-  const json = Buffer.from(JSON.stringify(value));
-  if (json.byteLength > limit)
-    throw new TooLargeError(`${json.byteLength} bytes of configuration; at most ${limit} go`);
-  return promisify(gzip)(json, { level: 1 });
-}
-
-export async function unpackChange(bytes: Uint8Array): Promise<Change> {
-  const value: unknown = JSON.parse(String(await promisify(gunzip)(bytes, { maxOutputLength: MAX_CHANGE_BYTES })));
-  if (!isChange(value)) throw new TypeError('the object is no change');
-  return value;
-}
-
-export async function unpackState(bytes: Uint8Array): Promise<Map<string, unknown>> {
-  const value: unknown = JSON.parse(String(await promisify(gunzip)(bytes, { maxOutputLength: MAX_STATE_BYTES })));
-  if (!Array.isArray(value) || !value.every(isStored)) throw new TypeError('the object is no state');
-  return new Map(value.map((stored) => [stored.key, stored.body]));
-}
-
 /** The state after a commit. Bodies and untouched entries are shared with the old one. */
 export function applyCommit(state: ConfigState, commit: Commit): ConfigState {
   const resources = new Map(beginsAnew(state, commit) ? [] : state.resources);
@@ -198,7 +169,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
-function isStored(value: unknown): value is StoredResource {
+export function isStored(value: unknown): value is StoredResource {
   return isObject(value) && typeof value.key === 'string' && 'body' in value;
 }
 
@@ -206,7 +177,7 @@ function isCounts(value: unknown): boolean {
   return isObject(value) && Number.isSafeInteger(value.upserts) && Number.isSafeInteger(value.removals);
 }
 
-function isChange(value: unknown): value is Change {
+export function isChange(value: unknown): value is Change {
   return (
     isObject(value) &&
     Array.isArray(value.upserts) &&

@@ -7,13 +7,9 @@ import {
   EMPTY_STATE,
   type Envelope,
   INLINE_BYTES,
-  MAX_CHANGE_BYTES,
   type Manifest,
-  pack,
   readEnvelope,
   type Seal,
-  unpackChange,
-  unpackState,
   voidCommit,
 } from './commit-format.ts';
 import { followLog } from './config-follow.ts';
@@ -32,6 +28,7 @@ import {
 import { publishCommit } from './log-publish.ts';
 import type { Manifests } from './manifests.ts';
 import { digestOf, type Objects } from './objects.ts';
+import { changeText, pack, unpackChange, unpackState } from './packs.ts';
 import type { StoredMessage } from './stored-message.ts';
 import type { LogNames } from './subjects.ts';
 import {
@@ -45,7 +42,6 @@ import {
   type Position,
   type StoredResource,
   type Subscription,
-  TooLargeError,
 } from './types.ts';
 
 const READ_AHEAD = 16;
@@ -366,13 +362,13 @@ export class NatsConfigLog implements ConfigLog {
   }
 
   async #encode(envelope: Envelope, change: Change): Promise<Buffer> {
-    const inline = Buffer.from(JSON.stringify({ ...envelope, change }));
-    if (inline.byteLength > MAX_CHANGE_BYTES) {
-      throw new TooLargeError(`a change of ${inline.byteLength} bytes; at most ${MAX_CHANGE_BYTES} go into one commit`);
-    }
+    const json = await changeText(change);
     const limit = Math.min(INLINE_BYTES, (this.#link.nc.info?.max_payload ?? INLINE_BYTES) / 2);
-    if (inline.byteLength <= limit) return inline;
-    const digest = await this.#objects.put(await pack(change, MAX_CHANGE_BYTES));
+    if (json.byteLength <= limit) {
+      const inline = Buffer.from(JSON.stringify({ ...envelope, change }));
+      if (inline.byteLength <= limit) return inline;
+    }
+    const digest = await this.#objects.put(await pack(json));
     const counts = { upserts: change.upserts.length, removals: change.removals.length };
     return Buffer.from(JSON.stringify({ ...envelope, pack: digest, counts }));
   }

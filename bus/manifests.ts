@@ -1,20 +1,13 @@
 // Full states written now and then beside the log, so that joiners need not read it from its beginning and history can end.
 // What is always kept: a manifest and every commit after it.
 import { headers } from 'nats';
-import {
-  MAX_STATE_BYTES,
-  type Manifest,
-  pack,
-  readEnvelope,
-  readManifest,
-  type Seal,
-  SIGNATURE_HEADER,
-} from './commit-format.ts';
+import { type Manifest, readEnvelope, readManifest, type Seal, SIGNATURE_HEADER } from './commit-format.ts';
 import { purge, storeAgain } from './jetstream.ts';
 import type { Link } from './link.ts';
 import type { Objects } from './objects.ts';
+import { pack, stateText } from './packs.ts';
 import type { LogNames } from './subjects.ts';
-import type { ConfigState } from './types.ts';
+import type { ConfigState, StoredResource } from './types.ts';
 
 export interface HistoryLimits {
   /** A manifest after so many commits. */
@@ -97,14 +90,13 @@ export class Manifests {
 
   /** Throws BusUnavailableError, TooLargeError. */
   async write(state: ConfigState): Promise<void> {
-    const stored = [...state.resources].map(([key, body]) => ({ key, body }));
     const manifest: Manifest = {
       v: 1,
       revision: state.revision,
       digest: state.digest,
       epoch: state.epoch,
       time: new Date().toISOString(),
-      pack: await this.#objects.put(await pack(stored, MAX_STATE_BYTES)),
+      pack: await this.#objects.put(await pack(await stateText(stored(state)))),
     };
     const payload = Buffer.from(JSON.stringify(manifest));
     const head = headers();
@@ -151,4 +143,8 @@ export class Manifests {
       if (envelope?.pack !== undefined) keep.add(envelope.pack);
     }
   }
+}
+
+function* stored({ resources }: ConfigState): Iterable<StoredResource> {
+  for (const [key, body] of resources) yield { key, body };
 }

@@ -55,13 +55,14 @@ async function moduleProblems(resources: readonly Resource[]): Promise<Problem[]
         tell('warning', `${spec.url} is fetched and checked when it is applied, and not here`, '/spec/url');
         continue;
       }
-      const [{ checkFileModule }, { StepFailed }] = await Promise.all([
+      const [{ checkFileModule }, { describePlugin }, { StepFailed }] = await Promise.all([
         import('../control/file-module.ts'),
+        import('../core/wasm/trial/check.ts'),
         import('../plugins/step.ts'),
       ]);
       try {
         const { bytes } = await readWasm(fileURLToPath(spec.url));
-        checkFileModule(spec, digestOf(bytes), bytes);
+        checkFileModule(spec, digestOf(bytes), describePlugin(bytes).refusal);
       } catch (error) {
         const step = error instanceof StepFailed ? error.step : 'fetch';
         tell('error', `${step}: ${(error as Error).message}`, '/spec/url');

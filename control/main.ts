@@ -259,7 +259,7 @@ async function buildApi(parts: ApiParts): Promise<App> {
     const api = scope.withTypeProvider<TypeBoxTypeProvider>();
     changeRoutes(api, writer);
     backupRoutes(api, { bus, store, writer });
-    resourceRoutes(api, store);
+    resourceRoutes(api, store, checker);
     revisionRoutes(api, { bus, store, rollouts });
     const tokens = new Tokens(bus.tokens);
     proxyRoutes(api, { store, rollouts, users: bus.users, tokens, onLog: (line) => onLog?.(line) });

@@ -93,7 +93,7 @@ export class WasmPlugins {
         const why = `${spec.url} is a file: it is read where \`mesh apply -f\` runs, not by the control plane`;
         throw new StepFailed('fetch', 'usage', why);
       }
-      checkFileModule(spec, digest);
+      checkFileModule(spec, digest, null);
       return digest;
     }
     if (kept !== null && !alwaysPulled(spec)) return kept;

@@ -4,6 +4,7 @@ import { extname } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Commit, ConfigState, Lease } from '../../bus/types.ts';
+import type { KindWords } from '../../core/config/kind-words.ts';
 import type { Problem, Resource } from '../../core/config/resource.ts';
 import { ApiError } from '../api-error.ts';
 import { joinedOf } from '../nodes.ts';
@@ -70,6 +71,7 @@ export class Checker {
   #pending: Commit[] = [];
   /** A commit of what was checked last is under way: until it is known how it ended no other is told. */
   #publishing = false;
+  #kinds: Promise<readonly KindWords[]> | null = null;
   #proxies = new Map<string, Lease>();
 
   constructor(options: CheckerOptions) {
@@ -79,21 +81,32 @@ export class Checker {
 
   /** Starts the thread, so that the first change need not wait for it. */
   start(): void {
-    void this.#inOrder(() => this.#tell());
+    this.kinds().catch(() => {
+      // Whoever asks for them hears of it.
+    });
+  }
+
+  /** What the kinds are called. */
+  kinds(): Promise<readonly KindWords[]> {
+    this.#kinds ??= this.#ask<readonly KindWords[]>({ does: 'kinds' }).catch((error) => {
+      this.#kinds = null;
+      throw error;
+    });
+    return this.#kinds;
   }
 
   /** Another configuration than the one that was followed. */
   replaced(): void {
     this.#pending = [];
     this.#told = null;
-    if (this.#worker !== null) this.start();
+    if (this.#worker !== null) this.#soon();
   }
 
   committed(commit: Commit): void {
     if (this.#worker === null) return;
     this.#pending.push(commit);
     if (this.#pending.length > MAX_PENDING) this.replaced();
-    else if (!this.#publishing) this.start();
+    else if (!this.#publishing) this.#soon();
   }
 
   decode(files: readonly SourceFile[]): Promise<Decoding> {
@@ -141,7 +154,7 @@ export class Checker {
         this.#told = revision;
         this.#post({ is: 'adopted', revision });
       }
-      this.start();
+      this.#soon();
     };
   }
 
@@ -149,6 +162,10 @@ export class Checker {
     this.#closed = true;
     this.#end(new CheckerLostError('the control plane ends'));
     await this.#sending;
+  }
+
+  #soon(): void {
+    void this.#inOrder(() => this.#tell());
   }
 
   async #decoding(job: Job, entries: readonly Entry[]): Promise<Decoding> {
@@ -164,11 +181,13 @@ export class Checker {
           reject(new CheckerLostError('the control plane ends'));
           return;
         }
-        await this.#tell();
+        if (job.does === 'kinds') this.#worker ??= this.#open();
+        else await this.#tell();
         await this.#parts(entries);
         this.#asked.set(id, { job, parts: [], resolve, reject });
         this.#post({ is: 'job', id, job });
         if (this.#deadline === null) this.#watch(START_MS);
+        if (job.does === 'kinds') await this.#tell();
       });
     }) as Promise<Result>;
   }

@@ -1,9 +1,10 @@
 // What the thread that checks changes does with each message: it decodes, plans and checks, and keeps what was decoded until the
 // change is over.
 import { decodeFiles, decodeResources, placeProblems } from '../../core/config/decode.ts';
+import { kindWords } from '../../core/config/kind-names.ts';
 import { moduleDigest } from '../../core/config/modules.ts';
 import { isError } from '../../core/config/problem.ts';
-import { type Problem, type Resource, resourceKey } from '../../core/config/resource.ts';
+import { type Resource, resourceKey } from '../../core/config/resource.ts';
 import { describePlugin } from '../../core/wasm/trial/check.ts';
 import { CheckedState, type Decoded, NOTHING_DECODED } from './checked-state.ts';
 import type { DecodedReply, DiffReply, Entry, Job, Outcome, ToChecker, Wanted } from './messages.ts';
@@ -58,8 +59,10 @@ export class Jobs {
     }
   }
 
-  #do(id: number, job: Job): DecodedReply | DiffReply | Outcome | readonly Problem[] | string | null {
+  #do(id: number, job: Job): unknown {
     switch (job.does) {
+      case 'kinds':
+        return kindWords();
       case 'decode':
         return this.#keep(id, decodeFiles(job.files.map(({ name, text }) => ({ text, file: name }))));
       case 'decodeValues': {

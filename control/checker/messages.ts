@@ -34,6 +34,8 @@ export type ToChecker =
 
 /** `decoded`: the id of the job that decoded. `replaced`: what takes the place of resources that were decoded, by key. */
 export type Job =
+  /** What kinds are called. */
+  | { readonly does: 'kinds' }
   | { readonly does: 'decode'; readonly files: readonly SourceFile[] }
   /** The parts are values, each a resource that nobody has looked at. */
   | { readonly does: 'decodeValues' }

@@ -1,14 +1,15 @@
 // Routes that read the configuration as it is.
 import { Type } from 'typebox';
-import { kindMeant } from '../../core/config/kind-names.ts';
+import { kindCalled } from '../../core/config/kind-words.ts';
 import type { Caller } from '../access/caller.ts';
 import { mayIn } from '../access/permissions.ts';
+import type { Checker } from '../checker/checker.ts';
 import { ERRORS, ResourceSchema } from '../schemas.ts';
 import type { Store } from '../store.ts';
 import type { App } from './app.ts';
 import { jsonOf, sendList } from './pieces.ts';
 
-export function resourceRoutes(app: App, store: Store): void {
+export function resourceRoutes(app: App, store: Store, checker: Checker): void {
   app.get(
     '/v1/resources',
     {
@@ -32,8 +33,8 @@ export function resourceRoutes(app: App, store: Store): void {
       },
     },
     async ({ query: { kind, namespace, name }, caller }, reply) => {
+      const meant = kind === undefined ? undefined : kindCalled(kind, await checker.kinds());
       const { revision, resources } = store.state;
-      const meant = kind === undefined ? undefined : kindMeant(kind);
       if (meant === null) return { revision, items: [] };
       const wanted = [meant, namespace, name];
       return sendList(reply, { revision }, 'items', jsonOf(found(resources, wanted, caller)));

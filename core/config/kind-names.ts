@@ -1,6 +1,7 @@
 // Kinds by their names: the one among all kinds, what a resource says of itself, and what people type.
 
 import type { Kind } from './kind.ts';
+import { type KindWords, kindCalled } from './kind-words.ts';
 import * as LIST from './kinds.ts';
 import { kindName } from './resource.ts';
 import type { Static } from './schema.ts';
@@ -27,24 +28,12 @@ export function findKind(apiVersion: string, kind: string): Kind | null {
   return known.group === group && known.versions.includes(apiVersion.slice(slash + 1)) ? known : null;
 }
 
-/**
- * The kind that somebody means who types `VirtualService`, `virtualservices`, `vs` or, as kubectl has it where kinds share a
- * name, `virtualservices.networking.istio.io`. Null: none is called so.
- */
+/** The kind that somebody means by a word: see kindCalled. */
 export function kindMeant(word: string): KindName | null {
-  const typed = word.toLowerCase();
-  const dot = typed.indexOf('.');
-  const bare = dot < 0 ? typed : typed.slice(0, dot);
-  const found = ALL.find(({ name, kind, group, shortNames = [] }) => {
-    if (dot >= 0) return group === typed.slice(dot + 1) && isOneOrMany(bare, kind);
-    return shortNames.includes(typed) || isOneOrMany(typed, name);
-  });
-  return (found?.name as KindName | undefined) ?? null;
+  return kindCalled(word, ALL) as KindName | null;
 }
 
-/** `typed` in lower case. */
-function isOneOrMany(typed: string, kind: string): boolean {
-  const one = kind.toLowerCase();
-  if (/[^aeiou]y$/.test(one)) return typed === one || typed === `${one.slice(0, -1)}ies`;
-  return typed === one || typed === `${one}${/(?:s|x|ch)$/.test(one) ? 'es' : 's'}`;
+/** What kinds are called, as plain data. */
+export function kindWords(): KindWords[] {
+  return ALL.map(({ name, kind, group, shortNames = [] }) => ({ name, kind, group, shortNames }));
 }
