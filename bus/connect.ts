@@ -15,6 +15,7 @@ import { type Link, type Login, openLink } from './link.ts';
 import { fixedLogin, ProxyLogin } from './login.ts';
 import { type HistoryLimits, Manifests } from './manifests.ts';
 import { Objects } from './objects.ts';
+import { NatsQuestions } from './questions.ts';
 import { NatsRecords } from './records.ts';
 import { NatsStatusBoard } from './statuses.ts';
 import { ensureStreams } from './streams.ts';
@@ -133,6 +134,7 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
     tokens: new NatsRecords(link, TOKEN_STREAM, TOKEN_PREFIX),
     access: new NatsAccessRecords(link, seal),
     certificates: new NatsCertificates(link, options.user?.identity, onProblem),
+    questions: new NatsQuestions(link, options.user?.identity),
     election: new NatsElection(link, clock),
     statuses: new NatsStatusBoard(link, signs, options.user?.identity),
     objects,

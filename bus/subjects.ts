@@ -66,6 +66,10 @@ export const RENEW_PREFIX = 'weft.renew';
 /** On which a proxy asks for its workload's next certificate. */
 export const CERTIFICATE_PREFIX = 'weft.certificate';
 
+/** On which a proxy hears what operators ask of it, and on which it answers. */
+export const ASK_PREFIX = 'weft.ask';
+export const ANSWER_PREFIX = 'weft.answer';
+
 /** Roots of the authorities whose certificates count: the newest message has all of them. */
 export const TRUST_STREAM = 'WEFT_TRUST';
 export const TRUST_SUBJECT = 'weft.trust';
@@ -132,7 +136,7 @@ export const PROXY_MESSAGE_PREFIX = 'weft.message';
 const DESCRIBED = LOGS.flatMap(({ stream, manifestStream }) => [stream, manifestStream]);
 const QUESTIONS = READ.flatMap((stream) => [`$JS.API.DIRECT.GET.${stream}`, `$JS.API.DIRECT.GET.${stream}.>`]);
 const TOLD = [...LOGS.map(({ heard }) => heard), HEADS_SUBJECT, CALL_SUBJECT];
-const SAID = [LEASE_PREFIX, ALIVE_PREFIX, STATUS_PREFIX, RENEW_PREFIX, CERTIFICATE_PREFIX];
+const SAID = [LEASE_PREFIX, ALIVE_PREFIX, STATUS_PREFIX, RENEW_PREFIX, CERTIFICATE_PREFIX, ANSWER_PREFIX];
 
 export interface Export {
   readonly name: string;
@@ -149,7 +153,7 @@ export function exportsOf(): Export[] {
     ...services.map((subject) => ({ name: subject, subject, type: 'service' as const })),
     ...DESCRIBED.map((stream) => renamed(stream, INFO_PREFIX, PROXY_INFO_PREFIX)),
     ...READ.map((stream) => renamed(stream, MESSAGE_PREFIX, PROXY_MESSAGE_PREFIX)),
-    ...TOLD.map((subject) => ({ name: subject, subject, type: 'stream' as const })),
+    ...[...TOLD, everybody(ASK_PREFIX)].map((subject) => ({ name: subject, subject, type: 'stream' as const })),
   ];
 }
 
@@ -167,7 +171,7 @@ export function proxyPermissions(identity: Identity): { publish: string[]; subsc
       ...READ.map((stream) => `${PROXY_MESSAGE_PREFIX}.${stream}`),
       ...SAID.map((prefix) => subjectOf(prefix, identity)),
     ],
-    subscribe: [...TOLD, `${inboxPrefix(identity)}.>`],
+    subscribe: [...TOLD, subjectOf(ASK_PREFIX, identity), `${inboxPrefix(identity)}.>`],
   };
 }
 

@@ -300,6 +300,26 @@ export interface Records {
   all(): Promise<KeptRecord[]>;
 }
 
+/** Of one of a proxy's admin endpoints; the path has its query. */
+export interface Question {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+}
+
+export interface Answered {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+/** What operators ask of a proxy, wherever it is. */
+export interface Questions {
+  /** For control planes. Throws BusUnavailableError when no answer comes. */
+  ask(identity: ProxyIdentity, question: Question, waitMs?: number): Promise<Answered>;
+  /** For proxies. `after` follows once the answer is out. `reply` never rejects. */
+  answer(reply: (question: Question) => Promise<Answered & { readonly after?: () => void }>): void;
+}
+
 /** What an authority answers a request for a certificate with, all of it in PEM. */
 export interface SignedCertificate {
   /** The workload's, and those between it and a root. */
@@ -371,6 +391,7 @@ export interface Bus {
   readonly tokens: Records;
   readonly certificates: Certificates;
   readonly access: AccessRecords;
+  readonly questions: Questions;
   /** Of the control plane that writes `endpoints`. */
   readonly election: Election;
   readonly objects: ObjectStore;

@@ -1,32 +1,47 @@
-// The admin interface of a proxy, by the proxy's name or by its own address.
+// The admin endpoints of a proxy: by its name over the control plane and NATS, from any machine, or at an address of its own.
 import { Api } from './api.ts';
 import { CliError, EXIT } from './exit.ts';
 import { call } from './http.ts';
 import { askForProxy, proxyName } from './proxies.ts';
 
-export interface AdminAddress {
-  readonly url: string;
+export interface Admin {
   /** As errors call it. */
   readonly name: string;
+  /** Throws CliError when it does not answer. */
+  ask(method: 'GET' | 'POST', path: string): Promise<{ readonly status: number; readonly body: string }>;
 }
 
 /** Throws CliError when there is no such proxy. */
-export async function adminOf(proxy: string): Promise<AdminAddress> {
-  if (/^https?:\/\//.test(proxy)) return { url: proxy.replace(/\/$/, ''), name: proxy };
+export async function adminOf(proxy: string): Promise<Admin> {
+  if (/^https?:\/\//.test(proxy)) {
+    const url = proxy.replace(/\/$/, '');
+    const ask: Admin['ask'] = async (method, path) => {
+      const { status, text } = await call(url + path, { method, who: `proxy ${proxy}` });
+      return { status, body: text };
+    };
+    return { name: proxy, ask };
+  }
   const api = await Api.open();
-  const { id, admin } = await askForProxy(api, proxy);
-  const name = proxyName(id);
-  if (!admin) throw new CliError(`${name} has no admin interface`);
-  return { url: admin.replace(/\/$/, ''), name };
+  return adminOver(api, (await askForProxy(api, proxy)).id);
+}
+
+export function adminOver(api: Api, id: string): Admin {
+  return { name: proxyName(id), ask: (method, path) => api.askProxy(id, method, path) };
+}
+
+/** Text. Throws CliError: unreachable, or what the proxy answered. */
+export async function tellAdmin({ name, ask }: Admin, method: 'GET' | 'POST', path: string): Promise<string> {
+  const { status, body } = await ask(method, path);
+  if (status !== 200) throw new CliError(`proxy ${name} answered ${status} to ${path}: ${body.trim().slice(0, 200)}`);
+  return body;
 }
 
 /** Throws CliError: unreachable, or what the proxy answered. */
-export async function askAdmin({ url, name }: AdminAddress, path: string): Promise<unknown> {
-  const { status, text } = await call(url + path, { who: `proxy ${name}` });
-  if (status !== 200) throw new CliError(`proxy ${name} answered ${status} to ${path}: ${text.slice(0, 200)}`);
+export async function askAdmin(admin: Admin, path: string): Promise<unknown> {
+  const body = await tellAdmin(admin, 'GET', path);
   try {
-    return JSON.parse(text);
+    return JSON.parse(body);
   } catch {
-    throw new CliError(`proxy ${name} answered ${path} with something that is not JSON`, EXIT.failure);
+    throw new CliError(`proxy ${admin.name} answered ${path} with something that is not JSON`, EXIT.failure);
   }
 }

@@ -223,6 +223,11 @@ export class Api {
     return this.#post(`/v1/tokens/${encodeURIComponent(id)}/revoke`, {}, {});
   }
 
+  /** What an admin endpoint of a proxy answers. */
+  askProxy(proxy: string, method: 'GET' | 'POST', path: string): Promise<{ status: number; body: string }> {
+    return this.#post(`/v1/proxies/${encodeURIComponent(proxy)}/ask`, {}, { method, path });
+  }
+
   /** Puts every user of that proxy out; how many there were. */
   async revoke(proxy: string): Promise<number> {
     const path = `/v1/proxies/${encodeURIComponent(proxy)}/revoke`;

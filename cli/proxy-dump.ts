@@ -3,14 +3,14 @@
 import type { ProxyFilterDump } from '../core/admin/dumps.ts';
 import type { SecretDump } from '../core/admin/host.ts';
 import type { ClusterDump, EndpointDump, ListenerDump, RouteDump } from '../core/shard/dump.ts';
-import { type AdminAddress, askAdmin } from './admin.ts';
+import { type Admin, askAdmin } from './admin.ts';
 import { CliError } from './exit.ts';
 import { table } from './output.ts';
 
 export type DumpTable = 'listeners' | 'routes' | 'clusters' | 'endpoints' | 'secrets' | 'filters';
 
 /** What its shards have, with the sums of what they count. */
-export async function readDump(admin: AdminAddress, what: DumpTable): Promise<readonly unknown[]> {
+export async function readDump(admin: Admin, what: DumpTable): Promise<readonly unknown[]> {
   const dump = (await askAdmin(admin, `/config_dump?resource=${what}`)) as Readonly<Record<string, unknown>>;
   const rows = dump[what];
   if (!Array.isArray(rows)) throw new CliError(`proxy ${admin.name} tells nothing of ${what}`);

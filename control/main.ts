@@ -262,7 +262,14 @@ async function buildApi(parts: ApiParts): Promise<App> {
     resourceRoutes(api, store, checker);
     revisionRoutes(api, { bus, store, rollouts });
     const tokens = new Tokens(bus.tokens);
-    proxyRoutes(api, { store, rollouts, users: bus.users, tokens, onLog: (line) => onLog?.(line) });
+    proxyRoutes(api, {
+      store,
+      rollouts,
+      users: bus.users,
+      tokens,
+      questions: bus.questions,
+      onLog: (line) => onLog?.(line),
+    });
     const { servers, ca, verifyKey } = parts.nats;
     const roots = machines?.roots ?? '';
     joiningRoutes(api, { tokens, url: parts.machinesUrl, roots, bus: { servers, ca, verifyKey } });

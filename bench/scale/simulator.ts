@@ -90,6 +90,7 @@ function simulate(number: number): Simulation {
     log: () => {},
     state: null,
     certificate: new WorkloadCertificate({ node, stateDir: null, log: () => {}, changed: () => {} }),
+    ask: async () => ({ status: 404, type: 'text/plain', body: '' }),
     version: '0.0.0',
     leaseTtlMs: 15_000,
     register: true,

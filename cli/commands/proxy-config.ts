@@ -1,5 +1,5 @@
-// `mesh proxy-config`: what one proxy really has, asked at its admin interface, in Istio's columns.
-import type { Command } from 'commander';
+// `mesh proxy-config`: what one proxy really has, in Istio's columns, and how much it tells.
+import { type Command, Option } from 'commander';
 import { commandGroup } from '../command-group.ts';
 import { print, printJson } from '../output.ts';
 import type { DumpTable } from '../proxy-dump.ts';
@@ -30,6 +30,21 @@ Examples:
   $ mesh pc endpoints ingressgateway --json
   $ mesh pc listeners http://127.0.0.1:15000`,
     );
+  group
+    .command('log')
+    .description('Print how much a proxy tells in its log, or change it')
+    .argument('<proxy>', 'name or admin address')
+    .addOption(new Option('--level <level>', 'from now on').choices(['debug', 'info', 'warning', 'error']))
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExamples:\n  $ mesh proxy-config log reviews-v1 --level debug')
+    .action(async (proxy: string, { level, json }: { level?: string; json?: boolean }) => {
+      const { adminOf, tellAdmin } = await import('../admin.ts');
+      const admin = await adminOf(proxy);
+      const path = level === undefined ? '/logging' : `/logging?level=${level}`;
+      const said = (await tellAdmin(admin, 'POST', path)).trim();
+      if (json === true) printJson({ proxy: admin.name, level: said.replace('level: ', '') });
+      else print(`${admin.name}: ${said}`);
+    });
   for (const [what, [description, aliases]] of Object.entries(WHAT)) {
     group
       .command(what)

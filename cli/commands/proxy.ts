@@ -89,6 +89,19 @@ Examples:
     .argument('<proxy>', 'its name as `mesh ps` prints it, or the id of one that is gone')
     .addHelpText('after', '\nExamples:\n  $ mesh proxy revoke reviews-v1')
     .action(revoke);
+  command
+    .command('quit')
+    .description('End a proxy in order, wherever it is: what it has begun it finishes first')
+    .argument('<proxy>', 'its name as `mesh ps` prints it')
+    .addHelpText('after', '\nExamples:\n  $ mesh proxy quit ingressgateway')
+    .action(quit);
+}
+
+async function quit(wanted: string): Promise<void> {
+  const { adminOf, tellAdmin } = await import('../admin.ts');
+  const admin = await adminOf(wanted);
+  await tellAdmin(admin, 'POST', '/quitquitquit');
+  print(`${admin.name} ends in order`);
 }
 
 async function revoke(wanted: string): Promise<void> {

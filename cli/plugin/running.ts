@@ -1,8 +1,8 @@
-// Who runs a plugin, and how it does: asked at the admin interface of each proxy.
+// Who runs a plugin, and how it does: asked of each proxy, wherever it is.
 import type { ProxyFilterDump } from '../../core/admin/dumps.ts';
+import { adminOver } from '../admin.ts';
 import type { Api } from '../api.ts';
 import { CliError } from '../exit.ts';
-import { proxyName } from '../proxies.ts';
 import { readDump } from '../proxy-dump.ts';
 
 /** What all proxies together have of one plugin. */
@@ -33,10 +33,10 @@ const ABREAST = 16;
 
 /** Never rejects for a proxy that does not answer. */
 export async function surveyProxies(api: Api): Promise<Survey> {
-  const proxies = (await api.proxies()).filter(({ admin }) => admin !== '');
+  const proxies = await api.proxies();
   const plugins = new Map<string, { -readonly [K in keyof Running]: Running[K] }>();
   const silent: string[] = [];
-  const waiting = proxies.map(({ id, admin }) => ({ name: proxyName(id), url: admin.replace(/\/$/, '') }));
+  const waiting = proxies.map(({ id }) => adminOver(api, id));
   const ask = async (): Promise<void> => {
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
       const { name } = next;

@@ -41,6 +41,8 @@ export const NEEDS: Readonly<Record<string, Need | null>> = {
   // Whoever has a user of a proxy speaks for its service account.
   'POST /v1/proxies/:id/user': operator,
   'POST /v1/proxies/:id/revoke': operator,
+  // What changes nothing; the route asks for more where it does.
+  'POST /v1/proxies/:id/ask': viewer,
 
   // Whoever has a token by which machines join starts proxies of its namespace.
   'POST /v1/tokens': operator,

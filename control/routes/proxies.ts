@@ -1,6 +1,6 @@
 // Routes about proxies: who lives and what they run, and how a new one gets its own user of NATS.
 import { Type } from 'typebox';
-import type { Users } from '../../bus/types.ts';
+import type { Question, Questions, Users } from '../../bus/types.ts';
 import type { Caller } from '../access/caller.ts';
 import { checkIn, mayEverywhere, mayIn } from '../access/permissions.ts';
 import { ApiError } from '../api-error.ts';
@@ -17,12 +17,13 @@ export interface ProxyRouteParts {
   /** null: this control plane has no keys to make users with. */
   readonly users: Users | null;
   onLog(line: string): void;
+  readonly questions: Questions;
 }
 
 const MAX_PROXIES = 20_000;
 const Name = Type.String({ minLength: 1, maxLength: 200 });
 
-export function proxyRoutes(app: App, { store, rollouts, users, tokens, onLog }: ProxyRouteParts): void {
+export function proxyRoutes(app: App, { store, rollouts, users, tokens, questions, onLog }: ProxyRouteParts): void {
   app.get(
     '/v1/proxies',
     {
@@ -96,6 +97,35 @@ export function proxyRoutes(app: App, { store, rollouts, users, tokens, onLog }:
         if (error instanceof RangeError) throw new ApiError(400, error.message);
         throw error;
       }
+    },
+  );
+
+  app.post(
+    '/v1/proxies/:id/ask',
+    {
+      schema: {
+        summary: "What one of a proxy's admin endpoints answers, wherever the proxy is",
+        tags: ['proxies'],
+        params: Type.Object({ id: Name }),
+        body: Type.Object(
+          {
+            method: Type.Enum(['GET', 'POST']),
+            path: Type.String({ pattern: '^/', maxLength: 2_000, description: 'With its query' }),
+          },
+          { additionalProperties: false },
+        ),
+        response: {
+          200: Type.Object({ status: Type.Integer(), type: Type.String(), body: Type.String() }),
+          ...ERRORS,
+        },
+      },
+    },
+    async ({ params: { id }, body, caller }) => {
+      const from = rollouts.leases.get(id)?.from;
+      if (from === undefined) throw new ApiError(404, `no proxy ${id} lives`);
+      const role = body.method === 'POST' ? 'operator' : 'viewer';
+      checkIn(caller, role, from.namespace, `${body.method} ${body.path} of ${id.split('~')[2] ?? id}`);
+      return questions.ask(from, body as Question);
     },
   );
 

@@ -24,6 +24,7 @@ export interface Admin {
   close(): Promise<void>;
 }
 
+const TEXT = 'text/plain; charset=utf-8';
 const MAX_BODY_BYTES = 16 * 1024;
 const MAX_CONNECTIONS = 256;
 const REQUEST_MS = 10_000;
@@ -48,14 +49,7 @@ async function serve(
   host: AdminHost,
   bound: string,
 ): Promise<void> {
-  let answer: Answer;
-  try {
-    answer = await answerTo(request, host, bound);
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    answer = { status: error instanceof BadQuery ? 400 : error instanceof NoAnswer ? 503 : 500, body: `${message}\n` };
-  }
-  const { status = 200, type = 'text/plain; charset=utf-8', body, allow, after } = answer;
+  const { status = 200, type = TEXT, body, allow, after } = await orFault(answerTo(request, host, bound));
   response.writeHead(status, {
     'content-type': type,
     'content-length': Buffer.byteLength(body),
@@ -72,23 +66,61 @@ async function serve(
   response.end(body);
 }
 
+async function orFault(asked: Promise<Answer>): Promise<Answer> {
+  try {
+    return await asked;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const status = error instanceof BadQuery ? 400 : error instanceof NoAnswer ? 503 : 500;
+    return { status, body: `${message}\n` };
+  }
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || /^(?:::ffff:)?127\./.test(address);
+}
+
 async function answerTo(request: IncomingMessage, host: AdminHost, bound: string): Promise<Answer> {
   const refusal = refusalOf(request, bound);
   if (refusal !== null) return { status: refusal.status, body: `${refusal.message}\n` };
-  const target = request.url ?? '';
+  const { method = '', url = '' } = request;
+  // What ends a proxy is asked on its own machine, or over NATS.
+  const afar = !isLoopback(request.socket.localAddress ?? '');
+  return answerAt(host, { method, target: url, afar, read: () => bodyRead(request) });
+}
+
+/** Over NATS: what an operator may ask, a control plane has seen to. Never rejects. */
+export async function askAdmin(
+  host: AdminHost,
+  method: string,
+  target: string,
+): Promise<Required<Pick<Answer, 'status' | 'type' | 'body'>> & Answer> {
+  const answer = await orFault(answerAt(host, { method, target, afar: false, read: () => Promise.resolve(true) }));
+  return { status: 200, type: TEXT, ...answer };
+}
+
+interface Asked {
+  readonly method: string;
+  readonly target: string;
+  /** By who is not on this machine. */
+  readonly afar: boolean;
+  /** False: its body is too large. */
+  read(): Promise<boolean>;
+}
+
+async function answerAt(host: AdminHost, { method, target, afar, read }: Asked): Promise<Answer> {
   if (!target.startsWith('/')) return { status: 400, body: 'ask for a path\n' };
   const mark = target.indexOf('?');
   const path = mark < 0 ? target : target.slice(0, mark);
   const query = new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1));
-  const { method } = request;
   const endpoint = path === '/' ? HOME : path === '/help' ? HELP : ENDPOINTS.find((known) => known.path === path);
   if (endpoint === undefined) return { status: 404, body: `there is no such endpoint here\n\n${helpText()}` };
   if (endpoint.mutates && method !== 'POST') return { status: 405, body: `${path} takes POST only\n`, allow: 'POST' };
+  if (endpoint.mutates && afar) return { status: 403, body: `${path} is for loopback alone, and for \`mesh\`\n` };
   if (!endpoint.mutates && method !== 'GET' && method !== 'HEAD') {
     return { status: 405, body: `${path} takes GET only\n`, allow: 'GET, HEAD' };
   }
-  if (!(await bodyRead(request)))
-    return { status: 413, body: 'no body is needed here, least of all one of this size\n' };
+  if (!(await read())) return { status: 413, body: 'no body is needed here, least of all one of this size\n' };
   return endpoint.answer(host, query);
 }
 

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { advance } from '../../bus/commit-format.ts';
 import { openBus } from '../../bus/connect.ts';
 import { endInOrder } from '../../bus/in-order.ts';
-import type { Bus, BusOptions, Commit, ConfigState, Lease, OtherLog, Position } from '../../bus/types.ts';
+import type { Bus, BusOptions, Commit, ConfigState, Lease, OtherLog, Position, Questions } from '../../bus/types.ts';
 import { decodeResource, formatProblem } from '../config/decode.ts';
 import { isKind } from '../config/is-kind.ts';
 import { isError } from '../config/problem.ts';
@@ -29,6 +29,8 @@ export interface BusSourceOptions {
   readonly log: Log;
   readonly state: StateFolder | null;
   readonly certificate: WorkloadCertificate;
+  /** Of admin's endpoints. */
+  readonly ask: Parameters<Questions['answer']>[0];
   readonly version: string;
   readonly leaseTtlMs: number;
   readonly register: boolean;
@@ -197,6 +199,7 @@ export class BusSource implements Source {
     });
     this.bus = bus;
     this.stopped.signal.throwIfAborted();
+    bus.questions.answer(this.options.ask);
     const certified = this.options.certificate.follow(bus.certificates, () => this.lease?.update(this.ownLease()));
     // Endpoints first: a route should not begin with an empty cluster.
     const endpoints = await this.discovered.follow(bus);

@@ -2,7 +2,7 @@
 // end. What each of them does is its own file's.
 
 import { extname, join } from 'node:path';
-import { type Admin, type AdminHost, type ServerInfo, startAdmin } from '../admin/server.ts';
+import { type Admin, type AdminHost, askAdmin, type ServerInfo, startAdmin } from '../admin/server.ts';
 import { hostPort } from '../host-port.ts';
 import type { ListenerDump } from '../shard/dump.ts';
 import { createShardMemory, releaseShardMemory, type ShardMemory } from '../shard/memory.ts';
@@ -313,6 +313,7 @@ export class RunningProxy implements WeftProxy {
       log: log.write,
       state: stateDir === undefined || stateDir === null ? null : new StateFolder(stateDir, log.write),
       certificate: this.certificate,
+      ask: ({ method, path }) => askAdmin(this.adminHost(), method, path),
       version: options.version ?? 'unknown',
       leaseTtlMs: options.leaseTtlMs ?? LEASE_TTL_MS,
       register: options.register ?? true,

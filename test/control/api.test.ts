@@ -274,6 +274,7 @@ describe('the API about itself', () => {
       '/v1/modules',
       '/v1/modules/{digest}',
       '/v1/proxies',
+      '/v1/proxies/{id}/ask',
       '/v1/proxies/{id}/revoke',
       '/v1/proxies/{id}/user',
       '/v1/resources',

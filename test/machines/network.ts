@@ -16,7 +16,7 @@ export interface Machine {
   /** `mesh ...` that runs until it is stopped. */
   starts(line: string): Running;
   /** What a URL answers there, or the reason why nothing does; the different ones of so many calls. */
-  gets(url: string, times?: number): Promise<string>;
+  gets(url: string, times?: number, method?: 'GET' | 'POST'): Promise<string>;
   /** The wire is cut, or whole again. */
   link(state: 'up' | 'down'): Promise<void>;
 }
@@ -96,7 +96,7 @@ function machine({ name, address, dir, link }: Made): Machine {
     dir,
     types: (line) => mesh(argumentsOf(line), options),
     starts: (line) => new Running(argumentsOf(line), options),
-    gets: (url, times = 1) => curl(within, url, times),
+    gets: (url, times = 1, method = 'GET') => curl(within, { url, times, method }),
     link: async (state) => void (await link(state)),
   };
 }
@@ -107,10 +107,16 @@ function argumentsOf(line: string): string[] {
   return args;
 }
 
+interface Calls {
+  readonly url: string;
+  readonly times: number;
+  readonly method: string;
+}
+
 /** Not by this process's own sockets, which are of another network. */
-function curl(within: readonly string[], url: string, times: number): Promise<string> {
+function curl(within: readonly string[], { url, times, method }: Calls): Promise<string> {
   const script = `
-    const call = () => fetch(${JSON.stringify(url)}, { signal: AbortSignal.timeout(${PATIENCE_MS}) }).then(
+    const call = () => fetch(${JSON.stringify(url)}, { method: '${method}', signal: AbortSignal.timeout(${PATIENCE_MS}) }).then(
       async (answer) => answer.status + ' ' + (await answer.text()).trim(),
       (error) => error.cause?.code ?? error.name,
     );

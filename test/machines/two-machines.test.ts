@@ -64,6 +64,10 @@ describe('a mesh over machines', { skip: why === '' ? false : why }, () => {
     // Admin is of its own machine alone.
     const { port } = new URL(String(admin));
     assert.equal(await first.gets(`http://10.0.0.6:${port}/ready`), 'ECONNREFUSED');
+    // What operators ask goes over NATS.
+    const listeners = await first.types('mesh pc listeners web --json');
+    assert.equal(listeners.code, 0, listeners.err);
+    assert.ok(listeners.out.includes('10.0.0.6'), listeners.out);
   });
 
   it('refuses what cannot work there, in one line each', async () => {
@@ -102,6 +106,19 @@ describe('a mesh over machines', { skip: why === '' ? false : why }, () => {
     }
     const { err: late } = await third.types(used.replace('TOKEN', token));
     assert.match(late, /the token \w+ is expired, since /);
+  });
+
+  it('ends no proxy that is asked from elsewhere, only one whose operator says so', async () => {
+    const gateway = second.starts(
+      'mesh proxy --namespace default --service-account default --name edge --admin 10.0.0.6:15009',
+    );
+    running.push(gateway);
+    await gateway.ready;
+    const quit = 'http://10.0.0.6:15009/quitquitquit';
+    for (const from of [first, second]) assert.match(await from.gets(quit, 1, 'POST'), /^403 .*for loopback alone/);
+    const { code: status, err } = await first.types('mesh proxy quit edge');
+    assert.equal(status, 0, err);
+    assert.equal((await gateway.ended).code, 0);
   });
 
   it('takes a third one, goes on without it, and takes it back with an old state', async () => {
