@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { CliError, EXIT } from './exit.ts';
+import { note } from './output.ts';
 
 const MOST = 16_384;
 
@@ -30,13 +31,12 @@ async function read(file: string | undefined, what: string): Promise<string> {
 }
 
 async function ask(what: string): Promise<string> {
-  process.stderr.write(`${what}: `);
+  note(`the ${what}, which is not shown as you type it:`);
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true });
   try {
     return await terminal.question('');
   } finally {
     terminal.close();
-    process.stderr.write('\n');
   }
 }
