@@ -3,7 +3,7 @@
 // subject it names (with one account nats-server publishes answers with nobody's permissions, the log's subjects included: tried).
 import { type Account, encodeAccount, encodeOperator, encodeUser, type User } from '@nats-io/jwt';
 import { NKey } from './nkey.ts';
-import { exportsOf, type Identity, proxyPermissions } from './subjects.ts';
+import { exportsOf, type Identity, proxyPermissions, subjectToken } from './subjects.ts';
 
 /** Seeds of the operator and of the accounts. Whoever has them may do everything. */
 export interface BusKeys {
@@ -93,7 +93,7 @@ export function proxyUser(keys: BusKeys, key: string, identity: Identity, expire
     pub: { allow: publish },
     sub: { allow: subscribe },
   };
-  return encodeUser(identity.node, key, new NKey(keys.proxies), claims, { exp: expires });
+  return encodeUser(subjectToken(identity.node), key, new NKey(keys.proxies), claims, { exp: expires });
 }
 
 export function makeUser(): { readonly seed: string; readonly publicKey: string } {

@@ -74,6 +74,8 @@ export function confText(conf: object): string {
 
 export const LIMITS = {
   max_payload: 1_048_576,
+  // A client's JWT, in which each of its subjects repeats its names, is a part of one line.
+  max_control_line: 131_072,
   max_connections: 16_384,
   // A client that does not read is cut off and catches up from the log.
   max_pending: 67_108_864,

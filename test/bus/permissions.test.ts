@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { proxyUser } from '../../bus/accounts.ts';
-import { applyCommit } from '../../bus/commit-format.ts';
+import { applyCommit, EMPTY_STATE } from '../../bus/commit-format.ts';
 import { type Link, openLink } from '../../bus/link.ts';
 import { fixedLogin, newUserSeed, ProxyLogin } from '../../bus/login.ts';
 import { INFO_PREFIX, inboxPrefix, PROXY_INFO_PREFIX, subjectToken, tokenId } from '../../bus/subjects.ts';
@@ -286,6 +286,22 @@ for (const { name, folder } of [available[0], available.at(-1)!].slice(0, availa
 }
 
 describe("a proxy's user", () => {
+  it('is let in and speaks for itself also with names as long as names may be', async (t) => {
+    const mesh = await startMesh();
+    t.after(() => mesh.stop());
+    const longest = '\u{1F578}'.repeat(100);
+    const identity = { namespace: longest, serviceAccount: longest, node: longest };
+    const control = await mesh.open('control');
+    const proxy = await mesh.open('proxy', { user: mesh.user(longest, identity) });
+    let alive: string[] = [];
+    await control.leases.follow((leases) => {
+      alive = [...leases.keys()];
+    });
+    await proxy.leases.hold({ ...LEASE, proxy: longest });
+    await until('its lease is seen', () => alive.includes(longest));
+    assert.deepEqual(await proxy.config.load(), EMPTY_STATE);
+  });
+
   it('is renewed over the bus before it expires, without a gap, and is out for good once it is revoked', async (t) => {
     const mesh = await startMesh();
     t.after(() => mesh.stop());

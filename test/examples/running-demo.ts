@@ -1,11 +1,13 @@
 // `npm run demo` as a test starts it: its words, its end, and whether it left anything behind.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ROOT } from '../cli/mesh.ts';
 
+/** Of each log, when it did not work. */
+const LAST_LINES = 12;
 const DEMO = join(ROOT, 'examples', 'bookinfo', 'demo.ts');
 
 export interface RunningDemo {
@@ -32,10 +34,21 @@ export function startDemo(home: string, args: readonly string[]): RunningDemo {
     new Promise((resolve, reject) => {
       const check = () => pattern.test(said) && resolve();
       heard.add(check);
-      child.once('exit', (code) => reject(new Error(`the demo ended with ${code}:\n${said}`)));
+      child.once('exit', (code) => reject(new Error(`the demo ended with ${code}:\n${said}${logsOf(home)}`)));
       check();
     });
   return { child, said: () => said, until };
+}
+
+/** How the log of each of its processes ends. */
+function logsOf(home: string): string {
+  const folder = join(home, 'logs');
+  if (!existsSync(folder)) return '';
+  const ends = readdirSync(folder).map((name) => {
+    const lines = readFileSync(join(folder, name), 'utf8').trimEnd().split('\n');
+    return `${name}:\n  ${lines.slice(-LAST_LINES).join('\n  ')}`;
+  });
+  return ends.join('\n');
 }
 
 /** Every process of the demo carries its home in the environment. */
