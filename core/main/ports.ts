@@ -2,10 +2,18 @@
 // without a word, so the main thread binds once without it, learns the port where any will do, and releases. Until the shards
 // listen, other proxies know by a claim that it is taken.
 
+import { randomInt } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { hostPort } from '../host-port.ts';
 import { claim, release } from './claims.ts';
 import type { Address } from './options.ts';
+
+/** Any port is one from here on. */
+const FIRST_PORT = 20_000;
+/** Of Linux; others begin later. */
+const USUAL_FIRST_OUTGOING = 32_768;
+const ATTEMPTS = 20;
 
 /** A listener cannot be had; the message says which address, who wanted it and why not. */
 export class PortUnavailable extends Error {}
@@ -13,12 +21,34 @@ export class PortUnavailable extends Error {}
 /** Binds alone, releases, and returns the port. `wantedBy`: 'listener inbound', 'Gateway default/bookinfo'. */
 export async function reservePort({ address, port }: Address, wantedBy: string): Promise<number> {
   try {
-    const bound = await bindOnce(address, port, false);
-    if (!(await claim(claimOf(address, bound)))) throw Object.assign(new Error('claimed'), { code: 'EADDRINUSE' });
-    return bound;
+    return port === 0 ? await reserveAny(address) : await reserveOne(address, port);
   } catch (error) {
     throw new PortUnavailable(`${wantedBy}: ${reason(error as NodeJS.ErrnoException, address, port)}`);
   }
+}
+
+async function reserveOne(address: string, port: number): Promise<number> {
+  const bound = await bindOnce(address, port, false);
+  if (!(await claim(claimOf(address, bound)))) throw Object.assign(new Error('claimed'), { code: 'EADDRINUSE' });
+  return bound;
+}
+
+/** Not one that the system gives to outgoing connections, one of which could take it before the shards listen. */
+async function reserveAny(address: string): Promise<number> {
+  const end = await firstOutgoing();
+  for (let attempt = 0; attempt < ATTEMPTS && end > FIRST_PORT; attempt++) {
+    try {
+      return await reserveOne(address, randomInt(FIRST_PORT, end));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    }
+  }
+  return reserveOne(address, 0);
+}
+
+async function firstOutgoing(): Promise<number> {
+  const range = await readFile('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').catch(() => '');
+  return Number.parseInt(range, 10) || USUAL_FIRST_OUTGOING;
 }
 
 /** It is nobody's any more. */

@@ -9,7 +9,7 @@ import { fixedLogin, newUserSeed, ProxyLogin } from '../../bus/login.ts';
 import { NKey } from '../../bus/nkey.ts';
 import { CONFIG_LOG, PROXY_INFO_PREFIX } from '../../bus/subjects.ts';
 import type { Bus } from '../../bus/types.ts';
-import { until } from '../until.ts';
+import { eventually, until } from '../until.ts';
 import { startCluster, type TestCluster } from './cluster-harness.ts';
 import { killInTurn, toServers } from './cluster-rounds.ts';
 import { resources, watch } from './harness.ts';
@@ -82,11 +82,13 @@ async function lyingCopy(t: TestContext, cluster: TestCluster): Promise<() => nu
 function inCluster(folder: () => Promise<string>): void {
   let cluster: TestCluster;
   let control: Bus;
-  const commit = async (value: unknown) => {
-    const { revision: parent } = await control.config.load();
-    const upserts = resources(1, value);
-    return control.config.commit({ parent, author: '', message: '', upserts, removals: [] });
-  };
+  /** Again while the cluster elects: a crowded machine does that by itself. */
+  const commit = (value: unknown) =>
+    eventually(async () => {
+      const { revision: parent } = await control.config.load();
+      const upserts = resources(1, value);
+      await control.config.commit({ parent, author: '', message: '', upserts, removals: [] });
+    });
   before(async () => {
     cluster = await startCluster(join(await folder(), 'nats-server'));
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { suite, type TestContext, test } from 'node:test';
 import { canSharePorts, PortUnavailable, reservePort } from '../../../core/main/ports.ts';
@@ -11,6 +12,16 @@ suite('ports', () => {
     const port = await reservePort({ address: '127.0.0.1', port: 0 }, 'listener inbound');
     assert.ok(port > 0);
     assert.equal(await reservePort({ address: '127.0.0.1', port }, 'listener inbound'), port);
+  });
+
+  test('any free one is none that the system gives to outgoing connections, which could take it before shards listen', {
+    skip: process.platform !== 'linux',
+  }, async () => {
+    const [first, last] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split(/\s+/).map(Number);
+    for (let n = 0; n < 20; n++) {
+      const port = await reservePort({ address: '127.0.0.1', port: 0 }, 'listener inbound');
+      assert.ok(port < first || port > last, `${port} is between ${first} and ${last}`);
+    }
   });
 
   test('one that another process has proven is in use, before it listens there', {
