@@ -159,18 +159,18 @@ function inCluster(folder: () => Promise<string>): void {
 
   test('is told of: its servers, who leads what, and whether the copies agree', async () => {
     await commit('told');
-    const { revision, digest } = await control.config.load();
-    const seen = () => natsStatus([cluster.urls[1]], { credentials: cluster.credentials.control });
-    await until('all copies have it', async () =>
-      (await seen()).servers.every(({ holds }) => holds?.revision === revision),
-    );
-    const { cluster: name, servers, streams, agree } = await seen();
-    assert.deepEqual([name, agree], ['weft', true]);
-    assert.deepEqual(servers.map((server) => server.name).toSorted(), ['n1', 'n2', 'n3']);
-    for (const { version, holds } of servers) assert.deepEqual([version, holds], ['2.15.1', { revision, digest }]);
-    const { leader, copies, replicas } = streams.find((stream) => stream.name === CONFIG_LOG.stream)!;
-    assert.deepEqual([leader, ...copies.map(({ server }) => server)].toSorted(), ['n1', 'n2', 'n3']);
-    assert.equal(replicas, 3);
+    // A copy may be behind, and a crowded machine elects by itself.
+    await eventually(async () => {
+      const { revision, digest } = await control.config.load();
+      const told = await natsStatus([cluster.urls[1]], { credentials: cluster.credentials.control });
+      const { cluster: name, servers, streams, agree } = told;
+      assert.deepEqual([name, agree], ['weft', true]);
+      assert.deepEqual(servers.map((server) => server.name).toSorted(), ['n1', 'n2', 'n3']);
+      for (const { version, holds } of servers) assert.deepEqual([version, holds], ['2.15.1', { revision, digest }]);
+      const { leader, copies, replicas } = streams.find((stream) => stream.name === CONFIG_LOG.stream)!;
+      assert.deepEqual([leader, ...copies.map(({ server }) => server)].toSorted(), ['n1', 'n2', 'n3']);
+      assert.equal(replicas, 3);
+    });
   });
 
   test('holds everywhere what was acknowledged while each of its servers was killed', {
