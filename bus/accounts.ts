@@ -79,7 +79,7 @@ export function proxiesAccount(keys: BusKeys, revocations: Revocations): Promise
 
 /** A user that may do all that its account may. `of`: 'mesh' for a control plane, 'system' for asking servers about themselves. */
 export async function accountUser(keys: BusKeys, of: 'mesh' | 'system' | 'proxies'): Promise<Credentials> {
-  const { seed, publicKey: key } = makeUser();
+  const { seed, publicKey: key } = NKey.generate('user');
   return { seed, jwt: await encodeUser(of, key, new NKey(keys[of]), { subs: -1, data: -1, payload: -1 }) };
 }
 
@@ -94,11 +94,6 @@ export function proxyUser(keys: BusKeys, key: string, identity: Identity, expire
     sub: { allow: subscribe },
   };
   return encodeUser(subjectToken(identity.node), key, new NKey(keys.proxies), claims, { exp: expires });
-}
-
-export function makeUser(): { readonly seed: string; readonly publicKey: string } {
-  const { seed, publicKey: key } = NKey.generate('user');
-  return { seed, publicKey: key };
 }
 
 export function publicKey(seed: string): string {

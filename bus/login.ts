@@ -5,11 +5,6 @@ import { NKey } from './nkey.ts';
 import { proxyPermissions, RENEW_PREFIX, subjectOf } from './subjects.ts';
 import { BusUnavailableError, type ProxyUser } from './types.ts';
 
-/** The private key of a new user. */
-export function newUserSeed(): string {
-  return NKey.generate('user').seed;
-}
-
 export function fixedLogin({ jwt, seed }: Credentials): Login {
   return { seed, jwt: () => jwt, refused: async () => {} };
 }

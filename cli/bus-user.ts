@@ -2,7 +2,6 @@
 // the control plane makes it a user because this machine's context may ask for that.
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { newUserSeed } from '../bus/login.ts';
 import { NKey } from '../bus/nkey.ts';
 import type { ProxyUser } from '../bus/types.ts';
 import type { Node } from '../core/workload.ts';
@@ -22,7 +21,7 @@ export function busUser(context: Context, node: Node, stateDir: string): ProxyUs
   const file = join(stateDir, 'user.json');
   const mesh = context.bus.verifyKey ?? '';
   const kept = read(file, mesh, node.id);
-  const seed = kept?.seed ?? newUserSeed();
+  const seed = kept?.seed ?? NKey.generate('user').seed;
   const api = new Api(context);
   const { namespace, serviceAccount, services, id } = node;
   return {

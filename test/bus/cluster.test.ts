@@ -5,7 +5,7 @@ import { accountTokens, accountUser, publicKey } from '../../bus/accounts.ts';
 import { natsStatus } from '../../bus/cluster-status.ts';
 import { applyCommit } from '../../bus/commit-format.ts';
 import { openLink } from '../../bus/link.ts';
-import { fixedLogin, newUserSeed, ProxyLogin } from '../../bus/login.ts';
+import { fixedLogin, ProxyLogin } from '../../bus/login.ts';
 import { NKey } from '../../bus/nkey.ts';
 import { CONFIG_LOG, PROXY_INFO_PREFIX } from '../../bus/subjects.ts';
 import type { Bus } from '../../bus/types.ts';
@@ -134,7 +134,7 @@ function inCluster(folder: () => Promise<string>): void {
 
   test('keeps a revoked user out of every server from its first moment', async () => {
     const identity = { namespace: 'default', serviceAccount: 'default', node: 'stolen' };
-    const seed = newUserSeed();
+    const seed = NKey.generate('user').seed;
     const jwt = await control.users!.issue(identity, publicKey(seed));
     const enters = async (server: string) => {
       const user = { identity, seed, jwt, enrol: () => Promise.reject(new Error('no')), keep: () => {} };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { proxyUser } from '../../bus/accounts.ts';
 import { EMPTY_STATE } from '../../bus/commit-format.ts';
 import { type OpenBusOptions, openBus } from '../../bus/connect.ts';
-import { newUserSeed } from '../../bus/login.ts';
+import { NKey } from '../../bus/nkey.ts';
 import { type NatsServer, startNatsServer } from '../../bus/server.ts';
 import type { Role } from '../../bus/subjects.ts';
 import type { Bus, ConfigLog, ConfigState, ProxyIdentity, ProxyUser, StoredResource } from '../../bus/types.ts';
@@ -59,7 +59,7 @@ export async function startMesh(binary: { readonly path?: string } = {}): Promis
       const { keys } = server.credentials.control;
       return {
         identity: who,
-        seed: newUserSeed(),
+        seed: NKey.generate('user').seed,
         jwt: '',
         enrol: (key) => proxyUser(keys, key, who, Math.floor((Date.now() + lifeMs) / 1_000)),
         keep: () => {},

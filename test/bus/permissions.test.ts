@@ -3,7 +3,8 @@ import { after, before, describe, it } from 'node:test';
 import { proxyUser } from '../../bus/accounts.ts';
 import { applyCommit, EMPTY_STATE } from '../../bus/commit-format.ts';
 import { type Link, openLink } from '../../bus/link.ts';
-import { fixedLogin, newUserSeed, ProxyLogin } from '../../bus/login.ts';
+import { fixedLogin, ProxyLogin } from '../../bus/login.ts';
+import { NKey } from '../../bus/nkey.ts';
 import { INFO_PREFIX, inboxPrefix, PROXY_INFO_PREFIX, subjectToken, tokenId } from '../../bus/subjects.ts';
 import type { Bus, ConfigState, ProxyStatus, ProxyUser } from '../../bus/types.ts';
 import { until } from '../until.ts';
@@ -254,7 +255,7 @@ for (const { name, folder } of [available[0], available.at(-1)!].slice(0, availa
     it('is let in with no expired user, and put out when it expires', async () => {
       const { keys } = mesh.server.credentials.control;
       const { identity } = mesh.user('short');
-      const seed = newUserSeed();
+      const seed = NKey.generate('user').seed;
       const expiring = (seconds: number): ProxyUser => ({
         ...{ identity, seed, jwt: '', keep: () => {} },
         enrol: (key) => proxyUser(keys, key, identity, Math.floor(Date.now() / 1_000) + seconds),

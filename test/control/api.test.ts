@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { makeUser } from '../../bus/accounts.ts';
+import { NKey } from '../../bus/nkey.ts';
 import type { ChangeResult, Difference } from '../../control/answers.ts';
 import type { Resource } from '../../core/config/resource.ts';
 import { type ErrorBody, files, type Plane, startDataPlane, virtualService } from './harness.ts';
@@ -322,7 +322,7 @@ describe('the API about itself', () => {
   });
 
   it('gives a proxy a user of NATS of its own, renews nothing for strangers, and puts it out by name', async () => {
-    const { seed, publicKey } = makeUser();
+    const { seed, publicKey } = NKey.generate('user');
     const identity = { namespace: 'shop', serviceAccount: 'api' };
     const ask = (body: unknown, headers?: Record<string, string>) =>
       plane.call<{ jwt: string } & ErrorBody>('POST', '/v1/proxies/p1/user', body, { headers });

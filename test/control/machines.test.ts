@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { openBus } from '../../bus/connect.ts';
-import { newUserSeed } from '../../bus/login.ts';
+import { NKey } from '../../bus/nkey.ts';
 import { type NatsServer, type ServerTls, startNatsServer } from '../../bus/server.ts';
 import { Api } from '../../cli/api.ts';
 import { rootOf } from '../../cli/first-contact.ts';
@@ -92,7 +92,7 @@ describe('a control plane that listens for other machines', () => {
     assert.deepEqual(machine.bus, { servers: [nats.url], ca, verifyKey: nats.credentials.proxy.verifyKey });
     await assert.rejects(new Api({ api, ca, token: proof }).join('third'), { message: /is used up/ });
     const own = new Api({ api, ca, token: machine.proof });
-    const seed = newUserSeed();
+    const seed = NKey.generate('user').seed;
     const identity = { namespace: 'shop', serviceAccount: 'api', node: NODE };
     const enrol = (publicKey: string) => own.enrol(NODE, { ...USER, publicKey });
     const user = { identity, seed, jwt: '', enrol, keep: () => {} };
