@@ -93,7 +93,18 @@ export function proxyUser(keys: BusKeys, key: string, identity: Identity, expire
     pub: { allow: publish },
     sub: { allow: subscribe },
   };
-  return encodeUser(subjectToken(identity.node), key, new NKey(keys.proxies), claims, { exp: expires });
+  return encodeUser(subjectToken(identity.node), key, signerOf(keys), claims, { exp: expires });
+}
+
+const SIGNERS = new WeakMap<BusKeys, NKey>();
+
+/** Read once: whole meshes join at a time. */
+function signerOf(keys: BusKeys): NKey {
+  const known = SIGNERS.get(keys);
+  if (known !== undefined) return known;
+  const signer = new NKey(keys.proxies);
+  SIGNERS.set(keys, signer);
+  return signer;
 }
 
 export function publicKey(seed: string): string {

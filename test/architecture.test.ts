@@ -191,7 +191,8 @@ suite('the shape of the tree', () => {
     const wrong = imports.filter((edge) => !edge.own && ONLY_IN[packageOf(edge.to)] !== undefined);
     assert.deepEqual(
       wrong
-        .filter((edge) => !edge.from.startsWith(ONLY_IN[packageOf(edge.to)]))
+        // A test is of the room that it mirrors.
+        .filter((edge) => !edge.from.replace(/^test\//, '').startsWith(ONLY_IN[packageOf(edge.to)]))
         .map((edge) => `${edge.from} -> ${edge.to}`),
       [],
     );

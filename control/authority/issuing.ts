@@ -1,6 +1,8 @@
-// Certificates as they are written and signed: roots, intermediates, and those of workloads. The only file that knows the library
-// for X.509, which is loaded when the first one is written: a control plane that signs nothing does without it.
-import { createPublicKey, generateKeyPairSync, type KeyObject, type webcrypto } from 'node:crypto';
+// Certificates as they are written and signed: roots, intermediates, and those of servers; those of workloads by leaf.ts. The only
+// file that knows the library for X.509, which is loaded when the first one is written: who signs nothing does without it.
+import { generateKeyPairSync, type KeyObject, type webcrypto } from 'node:crypto';
+import { type Form, writeLeaf } from './leaf.ts';
+import { keyAsked } from './request.ts';
 
 /** What signs for workloads. Certificates are in PEM. */
 export interface Issuer {
@@ -72,52 +74,56 @@ export interface Wanted {
 
 /** In PEM. Throws an Error in one clause for what is no request of a P-256 key, or when the issuer's own time is over. */
 export async function issueWorkload({ issuer, csr, spiffe, lifeMs, now }: Wanted): Promise<string> {
-  const x509 = await load();
-  const key = await keyAsked(x509, csr);
-  const { signer, signingKey, extensions } = await prepare(x509, issuer);
-  const until = Math.min(now + lifeMs, signer.notAfter.getTime());
+  const key = keyAsked(csr);
+  const { form, begins, ends } = await prepare(issuer);
+  const until = Math.min(now + lifeMs, ends);
   if (until <= now) throw new Error(`the authority in ${issuer.where} has expired`);
-  const certificate = await x509.X509CertificateGenerator.create({
-    issuer: signer.subject,
-    notBefore: new Date(Math.max(now - BACKDATED_MS, signer.notBefore.getTime())),
-    notAfter: new Date(until),
-    publicKey: await cryptoKey(key),
-    signingKey,
-    signingAlgorithm: algorithmOf(issuer.key),
-    extensions: [
-      ...extensions,
-      // Critical, as RFC 5280 4.2.1.6 has it where the subject is empty.
-      new x509.SubjectAlternativeNameExtension([{ type: 'url', value: spiffe }], true),
-    ],
-  });
-  return certificate.toString('pem');
+  const from = new Date(Math.max(now - BACKDATED_MS, begins));
+  return writeLeaf({ form, key, spiffe, from, until: new Date(until) });
 }
 
-/** What is the same in every workload's certificate of an issuer. */
+/** What is the same in every workload's certificate of an issuer, and the issuer's own time in ms of the epoch. */
 interface Prepared {
-  readonly signer: InstanceType<X509['X509Certificate']>;
-  readonly signingKey: webcrypto.CryptoKey;
-  readonly extensions: readonly InstanceType<X509['Extension']>[];
+  readonly form: Form;
+  readonly begins: number;
+  readonly ends: number;
 }
 
 const PREPARED = new WeakMap<Issuer, Promise<Prepared>>();
 
-/** Once for an issuer: a thousand proxies that join ask for a thousand certificates. */
-function prepare(x509: X509, issuer: Issuer): Promise<Prepared> {
+/** Once for an issuer. */
+function prepare(issuer: Issuer): Promise<Prepared> {
   const known = PREPARED.get(issuer);
   if (known !== undefined) return known;
   const preparing = (async (): Promise<Prepared> => {
+    const x509 = await load();
     const signer = new x509.X509Certificate(issuer.chain[0] ?? issuer.root);
     const extensions = [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
-      await x509.AuthorityKeyIdentifierExtension.create(signer.publicKey),
+      await authorityKey(x509, signer),
     ];
-    return { signer, signingKey: await cryptoKey(issuer.key), extensions };
+    return {
+      form: {
+        key: issuer.key,
+        hash: algorithmOf(issuer.key).hash === 'SHA-384' ? 'sha384' : 'sha256',
+        issuer: Buffer.from(signer.subjectName.toArrayBuffer()),
+        extensions: Buffer.concat(extensions.map(({ rawData }) => Buffer.from(rawData))),
+      },
+      begins: signer.notBefore.getTime(),
+      ends: signer.notAfter.getTime(),
+    };
   })();
   PREPARED.set(issuer, preparing);
   return preparing;
+}
+
+/** By the name that the signer's certificate gives its key, which need not be the hash of it (RFC 5280 4.2.1.1). */
+async function authorityKey(x509: X509, signer: InstanceType<X509['X509Certificate']>) {
+  const named = signer.getExtension(x509.SubjectKeyIdentifierExtension);
+  if (named !== null) return new x509.AuthorityKeyIdentifierExtension(named.keyId);
+  return x509.AuthorityKeyIdentifierExtension.create(signer.publicKey);
 }
 
 export interface WantedServer {
@@ -146,24 +152,10 @@ export async function issueServer({ issuer, key, address, now }: WantedServer): 
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
       new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: address }]),
-      await x509.AuthorityKeyIdentifierExtension.create(signer.publicKey),
+      await authorityKey(x509, signer),
     ],
   });
   return certificate.toString('pem');
-}
-
-/** The request is signed with the key that it asks for: who asks has it. */
-async function keyAsked(x509: X509, csr: string): Promise<KeyObject> {
-  const noRequest = new Error('that is no certificate signing request of a P-256 key');
-  try {
-    const request = new x509.Pkcs10CertificateRequest(csr);
-    const key = createPublicKey({ key: Buffer.from(request.publicKey.rawData), format: 'der', type: 'spki' });
-    const p256 = key.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1';
-    if (p256 && (await request.verify())) return key;
-  } catch (error) {
-    throw Object.assign(noRequest, { cause: error });
-  }
-  throw noRequest;
 }
 
 function algorithmOf(key: KeyObject): { name: string; hash: string; namedCurve?: string } {
