@@ -41,6 +41,7 @@ const HTTPS_PORT = 443;
 export const CODECS: Codecs = {
   'http/1.1': http1,
   h2: new LazyCodec(100, async () => (await import('./http2/codec.ts')).http2),
+  'weft-multiplexed': new LazyCodec(32, async () => (await import('./http2/codec.ts')).multiplexed),
 };
 
 /** There: a connection that a listener (transport/listener.ts) has accepted is read by the codec of what it speaks, request by request. */

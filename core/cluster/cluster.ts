@@ -12,7 +12,9 @@ import type { ConnectionPolicy, EndpointTls } from './pool.ts';
 
 export interface ClusterPolicy extends ConnectionPolicy {
   /** What its endpoints are spoken to; 'client': what the client speaks. */
-  readonly protocol: Protocol | 'client';
+  readonly protocol: 'http/1.1' | 'h2' | 'client';
+  /** Requests of HTTP/1.1 share connections to endpoints that take that. */
+  readonly multiplexed: boolean;
   readonly loadBalancing: LoadBalancing;
   readonly retryBudget: RetryBudget;
 }
@@ -28,6 +30,7 @@ export interface RetryBudget {
 
 export const DEFAULT_POLICY: ClusterPolicy = Object.freeze({
   protocol: 'client',
+  multiplexed: false,
   loadBalancing: DEFAULT_BALANCER,
   connectTimeoutMs: 10_000,
   idleTimeoutMs: 60_000,
@@ -183,9 +186,9 @@ export class Cluster {
 
   /** What its endpoints are spoken to for a client that speaks this: 'HTTP/1.1', 'HTTP/2'. */
   protocolFor(client: string): Protocol {
-    const { protocol } = this.current.policy;
-    if (protocol !== 'client') return protocol;
-    return client === 'HTTP/2' ? 'h2' : 'http/1.1';
+    const { protocol, multiplexed } = this.current.policy;
+    if (protocol === 'h2' || (protocol === 'client' && client === 'HTTP/2')) return 'h2';
+    return multiplexed ? 'weft-multiplexed' : 'http/1.1';
   }
 
   /** A place for a request's first attempt. */

@@ -17,8 +17,11 @@ export class Endpoint {
   onUnused: ((endpoint: Endpoint) => void) | null = null;
   /** Connections of HTTP/1. */
   readonly pool: Pool;
+  private readonly pools: Pool[];
   /** Those of HTTP/2, when somebody has asked for one. */
   private h2: Pool | null = null;
+  /** Those that carry many requests of HTTP/1, likewise. */
+  private multiplexed: Pool | null = null;
   private readonly environment: PoolEnvironment;
   /** Its last answer was of HTTP/1.0, as the next one will be. */
   http10 = false;
@@ -38,32 +41,45 @@ export class Endpoint {
     this.tls = tls;
     this.environment = environment;
     this.pool = new Pool(environment, this, 'http/1.1');
+    this.pools = [this.pool];
   }
 
   poolOf(protocol: Protocol): Pool {
-    if (protocol === 'http/1.1') return this.pool;
-    this.h2 ??= new Pool(this.environment, this, protocol);
-    return this.h2;
+    switch (protocol) {
+      case 'h2':
+        this.h2 ??= this.another(protocol);
+        return this.h2;
+      case 'weft-multiplexed':
+        // Sidecars agree on it in their handshake; in plain text nobody could.
+        if (this.tls === null) return this.pool;
+        this.multiplexed ??= this.another(protocol);
+        return this.multiplexed;
+      default:
+        return this.pool;
+    }
+  }
+
+  private another(protocol: Protocol): Pool {
+    const pool = new Pool(this.environment, this, protocol);
+    this.pools.push(pool);
+    return pool;
   }
 
   get connections(): number {
-    return this.pool.connections + (this.h2?.connections ?? 0);
+    return this.pools.reduce((sum, pool) => sum + pool.connections, 0);
   }
 
   /** It left the mesh: see Pool. */
   retire(): void {
-    this.pool.retire();
-    this.h2?.retire();
+    for (const pool of this.pools) pool.retire();
   }
 
   revive(): void {
-    this.pool.revive();
-    this.h2?.revive();
+    for (const pool of this.pools) pool.revive();
   }
 
   destroy(): void {
-    this.pool.destroy();
-    this.h2?.destroy();
+    for (const pool of this.pools) pool.destroy();
   }
 
   /** Who answers there, when the mesh knows: of several who say so, the first by id. */

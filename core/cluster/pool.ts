@@ -83,12 +83,15 @@ export class Pool implements LimitedPool {
   private readonly open = new Set<PooledConnection>();
   /** How many of `open` take no further stream, and are in nobody's way. */
   private draining = 0;
+  /** Streams that a connection is counted on for: as many as the last one had room for. */
+  private streams: number;
   private retired = false;
 
   constructor(environment: PoolEnvironment, endpoint: PoolEndpoint, protocol: Protocol) {
     this.environment = environment;
     this.endpoint = endpoint;
     this.protocol = protocol;
+    this.streams = environment.expectedStreams(protocol);
   }
 
   get connections(): number {
@@ -212,6 +215,7 @@ export class Pool implements LimitedPool {
   private adopt(connection: ClientConnection, cluster: PoolCluster): void {
     const pooled = new PooledConnection(connection, cluster);
     this.open.add(pooled);
+    this.streams = connection.capacity;
     connection.onAvailable = () => this.offer(pooled);
     connection.onDraining = () => this.drain(pooled);
     connection.onClosed = () => this.forget(pooled);
@@ -305,7 +309,7 @@ export class Pool implements LimitedPool {
   }
 
   private expected({ policy }: PoolCluster): number {
-    return Math.min(this.environment.expectedStreams(this.protocol), policy.maxConcurrentStreams);
+    return Math.min(this.streams, policy.maxConcurrentStreams);
   }
 
   /**
@@ -314,8 +318,7 @@ export class Pool implements LimitedPool {
    */
   private failWaiting(reason: FailureCode, text: string): void {
     const without = Math.max(1, this.waiting.length - this.promised());
-    const lost =
-      this.open.size > this.draining ? Math.min(without, this.environment.expectedStreams(this.protocol)) : without;
+    const lost = this.open.size > this.draining ? Math.min(without, this.streams) : without;
     const failed = this.waiting.splice(0, lost);
     for (const { cluster } of failed) cluster.limits.endWait();
     for (const { waiter } of failed) waiter.failed(reason, text);
@@ -323,12 +326,16 @@ export class Pool implements LimitedPool {
 
   /** A place became free, or a connection did not bring what somebody had counted on. */
   dialForWaiting(): void {
-    if (this.waiting.length <= this.promised()) return;
-    const tried = new Set<PoolCluster>();
+    let missing = this.waiting.length - this.promised();
+    if (missing <= 0) return;
+    const full = new Set<PoolCluster>();
     for (const { cluster } of this.waiting) {
-      if (tried.has(cluster)) continue;
-      if (this.dialWithin(cluster)) return;
-      tried.add(cluster);
+      if (full.has(cluster)) continue;
+      if (!this.dialWithin(cluster)) full.add(cluster);
+      else {
+        missing -= this.expected(cluster);
+        if (missing <= 0) return;
+      }
     }
   }
 

@@ -93,7 +93,7 @@ export class Attempt implements ResponseReceiver, Waiter, TimerOwner, AttemptFac
     this.bodyless = ended;
     if (ended) this.replay = NO_BODY;
     else {
-      const streams = cluster.protocolFor(exchange.protocol) === 'h2';
+      const streams = cluster.protocolFor(exchange.protocol) !== 'http/1.1';
       this.replay = sendsTwice(this.conditions, streams) ? [] : null;
     }
   }

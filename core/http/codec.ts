@@ -11,6 +11,7 @@ import type { Head } from './head.ts';
 export interface Codecs extends Readonly<Record<Protocol, Codec | CodecSource>> {
   readonly 'http/1.1': Codec;
   readonly h2: CodecSource;
+  readonly 'weft-multiplexed': CodecSource;
 }
 
 /** A codec that is there when somebody has asked for it. */

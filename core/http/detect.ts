@@ -42,7 +42,8 @@ export class DetectedConnection implements ServerConnection, TransportOwner, Tim
       this.serve(this.codecs['http/1.1'], bytes);
       return;
     }
-    const { codec } = this.codecs.h2;
+    const source = this.transport.tls?.alpn === 'weft-multiplexed' ? this.codecs['weft-multiplexed'] : this.codecs.h2;
+    const { codec } = source;
     if (known === PREFACE.length && codec !== null) {
       this.serve(codec, bytes);
       return;
@@ -53,7 +54,7 @@ export class DetectedConnection implements ServerConnection, TransportOwner, Tim
     if (known < PREFACE.length || this.loading) return;
     this.loading = true;
     this.transport.pause();
-    void this.codecs.h2.load().then((loaded) => this.loaded(loaded));
+    void source.load().then((loaded) => this.loaded(loaded));
   }
 
   private loaded(codec: Codec): void {

@@ -2,18 +2,19 @@
 // pool's and the router's.
 
 import type { FailureCode } from '../errors.ts';
-import type { ClientConnection, ClientOptions, ResponseReceiver, UpstreamStream } from '../http/codec.ts';
+import type { ClientConnection, ClientOptions, Codec, ResponseReceiver, UpstreamStream } from '../http/codec.ts';
 import type { Transport } from '../transport/transport.ts';
 import { ClientStream, type ClientStreamOwner } from './client-stream.ts';
 import { Http2Connection } from './connection.ts';
 import * as f from './frames.ts';
 import { headFacts, readResponse, readTrailers } from './heads.ts';
 import { fieldLines } from './hpack-decoder.ts';
-import { http2Counts, MAX_INTERIM, MAX_STREAMS } from './limits.ts';
+import { http2Counts, MAX_INTERIM } from './limits.ts';
 import { ENDED, type Http2Stream, OPEN } from './stream.ts';
 
-export function connect(transport: Transport, options: ClientOptions): ClientConnection {
-  return new Http2ClientConnection(transport, options);
+/** `maxStreams`: at a time, before the peer has said. */
+export function connectTo(maxStreams: number): Codec['connect'] {
+  return (transport, options) => new Http2ClientConnection(transport, options, maxStreams);
 }
 
 class Http2ClientConnection extends Http2Connection implements ClientConnection, ClientStreamOwner {
@@ -26,12 +27,13 @@ class Http2ClientConnection extends Http2Connection implements ClientConnection,
   private opened = 0;
   private draining = false;
   /** Streams at a time, as the peer said last. */
-  private allowed = MAX_STREAMS;
+  private allowed: number;
 
-  constructor(transport: Transport, options: ClientOptions) {
+  constructor(transport: Transport, options: ClientOptions, maxStreams: number) {
     super(transport, options);
     this.peer.serves = true;
-    this.peer.maxStreams = MAX_STREAMS;
+    this.allowed = maxStreams;
+    this.peer.maxStreams = maxStreams;
     transport.out.append(f.PREFACE);
     this.announce([f.ENABLE_PUSH, 0, f.MAX_HEADER_LIST_SIZE, options.maxHeadBytes]);
   }

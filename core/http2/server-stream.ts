@@ -15,7 +15,7 @@ export interface ServerStreamOwner extends StreamOwner {
 }
 
 export class ServerStream extends Http2Stream implements DownstreamStream {
-  readonly protocol = 'HTTP/2';
+  readonly protocol: string;
   readonly destination = null;
   receiver: Receiver | null = null;
   private readonly server: ServerStreamOwner;
@@ -24,11 +24,12 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
   private refusal = -1;
   private discarded = 0;
 
-  constructor(server: ServerStreamOwner, id: number, method: string, sendWindow: number) {
+  constructor(server: ServerStreamOwner, id: number, method: string, sendWindow: number, protocol: string) {
     super(server);
     this.server = server;
     this.id = id;
     this.method = method;
+    this.protocol = protocol;
     this.sendWindow = sendWindow;
   }
 

@@ -3,7 +3,7 @@
 
 import type { FailureCode } from '../errors.ts';
 import { hostPort } from '../host-port.ts';
-import type { ServerConnection, ServerHandler, ServerOptions } from '../http/codec.ts';
+import type { Codec, ServerConnection, ServerHandler, ServerOptions } from '../http/codec.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
 import { enter, leave } from '../transport/outbox.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -23,13 +23,15 @@ const STALL_MS = 60_000;
 const LINGER_MS = 2_000;
 const NOTHING = Buffer.alloc(8);
 
-export function serve(transport: Transport, handler: ServerHandler, options: ServerOptions): ServerConnection {
-  return new Http2ServerConnection(transport, handler, options);
+/** `protocol`: what its requests are, to everybody beyond the connection. `maxStreams`: at a time, as the client is told. */
+export function serveAs(protocol: 'HTTP/2' | 'HTTP/1.1', maxStreams: number): Codec['serve'] {
+  return (transport, handler, options) => new Http2ServerConnection(transport, handler, options, protocol, maxStreams);
 }
 
 class Http2ServerConnection extends Http2Connection implements ServerConnection, ServerStreamOwner, TimerOwner {
   private readonly handler: ServerHandler;
   private readonly options: ServerOptions;
+  private readonly protocol: string;
   private readonly timer = new Timer(this);
   /** Bytes of the preface that have come. */
   private preface = 0;
@@ -44,13 +46,20 @@ class Http2ServerConnection extends Http2Connection implements ServerConnection,
   private remaining = 0;
   private graceEnds = 0;
 
-  constructor(transport: Transport, handler: ServerHandler, options: ServerOptions) {
+  constructor(
+    transport: Transport,
+    handler: ServerHandler,
+    options: ServerOptions,
+    protocol: string,
+    maxStreams: number,
+  ) {
     super(transport, options);
+    this.protocol = protocol;
     this.handler = handler;
     this.options = options;
     this.idleSince = options.timers.tick;
     this.headSince = options.timers.tick;
-    this.announce([f.MAX_CONCURRENT_STREAMS, MAX_STREAMS, f.MAX_HEADER_LIST_SIZE, options.maxHeadBytes]);
+    this.announce([f.MAX_CONCURRENT_STREAMS, maxStreams, f.MAX_HEADER_LIST_SIZE, options.maxHeadBytes]);
     this.lookLater();
   }
 
@@ -87,7 +96,7 @@ class Http2ServerConnection extends Http2Connection implements ServerConnection,
     const { tooLarge } = fieldLines;
     const wellFormed = readRequest(end);
     const { head, refused } = headFacts;
-    const stream = new ServerStream(this, id, head?.method ?? '', this.peer.initialWindow);
+    const stream = new ServerStream(this, id, head?.method ?? '', this.peer.initialWindow, this.protocol);
     this.streams.set(id, stream);
     if (end) stream.remote = ENDED;
     if (tooLarge) this.handler.onMalformed(stream, 'headers_too_large', null);

@@ -257,9 +257,13 @@ class ShardDataPlane implements DataPlane, ShardContext {
           const told = setImmediate(failed, 'TLS_error: this workload has no certificate yet');
           return () => clearImmediate(told);
         }
-        const target = tls === null || !this.outboundTls.ready ? null : this.targets.of(endpoint);
+        const target = tls === null || !this.outboundTls.ready ? null : this.targets.of(endpoint, protocol);
         const dial = (codec: Codec): (() => void) => {
-          const connected = (transport: Transport): void => opened(codec.connect(transport, CLIENT_OPTIONS));
+          const connected = (transport: Transport): void => {
+            // In plain text, and with who has not agreed to more, each request of HTTP/1.1 has the connection to itself.
+            const alone = protocol === 'weft-multiplexed' && transport.tls?.alpn !== protocol;
+            opened((alone ? this.codecs['http/1.1'] : codec).connect(transport, CLIENT_OPTIONS));
+          };
           return dialer.dial(address, port, connected, failed, target);
         };
         const source = this.codecs[protocol];

@@ -1,7 +1,15 @@
 // Whom a connection to an endpoint is for, when it is made in mutual TLS, and the sessions that connections before it began.
 
 import type { PoolEndpoint } from '../cluster/pool.ts';
+import type { Protocol } from '../transport/protocol.ts';
 import { noSession, type Sessions, type TlsTarget } from '../transport/tls/outbound.ts';
+
+/** As sidecars offer it to each other; with who does not carry many requests in one connection, each has its own. */
+const OFFERS: Readonly<Record<Protocol, readonly string[]>> = {
+  'http/1.1': ['istio-http/1.1'],
+  h2: ['istio-h2', 'h2'],
+  'weft-multiplexed': ['weft-multiplexed', 'istio-http/1.1'],
+};
 
 export class TlsTargets {
   private readonly sessions = new WeakMap<PoolEndpoint, Sessions>();
@@ -10,7 +18,7 @@ export class TlsTargets {
    * Who answers has to be whom a rule names, else whom the registry has there: it alone, since another of the same service is at
    * another endpoint.
    */
-  of(endpoint: PoolEndpoint): TlsTarget {
+  of(endpoint: PoolEndpoint, protocol: Protocol): TlsTarget {
     const { tls, workload } = endpoint;
     let sessions = this.sessions.get(endpoint);
     if (sessions === undefined) {
@@ -21,6 +29,11 @@ export class TlsTargets {
       workload === null
         ? null
         : [`spiffe://${workload.trustDomain}/ns/${workload.namespace}/sa/${workload.serviceAccount}`];
-    return { serverName: tls?.serverName ?? '', identities: tls?.identities ?? known, sessions };
+    return {
+      serverName: tls?.serverName ?? '',
+      identities: tls?.identities ?? known,
+      sessions,
+      protocols: OFFERS[protocol],
+    };
   }
 }

@@ -185,6 +185,7 @@ export function clusterSpec({ service, port, subset, rules }: ClusterRequest): C
       ? service.fixed.map(({ address, weight }) => ({ host: address, weight }))
       : [{ host: service.host, weight: 1 }];
   const target = port.targetPort || port.number;
+  const tls = tlsOf(port.number, subset, service.host, rules.trafficPolicy, defined?.trafficPolicy);
   return {
     name: clusterName(service.host, port.number, subset),
     kind: 'outbound',
@@ -192,8 +193,8 @@ export function clusterSpec({ service, port, subset, rules }: ClusterRequest): C
     port: port.number,
     subset,
     labels: defined?.labels ?? {},
-    policy: policyOf(port, rules.trafficPolicy, defined?.trafficPolicy),
-    tls: tlsOf(port.number, subset, service.host, rules.trafficPolicy, defined?.trafficPolicy),
+    policy: policyOf(port, tls !== null, rules.trafficPolicy, defined?.trafficPolicy),
+    tls,
     rule: rules.sources.map(({ metadata }) => `${metadata.name}.${metadata.namespace}`).join(','),
     dns: service.resolution === 'STATIC' ? [] : hosts.map(({ host, weight }) => ({ host, port: target, weight })),
   };
@@ -226,7 +227,11 @@ function tlsOf(
 }
 
 /** A subset's policy overrides the host's, field by field at the top level; a port's replaces both. */
-function policyOf({ number, protocol }: ServicePort, ...levels: (TrafficPolicy | undefined)[]): ClusterPolicy {
+function policyOf(
+  { number, protocol }: ServicePort,
+  secured: boolean,
+  ...levels: (TrafficPolicy | undefined)[]
+): ClusterPolicy {
   let pool: ConnectionPoolSettings | undefined;
   let simple: string | undefined;
   let budget: TrafficPolicy['retryBudget'];
@@ -241,6 +246,7 @@ function policyOf({ number, protocol }: ServicePort, ...levels: (TrafficPolicy |
   const { tcp, http } = pool ?? {};
   return {
     protocol: protocolOf(protocol, http),
+    multiplexed: secured && sharesConnections(pool),
     loadBalancing: simple !== undefined && isBalancer(simple) ? simple : DEFAULT_POLICY.loadBalancing,
     connectTimeoutMs:
       tcp?.connectTimeout === undefined ? DEFAULT_POLICY.connectTimeoutMs : parseDuration(tcp.connectTimeout),
@@ -252,6 +258,15 @@ function policyOf({ number, protocol }: ServicePort, ...levels: (TrafficPolicy |
     maxRequestsPerConnection: http?.maxRequestsPerConnection || DEFAULT_POLICY.maxRequestsPerConnection,
     retryBudget: budgetOf(budget, http?.maxRetries),
   };
+}
+
+/**
+ * Whether nobody says how many connections, or requests on each, there may be: such a rule means those of HTTP/1.1, and sheds load
+ * by them.
+ */
+function sharesConnections({ tcp, http }: ConnectionPoolSettings = {}): boolean {
+  if (http?.h2UpgradePolicy === 'DO_NOT_UPGRADE') return false;
+  return !tcp?.maxConnections && !http?.http1MaxPendingRequests && !http?.maxRequestsPerConnection;
 }
 
 /** What a port's name, its appProtocol or a rule says that is spoken there; of a port that says nothing, what the client speaks. */

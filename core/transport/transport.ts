@@ -17,6 +17,8 @@ export interface Peer {
 export interface TlsFacts {
   /** 'TLSv1.3' */
   readonly version: string;
+  /** What both have agreed to speak (ALPN), or ''. */
+  readonly alpn: string;
   /** The name that the client asked for (SNI), or ''. */
   readonly serverName: string;
   /** 'spiffe://cluster.local/ns/default/sa/sleep'. */

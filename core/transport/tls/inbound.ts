@@ -14,8 +14,8 @@ export type Secured =
 
 /** From the first byte to the last of a handshake. */
 const HANDSHAKE_MS = 15_000;
-/** Istio's sidecars offer the first; others what HTTP says. */
-const PROTOCOLS = ['istio-http/1.1', 'istio', 'http/1.1', 'http/1.0'];
+/** The best first: what sidecars of ours offer each other, then what Istio's do, then what HTTP says. */
+const PROTOCOLS = ['weft-multiplexed', 'istio-h2', 'istio-http/1.1', 'istio', 'h2', 'http/1.1', 'http/1.0'];
 
 export class InboundTls {
   private server: Server | null = null;
@@ -93,6 +93,7 @@ export class InboundTls {
     const [digest, subject] = [digestOf(certificate!), subjectOf(certificate!)];
     const tls: TlsFacts = {
       version: socket.getProtocol() ?? '',
+      alpn: socket.alpnProtocol || '',
       serverName: typeof socket.servername === 'string' ? socket.servername : '',
       peerUri: uri!,
       localUri,

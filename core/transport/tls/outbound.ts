@@ -14,6 +14,8 @@ export interface TlsTarget {
   /** SPIFFE ids of whom may answer; null: whoever the mesh trusts. */
   readonly identities: readonly string[] | null;
   readonly sessions: Sessions;
+  /** What is offered to be spoken (ALPN), the best first. */
+  readonly protocols: readonly string[];
 }
 
 /** The newest session with one endpoint, and whose it was. */
@@ -26,9 +28,6 @@ export interface Sessions {
 export function noSession(): Sessions {
   return { session: null, identity: '', of: null };
 }
-
-/** As Istio's sidecars offer it to each other. */
-const PROTOCOLS = ['istio-http/1.1'];
 
 export class OutboundTls {
   private credentials: Credentials | null = null;
@@ -50,7 +49,7 @@ export class OutboundTls {
     secured: (socket: TLSSocket, tls: TlsFacts) => void,
     failed: (text: string) => void,
   ): void {
-    const { sessions, serverName, identities } = target;
+    const { sessions, serverName, identities, protocols } = target;
     const credentials = this.credentials!;
     const resumed = sessions.of === credentials && mayBe(sessions.identity, identities) ? sessions.session : null;
     let identity = resumed === null ? '' : sessions.identity;
@@ -59,7 +58,7 @@ export class OutboundTls {
       socket,
       secureContext: this.context!,
       servername: serverName,
-      ALPNProtocols: PROTOCOLS,
+      ALPNProtocols: protocols as string[],
       // Not called for a session that is resumed: that was begun with who is in `sessions`.
       checkServerIdentity(_, { subjectaltname }) {
         identity = spiffeOf({ subjectAltName: subjectaltname }) ?? '';
@@ -93,6 +92,7 @@ export class OutboundTls {
       const certificate = secure.getPeerX509Certificate();
       secured(secure, {
         version: secure.getProtocol() ?? '',
+        alpn: secure.alpnProtocol || '',
         serverName,
         peerUri: identity,
         localUri: credentials.uri,
