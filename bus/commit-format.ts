@@ -6,6 +6,7 @@
 //                    compare-and-set, is seen by the first reader
 //   epoch            the parent's, or a larger one: then the change is the whole configuration, and followers of another
 //                    history take this log (Position)
+//   unchanged        with such an epoch: it is what stood before, so that only who followed something else reads it
 //   counts           beside a pack, how many resources it writes and removes: a list of commits needs no more
 //   change           { upserts, removals } inline while the message stays small, else `pack`: the digest of an object
 //                    that holds the same (packs.ts)
@@ -39,6 +40,8 @@ export interface Envelope {
   readonly message: string;
   readonly change?: Change;
   readonly pack?: string;
+  /** Begins anew with what stood before: who followed it has all of it. */
+  readonly unchanged?: boolean;
   /** Of what is in the pack. */
   readonly counts?: { readonly upserts: number; readonly removals: number };
 }
@@ -102,6 +105,7 @@ export function readEnvelope(
   for (const text of [id, parentDigest, time, author, message]) if (typeof text !== 'string') return null;
   if (pack === undefined ? !isChange(change) : typeof pack !== 'string') return null;
   if (value.counts !== undefined && !isCounts(value.counts)) return null;
+  if (value.unchanged !== undefined && typeof value.unchanged !== 'boolean') return null;
   return { ...(value as unknown as Envelope), origin: readOrigin(value.origin) };
 }
 
@@ -145,9 +149,9 @@ export function applyCommit(state: ConfigState, commit: Commit): ConfigState {
   return { ...advance(state, commit), resources };
 }
 
-/** What such a commit brings is the whole configuration. */
-export function beginsAnew(from: Position, { epoch }: Commit): boolean {
-  return epoch > from.epoch;
+/** What such a commit brings is the whole configuration. Whoever followed its parent has what one brings that changes nothing. */
+export function beginsAnew(from: Position, { epoch, unchanged }: Commit): boolean {
+  return epoch > from.epoch && unchanged !== true;
 }
 
 /** What is no commit has no epoch: it leaves the one that stands. */
@@ -158,7 +162,7 @@ export function advance(from: Position, { revision, digest, epoch }: Commit): Po
 
 function parse(data: Uint8Array): unknown {
   try {
-    return JSON.parse(Buffer.from(data).toString());
+    return JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString());
   } catch (error) {
     if (error instanceof SyntaxError) return null;
     throw error;

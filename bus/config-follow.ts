@@ -19,7 +19,7 @@ import {
 /** What following needs of the log. */
 interface Readable extends Chain {
   bounds(): Promise<LogBounds>;
-  load(): Promise<ConfigState>;
+  load(known?: LogBounds): Promise<ConfigState>;
   read(from: number, to: number, before: string): AsyncGenerator<LoggedCommit>;
   decode(data: Uint8Array, headers: Msg['headers'], revision: number, time: number): Promise<LoggedCommit>;
 }
@@ -204,7 +204,7 @@ class Follower implements Subscription {
     const bounds = await log.bounds();
     const at = this.#at;
     if (at === null) {
-      yield this.#jump(await log.load());
+      yield this.#jump(await log.load(bounds));
       this.#created = bounds.created;
       return;
     }
@@ -213,7 +213,7 @@ class Follower implements Subscription {
     if (this.#held !== '' && !this.#doubtful && bounds.last === this.#heldAt) return;
     if (doubtful) {
       const other = await this.#other(at, bounds);
-      if (other === 'anew') yield this.#jump(await log.load());
+      if (other === 'anew') yield this.#jump(await log.load(bounds));
       else if (other !== 'same') yield { held: other };
       this.#created = bounds.created;
       this.#doubtful = other === 'anew';
@@ -223,7 +223,7 @@ class Follower implements Subscription {
     this.#release();
     const { revision } = at;
     if (bounds.last - revision > MAX_REPLAY || (bounds.last > revision && bounds.first > revision + 1)) {
-      yield this.#jump(await log.load());
+      yield this.#jump(await log.load(bounds));
       return;
     }
     try {

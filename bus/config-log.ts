@@ -15,7 +15,7 @@ import {
 import { followLog } from './config-follow.ts';
 import type { Heads } from './heads.ts';
 import type { Link } from './link.ts';
-import { compare } from './log-compare.ts';
+import { compare, isSame } from './log-compare.ts';
 import {
   BrokenChainError,
   breaks,
@@ -97,13 +97,11 @@ export class NatsConfigLog implements ConfigLog {
   }: Parameters<ConfigLog['restore']>[0]): Promise<Commit> {
     const { last } = await this.bounds();
     if (parent !== undefined && parent !== last) throw new ConflictError(parent, last);
-    const before = await this.#headOrNothing(last);
+    const before = await this.#stateOrNothing(last);
     const epoch = Math.max(Date.now(), before.epoch + 1, (at?.epoch ?? 0) + 1);
     this.#head = before;
-    const commit = await this.#commit(
-      { parent: last, author, origin, message, upserts: resources, removals: [] },
-      epoch,
-    );
+    const whole = { parent: last, author, origin, message, upserts: resources, removals: [] };
+    const commit = await this.#commit(whole, { epoch, unchanged: await isSame(bodies(resources), before.resources) });
     const state = { ...EMPTY_STATE, ...commit, ancestors: [], resources: bodies(resources) };
     // From here on nobody needs what was before.
     await this.#manifests.write(state);
@@ -119,14 +117,17 @@ export class NatsConfigLog implements ConfigLog {
     return compare(this, at, await this.bounds());
   }
 
-  /** `anew`: the epoch that it begins. */
-  async #commit(change: Parameters<ConfigLog['commit']>[0], anew: number | null): Promise<Commit> {
+  /** `anew`: the epoch that it begins, and whether with what stands. */
+  async #commit(
+    change: Parameters<ConfigLog['commit']>[0],
+    anew: Pick<Envelope, 'epoch' | 'unchanged'> | null,
+  ): Promise<Commit> {
     const { parent, origin, upserts, removals } = change;
     const time = new Date().toISOString();
     const author = change.author.slice(0, MAX_TEXT);
     const message = change.message.slice(0, MAX_TEXT);
     const head = await this.#headAt(parent);
-    const epoch = anew ?? head.epoch;
+    const { epoch, unchanged } = anew ?? (head as Pick<Envelope, 'epoch' | 'unchanged'>);
     const envelope = {
       v: 1,
       id: randomUUID(),
@@ -137,6 +138,7 @@ export class NatsConfigLog implements ConfigLog {
       author,
       origin,
       message,
+      unchanged,
     } as const;
     const payload = await this.#encode(envelope, { upserts, removals });
     const revision = await publishCommit(
@@ -191,10 +193,10 @@ export class NatsConfigLog implements ConfigLog {
 
   async at(revision: number): Promise<ConfigState | null> {
     if (revision === 0) return EMPTY_STATE;
-    const { last } = await this.bounds();
-    if (revision < 0 || revision > last) return null;
+    const bounds = await this.bounds();
+    if (revision < 0 || revision > bounds.last) return null;
     try {
-      const base = await this.#base(revision);
+      const base = await this.#base(revision, bounds);
       return base && (await this.#replay(base, revision));
     } catch (error) {
       if (error instanceof GapError) return null;
@@ -209,12 +211,13 @@ export class NatsConfigLog implements ConfigLog {
     return bounds;
   }
 
-  /** The newest state, from the newest manifest and the commits after it. */
-  async load(): Promise<ConfigState> {
+  /** The newest state, from the newest manifest and the commits after it. `known`: where the log stands, as it was just asked. */
+  async load(known?: LogBounds): Promise<ConfigState> {
     for (let attempt = 1; ; attempt++) {
-      const { last } = await this.bounds();
+      const bounds = attempt === 1 && known !== undefined ? known : await this.bounds();
+      const { last } = bounds;
       try {
-        const base = await this.#base(last);
+        const base = await this.#base(last, bounds);
         if (base === null) throw new GapError(1);
         const loaded = await this.#replay(base, last);
         const { digest, epoch } = loaded;
@@ -284,13 +287,14 @@ export class NatsConfigLog implements ConfigLog {
       const commit = voidCommit(revision, digest, new Date(time).toISOString());
       return { commit, counts: { upserts: 0, removals: 0 }, parentDigest: '', id: '' };
     }
-    const outlined = bodies ? undefined : envelope.counts;
+    const { unchanged } = envelope;
+    const outlined = bodies && unchanged !== true ? undefined : envelope.counts;
     const { upserts, removals } =
       outlined === undefined ? (envelope.change ?? (await this.#unpack(envelope.pack!, revision))) : NO_CHANGE;
     const counts = outlined ?? { upserts: upserts.length, removals: removals.length };
     const { id, parentDigest, parent, epoch, author, origin, message } = envelope;
     const told = { revision, digest, epoch, parent, time: envelope.time, author, origin, message };
-    return { commit: { ...told, upserts, removals }, counts, parentDigest, id };
+    return { commit: { ...told, unchanged, upserts, removals }, counts, parentDigest, id };
   }
 
   /** Of the message of a revision, by the word of the stream's leader; null when the log does not have it. */
@@ -315,14 +319,13 @@ export class NatsConfigLog implements ConfigLog {
     return unpackChange(bytes);
   }
 
-  async #base(revision: number): Promise<ConfigState | null> {
+  async #base(revision: number, { first }: LogBounds): Promise<ConfigState | null> {
     // One that another log left behind has a commit of its number here that is not its own.
     const manifest = await this.#manifests.newest(revision, async (each) => {
       const message = await this.message(each.revision);
       return message === null || digestOf(message.data) === each.digest;
     });
     if (manifest !== null) return this.#unpackManifest(manifest);
-    const { first } = await this.bounds();
     return first > 1 ? null : EMPTY_STATE;
   }
 
@@ -342,10 +345,10 @@ export class NatsConfigLog implements ConfigLog {
    * What cannot be read is not needed by who brings the whole configuration, and goes: nats-server does not read what it writes
    * behind a damaged message either (tried on 2.9). Numbers go on.
    */
-  async #headOrNothing(last: number): Promise<Head> {
+  async #stateOrNothing(last: number): Promise<ConfigState> {
     try {
-      const { revision, digest, epoch } = await this.load();
-      if (revision === last) return { revision, digest, epoch };
+      const state = await this.load();
+      if (state.revision === last) return state;
     } catch (error) {
       if (!(error instanceof GapError || error instanceof DamagedError)) throw error;
       await this.#manifests.purge(this.#names.stream, last + 1);
@@ -364,7 +367,8 @@ export class NatsConfigLog implements ConfigLog {
   async #encode(envelope: Envelope, change: Change): Promise<Buffer> {
     const json = await changeText(change);
     const limit = Math.min(INLINE_BYTES, (this.#link.nc.info?.max_payload ?? INLINE_BYTES) / 2);
-    if (json.byteLength <= limit) {
+    // What nearly everybody has is not sent to everybody.
+    if (json.byteLength <= limit && envelope.unchanged !== true) {
       const inline = Buffer.from(JSON.stringify({ ...envelope, change }));
       if (inline.byteLength <= limit) return inline;
     }

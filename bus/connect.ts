@@ -66,8 +66,11 @@ const MANIFEST_MS = 2_000;
 const LEAVE_MS = 1_500;
 
 const HISTORY: HistoryLimits = { manifestEvery: 50, commits: 1_000, maxAgeMs: 90 * 86_400_000 };
-/** Nobody asks where a service was; those who were away for a moment read on. */
-const ENDPOINT_HISTORY: HistoryLimits = { manifestEvery: 20, commits: 100, maxAgeMs: 86_400_000 };
+/**
+ * Nobody asks where a service was; those who were away for a moment read on. While a mesh joins, all read what came after the newest
+ * full state one by one.
+ */
+const ENDPOINT_HISTORY: HistoryLimits = { manifestEvery: 5, commits: 100, maxAgeMs: 86_400_000 };
 /** Who is told where the logs stand asks less often. */
 const CONFIRM_MS = { proxy: 25_000, control: 5_000 } as const;
 

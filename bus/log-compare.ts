@@ -1,4 +1,6 @@
 // Whether the log that NATS has is the one that was followed so far. Reads little, and only when there is a doubt.
+import { setImmediate as turn } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Head, LogBounds } from './log-entry.ts';
 import type { Kinship, Position } from './types.ts';
 
@@ -26,4 +28,20 @@ export async function compare(log: Chain, at: Position, { first, last }: LogBoun
     if ((await log.mark(revision))?.digest === digest) return 'fork';
   }
   return 'other';
+}
+
+type Resources = ReadonlyMap<string, unknown>;
+
+/** Compared without a pause. */
+const SLICE = 500;
+
+/** Whether two configurations are alike. Works in slices. */
+export async function isSame(one: Resources, other: Resources): Promise<boolean> {
+  if (one.size !== other.size) return false;
+  let at = 0;
+  for (const [key, body] of one) {
+    if (!other.has(key) || !isDeepStrictEqual(body, other.get(key))) return false;
+    if (++at % SLICE === 0) await turn();
+  }
+  return true;
 }

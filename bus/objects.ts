@@ -1,6 +1,6 @@
 // Content-addressed bytes in a NATS Object Store bucket: laid out as every NATS tool reads and writes it, read by direct gets,
 // because a proxy may not create consumers. What is read is checked against its digest.
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, hash, randomBytes } from 'node:crypto';
 import { headers } from 'nats';
 import { attempts } from './attempts.ts';
 import { ensureStream, purge, store } from './jetstream.ts';
@@ -16,7 +16,7 @@ const CHUNKS_AT_ONCE = 8;
 const PUT_MS = 15_000;
 
 export function digestOf(bytes: Uint8Array): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  return `sha256:${hash('sha256', bytes)}`;
 }
 
 export class Objects implements ObjectStore {

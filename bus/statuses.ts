@@ -31,10 +31,11 @@ export class NatsStatusBoard implements StatusBoard {
   }
 
   report(status: ProxyStatus): void {
-    const subject = subjectOf(STATUS_PREFIX, ownIdentity(this.#identity, status.proxy));
-    this.#wrong = this.#signs.say(status) ? null : { subject, data: encode(status) };
-    if (this.#wrong === null) return;
-    if (this.#link.connected && !this.#link.closed) this.#link.nc.publish(subject, this.#wrong.data);
+    const identity = ownIdentity(this.#identity, status.proxy);
+    this.#wrong = null;
+    if (this.#signs.say(status)) return;
+    this.#wrong = { subject: subjectOf(STATUS_PREFIX, identity), data: encode(status) };
+    if (this.#link.connected && !this.#link.closed) this.#link.nc.publish(this.#wrong.subject, this.#wrong.data);
   }
 
   async follow(onStatus: (status: ProxyStatus) => void): Promise<Subscription> {

@@ -27,8 +27,7 @@ export interface Origin {
   readonly address: string;
   /** What the client says that it is: 'mesh/0.1.0'. */
   readonly client: string;
-  /** 'POST /v1/apply' */
-  readonly request: string;
+  readonly request: string; // 'POST /v1/apply'
 }
 
 /** One atomic change of the configuration. Its revision is the number of the commit message in the log. */
@@ -42,6 +41,7 @@ export interface Commit {
   /** Nobody asked for it, or it is older than that was kept. */
   readonly origin?: Origin;
   readonly message: string;
+  readonly unchanged?: boolean; // begins anew with what stood before, which it does not say again
   readonly upserts: readonly StoredResource[];
   readonly removals: readonly string[];
 }

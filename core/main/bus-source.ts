@@ -79,6 +79,11 @@ export class BusSource implements Source {
   /** A log that NATS has and that is not taken. */
   private other: OtherLog | null = null;
   private registered: boolean;
+  private reachedAs: {
+    readonly running: Configuration['running'];
+    readonly certificate: WorkloadCertificate['current'];
+    readonly text: string;
+  } | null = null;
   private connecting: Promise<void> = Promise.resolve();
   /** The newest proposal; those before it end first. */
   private proposing: Promise<void> = Promise.resolve();
@@ -288,8 +293,7 @@ export class BusSource implements Source {
     const proposal = this.proposal();
     const { revision } = proposal;
     const { at, store } = this;
-    const reached = () => JSON.stringify([configuration.listeners, this.takesTls()]);
-    const before = reached();
+    const before = this.reached();
     const { ok, problems, ms }: Outcome = await configuration.propose(proposal);
     if (ok && at !== null) {
       this.good = { at, resources: [...store].map(([key, { resource, body }]) => ({ key, body: resource ?? body })) };
@@ -297,7 +301,7 @@ export class BusSource implements Source {
     }
     if (this.stopped.signal.aborted) return;
     // Where, or how, it is reached from now on.
-    if (reached() !== before) this.lease?.update(this.ownLease());
+    if (this.reached() !== before) this.lease?.update(this.ownLease());
     const time = new Date().toISOString();
     this.bus?.statuses.report({ proxy: node.id, revision, ok, problems, shards: shards(), ms, time });
     for (const problem of problems) log(problem.severity, 'config', `revision ${revision}: ${formatProblem(problem)}`);
@@ -322,6 +326,18 @@ export class BusSource implements Source {
     const { configuration, state } = this.options;
     if (this.good === null) return;
     state?.save(() => ({ ...this.good!, endpoints: configuration.endpoints }));
+  }
+
+  /** In one text, worked out once for what runs: most changes leave it as it is. */
+  private reached(): string {
+    const { configuration, certificate } = this.options;
+    const { running } = configuration;
+    const { current } = certificate;
+    if (this.reachedAs?.running !== running || this.reachedAs.certificate !== current) {
+      const text = JSON.stringify([configuration.listeners, this.takesTls()]);
+      this.reachedAs = { running, certificate: current, text };
+    }
+    return this.reachedAs.text;
   }
 
   /** It can, and what runs lets others. */

@@ -6,6 +6,8 @@ import type { Node, Served, WorkloadEndpoint } from '../workload.ts';
 
 /** Of one workload; more are ignored. */
 const MAX_ENDPOINTS = 64;
+/** 'http://127.1.0.5:15000', as each says of itself: a whole mesh of them is read at once. */
+const ADMIN = /^http:\/\/(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+):(\d{1,5})\/?$/;
 
 /**
  * What others are told of this workload. `reached`: where requests for it arrive, or null while it takes none. An own
@@ -40,10 +42,11 @@ export function ownEndpoints(
 /** What the endpoint log says of one proxy: of the wrong shape it is as if it were not there. */
 export function readServed(value: unknown): Served {
   const { endpoints, admin } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
-  const url = typeof admin === 'string' ? URL.parse(admin) : null;
+  const [, host, port] = typeof admin === 'string' ? (ADMIN.exec(admin) ?? []) : [];
   return {
     endpoints: Array.isArray(endpoints) ? readEndpoints(endpoints.slice(0, MAX_ENDPOINTS)) : [],
-    admin: url === null || url.port === '' ? null : hostPort(withoutBrackets(url.hostname), Number(url.port)),
+    admin:
+      host === undefined || !isInteger(Number(port), 1, 65535) ? null : hostPort(withoutBrackets(host), Number(port)),
   };
 }
 
@@ -75,8 +78,13 @@ function isEndpoint(value: unknown): value is WorkloadEndpoint {
     services.every((name) => typeof name === 'string') &&
     typeof labels === 'object' &&
     labels !== null &&
-    Object.values(labels).every((label) => typeof label === 'string')
+    isOfTexts(labels)
   );
+}
+
+function isOfTexts(labels: object): boolean {
+  for (const name in labels) if (typeof (labels as Record<string, unknown>)[name] !== 'string') return false;
+  return true;
 }
 
 const TEXTS = ['id', 'name', 'workload', 'namespace', 'serviceAccount', 'trustDomain', 'address', 'locality'] as const;

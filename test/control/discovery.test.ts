@@ -136,6 +136,53 @@ describe('the endpoint log', () => {
     await third.close();
   });
 
+  it('of a new mesh is told to everybody once, and not again when all were heard', async () => {
+    const fresh = await startMesh();
+    try {
+      const control = await fresh.open('control');
+      const follow = async () => {
+        const whole: number[] = [];
+        const heard: number[] = [];
+        const { endpoints } = await fresh.open('proxy');
+        let state: ConfigState | null = null;
+        const following = await endpoints.follow(null, {
+          commit: (commit) => {
+            state = applyCommit(state!, commit);
+            if (commit.upserts.length > 0) heard.push(commit.revision);
+          },
+          state: (all) => {
+            state = all;
+            whole.push(all.resources.size);
+          },
+        });
+        return { whole, heard, following, state: () => state! };
+      };
+      const early = await follow();
+      const discovery = await Discovery.start({ bus: control, heardAgainMs: 300 });
+      discovery.lived(leases(lease('a', 1), lease('b', 2)));
+      await until('the log has begun anew', () => early.state().epoch > 0);
+      assert.deepEqual([early.whole, early.heard], [[0], [1]]);
+      assert.deepEqual(PORTS(early.state()), { a: 1, b: 2 });
+      discovery.lived(leases(lease('a', 1), lease('b', 3)));
+      await until('changes go on', () => PORTS(early.state()).b === 3);
+      const late = await follow();
+      assert.deepEqual(late.state().resources, early.state().resources);
+      assert.equal(late.state().epoch, early.state().epoch);
+      const begun = await control.endpoints.history(10);
+      assert.deepEqual(
+        begun.map(({ unchanged = false, upserts }) => [unchanged, upserts.length]),
+        [
+          [false, 1],
+          [true, 0],
+          [false, 2],
+        ],
+      );
+      await discovery.close();
+    } finally {
+      await fresh.stop();
+    }
+  });
+
   it('that was lost leaves the set as it is until whoever lives has been heard again', async () => {
     const discovery = await start();
     discovery.lived(leases(lease('a', 8), lease('b', 8)));

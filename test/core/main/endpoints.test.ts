@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ownEndpoints, readEndpoints } from '../../../core/main/endpoints.ts';
+import { ownEndpoints, readEndpoints, readServed } from '../../../core/main/endpoints.ts';
 import { GATEWAY } from './harness.ts';
 
 const node = { ...GATEWAY, address: '127.9.8.7', labels: { app: 'edge', istio: 'egressgateway' } };
@@ -35,4 +35,26 @@ test('an endpoint that says more of itself than endpoints may is none', () => {
     ]),
     [],
   );
+});
+
+test('where a proxy is asked is an address of HTTP with a port, whatever else it says', () => {
+  for (const [admin, read] of [
+    ['http://127.1.0.5:15000', '127.1.0.5:15000'],
+    ['http://[::1]:15000/', '[::1]:15000'],
+    ['http://node-1.example:80', 'node-1.example:80'],
+    ['', null],
+    ['http://127.0.0.1', null],
+    ['http://127.0.0.1:0', null],
+    ['http://127.0.0.1:70000', null],
+    ['http://user@127.0.0.1:15000', null],
+    ['http://127.0.0.1:15000/quit?', null],
+    [15000, null],
+  ]) {
+    assert.deepEqual(readServed({ endpoints: [], admin }), { endpoints: [], admin: read }, String(admin));
+  }
+});
+
+test('a label that is no text makes an endpoint none', () => {
+  const [, own] = ownEndpoints(node, null, [listener]);
+  assert.deepEqual(readEndpoints([{ ...own, labels: { app: 'edge', version: 1 } }]), []);
 });
