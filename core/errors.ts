@@ -124,6 +124,14 @@ const TABLE = {
   misdirected: [421, null, 'misdirected_request', 'Misdirected Request', 'downstream', 'never'],
   // The mesh's configuration.
   no_route: [404, 'NR', 'route_not_found', '', 'mesh', 'never'],
+  out_of_scope: [
+    502,
+    'NR',
+    'out_of_scope',
+    'this service is not exported to its caller, or the Sidecar of its caller does not import it',
+    'mesh',
+    'never',
+  ],
   tls_unsupported: [501, null, 'tls_not_supported', 'https through this proxy is not supported yet', 'mesh', 'never'],
   bad_rewrite: [500, 'NFCF', 'rewritten_path_invalid', 'Internal Server Error', 'mesh', 'never'],
   no_cluster: [503, 'NC', 'cluster_not_found', '', 'mesh', 'never'],

@@ -1,5 +1,6 @@
 // What a change costs the thread that serves requests, in a large mesh: the longest time in which no request is answered, and all of
-// its CPU. `node --expose-gc bench/micro/changes.ts [services] [VirtualServices] [endpoints]`.
+// its CPU. `node --expose-gc bench/micro/changes.ts [services] [VirtualServices] [endpoints] [sidecar|scoped|gateway]`,
+// scoped: a sidecar that imports two services.
 
 import { NO_REMOTE_KEYS } from '../../core/builtins/authn/rules.ts';
 import { decodeResource } from '../../core/config/decode.ts';
@@ -27,6 +28,10 @@ const WHO = {
   weight: 1,
   locality: '',
 } as const;
+
+const IMPORTS = resource('Sidecar', 'two', {
+  egress: [{ hosts: ['./s1.default.svc.cluster.local', './s2.default.svc.cluster.local'] }],
+});
 
 function node(role: Node['role']): Node {
   const labels: Record<string, string> = role === 'gateway' ? { istio: 'ingressgateway' } : { app: 'caller' };
@@ -121,38 +126,39 @@ function report(what: string, { longest, clock, total }: Figures): void {
   console.log(`${what.padEnd(58)} CPU ${ms(total)}, longest slice ${ms(longest)} (by the clock ${ms(clock)})`);
 }
 
-tellUsage('node --expose-gc bench/micro/changes.ts [services] [VirtualServices] [endpoints]');
+tellUsage('node --expose-gc bench/micro/changes.ts [services] [VirtualServices] [endpoints] [sidecar|scoped|gateway]');
 const [services, rules, endpoints] = [2, 3, 4].map((at, i) => Number(process.argv[at] ?? [5_000, 10_000, 50_000][i]));
-for (const role of ['sidecar', 'gateway'] as const) {
-  globalThis.gc?.();
-  const empty = process.memoryUsage().heapUsed;
-  const plane = planeOf(role);
-  let revision = 1;
-  const apply = (upserts: readonly Resource[]) =>
-    timed(plane.applyConfig({ revision: revision++, full: false, upserts, removals: [] }));
-  const tell = (endpoints: readonly WorkloadEndpoint[]) =>
-    timed(plane.changeEndpoints({ upserts: servedBy(endpoints), removals: [] }));
-  const all = Array.from({ length: endpoints }, (_, i) => endpoint(i, services));
-  const resources = [
-    GATEWAY,
-    ...Array.from({ length: services }, (_, i) => service(i)),
-    ...Array.from({ length: rules }, (_, i) => rule(i, services)),
-  ];
-  report(`${role}: ${endpoints} endpoints before any service`, tell(all));
-  report(`${role}: first compile of ${services} services, ${rules} rules`, apply(resources));
-  for (let i = 0; i < 4; i++) {
-    const changed = [rule(7, services, `/changed-${i}`)];
-    report(`${role}: one VirtualService`, apply(changed));
-  }
-  for (let i = 0; i < 4; i++) report(`${role}: one endpoint`, tell([endpoint(7, services, `v${i}`)]));
-  const joined = (i: number, name: string) => ({ ...endpoint(endpoints + i, services), services: [name], labels: {} });
-  for (let i = 0; i < 3; i++) report(`${role}: one service joins by its lease`, tell([joined(i, `joined-${i}`)]));
-  for (let i = 0; i < 3; i++) report(`${role}: one Service`, apply([service(services + i)]));
-  const joining = Array.from({ length: 2_000 }, (_, i) => joined(10_000 + i, `new-${i}`));
-  report(`${role}: 2000 services join at once`, tell(joining));
-  globalThis.gc?.();
-  const heap = (process.memoryUsage().heapUsed - empty) / 2 ** 20;
-  console.log(`${role}: heap ${heap.toFixed(0)} MiB, with what is described here`);
-  plane.close();
+/** One at a time, so that nothing of the one before is counted: `sidecar`, `scoped`, `gateway`. */
+const role = process.argv[5] ?? 'sidecar';
+globalThis.gc?.();
+const empty = process.memoryUsage().heapUsed;
+const plane = planeOf(role === 'gateway' ? 'gateway' : 'sidecar');
+let revision = 1;
+const apply = (upserts: readonly Resource[]) =>
+  timed(plane.applyConfig({ revision: revision++, full: false, upserts, removals: [] }));
+const tell = (endpoints: readonly WorkloadEndpoint[]) =>
+  timed(plane.changeEndpoints({ upserts: servedBy(endpoints), removals: [] }));
+const all = Array.from({ length: endpoints }, (_, i) => endpoint(i, services));
+const resources = [
+  GATEWAY,
+  ...(role === 'scoped' ? [IMPORTS] : []),
+  ...Array.from({ length: services }, (_, i) => service(i)),
+  ...Array.from({ length: rules }, (_, i) => rule(i, services)),
+];
+report(`${role}: ${endpoints} endpoints before any service`, tell(all));
+report(`${role}: first compile of ${services} services, ${rules} rules`, apply(resources));
+for (let i = 0; i < 4; i++) {
+  const changed = [rule(7, services, `/changed-${i}`)];
+  report(`${role}: one VirtualService`, apply(changed));
 }
+for (let i = 0; i < 4; i++) report(`${role}: one endpoint`, tell([endpoint(7, services, `v${i}`)]));
+const joined = (i: number, name: string) => ({ ...endpoint(endpoints + i, services), services: [name], labels: {} });
+for (let i = 0; i < 3; i++) report(`${role}: one service joins by its lease`, tell([joined(i, `joined-${i}`)]));
+for (let i = 0; i < 3; i++) report(`${role}: one Service`, apply([service(services + i)]));
+const joining = Array.from({ length: 2_000 }, (_, i) => joined(10_000 + i, `new-${i}`));
+report(`${role}: 2000 services join at once`, tell(joining));
+globalThis.gc?.();
+const heap = (process.memoryUsage().heapUsed - empty) / 2 ** 20;
+console.log(`${role}: heap ${heap.toFixed(0)} MiB, with what is described here`);
+plane.close();
 process.exit(0);

@@ -90,7 +90,8 @@ class ShardDataPlane implements DataPlane, ShardContext {
     this.log = environment.log;
     this.endpoints = new EndpointTable(this.pools(new Dialer(this.node.address, this.peers, this.outboundTls)));
     const endpointOf = (...place: Parameters<EndpointTable['at']>): Endpoint => this.endpoints.at(...place);
-    this.hosts = new Passthrough(this, () => this.ownPorts());
+    const hides = (name: string, port: number): boolean => this.compiler.hides(name, port);
+    this.hosts = new Passthrough(this, hides, () => this.ownPorts());
     const resolver = new Resolver(endpointOf, (address, port) => this.hosts.refuses(address, port));
     this.hosts.resolver = resolver;
     const calls = new AsyncClient(this.timers, (name) => this.compiler.upstream(name));

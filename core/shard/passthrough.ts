@@ -54,14 +54,17 @@ export class Passthrough {
   /** Given after construction: the resolver asks this table which addresses are refused. */
   resolver: Resolver | null = null;
   private readonly shard: ShardContext;
+  /** Is it a service of the mesh that this proxy does not import? */
+  private readonly hides: (name: string, port: number) => boolean;
   private readonly ownPorts: () => readonly number[];
   /** What no request may be sent to, as the mesh knows it: by who says so, and how many say it of an address and port. */
   private readonly admins = new Map<string, string>();
   private readonly guarded = new Map<string, number>();
   private readonly hosts = new Map<string, { host: VirtualHost; cluster: Cluster }>();
 
-  constructor(shard: ShardContext, ownPorts: () => readonly number[]) {
+  constructor(shard: ShardContext, hides: (name: string, port: number) => boolean, ownPorts: () => readonly number[]) {
     this.shard = shard;
+    this.hides = hides;
     this.ownPorts = ownPorts;
   }
 
@@ -70,7 +73,9 @@ export class Passthrough {
     const port = named || 80;
     const key = hostPort(host, port);
     const known = this.hosts.get(key);
-    if (this.shard.options.outboundPolicy === 'REGISTRY_ONLY' && !registered) return BLOCK_ALL;
+    const { snapshot, options } = this.shard;
+    if (this.hides(host, port)) return 'out_of_scope';
+    if ((snapshot.outboundPolicy ?? options.outboundPolicy) === 'REGISTRY_ONLY' && !registered) return BLOCK_ALL;
     if (known !== undefined) {
       this.hosts.delete(key);
       this.hosts.set(key, known);

@@ -161,6 +161,11 @@ export class Compiler {
     return this.table.filled(found.cluster);
   }
 
+  /** Is there such a service of the mesh, and none for this proxy? See ServiceRegistry.hides. */
+  hides(name: string, port: number): boolean {
+    return this.index.services.hides(name, port);
+  }
+
   /** What was taken is given back. */
   private failed(error: unknown): Error {
     const faults = faultsIn(this.index.policies);
@@ -200,6 +205,7 @@ export class Compiler {
       outbound,
       gateways,
       inbound,
+      outboundPolicy: index.scope.outboundPolicy,
       mtls: mtlsMode(policies('PeerAuthentication'), node),
       clusters: this.table.clusters,
       network: networkPlacements(kinds, scope),
@@ -278,6 +284,7 @@ export class Compiler {
       node,
       chains,
       cluster,
+      imports: (rule, port) => index.scope.importsRule(rule.resource, port),
       routesOf: (rule, gateway, port) =>
         rule.compiledFor(gateway, port, chains, () => {
           const part = compileRoutes(rule.resource, {

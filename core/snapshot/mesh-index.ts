@@ -10,6 +10,8 @@ import { GatewayHosts } from './gateway-hosts.ts';
 import { type Member, Members } from './members.ts';
 import { ServiceRegistry } from './registry.ts';
 import { type Replacement, type ResourceChange, ResourceTable } from './resource-table.ts';
+import { RuleDestinations } from './rule-destinations.ts';
+import { EVERYTHING, type Scope, scopeOf, sidecarOf } from './scope.ts';
 import { registeredService, workloadEntry } from './services.ts';
 import { VirtualServices } from './virtual-services.ts';
 
@@ -35,10 +37,14 @@ export class MeshIndex {
   readonly shapes: DestinationRules;
   readonly rules: VirtualServices;
   readonly gateways: GatewayHosts;
+  /** What this proxy imports of all that. */
+  scope: Scope = EVERYTHING;
   private readonly node: Node;
   private readonly resources = new ResourceTable();
+  private readonly destinations: RuleDestinations;
   private readonly leases = new Map<string, readonly Member[]>();
   private readonly entries = new Map<string, Member>();
+  private sidecar: ReturnType<typeof sidecarOf> = null;
   /** Of the change that was taken last. */
   private replaced: Replacement[] = [];
   private said: Lease[] = [];
@@ -54,6 +60,7 @@ export class MeshIndex {
       rule: (rule) => this.concerned.rules.add(rule),
       host: (host) => this.concerned.routed(host),
     });
+    this.destinations = new RuleDestinations(node, (host, by) => this.services.lead(host, by));
     this.gateways = new GatewayHosts(node, this.rules, (port, domain) => this.concerned.domain(port, domain));
   }
 
@@ -94,14 +101,21 @@ export class MeshIndex {
       yield;
     }
     const first = this.replaced.length;
+    let scoped = false;
     for (const replacement of replacements) {
       this.replaced.push(replacement);
       const { key, before, after } = replacement;
+      const resource = (after ?? before)!;
       this.resources.replace(key, before, after);
       services.replace(before, after);
       this.replaceEntry(replacement);
+      if (isKind(resource, 'Sidecar')) scoped = true;
+      if (isKind(resource, 'VirtualService')) {
+        this.destinations.replace(before as typeof resource | null, after as typeof resource | null);
+      }
       yield;
     }
+    const rescoped = scoped && (yield* this.rescope());
     for (const host of concerned.registered) {
       services.register(host, registeredService(host, members.registered(host), services.registered(host)));
       yield;
@@ -116,7 +130,34 @@ export class MeshIndex {
       yield* this.replaceRules(this.replaced[at]);
       yield;
     }
+    if (rescoped) yield* this.reconsiderRules();
     yield* this.conclude();
+  }
+
+  /** By the Sidecar that is for this proxy now. False: it is as before. */
+  private *rescope(): Generator<void, boolean> {
+    const { node, services, destinations, rules } = this;
+    const sidecar = sidecarOf(node, this.policies('Sidecar'));
+    if (sidecar === this.sidecar) return false;
+    this.sidecar = sidecar;
+    this.scope = scopeOf(sidecar, node.namespace);
+    rules.scope = this.scope;
+    yield* services.rescope(this.scope);
+    yield* destinations.rescope(this.scope, this.policies('VirtualService'));
+    return true;
+  }
+
+  /** Which of them there are, and for which ports. */
+  private *reconsiderRules(): Iterable<void> {
+    for (const resource of this.policies('VirtualService')) {
+      const replacement = { key: '', before: resource, after: resource };
+      if (this.rules.isOutdated(resource)) yield* this.replaceRules(replacement);
+      yield;
+    }
+    for (const { host } of this.services.values()) {
+      this.concerned.hosts.add(host);
+      yield;
+    }
   }
 
   private *replaceRules({ before, after }: Replacement): Iterable<void> {

@@ -21,6 +21,8 @@ export interface HostCompiler {
   readonly chains: ChainBuilder;
   /** The cluster of a service's port and subset; null when there is no such thing. */
   cluster(host: string, port: number, subset: string): Cluster | null;
+  /** Is the rule one for calls to this port? */
+  imports(rule: Rule, port: number): boolean;
   /** The routes of a rule for requests of this port to the hosts of this gateway ('mesh': the mesh's own). */
   routesOf(rule: Rule, gateway: string, port: number): RoutePart;
 }
@@ -44,7 +46,9 @@ export function serviceHosts(
   const used: RoutePart[] = [];
   const domains = exactly(service.names.filter((alias) => reaches(alias, service, compiler.node)));
   for (const [index, { number }] of service.ports.entries()) {
-    const compiled = rules.map((rule) => compiler.routesOf(rule, 'mesh', number));
+    const compiled = rules
+      .filter((rule) => compiler.imports(rule, number))
+      .map((rule) => compiler.routesOf(rule, 'mesh', number));
     // Rules take the place of the service's own route, they do not fall through to it.
     const ruled = compiled.some(({ routes }) => routes.length > 0);
     const parts = ruled ? compiled : [...compiled, ownRoute(service, number, compiler)];

@@ -8,6 +8,7 @@ import type { VirtualHost } from '../router/route.ts';
 import type { NetworkPlacement } from '../tcp/network-filter.ts';
 import type { TelemetryPlan } from '../telemetry/plan.ts';
 import type { MtlsMode } from '../transport/listener-spec.ts';
+import type { OutboundPolicy } from './scope.ts';
 
 export interface Snapshot {
   readonly revision: number;
@@ -15,6 +16,8 @@ export interface Snapshot {
   readonly generation: number;
   /** The sidecar's outbound port: hosts of the mesh. */
   readonly outbound: HostTable;
+  /** Where requests for hosts go that are not in it, if the proxy's Sidecar says; null: it is as the proxy was started. */
+  readonly outboundPolicy: OutboundPolicy | null;
   /** Gateway servers by the port number that their Gateway names. */
   readonly gateways: ReadonlyMap<number, HostTable>;
   /** Everything that arrives at the sidecar's inbound port. Null: this proxy has no application. */

@@ -4,7 +4,6 @@
 import { gatewayKey } from '../config/gateway-reference.ts';
 import type { VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import type { Resource } from '../config/resource.ts';
-import { isVisible } from '../config/visibility.ts';
 import { exactly } from '../router/exactly.ts';
 import type { Node } from '../workload.ts';
 import { asksClaims } from './chain-plan.ts';
@@ -12,6 +11,8 @@ import type { ChainBuilder } from './filters.ts';
 import { HostIndex } from './host-index.ts';
 import { Mentions } from './mentions.ts';
 import type { RoutePart } from './route-parts.ts';
+import { destinationsOf } from './rule-destinations.ts';
+import { EVERYTHING, isSeen, type Scope } from './scope.ts';
 import { fullHost, type Services } from './services.ts';
 
 /** What a rule was compiled to for requests of one port, to the mesh's hosts or to those of a gateway. */
@@ -75,6 +76,8 @@ export interface RuleChanges {
 export class VirtualServices {
   /** Those that ask for claims of tokens, whoever sees them. */
   asking = 0;
+  /** What this proxy imports. */
+  scope: Scope = EVERYTHING;
   /** By the full names of the hosts that they are for, of the mesh. */
   readonly byHost = new HostIndex<Rule>();
   private readonly node: Node;
@@ -101,8 +104,13 @@ export class VirtualServices {
     if (before !== null && asksClaims(before)) this.asking--;
     if (after !== null && asksClaims(after)) this.asking++;
     const gone = before === null ? null : this.remove(before);
-    const seen = after !== null && isVisible(after.spec.exportTo, after.metadata.namespace, this.node.namespace);
-    return { gone, come: seen ? this.add(after) : null };
+    return { gone, come: after !== null && isSeen(after, this.node, this.scope) ? this.add(after) : null };
+  }
+
+  /** Was it decided otherwise over this one, which is there, than it would be now? */
+  isOutdated(resource: Resource<VirtualServiceSpec>): boolean {
+    const { namespace, name } = resource.metadata;
+    return this.rules.has(`${namespace}/${name}`) !== isSeen(resource, this.node, this.scope);
   }
 
   /** Those that name this gateway, 'namespace/name'. */
@@ -177,10 +185,4 @@ export class VirtualServices {
   private hostsOf({ resource: { metadata, spec } }: Rule): string[] {
     return (spec.hosts ?? []).map((host) => fullHost(host, metadata.namespace, this.services));
   }
-}
-
-function destinationsOf({ spec }: Resource<VirtualServiceSpec>): Set<string> {
-  const hosts = new Set<string>();
-  for (const { route } of spec.http ?? []) for (const { destination } of route ?? []) hosts.add(destination.host);
-  return hosts;
 }

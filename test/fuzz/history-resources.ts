@@ -24,6 +24,7 @@ function some<Item>(random: Random, items: readonly Item[]): Item[] {
 
 const NAMESPACES = ['default', 'default', 'shop', 'istio-system'];
 const HOSTS = ['a', 'b', 'c.example', 'd.example', '*.example'];
+const EGRESS = ['./*', '~/*', '*/*', 'shop/*', '*/c.example', '*/*.example', 'default/a.default.svc.cluster.local'];
 const SUBSETS = ['v1', 'v2'];
 const APPS = ['a', 'b', 'web'];
 const MATCHES = [
@@ -80,7 +81,7 @@ function route(random: Random): object {
   };
 }
 
-function maybeList(random: Random, make: (random: Random) => object): object[] {
+function maybeList<Item>(random: Random, make: (random: Random) => Item): Item[] {
   return random() < 0.4 ? [make(random)] : [];
 }
 
@@ -188,6 +189,20 @@ const SPECS: Readonly<Record<string, readonly [api: string, make: Make]>> = {
       insert: [{ filter: 'headers', after: 'fault', config: { request: { set: { a: pick(random, ['1', '2']) } } } }],
     }),
   ],
+  Sidecar: [
+    'networking.istio.io/v1',
+    (random) => ({
+      ...maybe(random, { workloadSelector: { labels: { app: pick(random, APPS) } } }),
+      outboundTrafficPolicy: { mode: pick(random, ['ALLOW_ANY', 'REGISTRY_ONLY']) },
+      egress: [
+        ...maybeList(random, () => ({
+          port: { number: pick(random, [80, 81]), name: 'http', protocol: 'HTTP' },
+          hosts: [pick(random, EGRESS)],
+        })),
+        { hosts: [...new Set([pick(random, EGRESS), ...maybeList(random, () => pick(random, EGRESS))])] },
+      ],
+    }),
+  ],
   Telemetry: ['telemetry.istio.io/v1', (random) => ({ accessLogging: [{ disabled: random() < 0.5 }] })],
 };
 
@@ -201,6 +216,12 @@ export const KINDS = [
 /** Of a kind, in one of a few places. */
 export function resourceText(random: Random, kind: string): string {
   const [apiVersion, make] = SPECS[kind];
-  const metadata = { name: pick(random, NAMES[kind] ?? ['one', 'two']), namespace: pick(random, NAMESPACES) };
+  const metadata = {
+    name: pick(random, NAMES[kind] ?? ['one', 'two']),
+    namespace: pick(random, NAMESPACES),
+    ...(kind === 'Service' && random() < 0.3
+      ? { annotations: { 'networking.istio.io/exportTo': pick(random, ['.', '*', 'shop', '~', 'shop, default']) } }
+      : {}),
+  };
   return JSON.stringify({ apiVersion, kind, metadata, spec: make(random) });
 }

@@ -111,6 +111,7 @@ function described({ snapshot, problems, filters }: Compiled): unknown {
       endpoints.map(({ key, workload: who }) => [key, who?.name]),
     ]),
     network: snapshot.network.length,
+    outboundPolicy: snapshot.outboundPolicy,
     problems,
     filters: [...filters].map(([{ name }, count]) => `${name} ${count}`).sort(),
     found: FOUND.map((authority) => snapshot.outbound.find(authority)?.name),

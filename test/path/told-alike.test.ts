@@ -27,10 +27,10 @@ spec:
   selector: {istio: ingressgateway}
   servers: [{port: {number: 8443, protocol: HTTPS, name: https}, hosts: [a.test], tls: {mode: SIMPLE, credentialName: a}}]
 ---
-apiVersion: networking.istio.io/v1
-kind: Sidecar
+apiVersion: networking.istio.io/v1beta1
+kind: ProxyConfig
 metadata: {name: all}
-spec: {egress: [{hosts: ["*/*"]}]}
+spec: {concurrency: 1}
 `;
 
 test('a proxy tells of a folder what the control plane tells of the same files, with the same places', async (t) => {
@@ -50,7 +50,7 @@ test('a proxy tells of a folder what the control plane tells of the same files, 
     told.sort(),
     applied.body.warnings.map((warning) => `warning config: ${formatProblem(warning)}`).sort(),
   );
-  for (const what of ['mirroring', 'delegation', 'statPrefix', 'TLS at a gateway', 'kind Sidecar', '"gone"'])
+  for (const what of ['mirroring', 'delegation', 'statPrefix', 'TLS at a gateway', 'kind ProxyConfig', '"gone"'])
     assert.ok(
       told.some((line) => line.includes(what)),
       what,

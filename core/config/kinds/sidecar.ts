@@ -6,7 +6,7 @@ import { quote } from '../formats.ts';
 import { nameFault } from '../hosts.ts';
 import { defineKind } from '../kind.ts';
 import type { Resource } from '../resource.ts';
-import { array, notEnforced, object, oneOf, optional, type Report, type Static, string } from '../schema.ts';
+import { array, notEnforced, object, oneOf, optional, partly, type Report, type Static, string } from '../schema.ts';
 import { Destination } from '../schemas/destination.ts';
 import { NETWORKING } from '../schemas/networking.ts';
 import { isHttp, isTls, SidecarPort } from '../schemas/port.ts';
@@ -85,11 +85,18 @@ function checkIngressTls(protocol: string | undefined, tls: ServerTLSSettings, r
     report.error(['tls', 'httpsRedirect'], 'contradiction', 'httpsRedirect is for gateways');
 }
 
+const OWN_LISTENER = 'listening elsewhere than at the outbound port';
+
+/** Requests arrive at the one outbound port, whichever port they are for: that is what the listener's hosts are read for. */
+function listenerOfItsOwn(port: SidecarPort | undefined): string | null {
+  return port === undefined || port.protocol?.toUpperCase() === 'HTTP' ? null : OWN_LISTENER;
+}
+
 const EgressListener = object(
   {
-    port: optional(SidecarPort),
-    bind: optional(string()),
-    captureMode: optional(captureMode),
+    port: partly(optional(SidecarPort), listenerOfItsOwn),
+    bind: notEnforced(optional(string()), (bind) => (bind === '' ? null : OWN_LISTENER)),
+    captureMode: notEnforced(optional(captureMode), (mode) => (mode === 'IPTABLES' ? 'captured traffic' : null)),
     hosts: array(egressHost, 1),
   },
   {
@@ -113,7 +120,7 @@ const EgressListener = object(
 );
 
 const OutboundTrafficPolicy = object(
-  { mode: optional(oneOf('REGISTRY_ONLY', 'ALLOW_ANY')), egressProxy: optional(Destination) },
+  { mode: optional(oneOf('REGISTRY_ONLY', 'ALLOW_ANY')), egressProxy: notEnforced(optional(Destination)) },
   {
     check({ mode, egressProxy }, report) {
       if (egressProxy === undefined) return;
@@ -128,9 +135,9 @@ const OutboundTrafficPolicy = object(
 export const SidecarSpec = object(
   {
     workloadSelector: optional(WorkloadSelector),
-    ingress: optional(array(IngressListener)),
+    ingress: notEnforced(optional(array(IngressListener))),
     egress: optional(array(EgressListener)),
-    inboundConnectionPool: optional(ConnectionPoolSettings),
+    inboundConnectionPool: notEnforced(optional(ConnectionPoolSettings)),
     outboundTrafficPolicy: optional(OutboundTrafficPolicy),
   },
   {
@@ -162,7 +169,7 @@ export const sidecar = defineKind({
   group: 'networking.istio.io',
   versions: NETWORKING,
   scope: 'namespace',
-  spec: notEnforced(SidecarSpec),
+  spec: SidecarSpec,
   check: tellRepeatedHosts,
 });
 

@@ -1,7 +1,7 @@
 // A port with the protocol that is spoken on it: of a gateway's server, a sidecar's listener, a service.
 
 import { port, portNameRule, portOrZero, quote, text } from '../formats.ts';
-import { object, optional, type Static, type StringRules, string } from '../schema.ts';
+import { informative, object, optional, type Static, type StringRules, string } from '../schema.ts';
 import { isHttp2 } from './port-protocol.ts';
 
 const PROTOCOLS = [
@@ -41,7 +41,9 @@ export const ServicePort = object({
 export const SidecarPort = object({
   number: optional(portOrZero),
   protocol: optional(protocol),
-  name: optional(string({ code: 'name', check: (name) => (name === '' ? null : portNameRule.check(name)) })),
+  name: informative(
+    optional(string({ code: 'name', check: (name) => (name === '' ? null : portNameRule.check(name)) })),
+  ),
 });
 export type SidecarPort = Static<typeof SidecarPort>;
 

@@ -113,6 +113,7 @@ test('little only informs: people, tools, and whoever runs the workloads', () =>
     'Service ports[].nodePort',
     'ServiceAccount',
     'ServiceRoleBinding roleRef.kind',
+    'Sidecar egress[].port.name',
   ]);
 });
 

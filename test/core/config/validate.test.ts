@@ -250,7 +250,7 @@ test('what is not enforced yet is said once a resource, by name', () => {
     'TLS routes (VirtualService shop/everything) /spec/tls',
     'TCP routes (VirtualService shop/everything) /spec/tcp',
   ]);
-  for (const kind of ['Sidecar', 'ProxyConfig', 'HTTPRoute']) {
+  for (const kind of ['ProxyConfig', 'HTTPRoute']) {
     assert.ok(
       said.some((line) => line.startsWith(`kind ${kind} of `)),
       kind,
@@ -258,6 +258,8 @@ test('what is not enforced yet is said once a resource, by name', () => {
   }
   const telemetry = said.filter((line) => line.includes('(Telemetry default/everything)'));
   assert.deepEqual(telemetry, ['tracing (Telemetry default/everything) /spec/tracing']);
+  const sidecar = said.filter((line) => line.includes('(Sidecar default/everything)'));
+  assert.deepEqual(sidecar, ['ingress (Sidecar default/everything) /spec/ingress']);
   const destination = said.filter((line) => line.includes('(DestinationRule default/everything)'));
   assert.deepEqual(
     destination.map((line) => line.slice(0, line.indexOf(' (Dest'))),

@@ -95,15 +95,15 @@ kind: Gateway
 metadata: {name: plain}
 spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}]}
 ---
-apiVersion: networking.istio.io/v1
-kind: Sidecar
+apiVersion: networking.istio.io/v1beta1
+kind: ProxyConfig
 metadata: {name: all}
-spec: {egress: [{hosts: ["*/*"]}]}
+spec: {concurrency: 1}
 `;
     await write('edge.yaml', reverseProxy(upstream) + encrypted);
     const proxy = await start();
     await log.line(/port 80 is not opened: TLS is asked for on it/);
-    await log.line(/not enforced yet: kind Sidecar/);
+    await log.line(/not enforced yet: kind ProxyConfig/);
     assert.deepEqual(
       proxy.listeners.map(({ configuredPort }) => configuredPort),
       [8080],

@@ -95,6 +95,10 @@ export class StateCompiler {
     return compiled;
   }
 
+  hides(name: string, port: number): boolean {
+    return this.compiler.hides(name, port);
+  }
+
   upstream(name: string): Cluster | null {
     return this.compiler.upstream(name);
   }

@@ -6,11 +6,13 @@ import type { Resource } from '../../../../core/config/resource.ts';
 import type { Node } from '../../../../core/workload.ts';
 import { EVERYTHING } from '../everything.ts';
 import { EVERYTHING_ELSE } from '../everything-else.ts';
+import { SIDECARS } from './sidecars.ts';
 
 /** Each a mesh of its own, in which together each field of each kind is given. */
 export const MESHES: readonly (readonly Resource[])[] = [
   decodeYaml(EVERYTHING),
   ...EVERYTHING_ELSE.map(decodeResources),
+  decodeResources(SIDECARS),
 ].map(({ resources, problems }) => {
   assert.deepEqual(
     problems.filter(({ severity }) => severity === 'error'),

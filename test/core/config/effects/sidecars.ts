@@ -1,0 +1,20 @@
+// A mesh with everything that a Sidecar may say of listeners, beside what everything.ts says.
+
+const port = { number: 9090, protocol: 'TCP', name: 'tcp' };
+
+export const SIDECARS: readonly object[] = [
+  {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'Sidecar',
+    metadata: { name: 'listeners' },
+    spec: {
+      ingress: [{ port, bind: '127.0.0.1', captureMode: 'NONE', connectionPool: { tcp: { maxConnections: 1 } } }],
+      egress: [
+        { port, bind: '127.0.0.9', captureMode: 'NONE', hosts: ['*/*'] },
+        { captureMode: 'IPTABLES', hosts: ['./*'] },
+      ],
+      inboundConnectionPool: { tcp: { maxConnections: 1 } },
+      outboundTrafficPolicy: { mode: 'ALLOW_ANY', egressProxy: { host: 'proxy.test', port: { number: 3128 } } },
+    },
+  },
+];
