@@ -117,7 +117,6 @@ const TABLE = {
   payload_too_large: [413, null, 'request_payload_too_large', 'Payload Too Large', 'downstream', 'never'],
   header_timeout: [408, 'DPE', 'request_header_timeout', 'Request Timeout', 'downstream', 'never'],
   stream_idle: [408, 'SI', 'stream_idle_timeout', 'stream timeout', 'downstream', 'never'],
-  upgrade_refused: [403, null, 'upgrade_failed', '', 'downstream', 'never'],
   connect_refused: [403, 'NR', 'connect_not_allowed', '', 'downstream', 'never'],
   unknown_expectation: [417, null, 'unknown_expectation', 'Expectation Failed', 'downstream', 'never'],
   client_gone: [0, 'DC', 'downstream_remote_disconnect', '', 'downstream', 'never'],

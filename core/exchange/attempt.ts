@@ -146,7 +146,9 @@ export class Attempt implements ResponseReceiver, Waiter, TimerOwner, AttemptFac
       return;
     }
     this.exchange.lastEndpoint = endpoint;
-    this.pool = endpoint.poolOf(this.cluster.protocolFor(this.exchange.protocol));
+    // What comes of an upgrade has its connection to itself.
+    const alone = this.exchange.requestHead.upgrade !== '';
+    this.pool = endpoint.poolOf(alone ? 'http/1.1' : this.cluster.protocolFor(this.exchange.protocol));
     this.pool.take(this.cluster, this);
   }
 

@@ -82,6 +82,9 @@ export class Head {
   /** A request whose client waits for "100 Continue" before it sends the body. */
   expectContinue = false;
 
+  /** What the client asks to speak from here on, in place of HTTP: 'websocket', the only offer that is not ignored, or ''. */
+  upgrade: '' | 'websocket' = '';
+
   /** True when an HTTP/1 codec has checked the bytes of every span, so that its writer may copy them unread. */
   checked = false;
 

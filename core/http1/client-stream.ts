@@ -6,13 +6,15 @@ import type { Head } from '../http/head.ts';
 import type { Outbox } from '../transport/outbox.ts';
 import type { Connection, Transport } from '../transport/transport.ts';
 import { writeChunk, writeLastChunk, writeRequestHead } from './encoder.ts';
-import { CHUNKED, FIXED, NO_BODY } from './strict.ts';
+import { CHUNKED, FIXED, NO_BODY, UPGRADED } from './strict.ts';
 
 /** What a stream asks of its connection. */
 export interface ClientStreamOwner {
   readonly transport: Transport;
   /** Both directions have ended. */
   settle(): void;
+  /** FIN after what was written: the request was an upgraded connection. */
+  endWriting(): void;
   /** The owner has lost interest, or the request cannot be completed. */
   cancel(stream: ClientStream): void;
   pauseBody(stream: ClientStream): void;
@@ -44,6 +46,11 @@ export class ClientStream implements UpstreamStream {
     this.writtenBefore = this.out.written;
   }
 
+  /** It asks to speak something else. */
+  get upgrades(): boolean {
+    return this.framing === UPGRADED;
+  }
+
   get connection(): Connection {
     return this.owner.transport;
   }
@@ -64,7 +71,7 @@ export class ClientStream implements UpstreamStream {
       this.framing = FIXED;
       this.remaining = contentLength;
       length = contentLength;
-    } else this.framing = CHUNKED;
+    } else this.framing = head.upgrade === '' ? CHUNKED : UPGRADED;
     if (!writeRequestHead(this.out, head, this.framing, length)) {
       // Told later: the owner is in the middle of asking.
       process.nextTick(() => this.refuse());
@@ -79,6 +86,9 @@ export class ClientStream implements UpstreamStream {
     if (this.framing === CHUNKED) {
       writeChunk(this.out, chunk);
       if (end) writeLastChunk(this.out, null);
+    } else if (this.framing === UPGRADED) {
+      this.out.append(chunk);
+      if (end) this.owner.endWriting();
     } else {
       // A byte too many would be the next request, a byte too few would swallow it.
       if (chunk.length > this.remaining || (end && chunk.length < this.remaining)) {

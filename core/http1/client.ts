@@ -8,11 +8,9 @@ import { enter, leave } from '../transport/outbox.ts';
 import type { Transport, TransportOwner } from '../transport/transport.ts';
 import { ClientStream, type ClientStreamOwner } from './client-stream.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
+import { MAX_INTERIM } from './limits.ts';
 import { HOLD_BODY, HOLD_CLOSED, HOLD_PIPELINE, MessageReader, type ReaderSink } from './reader.ts';
 import { NO_BODY, type Reading, readResponseHead, responseFacts } from './strict.ts';
-
-/** Interim answers (1xx) before the real one; more is no server but a flood. */
-const MAX_INTERIM = 64;
 
 /** `connect` of the codec. */
 export function connect(transport: Transport, options: ClientOptions): ClientConnection {
@@ -117,8 +115,9 @@ export class Http1ClientConnection
     const { head, end, body, keepAlive, http10 } = responseFacts;
     const stream = this.stream!;
     const { status, contentLength } = head!;
-    // We ask for no upgrade, so 101 is nonsense.
-    const interim = status < 200;
+    const upgraded = status === 101 && stream.upgrades;
+    const interim = status < 200 && !upgraded;
+    // Who was not asked for an upgrade answers with nonsense.
     if (!stream.headWritten || (interim && (status === 101 || ++this.interim > MAX_INTERIM))) {
       this.protocolError('protocol_error');
       return end;
@@ -183,6 +182,10 @@ export class Http1ClientConnection
     this.onAvailable?.();
   }
 
+  endWriting(): void {
+    this.transport.end();
+  }
+
   /** Nothing more is expected from, or said to, this peer. */
   giveUp(): void {
     this.keepAlive = false;
@@ -203,7 +206,7 @@ export class Http1ClientConnection
   }
 
   onFinish(): void {
-    // A client writes no FIN.
+    // What was upgraded may still be read.
   }
 
   onDrain(): void {

@@ -5,7 +5,7 @@ import type { Head } from '../http/head.ts';
 import { type Outbox, reserve, reservedAt } from '../transport/outbox.ts';
 import { classify, OTHER, TE, TOKEN_BYTE, VALUE_BYTE } from './fields.ts';
 import { REASONS } from './reasons.ts';
-import { CHUNKED, FIXED, NO_BODY, UNTIL_CLOSE } from './strict.ts';
+import { CHUNKED, FIXED, NO_BODY, UNTIL_CLOSE, UPGRADED } from './strict.ts';
 
 /** Fields that were not written because their name or value may not be; read by telemetry. */
 export const refused = { fields: 0 };
@@ -21,13 +21,14 @@ const CONTENT_LENGTH = 'Content-Length: ';
 const TRANSFER_ENCODING = 'Transfer-Encoding: chunked\r\n';
 const CONNECTION_CLOSE = 'Connection: close\r\n';
 const EXPECT_CONTINUE = 'Expect: 100-continue\r\n';
+const CONNECTION_UPGRADE = 'Connection: Upgrade\r\nUpgrade: ';
 const CONNECTION_TE = 'Connection: TE\r\n';
 const CONNECTION_KEEP_ALIVE = 'Connection: keep-alive\r\n';
 /** More than the codec's own lines of one head can take. */
 const OWN_LINES = 256;
 
 /**
- * Writes a request's head. `framing`: NO_BODY, FIXED (with `length`) or CHUNKED. False, and nothing written, when the
+ * Writes a request's head. `framing`: NO_BODY, FIXED (with `length`), CHUNKED or UPGRADED. False, and nothing written, when the
  * path or the authority could not stand in a request line: only a filter or a rewrite can have put that there.
  */
 export function writeRequestHead(out: Outbox, head: Head, framing: number, length: number): boolean {
@@ -48,6 +49,7 @@ export function writeRequestHead(out: Outbox, head: Head, framing: number, lengt
   at = put(b, at, CRLF);
   at = putFields(b, at, head);
   // RFC 9110 10.1.4: who sends it says that it is for the next hop.
+  if (framing === UPGRADED) at = putUpgrade(b, at, head.upgrade);
   if (head.te) at = put(b, at, CONNECTION_TE);
   if (head.expectContinue && framing !== NO_BODY) at = put(b, at, EXPECT_CONTINUE);
   at = putFraming(b, at, framing, length);
@@ -75,6 +77,21 @@ export function writeInterimHead(out: Outbox, head: Head): void {
   at = putFields(b, at, head);
   at = put(b, at, CRLF);
   out.commit(b, at - start);
+}
+
+/** Writes the answer after which the connection speaks something else. */
+export function writeUpgradeHead(out: Outbox, head: Head, protocol: string): void {
+  const b = reserve(fieldsSize(head));
+  const start = reservedAt(b);
+  let at = put(b, start, lineOf(101));
+  at = putFields(b, at, head);
+  at = putUpgrade(b, at, protocol);
+  at = put(b, at, CRLF);
+  out.commit(b, at - start);
+}
+
+function putUpgrade(b: Buffer, start: number, protocol: string): number {
+  return put(b, put(b, put(b, start, CONNECTION_UPGRADE), protocol), CRLF);
 }
 
 /** Writes bytes of our own that are no field: the answer to CONNECT. */

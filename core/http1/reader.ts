@@ -5,7 +5,7 @@ import type { FailureCode } from '../errors.ts';
 import type { Head } from '../http/head.ts';
 import { BORROWED_ABOVE, copyOf, retainBytes } from '../transport/read-buffer.ts';
 import { ChunkedDecoder } from './chunked.ts';
-import { CHUNKED, FIXED, type HeadLimits, NO_BODY, type Reading, UNTIL_CLOSE } from './strict.ts';
+import { CHUNKED, FIXED, type HeadLimits, NO_BODY, type Reading, UNTIL_CLOSE, UPGRADED } from './strict.ts';
 
 export interface ReaderSink {
   /** Parse the head at `start`; `end` is where the bytes end, not the head. */
@@ -24,6 +24,8 @@ export interface ReaderSink {
 export const HOLD_BODY = 1;
 export const HOLD_PIPELINE = 2;
 export const HOLD_CLOSED = 4;
+/** What the client sends is of another protocol, and nobody has agreed to that yet. */
+export const HOLD_UPGRADE = 8;
 
 const IN_HEAD = 0;
 const IN_FIXED = 1;
@@ -102,7 +104,7 @@ export class MessageReader {
       this.mode = IN_CHUNKED;
       this.chunks ??= new ChunkedDecoder();
       this.chunks.start(Math.min(this.limits.maxHeadBytes, MAX_TRAILER_BYTES), this.limits.maxFields);
-    } else if (kind === UNTIL_CLOSE) this.mode = IN_UNTIL_CLOSE;
+    } else if (kind === UNTIL_CLOSE || kind === UPGRADED) this.mode = IN_UNTIL_CLOSE;
   }
 
   /**

@@ -2,6 +2,7 @@
 
 export const REASONS: Record<number, string> = {
   100: 'Continue',
+  101: 'Switching Protocols',
   102: 'Processing',
   103: 'Early Hints',
   200: 'OK',

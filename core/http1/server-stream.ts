@@ -16,8 +16,9 @@ import {
   writeLastChunk,
   writeLine,
   writeResponseHead,
+  writeUpgradeHead,
 } from './encoder.ts';
-import { CHUNKED, FIXED, NO_BODY, UNTIL_CLOSE } from './strict.ts';
+import { CHUNKED, FIXED, NO_BODY, UNTIL_CLOSE, UPGRADED } from './strict.ts';
 
 /** What a stream asks of its connection. */
 export interface ServerStreamOwner {
@@ -26,6 +27,8 @@ export interface ServerStreamOwner {
   mayGoOnAfter(stream: ServerStream, end: boolean): boolean;
   /** The answer is complete. */
   answered(stream: ServerStream): void;
+  /** Both ends speak something else from now on. */
+  upgraded(): void;
   pauseBody(stream: ServerStream): void;
   resumeBody(stream: ServerStream): void;
   /** The answer cannot be completed. `abrupt`: what was sent of it must not look whole. */
@@ -43,6 +46,8 @@ export class ServerStream implements DownstreamStream {
   /** The client waits for "100 Continue" before it sends the body. */
   expectsContinue = false;
   keepAlive: boolean;
+  /** What the client asks to speak in place of HTTP, or ''. */
+  upgrade = '';
   /** The answer is complete. */
   done = false;
   headWritten = false;
@@ -91,6 +96,16 @@ export class ServerStream implements DownstreamStream {
     }
     const { status } = head;
     this.headWritten = true;
+    if (this.upgrade !== '') {
+      // What the client has sent behind its offer, if there is no change, cannot be told apart from another request.
+      this.keepAlive = false;
+      if (status === 101) {
+        this.framing = UPGRADED;
+        writeUpgradeHead(this.out, head, this.upgrade);
+        this.owner.upgraded();
+        return;
+      }
+    }
     // A tunnel that was refused, or a body that may or may not follow: what comes next cannot be told apart.
     if (this.method === 'CONNECT' || (this.expectsContinue && !this.requestDone)) this.keepAlive = false;
     let length = head.contentLength;
@@ -123,7 +138,7 @@ export class ServerStream implements DownstreamStream {
     if (this.framing === CHUNKED) {
       writeChunk(this.out, chunk);
       if (end) writeLastChunk(this.out, null);
-    } else if (this.framing === UNTIL_CLOSE) this.out.append(chunk);
+    } else if (this.framing === UNTIL_CLOSE || this.framing === UPGRADED) this.out.append(chunk);
     else if (this.framing === FIXED) {
       // More than was announced would be read as the next answer.
       const fits = chunk.length <= this.remaining;

@@ -8,20 +8,11 @@ import { Timer, type TimerOwner } from '../timers.ts';
 import { enter, leave } from '../transport/outbox.ts';
 import type { Transport, TransportOwner } from '../transport/transport.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
-import { HOLD_BODY, HOLD_CLOSED, HOLD_PIPELINE, MessageReader, type ReaderSink } from './reader.ts';
+import { LINGER_MS, MAX_DISCARD, STALL_MS } from './limits.ts';
+import { HOLD_BODY, HOLD_CLOSED, HOLD_PIPELINE, HOLD_UPGRADE, MessageReader, type ReaderSink } from './reader.ts';
 import { Pipeline, ServerStream, type ServerStreamOwner } from './server-stream.ts';
 import { NO_BODY, type Reading, readRequestHead, requestFacts } from './strict.ts';
 import type { TunnelHandler } from './tunnel.ts';
-
-/** Bytes of a request's body that are read and thrown away after an early answer, to keep the connection. */
-const MAX_DISCARD = 64 * 1024;
-/** After our FIN the client's bytes are taken for this long, so that no RST overtakes the answer. */
-const LINGER_MS = 2000;
-/**
- * Before our FIN: a client that takes nothing for this long is given up. The kernel frees a large part of its buffer
- * before it tells us, so a slow client seems to stand still for many seconds.
- */
-const STALL_MS = 60_000;
 
 const WAIT_NOTHING = 0;
 const WAIT_IDLE = 1;
@@ -42,7 +33,7 @@ export class Http1ServerConnection
 {
   readonly transport: Transport;
   onClosed: (() => void) | null = null;
-  readonly finEndsAll = true;
+  finEndsAll = true;
   private readonly handler: ServerHandler & Partial<TunnelHandler>;
   private readonly options: ServerOptions;
   private readonly reader: MessageReader;
@@ -104,6 +95,11 @@ export class Http1ServerConnection
       if (this.finSent || this.pipeline.front === null) this.close();
       return;
     }
+    if (!this.finEndsAll) {
+      // Of what the connection was upgraded to, either end may say its last before the other.
+      this.reader.finish();
+      return;
+    }
     if (this.reader.inBody || this.pipeline.front !== null) {
       // As Envoy and nginx see it: who closes is gone, and an upstream must not work for nobody.
       this.dropStreams();
@@ -141,8 +137,10 @@ export class Http1ServerConnection
     const stream = new ServerStream(this, head.method, facts.http10, facts.keepAlive, this.tunnel);
     stream.expectsContinue = head.expectContinue;
     stream.requestDone = facts.body === NO_BODY;
+    stream.upgrade = head.upgrade;
     this.reader.expectBody(facts.body, head.contentLength);
     if (!stream.requestDone) this.reading = stream;
+    if (head.upgrade !== '') this.reader.holds |= HOLD_UPGRADE;
     const first = this.pipeline.add(stream);
     if (facts.refused !== '') {
       if (facts.refused === 'unknown_expectation' && !stream.requestDone) stream.keepAlive = false;
@@ -317,6 +315,11 @@ export class Http1ServerConnection
   onDrain(): void {
     const { front } = this.pipeline;
     if (front !== null && !front.done) front.receiver?.onWritable();
+  }
+
+  upgraded(): void {
+    this.finEndsAll = false;
+    this.intake.release(HOLD_UPGRADE);
   }
 
   pauseBody(stream: ServerStream): void {

@@ -33,6 +33,8 @@ export const NO_BODY = 0;
 export const FIXED = 1;
 export const CHUNKED = 2;
 export const UNTIL_CLOSE = 3;
+/** No message any more: bytes of another protocol, until the connection ends. */
+export const UPGRADED = 4;
 
 /** What the last head said, beside the Head itself. One a shard and kind; copy what outlives the next head. */
 export interface MessageFacts {
@@ -46,7 +48,7 @@ export interface MessageFacts {
 }
 
 export interface RequestFacts extends MessageFacts {
-  /** 'upgrade_refused' or 'unknown_expectation': well framed, but answered here. '' otherwise. */
+  /** 'unknown_expectation': well framed, but answered here. '' otherwise. */
   refused: FailureCode | '';
 }
 
@@ -146,8 +148,12 @@ export function readRequestHead(
   facts.keepAlive = facts.http10 ? options.keepAlive && !options.close : !options.close;
   head.te = te;
   head.expectContinue = expectContinue && !facts.http10 && facts.body !== NO_BODY;
-  if (upgrade && options.upgrade && !facts.http10) facts.refused = 'upgrade_refused';
-  else if (expectation && !facts.http10) facts.refused = 'unknown_expectation';
+  // An offer may be ignored (RFC 9110 7.8), and who makes it counts on that: h2c, TLS/1.2, whatever.
+  if (upgrade && options.upgrade && !facts.http10 && method === 'GET' && facts.body === NO_BODY) {
+    head.upgrade = 'websocket';
+    facts.body = UPGRADED;
+    head.contentLength = -1;
+  } else if (expectation && !facts.http10) facts.refused = 'unknown_expectation';
   return 'complete';
 }
 
@@ -180,7 +186,13 @@ export function readResponseHead(
   if (codings !== 0 && (facts.http10 || codings > 1 || !chunked || lengths !== 0)) return 'protocol_error';
 
   facts.keepAlive = facts.http10 ? options.keepAlive && !options.close : !options.close;
-  if (status < 200 || status === 204) {
+  if (status === 101) {
+    // RFC 9110 15.2.2: it says to what.
+    if (!upgrade || !options.upgrade) return 'protocol_error';
+    facts.body = UPGRADED;
+    facts.keepAlive = false;
+    head.contentLength = -1;
+  } else if (status < 200 || status === 204) {
     facts.body = NO_BODY;
     head.contentLength = 0;
   } else if (bodyless || status === 304) {
@@ -263,15 +275,12 @@ function readOwn(kind: number, bytes: Buffer, start: number, length: number): bo
   }
 }
 
-/**
- * An offer to change the protocol may be ignored (RFC 9110 7.8), and who makes it counts on that: h2c, TLS/1.2, whatever. A
- * WebSocket's client cannot go on without it, and is told so at once.
- */
+/** Whether it is among what is offered (RFC 6455 4.2.1). */
 function offersWebSocket(bytes: Buffer, start: number, length: number): boolean {
   return WEBSOCKET.test(bytes.latin1Slice(start, start + length));
 }
 
-const WEBSOCKET = /(^|[,\t ])websocket($|[,/\t ])/i;
+const WEBSOCKET = /(^|[,\t ])websocket($|[,\t ])/i;
 
 /** RFC 3986 6.2.3: 'a.example:' is 'a.example'. */
 function withoutEmptyPort(bytes: Buffer, start: number, length: number): number {

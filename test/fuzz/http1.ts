@@ -83,7 +83,7 @@ async function serve(pieces: string[], mode: 'reverse' | 'forward', timers: Time
     },
     onMalformed(stream, reason) {
       seen.push(new Request(stream, null, reason));
-      if (reason !== 'upgrade_refused') stream.closeAfterResponse();
+      stream.closeAfterResponse();
       answer(stream, FAILURES[reason].status, FAILURES[reason].body);
     },
   };

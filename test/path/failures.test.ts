@@ -216,19 +216,6 @@ test('a malformed request is answered 400, logged with DPE, and its connection c
   assert.deepEqual([mesh.records[before].code, flagNames(mesh.records[before].flags)], [400, 'DPE']);
 });
 
-test('an upgrade is refused with 403, and the connection goes on', async () => {
-  const app = await startApp((_request, response) => response.end('plain'));
-  closers.push(app.close);
-  route([app.port]);
-  const answer = await exchangeBytes(
-    mesh.ports.gateway,
-    'GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n' +
-      'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
-  );
-  assert.match(answer, /^HTTP\/1\.1 403 /);
-  assert.match(answer, /HTTP\/1\.1 200 OK[\s\S]*plain$/);
-});
-
 test('a gateway is no open proxy: CONNECT is refused', async () => {
   assert.match(
     await exchangeBytes(mesh.ports.gateway, 'CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n'),

@@ -162,7 +162,7 @@ export async function startServer(
     },
     onMalformed(stream, reason, head) {
       requests.push(new Request(stream, head, reason));
-      if (reason !== 'upgrade_refused') stream.closeAfterResponse();
+      stream.closeAfterResponse();
       answer(stream, FAILURES[reason].status, FAILURES[reason].body);
     },
   };
