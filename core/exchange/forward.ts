@@ -18,6 +18,7 @@ import type {
 import { ATTEMPT_COUNT, Attempt } from './attempt.ts';
 import type { Exchange } from './exchange.ts';
 import type { LocalReply } from './filter.ts';
+import { callTimeout } from './grpc-timeout.ts';
 
 const DATE = new FieldName('date');
 const SERVICE_TIME = new FieldName('x-envoy-upstream-service-time');
@@ -41,6 +42,8 @@ export function changeRequest(exchange: Exchange, target: Target, { rewritePath 
 export function beginAttempts(exchange: Exchange, action: ForwardAction, cluster: Cluster, end: boolean): void {
   const { requestHead: head } = exchange;
   let { retry, timeoutMs } = action;
+  // HTTP/1 carries no gRPC.
+  if (exchange.protocol === 'HTTP/2') timeoutMs = callTimeout(head, timeoutMs);
   // A proxy's own application has nothing to be told of attempts: what it hears is what its caller's proxy wrote.
   if (exchange.direction !== 'inbound') {
     const overrides = takeOverrides(head, retry, timeoutMs);

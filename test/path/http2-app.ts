@@ -25,7 +25,7 @@ export interface Http2App {
 
 /**
  * What it answers says what it saw, in JSON; /h is seven bytes, /silent nothing, /echo what comes, with gRPC's trailers;
- * /trailers-only has gRPC's status in its head.
+ * /trailers-only has gRPC's status in its head, /status/N that one.
  */
 export async function startHttp2App(): Promise<Http2App> {
   const open = new Set<ServerHttp2Session>();
@@ -84,8 +84,10 @@ function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, path: s
   if (path === '/h') {
     stream.respond({ ':status': 200, 'content-length': 7 });
     stream.end('exactly');
-  } else if (path === '/trailers-only') {
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '5' }, { endStream: true });
+  } else if (path === '/trailers-only' || path.startsWith('/status/')) {
+    const status = path.slice('/status/'.length);
+    const head = { ':status': 200, 'content-type': 'application/grpc' };
+    stream.respond({ ...head, 'grpc-status': path === '/trailers-only' ? '5' : status }, { endStream: true });
   } else if (path === '/echo') {
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
     stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
