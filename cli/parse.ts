@@ -52,6 +52,36 @@ export function portMapping(text: string, before: Readonly<Record<number, number
   return { ...before, [port(from)]: port(to) };
 }
 
+/** An address and port that lead to a service's port. */
+export interface Upstream {
+  /** 'orders-db:5432' */
+  readonly upstream: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+const MOST_UPSTREAMS = 64;
+
+/** Repeatable: 'orders-db:5432=5432', or with an address of this machine: 'orders-db:5432=127.0.0.2:5432'. */
+export function upstream(text: string, before: readonly Upstream[] = []): Upstream[] {
+  const [service = '', at, ...rest] = text.split('=');
+  const colon = service.lastIndexOf(':');
+  const host = service.slice(0, Math.max(0, colon));
+  const number = Number(service.slice(colon + 1));
+  if (at === undefined || rest.length > 0 || !/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(host)) {
+    throw new InvalidArgumentError('an upstream is SERVICE:PORT=PORT, such as orders-db:5432=5432.');
+  }
+  if (!Number.isInteger(number) || number < 1 || number > 65_535) {
+    throw new InvalidArgumentError("a service's port is a number from 1 to 65535.");
+  }
+  if (before.length === MOST_UPSTREAMS) throw new InvalidArgumentError(`there are at most ${MOST_UPSTREAMS}.`);
+  const one = { upstream: `${host}:${number}`, ...address(at) };
+  if (before.some(({ upstream: other }) => other === one.upstream)) {
+    throw new InvalidArgumentError(`${one.upstream} is given twice.`);
+  }
+  return [...before, one];
+}
+
 /** Repeatable: any text. */
 export function each(text: string, before: readonly string[] = []): string[] {
   return [...before, text];

@@ -17,6 +17,8 @@ export interface SidecarOptions {
   readonly name: string;
   /** Where the application listens; undefined: nowhere, it only calls others. */
   readonly port?: number;
+  /** What it speaks; left out: what the service's description says, else HTTP. */
+  readonly protocol?: string;
   /** An address, or 'own': the workload's. */
   readonly appAddress: string;
   /** An own loopback address; '' = chosen by who it is. */
@@ -35,7 +37,7 @@ export interface Placed {
 
 /** Throws CliError when an address that was asked for is not there, or could not be reached. */
 export async function sidecarNode(options: SidecarOptions): Promise<Placed> {
-  const { service, version, serviceAccount, namespace, port } = options;
+  const { service, version, serviceAccount, namespace, port, protocol } = options;
   const workload = version === undefined ? service : `${service}-${version}`;
   const name = options.name || `${workload}-${randomBytes(4).toString('hex').slice(0, 5)}`;
   const local = options.address || (await ownAddress(`${namespace}/${serviceAccount}/${workload}`, options.ports));
@@ -56,7 +58,14 @@ export async function sidecarNode(options: SidecarOptions): Promise<Placed> {
     labels: { app: service, ...(version === undefined ? {} : { version }), ...options.labels },
     role: 'sidecar',
     address,
-    app: port === undefined ? null : { address: options.appAddress === 'own' ? local : options.appAddress, port },
+    app:
+      port === undefined
+        ? null
+        : {
+            address: options.appAddress === 'own' ? local : options.appAddress,
+            port,
+            ...(protocol !== undefined && { protocol }),
+          },
     services: [service],
   };
   return { node, local };

@@ -21,9 +21,14 @@ function isFrom(node: Node, from: ProxyIdentity | undefined): boolean {
   return from === undefined || (node.namespace === from.namespace && node.serviceAccount === from.serviceAccount);
 }
 
+function isApplication(value: unknown): boolean {
+  const { port, protocol } = (value ?? {}) as { port?: unknown; protocol?: unknown };
+  return typeof port === 'number' && (protocol === undefined || typeof protocol === 'string');
+}
+
 function isNode(value: unknown): value is Node {
   if (typeof value !== 'object' || value === null) return false;
-  const { role, namespace, workload, serviceAccount, labels, services, app, trustDomain } = value as Partial<
+  const { role, namespace, workload, serviceAccount, labels, services, app, trustDomain, upstreams } = value as Partial<
     Record<keyof Node, unknown>
   >;
   return (
@@ -33,6 +38,7 @@ function isNode(value: unknown): value is Node {
     labels !== null &&
     Array.isArray(services) &&
     services.every((each) => typeof each === 'string') &&
-    (app === null || typeof (app as { port?: unknown } | undefined)?.port === 'number')
+    (upstreams === undefined || (Array.isArray(upstreams) && upstreams.every((each) => typeof each === 'string'))) &&
+    (app === null || isApplication(app))
   );
 }

@@ -81,7 +81,7 @@ export const OF_CONNECTION = {
   'connection.sha256_peer_certificate_digest': connections.text(({ connection }) => connection.tls?.peerDigest, STEADY),
   'connection.peer_certificate': connections.text(unknown, STEADY),
   'connection.transport_failure_reason': connections.text(unknown, STEADY),
-  'connection.termination_details': connections.text(unknown),
+  'connection.termination_details': connections.text(({ terminationDetails }) => some(terminationDetails)),
 } as const satisfies Readonly<Record<string, Attribute<ConnectionRecord>>>;
 
 /** `source` is who the caller is or says that it is; who it is beyond doubt is `source.principal`. */

@@ -17,7 +17,9 @@ export type { Address, ConfigSource, Proxy, ProxyOptions } from './main/options.
  * built, or when the folder it is configured from is refused.
  */
 export async function startProxy(given: ProxyOptions): Promise<WeftProxy> {
-  const options = { ...given, node: { ...given.node, outbound: given.listeners?.outbound !== undefined } };
+  const outbound = given.listeners?.outbound !== undefined;
+  const upstreams = given.listeners?.upstreams?.map(({ upstream }) => upstream);
+  const options = { ...given, node: { ...given.node, outbound, ...(upstreams !== undefined && { upstreams }) } };
   const log = new ProxyLog(options.logLevel ?? 'info', options.log);
   const shards = Math.max(1, Math.floor(options.shards ?? availableParallelism()));
   const reusePort = await canSharePorts();
@@ -46,6 +48,10 @@ async function reserveFixed({ listeners }: ProxyOptions): Promise<ListenerSpec[]
     if (wanted === undefined) continue;
     const port = await reservePort(wanted, `listener ${kind}`);
     specs.push({ name: kind, kind, address: wanted.address, port, configuredPort: port });
+  }
+  for (const { upstream, ...wanted } of listeners?.upstreams ?? []) {
+    const port = await reservePort(wanted, `upstream ${upstream}`);
+    specs.push({ name: upstream, kind: 'outbound', address: wanted.address, port, configuredPort: port, upstream });
   }
   return specs;
 }

@@ -5,6 +5,8 @@
 //   back    upstream -> codec -> attempt -> [ router -> filters that were entered, in reverse ] -> codec -> socket
 //   end     access log, metrics
 //
+// What is no HTTP goes its own way, tcp/carried-connection.ts: bytes to a cluster's endpoint and back.
+//
 // Every failure on the way is a code of errors.ts and becomes an answer in exchange/local-reply.ts, and nowhere else. Whether a
 // failed attempt is followed by another is decided in builtins/retry/verdict.ts. Every exchange ends once, in its finish().
 
@@ -33,6 +35,8 @@ import { chooseHost, findHost, memoOf } from './router/choose.ts';
 import { splitAuthority } from './router/hosts.ts';
 import { findRoute } from './router/route-index.ts';
 import type { ListenerContext } from './shard/context.ts';
+import { CarriedConnection } from './tcp/carried-connection.ts';
+import type { TcpService } from './tcp/service.ts';
 import type { ServeConnection } from './transport/listener.ts';
 
 const HTTPS_PORT = 443;
@@ -44,14 +48,30 @@ export const CODECS: Codecs = {
   'weft-multiplexed': new LazyCodec(32, async () => (await import('./http2/codec.ts')).multiplexed),
 };
 
-/** There: a connection that a listener (transport/listener.ts) has accepted is read by the codec of what it speaks, request by request. */
+/**
+ * There: a connection that a listener (transport/listener.ts) has accepted is read by the codec of what it speaks, request by request,
+ * or carried as it is.
+ */
 export function connectionPath(listener: ListenerContext, codecs: Codecs): ServeConnection {
   const handler = requestPath(listener);
   const { spec, shard } = listener;
   const onFault = (text: string): void => shard.log('debug', 'listener', `${spec.name}: ${text}`);
   const options = { ...serverOptions(spec.kind, shard.timers), onFault };
-  return (transport) => new DetectedConnection(transport, codecs, handler, options);
+  return (transport) => {
+    // Who has agreed to it in the handshake speaks it, whatever the application does.
+    const carried = transport.tls?.alpn === 'weft-multiplexed' ? null : carriedBy(listener);
+    if (carried !== null) return new CarriedConnection(listener, transport, carried, shard);
+    return new DetectedConnection(transport, codecs, handler, options);
+  };
 }
+
+/** Where connections of this listener are carried as bytes; null: they are HTTP. */
+function carriedBy({ spec: { kind, upstream }, shard: { snapshot } }: ListenerContext): TcpService | null {
+  if (upstream !== undefined) return snapshot.tcp.upstreams.get(upstream) ?? NOWHERE;
+  return kind === 'inbound' ? snapshot.tcp.inbound : null;
+}
+
+const NOWHERE: TcpService = Object.freeze({ name: '', service: '', port: 0, routes: [] });
 
 function requestPath(listener: ListenerContext): ServerHandler & TunnelHandler {
   const outbound = listener.spec.kind === 'outbound';

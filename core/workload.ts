@@ -57,7 +57,9 @@ export interface Node extends Workload {
    * machine. '' = no address of its own, no principal.
    */
   readonly address: string;
-  /** Where a sidecar's application listens; null: nowhere, and for gateways. */
-  readonly app: { readonly address: string; readonly port: number } | null;
+  /** Where a sidecar's application listens, and what it speaks where it says so; null: nowhere, and for gateways. */
+  readonly app: { readonly address: string; readonly port: number; readonly protocol?: string } | null;
   readonly services: readonly string[];
+  /** Ports of services that it opens for its application, 'orders-db:5432': what is sent there is carried as it is. */
+  readonly upstreams?: readonly string[];
 }

@@ -57,7 +57,12 @@ function planeOf(role: Node['role']): DataPlane {
     shared: createShardMemory(1, 1),
     keys: NO_REMOTE_KEYS,
     filterThreads: { threads: 0, connect: () => undefined },
-    sink: { exchangeEnded: () => undefined },
+    sink: {
+      exchangeEnded: () => undefined,
+      connectionOpened: () => undefined,
+      connectionMoved: () => undefined,
+      connectionEnded: () => undefined,
+    },
     log: () => undefined,
     pluginRestarted: () => undefined,
   });

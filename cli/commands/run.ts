@@ -6,7 +6,7 @@ import type { Node } from '../../core/workload.ts';
 import type { App, AppEnd } from '../app.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { note, printJson } from '../output.ts';
-import { count, durationOption, label, name, port, seriesExpiryOption } from '../parse.ts';
+import { count, durationOption, label, name, port, seriesExpiryOption, type Upstream, upstream } from '../parse.ts';
 import { untilReady } from '../until-ready.ts';
 import { announce, type StopReason, untilStopped } from '../until-stopped.ts';
 import { weftVersion } from '../version.ts';
@@ -19,6 +19,8 @@ interface Options {
   readonly label?: Readonly<Record<string, string>>;
   readonly name?: string;
   readonly port?: number;
+  readonly protocol?: string;
+  readonly upstream?: readonly Upstream[];
   readonly appAddress: string;
   readonly address?: string;
   readonly advertise?: string;
@@ -38,6 +40,8 @@ interface Options {
 const INBOUND_PORT = 15006;
 const OUTBOUND_PORT = 15001;
 const ADMIN_PORT = 15000;
+/** Those of port names, but of UDP. */
+const PROTOCOLS = ['http', 'http2', 'grpc', 'grpc-web', 'https', 'tls', 'tcp', 'mongo', 'mysql', 'redis'];
 
 export function runCommand(program: Command): void {
   program
@@ -51,6 +55,17 @@ export function runCommand(program: Command): void {
       '--port <port>',
       'where the application listens, told by $PORT; a job that only calls others has none',
       port,
+    )
+    .addOption(
+      new Option(
+        '--protocol <protocol>',
+        "what the application speaks (default: what the service's port is named, else http)",
+      ).choices(PROTOCOLS),
+    )
+    .option(
+      '--upstream <service:port=port>',
+      'a port of this machine that leads to a service, for what is no HTTP; repeatable',
+      upstream,
     )
     .option('--version <version>', 'its label version, such as v1', name)
     .option('--service-account <name>', 'the identity it runs under', name, 'default')
@@ -96,7 +111,9 @@ calls to the sidecar. Ends with the application's exit code; 128 + number when a
 Examples:
   $ mesh run --service api --version v2 --port 3000 -- node api.js
   $ mesh run --service web --port 8000 -l team=shop -- python3 app.py
-  $ mesh run --service job -- curl -s http://api/`,
+  $ mesh run --service job -- curl -s http://api/
+  $ mesh run --service orders-db --port 5432 --protocol tcp -- postgres -D data
+  $ mesh run --service shop --port 8080 --upstream orders-db:5432=5432 -- ./shop`,
     )
     .action(async (command: readonly string[], options: Options) => {
       process.exitCode = await run(command, options);
@@ -148,7 +165,11 @@ async function run(command: readonly string[], options: Options): Promise<number
     protectedPorts: portsOf(context),
     shards: options.shards,
     admin: at(ADMIN_PORT),
-    listeners: { outbound: at(OUTBOUND_PORT), ...(target !== null && { inbound: reached }) },
+    listeners: {
+      outbound: at(OUTBOUND_PORT),
+      ...(target !== null && { inbound: reached }),
+      upstreams: options.upstream,
+    },
     stateDir,
     accessLog: { format: options.accessLog },
     allowPrivateFetch: options.allowPrivateFetch,

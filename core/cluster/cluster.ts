@@ -17,6 +17,13 @@ export interface ClusterPolicy extends ConnectionPolicy {
   readonly multiplexed: boolean;
   readonly loadBalancing: LoadBalancing;
   readonly retryBudget: RetryBudget;
+  readonly tcp: TcpPolicy;
+}
+
+/** Of connections whose bytes are carried as they are. */
+export interface TcpPolicy {
+  /** How long no byte may move; 0: for ever. */
+  readonly idleMs: number;
 }
 
 /** How many of a cluster's requests may be repeated ones at the same time, per shard: the larger of the two figures. */
@@ -40,6 +47,7 @@ export const DEFAULT_POLICY: ClusterPolicy = Object.freeze({
   maxRequestsPerConnection: Number.POSITIVE_INFINITY,
   maxConcurrentStreams: Number.POSITIVE_INFINITY,
   retryBudget: Object.freeze({ percent: 20, least: 3, everyRetry: false }),
+  tcp: Object.freeze({ idleMs: 3_600_000 }),
 });
 
 export interface ResolvedHost {

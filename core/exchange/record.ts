@@ -41,6 +41,8 @@ export interface ExchangeRecord {
   readonly upstreamHost: string;
   readonly upstreamLocalAddress: string;
   readonly upstreamTransportFailure: string;
+  /** Why a connection without requests was ended by this proxy; left out: it was not. */
+  readonly terminationDetails?: string;
   readonly attempts: number;
   /** The service that the request is for, as a host name: 'reviews.default.svc.cluster.local', or ''. */
   readonly destinationService: string;
@@ -53,4 +55,7 @@ export interface ExchangeRecord {
 }
 
 /** What is known of a connection before a request, and of one that has none. */
-export type ConnectionRecord = Pick<ExchangeRecord, 'direction' | 'connection' | 'destinationPort'>;
+export type ConnectionRecord = Pick<
+  ExchangeRecord,
+  'direction' | 'connection' | 'destinationPort' | 'terminationDetails'
+>;

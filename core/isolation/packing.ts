@@ -124,7 +124,9 @@ export function applyHead(head: Head, { line, removed, added }: HeadChanges): vo
 type Heads = 'requestHead' | 'responseHead' | 'responseTrailers';
 
 /** When a thread is told of what a record has: when the stream is opened there, or with later events, too. */
-const TOLD: Readonly<Record<Exclude<keyof ExchangeRecord, Heads | 'connection'>, 'once' | 'again'>> = {
+const TOLD: Readonly<
+  Record<Exclude<keyof ExchangeRecord, Heads | 'connection' | 'terminationDetails'>, 'once' | 'again'>
+> = {
   direction: 'once',
   protocol: 'once',
   startTime: 'once',

@@ -26,7 +26,12 @@ export interface ProxyOptions {
   readonly shards?: number;
   /** null: no admin endpoint. Default: 127.0.0.1, any free port. */
   readonly admin?: Address | null;
-  readonly listeners?: { readonly outbound?: Address; readonly inbound?: Address };
+  readonly listeners?: {
+    readonly outbound?: Address;
+    readonly inbound?: Address;
+    /** Ports that lead to one port of one service each, as bytes; the node's `upstreams` are named by them. */
+    readonly upstreams?: readonly (Address & { readonly upstream: string })[];
+  };
   /** Where a Gateway's port is bound instead, by its number: { 80: 8080, 443: 0 }. */
   readonly gatewayPorts?: Readonly<Record<number, number>>;
   /** Where a Gateway's servers listen that have no `bind`. Default 127.0.0.1. */

@@ -5,6 +5,7 @@ import type { RemoteKeys } from '../builtins/authn/rules.ts';
 import type { FailureCode } from '../errors.ts';
 import type { VirtualHost } from '../router/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { ConnectEnvironment } from '../tcp/upstream-connect.ts';
 import type { RecordSink } from '../telemetry/record-sink.ts';
 import type { Timers } from '../timers.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
@@ -13,11 +14,11 @@ import type { Node } from '../workload.ts';
 import type { ShardMemory } from './memory.ts';
 import type { LogLevel, ModuleSpec, ShardOptions } from './protocol.ts';
 
-export interface ShardContext {
+export interface ShardContext extends ConnectEnvironment {
   readonly node: Node;
   readonly options: ShardOptions;
   readonly timers: Timers;
-  /** Exchanges that have begun and not ended on this shard. */
+  /** Exchanges, and connections that are carried, that have begun and not ended on this shard. */
   active: number;
   readonly sink: RecordSink;
   /** The configuration that requests begin with now. */

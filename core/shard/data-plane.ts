@@ -4,7 +4,7 @@
 
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { EndpointTable } from '../cluster/endpoint-table.ts';
-import type { PoolEnvironment } from '../cluster/pool.ts';
+import type { PoolEndpoint, PoolEnvironment } from '../cluster/pool.ts';
 import { Resolver } from '../cluster/resolver.ts';
 import { SharedLimits } from '../cluster/shared-limits.ts';
 import type { Problem } from '../config/resource.ts';
@@ -22,6 +22,7 @@ import { Dialer } from '../transport/dial.ts';
 import { Listener } from '../transport/listener.ts';
 import type { ListenerSpec, MtlsMode } from '../transport/listener-spec.ts';
 import { OnePeer, Peers } from '../transport/peers.ts';
+import type { Protocol } from '../transport/protocol.ts';
 import { credentialsOf } from '../transport/tls/credentials.ts';
 import { InboundTls } from '../transport/tls/inbound.ts';
 import { OutboundTls } from '../transport/tls/outbound.ts';
@@ -52,6 +53,8 @@ export interface DataPlane {
   close(): void;
 }
 
+/** Who is silent for so long where the application may speak first, does not begin a handshake. */
+const SILENT_MS = 100;
 /** How long the news that a workload leaves may travel before it stops listening. */
 const FORGOTTEN_MS = 250;
 /** How long who holds an idle connection may take to send its next request, whose answer says that it is the last. */
@@ -76,6 +79,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
   private readonly inboundTls = new InboundTls();
   private readonly outboundTls = new OutboundTls();
   private readonly targets = new TlsTargets();
+  private readonly dialer: Dialer;
   private readonly endpoints: EndpointTable;
   private readonly listeners = new Map<string, Listener>();
   private readonly filters: WasmFilters;
@@ -88,7 +92,8 @@ class ShardDataPlane implements DataPlane, ShardContext {
     this.options = environment.options;
     this.sink = environment.sink;
     this.log = environment.log;
-    this.endpoints = new EndpointTable(this.pools(new Dialer(this.node.address, this.peers, this.outboundTls)));
+    this.dialer = new Dialer(this.node.address, this.peers, this.outboundTls);
+    this.endpoints = new EndpointTable(this.pools());
     const endpointOf = (...place: Parameters<EndpointTable['at']>): Endpoint => this.endpoints.at(...place);
     const hides = (name: string, port: number): boolean => this.compiler.hides(name, port);
     this.hosts = new Passthrough(this, hides, () => this.ownPorts());
@@ -148,6 +153,12 @@ class ShardDataPlane implements DataPlane, ShardContext {
     for (const listener of this.listeners.values()) this.secure(listener);
   }
 
+  private protect(listener: Listener): void {
+    const { snapshot } = this;
+    listener.mtls = mtlsOf(listener.spec, snapshot);
+    listener.plainAfterMs = snapshot.tcp.inbound === null ? 0 : SILENT_MS;
+  }
+
   /** Sidecars alone speak it to each other. */
   private secure(listener: Listener): void {
     if (listener.spec.kind === 'inbound' && this.outboundTls.ready) listener.tls = this.inboundTls;
@@ -183,7 +194,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
       // In the turn in which it opened: neither a connection nor another snapshot comes in between.
       this.listeners.set(key, listener);
       listener.networkFilters = networkFiltersFor(this.snapshot.network, spec);
-      listener.mtls = mtlsOf(spec, this.snapshot);
+      this.protect(listener);
       this.secure(listener);
     }
   }
@@ -227,7 +238,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
       this.filters.retain(snapshot, filters);
       for (const listener of this.listeners.values()) {
         listener.networkFilters = networkFiltersFor(snapshot.network, listener.spec);
-        listener.mtls = mtlsOf(listener.spec, snapshot);
+        this.protect(listener);
       }
       this.populateInbound();
     }
@@ -247,25 +258,34 @@ class ShardDataPlane implements DataPlane, ShardContext {
     }
   }
 
-  private pools(dialer: Dialer): PoolEnvironment {
+  connect(
+    endpoint: PoolEndpoint,
+    connected: (transport: Transport) => void,
+    failed: (text: string) => void,
+    protocol: Protocol | 'bytes' = 'bytes',
+  ): () => void {
+    const { address, port, tls } = endpoint;
+    // Without a certificate of its own it is as it was before there were any, unless a rule says otherwise.
+    if (tls?.required === true && !this.outboundTls.ready) {
+      const told = setImmediate(failed, 'TLS_error: this workload has no certificate yet');
+      return () => clearImmediate(told);
+    }
+    const target = tls === null || !this.outboundTls.ready ? null : this.targets.of(endpoint, protocol);
+    return this.dialer.dial(address, port, connected, failed, target);
+  }
+
+  private pools(): PoolEnvironment {
     return {
       timers: this.timers,
       expectedStreams: (protocol) => this.codecs[protocol].expectedStreams,
       dial: (endpoint, opened, failed, protocol) => {
-        const { address, port, tls } = endpoint;
-        // Without a certificate of its own it is as it was before there were any, unless a rule says otherwise.
-        if (tls?.required === true && !this.outboundTls.ready) {
-          const told = setImmediate(failed, 'TLS_error: this workload has no certificate yet');
-          return () => clearImmediate(told);
-        }
-        const target = tls === null || !this.outboundTls.ready ? null : this.targets.of(endpoint, protocol);
         const dial = (codec: Codec): (() => void) => {
           const connected = (transport: Transport): void => {
             // In plain text, and with who has not agreed to more, each request of HTTP/1.1 has the connection to itself.
             const alone = protocol === 'weft-multiplexed' && transport.tls?.alpn !== protocol;
             opened((alone ? this.codecs['http/1.1'] : codec).connect(transport, CLIENT_OPTIONS));
           };
-          return dialer.dial(address, port, connected, failed, target);
+          return this.connect(endpoint, connected, failed, protocol);
         };
         const source = this.codecs[protocol];
         if (!('load' in source)) return dial(source);

@@ -5,9 +5,10 @@ import type { Protocol } from '../transport/protocol.ts';
 import { noSession, type Sessions, type TlsTarget } from '../transport/tls/outbound.ts';
 
 /** As sidecars offer it to each other; with who does not carry many requests in one connection, each has its own. */
-const OFFERS: Readonly<Record<Protocol, readonly string[]>> = {
+const OFFERS: Readonly<Record<Protocol | 'bytes', readonly string[]>> = {
   'http/1.1': ['istio-http/1.1'],
   h2: ['istio-h2', 'h2'],
+  bytes: ['istio'],
   'weft-multiplexed': ['weft-multiplexed', 'istio-http/1.1'],
 };
 
@@ -18,7 +19,7 @@ export class TlsTargets {
    * Who answers has to be whom a rule names, else whom the registry has there: it alone, since another of the same service is at
    * another endpoint.
    */
-  of(endpoint: PoolEndpoint, protocol: Protocol): TlsTarget {
+  of(endpoint: PoolEndpoint, protocol: Protocol | 'bytes'): TlsTarget {
     const { tls, workload } = endpoint;
     let sessions = this.sessions.get(endpoint);
     if (sessions === undefined) {

@@ -257,6 +257,7 @@ function policyOf(
     maxConcurrentStreams: http?.maxConcurrentStreams || DEFAULT_POLICY.maxConcurrentStreams,
     maxRequestsPerConnection: http?.maxRequestsPerConnection || DEFAULT_POLICY.maxRequestsPerConnection,
     retryBudget: budgetOf(budget, http?.maxRetries),
+    tcp: tcp?.idleTimeout === undefined ? DEFAULT_POLICY.tcp : { idleMs: parseDuration(tcp.idleTimeout) },
   };
 }
 

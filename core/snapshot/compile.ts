@@ -36,6 +36,7 @@ import { PartsInUse, RoutePart } from './route-parts.ts';
 import { compileRoutes } from './routes.ts';
 import { fullHost, type Service } from './services.ts';
 import type { Snapshot } from './snapshot.ts';
+import { TcpCompiler } from './tcp-compiler.ts';
 
 /** What is otherwise; null: nothing. */
 export interface Change {
@@ -85,6 +86,7 @@ export class Compiler {
   private readonly domains = new Map<number, Map<string, CompiledHosts>>();
   private chains: Chains = {};
   private inbound: CompiledHosts = NO_HOSTS;
+  private readonly tcp: TcpCompiler;
   private last: Snapshot | null = null;
   /** Nothing refers to them any more, if nothing did since. */
   private readonly gone = new Set<Cluster>();
@@ -102,6 +104,9 @@ export class Compiler {
       service: (host) => services.get(host),
       of: (service) => members.of(service),
     });
+    const { rules } = this.index;
+    const cluster: HostCompiler['cluster'] = (...place) => this.clusterAt(...place);
+    this.tcp = new TcpCompiler({ node, services, cluster, rulesOf: (host) => rules.byHost.find(host) });
     this.called = new FilterUpstreams(node, { services, cluster: (...place) => this.clusterAt(...place) });
   }
 
@@ -198,6 +203,7 @@ export class Compiler {
     const outbound = yield* this.outboundTable(before.outbound, chains.outbound, staged);
     const gateways = yield* this.gatewayTables(before.gateways, chains.gateway, staged);
     const inbound = this.inboundHost(chains.inbound, staged);
+    const tcp = this.tcp.stage(inbound, this.spokenHere(inbound), staged, (part) => this.made.push(part));
     const telemetry = memo.of('telemetry', policies('Telemetry'), () => telemetryAt(policies('Telemetry'), node));
     const snapshot: Snapshot = {
       revision,
@@ -206,6 +212,7 @@ export class Compiler {
       gateways,
       inbound,
       outboundPolicy: index.scope.outboundPolicy,
+      tcp,
       mtls: mtlsMode(policies('PeerAuthentication'), node),
       clusters: this.table.clusters,
       network: networkPlacements(kinds, scope),
@@ -316,6 +323,11 @@ export class Compiler {
     if (this.inUse.releaseCluster(cluster)) this.gone.add(cluster);
   }
 
+  /** What the registry says that the application speaks; ''. */
+  private spokenHere(inbound: VirtualHost | null): string {
+    return inbound === null ? '' : spokenAt(this.index.services.get(inbound.service), inbound.port);
+  }
+
   /** The one virtual host of the inbound port: whatever arrives is for the application, and for nothing else. */
   private inboundHost(chains: ChainBuilder | undefined, staged: Staged[]): VirtualHost | null {
     const { node, memo } = this;
@@ -331,7 +343,10 @@ export class Compiler {
       port,
       subset: '',
       labels: {},
-      policy: { ...DEFAULT_POLICY, protocol: protocolOf(spokenAt(this.index.services.get(host), port)) },
+      policy: {
+        ...DEFAULT_POLICY,
+        protocol: protocolOf(node.app.protocol ?? spokenAt(this.index.services.get(host), port)),
+      },
       dns: [],
       tls: null,
       rule: '',

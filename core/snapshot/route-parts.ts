@@ -7,18 +7,26 @@ import type { FilterFactory } from '../exchange/filter.ts';
 import type { Route } from '../router/route.ts';
 
 const NONE: readonly Problem[] = Object.freeze([]);
+const NO_CLUSTERS: readonly Cluster[] = Object.freeze([]);
 
 export class RoutePart {
   readonly routes: readonly Route[];
   /** Destinations that lead nowhere. */
   readonly problems: readonly Problem[];
+  /** Where it leads connections without requests. */
+  readonly clusters: readonly Cluster[];
   uses = 0;
   /** It has no use any more, or never got one: what it refers to may be gone. */
   retired = false;
 
-  constructor(routes: readonly Route[], problems: readonly Problem[] = NONE) {
+  constructor(
+    routes: readonly Route[],
+    problems: readonly Problem[] = NONE,
+    clusters: readonly Cluster[] = NO_CLUSTERS,
+  ) {
     this.routes = routes;
     this.problems = problems;
+    this.clusters = clusters;
   }
 }
 
@@ -67,8 +75,8 @@ export class PartsInUse {
     return [...found.values()];
   }
 
-  private count({ routes }: RoutePart, by: 1 | -1): Cluster[] {
-    const gone: Cluster[] = [];
+  private count({ routes, clusters }: RoutePart, by: 1 | -1): Cluster[] {
+    const gone = clusters.filter((cluster) => add(this.clusters, cluster, by) === 0);
     for (const { action, chain } of routes) {
       for (const filter of chain.filters) add(this.filters, filter, by);
       if (action.type !== 'forward') continue;

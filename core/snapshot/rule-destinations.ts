@@ -58,6 +58,8 @@ function namedBy(rule: Rule): string[] {
 /** As it names them. */
 export function destinationsOf({ spec }: Resource<VirtualServiceSpec>): Set<string> {
   const hosts = new Set<string>();
-  for (const { route } of spec.http ?? []) for (const { destination } of route ?? []) hosts.add(destination.host);
+  for (const { route } of [...(spec.http ?? []), ...(spec.tcp ?? [])]) {
+    for (const { destination } of route ?? []) hosts.add(destination.host);
+  }
   return hosts;
 }

@@ -6,6 +6,7 @@ import type { ServicePlugin } from '../exchange/filter.ts';
 import type { HostTable } from '../router/hosts.ts';
 import type { VirtualHost } from '../router/route.ts';
 import type { NetworkPlacement } from '../tcp/network-filter.ts';
+import type { TcpTable } from '../tcp/service.ts';
 import type { TelemetryPlan } from '../telemetry/plan.ts';
 import type { MtlsMode } from '../transport/listener-spec.ts';
 import type { OutboundPolicy } from './scope.ts';
@@ -22,6 +23,8 @@ export interface Snapshot {
   readonly gateways: ReadonlyMap<number, HostTable>;
   /** Everything that arrives at the sidecar's inbound port. Null: this proxy has no application. */
   readonly inbound: VirtualHost | null;
+  /** What is carried as bytes. */
+  readonly tcp: TcpTable;
   /** Whether who calls the application speaks mutual TLS. */
   readonly mtls: MtlsMode;
   /** All that this shard has now: those of the newest snapshot, and what filters call. */

@@ -4,7 +4,6 @@
 import type { ExchangeRecord } from '../exchange/record.ts';
 import type { LogBacklog } from './log-backlog.ts';
 import { compileFormat, compileJsonFormat, ISTIO_JSON, ISTIO_TEXT, type LineFormat } from './log-format.ts';
-import type { RecordSink } from './record-sink.ts';
 
 export interface AccessLogOptions {
   readonly format: 'text' | 'json';
@@ -18,7 +17,7 @@ const BATCH_CHARS = 16 * 1024;
 const BATCH_MS = 100;
 const MAX_UNWRITTEN_CHARS = 1024 * 1024;
 
-export class AccessLog implements RecordSink {
+export class AccessLog {
   /** Lines that nobody will see. */
   dropped = 0;
   private readonly options: AccessLogOptions;

@@ -4,7 +4,7 @@ import { OF_PEERS, type PeersRecord } from '../attributes.ts';
 import { flagNames } from '../errors.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
 import type { Workload } from '../workload.ts';
-import { HTTP_LABELS } from './statistics.ts';
+import { HTTP_LABELS, TCP_LABELS } from './statistics.ts';
 
 export const UNKNOWN = 'unknown';
 const MAX_LABEL = 253;
@@ -63,6 +63,14 @@ export function httpLabels(
     inbound ? (record.connection.tls === null ? 'none' : 'mutual_tls') : UNKNOWN,
   ];
 }
+
+/** The same of a connection without requests, in the order of TCP_LABELS. */
+export function tcpLabels(record: ExchangeRecord, source: Workload | null, service: string): readonly string[] {
+  const values = httpLabels(record, source, service, -1);
+  return TCP_LABELS.map((name) => (name === 'request_protocol' ? 'tcp' : values[AT[name]]));
+}
+
+const AT: Readonly<Record<string, number>> = Object.fromEntries(HTTP_LABELS.map((name, i) => [name, i]));
 
 /** The cluster of hosts that the mesh does not know; their names are no label, anybody may make up any number of them. */
 export const PASSTHROUGH = 'PassthroughCluster';

@@ -7,21 +7,27 @@ import type { ExchangeRecord } from '../exchange/record.ts';
 import { FieldName } from '../http/head.ts';
 import type { Series } from '../shard/protocol.ts';
 import type { Workload } from '../workload.ts';
-import { httpLabels, labelValue, OTHER, PASSTHROUGH, UNKNOWN } from './labels.ts';
+import { httpLabels, labelValue, OTHER, PASSTHROUGH, tcpLabels, UNKNOWN } from './labels.ts';
 import { type MetricsView, sideOf, type TelemetryPlan } from './plan.ts';
 import type { RecordSink } from './record-sink.ts';
 import {
+  activityOf,
+  CLOSED,
   DURATION,
   FIRST_SLOT,
   HTTP_LABELS,
   HTTP_SERIES,
-  isHttpSeries,
+  isSeries,
   MAX_SETS,
+  OPENED,
   observe,
+  RECEIVED_BYTES,
   REQUEST_BYTES,
   REQUESTS,
   RESPONSE_BYTES,
+  SENT_BYTES,
   SLOTS_PER_SET,
+  TCP_SERIES,
 } from './statistics.ts';
 
 export interface MetricsOptions {
@@ -59,7 +65,7 @@ interface Counted {
   readonly slot: number;
   readonly origin: Origin;
   /** As the last sweep that saw it change found it. */
-  requests: number;
+  activity: number;
   changedAt: number;
 }
 
@@ -104,7 +110,7 @@ export class Metrics implements RecordSink {
     this.slots = new Float64Array(options.statistics);
     const taken = new Set<number>();
     for (const series of options.known) {
-      if (!isHttpSeries(series)) continue;
+      if (!isSeries(series)) continue;
       const { slot } = series;
       if (slot === OVERFLOW_SLOT) {
         this.overflowing = true;
@@ -129,6 +135,33 @@ export class Metrics implements RecordSink {
     } else for (const view of views) this.count(record, this.findIn(view, way, record));
   }
 
+  connectionOpened(record: ExchangeRecord, plan: TelemetryPlan | null = null): void {
+    this.countConnection(record, plan, OPENED, 1);
+  }
+
+  connectionMoved(record: ExchangeRecord, received: number, sent: number, plan: TelemetryPlan | null = null): void {
+    this.countConnection(record, plan, RECEIVED_BYTES, received);
+    this.countConnection(record, plan, SENT_BYTES, sent);
+  }
+
+  connectionEnded(record: ExchangeRecord, plan: TelemetryPlan | null = null): void {
+    this.countConnection(record, plan, CLOSED, 1);
+  }
+
+  /** Labels are made anew each time: a connection is counted a few times in its life. */
+  private countConnection(record: ExchangeRecord, plan: TelemetryPlan | null, offset: number, by: number): void {
+    if (plan !== null && sideOf(plan, record).metrics?.length === 0) return;
+    const source = record.direction === 'gateway' ? this.options.node : record.source;
+    const labels = tcpLabels(
+      record,
+      source,
+      record.clusterName === PASSTHROUGH ? PASSTHROUGH : record.destinationService,
+    );
+    const at = this.intern(labels, undefined, TCP_SERIES);
+    // What has no place any more is counted nowhere: the last place is one of requests.
+    if (at !== OVERFLOW_SLOT) this.slots[at + offset] += by;
+  }
+
   /** All of it, though a view may show less: the slots are there. */
   private count(record: ExchangeRecord, at: number): void {
     const { slots } = this;
@@ -143,9 +176,9 @@ export class Metrics implements RecordSink {
     for (const slot of this.resting) this.release(slot);
     this.resting = [];
     for (const [key, counted] of this.sets) {
-      const requests = this.slots[counted.slot + REQUESTS];
-      if (requests !== counted.requests) {
-        counted.requests = requests;
+      const activity = activityOf(this.slots, counted.slot);
+      if (activity !== counted.activity) {
+        counted.activity = activity;
         counted.changedAt = now;
       } else if (now - counted.changedAt >= idleMs) {
         this.sets.delete(key);
@@ -205,7 +238,7 @@ export class Metrics implements RecordSink {
     this.remembered++;
   }
 
-  private intern(labels: readonly string[], chosen?: Series['chosen']): number {
+  private intern(labels: readonly string[], chosen?: Series['chosen'], name = HTTP_SERIES): number {
     const known = this.sets.get(keyOf(labels, chosen));
     if (known !== undefined) return known.slot;
     const origin = originOf(labels, chosen);
@@ -213,7 +246,7 @@ export class Metrics implements RecordSink {
     if (this.counts.chosen >= MAX_CHOSEN && origin === 'chosen') return this.overflow();
     const slot = this.allocate();
     if (slot < 0) return this.overflow();
-    const series: Series = { slot, name: HTTP_SERIES, labels, ...plain(chosen) };
+    const series: Series = { slot, name, labels, ...plain(chosen) };
     this.add(series, performance.now());
     this.options.announce(series);
     return slot;
@@ -222,8 +255,8 @@ export class Metrics implements RecordSink {
   private add({ slot, labels, chosen }: Series, now: number): void {
     const origin = originOf(labels, chosen);
     this.counts[origin]++;
-    const requests = this.slots[slot + REQUESTS];
-    this.sets.set(keyOf(labels, chosen), { slot, origin, requests, changedAt: now });
+    const activity = activityOf(this.slots, slot);
+    this.sets.set(keyOf(labels, chosen), { slot, origin, activity, changedAt: now });
   }
 
   private allocate(): number {

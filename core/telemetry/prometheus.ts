@@ -5,7 +5,19 @@ import type { Series } from '../shard/protocol.ts';
 import type { Metric } from '../wasm/shared/metrics.ts';
 import { filterMetricLines } from './filter-metrics.ts';
 import type { StatisticsRegistry } from './registry.ts';
-import { ALL_FAMILIES, BUCKETS, type Family, HTTP_FAMILIES, HTTP_LABELS, REQUESTS } from './statistics.ts';
+import {
+  ALL_FAMILIES,
+  ALL_TCP_FAMILIES,
+  activityOf,
+  BUCKETS,
+  type Family,
+  HTTP_FAMILIES,
+  HTTP_LABELS,
+  TCP_BIT,
+  TCP_FAMILIES,
+  TCP_LABELS,
+  TCP_SERIES,
+} from './statistics.ts';
 
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
@@ -28,7 +40,7 @@ interface Group {
   /** 'reporter="source",...' */
   readonly text: string;
   places: { readonly slots: Float64Array; readonly slot: number; readonly families: number }[];
-  requests: number;
+  activity: number;
   changedAt: number;
 }
 
@@ -70,6 +82,9 @@ export class Exposition {
     HTTP_FAMILIES.forEach((family, i) => {
       renderFamily(lines, family, 1 << i, groups);
     });
+    TCP_FAMILIES.forEach((family, i) => {
+      renderFamily(lines, family, TCP_BIT << i, groups);
+    });
     for (const [name, { type, help, figures }] of this.own) {
       lines.push(`# HELP ${name} ${escapeHelp(help)}`, `# TYPE ${name} ${type}`);
       for (const { labels, value } of figures) lines.push(`${name}${labels} ${number(value())}`);
@@ -93,9 +108,9 @@ export class Exposition {
     const living: Group[] = [];
     this.groups = this.gather(now);
     for (const group of this.groups.values()) {
-      const requests = sum(group, REQUESTS, ALL_FAMILIES);
-      if (requests !== group.requests) {
-        group.requests = requests;
+      const activity = group.places.reduce((all, { slots, slot }) => all + activityOf(slots, slot), 0);
+      if (activity !== group.activity) {
+        group.activity = activity;
         group.changedAt = now;
       }
       if (now - group.changedAt < this.expireAfterMs) living.push(group);
@@ -109,7 +124,8 @@ export class Exposition {
       const slots = this.statistics.slots(shard);
       for (const series of this.statistics.series(shard)) {
         const text = this.textOf(series);
-        const place = { slots, slot: series.slot, families: series.chosen?.families ?? ALL_FAMILIES };
+        const all = series.name === TCP_SERIES ? ALL_TCP_FAMILIES : ALL_FAMILIES;
+        const place = { slots, slot: series.slot, families: series.chosen?.families ?? all };
         const group = groups.get(text);
         if (group !== undefined) {
           group.places.push(place);
@@ -117,7 +133,7 @@ export class Exposition {
         }
         const known = this.groups.get(text);
         if (known !== undefined) known.places = [place];
-        groups.set(text, known ?? { text, places: [place], requests: 0, changedAt: now });
+        groups.set(text, known ?? { text, places: [place], activity: 0, changedAt: now });
       }
     }
     return groups;
@@ -126,7 +142,7 @@ export class Exposition {
   private textOf(series: Series): string {
     let text = this.texts.get(series);
     if (text === undefined) {
-      const names = series.chosen?.names ?? HTTP_LABELS;
+      const names = series.chosen?.names ?? (series.name === TCP_SERIES ? TCP_LABELS : HTTP_LABELS);
       text = names.map((label, i) => `${label}="${escapeLabel(series.labels[i])}"`).join(',');
       this.texts.set(series, text);
     }

@@ -3,7 +3,7 @@
 
 import type { Series } from '../shard/protocol.ts';
 import { LogBacklog } from './log-backlog.ts';
-import { isHttpSeries, STATISTICS_BYTES } from './statistics.ts';
+import { isSeries, STATISTICS_BYTES } from './statistics.ts';
 
 export class StatisticsRegistry {
   /** By shard index. */
@@ -26,7 +26,7 @@ export class StatisticsRegistry {
   /** A shard counts in these slots from now on. */
   announced(shard: number, { slot, name, labels, chosen }: Series): void {
     const series: Series = { slot, name, labels, chosen };
-    if (isHttpSeries(series)) this.bySlot[shard].set(slot, series);
+    if (isSeries(series)) this.bySlot[shard].set(slot, series);
   }
 
   /** The slots count nothing any more. */

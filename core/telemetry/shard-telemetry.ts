@@ -60,6 +60,23 @@ export class ShardTelemetry implements RecordSink {
 
   exchangeEnded(record: ExchangeRecord, plan: TelemetryPlan | null): void {
     this.metrics.exchangeEnded(record, plan);
+    this.writeLine(record, plan);
+  }
+
+  connectionOpened(record: ExchangeRecord, plan: TelemetryPlan | null): void {
+    this.metrics.connectionOpened(record, plan);
+  }
+
+  connectionMoved(record: ExchangeRecord, received: number, sent: number, plan: TelemetryPlan | null): void {
+    this.metrics.connectionMoved(record, received, sent, plan);
+  }
+
+  connectionEnded(record: ExchangeRecord, plan: TelemetryPlan | null): void {
+    this.metrics.connectionEnded(record, plan);
+    this.writeLine(record, plan);
+  }
+
+  private writeLine(record: ExchangeRecord, plan: TelemetryPlan | null): void {
     const log = plan === null ? null : sideOf(plan, record).accessLog;
     if (log === null) this.accessLog?.exchangeEnded(record);
     else if ((log.named || this.logsByDefault) && log.passes(record)) {

@@ -2,9 +2,11 @@
 // They outlive the shard. Plain adds: no slot has two writers.
 //
 //   slot 0..15      the access log's ledger (log-backlog.ts), the rest spare
-//   then 64 slots per label set of HTTP metrics:
+//   then 64 slots per label set, of HTTP metrics:
 //   +0              requests
 //   +1  +22  +43    request duration, request bytes, response bytes: 20 buckets (not cumulative, the last is +Inf), sum
+//   or of TCP metrics:
+//   +0 +1 +2 +3     connections opened, closed, bytes sent, received
 
 import type { Series } from '../shard/protocol.ts';
 
@@ -34,6 +36,13 @@ export const RESPONSE_BYTES = 43;
 /** The name under which a label set of HTTP metrics is announced, by its first slot. */
 export const HTTP_SERIES = 'istio_http';
 
+/** The same of TCP metrics. */
+export const TCP_SERIES = 'istio_tcp';
+export const OPENED = 0;
+export const CLOSED = 1;
+export const SENT_BYTES = 2;
+export const RECEIVED_BYTES = 3;
+
 export interface Family {
   readonly name: string;
   readonly help: string;
@@ -54,8 +63,23 @@ export const HTTP_FAMILIES: readonly Family[] = [
   { name: 'istio_response_bytes', help: 'Body bytes of responses.', type: 'histogram', offset: RESPONSE_BYTES },
 ];
 
-/** A bit for each of the families, in their order. */
+export const TCP_FAMILIES: readonly Family[] = [
+  { name: 'istio_tcp_connections_opened_total', help: 'Connections opened.', type: 'counter', offset: OPENED },
+  { name: 'istio_tcp_connections_closed_total', help: 'Connections closed.', type: 'counter', offset: CLOSED },
+  { name: 'istio_tcp_sent_bytes_total', help: 'Bytes sent to who connected.', type: 'counter', offset: SENT_BYTES },
+  {
+    name: 'istio_tcp_received_bytes_total',
+    help: 'Bytes received from who connected.',
+    type: 'counter',
+    offset: RECEIVED_BYTES,
+  },
+];
+
+/** A bit for each of the families of HTTP, in their order. */
 export const ALL_FAMILIES = (1 << HTTP_FAMILIES.length) - 1;
+/** Those of TCP follow. */
+export const TCP_BIT = 1 << HTTP_FAMILIES.length;
+export const ALL_TCP_FAMILIES = TCP_BIT * ((1 << TCP_FAMILIES.length) - 1);
 
 /** Istio's, in Istio's order. */
 export const HTTP_LABELS = [
@@ -86,6 +110,16 @@ export const HTTP_LABELS = [
   'connection_security_policy',
 ] as const;
 
+/** Of TCP metrics: without what only requests have. */
+export const TCP_LABELS: readonly string[] = HTTP_LABELS.filter(
+  (name) => name !== 'response_code' && name !== 'grpc_response_status',
+);
+
+/** Grows with everything that is counted there: the first slots only grow, of either kind. */
+export function activityOf(slots: Float64Array, slot: number): number {
+  return slots[slot] + slots[slot + 1] + slots[slot + 2] + slots[slot + 3];
+}
+
 /** One observation: the bucket and the sum; the count is the sum of the buckets. */
 export function observe(slots: Float64Array, histogram: number, value: number): void {
   let bucket = 0;
@@ -95,10 +129,11 @@ export function observe(slots: Float64Array, histogram: number, value: number): 
 }
 
 /** True when the series is one that this layout has; false for what another version or nonsense announced. */
-export function isHttpSeries({ slot, name, labels, chosen }: Series): boolean {
+export function isSeries({ slot, name, labels, chosen }: Series): boolean {
   return (
-    name === HTTP_SERIES &&
-    labels.length === (chosen?.names ?? HTTP_LABELS).length &&
+    (name === HTTP_SERIES
+      ? labels.length === (chosen?.names ?? HTTP_LABELS).length
+      : name === TCP_SERIES && chosen === undefined && labels.length === TCP_LABELS.length) &&
     Number.isInteger(slot) &&
     slot >= FIRST_SLOT &&
     slot < FIRST_SLOT + SLOTS_PER_SET * MAX_SETS &&

@@ -19,19 +19,25 @@ export class Arrival {
   private readonly onClose = (): void => this.onClosed?.();
   private readonly onGone = (): void => this.destroy();
 
-  /** `arrived` gets what came first, while nobody reads on. */
-  constructor(socket: Socket, arrived: (first: Buffer) => void) {
+  /**
+   * `arrived` gets what came first, while nobody reads on. `waitMs`: how long that may take, where the other side may be the one that
+   * speaks first; then nothing came. 0: who is silent is closed.
+   */
+  constructor(socket: Socket, waitMs: number, arrived: (first: Buffer | null) => void) {
     this.socket = socket;
-    socket.setTimeout(SILENT_MS, this.onGone);
+    const begin = (first: Buffer | null): void => {
+      socket.setTimeout(0);
+      socket.off('timeout', silent);
+      socket.off('data', begin);
+      socket.pause();
+      arrived(first);
+    };
+    const silent = waitMs === 0 ? this.onGone : (): void => begin(null);
+    socket.setTimeout(waitMs || SILENT_MS, silent);
     socket.on('error', this.onGone);
     socket.on('end', this.onGone);
     socket.on('close', this.onClose);
-    socket.once('data', (first: Buffer) => {
-      socket.setTimeout(0);
-      socket.off('timeout', this.onGone);
-      socket.pause();
-      arrived(first);
-    });
+    socket.on('data', begin);
   }
 
   /** It is somebody else's from now on. */

@@ -11,4 +11,6 @@ export interface ListenerSpec {
   readonly port: number;
   /** For gateways: the port number that Gateway servers name, when another one was bound in its place. */
   readonly configuredPort: number;
+  /** Of an outbound one that leads to one port of one service alone, as bytes: 'orders-db:5432'. */
+  readonly upstream?: string;
 }

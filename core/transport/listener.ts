@@ -53,6 +53,8 @@ export class Listener {
   networkFilters: readonly NetworkFilterFactory[] = [];
   /** Null: it has no certificate. */
   tls: InboundTls | null = null;
+  /** Above 0: who is silent for so long is waited for no more, and speaks plain text; the other side may be first. */
+  plainAfterMs = 0;
   /** Handshakes that were completed, those that failed, and connections in plain text where that is not taken. */
   readonly counts = { handshakes: 0, handshakesFailed: 0, plainRefused: 0 };
   private mode: MtlsMode = 'DISABLE';
@@ -147,14 +149,17 @@ export class Listener {
       this.begin(socket, null, null);
       return;
     }
-    const arrival = new Arrival(socket, (first) => this.arrived(arrival, first));
+    // Where all of them are in TLS, the client is first.
+    const waitMs = this.mode === 'STRICT' ? 0 : this.plainAfterMs;
+    const arrival = new Arrival(socket, waitMs, (first) => this.arrived(arrival, first));
     this.hold(arrival, null);
   }
 
-  private arrived(arrival: Arrival, first: Buffer): void {
+  /** `first` null: nothing. */
+  private arrived(arrival: Arrival, first: Buffer | null): void {
     const { tls } = this;
     const { socket } = arrival;
-    if (!beginsTls(first)) {
+    if (first === null || !beginsTls(first)) {
       // The mode may have changed since it came.
       if (this.takes(false)) {
         this.letGo(arrival);

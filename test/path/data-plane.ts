@@ -56,6 +56,8 @@ export interface RunningDataPlane {
   readonly plane: DataPlane;
   /** Ports of the listeners by kind. */
   readonly ports: { readonly inbound: number; readonly outbound: number; readonly gateway: number };
+  /** Ports on 127.0.0.1 by the upstreams that they lead to. */
+  readonly upstreams: Readonly<Record<string, number>>;
   readonly address: string;
   readonly records: Logged[];
   readonly logs: string[];
@@ -89,7 +91,13 @@ export interface PlaneOptions {
   /** What reads and writes its connections, in place of the proxy's own. */
   readonly codecs?: Codecs;
   /** Told of every exchange before `records` is. */
-  readonly sink?: RecordSink;
+  readonly sink?: Partial<RecordSink>;
+  /** What its application says that it speaks. */
+  readonly appProtocol?: string;
+  /** Services that it is one of. */
+  readonly services?: readonly string[];
+  /** Ports of services that are opened for the application. */
+  readonly upstreams?: readonly string[];
 }
 
 const FILTER_THREADS = 2;
@@ -112,8 +120,18 @@ export async function startDataPlane(options: PlaneOptions = {}): Promise<Runnin
     labels,
     role,
     address: address === '127.0.0.1' ? '' : address,
-    app: options.appPort === undefined ? null : { address: '127.0.0.1', port: options.appPort },
-    services: [],
+    app:
+      options.appPort === undefined
+        ? null
+        : { address: '127.0.0.1', port: options.appPort, protocol: options.appProtocol },
+    services: options.services ?? [],
+    upstreams: options.upstreams,
+  };
+  const over = (record: ExchangeRecord): void => {
+    records.push(logged(record));
+    const woken = waiting;
+    waiting = [];
+    for (const wake of woken) wake();
   };
   const shared = createShardMemory(1, FILTER_THREADS);
   // Threads are begun when a filter asks for them.
@@ -147,11 +165,14 @@ export async function startDataPlane(options: PlaneOptions = {}): Promise<Runnin
     filterThreads: { threads: FILTER_THREADS, connect: (thread, port) => filterThreads.connect(thread, port) },
     sink: {
       exchangeEnded(record, plan) {
-        options.sink?.exchangeEnded(record, plan);
-        records.push(logged(record));
-        const woken = waiting;
-        waiting = [];
-        for (const wake of woken) wake();
+        options.sink?.exchangeEnded?.(record, plan);
+        over(record);
+      },
+      connectionOpened: (record, plan) => options.sink?.connectionOpened?.(record, plan),
+      connectionMoved: (...moved) => options.sink?.connectionMoved?.(...moved),
+      connectionEnded(record, plan) {
+        options.sink?.connectionEnded?.(record, plan);
+        over(record);
       },
     },
     log: (level, component, message) => logs.push(`${level} ${component} ${message}`),
@@ -190,10 +211,17 @@ export async function startDataPlane(options: PlaneOptions = {}): Promise<Runnin
     inbound: options.appPort === undefined ? 0 : await add('inbound', 15006),
     gateway: role === 'gateway' ? await add('gateway', 8080) : 0,
   };
+  const upstreams: Record<string, number> = {};
+  for (const upstream of options.upstreams ?? []) {
+    const port = await freePort('127.0.0.1');
+    upstreams[upstream] = port;
+    specs.push({ name: upstream, kind: 'outbound', address: '127.0.0.1', port, configuredPort: port, upstream });
+  }
   await plane.listen(specs);
   return {
     plane,
     ports,
+    upstreams,
     address,
     records,
     logs,

@@ -42,8 +42,8 @@ export const TCPSettings = object({
     ),
   ),
   maxConnectionDuration: notEnforced(optional(positiveDuration)),
-  /** 0s: never. */
-  idleTimeout: notEnforced(optional(wholeDuration)),
+  /** Of connections that are no HTTP. 0s: never. */
+  idleTimeout: optional(wholeDuration),
 });
 export type TCPSettings = Static<typeof TCPSettings>;
 

@@ -20,6 +20,7 @@ import {
 } from '../schema.ts';
 import { NETWORKING } from '../schemas/networking.ts';
 import { isHttp, isTls, protocolName, unenforcedProtocol } from '../schemas/port.ts';
+import { carriesBytes } from '../schemas/port-protocol.ts';
 import { ServerTLSSettings } from '../schemas/server-tls.ts';
 
 /** 'bookinfo.com', '*.example.com', 'namespace/host', './host', '*\/host'. */
@@ -59,7 +60,9 @@ const ServerPort = object({
 export const Server = object(
   {
     port: partly(ServerPort, ({ protocol }) =>
-      unenforcedProtocol(protocol) === null ? null : `${protocol.toUpperCase()} servers of a gateway`,
+      unenforcedProtocol(protocol) === null && !carriesBytes(protocol)
+        ? null
+        : `${protocol.toUpperCase()} servers of a gateway`,
     ),
     bind: partly(optional(bindAddress), (bind) => (isUnixSocket(bind) ? 'listening on Unix sockets' : null)),
     hosts: array(gatewayHost, 1),

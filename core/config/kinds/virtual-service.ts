@@ -41,7 +41,7 @@ export const VirtualServiceSpec = object(
     gateways: optional(array(gatewayReference)),
     http: optional(array(HTTPRoute)),
     tls: notEnforced(optional(array(TLSRoute)), 'TLS routes'),
-    tcp: notEnforced(optional(array(TCPRoute)), 'TCP routes'),
+    tcp: optional(array(TCPRoute)),
     exportTo,
   },
   {

@@ -1,8 +1,22 @@
-// Which ports speak HTTP/2, by the names of Istio and of Kubernetes. Read by the decoder and by shards, which load no schema.
+// What ports speak, by the names of Istio and of Kubernetes. Read by the decoder and by shards, which load no schema.
 
 const HTTP2 = ['HTTP2', 'GRPC', 'GRPC-WEB', 'KUBERNETES.IO/H2C'];
 
 /** `protocol`: a port's, in any case. */
 export function isHttp2(protocol: string): boolean {
   return HTTP2.includes(protocol.toUpperCase());
+}
+
+/** What is carried as bytes. What is in TLS is: nobody here has the key to it. */
+const BYTES = ['TCP', 'TLS', 'HTTPS', 'MONGO', 'MYSQL', 'REDIS'];
+
+export function carriesBytes(protocol: string): boolean {
+  return BYTES.includes(protocol.toUpperCase());
+}
+
+/** Where the server speaks first, so that the client's first bytes would be waited for in vain: SMTP, DNS, MySQL, NATS, MongoDB. */
+const SERVER_FIRST: ReadonlySet<number> = new Set([25, 53, 3306, 4222, 27017]);
+
+export function isServerFirst(port: number): boolean {
+  return SERVER_FIRST.has(port);
 }

@@ -2,7 +2,7 @@
 
 import { port, portNameRule, portOrZero, quote, text } from '../formats.ts';
 import { informative, object, optional, type Static, type StringRules, string } from '../schema.ts';
-import { isHttp2 } from './port-protocol.ts';
+import { carriesBytes, isHttp2 } from './port-protocol.ts';
 
 const PROTOCOLS = [
   'HTTP',
@@ -62,5 +62,5 @@ export function isTls(protocol: string | undefined): boolean {
 /** What of a service's protocol is not enforced. Left out: it is found out. */
 export function unenforcedProtocol(protocol: string | undefined): string | null {
   const name = protocol?.toUpperCase() || 'HTTP';
-  return name === 'HTTP' || isHttp2(name) ? null : `${name} ports`;
+  return name === 'HTTP' || isHttp2(name) || carriesBytes(name) ? null : `${name} ports`;
 }

@@ -241,7 +241,7 @@ const TRAFFIC = [
   }),
   resource('ServiceEntry', 'selected', {
     hosts: ['selected.test'],
-    ports: [{ number: 80, name: 'tcp', protocol: 'TCP' }],
+    ports: [{ number: 80, name: 'udp', protocol: 'UDP' }],
     resolution: 'DYNAMIC_DNS',
     workloadSelector: { labels: { app: 'a' } },
   }),

@@ -47,8 +47,10 @@ spec:
   - match: [{sniHosts: [a.shop.example.com], port: 443}]
     route: [{destination: {host: secure}}]
   tcp:
-  - match: [{port: 27017, destinationSubnets: [10.0.0.0/8]}]
-    route: [{destination: {host: mongo, port: {number: 27017}}}]
+  - match: [{port: 27017, destinationSubnets: [10.0.0.0/8], sourceSubnet: 10.0.0.0/8, sourceLabels: {app: web}, sourceNamespace: shop}]
+    route: [{destination: {host: mongo, port: {number: 27017}, subset: v1}, weight: 90}, {destination: {host: other}, weight: 10}]
+  - match: [{gateways: [mesh]}]
+    route: [{destination: {host: reviews, port: {number: 9080}}, weight: 1}, {destination: {host: "*.wild.com"}, weight: 1}]
 ---
 apiVersion: networking.istio.io/v1alpha3
 kind: DestinationRule

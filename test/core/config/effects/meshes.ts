@@ -37,6 +37,7 @@ export function nodesOf(resources: readonly Resource[]): Node[] {
       address: '127.1.0.1',
       app: app === 'gateway' ? null : { address: '127.0.0.1', port: 8080 },
       services: app === 'gateway' ? [] : ['everything'],
+      ...(app !== 'gateway' && { upstreams: ['db.test:5432', 'shop.example.com:27017'] }),
     })),
   );
 }

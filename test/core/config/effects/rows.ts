@@ -5,6 +5,7 @@ import type { KindName } from '../../../../core/config/kind-names.ts';
 
 import { POOL_ROWS } from './pool-rows.ts';
 import type { Row } from './row.ts';
+import { TCP_ROWS } from './tcp-rows.ts';
 import { TLS_ROWS } from './tls-rows.ts';
 
 type Meta = { readonly namespace?: string; readonly annotations?: Record<string, string> };
@@ -162,6 +163,7 @@ export const OTHERS: Readonly<Record<string, unknown>> = {
 
 export const ROWS: readonly Row[] = [
   ...TLS_ROWS,
+  ...TCP_ROWS,
   ...targets('AuthorizationPolicy', (spec) => [
     resource('security.istio.io/v1', 'AuthorizationPolicy', 'one', spec),
     EVERYTHING_SERVICE,

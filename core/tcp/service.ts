@@ -1,0 +1,41 @@
+// What a connection can be carried to, compiled from configuration: the routes of one port, and the clusters that they lead to.
+// Types only.
+
+import type { Cluster } from '../cluster/cluster.ts';
+import type { ConnectionFacts } from '../transport/transport.ts';
+
+/** One port of a service, as connections are carried to it. */
+export interface TcpService {
+  /** As proxy-config shows it: 'orders-db.default.svc.cluster.local:5432'. */
+  readonly name: string;
+  /** The full host name of the service, or ''. */
+  readonly service: string;
+  readonly port: number;
+  /** The first that matches takes the connection; none: it is closed. */
+  readonly routes: readonly TcpRoute[];
+}
+
+export interface TcpRoute {
+  /** 'namespace/name' of the VirtualService it comes from, or ''. */
+  readonly origin: string;
+  /** As proxy-config shows it; '*': every connection. */
+  readonly match: string;
+  matches(connection: ConnectionFacts): boolean;
+  readonly targets: readonly TcpTarget[];
+  readonly totalWeight: number;
+}
+
+export interface TcpTarget {
+  readonly weight: number;
+  /** Null: the configuration names something that is not there. */
+  readonly cluster: Cluster | null;
+  readonly clusterName: string;
+}
+
+/** What this proxy carries as bytes. */
+export interface TcpTable {
+  /** What arrives for the application; null: that is HTTP, or there is none. */
+  readonly inbound: TcpService | null;
+  /** By what listeners name as their upstream: 'orders-db:5432'. */
+  readonly upstreams: ReadonlyMap<string, TcpService>;
+}
