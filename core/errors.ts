@@ -121,6 +121,8 @@ const TABLE = {
   unknown_expectation: [417, null, 'unknown_expectation', 'Expectation Failed', 'downstream', 'never'],
   client_gone: [0, 'DC', 'downstream_remote_disconnect', '', 'downstream', 'never'],
   misdirected: [421, null, 'misdirected_request', 'Misdirected Request', 'downstream', 'never'],
+  /** Of a connection that is no HTTP: nothing is said to it. */
+  connection_denied: [403, null, 'rbac_access_denied', '', 'downstream', 'never'],
   // The mesh's configuration.
   no_route: [404, 'NR', 'route_not_found', '', 'mesh', 'never'],
   out_of_scope: [

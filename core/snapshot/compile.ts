@@ -203,7 +203,8 @@ export class Compiler {
     const outbound = yield* this.outboundTable(before.outbound, chains.outbound, staged);
     const gateways = yield* this.gatewayTables(before.gateways, chains.gateway, staged);
     const inbound = this.inboundHost(chains.inbound, staged);
-    const tcp = this.tcp.stage(inbound, this.spokenHere(inbound), staged, (part) => this.made.push(part));
+    const made = (part: RoutePart): number => this.made.push(part);
+    const tcp = this.tcp.stage(inbound, this.spokenHere(inbound), { staged, policies, memo, made });
     const telemetry = memo.of('telemetry', policies('Telemetry'), () => telemetryAt(policies('Telemetry'), node));
     const snapshot: Snapshot = {
       revision,

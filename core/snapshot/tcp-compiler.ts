@@ -1,7 +1,10 @@
 // The table of what a proxy carries as bytes, made anew with every snapshot: it is small, and what it leads to is shared.
 
+import type { Policies } from '../builtins/builtin.ts';
+import { connectionAdmission, rbac } from '../builtins/rbac/rbac.ts';
 import type { VirtualHost } from '../router/route.ts';
 import type { TcpService, TcpTable } from '../tcp/service.ts';
+import type { Memo } from './memo.ts';
 import { type CompiledHosts, NO_HOSTS } from './outbound-hosts.ts';
 import type { RoutePart } from './route-parts.ts';
 import { inboundService, isCarried, type TcpScope, upstreamService } from './tcp.ts';
@@ -13,6 +16,15 @@ interface Staged {
   keep(): void;
 }
 
+/** The compile that is under way. */
+export interface TcpStage {
+  readonly staged: Staged[];
+  readonly policies: Policies;
+  readonly memo: Memo;
+  /** Told of every part that is made. */
+  made(part: RoutePart): void;
+}
+
 export class TcpCompiler {
   private readonly scope: Omit<TcpScope, 'gateway'>;
   private parts: CompiledHosts = NO_HOSTS;
@@ -22,7 +34,7 @@ export class TcpCompiler {
   }
 
   /** `inbound`: where requests for the application lead; `spoken`: what the registry says of its port, or ''. */
-  stage(inbound: VirtualHost | null, spoken: string, staged: Staged[], made: (part: RoutePart) => void): TcpTable {
+  stage(inbound: VirtualHost | null, spoken: string, { staged, made, policies, memo }: TcpStage): TcpTable {
     const { node } = this.scope;
     const upstreams = new Map<string, TcpService>();
     const parts: RoutePart[] = [];
@@ -35,7 +47,12 @@ export class TcpCompiler {
     const before = this.parts;
     const after = { hosts: [], parts };
     if (before.parts.length + parts.length > 0) staged.push({ before, after, keep: () => (this.parts = after) });
-    return { inbound: isCarried(node, spoken) ? applicationService(inbound) : null, upstreams };
+    const carried = isCarried(node, spoken) ? applicationService(inbound) : null;
+    const asked = carried === null ? [] : rbac.standing.kinds.flatMap((kind) => policies(kind));
+    const admission = memo.of('admission', [carried === null, ...asked], () =>
+      carried === null ? null : connectionAdmission(policies, node),
+    );
+    return { inbound: carried, admission, upstreams };
   }
 }
 

@@ -76,11 +76,25 @@ export class CarriedConnection
   private choose(): FailureCode | null {
     const { shard, service, connection } = this;
     if (shard.active > shard.options.maxActiveRequests) return 'overload';
+    if (!this.isAdmitted()) return 'connection_denied';
     const route = service.routes.find((candidate) => candidate.matches(connection));
     if (route === undefined) return 'no_route';
     this.route = route.origin;
     this.target = chosen(route.targets, route.totalWeight, shard.random);
     return this.target.cluster === null ? 'no_cluster' : null;
+  }
+
+  private isAdmitted(): boolean {
+    const { admission } = this.snapshot.tcp;
+    if (admission === null || this.direction === 'outbound') return true;
+    const { peer, remoteAddress, localAddress, tls } = this.connection;
+    const { port } = this.service;
+    const refusal = admission({
+      ...{ principal: peer.principal, remoteAddress, localAddress, port },
+      serverName: tls?.serverName ?? '',
+    });
+    this.terminationDetails = refusal ?? '';
+    return refusal === null;
   }
 
   connected(transport: Transport): void {

@@ -1,6 +1,7 @@
 // What a connection can be carried to, compiled from configuration: the routes of one port, and the clusters that they lead to.
 // Types only.
 
+import type { Admission } from '../builtins/rbac/connection.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { ConnectionFacts } from '../transport/transport.ts';
 
@@ -36,6 +37,8 @@ export interface TcpTarget {
 export interface TcpTable {
   /** What arrives for the application; null: that is HTTP, or there is none. */
   readonly inbound: TcpService | null;
+  /** Who may connect, where connections arrive at this workload; null: everybody. */
+  readonly admission: Admission | null;
   /** By what listeners name as their upstream: 'orders-db:5432'. */
   readonly upstreams: ReadonlyMap<string, TcpService>;
 }

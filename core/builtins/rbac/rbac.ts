@@ -5,9 +5,10 @@ import { appliesTo, DRY_RUN } from '../../config/attachment.ts';
 import type { AuthorizationPolicySpec, AuthorizationRule } from '../../config/kinds/authorization-policy.ts';
 import type { Resource } from '../../config/resource.ts';
 import type { Node } from '../../workload.ts';
-import type { Builtin } from '../builtin.ts';
+import type { Builtin, Policies } from '../builtin.ts';
 import { type Configured, configured } from '../configured.ts';
 import { alternatives, conditionMatches, operationMatches, type Scope, settle, sourceMatches } from './conditions.ts';
+import { type Admission, admissionOf } from './connection.ts';
 import { type EncodedPolicy, type EncodedRule, encodePolicies } from './encoding.ts';
 import { ROLE_KINDS, type RoleRules, roleRules } from './roles.ts';
 
@@ -48,6 +49,20 @@ export function authorizationConfig(
   };
   if (Object.values(groups).every((group) => group.length === 0)) return null;
   return configured('rbac', encodePolicies(node.role === 'gateway', groups));
+}
+
+/** Of what connections that are no HTTP are asked about; it may be null, too, see `authorizationConfig`. */
+export function connectionAdmission(policies: Policies, node: Node): Admission | null {
+  const enforced = policies('AuthorizationPolicy').filter((policy) => appliesTo(policy, node) && !isDryRun(policy));
+  const encoded = (...actions: readonly string[]): EncodedPolicy[] =>
+    inOrder(enforced.filter(({ spec }) => actions.includes(spec.action ?? 'ALLOW'))).map((policy) =>
+      encode(policy, node),
+    );
+  // Nobody outside is asked about a connection: what such a policy matches is denied.
+  const deny = encoded('DENY', 'CUSTOM');
+  const own = encoded('ALLOW');
+  const allow = own.length > 0 ? own : (roleRules(policies, node)?.enforced ?? []);
+  return deny.length + allow.length === 0 ? null : admissionOf({ deny, allow });
 }
 
 /** As Go reads a boolean. */
