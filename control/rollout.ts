@@ -1,7 +1,7 @@
 // Who runs which revision. A rollout is measured by the control plane's clock alone: from the publish of a commit to the
 // arrival of each answer. Expected are the proxies that had a live lease when the commit was made and still have one; who
 // joined later is not waited for and not measured, but counts once it has answered.
-import type { Bus, Lease, ProxyStatus, Subscription } from '../bus/types.ts';
+import type { Bus, Lease, ProxyIdentity, ProxyStatus, Subscription } from '../bus/types.ts';
 
 export interface RolloutReport {
   readonly revision: number;
@@ -80,6 +80,7 @@ const MAX_ANSWERS = 20_000;
 
 export class Rollouts {
   #leases: ReadonlyMap<string, Lease> = new Map();
+  /** By who gave them. */
   readonly #answers = new Map<string, Answer>();
   readonly #rollouts = new Map<number, Rollout>();
   readonly #waiters = new Set<Waiter>();
@@ -108,7 +109,7 @@ export class Rollouts {
         onLeases(leases);
       }),
     ]);
-    const silent = new Set([...this.#leases.keys()].filter((id) => !this.#answers.has(id)));
+    const silent = new Set([...this.#leases.keys()].filter((id) => this.#answerOf(id) === undefined));
     // Whatever they answer counts.
     this.#begin(0, silent, Number.NaN);
     await this.#until(0, ANSWERS_MS);
@@ -143,13 +144,17 @@ export class Rollouts {
   answered(status: ProxyStatus): void {
     const { proxy, revision } = status;
     const answer = { status, at: this.#now() };
-    const before = this.#answers.get(proxy)?.status;
-    this.#answers.delete(proxy);
-    this.#answers.set(proxy, answer);
+    const who = nameOf(proxy, status.from);
+    const before = this.#answers.get(who)?.status;
+    this.#answers.delete(who);
+    this.#answers.set(who, answer);
     for (const id of this.#answers.keys()) {
       if (this.#answers.size <= MAX_ANSWERS) break;
       this.#answers.delete(id);
     }
+    // Another one of the same id, elsewhere, says nothing about the one that is known here.
+    const lease = this.#leases.get(proxy);
+    if (lease !== undefined && nameOf(proxy, lease.from) !== who) return;
     // Of a proxy that goes from one revision to the next, what came before is settled.
     if (before?.ok === true && before.revision >= revision - 1) {
       const rollout = this.#rollouts.get(revision);
@@ -211,7 +216,7 @@ export class Rollouts {
       .sort();
     return ids.slice(0, limit).map((id): ProxyReport => {
       const { node, admin, version, startedAt, endpoints } = this.#leases.get(id)!;
-      const status = this.#answers.get(id)?.status;
+      const status = this.#answerOf(id)?.status;
       return {
         id,
         node,
@@ -255,10 +260,15 @@ export class Rollouts {
   #settled(revision: number, expected: ReadonlySet<string>, publishedAt: number): Rollout {
     const rollout: Rollout = { expected, publishedAt, acks: new Map(), nacks: new Map(), silent: new Set(expected) };
     for (const id of expected) {
-      const answer = this.#answers.get(id);
+      const answer = this.#answerOf(id);
       if (answer !== undefined) settle(rollout, revision, answer);
     }
     return rollout;
+  }
+
+  /** The last one of who holds the lease of that id. */
+  #answerOf(id: string): Answer | undefined {
+    return this.#answers.get(nameOf(id, this.#leases.get(id)?.from));
   }
 
   #expected(): ReadonlySet<string> {
@@ -293,6 +303,10 @@ function settle(rollout: Rollout, revision: number, { status, at }: Answer): voi
   } else if (status.revision === revision) rollout.nacks.set(proxy, [...status.problems]);
   else return;
   rollout.silent.delete(proxy);
+}
+
+function nameOf(id: string, from: ProxyIdentity | undefined): string {
+  return from === undefined ? id : `${id} ${from.namespace} ${from.serviceAccount}`;
 }
 
 /** TYPE~ADDRESS~NAME.NAMESPACE~DOMAIN */

@@ -66,6 +66,29 @@ describe('a rollout', () => {
     assert.deepEqual(rollouts.report(1).acked, 2, 'whoever serves a later revision has this one behind it');
   });
 
+  it('is answered for a proxy by who holds its lease, and by nobody else who calls itself alike', () => {
+    const rollouts = begin();
+    const by = (namespace: string) => ({ from: { namespace, serviceAccount: 'default', node: 'a' } });
+    const mine = { ...lease('a'), ...by('shop') };
+    rollouts.answered({ ...answer('a', 4, ['theirs']), ...by('other') });
+    rollouts.answered({ ...answer('a', 3), ...by('shop') });
+    rollouts.lived(new Map([['a', mine]]));
+    assert.deepEqual(
+      rollouts.proxies(4).map(({ revision, state }) => [revision, state]),
+      [[3, 'STALE']],
+    );
+    rollouts.publish()(5);
+    rollouts.answered({ ...answer('a', 5), ...by('other') });
+    assert.deepEqual([rollouts.report(5).acked, rollouts.report(5).missing], [0, ['a']]);
+    rollouts.answered({ ...answer('a', 5, ['no']), ...by('other') });
+    assert.deepEqual([rollouts.report(5).nacked, rollouts.proxies(5)[0].state], [[], 'STALE']);
+    rollouts.answered({ ...answer('a', 5), ...by('shop') });
+    assert.deepEqual([rollouts.report(5).done, rollouts.proxies(5)[0].state], [true, 'SYNCED']);
+    // The other one's turn: what it said counts once the lease is its.
+    rollouts.lived(new Map([['a', { ...mine, ...by('other') }]]));
+    assert.equal(rollouts.proxies(5)[0].state, 'NACK');
+  });
+
   it('takes a refusal of a later revision for no answer', () => {
     const rollouts = begin();
     rollouts.lived(leases('a'));
