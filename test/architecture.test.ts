@@ -68,6 +68,7 @@ const MAY_IMPORT: readonly (readonly [string, readonly string[]])[] = [
       'core/wasm/',
       'core/errors.ts',
       'core/host-port.ts',
+      'core/shard/spare-heap.ts',
     ],
   ],
   ['bus/', ['bus/']],

@@ -1,5 +1,6 @@
 // The thread that checks changes, so that the control plane's event loop never waits for it.
 import { parentPort } from 'node:worker_threads';
+import { giveBackSpareHeap } from '../../core/shard/spare-heap.ts';
 import { Jobs } from './jobs.ts';
 import type { FromChecker, Outcome, ToChecker } from './messages.ts';
 
@@ -8,6 +9,9 @@ const PART = 200;
 
 const jobs = new Jobs();
 const say = (message: FromChecker): void => parentPort!.postMessage(message);
+
+// A large change, and the state as it was told, leave more behind than what is kept of them.
+giveBackSpareHeap();
 
 parentPort!.on('message', (message: ToChecker) => {
   if (message.is !== 'job') {
