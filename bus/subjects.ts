@@ -94,9 +94,18 @@ export type Role = 'control' | 'proxy';
 export type Identity = ProxyIdentity;
 
 /** The subject under which one proxy says something: 'weft.lease.default.bookinfo-reviews.reviews-v1-1'. */
-export function subjectOf(prefix: string, { namespace, serviceAccount, node }: Identity): string {
-  return [prefix, ...[namespace, serviceAccount, node].map(subjectToken)].join('.');
+export function subjectOf(prefix: string, identity: Identity): string {
+  let who = TOKENS.get(identity);
+  if (who === undefined) {
+    const { namespace, serviceAccount, node } = identity;
+    who = [namespace, serviceAccount, node].map(subjectToken).join('.');
+    TOKENS.set(identity, who);
+  }
+  return `${prefix}.${who}`;
 }
+
+/** Of each identity, which speaks on a dozen subjects. */
+const TOKENS = new WeakMap<Identity, string>();
 
 /** Who says something on a subject; null for one that is nobody's. */
 export function identityOf(prefix: string, subject: string): Identity | null {

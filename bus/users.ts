@@ -58,7 +58,7 @@ export class NatsUsers implements Users {
   async issue(identity: Identity, key: string): Promise<string> {
     if (!PUBLIC_KEY.test(key)) throw new RangeError('that is no public key of a NATS user (U...)');
     const expires = Math.floor((Date.now() + this.#options.lifeMs) / 1_000);
-    const jwt = await proxyUser(this.#options.keys, key, identity, expires);
+    const jwt = proxyUser(this.#options.keys, key, identity, expires);
     const subject = `${subjectOf(USER_PREFIX, identity)}.${key}`;
     // Another control plane may have issued one by a clock that is ahead.
     const issued = Math.max(lifeOf(jwt).begins / 1_000, (await this.#issued(subject)) ?? 0);

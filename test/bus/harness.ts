@@ -61,7 +61,7 @@ export async function startMesh(binary: { readonly path?: string } = {}): Promis
         identity: who,
         seed: NKey.generate('user').seed,
         jwt: '',
-        enrol: (key) => proxyUser(keys, key, who, Math.floor((Date.now() + lifeMs) / 1_000)),
+        enrol: async (key) => proxyUser(keys, key, who, Math.floor((Date.now() + lifeMs) / 1_000)),
         keep: () => {},
       };
     },

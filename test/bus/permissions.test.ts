@@ -258,7 +258,7 @@ for (const { name, folder } of [available[0], available.at(-1)!].slice(0, availa
       const seed = NKey.generate('user').seed;
       const expiring = (seconds: number): ProxyUser => ({
         ...{ identity, seed, jwt: '', keep: () => {} },
-        enrol: (key) => proxyUser(keys, key, identity, Math.floor(Date.now() / 1_000) + seconds),
+        enrol: async (key) => proxyUser(keys, key, identity, Math.floor(Date.now() / 1_000) + seconds),
       });
       await assert.rejects(connect(mesh, { ...expiring(-5) }), /the user is not known there, or not any more/);
       const short = await connect(mesh, expiring(2));
