@@ -1,5 +1,6 @@
 // How a proxy asks for its workload's certificate, and what the mesh trusts. Who asks is in the subject, which its user of NATS
 // may publish to and no other; nothing that the request says counts for that.
+import { setImmediate as turn } from 'node:timers/promises';
 import { headers, type Msg } from 'nats';
 import { store } from './jetstream.ts';
 import { jsonObject } from './json.ts';
@@ -8,8 +9,10 @@ import { CERTIFICATE_PREFIX, everybody, identityOf, subjectOf, TRUST_STREAM, TRU
 import { BusUnavailableError, type Certificates, type ProxyIdentity, type SignedCertificate } from './types.ts';
 
 const MAX_CSR_BYTES = 8 * 1024;
-/** Asked for and not yet answered, above which who asks is told to come again. */
-const MAX_UNDER_WAY = 64;
+/** Asked for and not yet answered, above which who asks is told to come again: a whole mesh may ask at once. */
+const MAX_WAITING = 2_000;
+/** Signed without a pause, some 5 ms. */
+const AT_ONCE = 8;
 /** A control plane that has just started reads its keys first. */
 const ANSWER_MS = 10_000;
 
@@ -19,7 +22,8 @@ export class NatsCertificates implements Certificates {
   readonly #link: Link;
   readonly #identity: ProxyIdentity | undefined;
   readonly #onProblem: (message: string) => void;
-  #underWay = 0;
+  readonly #waiting: Msg[] = [];
+  #answering = false;
 
   constructor(link: Link, identity: ProxyIdentity | undefined, onProblem: (message: string) => void) {
     this.#link = link;
@@ -38,7 +42,7 @@ export class NatsCertificates implements Certificates {
   answer(sign: Sign): void {
     this.#link.nc.subscribe(everybody(CERTIFICATE_PREFIX), {
       queue: 'weft-control',
-      callback: (_, message) => void this.#answer(message, sign),
+      callback: (_, message) => this.#asked(message, sign),
     });
   }
 
@@ -54,20 +58,34 @@ export class NatsCertificates implements Certificates {
     }
   }
 
+  #asked(message: Msg, sign: Sign): void {
+    if (message.data.byteLength > MAX_CSR_BYTES) refuse(message, 'the request is too large');
+    else if (this.#waiting.length >= MAX_WAITING) refuse(message, 'too many ask at the same time');
+    else this.#waiting.push(message);
+    if (!this.#answering) void this.#answerAll(sign);
+  }
+
+  /** In the order in which they came, some at a time: nobody else waits for all of them. */
+  async #answerAll(sign: Sign): Promise<void> {
+    this.#answering = true;
+    while (this.#waiting.length > 0 && !this.#link.closed) {
+      await Promise.all(this.#waiting.splice(0, AT_ONCE).map((message) => this.#answer(message, sign)));
+      await turn();
+    }
+    this.#answering = false;
+  }
+
   async #answer(message: Msg, sign: Sign): Promise<void> {
     const identity = identityOf(CERTIFICATE_PREFIX, message.subject);
     if (identity === null) return;
-    if (message.data.byteLength > MAX_CSR_BYTES) return refuse(message, 'the request is too large');
-    if (this.#underWay >= MAX_UNDER_WAY) return refuse(message, 'too many ask at the same time');
-    this.#underWay++;
     try {
-      message.respond(JSON.stringify(await sign(identity, message.string())));
+      const signed = await sign(identity, message.string());
+      if (!this.#link.closed) message.respond(JSON.stringify(signed));
     } catch (error) {
+      if (this.#link.closed) return;
       const reason = error instanceof Error ? error.message : String(error);
       refuse(message, reason);
       if (!(error instanceof BusUnavailableError)) this.#onProblem(`no certificate for ${identity.node}: ${reason}`);
-    } finally {
-      this.#underWay--;
     }
   }
 }

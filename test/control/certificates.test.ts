@@ -28,6 +28,12 @@ describe('certificates over the bus', { timeout: 60_000 }, () => {
     assert.equal(other.url.startsWith('http'), true);
   });
 
+  it('are signed for all of a mesh that asks at once', async () => {
+    const csr = certificateRequest(newKey());
+    const chains = await Promise.all(Array.from({ length: 300 }, () => proxy.certificates.request(csr)));
+    assert.equal(new Set(chains.map(({ chain }) => new X509Certificate(chain).serialNumber)).size, 300);
+  });
+
   it('are refused with the reason, to what is too large as to what is no request', async () => {
     await assert.rejects(proxy.certificates.request('x'.repeat(20_000)), /the request is too large/);
     await assert.rejects(proxy.certificates.request('nothing'), /no certificate signing request of a P-256 key/);
