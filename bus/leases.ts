@@ -82,7 +82,10 @@ export class NatsLeaseBoard implements LeaseBoard {
     };
     publish();
     this.#signs.show();
-    await this.#link.flush();
+    await this.#link.flush().catch((error: unknown) => {
+      // It is on its way, and said again after a return of the connection.
+      if (!(error instanceof BusUnavailableError)) throw error;
+    });
     let stop = this.#clock.every(lease.ttlMs / 3, renew);
     const forget = this.#link.onUp(publish);
     return {

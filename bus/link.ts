@@ -70,6 +70,9 @@ const LEAVE_MS = 500;
 /** In a cluster. On three servers of 2.9.10 a copy numbered what it stored wrongly once the leader had been killed (tried). */
 const OLDEST_IN_CLUSTER = [2, 11] as const;
 const RECONNECT_MS = 200;
+/** Of one attempt to connect, where there are other servers, and where there is one: it lets a whole mesh in that starts at once. */
+const DIAL_MS = 3_000;
+const LONE_DIAL_MS = 10_000;
 
 export class Link {
   readonly nc: NatsConnection;
@@ -280,6 +283,7 @@ class UnfitError extends Error {}
 export async function openLink(options: LinkOptions): Promise<Link> {
   const deadline = performance.now() + options.waitMs;
   const authenticator = proven(options.login);
+  const dialMs = options.servers.length > 1 ? DIAL_MS : Math.min(Math.max(DIAL_MS, options.waitMs), LONE_DIAL_MS);
   let told = '';
   for (let pause = 100; ; pause = Math.min(pause * 2, 2_000)) {
     options.signal?.throwIfAborted();
@@ -290,7 +294,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
         authenticator,
         name: options.name,
         inboxPrefix: options.inboxPrefix,
-        timeout: 3_000,
+        timeout: dialMs,
         maxReconnectAttempts: -1,
         reconnectDelayHandler: () => RECONNECT_MS + Math.random() * Math.max(RECONNECT_MS, options.spreadMs?.() ?? 0),
         // A frozen server is left after 20 s.
@@ -310,7 +314,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
       return new Link(nc, options);
     } catch (error) {
       options.signal?.throwIfAborted();
-      const reason = explain(error, options.servers.join(', '), 3_000);
+      const reason = explain(error, options.servers.join(', '), dialMs);
       const unknown = error instanceof NatsError && error.code === 'AUTHORIZATION_VIOLATION';
       if (unknown) await options.login.refused();
       const refused = unknown || error instanceof UnfitError;
