@@ -1,16 +1,15 @@
 // Configuration, endpoints and life signs over NATS. What arrives is decoded again, since no wire is trusted; every
 // revision is answered with an ack or a nack once all shards have spoken. Without NATS the last good state serves.
 
-import { hash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { advance } from '../../bus/commit-format.ts';
 import { openBus } from '../../bus/connect.ts';
 import { endInOrder } from '../../bus/in-order.ts';
 import type { Bus, BusOptions, Commit, ConfigState, Lease, OtherLog, Position, Questions } from '../../bus/types.ts';
-import { decodeResource, formatProblem } from '../config/decode.ts';
+import { formatProblem } from '../config/decode.ts';
 import { isKind } from '../config/is-kind.ts';
 import { isError } from '../config/problem.ts';
-import type { Problem, Resource } from '../config/resource.ts';
+import type { Problem } from '../config/resource.ts';
 import { mtlsMode } from '../snapshot/peer-authentication.ts';
 import type { Node } from '../workload.ts';
 import type { Configuration, Outcome } from './configuration.ts';
@@ -18,6 +17,7 @@ import { Discovered } from './discovered.ts';
 import { ownEndpoints, readEndpoints, servedBy } from './endpoints.ts';
 import type { Log } from './options.ts';
 import { PLUGIN_MISSING } from './plugin-modules.ts';
+import { ResourceStore } from './resource-store.ts';
 import type { Source } from './source.ts';
 import type { KeptState, StateFolder } from './state.ts';
 import type { WorkloadCertificate } from './workload-certificate.ts';
@@ -51,16 +51,6 @@ const PASSING = ['listener', 'shard', PLUGIN_MISSING];
 const GOODBYE_MS = 1_000;
 const KEEP_MS = 4_000;
 
-/** A stored resource as this proxy reads it. */
-interface Read {
-  /** Of a resource that cannot be used: what it is stored as. */
-  readonly body: unknown;
-  /** The same for bodies that are the same. */
-  readonly fingerprint: string;
-  readonly resource: Resource | null;
-  readonly problems: readonly Problem[];
-}
-
 export class BusSource implements Source {
   private readonly options: BusSourceOptions;
   private readonly startedAt = new Date().toISOString();
@@ -70,12 +60,12 @@ export class BusSource implements Source {
   private lease: Awaited<ReturnType<Bus['leases']['hold']>> | null = null;
   private readonly discovered: Discovered;
   private retry: NodeJS.Timeout | null = null;
-  /** The whole store as of `at`, also what of it cannot be used. */
-  private store = new Map<string, Read>();
+  /** As of `at`. */
+  private readonly store: ResourceStore;
   /** null before the first. */
   private at: Position | null = null;
   /** The newest that runs, for the disk. */
-  private good: Pick<KeptState, 'at' | 'resources'> | null = null;
+  private good: { readonly at: Position; bodies(): KeptState['resources'] } | null = null;
   /** A log that NATS has and that is not taken. */
   private other: OtherLog | null = null;
   private registered: boolean;
@@ -91,6 +81,7 @@ export class BusSource implements Source {
   constructor(options: BusSourceOptions) {
     this.options = options;
     this.registered = options.register;
+    this.store = new ResourceStore(options.node);
     this.discovered = new Discovered(options.log, (update, full) => {
       options.configuration.changeEndpoints(update, full);
       this.keep();
@@ -151,7 +142,8 @@ export class BusSource implements Source {
   private async startFromDisk(): Promise<void> {
     const { state, configuration, log } = this.options;
     await state?.load(async (kept) => {
-      this.replaceStore({ ...kept.at, resources: new Map(kept.resources.map(({ key, body }) => [key, body])) });
+      this.store.replace(kept.resources.map(({ key, body }) => [key, body] as const));
+      this.at = kept.at;
       configuration.changeEndpoints({ upserts: servedBy(readEndpoints(kept.endpoints)), removals: [] });
       const proposal = this.proposal();
       for (const problem of proposal.problems) log(problem.severity, 'state', formatProblem(problem));
@@ -161,7 +153,7 @@ export class BusSource implements Source {
         this.at = null;
         throw new Error(first === undefined ? 'it is refused' : formatProblem(first));
       }
-      this.good = kept;
+      this.good = { at: kept.at, bodies: this.store.bodies() };
       log('info', 'state', `revision ${kept.at.revision} of the last run serves until NATS answers`);
     });
   }
@@ -222,17 +214,14 @@ export class BusSource implements Source {
   }
 
   private async stateArrived(state: ConfigState): Promise<void> {
-    this.replaceStore(state);
+    const { resources, ...at } = state;
+    this.store.replace(resources);
+    this.at = at;
     await this.propose();
   }
 
   private async commitArrived(commit: Commit): Promise<void> {
-    const { upserts, removals } = commit;
-    // Not changed in place: proposals that wait hold the map.
-    const store = new Map(this.store);
-    for (const key of removals) store.delete(key);
-    for (const { key, body } of upserts) store.set(key, read(key, body));
-    this.store = store;
+    this.store.change(commit.upserts, commit.removals);
     this.at = advance(this.at!, commit);
     await this.propose();
   }
@@ -260,25 +249,8 @@ export class BusSource implements Source {
     });
   }
 
-  /** Resources that did not change stay the same objects, so that only what changed is compiled. */
-  private replaceStore({ resources, ...at }: ConfigState): void {
-    const store = new Map<string, Read>();
-    for (const [key, body] of resources) {
-      const known = this.store.get(key);
-      store.set(key, known !== undefined && known.fingerprint === fingerprintOf(body) ? known : read(key, body));
-    }
-    this.store = store;
-    this.at = at;
-  }
-
   private proposal(): Parameters<Configuration['propose']>[0] {
-    const resources = new Map<string, Resource>();
-    const problems: Problem[] = [];
-    for (const [key, { resource, problems: found }] of this.store) {
-      problems.push(...found);
-      if (resource !== null) resources.set(key, resource);
-    }
-    return { revision: this.at?.revision ?? 0, resources, problems };
+    return { revision: this.at?.revision ?? 0, ...this.store.usable() };
   }
 
   private propose(): Promise<void> {
@@ -292,11 +264,12 @@ export class BusSource implements Source {
     this.retry = null;
     const proposal = this.proposal();
     const { revision } = proposal;
-    const { at, store } = this;
+    const { at } = this;
+    const bodies = this.store.bodies();
     const before = this.reached();
     const { ok, problems, ms }: Outcome = await configuration.propose(proposal);
     if (ok && at !== null) {
-      this.good = { at, resources: [...store].map(([key, { resource, body }]) => ({ key, body: resource ?? body })) };
+      this.good = { at, bodies };
       this.keep();
     }
     if (this.stopped.signal.aborted) return;
@@ -325,7 +298,10 @@ export class BusSource implements Source {
   private keep(): void {
     const { configuration, state } = this.options;
     if (this.good === null) return;
-    state?.save(() => ({ ...this.good!, endpoints: configuration.endpoints }));
+    state?.save(() => {
+      const { at, bodies } = this.good!;
+      return { at, resources: bodies(), endpoints: configuration.endpoints };
+    });
   }
 
   /** In one text, worked out once for what runs: most changes leave it as it is. */
@@ -355,26 +331,4 @@ export class BusSource implements Source {
       : ownEndpoints(node, null);
     return { proxy: node.id, ttlMs, node, endpoints, admin: admin(), version, startedAt: this.startedAt };
   }
-}
-
-function read(key: string, body: unknown): Read {
-  const { resource, problems } = decodeResource(body);
-  return {
-    body: resource === null ? body : null,
-    fingerprint: fingerprintOf(body),
-    resource,
-    problems: problems.map((problem) => leavingOut({ resource: key, ...problem })),
-  };
-}
-
-/** A large configuration is not kept twice in order to know whether it is another one. */
-function fingerprintOf(body: unknown): string {
-  return hash('sha256', JSON.stringify(body), 'base64');
-}
-
-/** A kind that only a newer control plane knows costs itself: what it does is not known here, and the rest is better than nothing. */
-function leavingOut(problem: Problem): Problem {
-  if (problem.code !== 'kind' || problem.pointer !== '/kind') return problem;
-  const message = 'this version of the proxy does not know the kind, and leaves the resource out';
-  return { ...problem, severity: 'warning', message };
 }

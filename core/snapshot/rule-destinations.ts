@@ -51,7 +51,8 @@ export class RuleDestinations {
   }
 }
 
-function namedBy(rule: Rule): string[] {
+/** Of the services that a rule leads to, in every form of their names. */
+export function namedBy(rule: Rule): string[] {
   return [...destinationsOf(rule)].flatMap((host) => hostForms(host, rule.metadata.namespace));
 }
 

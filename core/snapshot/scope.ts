@@ -22,6 +22,8 @@ export interface Scope {
   imports(service: Service, port: number): boolean;
   /** Is the VirtualService one for calls to this port, 0: to any? */
   importsRule(rule: Resource<VirtualServiceSpec>, port: number): boolean;
+  /** May a DestinationRule of this namespace, for this host or pattern, shape a service that is imported by its name? */
+  mayShape(namespace: string, host: string): boolean;
 }
 
 export const EVERYTHING: Scope = Object.freeze({
@@ -29,6 +31,7 @@ export const EVERYTHING: Scope = Object.freeze({
   outboundPolicy: null,
   imports: () => true,
   importsRule: () => true,
+  mayShape: () => true,
 });
 
 /** 'namespace/host', split; of any namespace: '*'. */
@@ -75,6 +78,12 @@ export function scopeOf(sidecar: Resource<SidecarSpec> | null, namespace: string
     outboundPolicy,
     imports: (service, port) => takes(listenerOf(port), service),
     importsRule: (rule, port) => takesRule(port === 0 ? all : listenerOf(port), rule),
+    mayShape: (owner, host) =>
+      host.startsWith('*') ||
+      // Rules are looked for in the namespaces of the proxy and of the service, and in the root's.
+      all.some(
+        (each) => hostCovers(each.host, host) && (owner === namespace || owner === ROOT_NAMESPACE || isIn(each, owner)),
+      ),
   };
 }
 

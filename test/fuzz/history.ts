@@ -100,7 +100,7 @@ function interned(refuses: () => boolean = () => false): FilterSource {
 }
 
 /** Everything that a request meets, and what is told of it, as values. */
-function described({ snapshot, problems, filters }: Compiled): unknown {
+export function described({ snapshot, problems, filters }: Compiled): unknown {
   const clusters = [...snapshot.clusters.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return {
     outbound: snapshot.outbound.virtualHosts.map(hostOf),
