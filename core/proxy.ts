@@ -31,7 +31,7 @@ import { serverOptions } from './http/limits.ts';
 import { normalizePath } from './http/path.ts';
 import { http1 } from './http1/codec.ts';
 import type { TunnelHandler } from './http1/tunnel.ts';
-import { chooseHost, findHost, memoOf } from './router/choose.ts';
+import { chooseHost, findHost } from './router/choose.ts';
 import { splitAuthority } from './router/hosts.ts';
 import { findRoute } from './router/route-index.ts';
 import type { ListenerContext } from './shard/context.ts';
@@ -40,6 +40,10 @@ import type { TcpService } from './tcp/service.ts';
 import type { ServeConnection } from './transport/listener.ts';
 
 const HTTPS_PORT = 443;
+/** Who asks for a tunnel. */
+const PLAIN = { memo: null, tls: null };
+/** By it a gateway that has ended TLS tells of the scheme that its client used. */
+const HOP = 'HTTP/2';
 
 /** What reads and writes connections to clients and to upstreams, by what they speak. */
 export const CODECS: Codecs = {
@@ -75,13 +79,18 @@ const NOWHERE: TcpService = Object.freeze({ name: '', service: '', port: 0, rout
 
 function requestPath(listener: ListenerContext): ServerHandler & TunnelHandler {
   const outbound = listener.spec.kind === 'outbound';
+  const inbound = listener.spec.kind === 'inbound';
+  const ended = listener.spec.kind === 'gateway';
   return {
     /** A head has arrived. What is returned receives the body and trailers as they come. */
     onRequest(stream: DownstreamStream, head: Head, end: boolean): Receiver {
       const exchange = new Exchange(STAGES, listener, stream, head, end);
       if (listener.shard.active > listener.shard.options.maxActiveRequests) return refuse(exchange, 'overload');
+      if (ended && stream.connection.tls !== null) head.scheme = 'https';
       // RFC 9110 7.4: what was meant for TLS did not come by it; what is to leave by it cannot yet.
-      if (head.scheme === 'https') return refuse(exchange, outbound ? 'tls_unsupported' : 'misdirected');
+      else if (head.scheme === 'https' && !(inbound && stream.protocol === HOP)) {
+        return refuse(exchange, outbound ? 'tls_unsupported' : 'misdirected');
+      }
       // From here on the normalised path is the path: matched, authorised, logged and forwarded.
       if (!normalizePath(head)) return refuse(exchange, 'bad_path');
       identify(exchange);
@@ -100,7 +109,7 @@ function requestPath(listener: ListenerContext): ServerHandler & TunnelHandler {
       if (shard.active >= shard.options.maxActiveRequests) return 'overload';
       // What would come through it is TLS, which the codec behind it cannot read.
       if (splitAuthority(authority).port === HTTPS_PORT) return 'tls_unsupported';
-      const destination = findHost(listener, shard.snapshot, authority);
+      const destination = findHost(listener, shard.snapshot, authority, PLAIN);
       return typeof destination === 'string' ? destination : null;
     },
   };
@@ -110,7 +119,7 @@ const STAGES: ExchangeStages<Exchange> = {
   /** Which virtual host it names, and which of that host's routes takes it. Asked again when a filter changed the head. */
   route(exchange: Exchange): FailureCode | null {
     const { listener, snapshot, requestHead: head, stream } = exchange;
-    const host = chooseHost(listener, snapshot, head, stream.destination, memoOf(exchange.connection));
+    const host = chooseHost(listener, snapshot, head, stream.destination, exchange.connection);
     if (typeof host === 'string') return host;
     exchange.host = host;
     const route = findRoute(host, head, exchange) ?? host.unrouted;

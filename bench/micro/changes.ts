@@ -52,6 +52,8 @@ function planeOf(role: Node['role']): DataPlane {
       maxActiveRequests: 1000,
       seriesExpiryMs: 3_600_000,
       drainTimeoutMs: 5000,
+      handshakeTimeoutMs: 15_000,
+      sessionSeed: '',
     },
     modules: [],
     shared: createShardMemory(1, 1),

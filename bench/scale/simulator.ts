@@ -86,6 +86,7 @@ function simulate(number: number): Simulation {
         adopted: async () => {},
         modules: [],
       },
+      credentials: { prepare: async () => [] },
       filterThreads: { start: async () => {} },
       onAdopted: () => {},
     },

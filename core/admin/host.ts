@@ -19,7 +19,8 @@ export interface ServerInfo {
 
 /** One certificate of what the proxy shows or trusts, for people. */
 export interface SecretDump {
-  readonly name: 'default' | 'ROOTCA';
+  /** 'default', 'ROOTCA', or what the configuration names. */
+  readonly name: string;
   readonly type: 'Cert Chain' | 'CA';
   readonly status: 'ACTIVE' | 'WARMING' | 'EXPIRED';
   readonly valid: boolean;

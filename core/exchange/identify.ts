@@ -20,7 +20,9 @@ export function identify(exchange: Exchange): void {
   exchange.sourcePrincipal = peer.principal;
   // It says whose certificate somebody saw: a peer of the mesh, or nobody.
   if (direction === 'inbound' && connection.tls !== null) forwardCertificate(head, connection.tls.forwarded);
-  else head.remove(CLIENT_CERT);
+  else if (direction === 'gateway' && connection.tls !== null && connection.tls.forwarded !== '') {
+    head.put(CLIENT_CERT, connection.tls.forwarded);
+  } else head.remove(CLIENT_CERT);
   if (direction === 'outbound') {
     const { id } = exchange.shard.node;
     head.remove(PEER_METADATA);

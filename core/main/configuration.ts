@@ -10,6 +10,7 @@ import type { FilterThreads } from '../threads/filter-threads.ts';
 import type { Applied, Shards } from '../threads/shards.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { Node, Served, WorkloadEndpoint } from '../workload.ts';
+import type { Credentials } from './credentials.ts';
 import type { Address, Log } from './options.ts';
 import type { PluginModules } from './plugin-modules.ts';
 import { PortUnavailable, releasePort, reservePort } from './ports.ts';
@@ -41,6 +42,8 @@ export interface ConfigurationOptions {
   readonly gatewayPorts: Readonly<Record<number, number>>;
   readonly log: Log;
   readonly plugins: Pick<PluginModules, 'prepare' | 'adopted' | 'modules'>;
+  /** Keys and certificates that a configuration names. */
+  readonly credentials: Pick<Credentials, 'prepare'>;
   /** Threads for slow filters. */
   readonly filterThreads: Pick<FilterThreads, 'start'>;
   /** A proposal has become the running configuration. */
@@ -130,8 +133,12 @@ export class Configuration {
     const { listeners, unavailable } = await this.listenersFor(resources);
     if (unavailable.length > 0) return { ok: false, problems: unavailable };
     const prepared = await this.options.plugins.prepare(resources, this.running === null);
-    const found = [...proposal.problems, ...prepared.problems];
-    if (found.some(isError)) return { ok: false, problems: found.filter(isError) };
+    if (prepared.problems.some(isError)) return { ok: false, problems: prepared.problems.filter(isError) };
+    const found = [
+      ...proposal.problems,
+      ...prepared.problems,
+      ...(await this.options.credentials.prepare(resources.values())),
+    ];
     // The first request shall not wait for them.
     if (prepared.isolated) await this.options.filterThreads.start();
     const shards = this.shards();

@@ -6,6 +6,7 @@ import type { Admin } from '../admin/server.ts';
 import type { FilterThreads } from '../threads/filter-threads.ts';
 import type { Shards } from '../threads/shards.ts';
 import type { TrialThread } from '../threads/trial-thread.ts';
+import type { Credentials } from './credentials.ts';
 import type { ProxyLog } from './log.ts';
 import type { LogOutput } from './log-writer.ts';
 import type { Source } from './source.ts';
@@ -16,6 +17,7 @@ interface Parts {
   readonly source: Source | null;
   readonly keys: TokenKeys;
   readonly certificate: WorkloadCertificate;
+  readonly credentials: Credentials;
   readonly shards: Shards | null;
   readonly trials: TrialThread;
   readonly filterThreads: FilterThreads;
@@ -32,13 +34,14 @@ const LAST_LINES_MS = 1_000;
 
 /** Never rejects. */
 export function endProxy(parts: Parts): Promise<void> {
-  const { source, keys, certificate, shards, trials, filterThreads, admin, accessLog, log } = parts;
+  const { source, keys, certificate, credentials, shards, trials, filterThreads, admin, accessLog, log } = parts;
   const step = (what: string, end: () => unknown) => ({ what, ms: STEP_MS, end });
   return endInOrder(
     [
       { what: 'leaving the source', ms: SOURCE_MS, end: () => source?.close() },
       step('keeping keys', () => keys.close()),
       step('keeping the certificate', () => certificate.close()),
+      step('leaving the credentials', () => credentials.close()),
       step('ending the shards', () => shards?.stop()),
       step('ending trials', () => trials.close()),
       step('ending the threads of filters', () => filterThreads.stop()),

@@ -42,7 +42,12 @@ export function registerFigures(exposition: Exposition, facts: Facts): void {
   exposition.counter('weft_jwks_fetches_total', 'Fetches of key sets.', {}, () => facts.keys().fetches);
   exposition.counter('weft_jwks_fetch_failures_total', 'Those that failed.', {}, () => facts.keys().failures);
   exposition.gauge('weft_jwks_failing', 'Key sets whose last fetch failed.', {}, () => facts.keys().failing);
-  const help = 'Seconds until the certificate of the workload expires; NaN without one.';
-  exposition.gauge('weft_cert_expiry_seconds', help, {}, () => facts.certificateExpiresIn() ?? Number.NaN);
+  registerExpiry(exposition, {}, () => facts.certificateExpiresIn() ?? Number.NaN);
   exposition.counter('weft_access_log_lines_dropped_total', 'Access-log lines lost.', {}, facts.linesDropped);
+}
+
+/** Of the workload's own certificate, or of one that the configuration names. */
+export function registerExpiry(exposition: Exposition, labels: { name?: string }, seconds: () => number): void {
+  const help = 'Seconds until the certificate expires, of the workload or by its name; NaN without one.';
+  exposition.gauge('weft_cert_expiry_seconds', help, { ...labels }, seconds);
 }

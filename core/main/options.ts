@@ -48,6 +48,8 @@ export interface ProxyOptions {
   readonly allowPrivateFetch?: boolean;
   /** Default 5000. */
   readonly drainTimeoutMs?: number;
+  /** How long a client may take for a handshake of TLS. Default 15000. */
+  readonly handshakeTimeoutMs?: number;
   /** Metrics no longer show a series that counted nothing for so long, and its place is used again. Default: an hour. */
   readonly seriesExpiryMs?: number;
   /** A shard that shows no sign of life for so long is replaced. Default 5000. */

@@ -1,13 +1,14 @@
 // A proxy while it runs: joins configuration, shards, source, admin and telemetry, and knows in which order they begin and
 // end. What each of them does is its own file's.
 
+import { randomBytes } from 'node:crypto';
 import { extname, join } from 'node:path';
 import { type Admin, type AdminHost, askAdmin, type ServerInfo, startAdmin } from '../admin/server.ts';
 import { hostPort } from '../host-port.ts';
 import type { ListenerDump } from '../shard/dump.ts';
 import { createShardMemory, releaseShardMemory, type ShardMemory } from '../shard/memory.ts';
-import type { DumpKind, ModuleSpec } from '../shard/protocol.ts';
-import { Exposition, SERIES_EXPIRY_MS } from '../telemetry/prometheus.ts';
+import type { DumpKind, ModuleSpec, ToShard } from '../shard/protocol.ts';
+import { Exposition } from '../telemetry/prometheus.ts';
 import { StatisticsRegistry } from '../telemetry/registry.ts';
 import { FilterThreads } from '../threads/filter-threads.ts';
 import { type News, Shards } from '../threads/shards.ts';
@@ -15,10 +16,11 @@ import { TrialThread } from '../threads/trial-thread.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
 import { Metrics } from '../wasm/shared/metrics.ts';
 import { releaseDeadShard } from '../wasm/shared/shared-memory.ts';
-import type { Node } from '../workload.ts';
+import type { Node, WorkloadIdentity } from '../workload.ts';
 import { Configuration } from './configuration.ts';
+import { Credentials, type CredentialsOptions } from './credentials.ts';
 import { endProxy } from './end.ts';
-import { registerFigures } from './figures.ts';
+import { registerExpiry, registerFigures } from './figures.ts';
 import type { ProxyLog } from './log.ts';
 import type { LogOutput } from './log-writer.ts';
 import { ModuleFolder } from './module-folder.ts';
@@ -27,6 +29,7 @@ import { PluginModules } from './plugin-modules.ts';
 import { PluginRestarts } from './plugin-restarts.ts';
 import { PortUnavailable, reason } from './ports.ts';
 import { DRAIN_TIMEOUT_MS, serverInfo } from './server-info.ts';
+import { shardOptions } from './shard-options.ts';
 import type { Source } from './source.ts';
 import { TokenKeys } from './token-keys.ts';
 import { WorkloadCertificate } from './workload-certificate.ts';
@@ -43,7 +46,6 @@ export interface Parts {
 }
 
 const SHARD = new URL(`../shard/shard${extname(import.meta.filename)}`, import.meta.url);
-const MAX_ACTIVE_REQUESTS = 20_000;
 const STUCK_AFTER_MS = 5_000;
 /** Threads for slow filters, and how long one of these may work on one thing. */
 const FILTER_THREADS = 2;
@@ -64,8 +66,10 @@ export class RunningProxy implements WeftProxy {
   private readonly restarts: PluginRestarts;
   private readonly keys: TokenKeys;
   private readonly certificate: WorkloadCertificate;
+  private readonly credentials: Credentials;
   private readonly filterThreads: FilterThreads;
   private readonly startedAt = Date.now();
+  private readonly sessionSeed = randomBytes(32).toString('base64');
   // Made by start, in this order.
   private adminServer: Admin | null = null;
   private shards: Shards | null = null;
@@ -130,23 +134,18 @@ export class RunningProxy implements WeftProxy {
           this.becameReady();
         },
         plugins: this.plugins,
+        credentials: { prepare: (resources) => this.credentials.prepare(resources) },
         filterThreads: this.filterThreads,
       },
       () => this.shards!,
     );
-    this.keys = new TokenKeys({
-      node: options.node,
-      stateDir: options.stateDir ?? null,
-      allowPrivate: options.allowPrivateFetch ?? false,
-      log: log.write,
-      post: (message) => this.shards?.post(message),
-    });
-    this.certificate = new WorkloadCertificate({
-      node: options.node,
-      stateDir: options.stateDir ?? null,
-      log: log.write,
-      changed: (identity) => this.shards?.post({ type: 'identity', identity }),
-    });
+    const own = { node: options.node, stateDir: options.stateDir ?? null, log: log.write };
+    const post = (message: ToShard): void => this.shards?.post(message);
+    this.keys = new TokenKeys({ ...own, post, allowPrivate: options.allowPrivateFetch ?? false });
+    const changed = (identity: WorkloadIdentity): void => post({ type: 'identity', identity });
+    this.certificate = new WorkloadCertificate({ ...own, changed });
+    const expiry: CredentialsOptions['expiry'] = (name, seconds) => registerExpiry(this.exposition, { name }, seconds);
+    this.credentials = new Credentials({ ...own, post, expiry });
     this.registerFigures();
   }
 
@@ -203,7 +202,7 @@ export class RunningProxy implements WeftProxy {
     return {
       state: () => this.state(),
       dump: (kind) => this.query(kind),
-      secrets: () => this.certificate.secrets(),
+      secrets: () => [...this.certificate.secrets(), ...this.credentials.secrets()],
       serverInfo: () => this.serverInfo(),
       prometheus: async () => {
         this.listening = ((await this.query('listeners')) as ListenerDump[][]).flat();
@@ -277,20 +276,21 @@ export class RunningProxy implements WeftProxy {
         ...{ shards, node, modules, shared, filterThreads: FILTER_THREADS },
         statistics: statistics.memory[index],
         series: statistics.series(index),
-        options: {
-          protectedPorts: [...ownPort, ...(options.protectedPorts ?? [])],
+        options: shardOptions(options, {
+          ownPorts: ownPort,
           reusePort,
           logLevel: log.level,
-          accessLog: options.accessLog?.format ?? 'text',
-          maxActiveRequests: MAX_ACTIVE_REQUESTS,
-          outboundPolicy: options.outboundPolicy ?? 'ALLOW_ANY',
-          drainTimeoutMs: options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS,
-          seriesExpiryMs: options.seriesExpiryMs ?? SERIES_EXPIRY_MS,
-        },
+          sessionSeed: this.sessionSeed,
+        }),
       }),
       stuckAfterMs: options.stuckAfterMs ?? STUCK_AFTER_MS,
       log: log.write,
-      greeting: () => [...this.certificate.greeting(), ...this.keys.greeting(), ...this.configuration.greeting()],
+      greeting: () => [
+        ...this.certificate.greeting(),
+        ...this.credentials.greeting(),
+        ...this.keys.greeting(),
+        ...this.configuration.greeting(),
+      ],
       received: (index, message) => this.received(index, message),
       died: (index) => releaseShardMemory(this.shared, index),
     });
@@ -365,9 +365,9 @@ export class RunningProxy implements WeftProxy {
 
   private async closeNow(): Promise<void> {
     this.neverReady(new Error('the proxy ended before it was ready'));
-    const { source, keys, certificate, shards, trials, filterThreads, adminServer: admin } = this;
+    const { source, keys, certificate, credentials, shards, trials, filterThreads, adminServer: admin } = this;
     const { accessLog, log } = this.parts;
-    await endProxy({ source, keys, certificate, shards, trials, filterThreads, admin, accessLog, log });
+    await endProxy({ source, keys, certificate, credentials, shards, trials, filterThreads, admin, accessLog, log });
     this.hasExited();
   }
 

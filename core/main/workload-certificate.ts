@@ -7,7 +7,9 @@ import type { Certificates } from '../../bus/types.ts';
 import type { SecretDump } from '../admin/host.ts';
 import type { Node, WorkloadIdentity } from '../workload.ts';
 import { certificateRequest, newKey } from './certificate-request.ts';
+import { certificatesIn } from './credential-files.ts';
 import type { Log } from './options.ts';
+import { shownCertificate } from './secret-dump.ts';
 import { StateFile } from './state-file.ts';
 
 export interface WorkloadCertificateOptions {
@@ -91,22 +93,11 @@ export class WorkloadCertificate {
   secrets(): SecretDump[] {
     const { identity } = this;
     if (identity === null) return [];
-    const shown = (pem: string, name: SecretDump['name']): SecretDump => {
-      const certificate = new X509Certificate(pem);
-      const { validFromDate: from, validToDate: to, serialNumber, subject, subjectAltName } = certificate;
-      const expired = to.getTime() <= this.now();
-      return {
-        name,
-        type: name === 'default' ? 'Cert Chain' : 'CA',
-        status: expired ? 'EXPIRED' : 'ACTIVE',
-        valid: !expired && from.getTime() <= this.now(),
-        serialNumber,
-        notAfter: to.toISOString(),
-        notBefore: from.toISOString(),
-        identity: subjectAltName?.replaceAll('URI:', '') ?? subject.replaceAll('\n', ', '),
-      };
-    };
-    return [shown(identity.chain, 'default'), ...certificatesIn(identity.roots).map((pem) => shown(pem, 'ROOTCA'))];
+    const now = this.now();
+    return [
+      shownCertificate(identity.chain, 'default', 'Cert Chain', now),
+      ...certificatesIn(identity.roots).map((pem) => shownCertificate(pem, 'ROOTCA', 'CA', now)),
+    ];
   }
 
   async close(): Promise<void> {
@@ -177,8 +168,4 @@ export class WorkloadCertificate {
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = setTimeout(() => void this.renew(), Math.min(ms, MAX_TIMER_MS)).unref();
   }
-}
-
-function certificatesIn(pem: string): string[] {
-  return pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 }

@@ -8,6 +8,7 @@ import type { PoolEndpoint, PoolEnvironment } from '../cluster/pool.ts';
 import { Resolver } from '../cluster/resolver.ts';
 import { SharedLimits } from '../cluster/shared-limits.ts';
 import type { Problem } from '../config/resource.ts';
+import type { Credential } from '../credential.ts';
 import { AsyncClient } from '../exchange/async-client.ts';
 import type { Codec, CodecSource, Codecs } from '../http/codec.ts';
 import { CLIENT_OPTIONS } from '../http/limits.ts';
@@ -26,10 +27,12 @@ import type { Protocol } from '../transport/protocol.ts';
 import { credentialsOf } from '../transport/tls/credentials.ts';
 import { InboundTls } from '../transport/tls/inbound.ts';
 import { OutboundTls } from '../transport/tls/outbound.ts';
+import type { Terminators } from '../transport/tls/terminators.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Node, WorkloadIdentity } from '../workload.ts';
 import type { DataPlaneEnvironment, ShardContext } from './context.ts';
 import { dump } from './dump.ts';
+import { GatewayTls } from './gateway-tls.ts';
 import { Passthrough } from './passthrough.ts';
 import type { ConfigUpdate, DumpKind, EndpointUpdate, LogLevel, PluginModule, ShardOptions } from './protocol.ts';
 import { TlsTargets } from './tls-targets.ts';
@@ -44,6 +47,8 @@ export interface DataPlane {
   setModules(modules: readonly PluginModule[]): void;
   /** By what its workload is known from now on. */
   setIdentity(identity: WorkloadIdentity): void;
+  /** What the configuration names and does not hold, from now on; null: it is no more. */
+  setCredential(name: string, credential: Credential | null): void;
   setLogLevel(level: LogLevel): void;
   /** Opens listeners that are new, closes those that are not named. Rejects with the address that cannot be bound. */
   listen(listeners: readonly ListenerSpec[]): Promise<void>;
@@ -78,6 +83,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
   private readonly peers = new Peers();
   private readonly inboundTls = new InboundTls();
   private readonly outboundTls = new OutboundTls();
+  private readonly gatewayTls: GatewayTls;
   private readonly targets = new TlsTargets();
   private readonly dialer: Dialer;
   private readonly endpoints: EndpointTable;
@@ -92,6 +98,8 @@ class ShardDataPlane implements DataPlane, ShardContext {
     this.options = environment.options;
     this.sink = environment.sink;
     this.log = environment.log;
+    const { sessionSeed, handshakeTimeoutMs } = environment.options;
+    this.gatewayTls = new GatewayTls(sessionSeed, handshakeTimeoutMs, this.log);
     this.dialer = new Dialer(this.node.address, this.peers, this.outboundTls);
     this.endpoints = new EndpointTable(this.pools());
     const endpointOf = (...place: Parameters<EndpointTable['at']>): Endpoint => this.endpoints.at(...place);
@@ -150,13 +158,19 @@ class ShardDataPlane implements DataPlane, ShardContext {
     const credentials = credentialsOf(identity);
     this.inboundTls.adopt(credentials);
     this.outboundTls.adopt(credentials);
+    this.gatewayTls.setIdentity(identity);
     for (const listener of this.listeners.values()) this.secure(listener);
+  }
+
+  setCredential(name: string, credential: Credential | null): void {
+    this.gatewayTls.learn(name, credential);
   }
 
   private protect(listener: Listener): void {
     const { snapshot } = this;
     listener.mtls = mtlsOf(listener.spec, snapshot);
     listener.plainAfterMs = snapshot.tcp.inbound === null ? 0 : SILENT_MS;
+    listener.terminators = this.terminatorsOf(listener.spec);
   }
 
   /** Sidecars alone speak it to each other. */
@@ -184,6 +198,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
         {
           spec,
           reusePort: this.options.reusePort,
+          handshakeMs: this.options.handshakeTimeoutMs,
           // Only this proxy's own application is at the outbound port.
           peers: spec.kind === 'outbound' ? own : this.peers,
           log: this.log,
@@ -236,6 +251,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
     if (snapshot !== this.snapshot) {
       this.snapshot = snapshot;
       this.filters.retain(snapshot, filters);
+      this.gatewayTls.configure(snapshot.tls);
       for (const listener of this.listeners.values()) {
         listener.networkFilters = networkFiltersFor(snapshot.network, listener.spec);
         this.protect(listener);
@@ -245,6 +261,10 @@ class ShardDataPlane implements DataPlane, ShardContext {
     yield* this.compiler.clear();
     this.endpoints.sweep();
     return compiled;
+  }
+
+  private terminatorsOf({ kind, configuredPort }: ListenerSpec): Terminators | null {
+    return kind === 'gateway' ? this.gatewayTls.at(configuredPort) : null;
   }
 
   /** The application is no endpoint of the registry: it is where this proxy's inbound port leads. */

@@ -3,6 +3,7 @@
 import type { MessagePort } from 'node:worker_threads';
 
 import type { Problem, Resource } from '../config/resource.ts';
+import type { Credential } from '../credential.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { PluginType } from '../wasm/guest/spec.ts';
 import type { RestartReason } from '../wasm/guest/traps.ts';
@@ -78,6 +79,10 @@ export interface ShardOptions {
   /** Requests under way on one shard, above which it sheds with 503 and Retry-After. */
   readonly maxActiveRequests: number;
   readonly drainTimeoutMs: number;
+  /** How long a client may take for a handshake. */
+  readonly handshakeTimeoutMs: number;
+  /** The same for all shards of a proxy, and nobody else's: sessions of TLS that one began are resumed by others. */
+  readonly sessionSeed: string;
   /** A label set that counted nothing for so long is given up. */
   readonly seriesExpiryMs: number;
 }
@@ -92,6 +97,8 @@ export type ToShard =
   /** The keys of a token issuer by where they are fetched from; null: nobody refers to them any more. */
   | { readonly type: 'keys'; readonly source: string; readonly keys: string | null }
   | { readonly type: 'identity'; readonly identity: WorkloadIdentity }
+  /** What the configuration names and does not hold; null: it is no more. */
+  | { readonly type: 'credential'; readonly name: string; readonly credential: Credential | null }
   /** All plugins' modules that the next configuration may name; those that are not among them are forgotten. */
   | { readonly type: 'modules'; readonly modules: readonly PluginModule[] }
   | { readonly type: 'log-level'; readonly level: LogLevel }

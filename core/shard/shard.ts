@@ -94,6 +94,8 @@ class ServingShard {
         return this.keys.learn(message.source, message.keys);
       case 'identity':
         return this.plane.setIdentity(message.identity);
+      case 'credential':
+        return this.plane.setCredential(message.name, message.credential);
       case 'modules':
         return this.plane.setModules(message.modules);
       case 'log-level':

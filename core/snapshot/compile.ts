@@ -37,6 +37,7 @@ import { compileRoutes } from './routes.ts';
 import { fullHost, type Service } from './services.ts';
 import type { Snapshot } from './snapshot.ts';
 import { TcpCompiler } from './tcp-compiler.ts';
+import type { TlsPort } from './tls-servers.ts';
 
 /** What is otherwise; null: nothing. */
 export interface Change {
@@ -70,6 +71,8 @@ interface Staged {
   /** Remembers the one that is there from now on. */
   keep(): void;
 }
+
+const NO_TLS: ReadonlyMap<number, TlsPort> = new Map();
 
 type Chains = Partial<Record<ChainKind, ChainBuilder>>;
 
@@ -211,6 +214,7 @@ export class Compiler {
       generation: (last?.generation ?? 0) + 1,
       outbound,
       gateways,
+      tls: chains.gateway === undefined ? NO_TLS : index.gateways.tls.ports,
       inbound,
       outboundPolicy: index.scope.outboundPolicy,
       tcp,

@@ -1,6 +1,7 @@
 // Virtual hosts of gateways: the Gateway servers that this proxy carries, and which VirtualServices have routes for which of their
 // hosts. What a rule or a Gateway changes is known by port and domain.
 
+import { endsTls } from '../config/ends-tls.ts';
 import { boundHost, hostCovers, plainHost } from '../config/hosts.ts';
 import type { GatewaySpec } from '../config/kinds/gateway.ts';
 import type { Resource } from '../config/resource.ts';
@@ -14,11 +15,14 @@ import { type CompiledHosts, type HostCompiler, NO_HOSTS, routesOf } from './out
 import { RoutePart } from './route-parts.ts';
 import { hasLabels, speaksHttp } from './services.ts';
 import { insertByRank, removeByRank } from './sorted-list.ts';
+import { serverPlace, TlsServers } from './tls-servers.ts';
 import type { Rule, VirtualServices } from './virtual-services.ts';
 
 /** One server of a Gateway. */
 interface Server {
   readonly rank: string;
+  /** As the keys of servers begin that end TLS. */
+  readonly place: string;
   /** 'namespace/name' of its Gateway, and the namespace. */
   readonly gateway: string;
   readonly owner: string;
@@ -35,6 +39,8 @@ interface Contribution {
 }
 
 export class GatewayHosts {
+  /** Which of them end TLS. */
+  readonly tls: TlsServers;
   private readonly node: Node;
   private readonly rules: VirtualServices;
   /** Of this port and domain the routes are others. */
@@ -46,6 +52,7 @@ export class GatewayHosts {
 
   constructor(node: Node, rules: VirtualServices, changed: (port: number, domain: string) => void) {
     this.node = node;
+    this.tls = new TlsServers(node);
     this.rules = rules;
     this.changed = changed;
   }
@@ -64,6 +71,7 @@ export class GatewayHosts {
   }
 
   *replaceGateway(before: Resource<GatewaySpec> | null, after: Resource<GatewaySpec> | null): Iterable<void> {
+    const secured = this.tls.replace(before, after);
     if (before !== null) {
       for (const server of this.servers.get(nameOf(before)) ?? []) {
         for (const rule of this.rules.of(server.gateway)) {
@@ -75,6 +83,15 @@ export class GatewayHosts {
       }
       this.servers.delete(nameOf(before));
     }
+    yield* this.replaceServers(after);
+    // Which server a name is of, and so its routes, depends on all of them.
+    for (const port of secured) {
+      for (const domain of this.domainsAt(port)) this.changed(port, domain);
+      yield;
+    }
+  }
+
+  private *replaceServers(after: Resource<GatewaySpec> | null): Iterable<void> {
     if (after === null || !hasLabels(this.node.labels, after.spec.selector ?? {})) return;
     const servers = serversOf(after);
     this.servers.set(nameOf(after), servers);
@@ -101,7 +118,7 @@ export class GatewayHosts {
   }
 
   compile(port: number, domain: string, compiler: HostCompiler): CompiledHosts {
-    const contributions = this.ports.get(port)?.get(domain) ?? [];
+    const contributions = this.contributionsAt(port, domain);
     if (contributions.length === 0) return NO_HOSTS;
     const chains = compiler.chains.at(port);
     const parts: RoutePart[] = [];
@@ -114,6 +131,15 @@ export class GatewayHosts {
     const name = hostPort(domain, port);
     const host = { name, domains: [domain], service: '', port: 0, asNamed: false, unrouted, routes };
     return { hosts: [{ rank: domain, host }], parts: exactly(parts) };
+  }
+
+  /** Where TLS ends, of the server that is for the name alone: no client is to pass what another one asks of clients. */
+  private contributionsAt(port: number, domain: string): readonly Contribution[] {
+    const all = this.ports.get(port)?.get(domain) ?? [];
+    const secured = this.tls.ports.get(port);
+    if (secured === undefined) return all;
+    const key = secured.names.find(domain)?.key;
+    return key === undefined ? [] : all.filter(({ server }) => key.startsWith(`${server.place} `));
   }
 
   private serversOf(rule: Rule | null): Server[] {
@@ -157,11 +183,13 @@ function nameOf({ metadata }: Resource): string {
 
 function serversOf(gateway: Resource<GatewaySpec>): Server[] {
   const name = nameOf(gateway);
-  return (gateway.spec.servers ?? []).flatMap(({ port, hosts, tls }, index) => {
-    if (!speaksHttp(port.protocol)) return [];
+  return (gateway.spec.servers ?? []).flatMap((server, index) => {
+    const { port, hosts, tls } = server;
+    if (!speaksHttp(port.protocol) && !endsTls(server)) return [];
     const rank = `${name} ${String(index).padStart(5, '0')}`;
     const redirects = tls?.httpsRedirect === true;
-    return { rank, gateway: name, owner: gateway.metadata.namespace, port: port.number, hosts, redirects };
+    const place = serverPlace(name, index);
+    return { rank, place, gateway: name, owner: gateway.metadata.namespace, port: port.number, hosts, redirects };
   });
 }
 

@@ -1,6 +1,7 @@
 // Which gateway listeners the configuration asks of this proxy. The main thread reserves their ports before shards bind. A
-// port for which TLS is asked is not opened in plain text.
+// port for which TLS is asked is not opened in plain text: where a server ends TLS, whoever comes has to speak it.
 
+import { endsTls } from '../config/ends-tls.ts';
 import { isKind } from '../config/is-kind.ts';
 import { asksForTls, type Server } from '../config/kinds/gateway.ts';
 import { type Resource, resourceKey } from '../config/resource.ts';
@@ -12,10 +13,13 @@ import { hasLabels, speaksHttp } from './services.ts';
 export function listenersOf(node: Node, resources: Iterable<Resource>, defaultAddress: string): ListenerSpec[] {
   const servers = serversOf(node, resources).map(({ server }) => server);
   const encrypted = new Set(servers.filter(encrypts).map(({ port }) => port.number));
+  const ended = new Set(servers.filter(endsTls).map(({ port }) => port.number));
   const found = new Map<number, ListenerSpec>();
-  for (const { port, bind } of servers) {
+  for (const server of servers) {
+    const { port, bind } = server;
     const { number } = port;
-    if (!speaksHttp(port.protocol) || encrypted.has(number) || found.has(number)) continue;
+    if (found.has(number) || ended.has(number) !== endsTls(server)) continue;
+    if (!ended.has(number) && (!speaksHttp(port.protocol) || encrypted.has(number))) continue;
     // Of a socket's path it is told that nothing listens there.
     if (bind?.startsWith('unix://') === true) continue;
     const address = bind === undefined || bind === '' ? defaultAddress : bind;

@@ -10,6 +10,7 @@ import type { TcpTable } from '../tcp/service.ts';
 import type { TelemetryPlan } from '../telemetry/plan.ts';
 import type { MtlsMode } from '../transport/listener-spec.ts';
 import type { OutboundPolicy } from './scope.ts';
+import type { TlsPort } from './tls-servers.ts';
 
 export interface Snapshot {
   readonly revision: number;
@@ -21,6 +22,8 @@ export interface Snapshot {
   readonly outboundPolicy: OutboundPolicy | null;
   /** Gateway servers by the port number that their Gateway names. */
   readonly gateways: ReadonlyMap<number, HostTable>;
+  /** Where TLS ends at a gateway, by the port number that its Gateway names. */
+  readonly tls: ReadonlyMap<number, TlsPort>;
   /** Everything that arrives at the sidecar's inbound port. Null: this proxy has no application. */
   readonly inbound: VirtualHost | null;
   /** What is carried as bytes. */

@@ -3,8 +3,6 @@
 
 import type { Socket } from 'node:net';
 
-/** How long a client may be silent before its first byte. */
-const SILENT_MS = 60_000;
 /** Of a record that holds a handshake (RFC 8446 5.1). No request of HTTP begins with it. */
 const HANDSHAKE = 0x16;
 
@@ -16,39 +14,72 @@ export class Arrival {
   /** Called once, when it is no more and nothing has come of it. */
   onClosed: (() => void) | null = null;
   readonly socket: Socket;
-  private readonly onClose = (): void => this.onClosed?.();
+  private readonly take: (bytes: Buffer | null) => boolean;
+  private readonly onLate: () => void;
+  private timer: NodeJS.Timeout | null;
+  private bytes: Buffer | null = null;
+  private readonly onClose = (): void => {
+    this.stopWaiting();
+    this.onClosed?.();
+  };
   private readonly onGone = (): void => this.destroy();
+  private readonly onData = (piece: Buffer): void => this.arrived(piece);
 
   /**
-   * `arrived` gets what came first, while nobody reads on. `waitMs`: how long that may take, where the other side may be the one that
-   * speaks first; then nothing came. 0: who is silent is closed.
+   * `take` gets all that came, while nobody reads on, and says whether that is enough. Who has not sent enough after `waitMs` is not
+   * waited for; with `orNothing` null is what came, since the other side may be the one that speaks first.
    */
-  constructor(socket: Socket, waitMs: number, arrived: (first: Buffer | null) => void) {
+  constructor(socket: Socket, waitMs: number, take: (bytes: Buffer | null) => boolean, orNothing = false) {
     this.socket = socket;
-    const begin = (first: Buffer | null): void => {
-      socket.setTimeout(0);
-      socket.off('timeout', silent);
-      socket.off('data', begin);
-      socket.pause();
-      arrived(first);
-    };
-    const silent = waitMs === 0 ? this.onGone : (): void => begin(null);
-    socket.setTimeout(waitMs || SILENT_MS, silent);
+    this.take = take;
+    this.onLate = orNothing ? () => this.nothingCame() : this.onGone;
+    this.timer = setTimeout(this.onLate, waitMs).unref();
     socket.on('error', this.onGone);
     socket.on('end', this.onGone);
     socket.on('close', this.onClose);
-    socket.on('data', begin);
+    socket.on('data', this.onData);
+  }
+
+  private arrived(piece: Buffer): void {
+    const { socket } = this;
+    const bytes = this.bytes === null ? piece : Buffer.concat([this.bytes, piece]);
+    socket.pause();
+    // Before it is asked: it may be somebody else's after that.
+    socket.off('data', this.onData);
+    if (this.take(bytes)) {
+      this.stopWaiting();
+      return;
+    }
+    this.bytes = bytes;
+    socket.on('data', this.onData);
+    socket.resume();
+  }
+
+  private nothingCame(): void {
+    this.timer = null;
+    this.socket.off('data', this.onData);
+    this.socket.pause();
+    this.take(null);
+  }
+
+  private stopWaiting(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+    this.bytes = null;
   }
 
   /** It is somebody else's from now on. */
   release(): void {
+    this.stopWaiting();
     this.socket.off('close', this.onClose);
     this.socket.off('end', this.onGone);
   }
 
   /** What has begun to arrive goes on; who is silent is not waited for any longer than this. */
   drain(graceMs: number): void {
-    if (this.socket.timeout) this.socket.setTimeout(Math.max(1, graceMs));
+    if (this.timer === null) return;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(this.onLate, Math.max(1, graceMs)).unref();
   }
 
   /** In a turn of its own, in which no handshake runs. */

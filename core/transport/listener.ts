@@ -1,5 +1,6 @@
 // Accepts connections for a shard: one server per listener, several shards on one port by SO_REUSEPORT. What is accepted
-// shows first whether it speaks TLS, where that may be, then passes the listener's network filters and goes to who serves it.
+// shows first whether it speaks TLS, where that may be, and for whom; then it passes the listener's network filters and goes to who
+// serves it.
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
@@ -10,8 +11,11 @@ import { Arrival, beginsTls } from './arrival.ts';
 import type { ListenerSpec, MtlsMode } from './listener-spec.ts';
 import { CertifiedPeers } from './peers.ts';
 import { nextConnectionId, SocketTransport } from './socket-transport.ts';
+import { readClientHello } from './tls/client-hello.ts';
+import type { Secured } from './tls/handshakes.ts';
 import { type InboundTls, principalOf } from './tls/inbound.ts';
 import { resetBelow } from './tls/reset.ts';
+import type { Terminators } from './tls/terminators.ts';
 import type { PeerTable, TlsFacts, Transport } from './transport.ts';
 
 /** What a listener asks of the data plane behind it. */
@@ -19,6 +23,8 @@ export interface ListenerEnvironment {
   readonly spec: ListenerSpec;
   /** Whether other shards listen at the same address. */
   readonly reusePort: boolean;
+  /** How long a client may take until it has said whom it asks for, where it has to speak TLS. */
+  readonly handshakeMs: number;
   /** Who connects from where. */
   readonly peers: PeerTable;
   log(level: 'error' | 'warning', component: 'listener', message: string): void;
@@ -41,9 +47,13 @@ export type ServeConnection = (transport: Transport) => ServedConnection;
 
 /** Connections of one shard on one listener, above which new ones are refused at once. */
 const MAX_CONNECTIONS = 50_000;
-/** Connections that are turned away are told of once in so long, each reason by itself. */
 /** How long a connection that is no longer taken is waited for a request that is on its way. */
 const REFUSED_GRACE_MS = 1_000;
+/** How long a client may be silent before its first byte, where it may speak plain text. */
+const SILENT_MS = 60_000;
+/** Handshakes of one shard on one listener at a time: requests are served in between. */
+const MAX_HANDSHAKES = 1_000;
+/** Connections that are turned away are told of once in so long, each reason by itself. */
 const TOLD_AGAIN_MS = 60_000;
 const MAX_REASONS = 50;
 
@@ -58,11 +68,12 @@ export class Listener {
   /** Handshakes that were completed, those that failed, and connections in plain text where that is not taken. */
   readonly counts = { handshakes: 0, handshakesFailed: 0, plainRefused: 0 };
   private mode: MtlsMode = 'DISABLE';
+  private ends: Terminators | null = null;
   private readonly environment: ListenerEnvironment;
   private readonly serve: ServeConnection;
   private readonly server: Server;
-  /** What is served, and whether over TLS; null: nobody knows yet. */
-  private readonly connections = new Map<ServedConnection, boolean | null>();
+  /** What is served, and what its handshake has shown; undefined: nobody knows yet. */
+  private readonly connections = new Map<ServedConnection, TlsFacts | null | undefined>();
   private readonly told = new Map<string, number>();
   /** Above 0 once it drains. */
   private graceMs = 0;
@@ -91,8 +102,23 @@ export class Listener {
   set mtls(mode: MtlsMode) {
     if (mode === this.mode) return;
     this.mode = mode;
-    for (const [connection, secured] of this.connections) {
-      if (secured !== null && !this.takes(secured)) connection.drain(REFUSED_GRACE_MS);
+    for (const [connection, tls] of this.connections) {
+      if (tls !== undefined && !this.takes(tls !== null)) connection.drain(REFUSED_GRACE_MS);
+    }
+  }
+
+  /** What ends TLS here, which whoever comes then has to speak; null: nothing does. */
+  get terminators(): Terminators | null {
+    return this.ends;
+  }
+
+  /** From now on. Connections that are of none of them finish what they have begun. */
+  set terminators(ends: Terminators | null) {
+    if (ends === this.ends) return;
+    this.ends = ends;
+    for (const [connection, tls] of this.connections) {
+      const stays = ends === null ? tls === null : tls?.server !== undefined && ends.has(tls.server);
+      if (tls !== undefined && !stays) connection.drain(REFUSED_GRACE_MS);
     }
   }
 
@@ -145,18 +171,55 @@ export class Listener {
       socket.destroy();
       return;
     }
+    if (this.ends !== null) {
+      const arrival: Arrival = new Arrival(socket, this.environment.handshakeMs, (bytes) =>
+        this.asked(arrival, bytes!),
+      );
+      this.hold(arrival, undefined);
+      return;
+    }
     if (this.mode === 'DISABLE' || (this.mode === 'PERMISSIVE' && this.tls === null)) {
       this.begin(socket, null, null);
       return;
     }
     // Where all of them are in TLS, the client is first.
     const waitMs = this.mode === 'STRICT' ? 0 : this.plainAfterMs;
-    const arrival = new Arrival(socket, waitMs, (first) => this.arrived(arrival, first));
-    this.hold(arrival, null);
+    const take = (first: Buffer | null): true => this.arrived(arrival, first);
+    const arrival: Arrival = new Arrival(socket, waitMs || SILENT_MS, take, waitMs > 0);
+    this.hold(arrival, undefined);
+  }
+
+  /** Says which server it is for, once it has said for which name it comes. */
+  private asked(arrival: Arrival, bytes: Buffer): boolean {
+    const { socket } = arrival;
+    const hello = readClientHello(bytes);
+    if (hello === 'more') return false;
+    if (hello === null) {
+      this.counts.plainRefused++;
+      this.refuse(socket, 'it speaks no TLS, which is asked for here');
+      return true;
+    }
+    const terminator = this.ends?.names.find(hello.serverName) ?? null;
+    const fault =
+      terminator === null
+        ? 'no server here is for the name that it asks for'
+        : terminator.fault !== ''
+          ? `${terminator.server.label}: ${terminator.fault}`
+          : terminator.underWay >= MAX_HANDSHAKES
+            ? 'too many handshakes are under way'
+            : '';
+    if (fault !== '') {
+      this.counts.handshakesFailed++;
+      this.refuse(socket, fault, hello.serverName);
+      return true;
+    }
+    socket.unshift(bytes);
+    terminator!.accept(socket, (secured) => this.shaken(arrival, secured));
+    return true;
   }
 
   /** `first` null: nothing. */
-  private arrived(arrival: Arrival, first: Buffer | null): void {
+  private arrived(arrival: Arrival, first: Buffer | null): true {
     const { tls } = this;
     const { socket } = arrival;
     if (first === null || !beginsTls(first)) {
@@ -168,25 +231,29 @@ export class Listener {
         this.counts.plainRefused++;
         this.refuse(socket, 'it speaks plain text, and mutual TLS is STRICT here');
       }
-      return;
+      return true;
     }
     if (tls === null) {
       this.counts.handshakesFailed++;
       this.refuse(socket, 'it speaks TLS, and this workload has no certificate yet');
-      return;
+      return true;
     }
     socket.unshift(first);
-    tls.accept(socket, (secured) => {
-      if (secured.socket === null) {
-        this.counts.handshakesFailed++;
-        this.tellRefused(socket, secured.reason);
-        return;
-      }
-      this.counts.handshakes++;
-      this.letGo(arrival);
-      resetBelow(secured.socket, socket);
-      this.begin(secured.socket, null, secured.tls);
-    });
+    tls.accept(socket, (secured) => this.shaken(arrival, secured));
+    return true;
+  }
+
+  private shaken(arrival: Arrival, secured: Secured): void {
+    const { socket } = arrival;
+    if (secured.socket === null) {
+      this.counts.handshakesFailed++;
+      this.tellRefused(socket, secured.reason);
+      return;
+    }
+    this.counts.handshakes++;
+    this.letGo(arrival);
+    resetBelow(secured.socket, socket);
+    this.begin(secured.socket, null, secured.tls);
   }
 
   /** Whether a connection in TLS, or in plain text, may be here. */
@@ -195,18 +262,20 @@ export class Listener {
   }
 
   /** As Envoy where no filter chain matches: it is closed, and nothing is said to it. */
-  private refuse(socket: Socket, reason: string): void {
-    this.tellRefused(socket, reason);
+  private refuse(socket: Socket, reason: string, name = ''): void {
+    this.tellRefused(socket, reason, name);
     socket.destroy();
   }
 
-  private tellRefused({ remoteAddress, remotePort }: Socket, reason: string): void {
+  private tellRefused({ remoteAddress, remotePort }: Socket, reason: string, name = ''): void {
     const now = performance.now();
     if (now - (this.told.get(reason) ?? Number.NEGATIVE_INFINITY) < TOLD_AGAIN_MS) return;
     if (this.told.size >= MAX_REASONS) this.told.clear();
     this.told.set(reason, now);
     const from = remoteAddress === undefined ? '' : ` from ${hostPort(remoteAddress, remotePort ?? 0)}`;
-    this.environment.log('warning', 'listener', `${this.spec.name}: a connection${from} is refused: ${reason}`);
+    const wanted = name === '' ? '' : ` for ${name}`;
+    const line = `${this.spec.name}: a connection${from}${wanted} is refused: ${reason}`;
+    this.environment.log('warning', 'listener', line);
   }
 
   /** `first`: what was read of it already. */
@@ -221,12 +290,12 @@ export class Listener {
     const known = tls === null ? peers : new CertifiedPeers(peers, principalOf(tls));
     const transport = new SocketTransport(wire, known, id, tls);
     const connection = this.serve(transport);
-    this.hold(connection, tls !== null);
+    this.hold(connection, tls);
     if (first !== null && !filtered) transport.receive(first);
   }
 
-  private hold(connection: ServedConnection, secured: boolean | null): void {
-    this.connections.set(connection, secured);
+  private hold(connection: ServedConnection, tls: TlsFacts | null | undefined): void {
+    this.connections.set(connection, tls);
     connection.onClosed = () => this.forget(connection);
     if (this.graceMs > 0) connection.drain(this.graceMs);
   }

@@ -13,7 +13,7 @@ export interface Peer {
   readonly principal: string;
 }
 
-/** What a handshake of mutual TLS has shown. */
+/** What a handshake has shown. */
 export interface TlsFacts {
   /** 'TLSv1.3' */
   readonly version: string;
@@ -21,13 +21,17 @@ export interface TlsFacts {
   readonly alpn: string;
   /** The name that the client asked for (SNI), or ''. */
   readonly serverName: string;
-  /** 'spiffe://cluster.local/ns/default/sa/sleep'. */
+  /** Which server of a gateway it is with (TlsServer.key), or ''. */
+  readonly server: string;
+  /** 'spiffe://cluster.local/ns/default/sa/sleep'; '' = no such identity is proven. */
   readonly peerUri: string;
+  /** Names of hosts in the peer's certificate. */
+  readonly peerNames: readonly string[];
   readonly localUri: string;
-  /** Of the peer's certificate: its SHA-256 in hex, and its subject. '' where a session was resumed without one. */
+  /** Of the peer's certificate: its SHA-256 in hex, and its subject. '' where it has shown none, or a session was resumed without one. */
   readonly peerDigest: string;
   readonly peerSubject: string;
-  /** The element that `x-forwarded-client-cert` gets for it. */
+  /** The element that `x-forwarded-client-cert` gets for it, or ''. */
   readonly forwarded: string;
 }
 

@@ -82,6 +82,7 @@ export interface PlaneOptions {
   readonly endpoints?: readonly WorkloadEndpoint[];
   readonly outboundPolicy?: 'ALLOW_ANY' | 'REGISTRY_ONLY';
   readonly maxActiveRequests?: number;
+  readonly handshakeTimeoutMs?: number;
   /** Key sets of token issuers; none without it. */
   readonly keys?: RemoteKeys;
   /** How long a filter on a thread of its own may work on one thing. */
@@ -158,6 +159,8 @@ export async function startDataPlane(options: PlaneOptions = {}): Promise<Runnin
       maxActiveRequests: options.maxActiveRequests ?? 1000,
       seriesExpiryMs: 3_600_000,
       drainTimeoutMs: 5000,
+      handshakeTimeoutMs: options.handshakeTimeoutMs ?? 15_000,
+      sessionSeed: 'seed',
     },
     modules: builtinModules(options.modules ?? {}),
     shared,

@@ -53,6 +53,8 @@ before(async () => {
         maxActiveRequests: 100,
         seriesExpiryMs: 3_600_000,
         drainTimeoutMs: 0,
+        handshakeTimeoutMs: 15_000,
+        sessionSeed: 'seed',
       },
     },
     (message: FromShard) => {

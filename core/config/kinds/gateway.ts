@@ -2,6 +2,7 @@
 // gateway-api-gateway.ts.)
 
 import { bindAddress, isUnixSocket } from '../addresses.ts';
+import { endsTls } from '../ends-tls.ts';
 import { labels, nonEmpty, portOrZero, quote, text } from '../formats.ts';
 import { hostFault } from '../hosts.ts';
 import { defineKind, type Inventory, type Warn } from '../kind.ts';
@@ -60,7 +61,7 @@ const ServerPort = object({
 export const Server = object(
   {
     port: partly(ServerPort, ({ protocol }) =>
-      unenforcedProtocol(protocol) === null && !carriesBytes(protocol)
+      (unenforcedProtocol(protocol) === null && !carriesBytes(protocol)) || protocol.toUpperCase() === 'HTTPS'
         ? null
         : `${protocol.toUpperCase()} servers of a gateway`,
     ),
@@ -141,10 +142,15 @@ export const gateway = defineKind({
     }
   },
   references({ spec }, _, warn) {
-    for (const [i, { port, tls }] of spec.servers.entries()) {
-      if (!asksForTls(port.protocol, tls)) continue;
-      const message = `port ${port.number} is not opened: TLS is asked for on it and not served yet, and nothing is served in plain text in its place`;
-      warn('tls', ['spec', 'servers', i], message);
+    const ended = new Set(spec.servers.filter(endsTls).map(({ port }) => port.number));
+    for (const [i, server] of spec.servers.entries()) {
+      const { port, tls } = server;
+      const { number } = port;
+      if (endsTls(server)) continue;
+      const message = asksForTls(port.protocol, tls)
+        ? `${ended.has(number) ? `the server is not served on port ${number}` : `port ${number} is not opened`}: TLS is asked for on it that is not ended there, which is not served yet, and nothing is served in plain text in its place`
+        : `the server is not served: another one asks for TLS on port ${number}, and nothing is served in plain text beside it`;
+      if (asksForTls(port.protocol, tls) || ended.has(number)) warn('tls', ['spec', 'servers', i], message);
     }
   },
   groups,

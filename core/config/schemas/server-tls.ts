@@ -2,28 +2,19 @@
 // goes together.
 
 import { quote, text, texts } from '../formats.ts';
-import {
-  array,
-  boolean,
-  notEnforced,
-  object,
-  oneOf,
-  optional,
-  partly,
-  type Report,
-  type Static,
-  type TSchema,
-} from '../schema.ts';
+import { array, boolean, notEnforced, object, oneOf, optional, partly, type Report, type Static } from '../schema.ts';
 
 const tlsVersion = oneOf('TLS_AUTO', 'TLSV1_0', 'TLSV1_1', 'TLSV1_2', 'TLSV1_3');
 
-const TLS = 'TLS at a gateway';
+/** Older ones are not served, whatever is asked for. */
+const version = partly(optional(tlsVersion), (asked) =>
+  asked === 'TLSV1_0' || asked === 'TLSV1_1' ? 'versions of TLS before 1.2' : null,
+);
 const certificate = {
   serverCertificate: optional(text),
   privateKey: optional(text),
   caCertificates: optional(text),
 };
-const unserved = <Type extends TSchema>(schema: Type) => notEnforced(optional(schema), TLS);
 
 export const ServerTLSSettings = object(
   {
@@ -32,24 +23,24 @@ export const ServerTLSSettings = object(
     /** Left out: PASSTHROUGH. */
     mode: partly(
       optional(oneOf('PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'AUTO_PASSTHROUGH', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL')),
-      (mode) => (mode === 'PASSTHROUGH' ? null : TLS),
+      (mode) => (mode === 'AUTO_PASSTHROUGH' ? 'AUTO_PASSTHROUGH' : null),
     ),
-    serverCertificate: unserved(text),
-    privateKey: unserved(text),
-    caCertificates: unserved(text),
-    caCrl: unserved(text),
-    credentialName: unserved(text),
-    credentialNames: unserved(texts),
-    caCertCredentialName: unserved(text),
-    tlsCertificates: unserved(array(object(certificate))),
-    subjectAltNames: unserved(texts),
-    verifyCertificateSpki: unserved(texts),
-    verifyCertificateHash: unserved(texts),
-    minProtocolVersion: unserved(tlsVersion),
-    maxProtocolVersion: unserved(tlsVersion),
-    cipherSuites: unserved(texts),
-    ecdhCurves: unserved(texts),
-    insecureSkipVerify: unserved(boolean),
+    serverCertificate: optional(text),
+    privateKey: optional(text),
+    caCertificates: optional(text),
+    caCrl: optional(text),
+    credentialName: optional(text),
+    credentialNames: optional(texts),
+    caCertCredentialName: optional(text),
+    tlsCertificates: optional(array(object(certificate))),
+    subjectAltNames: optional(texts),
+    verifyCertificateSpki: optional(texts),
+    verifyCertificateHash: optional(texts),
+    minProtocolVersion: version,
+    maxProtocolVersion: version,
+    cipherSuites: optional(texts),
+    ecdhCurves: optional(array(oneOf('X25519MLKEM768', 'X25519', 'P-256', 'P-384', 'P-521'))),
+    insecureSkipVerify: notEnforced(optional(boolean)),
   },
   {
     check(tls, report) {

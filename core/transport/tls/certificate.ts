@@ -22,3 +22,16 @@ export function digestOf({ fingerprint256 }: Pick<X509Certificate, 'fingerprint2
 export function subjectOf({ subject }: { readonly subject?: string }): string {
   return (subject ?? '').replaceAll('\n', ',');
 }
+
+/** What it is for, by kind; none when its names cannot be told apart. */
+export function namesIn({ subjectAltName }: Pick<X509Certificate, 'subjectAltName'>): {
+  uris: string[];
+  hosts: string[];
+  all: string[];
+} {
+  const names = subjectAltName === undefined || subjectAltName.includes('"') ? [] : subjectAltName.split(', ');
+  const of = (kind: string): string[] =>
+    names.flatMap((name) => (name.startsWith(kind) ? name.slice(kind.length) : []));
+  const [uris, hosts] = [of('URI:'), of('DNS:')];
+  return { uris, hosts, all: [...uris, ...hosts, ...of('IP Address:'), ...of('email:')] };
+}

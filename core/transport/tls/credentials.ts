@@ -16,8 +16,8 @@ export interface Credentials {
 }
 
 /** The hybrid first: what is recorded today is not to be read by who can break X25519 one day. */
-const GROUPS = 'X25519MLKEM768:X25519:P-256';
-const TICKET_BYTES = 48;
+export const GROUPS = 'X25519MLKEM768:X25519:P-256';
+export const TICKET_BYTES = 48;
 
 export function credentialsOf({ key, chain, roots }: WorkloadIdentity): Credentials {
   const secret = createPrivateKey(key).export({ type: 'pkcs8', format: 'der' });

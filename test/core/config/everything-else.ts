@@ -2,6 +2,7 @@
 // stands there. Plain objects, as the API takes them.
 
 import { KINDS, type KindName } from '../../../core/config/kind-names.ts';
+import { GATEWAYS } from './everything-gateways.ts';
 
 function resource(kind: KindName, name: string, spec: object, metadata: object = {}): object {
   const { group, versions, kind: bare } = KINDS[kind];
@@ -162,8 +163,6 @@ const SERVICES = BALANCERS.flatMap((balancer, i) => [
   }),
 ]);
 
-const https = (name: string) => ({ port: { number: 443, protocol: 'HTTPS', name }, hosts: ['secure.test'] });
-
 const TRAFFIC = [
   ...SERVICES,
   resource('VirtualService', 'more', {
@@ -171,57 +170,7 @@ const TRAFFIC = [
     gateways: ['mesh', 'edge'],
     http: [...ROUTES, ...SUBSETS],
   }),
-  resource('Gateway', 'edge', {
-    selector: { istio: 'ingressgateway' },
-    servers: [
-      {
-        name: 'a',
-        port: { number: 8080, protocol: 'HTTP', name: 'http' },
-        hosts: ['a.test'],
-        bind: '127.0.0.2',
-        tls: { mode: 'PASSTHROUGH', httpsRedirect: false },
-        defaultEndpoint: '127.0.0.1:80',
-      },
-    ],
-  }),
-  resource('Gateway', 'encrypted', {
-    servers: [
-      {
-        ...https('a'),
-        port: { number: 0, protocol: 'HTTPS', name: 'a' },
-        bind: 'unix:///a',
-        tls: { mode: 'PASSTHROUGH' },
-      },
-      {
-        ...https('b'),
-        tls: { mode: 'SIMPLE', credentialNames: ['a'], ecdhCurves: ['P-256'], cipherSuites: ['AES128-SHA'] },
-      },
-      {
-        ...https('c'),
-        tls: {
-          mode: 'MUTUAL',
-          tlsCertificates: [{ privateKey: 'a', serverCertificate: 'b' }],
-          caCertCredentialName: 'a',
-        },
-      },
-      {
-        ...https('d'),
-        tls: {
-          mode: 'MUTUAL',
-          serverCertificate: 'a',
-          privateKey: 'b',
-          caCertificates: 'c',
-          caCrl: 'd',
-          subjectAltNames: ['a'],
-          verifyCertificateSpki: ['a'],
-          verifyCertificateHash: ['a'],
-          minProtocolVersion: 'TLSV1_2',
-          maxProtocolVersion: 'TLSV1_3',
-          insecureSkipVerify: false,
-        },
-      },
-    ],
-  }),
+  ...GATEWAYS,
   resource('Service', 'elsewhere', {
     type: 'ExternalName',
     externalName: 'a.test',

@@ -227,6 +227,7 @@ function made(begin: (() => Promise<void>) | null = null) {
         prepare: async () => ({ modules: [], problems: [], missing: [], isolated: begin !== null }),
         adopted: async () => {},
       },
+      credentials: { prepare: async () => [] },
       filterThreads: { start: begin ?? (() => assert.fail('nothing is to run there')) },
       onAdopted() {},
     },

@@ -178,6 +178,7 @@ async function listenWith(filters: readonly NetworkFilterFactory[]): Promise<Omi
     {
       spec,
       reusePort: false,
+      handshakeMs: 15_000,
       peers,
       log: () => undefined,
     },

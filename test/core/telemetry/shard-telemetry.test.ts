@@ -39,6 +39,8 @@ function rig(accessLog: ShardStart['options']['accessLog'], seriesExpiryMs = 3_6
       maxActiveRequests: 100,
       seriesExpiryMs,
       drainTimeoutMs: 0,
+      handshakeTimeoutMs: 15_000,
+      sessionSeed: 'seed',
     },
   });
   const telemetry = () =>

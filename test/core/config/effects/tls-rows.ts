@@ -42,6 +42,13 @@ const peers = (spec: object): readonly object[] => [
 ];
 const STRICT = { mode: 'STRICT' };
 
+const edge = (tls: object): readonly object[] => [
+  resource(NETWORKING, 'Gateway', {
+    servers: [{ port: { number: 443, name: 'https', protocol: 'HTTPS' }, hosts: ['*'], tls }],
+  }),
+];
+const LISTED = { serverCertificate: 'a', privateKey: 'b' };
+
 export const TLS_ROWS: readonly Row[] = [
   ...PLACES.flatMap(([at, mesh]): Row[] => [
     { kind: 'DestinationRule', field: `${at}.mode`, mesh, values: ['DISABLE', 'ISTIO_MUTUAL'] },
@@ -62,4 +69,24 @@ export const TLS_ROWS: readonly Row[] = [
     mesh: peers({ portLevelMtls: { 8080: {} } }),
     values: ['STRICT', 'DISABLE'],
   },
+  {
+    kind: 'Gateway',
+    field: 'servers[].tls.tlsCertificates',
+    mesh: edge({ mode: 'SIMPLE' }),
+    values: [[LISTED], [{ ...LISTED, privateKey: 'c' }]],
+  },
+  {
+    kind: 'Gateway',
+    field: 'servers[].tls.tlsCertificates[].caCertificates',
+    mesh: edge({ mode: 'MUTUAL', caCertificates: 'a', tlsCertificates: [LISTED] }),
+    values: ['c', 'd'],
+  },
+  ...['minProtocolVersion', 'maxProtocolVersion'].map(
+    (field): Row => ({
+      kind: 'Gateway',
+      field: `servers[].tls.${field}`,
+      mesh: edge({ mode: 'SIMPLE', credentialName: 'a' }),
+      values: ['TLSV1_2', 'TLSV1_3'],
+    }),
+  ),
 ];

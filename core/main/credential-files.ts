@@ -1,0 +1,111 @@
+// Keys and certificates in files of this machine: read whole, checked, and read again when one of them is another one. What cannot be
+// used never takes the place of what can.
+
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import type { Credential, CredentialFiles } from '../credential.ts';
+
+/** How soon a change is seen. */
+const LOOK_MS = 500;
+const MOST_BYTES = 1024 * 1024;
+const PARTS = ['cert', 'key', 'ca', 'crl'] as const;
+
+export interface CredentialFileOptions {
+  readonly files: CredentialFiles;
+  /** There is another one. */
+  changed(credential: Credential): void;
+  /** What is there cannot be used; told once for what stays as it is. */
+  failed(why: string): void;
+}
+
+export class CredentialFile {
+  credential: Credential | null = null;
+  private readonly options: CredentialFileOptions;
+  private readonly timer: NodeJS.Timeout;
+  private seen = '';
+  private told = '';
+  private looking: Promise<void> | null = null;
+
+  constructor(options: CredentialFileOptions) {
+    this.options = options;
+    this.timer = setInterval(() => void this.look(), LOOK_MS).unref();
+  }
+
+  /** Resolves when it has been read, or could not be. */
+  look(): Promise<void> {
+    this.looking ??= this.lookNow().finally(() => {
+      this.looking = null;
+    });
+    return this.looking;
+  }
+
+  close(): void {
+    clearInterval(this.timer);
+  }
+
+  private async lookNow(): Promise<void> {
+    const { files, changed, failed } = this.options;
+    let seen = '';
+    try {
+      for (const part of PARTS) {
+        if (!files[part]) continue;
+        const { mtimeMs, size, ino } = await stat(files[part]);
+        seen += `${mtimeMs} ${size} ${ino} `;
+      }
+      if (seen === this.seen) return;
+      const credential = await readAll(files);
+      check(credential);
+      this.seen = seen;
+      this.told = '';
+      this.credential = credential;
+      changed(credential);
+    } catch (error) {
+      const { message } = error as Error;
+      if (message !== this.told) failed(message);
+      this.told = message;
+    }
+  }
+}
+
+async function readAll(files: CredentialFiles): Promise<Credential> {
+  const read = async (path = ''): Promise<string> => {
+    if (path === '') return '';
+    const { size } = await stat(path);
+    if (size > MOST_BYTES) throw new Error(`${path} has ${size} bytes, more than certificates have`);
+    return readFile(path, 'utf8');
+  };
+  const [cert, key, ca, crl] = await Promise.all(PARTS.map((part) => read(files[part])));
+  return { cert, key, ca, crl };
+}
+
+/** Throws an Error that says what is wrong with it. */
+export function check({ cert, key, ca }: Credential): void {
+  if (key !== '' || cert !== '') {
+    const [leaf] = certificatesIn(cert).map((pem) => parsed(pem, 'the certificate'));
+    if (leaf === undefined) throw new Error('there is no certificate (PEM) in it');
+    let own: ReturnType<typeof createPrivateKey>;
+    try {
+      own = createPrivateKey(key);
+    } catch {
+      throw new Error('its private key is none (PEM, without a passphrase)');
+    }
+    if (!leaf.checkPrivateKey(own)) throw new Error('its key is not that of the certificate');
+  }
+  if (ca !== '') {
+    const roots = certificatesIn(ca);
+    if (roots.length === 0) throw new Error('whom it believes holds no certificate (PEM)');
+    for (const pem of roots) parsed(pem, 'whom it believes');
+  }
+}
+
+function parsed(pem: string, what: string): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch (error) {
+    throw new Error(`${what} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+export function certificatesIn(pem: string): string[] {
+  return pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+}

@@ -1,0 +1,100 @@
+// The server's side of handshakes on accepted sockets. Node's own tls.Server does them, without an address of its own; who is there
+// is judged by whoever owns them.
+
+import type { Socket } from 'node:net';
+import type { SecureContextOptions, Server, TLSSocket, TlsOptions } from 'node:tls';
+import type { TlsFacts } from '../transport.ts';
+import { loadTls } from './credentials.ts';
+
+/** How it went: the socket that speaks plain text to us, or why there is none. */
+export type Secured =
+  | { readonly socket: TLSSocket; readonly tls: TlsFacts }
+  | { readonly socket: null; readonly reason: string };
+
+export interface HandshakeOptions extends Pick<TlsOptions, 'requestCert' | 'rejectUnauthorized' | 'ALPNProtocols'> {
+  /** From the first byte to the last of one. */
+  readonly ms?: number;
+  /** What a completed one has shown, or why it does not count. */
+  judge(socket: TLSSocket): TlsFacts | string;
+}
+
+const HANDSHAKE_MS = 15_000;
+const SESSIONS = 'weft';
+
+export class Handshakes {
+  private server: Server | null = null;
+  private readonly options: HandshakeOptions;
+  /** Those under way, by who is there. */
+  private readonly pending = new Map<string, (secured: Secured) => void>();
+
+  constructor(options: HandshakeOptions) {
+    this.options = options;
+  }
+
+  /** How many are under way. */
+  get underWay(): number {
+    return this.pending.size;
+  }
+
+  /** For those that begin from now on; connections that are there go on. Throws an Error for what cannot be used. */
+  adopt(context: SecureContextOptions, tickets: Buffer): void {
+    if (this.server === null) this.server = this.makeServer(context);
+    else this.server.setSecureContext({ ...context, sessionIdContext: SESSIONS } as object);
+    this.server.setTicketKeys(tickets);
+  }
+
+  /**
+   * `socket` is paused, and what was read of it was put back. Calls back once, later; what fails is closed already. From now on it
+   * may be destroyed in a turn of its own alone: under a handshake that runs, Node ends with a segmentation fault (24.21, tried).
+   */
+  accept(socket: Socket, done: (secured: Secured) => void): void {
+    const key = placeOf(socket);
+    const ended = (): void => {
+      this.finish(key, { socket: null, reason: 'the peer has left' });
+    };
+    this.pending.set(key, (secured) => {
+      socket.off('close', ended);
+      done(secured);
+    });
+    socket.once('close', ended);
+    // Who ends in the middle of it has nothing more to say.
+    socket.allowHalfOpen = false;
+    this.server!.emit('connection', socket);
+  }
+
+  private makeServer(context: SecureContextOptions): Server {
+    const { ms = HANDSHAKE_MS, judge, ...asked } = this.options;
+    const server = new (loadTls().Server)({
+      ...context,
+      ...asked,
+      handshakeTimeout: ms,
+      sessionIdContext: SESSIONS,
+    });
+    server.on('secureConnection', (socket) => {
+      const tls = judge(socket);
+      if (typeof tls === 'string') {
+        this.finish(placeOf(socket), { socket: null, reason: tls });
+        socket.destroy();
+      } else if (!this.finish(placeOf(socket), { socket, tls })) socket.destroy();
+    });
+    server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+      const { authorizationError } = socket;
+      const reason = authorizationError ? `its certificate is refused: ${authorizationError}` : null;
+      this.finish(placeOf(socket), { socket: null, reason: reason ?? error.code ?? error.message });
+      socket.destroy();
+    });
+    return server;
+  }
+
+  /** False: nobody waits for it any more. */
+  private finish(place: string, secured: Secured): boolean {
+    const done = this.pending.get(place);
+    this.pending.delete(place);
+    done?.(secured);
+    return done !== undefined;
+  }
+}
+
+function placeOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+}
