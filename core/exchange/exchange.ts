@@ -16,6 +16,7 @@ import type { Workload } from '../workload.ts';
 import type { Attempt, AttemptOwner } from './attempt.ts';
 import type { LocalReply } from './filter.ts';
 import { FilterManager, type FilterManagerCallbacks } from './filter-manager.ts';
+import { GrpcMessages } from './grpc-messages.ts';
 import { failureResponse, type LocalResponse, replyResponse } from './local-reply.ts';
 import { BY_PEER, type ReadDisable } from './read-disable.ts';
 import type { ExchangeRecord } from './record.ts';
@@ -24,9 +25,10 @@ import type { ExchangeStages } from './stages.ts';
 /** As Envoy's stream_idle_timeout. */
 const IDLE_MS = 300_000;
 const NO_HEAD = new Head(Buffer.alloc(0));
+type Stages = ExchangeStages<Exchange>;
 
 export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks, TimerOwner {
-  private readonly stages: ExchangeStages<Exchange>;
+  private readonly stages: Stages;
   readonly shard: ShardContext;
   readonly listener: ListenerContext;
   readonly snapshot: Snapshot;
@@ -57,6 +59,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   upstreamServiceMs = -1;
   bytesReceived = 0;
   bytesSent = 0;
+  readonly messages: GrpcMessages | null;
   responseCode = 0;
   responseCodeDetails = '';
   flags = 0;
@@ -79,13 +82,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   private lastActivity: number;
   private deadline = 0;
 
-  constructor(
-    stages: ExchangeStages<Exchange>,
-    listener: ListenerContext,
-    stream: DownstreamStream,
-    head: Head | null,
-    end: boolean,
-  ) {
+  constructor(stages: Stages, listener: ListenerContext, stream: DownstreamStream, head: Head | null, end: boolean) {
     const { shard } = listener;
     this.stages = stages;
     this.shard = shard;
@@ -94,6 +91,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
     this.stream = stream;
     this.requestHead = head ?? NO_HEAD;
     this.requestEnded = end;
+    this.messages = stream.protocol === 'HTTP/2' ? GrpcMessages.of(this.requestHead) : null;
     this.started = performance.now();
     this.lastActivity = shard.timers.tick;
     if (end) this.requestEndMs = 0;
@@ -170,6 +168,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   onData(chunk: Buffer, end: boolean): void {
     this.lastActivity = this.shard.timers.tick;
     this.bytesReceived += chunk.length;
+    this.messages?.received.add(chunk);
     this.requestHead.expectContinue = false;
     if (end) this.requestHasEnded();
     if (this.filters === null) this.forwardData(chunk, end);
@@ -334,6 +333,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   sendData(chunk: Buffer, end: boolean): void {
     if (this.ended || this.responseEnded) return;
     this.bytesSent += chunk.length;
+    this.messages?.sent.add(chunk);
     if (!this.stream.writeData(chunk, end)) this.pauseResponse(BY_PEER);
     if (end) this.responseHasEnded();
   }

@@ -25,6 +25,11 @@ export interface ExchangeRecord {
   readonly requestId: string;
   readonly bytesReceived: number;
   readonly bytesSent: number;
+  /** Of a gRPC call, from and to its client; null of anything else. */
+  readonly messages: {
+    readonly received: { readonly count: number };
+    readonly sent: { readonly count: number };
+  } | null;
   /** Status sent to the client, 0 when it got none. */
   readonly responseCode: number;
   readonly responseCodeDetails: string;

@@ -140,6 +140,7 @@ const TOLD: Readonly<
   upstreamServiceMs: 'again',
   bytesReceived: 'again',
   bytesSent: 'again',
+  messages: 'again',
   responseCode: 'again',
   responseCodeDetails: 'again',
   flags: 'again',

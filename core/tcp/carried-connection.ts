@@ -30,6 +30,7 @@ export class CarriedConnection
   responseStartMs = -1;
   bytesReceived = 0;
   bytesSent = 0;
+  readonly messages = null;
   upstreamTransportFailure = '';
   terminationDetails = '';
   private readonly listener: ListenerContext;

@@ -23,8 +23,10 @@ import {
   observe,
   RECEIVED_BYTES,
   REQUEST_BYTES,
+  REQUEST_MESSAGES,
   REQUESTS,
   RESPONSE_BYTES,
+  RESPONSE_MESSAGES,
   SENT_BYTES,
   SLOTS_PER_SET,
   TCP_SERIES,
@@ -169,6 +171,10 @@ export class Metrics implements RecordSink {
     observe(slots, at + DURATION, record.durationMs);
     observe(slots, at + REQUEST_BYTES, record.bytesReceived);
     observe(slots, at + RESPONSE_BYTES, record.bytesSent);
+    const { messages } = record;
+    if (messages === null) return;
+    slots[at + REQUEST_MESSAGES] += messages.received.count;
+    slots[at + RESPONSE_MESSAGES] += messages.sent.count;
   }
 
   /** Gives up label sets that counted nothing for `idleMs`. `now` in ms, by any clock that is always the same. */

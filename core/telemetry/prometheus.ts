@@ -152,11 +152,13 @@ export class Exposition {
 
 function renderFamily(
   lines: string[],
-  { name, help, type, offset }: Family,
+  { name, help, type, offset, ofCalls }: Family,
   bit: number,
   groups: readonly Group[],
 ): void {
-  const shown = groups.filter(({ places }) => places.some(({ families }) => (families & bit) !== 0));
+  const shown = groups.filter((group) =>
+    ofCalls === true ? sum(group, offset, bit) > 0 : group.places.some(({ families }) => (families & bit) !== 0),
+  );
   if (shown.length === 0) return;
   lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
   for (const group of shown) {

@@ -2,9 +2,10 @@
 // They outlive the shard. Plain adds: no slot has two writers.
 //
 //   slot 0..15      the access log's ledger (log-backlog.ts), the rest spare
-//   then 64 slots per label set, of HTTP metrics:
+//   then 66 slots per label set, of HTTP metrics:
 //   +0              requests
 //   +1  +22  +43    request duration, request bytes, response bytes: 20 buckets (not cumulative, the last is +Inf), sum
+//   +64 +65         messages of gRPC calls: to upstreams, and back
 //   or of TCP metrics:
 //   +0 +1 +2 +3     connections opened, closed, bytes sent, received
 
@@ -16,7 +17,7 @@ export const BUCKETS: readonly number[] = [
 ];
 
 export const FIRST_SLOT = 16;
-export const SLOTS_PER_SET = 64;
+export const SLOTS_PER_SET = 66;
 /** Label sets of one shard, the one for what does not fit included. */
 export const MAX_SETS = 1024;
 
@@ -32,6 +33,8 @@ export const REQUESTS = 0;
 export const DURATION = 1;
 export const REQUEST_BYTES = 22;
 export const RESPONSE_BYTES = 43;
+export const REQUEST_MESSAGES = 64;
+export const RESPONSE_MESSAGES = 65;
 
 /** The name under which a label set of HTTP metrics is announced, by its first slot. */
 export const HTTP_SERIES = 'istio_http';
@@ -49,6 +52,8 @@ export interface Family {
   readonly type: 'counter' | 'histogram';
   /** From the label set's first slot. */
   readonly offset: number;
+  /** Of gRPC alone: shown where there was any. */
+  readonly ofCalls?: boolean;
 }
 
 export const HTTP_FAMILIES: readonly Family[] = [
@@ -61,6 +66,20 @@ export const HTTP_FAMILIES: readonly Family[] = [
   },
   { name: 'istio_request_bytes', help: 'Body bytes of requests.', type: 'histogram', offset: REQUEST_BYTES },
   { name: 'istio_response_bytes', help: 'Body bytes of responses.', type: 'histogram', offset: RESPONSE_BYTES },
+  {
+    name: 'istio_request_messages_total',
+    help: 'Messages of gRPC calls to services.',
+    type: 'counter',
+    offset: REQUEST_MESSAGES,
+    ofCalls: true,
+  },
+  {
+    name: 'istio_response_messages_total',
+    help: 'Messages of gRPC calls from services.',
+    type: 'counter',
+    offset: RESPONSE_MESSAGES,
+    ofCalls: true,
+  },
 ];
 
 export const TCP_FAMILIES: readonly Family[] = [

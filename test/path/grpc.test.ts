@@ -9,10 +9,17 @@ import { type Answer, ask, type Http2App, startHttp2App } from './http2-app.ts';
 let app: Http2App;
 let plane: RunningDataPlane;
 let client: ClientHttp2Session;
+let messages: (number | undefined)[] = [];
 
 before(async () => {
   app = await startHttp2App();
-  plane = await startDataPlane();
+  plane = await startDataPlane({
+    sink: {
+      exchangeEnded: ({ messages: of }) => {
+        messages = [of?.received.count, of?.sent.count];
+      },
+    },
+  });
   client = connect(`http://127.0.0.1:${plane.ports.outbound}`);
 });
 
@@ -90,6 +97,16 @@ test('a rule with gRPC’s codes has calls tried again that are answered with th
   assert.deepEqual(last(), [200, 'URX', 3]);
   assert.equal((await rpc('/status/8')).headers['grpc-status'], '8');
   assert.deepEqual(last(), [200, 'URX', 3]);
+});
+
+test('messages are counted both ways, and those of a call that the proxy answers', async () => {
+  route();
+  await rpc('/echo');
+  assert.deepEqual(messages, [1, 1]);
+  await rpc('/trailers-only');
+  assert.deepEqual(messages, [1, 0]);
+  await rpc('/seen', { 'content-type': 'text/plain' });
+  assert.deepEqual(messages, [undefined, undefined]);
 });
 
 test('a fault with grpcStatus is one to a call', async () => {

@@ -19,7 +19,14 @@ type TagOverride = { operation?: 'UPSERT' | 'REMOVE'; value?: string };
 const METRICS_PROVIDER = 'prometheus';
 const LOG_PROVIDER = 'envoy';
 /** In the order of HTTP_FAMILIES. */
-const METRICS = ['REQUEST_COUNT', 'REQUEST_DURATION', 'REQUEST_SIZE', 'RESPONSE_SIZE'] as const;
+const METRICS = [
+  'REQUEST_COUNT',
+  'REQUEST_DURATION',
+  'REQUEST_SIZE',
+  'RESPONSE_SIZE',
+  'GRPC_REQUEST_MESSAGES',
+  'GRPC_RESPONSE_MESSAGES',
+] as const;
 
 /** Null when no Telemetry says anything of metrics or access logs here. `policies` by namespace and name. */
 export function telemetryAt(policies: readonly Policy[], node: Node): TelemetryPlan | null {

@@ -102,7 +102,7 @@ export const Metrics = object({
       object({
         match: partly(optional(MetricSelector), ({ metric, customMetric }) => {
           if (customMetric !== undefined) return `the custom metric ${customMetric}`;
-          return metric !== undefined && /^(?:TCP|GRPC)_/.test(metric) ? `the metric ${metric}` : null;
+          return metric?.startsWith('TCP_') ? `the metric ${metric}` : null;
         }),
         disabled: optional(boolean),
         tagOverrides: optional(map(TagOverride, tagName)),

@@ -74,6 +74,7 @@ export class TrialExchange implements FilterManagerCallbacks {
   responseCodeDetails = 'via_upstream';
   bytesReceived: number;
   bytesSent = 0;
+  readonly messages = null;
   flags = 0;
 
   /** What reached the upstream; null while the head has not. */

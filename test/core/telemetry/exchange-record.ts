@@ -47,6 +47,7 @@ export function exchange(over: Partial<ExchangeRecord> = {}): ExchangeRecord {
     requestId: 'c6ae0f5b',
     bytesReceived: 0,
     bytesSent: 375,
+    messages: null,
     responseCode: 200,
     responseCodeDetails: 'via_upstream',
     flags: 0,

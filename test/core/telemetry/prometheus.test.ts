@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Head } from '../../../core/http/head.ts';
 import { LogBacklog } from '../../../core/telemetry/log-backlog.ts';
 import { Metrics } from '../../../core/telemetry/metrics.ts';
 import { registerProcess } from '../../../core/telemetry/process-figures.ts';
@@ -91,6 +92,22 @@ describe('the exposition', () => {
         histogram('istio_request_bytes', 'Body bytes of requests.', received, 700) +
         histogram('istio_response_bytes', 'Body bytes of responses.', sent, 1125),
     );
+  });
+
+  it('has the messages of gRPC calls, and only of those that had any', () => {
+    const { exposition, shards } = rig();
+    const grpc = {
+      protocol: 'HTTP/2',
+      requestHead: Head.request('POST', 'a', '/a.B/C', [['content-type', 'application/grpc']]),
+    };
+    const counted = (received: number, sent: number) => ({ received: { count: received }, sent: { count: sent } });
+    shards[0].exchangeEnded(exchange());
+    shards[0].exchangeEnded(exchange({ ...grpc, messages: counted(1, 5) }));
+    shards[1].exchangeEnded(exchange({ ...grpc, messages: counted(2, 0) }));
+    const [requests, ...others] = lineOf(exposition.render(), 'istio_request_messages_total');
+    assert.match(requests, /request_protocol="grpc".* 3$/);
+    assert.equal(others.length, 0);
+    assert.match(lineOf(exposition.render(), 'istio_response_messages_total').join(), /request_protocol="grpc".* 5$/);
   });
 
   it('is empty without exchanges and figures', () => {

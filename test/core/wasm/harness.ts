@@ -94,6 +94,7 @@ export function recordFor(changes: Partial<ExchangeRecord> = {}): ExchangeRecord
     requestId: 'b1946ac9',
     bytesReceived: 0,
     bytesSent: 0,
+    messages: null,
     responseCode: 0,
     responseCodeDetails: '',
     flags: 0,
