@@ -1,6 +1,6 @@
 // What the shards answer, joined: rows that mean the same are one row, with the sums of what each shard counts for itself.
 
-import type { ClusterDump, EndpointDump, ListenerDump, RouteDump } from '../shard/dump.ts';
+import type { ClusterDump, EndpointDump, Http2Dump, ListenerDump, RouteDump } from '../shard/dump.ts';
 import type { DumpKind } from '../shard/protocol.ts';
 import type { FilterDump } from '../shard/wasm-filters.ts';
 import type { AdminHost } from './host.ts';
@@ -12,6 +12,7 @@ export interface Dumps {
   clusters: readonly ClusterDump[];
   endpoints: readonly EndpointDump[];
   filters: readonly ProxyFilterDump[];
+  http2: Http2Dump;
   snapshot: unknown;
 }
 
@@ -60,8 +61,18 @@ const JOIN: { readonly [K in DumpKind]: (answers: readonly Dumps[K][]) => Dumps[
       'connections',
     ]),
   filters: joinFilters,
+  http2: sumHttp2,
   snapshot: first,
 };
+
+/** Over the shards. */
+export function sumHttp2(answers: readonly Http2Dump[]): Http2Dump {
+  const sum = { ...answers[0] };
+  for (const answer of answers.slice(1)) {
+    for (const name of Object.keys(answer) as (keyof Http2Dump)[]) sum[name] += answer[name];
+  }
+  return sum;
+}
 
 /** One row for each filter with one configuration. Times are means over the shards, by their calls. */
 function joinFilters(answers: readonly (readonly FilterDump[])[]): ProxyFilterDump[] {

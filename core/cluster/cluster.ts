@@ -46,6 +46,7 @@ export const DEFAULT_POLICY: ClusterPolicy = Object.freeze({
   maxRequests: Number.POSITIVE_INFINITY,
   maxRequestsPerConnection: Number.POSITIVE_INFINITY,
   maxConcurrentStreams: Number.POSITIVE_INFINITY,
+  keepAlive: null,
   retryBudget: Object.freeze({ percent: 20, least: 3, everyRetry: false }),
   tcp: Object.freeze({ idleMs: 3_600_000 }),
 });

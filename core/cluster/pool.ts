@@ -2,7 +2,7 @@
 // opened for who waits, both within the cluster's limits. Knows nothing of HTTP: a connection says how many streams fit.
 
 import type { FailureCode } from '../errors.ts';
-import type { ClientConnection } from '../http/codec.ts';
+import type { ClientConnection, KeepAlive } from '../http/codec.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import type { Protocol } from '../transport/protocol.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
@@ -15,6 +15,8 @@ export interface ConnectionPolicy extends Limits {
   readonly maxRequestsPerConnection: number;
   /** Streams at a time on one connection, whatever the peer allows. */
   readonly maxConcurrentStreams: number;
+  /** Of HTTP/2; null: nobody is asked. */
+  readonly keepAlive: KeepAlive | null;
 }
 
 /** A cluster, as its endpoints' pools see it: several may lead to one endpoint. */
@@ -216,6 +218,8 @@ export class Pool implements LimitedPool {
     const pooled = new PooledConnection(connection, cluster);
     this.open.add(pooled);
     this.streams = connection.capacity;
+    const { keepAlive } = cluster.policy;
+    if (keepAlive !== null) connection.keepAliveBy?.(keepAlive, this.environment.timers);
     connection.onAvailable = () => this.offer(pooled);
     connection.onDraining = () => this.drain(pooled);
     connection.onClosed = () => this.forget(pooled);
@@ -386,14 +390,10 @@ class ConnectTimer implements TimerOwner {
   readonly timer = new Timer(this);
   abandon: () => void = () => {};
   readonly cluster: PoolCluster;
-  private readonly onExpired: () => void;
+  readonly expired: () => void;
 
-  constructor(cluster: PoolCluster, onExpired: () => void) {
+  constructor(cluster: PoolCluster, expired: () => void) {
     this.cluster = cluster;
-    this.onExpired = onExpired;
-  }
-
-  expired(): void {
-    this.onExpired();
+    this.expired = expired;
   }
 }

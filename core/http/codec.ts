@@ -116,7 +116,7 @@ export interface ServerOptions {
   readonly maxStreams: number; // requests of a connection that are open at once; of HTTP/1, read ahead of the response in progress
   /** Gateways refuse CONNECT and absolute-form ('reverse'); sidecars' outbound port takes them ('forward'). */
   readonly mode: 'reverse' | 'forward';
-  /** Told of a client's fault that ends its connection, and that no request's log line tells of. */
+  /** Told of a client's fault that ends its connection or a stream of it. */
   readonly onFault?: (text: string) => void;
 }
 
@@ -154,5 +154,12 @@ export interface ClientConnection {
   onDraining: (() => void) | null;
   /** Called once, when the connection is no more. */
   onClosed: (() => void) | null;
+  /** A peer that does not answer in time whether it is there is given up. HTTP/1 has nothing to ask with. */
+  keepAliveBy?(policy: KeepAlive, timers: Timers): void;
   destroy(): void;
+}
+
+export interface KeepAlive {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
 }

@@ -2,7 +2,15 @@
 // pool's and the router's.
 
 import type { FailureCode } from '../errors.ts';
-import type { ClientConnection, ClientOptions, Codec, ResponseReceiver, UpstreamStream } from '../http/codec.ts';
+import type {
+  ClientConnection,
+  ClientOptions,
+  Codec,
+  KeepAlive,
+  ResponseReceiver,
+  UpstreamStream,
+} from '../http/codec.ts';
+import type { Timers } from '../timers.ts';
 import type { Transport } from '../transport/transport.ts';
 import { ClientStream, type ClientStreamOwner } from './client-stream.ts';
 import { Http2Connection } from './connection.ts';
@@ -10,7 +18,10 @@ import * as f from './frames.ts';
 import { headFacts, readResponse, readTrailers } from './heads.ts';
 import { fieldLines } from './hpack-decoder.ts';
 import { http2Counts, MAX_INTERIM } from './limits.ts';
+import { Pings } from './pings.ts';
 import { ENDED, type Http2Stream, OPEN } from './stream.ts';
+
+const NOTHING = Buffer.alloc(8);
 
 /** `maxStreams`: at a time, before the peer has said. */
 export function connectTo(maxStreams: number): Codec['connect'] {
@@ -26,6 +37,7 @@ class Http2ClientConnection extends Http2Connection implements ClientConnection,
   private nextId = 1;
   private opened = 0;
   private draining = false;
+  private pings: Pings | null = null;
   /** Streams at a time, as the peer said last. */
   private allowed: number;
 
@@ -147,8 +159,25 @@ class Http2ClientConnection extends Http2Connection implements ClientConnection,
     // Each request that it had tells of it.
   }
 
+  blame(): void {
+    // An upstream that breaks rules on a stream fails that request alone, as often as it likes.
+    this.faulty();
+  }
+
+  keepAliveBy(policy: KeepAlive, timers: Timers): void {
+    this.pings = new Pings(policy, timers, {
+      ask: () => f.writePing(this.transport.out, 0, NOTHING, 0),
+      gone: () => this.destroy(),
+    });
+  }
+
   protected override onPingAnswered(): void {
-    // Nobody asked.
+    this.pings?.answered();
+  }
+
+  override onClose(): void {
+    this.pings?.stop();
+    super.onClose();
   }
 
   protected override failureOf(stream: Http2Stream): FailureCode {

@@ -332,8 +332,11 @@ export abstract class Http2Connection implements TransportOwner, f.FrameSink, St
   protected resetUnknown(id: number, code: number): void {
     f.writeReset(this.transport.out, id, code);
     this.closedStreams.add(id, true);
-    this.faulty();
+    this.blame(id, code);
   }
+
+  /** The peer is at fault for a stream that is given up with this code. */
+  abstract blame(id: number, code: number): void;
 
   /** The peer has had a stream given up. */
   protected faulty(): void {

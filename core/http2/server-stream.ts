@@ -10,8 +10,8 @@ import { ENDED, Http2Stream, NOT_WRITTEN, OPEN, type StreamOwner } from './strea
 
 export interface ServerStreamOwner extends StreamOwner {
   readonly encoder: HpackEncoder;
-  /** The peer is at fault for a stream that has to be given up. */
-  blame(): void;
+  /** The peer is at fault for this stream, which is given up with this code. */
+  blame(id: number, code: number): void;
 }
 
 export class ServerStream extends Http2Stream implements DownstreamStream {
@@ -96,7 +96,7 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
     const { receiver } = this;
     this.receiver = null;
     this.abandon(code);
-    this.server.blame();
+    this.server.blame(this.id, code);
     receiver?.onReset('bad_request');
   }
 

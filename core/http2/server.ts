@@ -104,7 +104,7 @@ class Http2ServerConnection extends Http2Connection implements ServerConnection,
       http2Counts.malformedMessages++;
       stream.refuse(f.PROTOCOL_ERROR);
       this.handler.onMalformed(stream, 'bad_request', head);
-      this.faulty();
+      this.blame(id, f.PROTOCOL_ERROR);
     } else if (refused !== '') this.handler.onMalformed(stream, refused, head);
     else {
       if (head!.contentLength >= 0 && !end) stream.expected = head!.contentLength;
@@ -137,14 +137,18 @@ class Http2ServerConnection extends Http2Connection implements ServerConnection,
     if (early) this.faulty();
   }
 
-  blame(): void {
+  blame(id: number, code: number): void {
+    this.options.onFault?.(`stream ${id} of ${this.place} is reset with ${f.ERRORS[code]}`);
     this.faulty();
   }
 
   protected override onFault(code: number): void {
+    this.options.onFault?.(`${this.place} ends with ${f.ERRORS[code]}`);
+  }
+
+  private get place(): string {
     const { remoteAddress, remotePort } = this.transport;
-    const place = hostPort(remoteAddress, remotePort);
-    this.options.onFault?.(`the HTTP/2 connection from ${place} ends with ${f.ERRORS[code]}`);
+    return `the HTTP/2 connection from ${hostPort(remoteAddress, remotePort)}`;
   }
 
   protected override onGoAway(): void {

@@ -1,8 +1,20 @@
 // The proxy's own figures, beside those of its requests.
 
-import type { ListenerDump } from '../shard/dump.ts';
+import type { Http2Dump, ListenerDump } from '../shard/dump.ts';
 import { registerProcess } from '../telemetry/process-figures.ts';
 import type { Exposition } from '../telemetry/prometheus.ts';
+
+/** Envoy's names where it counts the same; 'weft' where one of ours stands for several of its. */
+const HTTP2: readonly (readonly [of: keyof Http2Dump, name: string, help: string])[] = [
+  ['malformedMessages', 'envoy_http2_rx_messaging_error', 'Messages that break rules of HTTP/2 (RFC 9113 8).'],
+  ['headerFloods', 'envoy_http2_header_overflow', 'Connections whose heads had no end.'],
+  ['outboundFloods', 'envoy_http2_outbound_flood', 'Connections that asked on and read no answers.'],
+  ['stalled', 'envoy_http2_tx_flush_timeout', 'Connections that took nothing for too long.'],
+  ['resetFloods', 'envoy_http_downstream_rq_too_many_premature_resets', 'Connections that gave up too many streams.'],
+  ['controlFloods', 'weft_http2_inbound_control_flood', 'Connections with too many frames that carry nothing.'],
+  ['streamsRefused', 'weft_http2_streams_refused', 'Streams above what was allowed.'],
+  ['protocolErrors', 'weft_http2_protocol_errors', 'Connections that ended by an error of the protocol.'],
+];
 
 type Counted = 'connections' | 'handshakes' | 'handshakesFailed' | 'plainRefused';
 
@@ -17,6 +29,8 @@ export interface Facts {
   shards(): { readonly count: number; readonly serving: number; readonly restarts: number };
   /** Of all shards, as of the last asking. */
   listeners(): readonly ListenerDump[];
+  /** Likewise; empty before. */
+  http2(): Partial<Http2Dump>;
   keys(): { readonly fetches: number; readonly failures: number; readonly failing: number };
   /** Seconds that the workload's certificate is valid; null: there is none. */
   certificateExpiresIn(): number | null;
@@ -39,6 +53,7 @@ export function registerFigures(exposition: Exposition, facts: Facts): void {
   exposition.counter('weft_tls_handshakes_total', 'Mutual TLS with clients.', {}, sum('handshakes'));
   exposition.counter('weft_tls_handshakes_failed_total', 'Clients that failed at it.', {}, sum('handshakesFailed'));
   exposition.counter('weft_plain_text_refused_total', 'Clients without TLS in STRICT.', {}, sum('plainRefused'));
+  for (const [of, name, help] of HTTP2) exposition.counter(`${name}_total`, help, {}, () => facts.http2()[of] ?? 0);
   exposition.counter('weft_jwks_fetches_total', 'Fetches of key sets.', {}, () => facts.keys().fetches);
   exposition.counter('weft_jwks_fetch_failures_total', 'Those that failed.', {}, () => facts.keys().failures);
   exposition.gauge('weft_jwks_failing', 'Key sets whose last fetch failed.', {}, () => facts.keys().failing);

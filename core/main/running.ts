@@ -3,9 +3,10 @@
 
 import { randomBytes } from 'node:crypto';
 import { extname, join } from 'node:path';
+import { sumHttp2 } from '../admin/dumps.ts';
 import { type Admin, type AdminHost, askAdmin, type ServerInfo, startAdmin } from '../admin/server.ts';
 import { hostPort } from '../host-port.ts';
-import type { ListenerDump } from '../shard/dump.ts';
+import type { Http2Dump, ListenerDump } from '../shard/dump.ts';
 import { createShardMemory, releaseShardMemory, type ShardMemory } from '../shard/memory.ts';
 import type { DumpKind, ModuleSpec, ToShard } from '../shard/protocol.ts';
 import { Exposition } from '../telemetry/prometheus.ts';
@@ -77,6 +78,7 @@ export class RunningProxy implements WeftProxy {
 
   private failsHealthcheck = false;
   private listening: readonly ListenerDump[] = [];
+  private http2: Partial<Http2Dump> = {};
   private draining: Promise<void> | null = null;
   private closing: Promise<void> | null = null;
   private readonly becameReady: () => void;
@@ -206,6 +208,7 @@ export class RunningProxy implements WeftProxy {
       serverInfo: () => this.serverInfo(),
       prometheus: async () => {
         this.listening = ((await this.query('listeners')) as ListenerDump[][]).flat();
+        this.http2 = sumHttp2((await this.query('http2')) as Http2Dump[]);
         return this.exposition.render();
       },
       logLevel: (level) => {
@@ -380,6 +383,7 @@ export class RunningProxy implements WeftProxy {
       rejected: () => this.configuration.rejected,
       shards: () => this.shards ?? { count: this.parts.shards, serving: 0, restarts: 0 },
       listeners: () => this.listening,
+      http2: () => this.http2,
       keys: () => this.keys,
       certificateExpiresIn: () => this.certificate.expiresIn,
       linesDropped: () => this.statistics.logDropped + this.parts.accessLog.dropped,

@@ -1,12 +1,16 @@
 // What a shard has, as plain data for the admin endpoints and `mesh proxy-config`.
 
 import type { Cluster } from '../cluster/cluster.ts';
+import { http2Counts } from '../http2/limits.ts';
 import type { Route, VirtualHost } from '../router/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Listener } from '../transport/listener.ts';
 import type { MtlsMode } from '../transport/listener-spec.ts';
 import type { DumpKind } from './protocol.ts';
 import type { WasmFilters } from './wasm-filters.ts';
+
+/** Faults of peers that speak HTTP/2, since the shard began. */
+export type Http2Dump = Readonly<typeof http2Counts>;
 
 export interface ListenerDump {
   readonly name: string;
@@ -87,6 +91,8 @@ export function dump(
       return clustersOf(snapshot).flatMap(endpointsOf);
     case 'filters':
       return filters.dump(snapshot);
+    case 'http2':
+      return { ...http2Counts };
     case 'snapshot':
       return { revision: snapshot.revision };
   }

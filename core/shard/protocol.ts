@@ -107,7 +107,7 @@ export type ToShard =
   /** Cuts off what is left; answered by 'drained' when all of it is in the log. */
   | { readonly type: 'close' };
 
-export type DumpKind = 'listeners' | 'routes' | 'clusters' | 'endpoints' | 'filters' | 'snapshot';
+export type DumpKind = 'listeners' | 'routes' | 'clusters' | 'endpoints' | 'filters' | 'http2' | 'snapshot';
 
 export type FromShard =
   | {

@@ -255,6 +255,7 @@ function policyOf(
     maxPendingRequests: http?.http1MaxPendingRequests || DEFAULT_POLICY.maxPendingRequests,
     maxRequests: http?.http2MaxRequests || DEFAULT_POLICY.maxRequests,
     maxConcurrentStreams: http?.maxConcurrentStreams || DEFAULT_POLICY.maxConcurrentStreams,
+    keepAlive: keepAliveOf(http),
     maxRequestsPerConnection: http?.maxRequestsPerConnection || DEFAULT_POLICY.maxRequestsPerConnection,
     retryBudget: budgetOf(budget, http?.maxRetries),
     tcp: tcp?.idleTimeout === undefined ? DEFAULT_POLICY.tcp : { idleMs: parseDuration(tcp.idleTimeout) },
@@ -268,6 +269,11 @@ function policyOf(
 function sharesConnections({ tcp, http }: ConnectionPoolSettings = {}): boolean {
   if (http?.h2UpgradePolicy === 'DO_NOT_UPGRADE') return false;
   return !tcp?.maxConnections && !http?.http1MaxPendingRequests && !http?.maxRequestsPerConnection;
+}
+
+function keepAliveOf({ http2KeepAlive }: NonNullable<ConnectionPoolSettings['http']> = {}): ClusterPolicy['keepAlive'] {
+  if (http2KeepAlive === undefined) return null;
+  return { intervalMs: parseDuration(http2KeepAlive.interval), timeoutMs: parseDuration(http2KeepAlive.timeout) };
 }
 
 /** What a port's name, its appProtocol or a rule says that is spoken there; of a port that says nothing, what the client speaks. */

@@ -5,6 +5,9 @@ import { type ClientHttp2Session, connect, constants } from 'node:http2';
 import { type AddressInfo, connect as connectTcp } from 'node:net';
 import { after, suite, type TestContext, test } from 'node:test';
 import { flagNames } from '../../core/errors.ts';
+import * as f from '../../core/http2/frames.ts';
+import { frame, headers } from '../core/http2/raw.ts';
+import { until } from '../until.ts';
 import { call, type RunningDataPlane, startDataPlane } from './data-plane.ts';
 import { ask, type Http2App, startHttp2App } from './http2-app.ts';
 
@@ -230,6 +233,30 @@ test('a client that breaks the protocol is told why, and so is the log', async (
     plane.logs.join(),
     /debug listener outbound: the HTTP\/2 connection from 127\.0\.0\.1:\d+ ends with FRAME_SIZE_ERROR/,
   );
+});
+
+test('what a client does wrong on a stream is in the log, and its other streams go on', async (t) => {
+  const { app, plane } = await mesh(t, (port) => [service('up.example', port, 'HTTP2')]);
+  const socket = connectTcp(plane.ports.outbound, '127.0.0.1');
+  t.after(() => socket.destroy());
+  const asks = [
+    [':method', 'POST'],
+    [':scheme', 'http'],
+    [':path', '/silent'],
+    [':authority', 'up.example'],
+  ] as const;
+  const update = frame(f.WINDOW_UPDATE, 0, 1, Buffer.alloc(4));
+  socket.resume();
+  socket.write(
+    Buffer.concat([f.PREFACE, frame(f.SETTINGS, 0, 0), headers(1, asks, false), headers(3, asks, false), update]),
+  );
+  await until('it is told', () =>
+    /debug listener outbound: stream 1 of the HTTP\/2 connection from 127\.0\.0\.1:\d+ is reset with PROTOCOL_ERROR/.test(
+      plane.logs.join(),
+    ),
+  );
+  const other = await app.arrived('/silent');
+  assert.ok(!other.destroyed);
 });
 
 test('a client is told to go when its proxy drains, and has its answer before', async (t) => {

@@ -57,7 +57,7 @@ export const HTTPSettings = object(
     h2UpgradePolicy: optional(oneOf('DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE')),
     useClientProtocol: optional(boolean),
     maxConcurrentStreams: optional(count),
-    http2KeepAlive: notEnforced(optional(object({ interval: positiveDuration, timeout: positiveDuration }))),
+    http2KeepAlive: optional(object({ interval: positiveDuration, timeout: positiveDuration })),
   },
   {
     check({ h2UpgradePolicy, useClientProtocol }, report) {

@@ -4,6 +4,7 @@ import { type IncomingHttpHeaders, request } from 'node:http';
 import type { TestContext } from 'node:test';
 import type { AdminHost, ServerState } from '../../../core/admin/server.ts';
 import { startAdmin } from '../../../core/admin/server.ts';
+import { http2Counts } from '../../../core/http2/limits.ts';
 import type { ClusterDump, EndpointDump, ListenerDump, RouteDump } from '../../../core/shard/dump.ts';
 import type { DumpKind, LogLevel } from '../../../core/shard/protocol.ts';
 
@@ -73,6 +74,7 @@ export class FakeProxy implements AdminHost {
     clusters: [[cluster(10)], [cluster(5)]],
     endpoints: [[endpoint(10)], [endpoint(5)]],
     filters: [FILTERS, FILTERS],
+    http2: [http2Counts, http2Counts],
     snapshot: [{ revision: 4 }, { revision: 4 }],
   };
   figures =
