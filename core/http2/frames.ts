@@ -52,6 +52,8 @@ export const MAX_CONCURRENT_STREAMS = 3;
 export const INITIAL_WINDOW_SIZE = 4;
 export const MAX_FRAME_SIZE = 5;
 export const MAX_HEADER_LIST_SIZE = 6;
+/** RFC 8441: a CONNECT may say what is spoken through it. */
+export const ENABLE_CONNECT_PROTOCOL = 8;
 
 export const PREFACE: Buffer = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 export const FRAME_HEAD = 9;

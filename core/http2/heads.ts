@@ -1,8 +1,9 @@
 // From fields to a Head: what a message of HTTP/2 may say (RFC 9113 8). What it may not is malformed, a fault of one stream. The fields
 // that concern one hop are read into the head's properties here, as the codec of HTTP/1 does it.
 
+import { randomBytes } from 'node:crypto';
 import type { FailureCode } from '../errors.ts';
-import { Head } from '../http/head.ts';
+import { FieldName, Head } from '../http/head.ts';
 import {
   CONTENT_LENGTH,
   classify,
@@ -26,6 +27,8 @@ const METHOD = codesOf(':method');
 const PATH = codesOf(':path');
 const SCHEME = codesOf(':scheme');
 const AUTHORITY = codesOf(':authority');
+const PROTOCOL = codesOf(':protocol');
+const WEBSOCKET = codesOf('websocket');
 const STATUS = codesOf(':status');
 const COOKIE = codesOf('cookie');
 const TRAILER = codesOf('trailer');
@@ -34,6 +37,7 @@ const TRAILERS = codesOf('trailers');
 const CONTINUE = codesOf('100-continue');
 const HTTP = codesOf('http');
 const HTTPS = codesOf('https');
+const KEY = new FieldName('sec-websocket-key');
 const COLON = 58;
 
 /** Name bytes that HTTP/2 takes: a token without capitals. */
@@ -44,6 +48,7 @@ let method = -1;
 let path = -1;
 let scheme = -1;
 let authority = -1;
+let protocol = -1;
 let status = -1;
 let host = -1;
 let contentLength = -1;
@@ -72,7 +77,11 @@ export function readRequest(end: boolean): boolean {
   head.expectContinue = expectContinue && !end;
   headFacts.head = head;
   if (end && contentLength > 0) return false;
-  if (head.method === 'CONNECT') {
+  if (protocol >= 0) {
+    if (head.method !== 'CONNECT' || end) return false;
+    if (isValue(lines, fields[protocol], fields[protocol + 1], WEBSOCKET)) offerWebSocket(head);
+    else headFacts.refused = 'connect_refused';
+  } else if (head.method === 'CONNECT') {
     headFacts.refused = 'connect_refused';
     return scheme < 0 && path < 0 && head.authorityLength > 0;
   }
@@ -88,11 +97,19 @@ export function readRequest(end: boolean): boolean {
   return true;
 }
 
+/** RFC 8441 5: to everybody else the GET that begins one in HTTP/1.1, whose key its server asks for. */
+function offerWebSocket(head: Head): void {
+  head.method = 'GET';
+  head.upgrade = 'websocket';
+  head.contentLength = -1;
+  if (!head.has(KEY)) head.add('sec-websocket-key', randomBytes(16).toString('base64'));
+}
+
 /** Reads a response. `bodyless`: it answers HEAD. */
 export function readResponse(end: boolean, bodyless: boolean): boolean {
   headFacts.head = null;
   const spans: number[] = [];
-  if (!collect(spans) || status < 0 || (method & path & scheme & authority) !== -1) return false;
+  if (!collect(spans) || status < 0 || (method & path & scheme & authority & protocol) !== -1) return false;
   const { spans: fields, bytes: lines } = fieldLines;
   const start = fields[status];
   if (fields[status + 1] !== 3) return false;
@@ -127,6 +144,7 @@ function collect(spans: number[]): boolean {
   path = -1;
   scheme = -1;
   authority = -1;
+  protocol = -1;
   status = -1;
   host = -1;
   contentLength = -1;
@@ -176,6 +194,9 @@ function pseudo(k: number, name: number, length: number): boolean {
   } else if (length === AUTHORITY.length && sameBytes(bytes, name, length, AUTHORITY)) {
     if (authority >= 0) return false;
     authority = k;
+  } else if (length === PROTOCOL.length && sameBytes(bytes, name, length, PROTOCOL)) {
+    if (protocol >= 0) return false;
+    protocol = k;
   } else if (length === STATUS.length && sameBytes(bytes, name, length, STATUS)) {
     if (status >= 0) return false;
     status = k;

@@ -2,11 +2,13 @@
 
 import type { FailureCode } from '../errors.ts';
 import type { DownstreamStream, Receiver } from '../http/codec.ts';
-import type { Head } from '../http/head.ts';
+import { FieldName, type Head } from '../http/head.ts';
 import { writeBlock } from './frames.ts';
 import { type HpackEncoder, scratchOf } from './hpack-encoder.ts';
 import { MAX_DISCARD } from './limits.ts';
 import { ENDED, Http2Stream, NOT_WRITTEN, OPEN, type StreamOwner } from './stream.ts';
+
+const ACCEPT = new FieldName('sec-websocket-accept');
 
 export interface ServerStreamOwner extends StreamOwner {
   readonly encoder: HpackEncoder;
@@ -23,6 +25,9 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
   /** The code with which it ends when the head of its answer is out; -1: it ends well. */
   private refusal = -1;
   private discarded = 0;
+  /** What the client sends is of another protocol, and nobody has agreed to that yet. */
+  private offered = false;
+  private wanted = true;
 
   constructor(server: ServerStreamOwner, id: number, method: string, sendWindow: number, protocol: string) {
     super(server);
@@ -36,6 +41,22 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
   /** Its answer is a head, and then it is given up with this code. */
   refuse(code: number): void {
     this.refusal = code;
+  }
+
+  /** It asks to speak something else: nothing of that is read before somebody has agreed. */
+  offersUpgrade(): void {
+    this.offered = true;
+    super.pauseReading();
+  }
+
+  override pauseReading(): void {
+    this.wanted = false;
+    super.pauseReading();
+  }
+
+  override resumeReading(): void {
+    this.wanted = true;
+    if (!this.offered) super.resumeReading();
   }
 
   writeInterim(head: Head): boolean {
@@ -62,8 +83,19 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
       this.abandon(this.refusal);
       return;
     }
-    this.block(head, length, last);
+    if (status === 101 && this.offered) this.switched(head);
+    else this.block(head, length, last);
     if (last) this.endLocal();
+  }
+
+  /** RFC 8441 5: a success, without the proof that only HTTP/1.1 needs. */
+  private switched(head: Head): void {
+    head.remove(ACCEPT);
+    head.status = 200;
+    this.block(head, -1, false);
+    head.status = 101;
+    this.offered = false;
+    if (this.wanted) super.resumeReading();
   }
 
   private block(head: Head, length: number, end: boolean): void {
@@ -79,6 +111,7 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
   protected override localEnded(): void {
     // What its owner has to hear of it, he has heard.
     this.receiver = null;
+    this.offered = false;
     if (this.remote === OPEN) this.resumeReading();
   }
 

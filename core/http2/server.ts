@@ -59,7 +59,14 @@ class Http2ServerConnection extends Http2Connection implements ServerConnection,
     this.options = options;
     this.idleSince = options.timers.tick;
     this.headSince = options.timers.tick;
-    this.announce([f.MAX_CONCURRENT_STREAMS, maxStreams, f.MAX_HEADER_LIST_SIZE, options.maxHeadBytes]);
+    this.announce([
+      f.ENABLE_CONNECT_PROTOCOL,
+      1,
+      f.MAX_CONCURRENT_STREAMS,
+      maxStreams,
+      f.MAX_HEADER_LIST_SIZE,
+      options.maxHeadBytes,
+    ]);
     this.lookLater();
   }
 
@@ -107,6 +114,7 @@ class Http2ServerConnection extends Http2Connection implements ServerConnection,
       this.blame(id, f.PROTOCOL_ERROR);
     } else if (refused !== '') this.handler.onMalformed(stream, refused, head);
     else {
+      if (head!.upgrade !== '') stream.offersUpgrade();
       if (head!.contentLength >= 0 && !end) stream.expected = head!.contentLength;
       const receiver = this.handler.onRequest(stream, head!, end);
       if (!stream.dead && stream.local !== ENDED) stream.receiver = receiver;

@@ -1,6 +1,8 @@
 // WebSockets through the chain: from a gateway to an application, and between two sidecars with certificates, as bytes in both directions.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { flagNames } from '../../core/errors.ts';
@@ -16,6 +18,7 @@ const ACCEPT = createHash('sha1').update(`${KEY}258EAFA5-E914-47DA-95CA-C5AB0DC8
 
 const closers: (() => unknown)[] = [];
 const requests: string[] = [];
+const keys: string[] = [];
 let open = 0;
 let gateway: RunningDataPlane;
 let caller: RunningDataPlane;
@@ -27,6 +30,7 @@ const app = await startApp((incoming, response) => {
 });
 app.server.on('upgrade', (incoming, socket: Socket) => {
   requests.push(`${incoming.url} ${incoming.headers.upgrade}`);
+  keys.push(incoming.headers['sec-websocket-key'] ?? '');
   if (incoming.url === '/denied') {
     socket.end('HTTP/1.1 401 Unauthorized\r\nContent-Length: 6\r\n\r\ndenied');
     return;
@@ -147,6 +151,44 @@ for (const [way, to] of [
     await until('the application is left', () => open === 0);
   });
 }
+
+test('a client of HTTP/2 begins one by an extended CONNECT, and the application hears of nothing but HTTP/1.1', async () => {
+  const session = connectHttp2(`http://127.0.0.1:${gateway.ports.gateway}`);
+  const begin = (path: string, protocol = 'websocket') =>
+    session.request({
+      ...{ ':method': 'CONNECT', ':protocol': protocol, ':path': path, ':scheme': 'http' },
+      ...{ ':authority': 'app.example', 'sec-websocket-version': '13' },
+    });
+  try {
+    await until('it may', () => session.remoteSettings?.enableConnectProtocol === true);
+    const stream = begin('/chat');
+    let got = '';
+    stream.on('data', (chunk) => {
+      got += chunk;
+    });
+    // Sent before anybody has agreed: it waits.
+    stream.write('hello');
+    const [head] = await once(stream, 'response');
+    assert.deepEqual([head[':status'], head['sec-websocket-accept'], head.upgrade], [200, undefined, undefined]);
+    await until('it is answered', () => got === 'HELLO');
+    stream.end('bye');
+    await once(stream, 'end');
+    assert.equal(got, 'HELLOBYEend');
+    assert.ok(requests.includes('/chat websocket'));
+    assert.match(keys.at(-1)!, /^[A-Za-z0-9+/]{22}==$/);
+    await until('the application is left', () => open === 0);
+
+    requests.length = 0;
+    const denied = begin('/denied');
+    denied.write('GET /smuggled HTTP/1.1\r\nHost: app.example\r\n\r\n');
+    assert.equal((await once(denied, 'response'))[0][':status'], 401);
+    denied.close();
+    assert.equal((await once(begin('/chat', 'other'), 'response'))[0][':status'], 403);
+    assert.deepEqual(requests, ['/denied websocket']);
+  } finally {
+    session.destroy();
+  }
+});
 
 test('what comes with the offer waits for the answer, and reaches nobody who refuses it', async () => {
   const peer = client(gateway, gateway.ports.gateway, `${offer('/chat')}early`);

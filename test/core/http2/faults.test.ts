@@ -9,6 +9,8 @@ const open = headers(1, POST, false);
 const data = (id: number, text: string, flags = 0): Buffer => frame(f.DATA, flags, id, text);
 const update = (id: number, size: number): Buffer => frame(f.WINDOW_UPDATE, 0, id, word(size));
 
+const PROTOCOL = [':protocol', 'websocket'] as const;
+
 const CONNECTION: readonly (readonly [what: string, code: string, ...frames: Buffer[]])[] = [
   ['DATA on no stream', 'PROTOCOL_ERROR', data(0, 'x')],
   ['DATA on a stream that was not opened', 'PROTOCOL_ERROR', data(1, 'x')],
@@ -120,6 +122,14 @@ const STREAM: readonly (readonly [what: string, code: string, ...frames: Buffer[
   ),
   ['te that is not trailers', 'PROTOCOL_ERROR', whole([...GET, ['te', 'gzip']])],
   ['CONNECT with a path', 'PROTOCOL_ERROR', whole([[':method', 'CONNECT'], ...GET.slice(1)])],
+  ['a protocol of no CONNECT', 'PROTOCOL_ERROR', headers(1, [...GET, [':protocol', 'websocket']], false)],
+  ['two protocols', 'PROTOCOL_ERROR', headers(1, [[':method', 'CONNECT'], ...GET.slice(1), PROTOCOL, PROTOCOL], false)],
+  ['a protocol to nowhere', 'PROTOCOL_ERROR', headers(1, [[':method', 'CONNECT'], GET[3], PROTOCOL], false)],
+  [
+    'a protocol, and nothing to say in it',
+    'PROTOCOL_ERROR',
+    whole([[':method', 'CONNECT'], ...GET.slice(1), PROTOCOL]),
+  ],
 ];
 
 suite('of a connection', async () => {
