@@ -49,7 +49,7 @@ const HOP = 'HTTP/2';
 export const CODECS: Codecs = {
   'http/1.1': http1,
   h2: new LazyCodec(100, async () => (await import('./http2/codec.ts')).http2),
-  'weft-multiplexed': new LazyCodec(32, async () => (await import('./http2/codec.ts')).multiplexed),
+  'weft-multiplexed': new LazyCodec(8, async () => (await import('./http2/codec.ts')).multiplexed),
 };
 
 /**

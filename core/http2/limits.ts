@@ -4,10 +4,10 @@
 /** Requests of a client that are open at a time, and those that a server is counted on for before it says. */
 export const MAX_STREAMS = 100;
 /**
- * Of connections that carry HTTP/1.1: so many slow readers together hold no more than a connection may (MOST_HELD), and do not keep
- * others waiting.
+ * Of connections that carry HTTP/1.1. Few, since each connection is one shard's of its server, which has several; and so many slow
+ * readers together hold less than a connection may (MOST_HELD), and do not keep others waiting.
  */
-export const MAX_SHARED = 32;
+export const MAX_SHARED = 8;
 /** Bytes of a body that come before its reader has taken the first. */
 export const STREAM_WINDOW = 128 << 10;
 /** Of all bodies of a connection, on their way. */
