@@ -7,8 +7,9 @@ import type { WorkloadEndpoint } from '../workload.ts';
 import type { Balancer } from './balancers/balancer.ts';
 import { BALANCERS, DEFAULT_BALANCER, type LoadBalancing } from './balancers/balancers.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { EndpointTls } from './endpoint-tls.ts';
 import { ClusterLimits, type LimitSource } from './limits.ts';
-import type { ConnectionPolicy, EndpointTls } from './pool.ts';
+import type { ConnectionPolicy } from './pool.ts';
 
 export interface ClusterPolicy extends ConnectionPolicy {
   /** What its endpoints are spoken to; 'client': what the client speaks. */

@@ -3,7 +3,8 @@
 
 import { Timer, type TimerOwner } from '../timers.ts';
 import { Endpoint, placeOf } from './endpoint.ts';
-import type { EndpointTls, PoolEnvironment } from './pool.ts';
+import type { EndpointTls } from './endpoint-tls.ts';
+import type { PoolEnvironment } from './pool.ts';
 
 const SWEEP_MS = 60_000;
 /** Above twice as many as were in use at the last sweep, and these, the next one does not wait. */

@@ -4,7 +4,8 @@
 import { hostPort } from '../host-port.ts';
 import type { Protocol } from '../transport/protocol.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
-import { type EndpointTls, Pool, type PoolEnvironment } from './pool.ts';
+import type { EndpointTls } from './endpoint-tls.ts';
+import { Pool, type PoolEnvironment } from './pool.ts';
 
 export class Endpoint {
   /** 'address:port'. */
@@ -174,5 +175,7 @@ export class Endpoint {
 /** By which it is interned. */
 export function placeOf(address: string, port: number, tls: EndpointTls | null): string {
   const key = hostPort(address, port);
-  return tls === null ? key : `${key} ${tls.serverName} ${tls.identities} ${tls.required}`;
+  if (tls === null) return key;
+  const spoken = `${key} ${tls.serverName} ${tls.identities} ${tls.required}`;
+  return tls.origination === null ? spoken : `${spoken} ${JSON.stringify(tls.origination)}`;
 }

@@ -6,6 +6,7 @@ import type { ClientConnection, KeepAlive } from '../http/codec.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import type { Protocol } from '../transport/protocol.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
+import type { EndpointTls } from './endpoint-tls.ts';
 import type { ClusterLimits, LimitedPool, Limits } from './limits.ts';
 
 /** What a cluster allows its connections. */
@@ -25,16 +26,6 @@ export interface PoolCluster {
   readonly limits: ClusterLimits;
   /** A request found too many waiting. */
   overflowed(): void;
-}
-
-/** How an endpoint is spoken to in mutual TLS. */
-export interface EndpointTls {
-  /** Asked for (SNI): 'outbound_.9080_.v1_.reviews.default.svc.cluster.local'. */
-  readonly serverName: string;
-  /** URIs of whom may answer; null: whom the registry has there. */
-  readonly identities: readonly string[] | null;
-  /** A rule says so: who has no certificate does not speak to it in plain text instead. */
-  readonly required: boolean;
 }
 
 /** The endpoint whose pool it is. */

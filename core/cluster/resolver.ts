@@ -4,7 +4,7 @@
 import { lookup } from 'node:dns/promises';
 import type { Cluster } from './cluster.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { EndpointTls } from './pool.ts';
+import type { EndpointTls } from './endpoint-tls.ts';
 
 const REFRESH_MS = 30_000;
 const FAILED_MS = 1_000;

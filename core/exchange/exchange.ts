@@ -278,7 +278,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
     if (this.responseStarted || reason === 'reset_after_response') {
       this.responseCodeDetails = details;
       this.cut();
-    } else this.answer(failureResponse(reason, this.requestHead));
+    } else this.answer(failureResponse(reason, this.requestHead, this.upstreamTransportFailure));
   }
 
   /** A filter or a route answers. */

@@ -12,15 +12,28 @@ export interface LocalResponse {
   readonly details: string;
 }
 
-/** The answer to a failure of a request with this head. Overload says when to come again. */
-export function failureResponse(code: FailureCode, request: Head): LocalResponse {
-  const { status, body, details }: Failure = FAILURES[code];
+/**
+ * The answer to a failure of a request with this head. Overload says when to come again; `transportFailure`: what was wrong with a
+ * handshake is said to who asked, as Envoy does.
+ */
+export function failureResponse(code: FailureCode, request: Head, transportFailure = ''): LocalResponse {
+  const { status, ...said }: Failure = FAILURES[code];
+  let { body } = said;
+  const details = failureDetails(code, transportFailure);
+  if (details !== said.details) body += `, transport failure reason: ${transportFailure}`;
   const answer = responseTo(request, { status, body, details, fields: [], grpcStatus: -1 });
   if (code === 'overload' || code === 'overflow') {
     answer.head.add('retry-after', '1');
     answer.head.add('x-envoy-overloaded', 'true');
   }
   return answer;
+}
+
+/** `%RESPONSE_CODE_DETAILS%`, with the reason of a handshake that failed. */
+function failureDetails(code: FailureCode, transportFailure: string): string {
+  const { details }: Failure = FAILURES[code];
+  if (!transportFailure.startsWith('TLS_error') || !details.endsWith('}')) return details;
+  return `${details.slice(0, -1)}|${transportFailure.replaceAll(' ', '_')}}`;
 }
 
 /** The answer that a filter or a route asked for. Details have no spaces, as in Envoy's access log. */

@@ -34,8 +34,8 @@ export interface RouteScope {
   /** `configuredPort`: the port number that Gateway servers name. */
   readonly spec: { readonly kind: 'inbound' | 'outbound' | 'gateway'; readonly configuredPort: number };
   readonly shard: {
-    /** Where a host leads to that the mesh does not know, or knows only by a wildcard (`registered`); or why it may not. */
-    passthrough(authority: string, registered: boolean): VirtualHost | FailureCode;
+    /** Where a host leads to that the mesh does not know, or knows only by a wildcard (`wildcard`); or why it may not. */
+    passthrough(authority: string, wildcard: VirtualHost | null): VirtualHost | FailureCode;
   };
 }
 
@@ -93,7 +93,7 @@ export function findHost(
   const host = snapshot.outbound.find(authority);
   if (host !== null && !host.asNamed) return host;
   // Where nothing is named there is no way past the mesh.
-  return authority === '' ? 'missing_host' : scope.shard.passthrough(authority, host !== null);
+  return authority === '' ? 'missing_host' : scope.shard.passthrough(authority, host);
 }
 
 /** As servers name it. */

@@ -24,10 +24,10 @@ export interface ShardContext extends ConnectEnvironment {
   /** The configuration that requests begin with now. */
   readonly snapshot: Snapshot;
   /**
-   * Where a host leads to that the mesh does not know, or knows only by a wildcard (`registered`), or why it may not be
+   * Where a host leads to that the mesh does not know, or knows only by a wildcard (`wildcard`), or why it may not be
    * reached.
    */
-  passthrough(authority: string, registered: boolean): VirtualHost | FailureCode;
+  passthrough(authority: string, wildcard: VirtualHost | null): VirtualHost | FailureCode;
   /** [0, 1) */
   random(): number;
   log(level: LogLevel, component: string, message: string): void;

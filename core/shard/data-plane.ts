@@ -4,14 +4,13 @@
 
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { EndpointTable } from '../cluster/endpoint-table.ts';
-import type { PoolEndpoint, PoolEnvironment } from '../cluster/pool.ts';
+import type { PoolEndpoint } from '../cluster/pool.ts';
 import { Resolver } from '../cluster/resolver.ts';
 import { SharedLimits } from '../cluster/shared-limits.ts';
 import type { Problem } from '../config/resource.ts';
 import type { Credential } from '../credential.ts';
 import { AsyncClient } from '../exchange/async-client.ts';
-import type { Codec, CodecSource, Codecs } from '../http/codec.ts';
-import { CLIENT_OPTIONS } from '../http/limits.ts';
+import type { Codecs } from '../http/codec.ts';
 import { CODECS, connectionPath } from '../proxy.ts';
 import { type Change, type Compiled, Compiler, Uncompilable } from '../snapshot/compile.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
@@ -23,7 +22,6 @@ import { Dialer } from '../transport/dial.ts';
 import { Listener } from '../transport/listener.ts';
 import type { ListenerSpec, MtlsMode } from '../transport/listener-spec.ts';
 import { OnePeer, Peers } from '../transport/peers.ts';
-import type { Protocol } from '../transport/protocol.ts';
 import { credentialsOf } from '../transport/tls/credentials.ts';
 import { InboundTls } from '../transport/tls/inbound.ts';
 import { OutboundTls } from '../transport/tls/outbound.ts';
@@ -35,7 +33,7 @@ import { dump } from './dump.ts';
 import { GatewayTls } from './gateway-tls.ts';
 import { Passthrough } from './passthrough.ts';
 import type { ConfigUpdate, DumpKind, EndpointUpdate, LogLevel, PluginModule, ShardOptions } from './protocol.ts';
-import { TlsTargets } from './tls-targets.ts';
+import { Upstreams } from './upstreams.ts';
 import { WasmFilters } from './wasm-filters.ts';
 
 export interface DataPlane {
@@ -84,8 +82,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
   private readonly inboundTls = new InboundTls();
   private readonly outboundTls = new OutboundTls();
   private readonly gatewayTls: GatewayTls;
-  private readonly targets = new TlsTargets();
-  private readonly dialer: Dialer;
+  private readonly upstreams: Upstreams;
   private readonly endpoints: EndpointTable;
   private readonly listeners = new Map<string, Listener>();
   private readonly filters: WasmFilters;
@@ -100,8 +97,9 @@ class ShardDataPlane implements DataPlane, ShardContext {
     this.log = environment.log;
     const { sessionSeed, handshakeTimeoutMs } = environment.options;
     this.gatewayTls = new GatewayTls(sessionSeed, handshakeTimeoutMs, this.log);
-    this.dialer = new Dialer(this.node.address, this.peers, this.outboundTls);
-    this.endpoints = new EndpointTable(this.pools());
+    const dialer = new Dialer(this.node.address, this.peers, this.outboundTls);
+    this.upstreams = new Upstreams(codecs, dialer, this.outboundTls, this);
+    this.endpoints = new EndpointTable(this.upstreams);
     const endpointOf = (...place: Parameters<EndpointTable['at']>): Endpoint => this.endpoints.at(...place);
     const hides = (name: string, port: number): boolean => this.compiler.hides(name, port);
     this.hosts = new Passthrough(this, hides, () => this.ownPorts());
@@ -241,8 +239,8 @@ class ShardDataPlane implements DataPlane, ShardContext {
     this.timers.stop();
   }
 
-  passthrough(authority: string, registered: boolean): ReturnType<ShardContext['passthrough']> {
-    return this.hosts.find(authority, registered);
+  passthrough(...asked: Parameters<ShardContext['passthrough']>): ReturnType<ShardContext['passthrough']> {
+    return this.hosts.find(...asked);
   }
 
   private *compile(change: Change, revision: number): Steps<Compiled> {
@@ -282,36 +280,8 @@ class ShardDataPlane implements DataPlane, ShardContext {
     endpoint: PoolEndpoint,
     connected: (transport: Transport) => void,
     failed: (text: string) => void,
-    protocol: Protocol | 'bytes' = 'bytes',
   ): () => void {
-    const { address, port, tls } = endpoint;
-    // Without a certificate of its own it is as it was before there were any, unless a rule says otherwise.
-    if (tls?.required === true && !this.outboundTls.ready) {
-      const told = setImmediate(failed, 'TLS_error: this workload has no certificate yet');
-      return () => clearImmediate(told);
-    }
-    const target = tls === null || !this.outboundTls.ready ? null : this.targets.of(endpoint, protocol);
-    return this.dialer.dial(address, port, connected, failed, target);
-  }
-
-  private pools(): PoolEnvironment {
-    return {
-      timers: this.timers,
-      expectedStreams: (protocol) => this.codecs[protocol].expectedStreams,
-      dial: (endpoint, opened, failed, protocol) => {
-        const dial = (codec: Codec): (() => void) => {
-          const connected = (transport: Transport): void => {
-            // In plain text, and with who has not agreed to more, each request of HTTP/1.1 has the connection to itself.
-            const alone = protocol === 'weft-multiplexed' && transport.tls?.alpn !== protocol;
-            opened((alone ? this.codecs['http/1.1'] : codec).connect(transport, CLIENT_OPTIONS));
-          };
-          return this.connect(endpoint, connected, failed, protocol);
-        };
-        const source = this.codecs[protocol];
-        if (!('load' in source)) return dial(source);
-        return source.codec === null ? whenLoaded(source, dial) : dial(source.codec);
-      },
-    };
+    return this.upstreams.connect(endpoint, connected, failed);
   }
 
   private ownPorts(): readonly number[] {
@@ -321,18 +291,6 @@ class ShardDataPlane implements DataPlane, ShardContext {
 
 function mtlsOf({ kind }: ListenerSpec, snapshot: Snapshot): MtlsMode {
   return kind === 'inbound' ? snapshot.mtls : 'DISABLE';
-}
-
-/** Dials once there is the codec. Returns what gives up on it. */
-function whenLoaded(source: CodecSource, dial: (codec: Codec) => () => void): () => void {
-  let abandoned = false;
-  let abandon = (): void => {
-    abandoned = true;
-  };
-  void source.load().then((codec) => {
-    if (!abandoned) abandon = dial(codec);
-  });
-  return () => abandon();
 }
 
 function listenerKey(spec: ListenerSpec): string {

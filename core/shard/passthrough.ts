@@ -1,11 +1,12 @@
 // Hosts that the mesh does not know: where the policy allows them, each becomes a cluster of its own, resolved by DNS,
-// in a bounded table. Never reachable: link-local addresses (a cloud's metadata service) and the mesh's own ports
+// in a bounded table; so does each that the registry knows by a wildcard, spoken to as its rules say. Never reachable: link-local addresses (a cloud's metadata service) and the mesh's own ports
 // of this machine.
 
 import { BlockList, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { PASSTHROUGH_RETRIES } from '../builtins/retry/policy.ts';
 import { Cluster, type ClusterSpec, DEFAULT_POLICY } from '../cluster/cluster.ts';
+import type { EndpointTls } from '../cluster/endpoint-tls.ts';
 import type { Resolver } from '../cluster/resolver.ts';
 import type { FailureCode } from '../errors.ts';
 import { EMPTY_CHAIN } from '../exchange/filter-chain.ts';
@@ -50,6 +51,13 @@ const BLOCK_ALL: VirtualHost = Object.freeze({
   ],
 });
 
+interface NamedHost {
+  readonly host: VirtualHost;
+  readonly cluster: Cluster;
+  /** Of the wildcard that it was made by; null: there was none. */
+  readonly ruled: ClusterSpec | null;
+}
+
 export class Passthrough {
   /** Given after construction: the resolver asks this table which addresses are refused. */
   resolver: Resolver | null = null;
@@ -60,7 +68,7 @@ export class Passthrough {
   /** What no request may be sent to, as the mesh knows it: by who says so, and how many say it of an address and port. */
   private readonly admins = new Map<string, string>();
   private readonly guarded = new Map<string, number>();
-  private readonly hosts = new Map<string, { host: VirtualHost; cluster: Cluster }>();
+  private readonly hosts = new Map<string, NamedHost>();
 
   constructor(shard: ShardContext, hides: (name: string, port: number) => boolean, ownPorts: () => readonly number[]) {
     this.shard = shard;
@@ -68,23 +76,28 @@ export class Passthrough {
     this.ownPorts = ownPorts;
   }
 
-  find(authority: string, registered: boolean): VirtualHost | FailureCode {
+  /** `wildcard`: by which the registry knows it. */
+  find(authority: string, wildcard: VirtualHost | null): VirtualHost | FailureCode {
     const { host, port: named } = splitAuthority(authority);
     const port = named || 80;
     const key = hostPort(host, port);
     const known = this.hosts.get(key);
     const { snapshot, options } = this.shard;
     if (this.hides(host, port)) return 'out_of_scope';
-    if ((snapshot.outboundPolicy ?? options.outboundPolicy) === 'REGISTRY_ONLY' && !registered) return BLOCK_ALL;
+    if ((snapshot.outboundPolicy ?? options.outboundPolicy) === 'REGISTRY_ONLY' && wildcard === null) return BLOCK_ALL;
+    const ruled = specOf(wildcard);
     if (known !== undefined) {
       this.hosts.delete(key);
-      this.hosts.set(key, known);
-      return known.host;
+      if (known.ruled === ruled) {
+        this.hosts.set(key, known);
+        return known.host;
+      }
+      known.cluster.dismiss();
     }
     const bare = withoutBrackets(host);
     if (isIP(bare) !== 0 && this.refuses(bare, port)) return 'address_refused';
     if (bare === 'localhost' && this.refuses('127.0.0.1', port)) return 'address_refused';
-    const entry = this.make(bare, port, key);
+    const entry = this.make(bare, port, key, ruled);
     this.hosts.set(key, entry);
     if (this.hosts.size > MAX_HOSTS) this.forget(this.hosts.keys().next().value!);
     return entry.host;
@@ -129,7 +142,7 @@ export class Passthrough {
     this.hosts.delete(key);
   }
 
-  private make(host: string, port: number, key: string): { host: VirtualHost; cluster: Cluster } {
+  private make(host: string, port: number, key: string, ruled: ClusterSpec | null): NamedHost {
     const spec: ClusterSpec = {
       name: 'PassthroughCluster',
       kind: 'passthrough',
@@ -137,10 +150,10 @@ export class Passthrough {
       port,
       subset: '',
       labels: {},
-      policy: DEFAULT_POLICY,
-      dns: [{ host, port, weight: 1 }],
-      tls: null,
-      rule: '',
+      policy: ruled?.policy ?? DEFAULT_POLICY,
+      dns: [{ host, port: ruled?.dns[0]?.port ?? port, weight: 1 }],
+      tls: ruled === null ? null : namedTls(ruled, host),
+      rule: ruled?.rule ?? '',
     };
     const cluster = new Cluster(spec, this.shard.random);
     cluster.resolve = this.resolver!.resolverOf(cluster);
@@ -154,9 +167,23 @@ export class Passthrough {
     });
     return {
       cluster,
+      ruled,
       host: { name: key, domains: [key], service: host, port, asNamed: false, unrouted: null, routes: [route] },
     };
   }
+}
+
+/** What the registry and rules say of the hosts of a wildcard. */
+function specOf(wildcard: VirtualHost | null): ClusterSpec | null {
+  const action = wildcard?.routes[0]?.action;
+  return action?.type === 'forward' ? (action.targets[0].cluster?.spec ?? null) : null;
+}
+
+/** Where TLS is for the wildcard's name, it is for the one that was asked for. */
+function namedTls({ tls, service }: ClusterSpec, host: string): EndpointTls | null {
+  if (tls === null || tls.serverName !== service) return tls;
+  const identities = tls.identities?.map((name) => (name === service ? host : name)) ?? null;
+  return { ...tls, serverName: host, identities };
 }
 
 /** The same for every spelling of an address, and for an IPv4 address that is written as an IPv6 one. */

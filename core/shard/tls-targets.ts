@@ -1,8 +1,8 @@
-// Whom a connection to an endpoint is for, when it is made in mutual TLS, and the sessions that connections before it began.
+// Whom a connection to an endpoint is for, when it is made in TLS, and the sessions that connections before it began.
 
 import type { PoolEndpoint } from '../cluster/pool.ts';
 import type { Protocol } from '../transport/protocol.ts';
-import { noSession, type Sessions, type TlsTarget } from '../transport/tls/outbound.ts';
+import { noSession, type Originated, type Sessions, type TlsTarget } from '../transport/tls/outbound.ts';
 
 /** As sidecars offer it to each other; with who does not carry many requests in one connection, each has its own. */
 const OFFERS: Readonly<Record<Protocol | 'bytes', readonly string[]>> = {
@@ -19,13 +19,8 @@ export class TlsTargets {
    * Who answers has to be whom a rule names, else whom the registry has there: it alone, since another of the same service is at
    * another endpoint.
    */
-  of(endpoint: PoolEndpoint, protocol: Protocol | 'bytes'): TlsTarget {
+  inMesh(endpoint: PoolEndpoint, protocol: Protocol | 'bytes'): TlsTarget {
     const { tls, workload } = endpoint;
-    let sessions = this.sessions.get(endpoint);
-    if (sessions === undefined) {
-      sessions = noSession();
-      this.sessions.set(endpoint, sessions);
-    }
     const known =
       workload === null
         ? null
@@ -33,8 +28,24 @@ export class TlsTargets {
     return {
       serverName: tls?.serverName ?? '',
       identities: tls?.identities ?? known,
-      sessions,
+      origination: null,
       protocols: OFFERS[protocol],
+      sessions: this.sessionsOf(endpoint),
     };
+  }
+
+  /** Whom the rule means. */
+  outside(endpoint: PoolEndpoint, origination: Originated, protocols: readonly string[]): TlsTarget {
+    const { serverName, identities } = endpoint.tls!;
+    return { serverName, identities, origination, protocols, sessions: this.sessionsOf(endpoint) };
+  }
+
+  private sessionsOf(endpoint: PoolEndpoint): Sessions {
+    let sessions = this.sessions.get(endpoint);
+    if (sessions === undefined) {
+      sessions = noSession();
+      this.sessions.set(endpoint, sessions);
+    }
+    return sessions;
   }
 }

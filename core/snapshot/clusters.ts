@@ -5,12 +5,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { isBalancer } from '../cluster/balancers/balancers.ts';
 import { Cluster, type ClusterPolicy, type ClusterSpec, DEFAULT_POLICY, type RetryBudget } from '../cluster/cluster.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
+import type { EndpointTls } from '../cluster/endpoint-tls.ts';
 import type { LimitSource } from '../cluster/limits.ts';
-import type { EndpointTls } from '../cluster/pool.ts';
 import { parseDuration } from '../config/duration.ts';
 import type { ConnectionPoolSettings, TrafficPolicy } from '../config/kinds/destination-rule.ts';
 import { isHttp2 } from '../config/schemas/port-protocol.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
+import { tlsOf } from './cluster-tls.ts';
 import type { HostRules } from './destination-rules.ts';
 import { hasLabels, type Service, type ServicePort, servesPort } from './services.ts';
 
@@ -185,7 +186,7 @@ export function clusterSpec({ service, port, subset, rules }: ClusterRequest): C
       ? service.fixed.map(({ address, weight }) => ({ host: address, weight }))
       : [{ host: service.host, weight: 1 }];
   const target = port.targetPort || port.number;
-  const tls = tlsOf(port.number, subset, service.host, rules.trafficPolicy, defined?.trafficPolicy);
+  const tls = tlsOf({ port, subset, host: service.host, levels: [rules.trafficPolicy, defined?.trafficPolicy] });
   return {
     name: clusterName(service.host, port.number, subset),
     kind: 'outbound',
@@ -193,7 +194,7 @@ export function clusterSpec({ service, port, subset, rules }: ClusterRequest): C
     port: port.number,
     subset,
     labels: defined?.labels ?? {},
-    policy: policyOf(port, tls !== null, rules.trafficPolicy, defined?.trafficPolicy),
+    policy: policyOf(port, tls !== null && tls.origination === null, rules.trafficPolicy, defined?.trafficPolicy),
     tls,
     rule: rules.sources.map(({ metadata }) => `${metadata.name}.${metadata.namespace}`).join(','),
     dns: service.resolution === 'STATIC' ? [] : hosts.map(({ host, weight }) => ({ host, port: target, weight })),
@@ -204,32 +205,10 @@ export function clusterName(host: string, port: number, subset: string): string 
   return `outbound|${port}|${subset}|${host}`;
 }
 
-/** Where no rule says anything: to whom takes it. SIMPLE and MUTUAL are not there yet, and told where they are asked for. */
-function tlsOf(
-  port: number,
-  subset: string,
-  host: string,
-  ...levels: (TrafficPolicy | undefined)[]
-): EndpointTls | null {
-  let asked: TrafficPolicy['tls'];
-  for (const level of levels) {
-    const override = level?.portLevelSettings?.find((setting) => setting.port?.number === port);
-    asked = (override ?? level)?.tls ?? asked;
-  }
-  const { mode, sni, subjectAltNames } = asked ?? {};
-  if (asked !== undefined && mode !== 'ISTIO_MUTUAL') return null;
-  return {
-    // As Istio's sidecars name a service to each other.
-    serverName: sni || `outbound_.${port}_.${subset}_.${host}`,
-    identities: subjectAltNames?.length ? [...subjectAltNames] : null,
-    required: asked !== undefined,
-  };
-}
-
 /** A subset's policy overrides the host's, field by field at the top level; a port's replaces both. */
 function policyOf(
   { number, protocol }: ServicePort,
-  secured: boolean,
+  inMesh: boolean,
   ...levels: (TrafficPolicy | undefined)[]
 ): ClusterPolicy {
   let pool: ConnectionPoolSettings | undefined;
@@ -246,7 +225,7 @@ function policyOf(
   const { tcp, http } = pool ?? {};
   return {
     protocol: protocolOf(protocol, http),
-    multiplexed: secured && sharesConnections(pool),
+    multiplexed: inMesh && sharesConnections(pool),
     loadBalancing: simple !== undefined && isBalancer(simple) ? simple : DEFAULT_POLICY.loadBalancing,
     connectTimeoutMs:
       tcp?.connectTimeout === undefined ? DEFAULT_POLICY.connectTimeoutMs : parseDuration(tcp.connectTimeout),

@@ -1,4 +1,4 @@
-// Opens connections to endpoints, each from the address that says who calls, and in mutual TLS to those that take it.
+// Opens connections to endpoints, each from the address that says who calls, and in TLS to those that take it.
 
 import { connect } from 'node:net';
 import { isOwnAddress, type Peers } from './peers.ts';

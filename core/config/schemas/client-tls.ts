@@ -1,37 +1,51 @@
 // TLS towards a service, as a DestinationRule asks for it: what goes together by Istio's rules.
 
 import { quote, text, texts } from '../formats.ts';
-import { boolean, notEnforced, object, oneOf, optional, partly, type Report, type Static } from '../schema.ts';
+import { boolean, object, oneOf, optional, partly, type Report, type Static } from '../schema.ts';
 
-const ORIGINATION = 'TLS origination';
 const FILES = ['clientCertificate', 'privateKey', 'caCertificates', 'caCrl'] as const;
+const SHOWN: readonly string[] = ['clientCertificate', 'privateKey'];
+/** Why a mode does nothing with a field; ''. */
+const UNUSED: Readonly<Record<string, (field: string) => string>> = {
+  DISABLE: () => 'in mode DISABLE plain text is spoken',
+  ISTIO_MUTUAL: () => "ISTIO_MUTUAL uses the mesh's own certificates",
+  SIMPLE: (field) => (SHOWN.includes(field) ? 'in mode SIMPLE no certificate is shown' : ''),
+  MUTUAL: () => '',
+};
+const CREDENTIALS = 'credentialName (SIMPLE and MUTUAL send nothing with it: name files)';
+/** As Envoy and OpenSSL call them, and what X25519 is paired with. */
+const CURVES = ['X25519MLKEM768', 'X25519', 'P-256', 'P-384', 'P-521'];
 
 export const ClientTLSSettings = object(
   {
-    mode: partly(optional(oneOf('DISABLE', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL')), (mode) =>
-      mode === 'SIMPLE' || mode === 'MUTUAL' ? ORIGINATION : null,
-    ),
-    clientCertificate: notEnforced(optional(text), ORIGINATION),
-    privateKey: notEnforced(optional(text), ORIGINATION),
-    caCertificates: notEnforced(optional(text), ORIGINATION),
-    credentialName: notEnforced(optional(text), ORIGINATION),
+    mode: optional(oneOf('DISABLE', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL')),
+    clientCertificate: optional(text),
+    privateKey: optional(text),
+    caCertificates: optional(text),
+    // Nothing is sent where it is asked for: not by other certificates, and not in plain text.
+    credentialName: partly(optional(text), (name) => (name ? CREDENTIALS : null)),
     subjectAltNames: optional(texts),
     sni: optional(text),
-    insecureSkipVerify: notEnforced(optional(boolean), ORIGINATION),
-    caCrl: notEnforced(optional(text), ORIGINATION),
-    ecdhCurves: notEnforced(optional(texts), ORIGINATION),
+    insecureSkipVerify: optional(boolean),
+    caCrl: optional(text),
+    ecdhCurves: optional(texts),
   },
   {
     check(tls, report) {
-      const { mode, credentialName } = tls;
-      if (mode === 'ISTIO_MUTUAL') {
-        for (const field of [...FILES, 'credentialName'] as const) {
-          if (!tls[field]) continue;
-          report.warning([field], 'tls', `${field} has no effect: ISTIO_MUTUAL uses the mesh's own certificates`);
-        }
+      const { mode = 'DISABLE', credentialName } = tls;
+      for (const field of [...FILES, 'credentialName'] as const) {
+        const why = UNUSED[mode](field);
+        if (tls[field] && why !== '') report.warning([field], 'tls', `${field} has no effect: ${why}`);
       }
       if (mode !== 'SIMPLE' && mode !== 'MUTUAL') return;
+      tls.ecdhCurves?.forEach((curve, i) => {
+        if (CURVES.includes(curve)) return;
+        report.error(['ecdhCurves', i], 'enum', `${quote(curve)} is none of ${CURVES.join(', ')}`);
+      });
       if (tls.insecureSkipVerify === true) {
+        // Istio says nothing of it.
+        const believed = 'whoever answers is believed: insecureSkipVerify verifies nobody';
+        report.warning(['insecureSkipVerify'], 'tls', believed);
         // A credential may be the client's, in MUTUAL.
         for (const field of ['caCertificates', 'subjectAltNames', 'credentialName'] as const) {
           if (!tls[field]?.length || (field === 'credentialName' && mode === 'MUTUAL')) continue;

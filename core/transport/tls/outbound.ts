@@ -1,33 +1,46 @@
-// The client's side of mutual TLS: a handshake on a connected socket, which counts only when the other side proves to be who the
-// registry says that answers there.
+// The client's side of TLS: a handshake on a connected socket, which counts only when the other side proves to be who is meant: in the
+// mesh whom the registry has there, outside of it whoever has the name.
 
 import type { Socket } from 'node:net';
-import type { ConnectionOptions, SecureContext, TLSSocket } from 'node:tls';
+import { isIP } from 'node:net';
+import type { ConnectionOptions, PeerCertificate, SecureContext, TLSSocket } from 'node:tls';
 import type { TlsFacts } from '../transport.ts';
-import { digestOf, spiffeOf, subjectOf } from './certificate.ts';
+import { digestOf, SCHEME, spiffeOf, subjectOf, uriNames } from './certificate.ts';
 import { type Credentials, loadTls } from './credentials.ts';
 
 /** Whom a connection is for, and what is kept of the ones before it. */
 export interface TlsTarget {
   /** What is asked for (SNI): 'outbound_.9080_.v1_.reviews.default.svc.cluster.local'. */
   readonly serverName: string;
-  /** SPIFFE ids of whom may answer; null: whoever the mesh trusts. */
+  /** Of whom may answer: SPIFFE ids, or outside of the mesh names; null: whoever shows a certificate that is believed. */
   readonly identities: readonly string[] | null;
-  readonly sessions: Sessions;
+  /** Null: by the mesh's certificates. */
+  readonly origination: Originated | null;
   /** What is offered to be spoken (ALPN), the best first. */
   readonly protocols: readonly string[];
+  readonly sessions: Sessions;
+}
+
+/** How a connection leaves the mesh in TLS. */
+export interface Originated {
+  readonly context: SecureContext;
+  /** False: whoever answers is believed. */
+  readonly verified: boolean;
 }
 
 /** The newest session with one endpoint, and whose it was. */
 export interface Sessions {
   session: Buffer | null;
   identity: string;
-  of: Credentials | null;
+  of: SecureContext | null;
 }
 
 export function noSession(): Sessions {
   return { session: null, identity: '', of: null };
 }
+
+/** In place of an identity, where nobody's is verified. */
+const ANYBODY = 'anybody';
 
 export class OutboundTls {
   private credentials: Credentials | null = null;
@@ -49,21 +62,25 @@ export class OutboundTls {
     secured: (socket: TLSSocket, tls: TlsFacts) => void,
     failed: (text: string) => void,
   ): void {
-    const { sessions, serverName, identities, protocols } = target;
-    const credentials = this.credentials!;
-    const resumed = sessions.of === credentials && mayBe(sessions.identity, identities) ? sessions.session : null;
+    const { sessions, serverName, identities, origination, protocols } = target;
+    const context = origination?.context ?? this.context!;
+    const localUri = origination === null ? this.credentials!.uri : '';
+    const resumed = sessions.of === context && mayBe(sessions.identity, identities) ? sessions.session : null;
     let identity = resumed === null ? '' : sessions.identity;
     let wrong = '';
     const options: ConnectionOptions = {
       socket,
-      secureContext: this.context!,
-      servername: serverName,
+      secureContext: context,
+      // RFC 6066 3: addresses are no names.
+      servername: isIP(serverName) === 0 ? serverName : '',
       ALPNProtocols: protocols as string[],
+      rejectUnauthorized: origination?.verified !== false,
       // Not called for a session that is resumed: that was begun with who is in `sessions`.
-      checkServerIdentity(_, { subjectaltname }) {
-        identity = spiffeOf({ subjectAltName: subjectaltname }) ?? '';
+      checkServerIdentity(_, shown) {
+        identity = origination === null ? (spiffeOf({ subjectAltName: shown.subjectaltname }) ?? '') : ANYBODY;
+        if (origination !== null && identities !== null) identity = nameOf(shown, identities);
         if (mayBe(identity, identities)) return undefined;
-        wrong = `${identity === '' ? 'nobody of the mesh' : identity} answers, in place of ${identities?.join(' or ')}`;
+        wrong = wrongName(origination === null ? identity : (shown.subjectaltname ?? ''), identities);
         return new Error(wrong);
       },
     };
@@ -76,7 +93,7 @@ export class OutboundTls {
       // What was resumed may be what is wrong.
       sessions.session = null;
       socket.destroy();
-      failed(`TLS_error: ${wrong === '' ? (error.code ?? error.message) : wrong}`);
+      failed(`TLS_error: ${wrong === '' ? reasonOf(error, secure) : wrong}`);
     };
     socket.on('error', fail);
     secure.on('error', fail);
@@ -84,7 +101,7 @@ export class OutboundTls {
     secure.on('session', (session) => {
       sessions.session = session;
       sessions.identity = identity;
-      sessions.of = credentials;
+      sessions.of = context;
     });
     secure.once('secureConnect', () => {
       if (over) return;
@@ -95,9 +112,9 @@ export class OutboundTls {
         alpn: secure.alpnProtocol || '',
         serverName,
         server: '',
-        peerUri: identity,
+        peerUri: identity.startsWith(SCHEME) ? identity : '',
         peerNames: [],
-        localUri: credentials.uri,
+        localUri,
         peerDigest: certificate === undefined ? '' : digestOf(certificate),
         peerSubject: certificate === undefined ? '' : subjectOf(certificate),
         forwarded: '',
@@ -108,4 +125,25 @@ export class OutboundTls {
 
 function mayBe(identity: string, identities: readonly string[] | null): boolean {
   return identity !== '' && (identities === null || identities.includes(identity));
+}
+
+/** Which of these it is for, or ''. A name in the subject is none: RFC 9525 2. */
+function nameOf(shown: PeerCertificate, names: readonly string[]): string {
+  const { subjectaltname } = shown;
+  if (subjectaltname === undefined) return '';
+  const uris = uriNames(subjectaltname);
+  const bare = { subjectaltname, subject: {} } as PeerCertificate;
+  return names.find((name) => uris.includes(name) || loadTls().checkServerIdentity(name, bare) === undefined) ?? '';
+}
+
+/** `shown`: of who answers. */
+function wrongName(shown: string, identities: readonly string[] | null): string {
+  const who = shown === '' ? 'nobody that has a name' : shown;
+  return `CERTIFICATE_VERIFY_FAILED: ${who} answers, in place of ${identities?.join(' or ') ?? 'somebody of the mesh'}`;
+}
+
+/** As Envoy has it: 'CERTIFICATE_VERIFY_FAILED: certificate has expired', 'WRONG_VERSION_NUMBER'. */
+function reasonOf({ code, message }: NodeJS.ErrnoException, secure: TLSSocket): string {
+  if (secure.authorizationError) return `CERTIFICATE_VERIFY_FAILED: ${message}`;
+  return code === undefined ? message : code.replace(/^ERR_SSL_/, '');
 }

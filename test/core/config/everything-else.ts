@@ -3,6 +3,7 @@
 
 import { KINDS, type KindName } from '../../../core/config/kind-names.ts';
 import { GATEWAYS } from './everything-gateways.ts';
+import { CREDENTIAL, MUTUAL, ORIGINATED } from './everything-tls.ts';
 
 function resource(kind: KindName, name: string, spec: object, metadata: object = {}): object {
   const { group, versions, kind: bare } = KINDS[kind];
@@ -34,16 +35,9 @@ const POOL = {
 
 /** Each but what excludes another, with a balancer for what is enforced of it. */
 function traffic(loadBalancer: object): object {
-  const tls = 'simple' in loadBalancer ? MUTUAL : { mode: 'SIMPLE' };
+  const tls = 'backendUtilization' in loadBalancer ? ORIGINATED : 'simple' in loadBalancer ? MUTUAL : CREDENTIAL;
   return { loadBalancer, connectionPool: POOL, outlierDetection: { interval: '5s' }, tls };
 }
-
-/** With what has no effect in it, too. */
-const MUTUAL = {
-  ...{ mode: 'ISTIO_MUTUAL', clientCertificate: 'a', privateKey: 'b', caCertificates: 'c', credentialName: 'd' },
-  ...{ subjectAltNames: ['spiffe://a/ns/b/sa/c'], sni: 'a', insecureSkipVerify: true, caCrl: 'e' },
-  ecdhCurves: ['X25519'],
-};
 
 function trafficPolicy(loadBalancer: object, perPort: object, sent: object = TUNNEL): object {
   return {

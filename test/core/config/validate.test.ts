@@ -268,7 +268,6 @@ test('what is not enforced yet is said once a resource, by name', () => {
       'locality load balancing',
       'tcpKeepalive',
       'outlier detection',
-      'TLS origination',
       "a retry budget's interval",
     ],
   );

@@ -32,6 +32,11 @@ const PLACES: readonly (readonly [at: string, mesh: readonly object[]])[] = [
   ['subsets[].trafficPolicy.portLevelSettings[].tls', [ENTRY, rule(ofSubset(ofPort(ASKED))), route({ subset: 'v1' })]],
 ];
 
+/** The same, with another mode. */
+const spoken = (mesh: readonly object[], tls: object): readonly object[] =>
+  JSON.parse(JSON.stringify(mesh).replaceAll(JSON.stringify(ASKED), JSON.stringify(tls))) as object[];
+const MUTUAL = { mode: 'MUTUAL', clientCertificate: 'c', privateKey: 'k' };
+
 const peers = (spec: object): readonly object[] => [
   resource('v1', 'Service', { selector: { app: 'a' }, ports: [{ name: 'http', port: 80 }] }),
   resource('security.istio.io/v1', 'PeerAuthentication', {
@@ -52,6 +57,20 @@ const LISTED = { serverCertificate: 'a', privateKey: 'b' };
 export const TLS_ROWS: readonly Row[] = [
   ...PLACES.flatMap(([at, mesh]): Row[] => [
     { kind: 'DestinationRule', field: `${at}.mode`, mesh, values: ['DISABLE', 'ISTIO_MUTUAL'] },
+    ...(['caCertificates', 'clientCertificate', 'privateKey', 'caCrl'] as const).map(
+      (field): Row => ({
+        ...{ kind: 'DestinationRule', field: `${at}.${field}` },
+        ...{ mesh: spoken(mesh, MUTUAL), values: ['/a', '/b'] },
+      }),
+    ),
+    {
+      ...{ kind: 'DestinationRule', field: `${at}.ecdhCurves`, mesh: spoken(mesh, MUTUAL) },
+      values: [['X25519'], ['P-256']],
+    },
+    {
+      ...{ kind: 'DestinationRule', field: `${at}.insecureSkipVerify`, mesh: spoken(mesh, MUTUAL) },
+      values: [false, true],
+    },
     { kind: 'DestinationRule', field: `${at}.sni`, mesh, values: ['a', 'b'] },
     { kind: 'DestinationRule', field: `${at}.subjectAltNames`, mesh, values: [['spiffe://a'], ['spiffe://b']] },
   ]),

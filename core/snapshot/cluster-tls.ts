@@ -1,0 +1,57 @@
+// How a service's port is spoken to in TLS, by what DestinationRules say: with the mesh's certificates, with others, or not at all.
+
+import type { EndpointTls } from '../cluster/endpoint-tls.ts';
+import type { TrafficPolicy } from '../config/kinds/destination-rule.ts';
+import type { ClientTLSSettings } from '../config/schemas/client-tls.ts';
+import { isHttp2 } from '../config/schemas/port-protocol.ts';
+import type { Origination } from '../transport/tls/origination.ts';
+import type { ServicePort } from './services.ts';
+
+export interface TlsRequest {
+  readonly port: ServicePort;
+  readonly subset: string;
+  readonly host: string;
+  /** From the host's to the subset's: the last that says something counts. */
+  readonly levels: readonly (TrafficPolicy | undefined)[];
+}
+
+/** Null: in plain text. Where no rule says anything: to whom takes it. */
+export function tlsOf({ port, subset, host, levels }: TlsRequest): EndpointTls | null {
+  let asked: ClientTLSSettings | undefined;
+  for (const level of levels) {
+    const override = level?.portLevelSettings?.find((setting) => setting.port?.number === port.number);
+    asked = (override ?? level)?.tls ?? asked;
+  }
+  const { mode, sni, subjectAltNames } = asked ?? {};
+  const identities = subjectAltNames?.length ? [...subjectAltNames] : null;
+  if (mode === 'SIMPLE' || mode === 'MUTUAL') {
+    const origination = originationOf(asked!, isHttp2(port.protocol));
+    // Whoever has the name that is asked for, unless the rule knows better.
+    const serverName = sni || host;
+    const believed = origination.verified ? (identities ?? [serverName]) : null;
+    return { serverName, identities: believed, required: true, origination };
+  }
+  if (asked !== undefined && mode !== 'ISTIO_MUTUAL') return null;
+  return {
+    // As Istio's sidecars name a service to each other.
+    serverName: sni || `outbound_.${port.number}_.${subset}_.${host}`,
+    identities,
+    required: asked !== undefined,
+    origination: null,
+  };
+}
+
+/** `h2`: the port itself says that HTTP/2 is spoken there. */
+function originationOf(asked: ClientTLSSettings, h2: boolean): Origination {
+  const mutual = asked.mode === 'MUTUAL';
+  return {
+    caFile: asked.caCertificates ?? '',
+    certificateFile: mutual ? (asked.clientCertificate ?? '') : '',
+    keyFile: mutual ? (asked.privateKey ?? '') : '',
+    crlFile: asked.caCrl ?? '',
+    credential: asked.credentialName ?? '',
+    curves: (asked.ecdhCurves ?? []).join(':'),
+    verified: asked.insecureSkipVerify !== true,
+    fallsBack: !h2,
+  };
+}
