@@ -68,7 +68,10 @@ export const OF_CONNECTION = {
   'connection.id': connections.int(({ connection }) => connection.id, STEADY),
   'xds.listener_direction': connections.int(({ direction }) => (direction === 'inbound' ? 1 : 2), STEADY),
   'connection.mtls': connections.bool(({ connection }) => some(connection.tls?.peerDigest) !== undefined, STEADY),
-  'connection.requested_server_name': connections.text(({ connection }) => some(connection.tls?.serverName), STEADY),
+  'connection.requested_server_name': connections.text(
+    ({ connection }) => some(connection.tls?.serverName ?? connection.serverName),
+    STEADY,
+  ),
   'connection.tls_version': connections.text(({ connection }) => connection.tls?.version, STEADY),
   'connection.subject_local_certificate': connections.text(unknown, STEADY),
   'connection.subject_peer_certificate': connections.text(
@@ -167,15 +170,14 @@ export const ATTRIBUTES = {
   'upstream.num_endpoints': exchanges.int(({ clusterEndpoints, clusterName }) =>
     clusterName === '' ? undefined : clusterEndpoints,
   ),
-  // Of TLS, which there is none.
-  'upstream.tls_version': exchanges.text(unknown),
+  'upstream.tls_version': exchanges.text(({ upstreamTls }) => upstreamTls?.version),
   'upstream.subject_local_certificate': exchanges.text(unknown),
-  'upstream.subject_peer_certificate': exchanges.text(unknown),
+  'upstream.subject_peer_certificate': exchanges.text(({ upstreamTls }) => some(upstreamTls?.peerSubject)),
   'upstream.dns_san_local_certificate': exchanges.text(unknown),
-  'upstream.dns_san_peer_certificate': exchanges.text(unknown),
-  'upstream.uri_san_local_certificate': exchanges.text(unknown),
-  'upstream.uri_san_peer_certificate': exchanges.text(unknown),
-  'upstream.sha256_peer_certificate_digest': exchanges.text(unknown),
+  'upstream.dns_san_peer_certificate': exchanges.text(({ upstreamTls }) => upstreamTls?.peerNames[0]),
+  'upstream.uri_san_local_certificate': exchanges.text(({ upstreamTls }) => some(upstreamTls?.localUri)),
+  'upstream.uri_san_peer_certificate': exchanges.text(({ upstreamTls }) => some(upstreamTls?.peerUri)),
+  'upstream.sha256_peer_certificate_digest': exchanges.text(({ upstreamTls }) => some(upstreamTls?.peerDigest)),
   'upstream.peer_certificate': exchanges.text(unknown),
   'xds.cluster_name': exchanges.text(({ clusterName }) => some(clusterName)),
   'xds.virtual_host_name': exchanges.text(({ virtualHostName }) => some(virtualHostName)),

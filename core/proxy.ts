@@ -31,15 +31,15 @@ import { serverOptions } from './http/limits.ts';
 import { normalizePath } from './http/path.ts';
 import { http1 } from './http1/codec.ts';
 import type { TunnelHandler } from './http1/tunnel.ts';
+import { BLOCK_ALL } from './router/block-all.ts';
 import { chooseHost, findHost } from './router/choose.ts';
-import { splitAuthority } from './router/hosts.ts';
 import { findRoute } from './router/route-index.ts';
 import type { ListenerContext } from './shard/context.ts';
 import { CarriedConnection } from './tcp/carried-connection.ts';
 import type { TcpService } from './tcp/service.ts';
+import { TlsTunnel } from './tcp/tls-tunnel.ts';
 import type { ServeConnection } from './transport/listener.ts';
 
-const HTTPS_PORT = 443;
 /** Who asks for a tunnel. */
 const PLAIN = { memo: null, tls: null };
 /** By it a gateway that has ended TLS tells of the scheme that its client used. */
@@ -87,7 +87,7 @@ function requestPath(listener: ListenerContext): ServerHandler & TunnelHandler {
       const exchange = new Exchange(STAGES, listener, stream, head, end);
       if (listener.shard.active > listener.shard.options.maxActiveRequests) return refuse(exchange, 'overload');
       if (ended && stream.connection.tls !== null) head.scheme = 'https';
-      // RFC 9110 7.4: what was meant for TLS did not come by it; what is to leave by it cannot yet.
+      // RFC 9110 7.4: what was meant for TLS did not come by it; what is to leave by it is not for us to read.
       else if (head.scheme === 'https' && !(inbound && stream.protocol === HOP)) {
         return refuse(exchange, outbound ? 'tls_unsupported' : 'misdirected');
       }
@@ -103,15 +103,15 @@ function requestPath(listener: ListenerContext): ServerHandler & TunnelHandler {
     onMalformed(stream, reason, head) {
       new Exchange(STAGES, listener, stream, head, true).fail(reason);
     },
-    /** A client that believes it speaks through a tunnel: its bytes are requests to the authority it named. */
+    /** A tunnel to the authority that it names: for TLS, or for requests that go there. */
     onConnect({ authority }: Head): FailureCode | null {
       const { shard } = listener;
       if (shard.active >= shard.options.maxActiveRequests) return 'overload';
-      // What would come through it is TLS, which the codec behind it cannot read.
-      if (splitAuthority(authority).port === HTTPS_PORT) return 'tls_unsupported';
       const destination = findHost(listener, shard.snapshot, authority, PLAIN);
+      if (destination === BLOCK_ALL) return 'unregistered';
       return typeof destination === 'string' ? destination : null;
     },
+    carry: (transport, authority, first) => new TlsTunnel(listener, transport, authority, first),
   };
 }
 

@@ -12,7 +12,7 @@ import type { ClientConnection, ResponseReceiver, UpstreamStream } from '../http
 import { FieldName, type Head, isIdempotent } from '../http/head.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
-import type { ConnectionFacts } from '../transport/transport.ts';
+import type { ConnectionFacts, TlsFacts } from '../transport/transport.ts';
 import { BY_PEER, type ReadDisable } from './read-disable.ts';
 import { type Waiting, welcomeBody } from './welcome.ts';
 
@@ -39,6 +39,7 @@ export interface AttemptOwner extends Waiting {
   flags: number;
   lastEndpoint: Endpoint | null;
   upstreamConnection: ConnectionFacts | null;
+  upstreamTls: TlsFacts | null;
   /** What the system said of a connection that failed; ''. */
   upstreamTransportFailure: string;
   pauseRequest(by: ReadDisable): void;
@@ -171,6 +172,7 @@ export class Attempt implements ResponseReceiver, Waiter, TimerOwner, AttemptFac
     const stream = connection.open(this);
     this.stream = stream;
     exchange.upstreamConnection = stream.connection;
+    exchange.upstreamTls = stream.connection.tls;
     if (this.admission.endpoint!.http10) welcomeBody(exchange);
     const empty = this.ended && pending === null && this.trailers === null;
     stream.writeHead(exchange.requestHead, empty);

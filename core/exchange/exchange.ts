@@ -11,7 +11,7 @@ import type { Route, Target, VirtualHost } from '../router/route.ts';
 import type { ListenerContext, ShardContext } from '../shard/context.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
-import type { Connection, ConnectionFacts } from '../transport/transport.ts';
+import type { Connection, ConnectionFacts, TlsFacts } from '../transport/transport.ts';
 import type { Workload } from '../workload.ts';
 import type { Attempt, AttemptOwner } from './attempt.ts';
 import type { LocalReply } from './filter.ts';
@@ -35,7 +35,6 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   readonly stream: DownstreamStream;
   readonly requestHead: Head;
   readonly started: number;
-
   host: VirtualHost | null = null;
   route: Route | null = null;
   covered = 0;
@@ -64,6 +63,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   responseCodeDetails = '';
   flags = 0;
   upstreamConnection: ConnectionFacts | null = null;
+  upstreamTls: TlsFacts | null = null;
   upstreamTransportFailure = '';
   /** The last one that an attempt chose. */
   lastEndpoint: Endpoint | null = null;

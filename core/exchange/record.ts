@@ -2,7 +2,7 @@
 // nobody but the exchange writes it. Types only.
 
 import type { Head } from '../http/head.ts';
-import type { ConnectionFacts } from '../transport/transport.ts';
+import type { ConnectionFacts, TlsFacts } from '../transport/transport.ts';
 import type { Workload } from '../workload.ts';
 
 export interface ExchangeRecord {
@@ -45,6 +45,8 @@ export interface ExchangeRecord {
   /** 'address:port' of the endpoint used last, or ''. */
   readonly upstreamHost: string;
   readonly upstreamLocalAddress: string;
+  /** Of the connection to it; null in plain text, and where there is none. */
+  readonly upstreamTls: TlsFacts | null;
   readonly upstreamTransportFailure: string;
   /** Why a connection without requests was ended by this proxy; left out: it was not. */
   readonly terminationDetails?: string;

@@ -68,6 +68,12 @@ export class Intake {
     this.transport.resume();
   }
 
+  /** Somebody else reads the connection from now on, and has what came of it. */
+  leave(): void {
+    this.reader.holds |= HOLD_CLOSED;
+    this.reader.tail = null;
+  }
+
   private wake(): void {
     if (this.reader.holds !== 0) return;
     if (this.reader.tail === null) this.transport.resume();

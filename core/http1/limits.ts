@@ -11,3 +11,15 @@ export const LINGER_MS = 2000;
 export const STALL_MS = 60_000;
 /** Interim answers (1xx) before the real one; more is no server but a flood. */
 export const MAX_INTERIM = 64;
+
+/** For what a server's connection waits. */
+export const WAIT = Object.freeze({
+  NOTHING: 0,
+  IDLE: 1,
+  HEAD: 2,
+  /** For the rest of a request that was answered before it was read, or for the answer to one that was refused. */
+  REST: 3,
+  /** For the client to take what was written; then for its FIN. */
+  FLUSH: 4,
+  FIN: 5,
+});

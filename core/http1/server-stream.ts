@@ -284,6 +284,11 @@ export class Pipeline {
     return true;
   }
 
+  /** A further request may be read, which may have to wait for its turn. */
+  mayGrow(maxAhead: number): boolean {
+    return this.front === null || (this.allSafe && this.ahead < maxAhead);
+  }
+
   /** Takes the front out; the next one has its turn, which `takeTurn` begins. */
   shift(): ServerStream {
     const last = this.front!;

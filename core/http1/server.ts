@@ -2,31 +2,20 @@
 // connection may be used again and when only closing it is safe. Routes nothing and answers nothing by itself.
 
 import type { FailureCode } from '../errors.ts';
-import type { ServerConnection, ServerHandler, ServerOptions } from '../http/codec.ts';
+import type { Codec, ServerConnection, ServerHandler, ServerOptions } from '../http/codec.ts';
 import { type Head, isSafe } from '../http/head.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
 import { enter, leave } from '../transport/outbox.ts';
 import type { Transport, TransportOwner } from '../transport/transport.ts';
 import { Intake, type IntakeOwner } from './intake.ts';
-import { LINGER_MS, MAX_DISCARD, STALL_MS } from './limits.ts';
+import { LINGER_MS, MAX_DISCARD, STALL_MS, WAIT } from './limits.ts';
+import { OpenTunnel } from './open-tunnel.ts';
 import { HOLD_BODY, HOLD_CLOSED, HOLD_PIPELINE, HOLD_UPGRADE, MessageReader, type ReaderSink } from './reader.ts';
 import { Pipeline, ServerStream, type ServerStreamOwner } from './server-stream.ts';
 import { NO_BODY, type Reading, readRequestHead, requestFacts } from './strict.ts';
 import type { TunnelHandler } from './tunnel.ts';
 
-const WAIT_NOTHING = 0;
-const WAIT_IDLE = 1;
-const WAIT_HEAD = 2;
-/** For the rest of a request that was answered before it was read, or for the answer to one that was refused. */
-const WAIT_REST = 3;
-/** For the client to take what was written; then for its FIN. */
-const WAIT_FLUSH = 4;
-const WAIT_FIN = 5;
-
-/** `serve` of the codec. */
-export function serve(transport: Transport, handler: ServerHandler, options: ServerOptions): ServerConnection {
-  return new Http1ServerConnection(transport, handler, options);
-}
+export const serve: Codec['serve'] = (...connection) => new Http1ServerConnection(...connection);
 
 export class Http1ServerConnection
   implements ServerConnection, TransportOwner, ServerStreamOwner, ReaderSink, IntakeOwner, TimerOwner
@@ -44,8 +33,9 @@ export class Http1ServerConnection
   /** A request that must not overlap with the ones before it: it is given to the handler when they are done. */
   private waiting: Head | null = null;
   private discarded = 0;
-  private tunnel: string | null = null;
-  private wait = WAIT_NOTHING;
+  private tunnel: OpenTunnel | null = null;
+  private destination: string | null = null;
+  private wait: number = WAIT.NOTHING;
   private readonly timer = new Timer(this);
   private draining = false;
   private idleMs: number;
@@ -63,17 +53,18 @@ export class Http1ServerConnection
     this.intake = new Intake(transport, this.reader, this);
     transport.start(this);
     this.idleMs = options.idleTimeoutMs;
-    this.waitFor(WAIT_IDLE, this.idleMs);
+    this.waitFor(WAIT.IDLE, this.idleMs);
   }
 
   get activeStreams(): number {
-    return this.pipeline.size;
+    return this.tunnel?.carried?.activeStreams ?? this.pipeline.size;
   }
 
   drain(graceMs: number): void {
+    this.tunnel?.carried?.drain(graceMs);
     this.draining = true;
     this.idleMs = graceMs;
-    if (this.wait === WAIT_IDLE) this.waitFor(WAIT_IDLE, graceMs);
+    if (this.wait === WAIT.IDLE) this.waitFor(WAIT.IDLE, graceMs);
   }
 
   destroy(): void {
@@ -126,15 +117,15 @@ export class Http1ServerConnection
   }
 
   onHeadStarted(): void {
-    this.waitFor(WAIT_HEAD, this.options.headerTimeoutMs);
+    this.waitFor(WAIT.HEAD, this.options.headerTimeoutMs);
   }
 
   onHeadRead(): number {
     const facts = requestFacts;
     const head = facts.head!;
     const { end } = facts;
-    if (this.wait !== WAIT_NOTHING) this.waitFor(WAIT_NOTHING, 0);
-    const stream = new ServerStream(this, head.method, facts.http10, facts.keepAlive, this.tunnel);
+    if (this.wait !== WAIT.NOTHING) this.waitFor(WAIT.NOTHING, 0);
+    const stream = new ServerStream(this, head.method, facts.http10, facts.keepAlive, this.destination);
     stream.expectsContinue = head.expectContinue;
     stream.requestDone = facts.body === NO_BODY;
     stream.upgrade = head.upgrade;
@@ -166,17 +157,30 @@ export class Http1ServerConnection
     this.holdPipeline(stream);
   }
 
-  /** The client wants to speak to this authority: what follows are requests for it, whatever their Host says. */
+  /** The client wants to speak to this authority: in TLS, or by requests for it, whatever their Host says. */
   private connect(stream: ServerStream, head: Head): void {
-    const { handler } = this;
-    const failure = handler.onConnect === undefined ? 'connect_refused' : handler.onConnect(head);
+    const failure = this.handler.onConnect === undefined ? 'connect_refused' : this.handler.onConnect(head);
     if (failure === null) {
-      this.tunnel = head.authority;
+      this.destination = head.authority;
+      this.tunnel = new OpenTunnel(head.authority);
       stream.acceptTunnel();
+      this.intake.hold(HOLD_PIPELINE);
     } else {
-      handler.onMalformed(stream, failure, head);
+      this.handler.onMalformed(stream, failure, head);
       this.holdPipeline(stream);
     }
+  }
+
+  afterReading(): void {
+    const { tail } = this.reader;
+    if (tail === null || this.tunnel?.untold !== true) return;
+    if (!this.tunnel.begin(tail, this.transport, this.handler, () => this.onClosed?.())) {
+      this.intake.release(HOLD_PIPELINE);
+      return;
+    }
+    this.intake.leave();
+    this.waitFor(WAIT.NOTHING, 0);
+    if (this.draining) this.tunnel.carried!.drain(this.idleMs);
   }
 
   onBodyData(chunk: Buffer, end: boolean): void {
@@ -207,11 +211,11 @@ export class Http1ServerConnection
   private refuse(reason: FailureCode, head: Head | null, http10: boolean): void {
     this.closing = true;
     this.reader.holds |= HOLD_CLOSED;
-    const stream = new ServerStream(this, head?.method ?? '', http10 && head !== null, false, this.tunnel);
+    const stream = new ServerStream(this, head?.method ?? '', http10 && head !== null, false, this.destination);
     stream.requestDone = true;
     this.pipeline.add(stream);
     this.handler.onMalformed(stream, reason, head);
-    if (this.pipeline.front === stream) this.waitFor(WAIT_REST, this.options.headerTimeoutMs);
+    if (this.pipeline.front === stream) this.waitFor(WAIT.REST, this.options.headerTimeoutMs);
   }
 
   /** A body that breaks its framing. Its owner may still answer, unless it has begun to. */
@@ -267,7 +271,7 @@ export class Http1ServerConnection
     this.discarded = 0;
     if (!stream.keepAlive || this.reader.bodyRemaining > MAX_DISCARD) this.close();
     else {
-      this.waitFor(WAIT_REST, this.options.headerTimeoutMs);
+      this.waitFor(WAIT.REST, this.options.headerTimeoutMs);
       this.intake.release(HOLD_BODY);
     }
   }
@@ -293,15 +297,11 @@ export class Http1ServerConnection
       }
     }
     if (this.finSent) return;
-    if ((this.reader.holds & HOLD_PIPELINE) !== 0 && this.waiting === null && this.canReadAhead()) {
+    const { reader, options } = this;
+    if ((reader.holds & HOLD_PIPELINE) !== 0 && this.waiting === null && this.pipeline.mayGrow(options.maxStreams)) {
       this.intake.release(HOLD_PIPELINE);
     }
-    if (this.pipeline.front === null && this.wait !== WAIT_HEAD) this.waitFor(WAIT_IDLE, this.idleMs);
-  }
-
-  private canReadAhead(): boolean {
-    if (this.pipeline.front === null) return true;
-    return this.pipeline.allSafe && this.pipeline.ahead < this.options.maxStreams;
+    if (this.pipeline.front === null && this.wait !== WAIT.HEAD) this.waitFor(WAIT.IDLE, this.idleMs);
   }
 
   private dispatchWaiting(): void {
@@ -362,7 +362,7 @@ export class Http1ServerConnection
   }
 
   onFinish(): void {
-    this.waitFor(WAIT_FIN, LINGER_MS);
+    this.waitFor(WAIT.FIN, LINGER_MS);
   }
 
   private dropStreams(): void {
@@ -374,26 +374,26 @@ export class Http1ServerConnection
   /** A slow client may take its time as long as it takes something. */
   private waitForFlush(): void {
     this.unflushed = this.transport.out.remaining;
-    this.waitFor(WAIT_FLUSH, STALL_MS);
+    this.waitFor(WAIT.FLUSH, STALL_MS);
   }
 
   private waitFor(what: number, ms: number): void {
     if (this.closed) return;
     this.wait = what;
-    if (what === WAIT_NOTHING) this.options.timers.silence(this.timer);
+    if (what === WAIT.NOTHING) this.options.timers.silence(this.timer);
     else this.options.timers.arm(this.timer, ms);
   }
 
   expired(): void {
     const { wait } = this;
-    this.wait = WAIT_NOTHING;
+    this.wait = WAIT.NOTHING;
     enter();
-    if (wait === WAIT_IDLE) {
+    if (wait === WAIT.IDLE) {
       if (this.pipeline.front === null) this.close();
-    } else if (wait === WAIT_HEAD) {
+    } else if (wait === WAIT.HEAD) {
       this.refuse('header_timeout', null, false);
-    } else if (wait === WAIT_REST) this.close();
-    else if (wait === WAIT_FLUSH && this.transport.out.remaining < this.unflushed) this.waitForFlush();
+    } else if (wait === WAIT.REST) this.close();
+    else if (wait === WAIT.FLUSH && this.transport.out.remaining < this.unflushed) this.waitForFlush();
     else this.destroy();
     leave();
   }

@@ -150,6 +150,7 @@ const TOLD: Readonly<
   clusterEndpoints: 'again',
   upstreamHost: 'again',
   upstreamLocalAddress: 'again',
+  upstreamTls: 'again',
   upstreamTransportFailure: 'again',
   attempts: 'again',
   destination: 'again',

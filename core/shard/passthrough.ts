@@ -11,6 +11,7 @@ import type { Resolver } from '../cluster/resolver.ts';
 import type { FailureCode } from '../errors.ts';
 import { EMPTY_CHAIN } from '../exchange/filter-chain.ts';
 import { hostPort, splitHostPort, withoutBrackets } from '../host-port.ts';
+import { BLOCK_ALL } from '../router/block-all.ts';
 import { splitAuthority } from '../router/hosts.ts';
 import { plainRoute } from '../router/plain-route.ts';
 import type { VirtualHost } from '../router/route.ts';
@@ -28,28 +29,6 @@ NEVER.addAddress('::', 'ipv6');
 NEVER.addSubnet('fe80::', 10, 'ipv6');
 // Where a cloud has its metadata service in IPv6.
 NEVER.addAddress('fd00:ec2::254', 'ipv6');
-
-/** Where hosts lead that only a registry may name: Istio's answer, by its names. */
-const BLOCK_ALL: VirtualHost = Object.freeze({
-  name: 'block_all',
-  domains: ['*'],
-  service: 'BlackHoleCluster',
-  port: 0,
-  asNamed: false,
-  unrouted: null,
-  routes: [
-    {
-      ...plainRoute({
-        name: 'block_all',
-        cluster: null,
-        clusterName: '',
-        chain: EMPTY_CHAIN,
-        retry: PASSTHROUGH_RETRIES,
-      }),
-      action: { type: 'direct' as const, status: 502, body: Buffer.alloc(0) },
-    },
-  ],
-});
 
 interface NamedHost {
   readonly host: VirtualHost;

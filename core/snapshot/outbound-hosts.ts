@@ -3,6 +3,7 @@
 
 import { DEFAULT_RETRIES } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import { carriesBytes } from '../config/schemas/port-protocol.ts';
 import { hostPort } from '../host-port.ts';
 import { exactly } from '../router/exactly.ts';
 import type { HostTableDraft, RankedHost } from '../router/hosts.ts';
@@ -45,7 +46,7 @@ export function serviceHosts(
   const hosts: RankedHost[] = [];
   const used: RoutePart[] = [];
   const domains = exactly(service.names.filter((alias) => reaches(alias, service, compiler.node)));
-  for (const [index, { number }] of service.ports.entries()) {
+  for (const [index, { number, protocol }] of service.ports.entries()) {
     const compiled = rules
       .filter((rule) => compiler.imports(rule, number))
       .map((rule) => compiler.routesOf(rule, 'mesh', number));
@@ -53,6 +54,8 @@ export function serviceHosts(
     const ruled = compiled.some(({ routes }) => routes.length > 0);
     const parts = ruled ? compiled : [...compiled, ownRoute(service, number, compiler)];
     used.push(...parts);
+    // What comes through a tunnel goes past rules of HTTP.
+    if (ruled && carriesBytes(protocol)) used.push(ownRoute(service, number, compiler));
     hosts.push({
       rank: `${rank} ${String(index).padStart(5, '0')}`,
       host: {

@@ -10,7 +10,7 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
 import type { ServedConnection } from '../transport/listener.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
-import type { ConnectionFacts, Transport, TransportOwner } from '../transport/transport.ts';
+import type { ConnectionFacts, TlsFacts, Transport, TransportOwner } from '../transport/transport.ts';
 import type { Workload } from '../workload.ts';
 import { BytePump, type PumpOwner } from './byte-pump.ts';
 import type { TcpService, TcpTarget } from './service.ts';
@@ -285,6 +285,9 @@ export class CarriedConnection
   get upstreamLocalAddress(): string {
     const { upstreamConnection: there } = this;
     return there === null ? '' : hostPort(there.localAddress, there.localPort);
+  }
+  get upstreamTls(): TlsFacts | null {
+    return this.upstreamConnection?.tls ?? null;
   }
   get destinationService(): string {
     return this.target?.cluster?.spec.service ?? this.service.service;

@@ -69,6 +69,11 @@ const PLAIN: Readonly<Record<string, Operator>> = {
   UPSTREAM_CLUSTER: ATTRIBUTES['xds.cluster_name'].read,
   UPSTREAM_CLUSTER_RAW: ATTRIBUTES['xds.cluster_name'].read,
   UPSTREAM_LOCAL_ADDRESS: ATTRIBUTES['upstream.local_address'].read,
+  UPSTREAM_TLS_VERSION: ATTRIBUTES['upstream.tls_version'].read,
+  UPSTREAM_PEER_SUBJECT: ATTRIBUTES['upstream.subject_peer_certificate'].read,
+  UPSTREAM_PEER_URI_SAN: ATTRIBUTES['upstream.uri_san_peer_certificate'].read,
+  UPSTREAM_PEER_DNS_SAN: ATTRIBUTES['upstream.dns_san_peer_certificate'].read,
+  UPSTREAM_LOCAL_URI_SAN: ATTRIBUTES['upstream.uri_san_local_certificate'].read,
   UPSTREAM_REQUEST_ATTEMPT_COUNT: ATTRIBUTES['upstream.request_attempt_count'].read,
   // Where it was accepted; 'destination.address' is whom it is for.
   DOWNSTREAM_LOCAL_ADDRESS: ({ connection: { localAddress, localPort } }) =>

@@ -26,6 +26,7 @@ export class SocketTransport implements Transport, ByteReceiver, OutboxOwner {
   readonly tls: TlsFacts | null;
   readonly peer: Peer;
   memo: unknown = null;
+  serverName = '';
   readonly out: Outbox;
   private readonly wire: Wire;
   /** Null until it is started, in the callback that made it: nothing but its end can come before. */

@@ -51,6 +51,8 @@ export interface ConnectionFacts {
   readonly localPort: number;
   /** Null in plain text. */
   readonly tls: TlsFacts | null;
+  /** What its client asks for in a handshake that is somebody else's (SNI); '' or left out: nothing. */
+  readonly serverName?: string;
 }
 
 /** A connection, to those who read its streams. */
@@ -62,6 +64,7 @@ export interface Connection extends ConnectionFacts {
 
 /** A connected connection, to the one codec that reads and writes it. */
 export interface Transport extends Connection {
+  serverName: string;
   /** Everything that is written. Gathered per tick. */
   readonly out: Outbox;
   /** False once it is closed, its end was written or the peer takes nothing more. */

@@ -73,6 +73,11 @@ async function serve(pieces: string[], mode: 'reverse' | 'forward', timers: Time
       tunnels.push([head.authority, fieldsOf(head)]);
       return null;
     },
+    carry(transport, authority) {
+      tunnels.push([authority, 'TLS']);
+      transport.destroy();
+      return { activeStreams: 0, drain: () => undefined, destroy: () => undefined, onClosed: null };
+    },
     onRequest(stream, head, end) {
       const request = new Request(stream, head, null);
       request.ended = end;

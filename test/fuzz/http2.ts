@@ -84,7 +84,16 @@ function memoryTransport(written: Buffer[]): Transport {
     closed = true;
     owner?.onClose();
   };
-  const facts = { id: 1, remoteAddress: '', remotePort: 0, localAddress: '', localPort: 0, memo: null, tls: null };
+  const facts = {
+    id: 1,
+    remoteAddress: '',
+    remotePort: 0,
+    localAddress: '',
+    localPort: 0,
+    memo: null,
+    tls: null,
+    serverName: '',
+  };
   return {
     ...facts,
     peer: { workload: null, principal: '' },

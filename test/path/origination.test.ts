@@ -7,7 +7,9 @@ import { syncBuiltinESMExports } from 'node:module';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
+import { ATTRIBUTES } from '../../core/attributes.ts';
 import { flagNames } from '../../core/errors.ts';
+import type { ExchangeRecord } from '../../core/exchange/record.ts';
 import { type PublicAuthority, pemFolder, publicAuthority } from '../control/authority/public-authority.ts';
 import { exchangeBytes, type RunningDataPlane, startDataPlane } from './data-plane.ts';
 
@@ -20,6 +22,8 @@ let roots = '';
 let client: { cert: string; key: string };
 /** What the server has seen. */
 let asked: { name: string; protocol: string; subject: string; resumed: boolean; headers: object } | null = null;
+/** What is known of the connection to it. */
+let facts: Record<string, unknown> = {};
 const closers: (() => unknown)[] = [];
 const UP = [{ type: 'dns', value: 'up.example' }] as const;
 
@@ -30,7 +34,7 @@ before(async () => {
   roots = await folder.write('roots.pem', trusted.root);
   const before = process.env.SSL_CERT_FILE;
   process.env.SSL_CERT_FILE = roots;
-  plane = await startDataPlane();
+  plane = await startDataPlane({ sink: { exchangeEnded: (record) => (facts = factsOf(record)) } });
   closers.push(plane.close, folder.gone, () => {
     if (before === undefined) delete process.env.SSL_CERT_FILE;
     else process.env.SSL_CERT_FILE = before;
@@ -44,6 +48,16 @@ after(async () => {
 beforeEach(() => {
   asked = null;
 });
+
+function factsOf(record: ExchangeRecord): Record<string, unknown> {
+  const names = [
+    'tls_version',
+    'subject_peer_certificate',
+    'dns_san_peer_certificate',
+    'uri_san_peer_certificate',
+  ] as const;
+  return Object.fromEntries(names.map((name) => [name, ATTRIBUTES[`upstream.${name}`].read(record)]));
+}
 
 function answer({ socket, headers }: IncomingMessage, response: { end(text: string): unknown }): void {
   const tls = socket as TLSSocket;
@@ -130,6 +144,12 @@ test('SIMPLE speaks TLS to who has the name, by the roots of the system, without
     assert.match(await ask(), /^HTTP\/1\.1 200 [\s\S]*over https/);
     const { name, protocol, subject } = asked!;
     assert.deepEqual([name, protocol, subject], ['up.example', 'http/1.1', '']);
+    assert.deepEqual(facts, {
+      tls_version: 'TLSv1.3',
+      subject_peer_certificate: 'O=Example,CN=subject.example',
+      dns_san_peer_certificate: 'up.example',
+      uri_san_peer_certificate: undefined,
+    });
   }
   plane.unconfigure();
 });

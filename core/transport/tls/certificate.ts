@@ -13,12 +13,6 @@ export function spiffeOf({ subjectAltName }: Pick<X509Certificate, 'subjectAltNa
   return found.length === 1 ? found[0] : null;
 }
 
-/** URIs among its names, as Node prints them; none where they cannot be told apart from others. */
-export function uriNames(subjectAltName: string): readonly string[] {
-  if (subjectAltName.includes('"')) return [];
-  return subjectAltName.split(', ').flatMap((name) => (name.startsWith('URI:') ? [name.slice(4)] : []));
-}
-
 /** SHA-256 of it, as `x-forwarded-client-cert` has it. */
 export function digestOf({ fingerprint256 }: Pick<X509Certificate, 'fingerprint256'>): string {
   return fingerprint256.replaceAll(':', '').toLowerCase();
@@ -30,7 +24,7 @@ export function subjectOf({ subject }: { readonly subject?: string }): string {
 }
 
 /** What it is for, by kind; none when its names cannot be told apart. */
-export function namesIn({ subjectAltName }: Pick<X509Certificate, 'subjectAltName'>): {
+export function namesIn({ subjectAltName }: { readonly subjectAltName?: string }): {
   uris: string[];
   hosts: string[];
   all: string[];

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { isIP } from 'node:net';
 import type { ConnectionOptions, PeerCertificate, SecureContext, TLSSocket } from 'node:tls';
 import type { TlsFacts } from '../transport.ts';
-import { digestOf, SCHEME, spiffeOf, subjectOf, uriNames } from './certificate.ts';
+import { digestOf, namesIn, spiffeOf, subjectOf } from './certificate.ts';
 import { type Credentials, loadTls } from './credentials.ts';
 
 /** Whom a connection is for, and what is kept of the ones before it. */
@@ -107,13 +107,14 @@ export class OutboundTls {
       if (over) return;
       over = true;
       const certificate = secure.getPeerX509Certificate();
+      const names = namesIn(certificate ?? {});
       secured(secure, {
         version: secure.getProtocol() ?? '',
         alpn: secure.alpnProtocol || '',
         serverName,
         server: '',
-        peerUri: identity.startsWith(SCHEME) ? identity : '',
-        peerNames: [],
+        peerUri: origination === null ? identity : (names.uris[0] ?? ''),
+        peerNames: names.hosts,
         localUri,
         peerDigest: certificate === undefined ? '' : digestOf(certificate),
         peerSubject: certificate === undefined ? '' : subjectOf(certificate),
@@ -131,7 +132,7 @@ function mayBe(identity: string, identities: readonly string[] | null): boolean 
 function nameOf(shown: PeerCertificate, names: readonly string[]): string {
   const { subjectaltname } = shown;
   if (subjectaltname === undefined) return '';
-  const uris = uriNames(subjectaltname);
+  const { uris } = namesIn({ subjectAltName: subjectaltname });
   const bare = { subjectaltname, subject: {} } as PeerCertificate;
   return names.find((name) => uris.includes(name) || loadTls().checkServerIdentity(name, bare) === undefined) ?? '';
 }

@@ -60,6 +60,7 @@ export class TrialExchange implements FilterManagerCallbacks {
   readonly clusterEndpoints = 1;
   readonly upstreamHost = '127.0.0.1:8080';
   readonly upstreamLocalAddress = '';
+  readonly upstreamTls = null;
   readonly upstreamTransportFailure = '';
   readonly attempts = 1;
   readonly destinationPort = 8080;

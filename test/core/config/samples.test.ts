@@ -72,7 +72,6 @@ if (here) {
     }
     assert.deepEqual(said, [
       'networking/certmanager-gateway.yaml:33:15: warning [IST0101]: Referenced host not found: "cert-manager-resolver" (/spec/http/0/route/0/destination/host)',
-      'networking/egress-rule-google-apis.yaml:12:5: warning: not enforced yet: HTTPS ports (ServiceEntry default/googleapis) (/spec/ports/1)',
       'networking/fault-injection-details-v1.yaml:18:5: warning [IST0130]: the route #1 is never used: #0 before it takes every request (/spec/http/1)',
     ]);
   });

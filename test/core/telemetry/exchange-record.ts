@@ -57,6 +57,7 @@ export function exchange(over: Partial<ExchangeRecord> = {}): ExchangeRecord {
     clusterEndpoints: 3,
     upstreamHost: '127.1.0.2:9080',
     upstreamLocalAddress: '127.1.0.1:51000',
+    upstreamTls: null,
     upstreamTransportFailure: '',
     attempts: 1,
     destinationService: 'reviews.default.svc.cluster.local',

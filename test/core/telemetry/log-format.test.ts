@@ -38,6 +38,7 @@ describe('the line of text', () => {
       clusterName: '',
       upstreamHost: '',
       upstreamLocalAddress: '',
+      upstreamTls: null,
     });
     assert.equal(
       text(record),

@@ -104,6 +104,7 @@ export function recordFor(changes: Partial<ExchangeRecord> = {}): ExchangeRecord
     clusterEndpoints: 0,
     upstreamHost: '',
     upstreamLocalAddress: '',
+    upstreamTls: null,
     upstreamTransportFailure: '',
     attempts: 0,
     destinationService: 'reviews.default.svc.cluster.local',

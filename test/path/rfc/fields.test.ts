@@ -183,7 +183,7 @@ const ROWS: Row[] = [
   {
     section: '9110 7.4',
     must: 'a request for https that did not come by TLS is refused',
-    why: 'test/path/targets.test.ts: 421 at gateways and inbound ports; the outbound port cannot send it on yet and says 501.',
+    why: 'test/path/targets.test.ts: 421 at gateways and inbound ports; the outbound port has no TLS of its own for it and says 501.',
   },
   {
     section: '9110 7.5',

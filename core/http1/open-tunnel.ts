@@ -1,0 +1,29 @@
+// What CONNECT has made of a connection. Its first bytes say what it is for: TLS, which somebody else carries on, or requests, which
+// are read as before.
+
+import type { ServerConnection } from '../http/codec.ts';
+import { beginsTls } from '../transport/arrival.ts';
+import type { Transport } from '../transport/transport.ts';
+import type { TunnelHandler } from './tunnel.ts';
+
+export class OpenTunnel {
+  /** Where it leads: 'up.example:443'. */
+  readonly authority: string;
+  /** Nothing has come through it yet. */
+  untold = true;
+  /** Who has the connection from now on. */
+  carried: ServerConnection | null = null;
+
+  constructor(authority: string) {
+    this.authority = authority;
+  }
+
+  /** False: these are requests. `closed`: told when the connection is no more, which somebody else has. */
+  begin(first: Buffer, transport: Transport, handler: Partial<TunnelHandler>, closed: () => void): boolean {
+    this.untold = false;
+    if (!beginsTls(first) || handler.carry === undefined) return false;
+    this.carried = handler.carry(transport, this.authority, first);
+    this.carried.onClosed = closed;
+    return true;
+  }
+}
