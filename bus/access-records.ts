@@ -1,12 +1,13 @@
 // What is kept of the API's tokens: the newest word on each name, signed by a control plane, followed by all of them. What a
 // record says is the control plane's business. Proxies' account has no part in these subjects.
 import { headers, type Msg, type MsgHdrs } from 'nats';
+import type { AccessListener, AccessRecord, AccessRecords } from './access-types.ts';
 import { type Seal, SIGNATURE_HEADER } from './commit-format.ts';
 import { purge, store } from './jetstream.ts';
 import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
 import { ACCESS_HEARD, ACCESS_STREAM, ACCESS_SUBJECT, subjectToken, tokenId, USES_SUBJECT } from './subjects.ts';
-import { type AccessListener, type AccessRecord, type AccessRecords, BusUnavailableError } from './types.ts';
+import { BusUnavailableError } from './types.ts';
 
 const MAX_RECORD_BYTES = 16 * 1024;
 const RETRY_MS = 500;

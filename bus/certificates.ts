@@ -2,11 +2,18 @@
 // may publish to and no other; nothing that the request says counts for that.
 import { setImmediate as turn } from 'node:timers/promises';
 import { headers, type Msg } from 'nats';
+import type { Heads } from './heads.ts';
 import { store } from './jetstream.ts';
 import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
 import { CERTIFICATE_PREFIX, everybody, identityOf, subjectOf, TRUST_STREAM, TRUST_SUBJECT } from './subjects.ts';
-import { BusUnavailableError, type Certificates, type ProxyIdentity, type SignedCertificate } from './types.ts';
+import {
+  BusUnavailableError,
+  type Certificates,
+  type ProxyIdentity,
+  type SignedCertificate,
+  type Trust,
+} from './types.ts';
 
 const MAX_CSR_BYTES = 8 * 1024;
 /** Asked for and not yet answered, above which who asks is told to come again: a whole mesh may ask at once. */
@@ -18,24 +25,38 @@ const ANSWER_MS = 10_000;
 
 type Sign = Parameters<Certificates['answer']>[0];
 
+export interface CertificatesOptions {
+  readonly link: Link;
+  readonly heads: Heads;
+  /** Of a proxy. */
+  readonly identity?: ProxyIdentity;
+  /** Within how long all should do what a change of the trust asks of them. */
+  spreadMs(): number;
+  onProblem(message: string): void;
+}
+
 export class NatsCertificates implements Certificates {
   readonly #link: Link;
+  readonly #heads: Heads;
   readonly #identity: ProxyIdentity | undefined;
+  readonly #spreadMs: () => number;
   readonly #onProblem: (message: string) => void;
   readonly #waiting: Msg[] = [];
   #answering = false;
 
-  constructor(link: Link, identity: ProxyIdentity | undefined, onProblem: (message: string) => void) {
+  constructor({ link, heads, identity, spreadMs, onProblem }: CertificatesOptions) {
     this.#link = link;
+    this.#heads = heads;
     this.#identity = identity;
+    this.#spreadMs = spreadMs;
     this.#onProblem = onProblem;
   }
 
   async request(csr: string): Promise<SignedCertificate> {
     const subject = subjectOf(CERTIFICATE_PREFIX, this.#identity!);
     const answer = await this.#link.request(subject, csr, undefined, ANSWER_MS);
-    const { chain, roots, error } = jsonObject(answer.data) ?? {};
-    if (typeof chain === 'string' && typeof roots === 'string') return { chain, roots };
+    const { chain, roots, trust, error } = jsonObject(answer.data) ?? {};
+    if (typeof chain === 'string' && typeof roots === 'string') return { chain, roots, trust: Number(trust) || 0 };
     throw new Error(typeof error === 'string' ? error : 'what the control plane answered is no certificate');
   }
 
@@ -46,16 +67,37 @@ export class NatsCertificates implements Certificates {
     });
   }
 
-  async trusted(own: string): Promise<string> {
+  async trusted(own: string): Promise<Trust> {
     for (;;) {
       const standing = await this.#link.get(TRUST_STREAM, { last_by_subj: TRUST_SUBJECT });
-      const roots = standing === null ? null : jsonObject(standing.data)?.roots;
-      if (typeof roots === 'string') return roots;
-      const head = headers();
-      head.set('Nats-Expected-Last-Subject-Sequence', String(standing?.sequence ?? 0));
+      const { roots, signing = '' } = (standing === null ? null : jsonObject(standing.data)) ?? {};
+      const version = standing?.sequence ?? 0;
+      if (typeof roots === 'string' && typeof signing === 'string') return { roots, signing, version };
+      const made = await this.#put({ roots: own, signing: '', version });
       // Else another control plane was first.
-      if ((await store(this.#link, TRUST_SUBJECT, JSON.stringify({ roots: own }), head)) !== null) return own;
+      if (made !== null) return { roots: own, signing: '', version: made };
     }
+  }
+
+  async retrust(trust: Trust): Promise<boolean> {
+    if ((await this.#put(trust)) === null) return false;
+    // They are told of it again in any case.
+    await this.#heads.tellAgain().catch((error: unknown) => {
+      if (!(error instanceof BusUnavailableError)) throw error;
+    });
+    return true;
+  }
+
+  onTrust(listener: (version: number) => void): void {
+    this.#heads.followTrust((version) => {
+      setTimeout(() => listener(version), Math.random() * this.#spreadMs()).unref();
+    });
+  }
+
+  #put({ roots, signing, version }: Trust): Promise<number | null> {
+    const head = headers();
+    head.set('Nats-Expected-Last-Subject-Sequence', String(version));
+    return store(this.#link, TRUST_SUBJECT, JSON.stringify({ roots, signing }), head);
   }
 
   #asked(message: Msg, sign: Sign): void {

@@ -136,7 +136,7 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
     heads,
     tokens: new NatsRecords(link, TOKEN_STREAM, TOKEN_PREFIX),
     access: new NatsAccessRecords(link, seal),
-    certificates: new NatsCertificates(link, options.user?.identity, onProblem),
+    certificates: new NatsCertificates({ link, heads, identity: options.user?.identity, spreadMs, onProblem }),
     questions: new NatsQuestions(link, options.user?.identity),
     election: new NatsElection(link, clock),
     statuses: new NatsStatusBoard(link, signs, options.user?.identity),

@@ -1,10 +1,10 @@
-// Where the logs stand and how many proxies there are, told to everybody by one control plane every few seconds: so that a proxy
+// Where the logs and the trust stand and how many proxies there are, told to everybody by one control plane every few seconds: so that a proxy
 // that hears nothing knows that there is nothing, and a thousand do not ask NATS the same each.
 import type { Msg } from 'nats';
 import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
 import type { LogBounds } from './log-entry.ts';
-import { CONFIG_LOG, ENDPOINT_LOG, HEADS_SUBJECT } from './subjects.ts';
+import { CONFIG_LOG, ENDPOINT_LOG, HEADS_SUBJECT, TRUST_STREAM } from './subjects.ts';
 
 /** How often it is told; followers wait longer before they ask themselves. */
 export const HEADS_MS = 10_000;
@@ -17,6 +17,7 @@ const MAX_BYTES = 4_096;
 export class Heads {
   readonly #link: Link;
   readonly #followers = new Map<string, Set<(bounds: LogBounds) => void>>();
+  readonly #trusting = new Set<(version: number) => void>();
   #proxies = 0;
 
   constructor(link: Link) {
@@ -32,12 +33,21 @@ export class Heads {
   /** Throws BusUnavailableError. */
   async tell(proxies: number): Promise<void> {
     const names = [CONFIG_LOG.stream, ENDPOINT_LOG.stream];
-    const states = await Promise.all(names.map((stream) => this.#link.stream(stream)));
+    const [trust, ...states] = await Promise.all([TRUST_STREAM, ...names].map((stream) => this.#link.stream(stream)));
     const logs: Record<string, LogBounds> = {};
     for (const [i, state] of states.entries()) {
       if (state !== null) logs[names[i]] = { created: state.created, first: state.first, last: state.last };
     }
-    this.#link.nc.publish(HEADS_SUBJECT, JSON.stringify({ proxies, logs }));
+    this.#link.nc.publish(HEADS_SUBJECT, JSON.stringify({ proxies, logs, trust: trust?.last ?? 0 }));
+  }
+
+  /** At once, to as many as there were when it was told last. Throws BusUnavailableError. */
+  tellAgain(): Promise<void> {
+    return this.tell(this.#proxies);
+  }
+
+  followTrust(listener: (version: number) => void): void {
+    this.#trusting.add(listener);
   }
 
   follow(stream: string, listener: (bounds: LogBounds) => void): () => void {
@@ -51,8 +61,9 @@ export class Heads {
   #hear(message: Msg): void {
     const told = message.data.byteLength > MAX_BYTES || message.headers !== undefined ? null : jsonObject(message.data);
     if (told === null || !Number.isSafeInteger(told.proxies)) return;
-    const { proxies, logs } = told as { proxies: number; logs: unknown };
+    const { proxies, logs, trust } = told as { proxies: number; logs: unknown; trust: unknown };
     this.#proxies = Math.max(0, proxies);
+    if (Number.isSafeInteger(trust)) for (const listener of this.#trusting) listener(trust as number);
     for (const [stream, listeners] of this.#followers) {
       const bounds = boundsOf(logs, stream);
       if (bounds !== null) for (const listener of listeners) listener(bounds);

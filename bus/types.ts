@@ -1,6 +1,8 @@
 // What the bus offers to the control plane and to proxies: the configuration log, leases, statuses, objects. Types only.
 // The rest of the project knows these and never NATS.
 
+import type { AccessRecords } from './access-types.ts';
+
 /** A resource as the bus carries it: decoded by whoever reads it, opaque here. `key` = 'Kind/namespace/name'. */
 export interface StoredResource {
   readonly key: string;
@@ -231,7 +233,7 @@ export interface Election {
 
 /** What everybody would ask NATS, told to all by one control plane. */
 export interface Heads {
-  /** Where the logs stand now, and how many proxies there are. Throws BusUnavailableError. */
+  /** Where the logs and the trust stand now, and how many proxies there are. Throws BusUnavailableError. */
   tell(proxies: number): Promise<void>;
 }
 
@@ -326,39 +328,18 @@ export interface SignedCertificate {
   readonly chain: string;
   /** Whose certificates count. */
   readonly roots: string;
+  /** The version of the trust that names them. */
+  readonly trust: number;
 }
 
-/** What is kept under the name of one of the API's tokens. */
-export interface AccessRecord {
-  readonly name: string;
-  readonly body: Readonly<Record<string, unknown>>;
+/** Whom the mesh believes, as all control planes see it. */
+export interface Trust {
+  /** In PEM, the oldest first. */
+  readonly roots: string;
+  /** SHA-256 in hex of the root below which workloads get certificates; '' = of the authority that was first. */
+  readonly signing: string;
   /** Ever larger. */
-  readonly sequence: number;
-}
-
-export interface AccessListener {
-  /** All that there are, at first and after every return of NATS; what is not among them is not there. */
-  all(records: readonly AccessRecord[]): void;
-  record(record: AccessRecord): void;
-  /** When one was last used; ISO 8601. */
-  used(name: string, at: string): void;
-}
-
-/** The API's tokens, for control planes. */
-export interface AccessRecords {
-  /** Throws BusUnavailableError. */
-  get(name: string): Promise<AccessRecord | null>;
-  /**
-   * `after`: the sequence of the record that it takes the place of, 0 for none. False: somebody else was first. Throws
-   * BusUnavailableError.
-   */
-  put(name: string, body: Readonly<Record<string, unknown>>, after: number): Promise<boolean>;
-  /** Throws BusUnavailableError. */
-  remove(name: string): Promise<void>;
-  /** Says so, to whoever listens. */
-  used(name: string, at: string): void;
-  /** Resolves when all were told. Ends with the bus. Throws BusUnavailableError. */
-  follow(on: AccessListener): Promise<void>;
+  readonly version: number;
 }
 
 /** Certificates of workloads. */
@@ -371,10 +352,14 @@ export interface Certificates {
   /** For control planes: answers proxies that ask, one of all control planes each. What `sign` rejects with is told to who asked. */
   answer(sign: (identity: ProxyIdentity, csr: string) => Promise<SignedCertificate>): void;
   /**
-   * For control planes: the roots in PEM that this mesh trusts; `own` are these from now on when nobody has said so before. Throws
+   * For control planes: whom this mesh believes; `own` is the root from now on when nobody has said so before. Throws
    * BusUnavailableError.
    */
-  trusted(own: string): Promise<string>;
+  trusted(own: string): Promise<Trust>;
+  /** For control planes: in place of the one of that version, and told to everybody. False: it is another one by now. */
+  retrust(trust: Trust): Promise<boolean>;
+  /** The version that stands now, again and again. */
+  onTrust(listener: (version: number) => void): void;
 }
 
 export interface Bus {

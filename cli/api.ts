@@ -4,6 +4,7 @@ import type { Grant } from '../control/access/caller.ts';
 import type { AccessToken } from '../control/access/tokens.ts';
 import type { ChangeResult, Difference } from '../control/answers.ts';
 import type { ModuleFiles } from '../control/apply.ts';
+import type { RotationReport } from '../control/authority/rotation.ts';
 import type { SourceFile } from '../control/checker/messages.ts';
 import type { Bounds, Joined, TokenReport } from '../control/joining/tokens.ts';
 import type { StoredModule } from '../control/modules.ts';
@@ -71,6 +72,9 @@ const CLIENT = `mesh/${weftVersion()}`;
 
 /** A module has 64 MiB at most. */
 const UPLOAD_MS = 120_000;
+
+/** Every proxy is asked. */
+const ROTATE_MS = 120_000;
 
 /** Of long lists: none holds up the control plane. */
 const REVISIONS_AT_ONCE = 500;
@@ -208,6 +212,16 @@ export class Api {
   /** By the token that is this API's. */
   join(machine: string): Promise<Machine> {
     return this.#post('/v1/join', {}, { machine });
+  }
+
+  authority(): Promise<RotationReport> {
+    return this.#get('/v1/authority', {}, ROTATE_MS);
+  }
+
+  async rotate(root?: string): Promise<RotationReport> {
+    const report: RotationReport = await this.#call('POST', '/v1/authority/rotate', {}, { root }, ROTATE_MS);
+    done.change = true;
+    return report;
   }
 
   createToken(token: NewToken): Promise<{ id: string; token: string }> {

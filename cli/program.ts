@@ -28,6 +28,7 @@ const COMMANDS: readonly Choice[] = [
   ['login', async () => (await import('./commands/login.ts')).loginCommand],
   ['whoami', async () => (await import('./commands/whoami.ts')).whoamiCommand],
   ['access', async () => (await import('./commands/access.ts')).accessCommand],
+  ['ca', async () => (await import('./commands/ca.ts')).caCommand],
   ['control', async () => (await import('./commands/control.ts')).controlCommand],
   ['nats', async () => (await import('./commands/nats.ts')).natsCommand],
   ['proxy', async () => (await import('./commands/proxy.ts')).proxyCommand],

@@ -18,6 +18,7 @@ import { ApiError, asApiError } from './api-error.ts';
 import { Writer } from './apply.ts';
 import { startAuthority } from './authority/authority.ts';
 import type { AuthorityFiles } from './authority/files.ts';
+import { Rotation } from './authority/rotation.ts';
 import { Checker } from './checker/checker.ts';
 import { Discovery } from './discovery.ts';
 import { Tokens } from './joining/tokens.ts';
@@ -27,6 +28,7 @@ import { DOCS_PAGE, openApi } from './openapi.ts';
 import { Rollouts } from './rollout.ts';
 import { accessRoutes } from './routes/access.ts';
 import type { App } from './routes/app.ts';
+import { authorityRoutes } from './routes/authority.ts';
 import { backupRoutes } from './routes/backup.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { joiningRoutes } from './routes/joining.ts';
@@ -131,7 +133,12 @@ export async function startControl(options: ControlOptions): Promise<Control> {
   options.signal?.addEventListener('abort', abort, { once: true });
   try {
     const { certificates } = bus;
-    await startAuthority({ ...options.authority, dir: join(options.stateDir, 'authority'), bus: certificates, onLog });
+    const authorityFiles = { ...options.authority, dir: join(options.stateDir, 'authority') };
+    const authority = await startAuthority({ ...authorityFiles, bus: certificates, onLog });
+    const rotation = new Rotation({
+      ...{ authority, files: authorityFiles, bus: certificates, questions: bus.questions },
+      leases: () => rollouts.leases,
+    });
     discovery = await Discovery.start({ bus, machines: isOverMachines(options.nats), onLog });
     await rollouts.follow(bus, (leases) => discovery?.lived(leases));
     const opened = await Store.open(bus, {
@@ -150,7 +157,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     const access = await AccessTokens.open({ records: bus.access });
     app = await buildApi({
       ...options,
-      ...{ token, access, bus, store, checker, rollouts, modules },
+      ...{ token, access, bus, store, checker, rollouts, modules, rotation },
       machinesUrl: () => machines?.url ?? null,
     });
     const url = await listen(app, host, port);
@@ -177,6 +184,7 @@ interface ApiParts extends ControlOptions {
   readonly checker: Checker;
   readonly rollouts: Rollouts;
   readonly modules: Modules;
+  readonly rotation: Rotation;
   machinesUrl(): string | null;
 }
 
@@ -274,6 +282,7 @@ async function buildApi(parts: ApiParts): Promise<App> {
     const roots = machines?.roots ?? '';
     joiningRoutes(api, { tokens, url: parts.machinesUrl, roots, bus: { servers, ca, verifyKey } });
     accessRoutes(api, parts.access, (line) => onLog?.(line));
+    authorityRoutes(api, parts.rotation, (line) => onLog?.(line));
     metaRoutes(api, { bus, store, version, natsTrouble });
   });
   // By itself, for only here a body may be raw bytes.

@@ -51,6 +51,9 @@ export const NEEDS: Readonly<Record<string, Need | null>> = {
   // By such a token alone, which the route asks for.
   'POST /v1/join': operator,
 
+  'GET /v1/authority': { role: 'viewer', in: 'the whole mesh' },
+  'POST /v1/authority/rotate': admin,
+
   'GET /v1/backup': meshOperator,
   'POST /v1/restore': admin,
 

@@ -1,7 +1,8 @@
 // Tokens of the API that are not a file's: made once, kept as their SHA-256 in the store, so that every control plane knows them and
 // a revocation is heard by all. A token names itself, and is found by that: weft_NAME_SECRET.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { type AccessRecord, type AccessRecords, BusUnavailableError } from '../../bus/types.ts';
+import type { AccessRecord, AccessRecords } from '../../bus/access-types.ts';
+import { BusUnavailableError } from '../../bus/types.ts';
 import { ApiError } from '../api-error.ts';
 import type { Caller, Grant, Holder } from './caller.ts';
 import { isRole } from './permissions.ts';

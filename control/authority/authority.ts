@@ -1,7 +1,8 @@
 // The mesh's certificate authority: signs a workload's key for who its user of NATS says that it is. READ FIRST in this room; what
 // it signs with is read or made by files.ts, and certificates themselves are written by issuing.ts.
-import type { Certificates, ProxyIdentity, SignedCertificate } from '../../bus/types.ts';
-import { type AuthorityFiles, isMade, openIssuer } from './files.ts';
+import type { Certificates, ProxyIdentity, SignedCertificate, Trust } from '../../bus/types.ts';
+import { type AuthorityFiles, isMade, openIssuer, openNext } from './files.ts';
+import { fingerprintOf } from './fingerprint.ts';
 import { type Issuer, issueWorkload } from './issuing.ts';
 
 export interface AuthorityOptions extends AuthorityFiles {
@@ -18,16 +19,23 @@ const TRUST_DOMAIN = 'cluster.local';
 const LIFE_MS = 24 * 3_600_000;
 
 /** What it signs with, and what the mesh trusts. */
-interface Opened {
+export interface Opened {
   readonly issuer: Issuer;
-  readonly roots: string;
+  readonly trust: Trust;
+}
+
+export interface Authority {
+  /** As it is now; made first where there is none. Throws as `startAuthority`. */
+  open(): Promise<Opened>;
+  /** Reads what it signs with, and what the mesh trusts, again: either has changed. */
+  again(): void;
 }
 
 /**
  * Answers whoever asks for a certificate. An authority that is there is read at once, and one that is not is made when the first
  * certificate is asked for. Throws an Error in one sentence for files that are no authority, BusUnavailableError.
  */
-export async function startAuthority(options: AuthorityOptions): Promise<void> {
+export async function startAuthority(options: AuthorityOptions): Promise<Authority> {
   const { bus, lifeMs = LIFE_MS, now = Date.now, onLog } = options;
   let opened: Promise<Opened> | null = null;
   const open = (): Promise<Opened> => {
@@ -37,42 +45,53 @@ export async function startAuthority(options: AuthorityOptions): Promise<void> {
     });
     return opened;
   };
+  const again = (): void => {
+    opened = null;
+  };
+  bus.onTrust((version) => {
+    opened?.then(({ trust }) => trust.version !== version && again()).catch(again);
+  });
   if (await isMade(options)) {
-    const { issuer, roots } = await open();
-    if (!isTrusted(issuer, roots)) onLog?.(`${strange(issuer)}: workloads get no certificates from this control plane`);
+    const { issuer, trust } = await open();
+    if (!isTrusted(issuer, trust)) onLog?.(`${strange(issuer)}: workloads get no certificates from this control plane`);
   }
   bus.answer(async (identity, csr) => {
-    const { issuer, roots } = await open();
-    if (!isTrusted(issuer, roots)) throw new Error(strange(issuer));
-    return sign({ issuer, roots, identity, csr, lifeMs, now: now() });
+    const { issuer, trust } = await open();
+    if (!isTrusted(issuer, trust)) throw new Error(strange(issuer));
+    return sign({ issuer, trust, identity, csr, lifeMs, now: now() });
   });
+  return { open, again };
 }
 
+/** Files of the user's own are what he says; of those that were made, the mesh says which. */
 async function openAuthority(options: AuthorityOptions, now: number): Promise<Opened> {
-  const issuer = await openIssuer(options, now);
-  return { issuer, roots: await options.bus.trusted(issuer.root) };
+  const first = await openIssuer(options, now);
+  const trust = await options.bus.trusted(first.root);
+  const same = options.own !== undefined || trust.signing === '' || trust.signing === fingerprintOf(first.root);
+  return { issuer: same ? first : await openNext(options, trust.signing, now), trust };
 }
 
-function isTrusted({ root }: Issuer, roots: string): boolean {
+export function isTrusted({ root }: Issuer, { roots }: Trust): boolean {
   return roots.includes(root.trim());
 }
 
 function strange({ where }: Issuer): string {
-  return `the authority of ${where} is not this mesh's, which trusts another root`;
+  return `the authority of ${where} is not this mesh's, which trusts another root (\`mesh ca rotate --root\` adds one)`;
 }
 
 interface Asked {
   readonly issuer: Issuer;
-  readonly roots: string;
+  readonly trust: Trust;
   readonly identity: ProxyIdentity;
   readonly csr: string;
   readonly lifeMs: number;
   readonly now: number;
 }
 
-async function sign({ issuer, roots, identity, csr, lifeMs, now }: Asked): Promise<SignedCertificate> {
+async function sign({ issuer, trust, identity, csr, lifeMs, now }: Asked): Promise<SignedCertificate> {
   const { namespace, serviceAccount } = identity;
   const spiffe = `spiffe://${TRUST_DOMAIN}/ns/${namespace}/sa/${serviceAccount}`;
   const certificate = await issueWorkload({ issuer, csr, spiffe, lifeMs, now });
-  return { chain: [certificate, ...issuer.chain].map((pem) => `${pem.trim()}\n`).join(''), roots };
+  const chain = [certificate, ...issuer.chain].map((pem) => `${pem.trim()}\n`).join('');
+  return { chain, roots: trust.roots, trust: trust.version };
 }

@@ -3,6 +3,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { fingerprintOf } from './fingerprint.ts';
 import { type Issuer, type Made, makeIntermediate, makeRoot } from './issuing.ts';
 
 export interface AuthorityFiles {
@@ -31,6 +32,35 @@ export async function openIssuer(files: AuthorityFiles, now: number): Promise<Is
   if (own !== undefined) return readIssuer(own.certificates, own.key, passphrase, now);
   if (!(await isMade(files))) await make(files, now);
   return readIssuer(join(dir, ISSUER), join(dir, ISSUER_KEY), passphrase, now);
+}
+
+/** The authority with that root, made by `makeNext`. Throws an Error in one sentence. */
+export async function openNext({ dir, passphrase }: AuthorityFiles, root: string, now: number): Promise<Issuer> {
+  const folder = join(dir, root);
+  if (await isThere(join(folder, ISSUER))) {
+    return readIssuer(join(folder, ISSUER), join(folder, ISSUER_KEY), passphrase, now);
+  }
+  throw new Error(
+    `${folder} is missing: certificates are signed below a root that another control plane made; copy that folder from there`,
+  );
+}
+
+/** Another authority beside the one that is there, in a folder that is named after its root. */
+export async function makeNext({ dir, passphrase }: AuthorityFiles, now: number): Promise<string> {
+  const root = await makeRoot(now);
+  const folder = join(dir, fingerprintOf(root.certificate));
+  await makeAt(folder, root, passphrase, now);
+  return root.certificate;
+}
+
+/** Whether `openNext` would find it. */
+export function hasNext({ dir }: AuthorityFiles, root: string): Promise<boolean> {
+  return isThere(join(dir, root, ISSUER));
+}
+
+/** Its keys are for nothing any more. That nobody has it is no failure. */
+export async function removeNext({ dir }: AuthorityFiles, root: string): Promise<void> {
+  await rm(join(dir, root), { recursive: true, force: true });
 }
 
 async function readIssuer(
@@ -98,7 +128,10 @@ function readKey(file: string, pem: string, passphrase: string | undefined): Key
 
 /** All of it appears at once: of two control planes that start together one makes it, and both read the same. */
 async function make({ dir, passphrase }: AuthorityFiles, now: number): Promise<void> {
-  const root = await makeRoot(now);
+  await makeAt(dir, await makeRoot(now), passphrase, now);
+}
+
+async function makeAt(dir: string, root: Made, passphrase: string | undefined, now: number): Promise<void> {
   const issuer = await makeIntermediate(root, now);
   await mkdir(dirname(dir), { recursive: true, mode: 0o700 });
   // For its owner alone.

@@ -30,6 +30,10 @@ export interface SecretDump {
   readonly notBefore: string;
   /** URIs that it is for; of a root its subject. */
   readonly identity: string;
+  /** SHA-256 in hex. */
+  readonly fingerprint: string;
+  /** Of the workload's own: that of the root it is below, or ''. */
+  readonly root?: string;
 }
 
 export interface AdminHost {

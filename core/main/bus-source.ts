@@ -197,6 +197,7 @@ export class BusSource implements Source {
     this.bus = bus;
     this.stopped.signal.throwIfAborted();
     bus.questions.answer(this.options.ask);
+    bus.certificates.onTrust((version) => this.options.certificate.trusts(version));
     const certified = this.options.certificate.follow(bus.certificates, () => this.lease?.update(this.ownLease()));
     // Endpoints first: a route should not begin with an empty cluster.
     const endpoints = await this.discovered.follow(bus);

@@ -17,5 +17,11 @@ export function shownCertificate(pem: string, name: string, type: SecretDump['ty
     notAfter: to.toISOString(),
     notBefore: from.toISOString(),
     identity: subjectAltName?.replaceAll('URI:', '') ?? subject.replaceAll('\n', ', '),
+    fingerprint: fingerprintOf(certificate),
   };
+}
+
+/** SHA-256 in hex. */
+export function fingerprintOf({ fingerprint256 }: X509Certificate): string {
+  return fingerprint256.replaceAll(':', '').toLowerCase();
 }

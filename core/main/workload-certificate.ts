@@ -9,7 +9,7 @@ import type { Node, WorkloadIdentity } from '../workload.ts';
 import { certificateRequest, newKey } from './certificate-request.ts';
 import { certificatesIn } from './credential-files.ts';
 import type { Log } from './options.ts';
-import { shownCertificate } from './secret-dump.ts';
+import { fingerprintOf, shownCertificate } from './secret-dump.ts';
 import { StateFile } from './state-file.ts';
 
 export interface WorkloadCertificateOptions {
@@ -43,6 +43,9 @@ export class WorkloadCertificate {
   private timer: NodeJS.Timeout | null = null;
   private failures = 0;
   private told = '';
+  /** The version of the trust that it was signed under, and the one that stands. */
+  private trust = 0;
+  private standing = 0;
   private closed = false;
 
   constructor(options: WorkloadCertificateOptions) {
@@ -85,6 +88,14 @@ export class WorkloadCertificate {
     if ((this.expiresIn ?? 0) <= 0) await asked;
   }
 
+  /** The mesh believes others than before: asks for what is signed and believed now. */
+  trusts(version: number): void {
+    this.standing = version;
+    // Who is asking now looks again when it is answered, and who has none asks by itself.
+    if (this.closed || this.identity === null || this.asking !== null || version === this.trust) return;
+    void this.renew();
+  }
+
   /** What a newborn shard is told. */
   greeting(): { readonly type: 'identity'; readonly identity: WorkloadIdentity }[] {
     return this.identity === null ? [] : [{ type: 'identity', identity: this.identity }];
@@ -95,7 +106,7 @@ export class WorkloadCertificate {
     if (identity === null) return [];
     const now = this.now();
     return [
-      shownCertificate(identity.chain, 'default', 'Cert Chain', now),
+      { ...shownCertificate(identity.chain, 'default', 'Cert Chain', now), root: rootOf(identity) },
       ...certificatesIn(identity.roots).map((pem) => shownCertificate(pem, 'ROOTCA', 'CA', now)),
     ];
   }
@@ -116,15 +127,19 @@ export class WorkloadCertificate {
   private async ask(): Promise<void> {
     const { log, node } = this.options;
     const key = newKey();
+    let trust: number;
     try {
-      const { chain, roots } = await this.source!.request(certificateRequest(key));
+      const signed = await this.source!.request(certificateRequest(key));
       if (this.closed) return;
+      const { chain, roots } = signed;
       this.take({ key, chain, roots });
+      trust = signed.trust;
     } catch (error) {
       if (this.closed) return;
       this.failed((error as Error).message);
       return;
     }
+    this.trust = trust;
     this.failures = 0;
     this.told = '';
     log('info', 'certificate', `${node.name} is ${this.leaf!.subjectAltName} until ${this.leaf!.validTo}`);
@@ -132,7 +147,8 @@ export class WorkloadCertificate {
     this.file?.save(() => ({ format: FORMAT, ...identity }));
     this.options.changed(identity!);
     this.renewed();
-    this.plan();
+    if (this.standing > trust) this.later(AGAIN_MS * this.random());
+    else this.plan();
   }
 
   private failed(why: string): void {
@@ -168,4 +184,15 @@ export class WorkloadCertificate {
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = setTimeout(() => void this.renew(), Math.min(ms, MAX_TIMER_MS)).unref();
   }
+}
+
+/** SHA-256 of the root that its certificate is below; '' = of none that it was given. */
+function rootOf({ chain, roots }: WorkloadIdentity): string {
+  const last = new X509Certificate(certificatesIn(chain).at(-1)!);
+  for (const pem of certificatesIn(roots)) {
+    const root = new X509Certificate(pem);
+    const same = root.fingerprint256 === last.fingerprint256;
+    if (same || (last.checkIssued(root) && last.verify(root.publicKey))) return fingerprintOf(root);
+  }
+  return '';
 }

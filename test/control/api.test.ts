@@ -267,6 +267,8 @@ describe('the API about itself', () => {
       '/v1/access',
       '/v1/access/{name}/revoke',
       '/v1/apply',
+      '/v1/authority',
+      '/v1/authority/rotate',
       '/v1/backup',
       '/v1/delete',
       '/v1/diff',

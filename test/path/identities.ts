@@ -21,7 +21,9 @@ export async function testAuthority(): Promise<TestAuthority> {
     const bus: Certificates = {
       request: () => Promise.reject(new Error('nobody asks')),
       answer: resolve,
-      trusted: async (own) => own,
+      trusted: async (own) => ({ roots: own, signing: '', version: 1 }),
+      retrust: () => Promise.reject(new Error('nothing is rotated')),
+      onTrust: () => {},
     };
     await startAuthority({ bus, dir: join(dir, 'authority'), now: () => now, lifeMs });
     return (await promise)({ namespace: 'default', serviceAccount, node: 'test' }, csr);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { AccessListener, AccessRecord, AccessRecords } from '../../../bus/types.ts';
+import type { AccessListener, AccessRecord, AccessRecords } from '../../../bus/access-types.ts';
 import type { Caller } from '../../../control/access/caller.ts';
 import { Refusals } from '../../../control/access/refusals.ts';
 import { AccessTokens } from '../../../control/access/tokens.ts';

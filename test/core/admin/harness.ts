@@ -90,7 +90,8 @@ export class FakeProxy implements AdminHost {
     const [notBefore, notAfter] = ['2026-01-01T00:00:00.000Z', '2026-01-02T00:00:00.000Z'];
     const [name, type, status] = ['default', 'Cert Chain', 'ACTIVE'] as const;
     const identity = 'spiffe://cluster.local/ns/default/sa/bookinfo-productpage';
-    return [{ name, type, status, valid: true, serialNumber: '0A', notBefore, notAfter, identity }];
+    const fingerprint = 'ab'.repeat(32);
+    return [{ name, type, status, valid: true, serialNumber: '0A', notBefore, notAfter, identity, fingerprint }];
   }
   serverInfo() {
     return {

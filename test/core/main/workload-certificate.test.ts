@@ -37,7 +37,9 @@ describe("a workload's certificate", () => {
       answer(given) {
         sign = given;
       },
-      trusted: async (own) => own,
+      trusted: async (own) => ({ roots: own, signing: '', version: 1 }),
+      retrust: () => Promise.reject(new Error('nothing is rotated')),
+      onTrust: () => {},
     };
     await startAuthority({ bus, dir: join(dir, name), lifeMs });
     const { namespace, serviceAccount, id: node } = who;

@@ -1,0 +1,222 @@
+// The root of the mesh is rotated under load: two control planes, and two proxies that call through each other.
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { RotationReport } from '../../../control/authority/rotation.ts';
+import { serverTls } from '../../../control/authority/serving.ts';
+import type { Control } from '../../../control/main.ts';
+import { type Proxy as MeshProxy, startProxy } from '../../../core/main.ts';
+import type { Node } from '../../../core/workload.ts';
+import { mesh } from '../../cli/mesh.ts';
+import { get } from '../../core/main/harness.ts';
+import { until } from '../../until.ts';
+import { type ErrorBody, files, type Plane, startDataPlane } from '../harness.ts';
+
+interface Secret {
+  readonly name: string;
+  readonly fingerprint: string;
+  readonly root?: string;
+}
+
+describe('a rotation of the root', { timeout: 120_000 }, () => {
+  let plane: Plane;
+  let other: Control;
+  let app: Server;
+  let server: MeshProxy;
+  let client: MeshProxy;
+  const wrong: string[] = [];
+  let asked = 0;
+  let loaded = true;
+  let load: Promise<unknown>;
+
+  before(async () => {
+    plane = await startDataPlane();
+    other = await plane.another();
+    app = createServer((_, response) => response.end('here'));
+    await new Promise<void>((listening) => app.listen(0, '127.0.0.1', listening));
+    const { port } = app.address() as AddressInfo;
+    const service = `apiVersion: v1
+kind: Service
+metadata: {name: reviews, namespace: default}
+spec:
+  selector: {app: reviews}
+  ports: [{name: http, port: 9080, targetPort: ${port}}]
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: default}
+spec: {mtls: {mode: STRICT}}
+`;
+    assert.equal((await plane.call('POST', '/v1/apply', files(service))).status, 200);
+    server = await start('reviews', port, { inbound: { address: '127.0.0.1', port: 0 } });
+    client = await start('productpage', 1, { outbound: { address: '127.0.0.1', port: 0 } });
+    await Promise.all([server.ready, client.ready]);
+    await until('the endpoint is known', async () => (await ask()) === '200 here');
+    load = Promise.all([1, 2].map(keepAsking));
+  });
+  after(async () => {
+    loaded = false;
+    await load;
+    await Promise.all([client, server].map((proxy) => proxy?.close()));
+    app?.close();
+    await plane?.stop();
+  });
+
+  function start(name: string, port: number, listeners: object): Promise<MeshProxy> {
+    const node: Node = {
+      id: `sidecar~127.0.0.1~${name}.default~default.svc.cluster.local`,
+      ...{ name, workload: name, namespace: 'default', serviceAccount: name, trustDomain: 'cluster.local' },
+      ...{ labels: { app: name }, role: 'sidecar', address: '127.0.0.1' },
+      ...{ app: { address: '127.0.0.1', port }, services: [] },
+    };
+    const { mesh } = plane;
+    const user = mesh.user(node.id, { serviceAccount: name });
+    const bus = { servers: [mesh.server.url], name, ...mesh.server.credentials.proxy, user };
+    const source = { kind: 'bus', bus } as const;
+    return startProxy({ node, source, listeners, shards: 1, accessLog: { format: 'off' }, leaseTtlMs: 3_000 });
+  }
+
+  const ask = async (): Promise<string> => {
+    const { status, body } = await get(`${client.outbound}/a`, { headers: { host: 'reviews:9080' } });
+    return `${status} ${body}`;
+  };
+
+  async function keepAsking(): Promise<void> {
+    while (loaded) {
+      const said = await ask().catch(String);
+      asked++;
+      if (said !== '200 here') wrong.push(said);
+      // Others have their turn.
+      await new Promise((soon) => setTimeout(soon, 5));
+    }
+  }
+
+  const rotate = (to: Control, body = {}) =>
+    plane.call<RotationReport & ErrorBody>('POST', '/v1/authority/rotate', body, { to });
+  const report = async (to: Control) =>
+    (await plane.call<RotationReport>('GET', '/v1/authority', undefined, { to })).body;
+
+  async function step(to: Control, expected: string, roots: number, body = {}): Promise<RotationReport> {
+    const { status, body: made } = await rotate(to, body);
+    assert.equal(status, 200, made.error);
+    let now: RotationReport = made;
+    await until('every proxy has followed', async () => {
+      now = await report(to);
+      return now.waiting.length === 0;
+    });
+    assert.deepEqual([now.step, now.roots.length, now.proxies], [expected, roots, 2]);
+    return now;
+  }
+
+  async function secrets(proxy: MeshProxy): Promise<readonly Secret[]> {
+    const answer = await fetch(`${proxy.admin}/config_dump?resource=secrets`);
+    return ((await answer.json()) as { secrets: Secret[] }).secrets;
+  }
+
+  it('goes on in three steps through any control plane, and no request fails', async () => {
+    const before = await report(plane.control);
+    assert.deepEqual([before.step, before.roots.length, before.waiting], ['settled', 1, []]);
+    const [old] = before.roots;
+    const trusting = await step(plane.control, 'trusting', 2);
+    assert.deepEqual(
+      trusting.roots.map(({ fingerprint, signs }) => [fingerprint === old.fingerprint, signs]),
+      [
+        [true, true],
+        [false, false],
+      ],
+    );
+    const { fingerprint } = trusting.roots[1];
+    const signing = await step(other, 'signing', 2);
+    assert.deepEqual(
+      signing.roots.map(({ signs }) => signs),
+      [false, true],
+    );
+    for (const proxy of [server, client]) assert.equal((await secrets(proxy))[0].root, fingerprint);
+    const settled = await step(plane.control, 'settled', 1);
+    assert.equal(settled.roots[0].fingerprint, fingerprint);
+    for (const proxy of [server, client]) {
+      const roots = (await secrets(proxy)).filter(({ name }) => name === 'ROOTCA');
+      assert.deepEqual(
+        roots.map((root) => root.fingerprint),
+        [fingerprint],
+      );
+    }
+    assert.equal(await ask(), '200 here');
+    assert.ok(asked > 0);
+    assert.deepEqual(wrong, []);
+  });
+
+  it('leaves the control plane known to other machines as it was', async () => {
+    const dir = join(plane.mesh.stateDir, 'control', 'authority');
+    const { roots } = await serverTls({ dir }, '127.0.0.77');
+    assert.equal(roots, await readFile(join(dir, 'root-cert.pem'), 'utf8'));
+    const [{ fingerprint }] = (await report(plane.control)).roots;
+    assert.ok((await readdir(dir)).includes(fingerprint));
+  });
+
+  it('does not go on while a proxy has not followed, which is named with the reason', async () => {
+    const id = 'sidecar~127.0.0.9~silent.default~default.svc.cluster.local';
+    const silent = await plane.mesh.open('proxy', { node: id });
+    const lease = { proxy: id, ttlMs: 60_000, node: {}, endpoints: [], admin: '', version: '', startedAt: '' };
+    const held = await silent.leases.hold(lease);
+    await until('it is known', async () => (await report(plane.control)).proxies === 3);
+    const { status, body } = await rotate(plane.control);
+    assert.equal(status, 412);
+    assert.equal(body.error, 'not every proxy has followed: silent.default (it does not answer)');
+    await held.withdraw();
+    await until('it is gone', async () => (await report(plane.control)).proxies === 2);
+  });
+
+  it('is one command for all steps, and another one tells how it stands', async () => {
+    const home = join(plane.mesh.stateDir, 'home');
+    await mkdir(home);
+    const { url: api, token } = plane.control;
+    await writeFile(join(home, 'context.json'), JSON.stringify({ api, token, bus: { servers: [] } }), { mode: 0o600 });
+    const [{ fingerprint: old }] = (await report(plane.control)).roots;
+    const { code, out, err } = await mesh(['ca', 'rotate', '--all'], { home });
+    assert.equal(code, 0, out + err);
+    assert.equal(out.match(/^2 of 2 proxies have followed$/gm)?.length, 3, out);
+    assert.match(out, new RegExp(`^${old.slice(0, 16)} +yes +20.*\\n[0-9a-f]{16} +no `, 'm'));
+    const { roots } = await report(plane.control);
+    const told = await mesh(['ca', 'status'], { home });
+    assert.match(
+      told.out,
+      new RegExp(`^ROOT +SIGNS +EXPIRES +SUBJECT\\n${roots[0].fingerprint.slice(0, 16)} +yes +20`),
+    );
+    assert.match(told.out, /\nnext: nothing is under way; /);
+    const missing = await mesh(['ca', 'rotate', '--root', join(home, 'none.pem')], { home });
+    assert.deepEqual([missing.code, missing.out], [2, '']);
+    assert.match(missing.err, /^mesh: .*none\.pem cannot be read: ENOENT/);
+    assert.deepEqual(wrong, []);
+  });
+
+  it('takes a root of the user in the place of its own, and goes on once a control plane signs below it', async () => {
+    const elsewhere = join(plane.mesh.stateDir, 'elsewhere');
+    await serverTls({ dir: elsewhere }, '127.0.0.77');
+    const root = await readFile(join(elsewhere, 'root-cert.pem'), 'utf8');
+    const issuer = await readFile(join(elsewhere, 'ca-cert.pem'), 'utf8');
+    for (const [given, why] of [
+      ['nothing', /one certificate in PEM/],
+      [issuer, /one certificate in PEM/],
+      [issuer.slice(0, issuer.indexOf('-----END') + 25), /no root: another one signed it/],
+    ] as const) {
+      const { status, body } = await rotate(plane.control, { root: given });
+      assert.equal(status, 412);
+      assert.match(body.error, why);
+    }
+    await step(plane.control, 'trusting', 2, { root });
+    const refused = await rotate(other);
+    assert.equal(refused.status, 412);
+    assert.match(refused.body.error, /cannot sign below the new root [0-9a-f]{16}: start each with --ca-cert/);
+    const own = { certificates: join(elsewhere, 'ca-cert.pem'), key: join(elsewhere, 'ca-key.pem') };
+    const signer = await plane.another({ authority: { own }, stateDir: join(plane.mesh.stateDir, 'own') });
+    await Promise.all([plane.control.close(), other.close()]);
+    await step(signer, 'signing', 2);
+    await step(signer, 'settled', 1);
+    assert.equal(await ask(), '200 here');
+    assert.deepEqual(wrong, []);
+  });
+});
