@@ -67,15 +67,15 @@ export class NatsCertificates implements Certificates {
     });
   }
 
-  async trusted(own: string): Promise<Trust> {
+  async trusted(own: Omit<Trust, 'version'>): Promise<Trust> {
     for (;;) {
       const standing = await this.#link.get(TRUST_STREAM, { last_by_subj: TRUST_SUBJECT });
       const { roots, signing = '' } = (standing === null ? null : jsonObject(standing.data)) ?? {};
       const version = standing?.sequence ?? 0;
       if (typeof roots === 'string' && typeof signing === 'string') return { roots, signing, version };
-      const made = await this.#put({ roots: own, signing: '', version });
+      const made = await this.#put({ ...own, version });
       // Else another control plane was first.
-      if (made !== null) return { roots: own, signing: '', version: made };
+      if (made !== null) return { ...own, version: made };
     }
   }
 

@@ -352,10 +352,10 @@ export interface Certificates {
   /** For control planes: answers proxies that ask, one of all control planes each. What `sign` rejects with is told to who asked. */
   answer(sign: (identity: ProxyIdentity, csr: string) => Promise<SignedCertificate>): void;
   /**
-   * For control planes: whom this mesh believes; `own` is the root from now on when nobody has said so before. Throws
+   * For control planes: whom this mesh believes; `own` is that from now on when nobody has said so before. Throws
    * BusUnavailableError.
    */
-  trusted(own: string): Promise<Trust>;
+  trusted(own: Omit<Trust, 'version'>): Promise<Trust>;
   /** For control planes: in place of the one of that version, and told to everybody. False: it is another one by now. */
   retrust(trust: Trust): Promise<boolean>;
   /** The version that stands now, again and again. */

@@ -4,6 +4,7 @@ import type { Certificates, ProxyIdentity, SignedCertificate, Trust } from '../.
 import { type AuthorityFiles, isMade, openIssuer, openNext } from './files.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { type Issuer, issueWorkload } from './issuing.ts';
+import { keepTrust, keptTrust } from './kept-trust.ts';
 
 export interface AuthorityOptions extends AuthorityFiles {
   readonly bus: Certificates;
@@ -66,8 +67,13 @@ export async function startAuthority(options: AuthorityOptions): Promise<Authori
 /** Files of the user's own are what he says; of those that were made, the mesh says which. */
 async function openAuthority(options: AuthorityOptions, now: number): Promise<Opened> {
   const first = await openIssuer(options, now);
-  const trust = await options.bus.trusted(first.root);
-  const same = options.own !== undefined || trust.signing === '' || trust.signing === fingerprintOf(first.root);
+  const { dir, own } = options;
+  // A NATS that lost everything is told what stood, and not the root that was first.
+  const kept = own === undefined ? await keptTrust(dir) : null;
+  const trust = await options.bus.trusted(kept ?? { roots: first.root, signing: '' });
+  // Certificates are signed all the same.
+  if (own === undefined) await keepTrust(dir, trust).catch((error: Error) => options.onLog?.(error.message));
+  const same = own !== undefined || trust.signing === '' || trust.signing === fingerprintOf(first.root);
   return { issuer: same ? first : await openNext(options, trust.signing, now), trust };
 }
 

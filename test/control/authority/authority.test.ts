@@ -20,8 +20,8 @@ function bus(known = { roots: '' }) {
       sign = given;
     },
     async trusted(own) {
-      known.roots ||= own;
-      return { roots: known.roots, signing: '', version: 1 };
+      known.roots ||= own.roots;
+      return { ...own, roots: known.roots, version: 1 };
     },
     retrust: () => Promise.reject(new Error('nothing is rotated')),
     onTrust: () => {},
@@ -83,6 +83,22 @@ describe('the authority', () => {
     await start(on);
     const second = await on.ask(certificateRequest(newKey()));
     assert.equal(pems(second.chain)[1], pems(first.chain)[1]);
+  });
+
+  it('tells a NATS that lost everything what the mesh believed last', async () => {
+    const on = bus();
+    await start(on);
+    await on.ask(certificateRequest(newKey()));
+    const file = join(dir, 'authority', 'trust.json');
+    const kept = JSON.parse(await readFile(file, 'utf8')) as { roots: string };
+    assert.equal(kept.roots, on.known.roots);
+    const another = `${kept.roots}${kept.roots}`;
+    await writeFile(file, JSON.stringify({ ...kept, roots: another }));
+    const empty = bus();
+    await start(empty);
+    assert.equal(empty.known.roots, another);
+    await writeFile(file, '{');
+    await assert.rejects(start(bus()), /trust\.json is damaged: remove it where NATS still knows/);
   });
 
   it('is made once by two control planes that start together', async () => {
