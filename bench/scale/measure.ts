@@ -35,8 +35,9 @@ export interface ScaleFigures {
   readonly backSeconds: number;
 }
 
-/** Of any one step. */
+/** Of any one step, and for each proxy. */
 const PATIENCE_MS = 180_000;
+const PATIENCE_MS_PER_PROXY = 200;
 const SETTLE_MS = 8_000;
 /** A new mesh tells all endpoints once more some 20 s after its start. */
 const YOUNG_MS = 30_000;
@@ -50,7 +51,9 @@ export async function measureScale(mesh: MeasuredMesh, proxies: number, plan: Sc
   const empty = await mesh.reading();
   const joined = performance.now();
   mesh.addProxies(proxies, plan.threads);
-  await until(`${proxies} proxies have joined`, say, async () => {
+  const patienceMs = Math.max(PATIENCE_MS, proxies * PATIENCE_MS_PER_PROXY);
+  const until = (what: string, look: () => Promise<string | null>) => become(what, patienceMs, say, look);
+  await until(`${proxies} proxies have joined`, async () => {
     const { running, leastEndpoints } = await mesh.progress(revision);
     if (running < proxies || leastEndpoints < proxies) return `${running} run, the last knows ${leastEndpoints}`;
     const { acked } = await mesh.api.rollout(revision, 0);
@@ -84,16 +87,16 @@ export async function measureScale(mesh: MeasuredMesh, proxies: number, plan: Sc
   const killed = performance.now();
   mesh.killNats();
   await delay(200);
-  await until('all are connected again', say, async () => {
+  await until('all are connected again', async () => {
     const { connected } = await mesh.progress(0);
     return connected < proxies ? `${connected} are` : null;
   });
   const connectedAgainSeconds = (performance.now() - killed) / 1_000;
-  await until('a change reaches all again', say, async () => {
+  await until('a change reaches all again', async () => {
     revision = await apply(mesh, -1).catch(() => 0);
     return revision === 0 ? 'the control plane is not back' : null;
   });
-  await until('all have answered', say, async () => {
+  await until('all have answered', async () => {
     const { acked } = await mesh.api.rollout(revision, 5_000);
     return acked < proxies ? `${acked} have` : null;
   });
@@ -127,8 +130,13 @@ spec:
 }
 
 /** `look` says what is still missing. */
-async function until(what: string, say: (line: string) => void, look: () => Promise<string | null>): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS;
+async function become(
+  what: string,
+  patienceMs: number,
+  say: (line: string) => void,
+  look: () => Promise<string | null>,
+): Promise<void> {
+  const deadline = performance.now() + patienceMs;
   for (let told = performance.now(); ; ) {
     const missing = await look();
     if (missing === null) return;
