@@ -106,7 +106,7 @@ export function runCommand(program: Command): void {
       'after',
       `
 The application calls other services by their names (http://ratings:9080/...): HTTP_PROXY and NODE_USE_ENV_PROXY lead its
-calls to the sidecar. Ends with the application's exit code; 128 + number when a signal ended it.
+calls to the sidecar, and HTTPS_PROXY those in TLS, unless one is set. Ends with the application's exit code; 128 + number when a signal ended it.
 
 Examples:
   $ mesh run --service api --version v2 --port 3000 -- node api.js
@@ -241,5 +241,8 @@ function appEnvironment(env: NodeJS.ProcessEnv, app: Node['app'], outbound: stri
     outbound === null
       ? {}
       : { HTTP_PROXY: outbound, http_proxy: outbound, NO_PROXY: noProxy, no_proxy: noProxy, NODE_USE_ENV_PROXY: '1' };
-  return { ...rest, ...proxied, ...(app !== null && { PORT: String(app.port), HOST: app.address }) };
+  // Who has a way of his own to the outside keeps it.
+  const tunnels =
+    outbound === null || env.HTTPS_PROXY || env.https_proxy ? {} : { HTTPS_PROXY: outbound, https_proxy: outbound };
+  return { ...rest, ...proxied, ...tunnels, ...(app !== null && { PORT: String(app.port), HOST: app.address }) };
 }

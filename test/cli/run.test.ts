@@ -27,8 +27,8 @@ const server = createServer(async (request, response) => {
     process.stdout.write('slow request\\n');
     setTimeout(() => response.end('at last'), 600);
   } else if (url.pathname === '/env') {
-    const { HTTP_PROXY, NODE_USE_ENV_PROXY, NO_PROXY, PORT, HOST } = process.env;
-    response.end(JSON.stringify({ HTTP_PROXY, NODE_USE_ENV_PROXY, NO_PROXY, PORT, HOST }));
+    const { HTTP_PROXY, HTTPS_PROXY, NODE_USE_ENV_PROXY, NO_PROXY, PORT, HOST } = process.env;
+    response.end(JSON.stringify({ HTTP_PROXY, HTTPS_PROXY, NODE_USE_ENV_PROXY, NO_PROXY, PORT, HOST }));
   } else if (url.pathname === '/exit') {
     response.end('bye', () => process.exit(Number(url.searchParams.get('code'))));
   } else response.end(process.env.WHO ?? 'nobody');
@@ -79,8 +79,9 @@ suite('mesh run', { timeout: 120_000 }, () => {
       assert.equal((await through(client, `/call?url=http://greeter:${port}/`)).text, '200 greeter one');
     });
     const { text: env } = await through(client, '/env');
-    const { HTTP_PROXY, NODE_USE_ENV_PROXY, NO_PROXY, HOST } = JSON.parse(env);
+    const { HTTP_PROXY, HTTPS_PROXY, NODE_USE_ENV_PROXY, NO_PROXY, HOST } = JSON.parse(env);
     assert.equal(HTTP_PROXY, (await client.ready).outbound);
+    assert.equal(HTTPS_PROXY, HTTP_PROXY);
     assert.equal(NODE_USE_ENV_PROXY, '1');
     assert.match(NO_PROXY, /^localhost,127\.0\.0\.1,::1/);
     assert.equal(HOST, '127.0.0.1');
