@@ -92,6 +92,7 @@ export function streamOf(head: Head): FilterStream & { token: VerifiedToken | nu
     state: new Map(),
     token: null,
     body: () => null,
+    gather: () => undefined,
     resume: () => undefined,
     endStream: () => undefined,
     pass: () => undefined,
@@ -130,7 +131,10 @@ export function plainSpec(module: {
 
 /** One shard's. `frames`: whether guests are spared the calls that the SDK's frame makes needless, as a shard's are. */
 export function startRuntime(frames = true): WasmRuntime {
-  const foreign = foreignFunctions({ shard: 0, memory: createBuiltinMemory(1), keys: NO_REMOTE_KEYS });
+  const foreign = foreignFunctions({
+    ...{ shard: 0, memory: createBuiltinMemory(1), keys: NO_REMOTE_KEYS },
+    upstreams: { find: () => null },
+  });
   return new WasmRuntime({
     node: NODE,
     shared: createSharedMemory(1),

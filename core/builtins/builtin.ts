@@ -6,6 +6,7 @@ import type { KindName, Specs } from '../config/kind-names.ts';
 import type { HTTPRoute } from '../config/kinds/virtual-service.ts';
 import type { Resource } from '../config/resource.ts';
 import type { ForeignFunction } from '../wasm/abi/foreign.ts';
+import type { Upstreams } from '../wasm/abi/upstreams.ts';
 import type { Node } from '../workload.ts';
 import type { RemoteKeys } from './authn/rules.ts';
 import type { Configured } from './configured.ts';
@@ -29,6 +30,8 @@ export interface BuiltinShard {
   readonly memory: SharedArrayBuffer;
   /** Key sets of token issuers, which the main thread fetches. */
   readonly keys: RemoteKeys;
+  /** Services that it may call. */
+  readonly upstreams: Upstreams;
 }
 
 /** Memory of all shards of a proxy, on the main thread. It outlives each of them. */

@@ -5,13 +5,17 @@ import type { ForeignFunctions } from '../wasm/abi/foreign.ts';
 import { authn } from './authn/authn.ts';
 import type { Builtin, BuiltinMemory, BuiltinShard } from './builtin.ts';
 import { cors } from './cors/cors.ts';
+import { extAuthz } from './ext-authz/ext-authz.ts';
 import { fault } from './fault/fault.ts';
 import { headers } from './headers/headers.ts';
 import { type BuiltinName, ORDER } from './order.ts';
 import { ratelimit } from './ratelimit/ratelimit.ts';
 import { rbac } from './rbac/rbac.ts';
 
-export const BUILTINS: Readonly<Record<BuiltinName, Builtin>> = { authn, cors, fault, headers, ratelimit, rbac };
+export const BUILTINS: Readonly<Record<BuiltinName, Builtin>> = {
+  ...{ authn, cors, fault, headers, ratelimit, rbac },
+  'ext-authz': extAuthz,
+};
 
 const NOTHING = new SharedArrayBuffer(0);
 

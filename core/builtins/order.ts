@@ -12,7 +12,7 @@ interface Place {
   /** The chains that it stands in by itself. */
   readonly chains: readonly ChainKind[];
   /** Policies rest on it: no FilterChain leaves it out. Plugins of this phase stand before it. */
-  readonly guards?: 'AUTHN' | 'AUTHZ';
+  readonly guards?: 'AUTHN' | 'AUTHZ' | 'CUSTOM';
   /** A FilterChain may insert it, with a configuration of its own. */
   readonly insertable?: true;
   /** Files of filters/<name>/ that are modules beside index.ts: of `answers`, the module is <name>-answers. */
@@ -27,6 +27,8 @@ const CLIENT = ['outbound', 'gateway'] as const;
 const LIST = [
   // First, so that pages may read the answers that those behind it give, and preflights, which carry nothing, need nothing.
   { name: 'cors', chains: CLIENT, allocates: false },
+  // Before tokens are looked at: who may answer for them may be the one who is asked.
+  { name: 'ext-authz', chains: SERVER, guards: 'CUSTOM', variants: ['answers'] },
   { name: 'authn', chains: SERVER, guards: 'AUTHN' },
   { name: 'rbac', chains: SERVER, guards: 'AUTHZ' },
   { name: 'ratelimit', chains: SERVER, variants: ['answers'] },

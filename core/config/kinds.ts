@@ -9,6 +9,7 @@ export { gateway } from './kinds/gateway.ts';
 export { gatewayApiGateway } from './kinds/gateway-api-gateway.ts';
 export { gatewayClass } from './kinds/gateway-class.ts';
 export { httpRoute } from './kinds/http-route.ts';
+export { meshConfig } from './kinds/mesh-config.ts';
 export { namespace } from './kinds/namespace.ts';
 export { peerAuthentication } from './kinds/peer-authentication.ts';
 export { plugin } from './kinds/plugin.ts';

@@ -31,7 +31,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   TLSRoute: 'write a VirtualService with tls routes',
   ReferenceGrant: 'references across namespaces are allowed without one',
   Secret: 'secrets never travel in the configuration: give proxies files or a certificate authority',
-  ConfigMap: 'nothing in the mesh reads it',
+  ConfigMap: 'nothing in the mesh reads it; what Istio has in data.mesh of its ConfigMap is the spec of a MeshConfig',
   Pod: 'workloads are described by a Deployment or a WorkloadEntry',
   StatefulSet: 'workloads are described by a Deployment or a WorkloadEntry',
   DaemonSet: 'workloads are described by a Deployment or a WorkloadEntry',
@@ -39,7 +39,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   Job: 'workloads are described by a Deployment or a WorkloadEntry',
   Endpoints: 'endpoints are described by WorkloadEntry, or by workloads that register themselves',
   EndpointSlice: 'endpoints are described by WorkloadEntry, or by workloads that register themselves',
-  IstioOperator: 'nothing is installed by it: see the options of `mesh up`',
+  IstioOperator: 'nothing is installed by it; its meshConfig is the spec of a MeshConfig',
 };
 
 export interface Refusal {

@@ -23,7 +23,30 @@ export class Flow {
   ends = false;
   /** The filter has enough: nothing more is read meanwhile. */
   stalled = false;
+  /** The filter waits for a body behind the head that it holds. */
+  gathering: Gathering | null = null;
+  /** Bytes that may be held. */
+  most = MAX_HELD_BYTES;
+
+  /** So much is here as is waited for, or all that there is. True once. */
+  gathered(): boolean {
+    const { gathering, held } = this;
+    if (gathering === null || (!this.end && this.trailers === null && (held?.length ?? 0) < gathering.most))
+      return false;
+    this.gathering = null;
+    // What is on its way already is held, too.
+    this.most = gathering.most + MAX_HELD_BYTES;
+    return true;
+  }
 }
+
+interface Gathering {
+  readonly most: number;
+  readonly gathered: () => void;
+}
+
+/** As Envoy's default per-connection buffer limit. */
+const MAX_HELD_BYTES = 1 << 20;
 
 /** What a filter's place asks of the filter manager. What is asked during a callback takes effect after it. */
 export interface FilterOwner {
@@ -105,6 +128,10 @@ export class ActiveFilter implements FilterStream, TimerOwner {
     this.owner.resume(this, direction);
   }
 
+  gather(most: number, gathered: () => void): void {
+    this.flow('request').gathering = { most, gathered };
+  }
+
   pass(direction: Direction, bytes: Buffer): void {
     this.owner.pass(this, direction, bytes);
   }
@@ -151,4 +178,17 @@ export class ActiveFilter implements FilterStream, TimerOwner {
     if (this.timer !== null) this.owner.exchange.shard.timers.cancel(this.timer);
     this.filter.done();
   }
+}
+
+/** Whose turn it is after this filter. */
+export function next({ index }: ActiveFilter, direction: Direction): number {
+  return direction === 'request' ? index + 1 : index - 1;
+}
+
+/** True: nothing follows this head, which passes a filter that may have said so. */
+export function endsAt(flow: Flow | null, head: Head, end: boolean): boolean {
+  if (end || flow === null || !flow.ends) return end;
+  flow.phase = 'ended';
+  head.contentLength = 0;
+  return true;
 }

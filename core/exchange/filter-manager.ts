@@ -9,7 +9,7 @@ import type { Claims } from '../router/claims.ts';
 import type { Route } from '../router/route.ts';
 import type { Timers } from '../timers.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
-import { ActiveFilter, type FilterOwner, type Flow } from './active-filter.ts';
+import { ActiveFilter, endsAt, type FilterOwner, next } from './active-filter.ts';
 import { BodyBuffer } from './body-buffer.ts';
 import type { Direction, LocalReply, Verdict } from './filter.ts';
 import { FilterChain } from './filter-chain.ts';
@@ -17,9 +17,6 @@ import type { LocalResponse } from './local-reply.ts';
 import { BY_FILTERS, type ReadDisable } from './read-disable.ts';
 import type { ExchangeRecord } from './record.ts';
 import { type Waiting, welcomeBody } from './welcome.ts';
-
-/** As Envoy's default per-connection buffer limit. */
-const MAX_HELD_BYTES = 1 << 20;
 
 /** What the filter manager asks of the exchange whose filters it looks after. */
 export interface FilterManagerCallbacks extends ExchangeRecord, Waiting {
@@ -143,8 +140,8 @@ export class FilterManager implements FilterOwner {
         flow.phase = 'head';
         flow.end = end;
         // Which its client may be holding back.
-        if (factory.wants.request.body) welcomeBody(exchange);
-        exchange.pauseRequest(BY_FILTERS);
+        if (factory.wants.request.body || flow.gathering !== null) welcomeBody(exchange);
+        if (flow.gathering === null) exchange.pauseRequest(BY_FILTERS);
         return;
       }
       end = endsAt(active.request, exchange.requestHead, end);
@@ -240,6 +237,7 @@ export class FilterManager implements FilterOwner {
       const active = this.entered[i];
       const flow = active.flow(direction);
       flow.trailers = trailers;
+      this.tellGathered(active);
       if (flow.phase !== 'flowing' && flow.phase !== 'body') return;
       this.depth++;
       const verdict = this.settle(active, direction, active.filter.trailers(direction, trailers));
@@ -273,9 +271,22 @@ export class FilterManager implements FilterOwner {
     flow.held ??= new BodyBuffer();
     if (body.length > 0 && body !== flow.held) flow.held.append(body.take());
     flow.end ||= end;
-    if (flow.held.length <= MAX_HELD_BYTES) return true;
+    this.tellGathered(active);
+    if (flow.held === null || flow.held.length <= flow.most) return flow.held !== null;
     this.exchange.fail(direction === 'request' ? 'payload_too_large' : 'response_too_large');
     return false;
+  }
+
+  /** What it waited for is here: until it says what becomes of the request, no more is read. */
+  private tellGathered({ request }: ActiveFilter): void {
+    if (request === null || request.gathering === null) return;
+    const { gathered } = request.gathering;
+    if (!request.gathered()) return;
+    this.exchange.pauseRequest(BY_FILTERS);
+    // Not now: whoever hands over the body is in the middle of it.
+    queueMicrotask(() => {
+      if (!this.ended) gathered();
+    });
   }
 
   /** After a callback: what it asked for takes effect now. 'stop': the exchange is no longer the chain's to continue. */
@@ -384,16 +395,4 @@ export class FilterManager implements FilterOwner {
     if (direction === 'request') this.exchange.resumeRequest(BY_FILTERS);
     else this.exchange.resumeResponse(BY_FILTERS);
   }
-}
-
-function next({ index }: ActiveFilter, direction: Direction): number {
-  return direction === 'request' ? index + 1 : index - 1;
-}
-
-/** True: nothing follows this head, which passes a filter that may have said so. */
-function endsAt(flow: Flow | null, head: Head, end: boolean): boolean {
-  if (end || flow === null || !flow.ends) return end;
-  flow.phase = 'ended';
-  head.contentLength = 0;
-  return true;
 }

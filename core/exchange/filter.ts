@@ -56,6 +56,11 @@ export interface FilterStream {
   body(direction: Direction): BodyBuffer | null;
   /** Continue a paused direction. No effect when it is not paused at this filter. */
   resume(direction: Direction): void;
+  /**
+   * In the callback that holds the request's head: its body is read here meanwhile, up to about `most` bytes. `gathered` is
+   * told once, when so much is here or no more comes; `body` has it.
+   */
+  gather(most: number, gathered: () => void): void;
   /** Lets bytes of a body that is paused here go on before the rest of it; they are not what is held. */
   pass(direction: Direction, bytes: Buffer): void;
   /** Nothing more of this direction is read from the peer until `resumeReading`: enough of it waits here. */

@@ -77,6 +77,11 @@ export class ExchangeCopy implements FilterStream, TimerOwner {
     return this.record.responseTrailers;
   }
 
+  /** It is for the filters of the shard. */
+  gather(): void {
+    throw new Error('a filter on a thread of its own gathers no body');
+  }
+
   body(direction: Direction): BodyBuffer | null {
     return this[direction].body;
   }

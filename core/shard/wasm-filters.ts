@@ -54,7 +54,7 @@ export class WasmFilters implements FilterSource {
       shard,
       timers,
       upstreams,
-      foreign: foreignFunctions({ shard, memory: shared.builtins, keys }),
+      foreign: foreignFunctions({ shard, memory: shared.builtins, keys, upstreams }),
       logLevel: options.logLevel,
       log,
       restarted: (plugin, reason) => environment.pluginRestarted(plugin, reason),

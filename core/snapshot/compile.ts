@@ -22,6 +22,7 @@ import type { ChainBuilder, FilterSource } from './filters.ts';
 import { chainsOf, type ListenerFilterScope, networkPlacements, servicePlugins } from './listener-filters.ts';
 import { Memo } from './memo.ts';
 import { type EndpointChange, MeshIndex } from './mesh-index.ts';
+import { meshWide } from './mesh-wide.ts';
 import {
   type CompiledHosts,
   type HostCompiler,
@@ -216,7 +217,7 @@ export class Compiler {
       gateways,
       tls: chains.gateway === undefined ? NO_TLS : index.gateways.tls.ports,
       inbound,
-      outboundPolicy: index.scope.outboundPolicy,
+      outboundPolicy: index.scope.outboundPolicy ?? meshWide(policies('MeshConfig')).outboundTrafficPolicy?.mode ?? null,
       tcp,
       mtls: mtlsMode(policies('PeerAuthentication'), node),
       clusters: this.table.clusters,

@@ -29,7 +29,10 @@ export interface DryRunOf {
 /** What stands in chains, whatever routes there are. */
 const CHAINS = new Set(['FilterChain', 'Plugin', 'WasmPlugin']);
 const ROLES = new Set(['RbacConfig', 'ClusterRbacConfig', 'ServiceRole', 'ServiceRoleBinding']);
-const POLICIES = new Set([...ROLES, 'AuthorizationPolicy', 'RequestAuthentication', 'RateLimitPolicy', 'Telemetry']);
+const POLICIES = new Set([
+  ...ROLES,
+  ...['AuthorizationPolicy', 'MeshConfig', 'RequestAuthentication', 'RateLimitPolicy', 'Telemetry'],
+]);
 const BUILTIN_NAMES = new Set<string>(ORDER.map(({ name }) => name));
 
 export class DryRuns {

@@ -30,5 +30,6 @@ export interface ShardOptions extends Partial<Omit<RuntimeOptions, 'foreign'>> {
 /** The runtime of a shard whose built-in filters find the functions that they call. */
 export function builtinRuntime(options: ShardOptions = {}): ReturnType<typeof runtimeFor> {
   const { memory = createBuiltinMemory(1), keys = NO_REMOTE_KEYS, ...others } = options;
-  return runtimeFor({ ...others, foreign: foreignFunctions({ shard: others.shard ?? 0, memory, keys }) });
+  const { shard = 0, upstreams = { find: () => null } } = others;
+  return runtimeFor({ ...others, foreign: foreignFunctions({ shard, memory, keys, upstreams }) });
 }

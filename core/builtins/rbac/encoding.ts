@@ -41,8 +41,13 @@ export interface PolicyGroups {
 
 export function encodePolicies(gateway: boolean, groups: PolicyGroups): Uint8Array {
   const { deny, allow, dryRunDeny, dryRunAllow, audit } = groups;
-  const lists = [deny, allow, dryRunDeny, dryRunAllow, audit].map((policies) => list(policies, policy));
+  const lists = [deny, allow, dryRunDeny, dryRunAllow, audit].map(policyList);
   return Buffer.concat([Buffer.of(VERSION, gateway ? 1 : 0), ...lists]);
+}
+
+/** As layout.ts draws it. */
+export function policyList(policies: readonly EncodedPolicy[]): Buffer {
+  return list(policies, policy);
 }
 
 function policy({ name, rules }: EncodedPolicy): Buffer {

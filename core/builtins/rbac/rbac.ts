@@ -2,48 +2,52 @@
 // this workload, and what their rules ask.
 
 import { appliesTo, DRY_RUN } from '../../config/attachment.ts';
-import type { AuthorizationPolicySpec, AuthorizationRule } from '../../config/kinds/authorization-policy.ts';
+import type { MeshConfigSpec } from '../../config/kinds/mesh-config.ts';
 import type { Resource } from '../../config/resource.ts';
 import type { Node } from '../../workload.ts';
 import type { Builtin, Policies } from '../builtin.ts';
 import { type Configured, configured } from '../configured.ts';
-import { alternatives, conditionMatches, operationMatches, type Scope, settle, sourceMatches } from './conditions.ts';
+import { authorizerOf } from '../ext-authz/providers.ts';
 import { type Admission, admissionOf } from './connection.ts';
-import { type EncodedPolicy, type EncodedRule, encodePolicies } from './encoding.ts';
+import { type EncodedPolicy, encodePolicies } from './encoding.ts';
+import { encodedPolicies, type Policy } from './policies.ts';
 import { ROLE_KINDS, type RoleRules, roleRules } from './roles.ts';
-
-type Policy = Resource<AuthorizationPolicySpec>;
 
 export const rbac = {
   standing: {
     scope: 'workload',
-    kinds: ['AuthorizationPolicy', ...ROLE_KINDS],
+    kinds: ['AuthorizationPolicy', 'MeshConfig', ...ROLE_KINDS],
     configure: (policies, node) =>
-      authorizationConfig(policies('AuthorizationPolicy'), node, () => roleRules(policies, node)),
+      authorizationConfig(policies('AuthorizationPolicy'), node, policies('MeshConfig'), () =>
+        roleRules(policies, node),
+      ),
   },
 } satisfies Builtin;
 
 /**
- * The rbac filter's configuration for this workload; null when nothing applies and the filter is not needed. CUSTOM needs an
- * external provider, and this proxy has none: what such a policy matches is denied, as Istio does when the provider is
- * missing. Roles count where no AuthorizationPolicy allows: for one workload, the newer kind of list is the one.
+ * The rbac filter's configuration for this workload; null when nothing applies and the filter is not needed. A CUSTOM policy
+ * whose provider cannot be asked denies what it matches, as in Istio; the others are ext-authz's. Roles count where no AuthorizationPolicy allows: for one workload, the newer kind of list is the one.
  */
 export function authorizationConfig(
   policies: readonly Policy[],
   node: Node,
+  mesh: readonly Resource<MeshConfigSpec>[] = [],
   rolesHere: () => RoleRules | null = () => null,
 ): Configured | null {
-  const all = policies.filter((policy) => appliesTo(policy, node));
+  const all = policies.filter((policy) => appliesTo(policy, node) && authorizerOf(policy, mesh) === null);
   const enforced = all.filter((policy) => !isDryRun(policy));
   const tried = all.filter(isDryRun);
   const encoded = (from: readonly Policy[], ...actions: readonly string[]): EncodedPolicy[] =>
-    inOrder(from.filter(({ spec }) => actions.includes(spec.action ?? 'ALLOW'))).map((policy) => encode(policy, node));
+    encodedPolicies(
+      from.filter(({ spec }) => actions.includes(spec.action ?? 'ALLOW')),
+      node,
+    );
   const allow = encoded(enforced, 'ALLOW');
   const roles = allow.length === 0 ? rolesHere() : null;
   const groups = {
     deny: encoded(enforced, 'DENY', 'CUSTOM'),
     allow: [...allow, ...(roles?.enforced ?? [])],
-    dryRunDeny: encoded(tried, 'DENY', 'CUSTOM'),
+    dryRunDeny: encoded(tried, 'DENY'),
     dryRunAllow: [...encoded(tried, 'ALLOW'), ...(roles?.permissive ?? [])],
     audit: encoded(enforced, 'AUDIT'),
   };
@@ -55,8 +59,9 @@ export function authorizationConfig(
 export function connectionAdmission(policies: Policies, node: Node): Admission | null {
   const enforced = policies('AuthorizationPolicy').filter((policy) => appliesTo(policy, node) && !isDryRun(policy));
   const encoded = (...actions: readonly string[]): EncodedPolicy[] =>
-    inOrder(enforced.filter(({ spec }) => actions.includes(spec.action ?? 'ALLOW'))).map((policy) =>
-      encode(policy, node),
+    encodedPolicies(
+      enforced.filter(({ spec }) => actions.includes(spec.action ?? 'ALLOW')),
+      node,
     );
   // Nobody outside is asked about a connection: what such a policy matches is denied.
   const deny = encoded('DENY', 'CUSTOM');
@@ -68,38 +73,4 @@ export function connectionAdmission(policies: Policies, node: Node): Admission |
 /** As Go reads a boolean. */
 function isDryRun({ metadata }: Policy): boolean {
   return /^(?:1|t|T|true|TRUE|True)$/.test(metadata.annotations?.[DRY_RUN] ?? '');
-}
-
-/** As Envoy keeps them: by name, so that which of several matching policies is reported does not depend on history. */
-function inOrder(policies: readonly Policy[]): Policy[] {
-  const key = ({ metadata }: Policy): string => `${metadata.namespace}/${metadata.name}`;
-  return [...policies].sort((a, b) => (key(a) < key(b) ? -1 : 1));
-}
-
-function encode({ metadata, spec }: Policy, node: Node): EncodedPolicy {
-  const rules: EncodedRule[] = [];
-  const allows = (spec.action ?? 'ALLOW') === 'ALLOW';
-  (spec.rules ?? []).forEach((rule, index) => {
-    const compiled = compileRule(rule, index, { allows, namespace: metadata.namespace, node });
-    if (compiled !== null) rules.push(compiled);
-  });
-  return { name: `ns[${metadata.namespace}]-policy[${metadata.name}]`, rules };
-}
-
-/** Null: it can never match. */
-function compileRule(rule: AuthorizationRule, index: number, scope: Scope): EncodedRule | null {
-  const sources = alternatives(
-    rule.from?.map(({ source }) => sourceMatches(source, scope)),
-    scope,
-  );
-  const operations = alternatives(
-    rule.to?.map(({ operation }) => operationMatches(operation)),
-    scope,
-  );
-  const when = settle(
-    (rule.when ?? []).flatMap((condition) => conditionMatches(condition, scope)),
-    scope,
-  );
-  if (sources === null || operations === null || when === null) return null;
-  return { index, sources, operations, when };
 }

@@ -4,8 +4,8 @@
 import { DRY_RUN } from '../attachment.ts';
 import { nonEmpty, quote } from '../formats.ts';
 import { isIpOrCidr } from '../hosts.ts';
-import { defineKind } from '../kind.ts';
-import { array, notEnforced, object, oneOf, optional, partly, type Report, type Static, string } from '../schema.ts';
+import { defineKind, notFound } from '../kind.ts';
+import { array, object, oneOf, optional, partly, type Report, type Static, string } from '../schema.ts';
 import {
   MAX_ACCOUNTS,
   paths,
@@ -18,6 +18,7 @@ import {
   trustDomains,
 } from '../schemas/policy-values.ts';
 import { ATTACHMENT, attachment } from '../schemas/selectors.ts';
+import { meshConfig } from './mesh-config.ts';
 
 const blocks = optional(array(string({ code: 'address', check: blockFault })));
 
@@ -138,17 +139,14 @@ export type AuthorizationRule = Static<typeof AuthorizationRule>;
 /** As Go reads booleans. */
 const BOOLEANS = /^(?:1|t|T|true|TRUE|True|0|f|F|false|FALSE|False)$/;
 
-const CUSTOM = 'action CUSTOM (what it matches is denied)';
-
 export const AuthorizationPolicySpec = object(
   {
     ...attachment,
     rules: optional(array(AuthorizationRule)),
     /** Left out: ALLOW. */
-    action: partly(optional(oneOf('ALLOW', 'DENY', 'AUDIT', 'CUSTOM')), (value) =>
-      value === 'CUSTOM' ? CUSTOM : null,
-    ),
-    provider: notEnforced(optional(object({ name: nonEmpty })), CUSTOM),
+    action: optional(oneOf('ALLOW', 'DENY', 'AUDIT', 'CUSTOM')),
+    /** Whom MeshConfig has by this name. */
+    provider: optional(object({ name: nonEmpty })),
   },
   {
     atMostOne: [ATTACHMENT],
@@ -181,6 +179,18 @@ export const authorizationPolicy = defineKind({
     if (metadata.annotations?.[DRY_RUN] === undefined || (action !== 'CUSTOM' && action !== 'AUDIT')) return;
     const message = `a policy can be tried with action ALLOW and DENY only, not with ${action}`;
     report.error(['metadata', 'annotations', DRY_RUN], 'contradiction', message);
+  },
+  references({ spec: { provider } }, inventory, warn) {
+    if (provider === undefined) return;
+    const { extensionProviders = [] } = inventory.get(meshConfig, '', 'default')?.spec ?? {};
+    const named = extensionProviders.find(({ name }) => name === provider.name);
+    const path = ['spec', 'provider', 'name'];
+    if (named === undefined) {
+      warn('IST0101', path, `${notFound('extension provider', provider.name)}: what this policy matches is denied`);
+    } else if (named.envoyExtAuthzHttp === undefined) {
+      const message = `the extension provider ${quote(provider.name)} is no authorizer over HTTP: what this policy matches is denied`;
+      warn('provider', path, message);
+    }
   },
 });
 

@@ -11,7 +11,10 @@ const NOT_FOUND = 1;
 const BAD_ARGUMENT = 2;
 const TAKE_ONE = words(1, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 
-const foreign = foreignFunctions({ shard: 0, memory: createBuiltinMemory(1), keys: NO_REMOTE_KEYS });
+const foreign = foreignFunctions({
+  ...{ shard: 0, memory: createBuiltinMemory(1), keys: NO_REMOTE_KEYS },
+  upstreams: { find: () => null },
+});
 
 /** Of a built-in whose configuration has said nothing yet. */
 const ROWS: Readonly<Record<string, ForeignRow>> = {
@@ -19,6 +22,9 @@ const ROWS: Readonly<Record<string, ForeignRow>> = {
   weft_verify_token: { right: 'xxtoken', status: NOT_FOUND, root: BAD_ARGUMENT, wrong: [['x', BAD_ARGUMENT]] },
   weft_rate_limits: { right: '[]' },
   weft_take_tokens: { right: TAKE_ONE, status: NOT_FOUND, wrong: [['', NOT_FOUND]] },
+  weft_ext_authz: { right: '[]' },
+  weft_check: { right: 'x\0\0', status: NOT_FOUND, wrong: [['', NOT_FOUND]] },
+  weft_check_answer: { right: '' },
   weft_matches: { right: words(0), status: BAD_ARGUMENT, wrong: [['x', BAD_ARGUMENT]] },
   weft_begin_fault: {
     right: words(1),

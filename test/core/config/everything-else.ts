@@ -4,6 +4,7 @@
 import { KINDS, type KindName } from '../../../core/config/kind-names.ts';
 import { GATEWAYS } from './everything-gateways.ts';
 import { CREDENTIAL, MUTUAL, ORIGINATED } from './everything-tls.ts';
+import { MESH_WIDE } from './mesh-wide.ts';
 
 function resource(kind: KindName, name: string, spec: object, metadata: object = {}): object {
   const { group, versions, kind: bare } = KINDS[kind];
@@ -218,6 +219,11 @@ const OPERATION = { hosts: ['a'], paths: ['/a'], methods: ['GET'], ports: ['80']
 const NOT = { notHosts: ['a'], notPaths: ['/a'], notMethods: ['GET'], notPorts: ['80'] };
 
 const POLICIES = ATTACHMENTS.flatMap((attached, i) => [
+  ...(i === 0 ? [resource('MeshConfig', 'default', MESH_WIDE)] : []),
+  resource('AuthorizationPolicy', `c${i}`, {
+    ...{ ...attached, action: 'CUSTOM', provider: { name: 'older' } },
+    rules: [{ to: [{ operation: OPERATION }] }],
+  }),
   resource('AuthorizationPolicy', `a${i}`, {
     ...attached,
     action: 'CUSTOM',

@@ -223,7 +223,7 @@ const CASES: readonly (readonly [what: string, text: string, lines: readonly str
     'an unknown kind like no other',
     spec('example.com/v1', 'Banana', '  {}\n'),
     [
-      'f.yaml:2:7: error: unknown kind "Banana": known are AuthorizationPolicy, ClusterRbacConfig, Deployment, DestinationRule, FilterChain, Gateway, GatewayClass, HTTPRoute, Namespace, PeerAuthentication, Plugin, ProxyConfig, RateLimitPolicy, RbacConfig, RequestAuthentication, Service, ServiceAccount, ServiceEntry, ServiceRole, ServiceRoleBinding, Sidecar, Telemetry, VirtualService, WasmPlugin, WorkloadEntry, WorkloadGroup (/kind)',
+      'f.yaml:2:7: error: unknown kind "Banana": known are AuthorizationPolicy, ClusterRbacConfig, Deployment, DestinationRule, FilterChain, Gateway, GatewayClass, HTTPRoute, MeshConfig, Namespace, PeerAuthentication, Plugin, ProxyConfig, RateLimitPolicy, RbacConfig, RequestAuthentication, Service, ServiceAccount, ServiceEntry, ServiceRole, ServiceRoleBinding, Sidecar, Telemetry, VirtualService, WasmPlugin, WorkloadEntry, WorkloadGroup (/kind)',
     ],
   ],
   [

@@ -96,10 +96,10 @@ suite('the order of a chain', () => {
   });
 
   test('a FilterChain finds plugins of its own namespace, then of the root namespace', () => {
-    const insert = chain('insert: [{filter: a, before: authn}]');
+    const insert = chain('insert: [{filter: a, before: ext-authz}]');
     const off = plugin('istio-system/a', 'selector: {matchLabels: {app: none}}');
     assert.equal(plan('inbound', off, insert)[0], 'a');
-    assert.equal(plan('inbound', plugin('shop/a'), insert)[0], 'authn');
+    assert.equal(plan('inbound', plugin('shop/a'), insert)[0], 'ext-authz');
   });
 
   test('a plugin with several configurations is wanted with each of them', () => {

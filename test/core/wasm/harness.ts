@@ -130,6 +130,7 @@ export class TestStream implements FilterStream {
   readonly endedHere: Direction[] = [];
   readonly passed: [Direction, Buffer][] = [];
   readonly stalled = new Set<Direction>();
+  readonly gathers: { most: number; gathered: () => void }[] = [];
   readonly delays: number[] = [];
   readonly flags: Flag[] = [];
   routeCacheCleared = 0;
@@ -160,6 +161,9 @@ export class TestStream implements FilterStream {
   resume(direction: Direction): void {
     this.resumed.push(direction);
     this.onAsked();
+  }
+  gather(most: number, gathered: () => void): void {
+    this.gathers.push({ most, gathered });
   }
   pass(direction: Direction, bytes: Buffer): void {
     this.passed.push([direction, bytes]);

@@ -1,0 +1,79 @@
+// MeshConfig: what holds for the whole mesh, in the fields of Istio's meshConfig. There is one, named 'default'; a change of it
+// is live as that of any other resource is.
+
+import { duration, positiveDuration, text, texts } from '../formats.ts';
+import { defineKind } from '../kind.ts';
+import { array, boolean, notEnforced, object, oneOf, optional, type Static, struct } from '../schema.ts';
+import { ExtensionProvider } from '../schemas/extension-provider.ts';
+import { HTTPRetry } from '../schemas/http-actions.ts';
+import { exportTo } from '../schemas/networking.ts';
+
+/** Of a switch: what it asks for unless it says what happens anyway. */
+function unless<Value>(usual: Value, what: string): (value: Value) => string | null {
+  return (value) => (value === usual ? null : what);
+}
+
+const PathNormalization = object({
+  normalization: optional(oneOf('DEFAULT', 'NONE', 'BASE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES')),
+});
+
+export const MeshConfigSpec = object(
+  {
+    /** Whom policies of action CUSTOM ask. */
+    extensionProviders: optional(array(ExtensionProvider)),
+    outboundTrafficPolicy: optional(object({ mode: optional(oneOf('REGISTRY_ONLY', 'ALLOW_ANY')) })),
+    accessLogFile: notEnforced(optional(text), 'accessLogFile (write a Telemetry, or give proxies --access-log)'),
+    accessLogFormat: notEnforced(optional(text), unless('', 'accessLogFormat')),
+    accessLogEncoding: notEnforced(optional(oneOf('TEXT', 'JSON')), 'accessLogEncoding (give proxies --access-log)'),
+    enableTracing: notEnforced(optional(boolean), unless(false, 'enableTracing')),
+    defaultConfig: notEnforced(optional(struct())),
+    defaultProviders: notEnforced(optional(struct())),
+    defaultServiceExportTo: notEnforced(exportTo),
+    defaultVirtualServiceExportTo: notEnforced(exportTo),
+    defaultDestinationRuleExportTo: notEnforced(exportTo),
+    connectTimeout: notEnforced(optional(positiveDuration)),
+    tcpKeepalive: notEnforced(optional(struct())),
+    protocolDetectionTimeout: notEnforced(optional(duration)),
+    h2UpgradePolicy: notEnforced(
+      optional(oneOf('DO_NOT_UPGRADE', 'UPGRADE')),
+      unless('DO_NOT_UPGRADE', 'h2UpgradePolicy'),
+    ),
+    defaultHttpRetryPolicy: notEnforced(optional(HTTPRetry)),
+    pathNormalization: notEnforced(optional(PathNormalization), ({ normalization }) =>
+      normalization === 'NONE' ? 'pathNormalization NONE (paths are normalised as BASE says)' : null,
+    ),
+    trustDomain: notEnforced(optional(text), 'trustDomain (it is the authority that has one: see `mesh up`)'),
+    trustDomainAliases: notEnforced(optional(texts)),
+    rootNamespace: notEnforced(optional(text), unless('istio-system', 'rootNamespace (it is istio-system)')),
+    caCertificates: notEnforced(optional(array(struct()))),
+    enableAutoMtls: notEnforced(optional(boolean), unless(true, 'enableAutoMtls: false')),
+    enablePrometheusMerge: notEnforced(optional(boolean), unless(false, 'enablePrometheusMerge')),
+    localityLbSetting: notEnforced(optional(struct()), 'balancing by locality'),
+  },
+  {
+    check({ extensionProviders = [], pathNormalization }, report) {
+      const names = new Set<string>();
+      extensionProviders.forEach(({ name }, i) => {
+        if (names.has(name)) {
+          const message = `the extension provider ${JSON.stringify(name)} is defined twice`;
+          report.error(['extensionProviders', i, 'name'], 'duplicate', message);
+        }
+        names.add(name);
+      });
+      const how = pathNormalization?.normalization;
+      if (how !== 'MERGE_SLASHES' && how !== 'DECODE_AND_MERGE_SLASHES') return;
+      const message = `${how} is not enforced: policies written for such paths would let others pass, so it is refused`;
+      report.error(['pathNormalization', 'normalization'], 'unsupported', message);
+    },
+  },
+);
+export type MeshConfigSpec = Static<typeof MeshConfigSpec>;
+
+export const meshConfig = defineKind({
+  name: 'MeshConfig',
+  group: 'weft.dev',
+  versions: ['v1'],
+  scope: 'cluster',
+  names: ['default'],
+  spec: MeshConfigSpec,
+});
