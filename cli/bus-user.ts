@@ -7,6 +7,7 @@ import type { ProxyUser } from '../bus/types.ts';
 import type { Node } from '../core/workload.ts';
 import { Api } from './api.ts';
 import type { Context } from './context.ts';
+import { CliError, EXIT } from './exit.ts';
 
 interface Kept {
   readonly seed: string;
@@ -17,20 +18,39 @@ interface Kept {
   readonly node: string;
 }
 
-export function busUser(context: Context, node: Node, stateDir: string): ProxyUser {
+/** Who starts a proxy that is not let in hears of it at once. */
+export interface BusUser extends ProxyUser {
+  /** Rejects with a CliError when the control plane says no: asking again changes nothing. */
+  readonly refused: Promise<never>;
+}
+
+export function busUser(context: Context, node: Node, stateDir: string): BusUser {
   const file = join(stateDir, 'user.json');
   const mesh = context.bus.verifyKey ?? '';
   const kept = read(file, mesh, node.id);
   const seed = kept?.seed ?? NKey.generate('user').seed;
   const api = new Api(context);
   const { namespace, serviceAccount, services, id } = node;
+  const { promise: refused, reject } = Promise.withResolvers<never>();
+  // A proxy that serves already serves on.
+  refused.catch(() => {});
   return {
     identity: { namespace, serviceAccount, node: id },
     seed,
     jwt: kept?.jwt ?? '',
-    enrol: (publicKey) => api.enrol(id, { namespace, serviceAccount, services, publicKey }),
+    enrol: (publicKey) =>
+      api.enrol(id, { namespace, serviceAccount, services, publicKey }).catch((error: unknown) => {
+        if (isFinal(error)) reject(new CliError(`the control plane does not let this proxy in: ${error.message}`));
+        throw error;
+      }),
+    refused,
     keep: (jwt) => write(file, { seed, jwt, mesh, node: id }),
   };
+}
+
+/** What is only not reached, or not now, is asked again. */
+function isFinal(error: unknown): error is CliError {
+  return error instanceof CliError && (error.exitCode === EXIT.failure || error.exitCode === EXIT.usage);
 }
 
 /** null: there is none, it is of another mesh or another proxy, or it is damaged. */

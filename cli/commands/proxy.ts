@@ -2,7 +2,6 @@
 
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { ProxyUser } from '../../bus/types.ts';
 import { hostPort } from '../../core/host-port.ts';
 import type { Address, ConfigSource } from '../../core/main/options.ts';
 import { CliError, EXIT } from '../exit.ts';
@@ -124,9 +123,10 @@ async function proxy(options: Options): Promise<number> {
   const address = (context === null ? '' : await advertisedAddress(context, options.advertise)) || local;
   const node = gatewayNode({ ...options, labels: options.label ?? {}, address });
   const stateDir = context === null ? null : stateFolder(await makeHome(), { node, local });
+  const user = context !== null && stateDir !== null ? await userOf(context, node, stateDir) : null;
   const source: ConfigSource =
-    context !== null && stateDir !== null
-      ? { kind: 'bus', bus: { ...context.bus, name: options.name, user: await userOf(context, node, stateDir) } }
+    context !== null && user !== null
+      ? { kind: 'bus', bus: { ...context.bus, name: options.name, user } }
       : { kind: 'files', dir: resolve(options.config ?? '.') };
   const { startProxy } = await import('../../core/main.ts');
   const running = await startProxy({
@@ -154,7 +154,8 @@ async function proxy(options: Options): Promise<number> {
   const { giveBackSpareHeap } = await import('../../core/shard/spare-heap.ts');
   giveBackSpareHeap();
   try {
-    if ((await untilReady(running, stopped, options.readyTimeout)) === undefined) {
+    const over = user === null ? stopped : Promise.race([stopped, user.refused]);
+    if ((await untilReady(running, over, options.readyTimeout)) === undefined) {
       const { admin, outbound, inbound } = running;
       const listeners = running.listeners.map(({ kind, address: host, port, configuredPort }) => ({
         kind,
@@ -185,7 +186,7 @@ async function gatewayAddress({ config, address: wanted, name: own, namespace }:
 }
 
 /** Loaded when it is needed: a proxy that runs from files knows no NATS. */
-async function userOf(...proxy: Parameters<typeof import('../bus-user.ts').busUser>): Promise<ProxyUser> {
+async function userOf(...proxy: Parameters<typeof import('../bus-user.ts').busUser>) {
   const { busUser } = await import('../bus-user.ts');
   return busUser(...proxy);
 }

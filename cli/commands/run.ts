@@ -157,11 +157,12 @@ async function run(command: readonly string[], options: Options): Promise<number
   // Many workloads share the address that others know.
   const reached = advertise === '' ? at(INBOUND_PORT) : { address: advertise, port: 0 };
   const stateDir = stateFolder(await makeHome(), placed);
+  const user = busUser(context, node, stateDir);
   const { startProxy } = await import('../../core/main.ts');
   const proxy = await startProxy({
     node,
     version: weftVersion(),
-    source: { kind: 'bus', bus: { ...context.bus, name: node.name, user: busUser(context, node, stateDir) } },
+    source: { kind: 'bus', bus: { ...context.bus, name: node.name, user } },
     protectedPorts: portsOf(context),
     shards: options.shards,
     admin: at(ADMIN_PORT),
@@ -183,7 +184,7 @@ async function run(command: readonly string[], options: Options): Promise<number
   giveBackSpareHeap();
   let app: App | null = null;
   try {
-    const early = await untilReady(proxy, stopped, options.readyTimeout);
+    const early = await untilReady(proxy, Promise.race([stopped, user.refused]), options.readyTimeout);
     if (early !== undefined) return EXIT.ok;
     const warning = await oldNode;
     if (warning !== null) note(`mesh: ${warning}`);

@@ -217,7 +217,8 @@ export class Compiler {
       gateways,
       tls: chains.gateway === undefined ? NO_TLS : index.gateways.tls.ports,
       inbound,
-      outboundPolicy: index.scope.outboundPolicy ?? meshWide(policies('MeshConfig')).outboundTrafficPolicy?.mode ?? null,
+      outboundPolicy:
+        index.scope.outboundPolicy ?? meshWide(policies('MeshConfig')).outboundTrafficPolicy?.mode ?? null,
       tcp,
       mtls: mtlsMode(policies('PeerAuthentication'), node),
       clusters: this.table.clusters,

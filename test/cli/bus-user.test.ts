@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
@@ -42,4 +44,26 @@ suite('the NATS user of a proxy that is started here', () => {
       assert.match(new NKey(user.seed).publicKey, /^U/);
     });
   }
+
+  test('that is not let in ends who waits for it, and one that is only not answered does not', async () => {
+    let status = 503;
+    const server = createServer((_, response) => {
+      response.writeHead(status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ error: 'the token is for the services api, not web' }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const user = busUser({ ...CONTEXT, api: `http://127.0.0.1:${port}` }, NODE, folder);
+    const key = new NKey(user.seed).publicKey;
+    const first = (): Promise<unknown> => Promise.race([user.refused, Promise.resolve('waits')]);
+    await assert.rejects(user.enrol(key), { exitCode: 5 });
+    assert.equal(await first(), 'waits');
+    status = 403;
+    await assert.rejects(user.enrol(key), { exitCode: 1 });
+    await assert.rejects(first(), {
+      exitCode: 1,
+      message: 'the control plane does not let this proxy in: the token is for the services api, not web',
+    });
+    server.close();
+  });
 });

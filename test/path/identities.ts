@@ -9,14 +9,17 @@ import { certificateRequest, newKey } from '../../core/main/certificate-request.
 import type { WorkloadIdentity } from '../../core/workload.ts';
 
 export interface TestAuthority {
-  /** In the namespace default. `lifeMs` as of `now`: it may have expired, or not yet begun. */
-  identity(serviceAccount: string, validity?: { now?: number; lifeMs?: number }): Promise<WorkloadIdentity>;
+  /** In the namespace default without another. `lifeMs` as of `now`: it may have expired, or not yet begun. */
+  identity(
+    serviceAccount: string,
+    validity?: { now?: number; lifeMs?: number; namespace?: string },
+  ): Promise<WorkloadIdentity>;
   close(): Promise<void>;
 }
 
 export async function testAuthority(): Promise<TestAuthority> {
   const dir = await mkdtemp(join(tmpdir(), 'weft-identities-'));
-  const sign = async (csr: string, serviceAccount: string, now: number, lifeMs: number) => {
+  const sign = async (csr: string, serviceAccount: string, now: number, lifeMs: number, namespace = 'default') => {
     const { promise, resolve } = Promise.withResolvers<Parameters<Certificates['answer']>[0]>();
     const bus: Certificates = {
       request: () => Promise.reject(new Error('nobody asks')),
@@ -26,14 +29,14 @@ export async function testAuthority(): Promise<TestAuthority> {
       onTrust: () => {},
     };
     await startAuthority({ bus, dir: join(dir, 'authority'), now: () => now, lifeMs });
-    return (await promise)({ namespace: 'default', serviceAccount, node: 'test' }, csr);
+    return (await promise)({ namespace, serviceAccount, node: 'test' }, csr);
   };
   // Its authority itself is of now.
   await sign(certificateRequest(newKey()), 'first', Date.now(), 60_000);
   return {
-    async identity(serviceAccount, { now = Date.now(), lifeMs = 3_600_000 } = {}) {
+    async identity(serviceAccount, { now = Date.now(), lifeMs = 3_600_000, namespace } = {}) {
       const key = newKey();
-      return { key, ...(await sign(certificateRequest(key), serviceAccount, now, lifeMs)) };
+      return { key, ...(await sign(certificateRequest(key), serviceAccount, now, lifeMs, namespace)) };
     },
     close: () => rm(dir, { recursive: true, force: true }),
   };

@@ -2,6 +2,7 @@
 
 import { parseDuration } from '../../config/duration.ts';
 import type { ExtAuthzHttp } from '../../config/schemas/extension-provider.ts';
+import { FRAMING } from '../../wasm/abi/header-map.ts';
 import { type NameMatch, nameMatch } from './name-match.ts';
 
 /** Istio's. */
@@ -56,10 +57,14 @@ export function providerSpec(name: string, settings: ExtAuthzHttp): ProviderSpec
 
 export function providerOf({ requestHeaders, ...spec }: ProviderSpec): Provider {
   const denied = spec.toDownstreamOnDeny;
+  // What Envoy sends along whatever is configured.
+  const asked = nameMatch([...requestHeaders, 'authorization']);
+  const additional = spec.additionalHeaders.map(([name, value]): [string, string] => [name.toLowerCase(), value]);
   return {
     ...spec,
-    // What Envoy sends along whatever is configured.
-    asksOf: nameMatch([...requestHeaders, 'authorization']),
+    // How a message is framed is for its own codec to say.
+    additionalHeaders: additional.filter(([name]) => !FRAMING.has(name)),
+    asksOf: (name) => !FRAMING.has(name) && asked(name),
     toUpstream: nameMatch(spec.toUpstream),
     toDownstreamOnDeny: denied.length === 0 ? () => true : nameMatch([...denied, 'www-authenticate', 'location']),
     toDownstreamOnAllow: nameMatch(spec.toDownstreamOnAllow),

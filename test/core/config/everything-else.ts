@@ -220,14 +220,8 @@ const NOT = { notHosts: ['a'], notPaths: ['/a'], notMethods: ['GET'], notPorts: 
 
 const POLICIES = ATTACHMENTS.flatMap((attached, i) => [
   ...(i === 0 ? [resource('MeshConfig', 'default', MESH_WIDE)] : []),
-  resource('AuthorizationPolicy', `c${i}`, {
-    ...{ ...attached, action: 'CUSTOM', provider: { name: 'older' } },
-    rules: [{ to: [{ operation: OPERATION }] }],
-  }),
   resource('AuthorizationPolicy', `a${i}`, {
-    ...attached,
-    action: 'CUSTOM',
-    provider: { name: 'ext' },
+    ...{ ...attached, action: 'CUSTOM', provider: { name: i === 1 ? 'older' : 'ext' } },
     rules: [
       {
         from: [{ source: { ipBlocks: ['10.0.0.0/8'] } }],

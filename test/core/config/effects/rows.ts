@@ -3,6 +3,7 @@
 
 import type { KindName } from '../../../../core/config/kind-names.ts';
 
+import { MESH_ROWS } from './mesh-rows.ts';
 import { POOL_ROWS } from './pool-rows.ts';
 import type { Row } from './row.ts';
 import { TCP_ROWS } from './tcp-rows.ts';
@@ -251,6 +252,7 @@ export const ROWS: readonly Row[] = [
     mesh: [actions, ...roles('ClusterRbacConfig', { mode: 'ON' })],
     values: ['request.headers[a]', 'request.headers[c]'],
   },
+  ...MESH_ROWS,
   ...POOL_ROWS,
   ...(
     [

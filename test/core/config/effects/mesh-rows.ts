@@ -1,0 +1,24 @@
+// The rows of what MeshConfig says of services and of the routes to them.
+
+import type { Row } from './row.ts';
+
+const ENTRY = {
+  ...{ apiVersion: 'networking.istio.io/v1', kind: 'ServiceEntry', metadata: { name: 'api' } },
+  spec: {
+    hosts: ['api.test'],
+    ports: [{ number: 80, name: 'http', protocol: 'HTTP' }],
+    resolution: 'STATIC',
+    endpoints: [{ address: '127.0.0.2' }],
+  },
+};
+
+const row = (field: string, values: Row['values'], spec: object = {}): Row => ({
+  kind: 'MeshConfig',
+  field,
+  mesh: [ENTRY, { apiVersion: 'weft.dev/v1', kind: 'MeshConfig', metadata: { name: 'default' }, spec }],
+  values,
+});
+
+export const MESH_ROWS: readonly Row[] = [
+  row('outboundTrafficPolicy.mode', ['ALLOW_ANY', 'REGISTRY_ONLY'], { outboundTrafficPolicy: {} }),
+];
