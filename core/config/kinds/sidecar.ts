@@ -3,8 +3,8 @@
 import { isIP } from 'node:net';
 import { isUnixSocket, listenAddress, unixSocketFault } from '../addresses.ts';
 import { quote } from '../formats.ts';
-import { nameFault } from '../hosts.ts';
-import { defineKind } from '../kind.ts';
+import { nameFault, plainHost } from '../hosts.ts';
+import { defineKind, type Inventory, notFound, type Warn } from '../kind.ts';
 import type { Resource } from '../resource.ts';
 import { array, notEnforced, object, oneOf, optional, partly, type Report, type Static, string } from '../schema.ts';
 import { Destination } from '../schemas/destination.ts';
@@ -171,7 +171,49 @@ export const sidecar = defineKind({
   scope: 'namespace',
   spec: SidecarSpec,
   check: tellRepeatedHosts,
+  references,
+  groups,
+  conflicts,
 });
+
+/** What is imported and not there may be a misspelt name, whose calls are refused. */
+function references({ spec }: Resource<SidecarSpec>, inventory: Inventory, warn: Warn): void {
+  spec.egress?.forEach(({ hosts }, i) => {
+    hosts.forEach((each, j) => {
+      const [namespace, host] = each.split('/');
+      if (namespace === '~' || host === '*' || inventory.covers(plainHost(host))) return;
+      warn('IST0101', ['spec', 'egress', i, 'hosts', j], notFound('host', each));
+    });
+  });
+}
+
+/** One set for each selector in a namespace; without one they are for all. */
+function groups({ metadata, spec: { workloadSelector } }: Resource<SidecarSpec>): readonly string[] {
+  const labels = Object.entries(workloadSelector?.labels ?? {}).map(([name, value]) => `${name}=${value}`);
+  return [`${metadata.namespace}/${workloadSelector === undefined ? '' : `? ${labels.sort().join(',')}`}`];
+}
+
+/** IST0110, IST0111: only one Sidecar is for a proxy. */
+function conflicts(
+  members: readonly Resource<SidecarSpec>[],
+  _group: string,
+  _inventory: Inventory,
+  warn: (resource: Resource, ...warning: Parameters<Warn>) => void,
+): void {
+  if (members.length < 2) return;
+  const names = members.slice(0, MOST_NAMES).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+  const more = members.length > MOST_NAMES ? ` and ${members.length - MOST_NAMES} more` : '';
+  const selecting = members[0].spec.workloadSelector !== undefined;
+  const alike = selecting ? 'select the same workloads' : 'are for all workloads of their namespace';
+  const message = `the Sidecars ${names.join(', ')}${more} ${alike}: the first of them counts`;
+  for (const member of members) {
+    if (selecting) warn(member, 'IST0110', ['spec', 'workloadSelector'], message);
+    else warn(member, 'IST0111', ['metadata', 'name'], message);
+  }
+}
+
+/** In a message. */
+const MOST_NAMES = 20;
 
 /** A port, and a socket, is listened on once. */
 function eachOnce(
