@@ -17,6 +17,7 @@ import { type HistoryLimits, Manifests } from './manifests.ts';
 import { Objects } from './objects.ts';
 import { NatsQuestions } from './questions.ts';
 import { NatsRecords } from './records.ts';
+import { NatsSecrets } from './secrets.ts';
 import { NatsStatusBoard } from './statuses.ts';
 import { ensureStreams } from './streams.ts';
 import {
@@ -137,6 +138,11 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
     tokens: new NatsRecords(link, TOKEN_STREAM, TOKEN_PREFIX),
     access: new NatsAccessRecords(link, seal),
     certificates: new NatsCertificates({ link, heads, identity: options.user?.identity, spreadMs, onProblem }),
+    secrets: new NatsSecrets(
+      link,
+      { identity: options.user?.identity, seal, signingKey: options.signingKey },
+      onProblem,
+    ),
     questions: new NatsQuestions(link, options.user?.identity),
     election: new NatsElection(link, clock),
     statuses: new NatsStatusBoard(link, signs, options.user?.identity),

@@ -66,6 +66,11 @@ export const RENEW_PREFIX = 'weft.renew';
 /** On which a proxy asks for its workload's next certificate. */
 export const CERTIFICATE_PREFIX = 'weft.certificate';
 
+/** On which a proxy asks for a secret of its namespace; and where these lie, sealed, a record each. */
+export const SECRET_PREFIX = 'weft.secret';
+export const SECRET_STREAM = 'WEFT_SECRETS';
+export const SECRET_SUBJECT = 'weft.sealed';
+
 /** On which a proxy hears what operators ask of it, and on which it answers. */
 export const ASK_PREFIX = 'weft.ask';
 export const ANSWER_PREFIX = 'weft.answer';
@@ -145,7 +150,15 @@ export const PROXY_MESSAGE_PREFIX = 'weft.message';
 const DESCRIBED = LOGS.flatMap(({ stream, manifestStream }) => [stream, manifestStream]);
 const QUESTIONS = READ.flatMap((stream) => [`$JS.API.DIRECT.GET.${stream}`, `$JS.API.DIRECT.GET.${stream}.>`]);
 const TOLD = [...LOGS.map(({ heard }) => heard), HEADS_SUBJECT, CALL_SUBJECT];
-const SAID = [LEASE_PREFIX, ALIVE_PREFIX, STATUS_PREFIX, RENEW_PREFIX, CERTIFICATE_PREFIX, ANSWER_PREFIX];
+const SAID = [
+  LEASE_PREFIX,
+  ALIVE_PREFIX,
+  STATUS_PREFIX,
+  RENEW_PREFIX,
+  CERTIFICATE_PREFIX,
+  SECRET_PREFIX,
+  ANSWER_PREFIX,
+];
 
 export interface Export {
   readonly name: string;

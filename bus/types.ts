@@ -2,6 +2,7 @@
 // The rest of the project knows these and never NATS.
 
 import type { AccessRecords } from './access-types.ts';
+import type { Secrets } from './secret-types.ts';
 
 /** A resource as the bus carries it: decoded by whoever reads it, opaque here. `key` = 'Kind/namespace/name'. */
 export interface StoredResource {
@@ -375,6 +376,7 @@ export interface Bus {
   /** By which machines and proxies join. */
   readonly tokens: Records;
   readonly certificates: Certificates;
+  readonly secrets: Secrets;
   readonly access: AccessRecords;
   readonly questions: Questions;
   /** Of the control plane that writes `endpoints`. */

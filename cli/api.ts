@@ -9,6 +9,7 @@ import type { SourceFile } from '../control/checker/messages.ts';
 import type { Bounds, Joined, TokenReport } from '../control/joining/tokens.ts';
 import type { StoredModule } from '../control/modules.ts';
 import type { ProxyReport, RolloutReport } from '../control/rollout.ts';
+import type { SecretReport } from '../control/secrets.ts';
 import type { Problem, Resource } from '../core/config/resource.ts';
 import { type Context, readContext } from './context.ts';
 import { CliError, done, EXIT, type ExitCode } from './exit.ts';
@@ -274,6 +275,23 @@ export class Api {
     return revoked;
   }
 
+  secrets(): Promise<SecretReport[]> {
+    return this.#get('/v1/secrets', {});
+  }
+
+  /** `parts`: texts in PEM, and who of the namespace may have it. */
+  async keepSecret(namespace: string, name: string, parts: object): Promise<SecretReport> {
+    const made = await this.#call<SecretReport>('PUT', secretPath(namespace, name), {}, parts);
+    done.change = true;
+    return made;
+  }
+
+  async deleteSecret(namespace: string, name: string): Promise<object> {
+    const gone = await this.#call<object>('DELETE', secretPath(namespace, name), {});
+    done.change = true;
+    return gone;
+  }
+
   async #change(path: string, options: ApplyOptions, body: unknown, timeoutMs?: number): Promise<ChangeResult> {
     const result: ChangeResult = await this.#call('POST', path, { ...options }, body, timeoutMs);
     if (options.dryRun !== true) done.change = true;
@@ -314,7 +332,11 @@ export class Api {
   }
 }
 
-type Method = 'GET' | 'POST' | 'PUT';
+function secretPath(...parts: readonly string[]): string {
+  return `/v1/secrets/${parts.map(encodeURIComponent).join('/')}`;
+}
+
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
 interface Refusal {
   readonly error?: string;

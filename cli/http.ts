@@ -5,7 +5,7 @@ import { nodeHttp, nodeHttps } from '../core/fetch/node-http.ts';
 import { CliError, EXIT } from './exit.ts';
 
 export interface Call {
-  readonly method?: 'GET' | 'POST' | 'PUT';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
   /** Bytes are sent as a WASM module, anything else as JSON. */
   readonly body?: unknown;

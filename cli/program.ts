@@ -27,6 +27,7 @@ const COMMANDS: readonly Choice[] = [
   ['plugin', async () => (await import('./commands/plugin.ts')).pluginCommand],
   ['login', async () => (await import('./commands/login.ts')).loginCommand],
   ['whoami', async () => (await import('./commands/whoami.ts')).whoamiCommand],
+  ['secret', async () => (await import('./commands/secret.ts')).secretCommand],
   ['access', async () => (await import('./commands/access.ts')).accessCommand],
   ['ca', async () => (await import('./commands/ca.ts')).caCommand],
   ['control', async () => (await import('./commands/control.ts')).controlCommand],

@@ -37,8 +37,10 @@ import { moduleRoutes } from './routes/modules.ts';
 import { proxyRoutes } from './routes/proxies.ts';
 import { resourceRoutes } from './routes/resources.ts';
 import { revisionRoutes } from './routes/revisions.ts';
+import { secretRoutes } from './routes/secrets.ts';
+import { Secrets } from './secrets.ts';
 import { ensureToken, secure } from './security.ts';
-import { Store } from './store.ts';
+import { resourcesOf, Store } from './store.ts';
 import { WasmPlugins } from './wasm-plugins.ts';
 
 export interface ControlOptions {
@@ -283,6 +285,13 @@ async function buildApi(parts: ApiParts): Promise<App> {
     joiningRoutes(api, { tokens, url: parts.machinesUrl, roots, bus: { servers, ca, verifyKey } });
     accessRoutes(api, parts.access, (line) => onLog?.(line));
     authorityRoutes(api, parts.rotation, (line) => onLog?.(line));
+    const secrets = new Secrets({
+      kept: bus.secrets,
+      questions: bus.questions,
+      resources: () => resourcesOf(store.state),
+      leases: () => rollouts.leases,
+    });
+    secretRoutes(api, secrets, (line) => onLog?.(line));
     metaRoutes(api, { bus, store, version, natsTrouble });
   });
   // By itself, for only here a body may be raw bytes.

@@ -80,7 +80,7 @@ export async function webAuthority(name = 'Example'): Promise<WebAuthority> {
           revocationDate: new Date(Date.now() - HOUR_MS / 2),
         })),
       });
-      return crl.toString('pem');
+      return crl.toString('pem').replaceAll(/(BEGIN|END) CRL/g, '$1 X509 CRL');
     },
   };
 }

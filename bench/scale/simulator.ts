@@ -99,6 +99,7 @@ function simulate(number: number): Simulation {
     log: () => {},
     state: null,
     certificate: new WorkloadCertificate({ node, stateDir: null, log: () => {}, changed: () => {} }),
+    credentials: { follow: async () => {} },
     ask: async () => ({ status: 404, type: 'text/plain', body: '' }),
     version: '0.0.0',
     leaseTtlMs: 15_000,

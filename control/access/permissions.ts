@@ -54,6 +54,11 @@ export const NEEDS: Readonly<Record<string, Need | null>> = {
   'GET /v1/authority': { role: 'viewer', in: 'the whole mesh' },
   'POST /v1/authority/rotate': admin,
 
+  // What they are is told to nobody; the routes ask in which namespace.
+  'GET /v1/secrets': viewer,
+  'PUT /v1/secrets/:namespace/:name': operator,
+  'DELETE /v1/secrets/:namespace/:name': operator,
+
   'GET /v1/backup': meshOperator,
   'POST /v1/restore': admin,
 

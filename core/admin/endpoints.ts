@@ -52,6 +52,10 @@ export const ENDPOINTS: readonly Endpoint[] = [
     'the configuration that serves (?resource=listeners|routes|clusters|endpoints|filters|secrets)',
     configDump,
   ),
+  mutates('/credentials/look', 'ask for the secrets that the configuration names again', async (host) => {
+    await host.lookForSecrets();
+    return text('OK\n');
+  }),
   mutates('/drain_listeners', 'stop taking new connections', (host) => ({ body: 'OK\n', after: () => host.drain() })),
   reads('/endpoints', 'the endpoints of all clusters', async (host) => json(await dumpOf(host, 'endpoints'))),
   reads('/filters', 'the filters in use', async (host) => json(await dumpOf(host, 'filters'))),

@@ -43,6 +43,8 @@ export interface AdminHost {
   dump(kind: DumpKind): Promise<readonly unknown[]>;
   /** What the workload shows to others, and whom it believes; never a key. */
   secrets(): readonly SecretDump[];
+  /** Asks for the secrets that the configuration names again. */
+  lookForSecrets(): Promise<void>;
   serverInfo(): ServerInfo;
   /** In Prometheus' text exposition format. */
   prometheus(): Promise<string>;

@@ -13,6 +13,7 @@ import type { Problem } from '../config/resource.ts';
 import { mtlsMode } from '../snapshot/peer-authentication.ts';
 import type { Node } from '../workload.ts';
 import type { Configuration, Outcome } from './configuration.ts';
+import type { Credentials } from './credentials.ts';
 import { Discovered } from './discovered.ts';
 import { ownEndpoints, readEndpoints, servedBy } from './endpoints.ts';
 import type { Log } from './options.ts';
@@ -29,6 +30,7 @@ export interface BusSourceOptions {
   readonly log: Log;
   readonly state: StateFolder | null;
   readonly certificate: WorkloadCertificate;
+  readonly credentials: Pick<Credentials, 'follow'>;
   /** Of admin's endpoints. */
   readonly ask: Parameters<Questions['answer']>[0];
   readonly version: string;
@@ -198,6 +200,7 @@ export class BusSource implements Source {
     this.stopped.signal.throwIfAborted();
     bus.questions.answer(this.options.ask);
     bus.certificates.onTrust((version) => this.options.certificate.trusts(version));
+    void this.options.credentials.follow(bus.secrets);
     const certified = this.options.certificate.follow(bus.certificates, () => this.lease?.update(this.ownLease()));
     // Endpoints first: a route should not begin with an empty cluster.
     const endpoints = await this.discovered.follow(bus);

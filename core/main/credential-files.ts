@@ -1,8 +1,8 @@
 // Keys and certificates in files of this machine: read whole, checked, and read again when one of them is another one. What cannot be
 // used never takes the place of what can.
 
-import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
+import { checkCredential } from '../config/pem.ts';
 import type { Credential, CredentialFiles } from '../credential.ts';
 
 /** How soon a change is seen. */
@@ -54,7 +54,7 @@ export class CredentialFile {
       }
       if (seen === this.seen) return;
       const credential = await readAll(files);
-      check(credential);
+      checkCredential(credential);
       this.seen = seen;
       this.told = '';
       this.credential = credential;
@@ -76,36 +76,4 @@ async function readAll(files: CredentialFiles): Promise<Credential> {
   };
   const [cert, key, ca, crl] = await Promise.all(PARTS.map((part) => read(files[part])));
   return { cert, key, ca, crl };
-}
-
-/** Throws an Error that says what is wrong with it. */
-export function check({ cert, key, ca }: Credential): void {
-  if (key !== '' || cert !== '') {
-    const [leaf] = certificatesIn(cert).map((pem) => parsed(pem, 'the certificate'));
-    if (leaf === undefined) throw new Error('there is no certificate (PEM) in it');
-    let own: ReturnType<typeof createPrivateKey>;
-    try {
-      own = createPrivateKey(key);
-    } catch {
-      throw new Error('its private key is none (PEM, without a passphrase)');
-    }
-    if (!leaf.checkPrivateKey(own)) throw new Error('its key is not that of the certificate');
-  }
-  if (ca !== '') {
-    const roots = certificatesIn(ca);
-    if (roots.length === 0) throw new Error('whom it believes holds no certificate (PEM)');
-    for (const pem of roots) parsed(pem, 'whom it believes');
-  }
-}
-
-function parsed(pem: string, what: string): X509Certificate {
-  try {
-    return new X509Certificate(pem);
-  } catch (error) {
-    throw new Error(`${what} cannot be read: ${(error as Error).message}`);
-  }
-}
-
-export function certificatesIn(pem: string): string[] {
-  return pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 }

@@ -153,7 +153,7 @@ export class RunningProxy implements WeftProxy {
 
   async start(): Promise<void> {
     this.adminServer = await this.startAdmin();
-    await Promise.all([this.keys.load(), this.certificate.load()]);
+    await Promise.all([this.keys.load(), this.certificate.load(), this.credentials.load()]);
     this.shards = this.startShards();
     this.source = await this.openSource();
     await this.source.start();
@@ -204,6 +204,7 @@ export class RunningProxy implements WeftProxy {
     return {
       state: () => this.state(),
       dump: (kind) => this.query(kind),
+      lookForSecrets: () => this.credentials.look(),
       secrets: () => [...this.certificate.secrets(), ...this.credentials.secrets()],
       serverInfo: () => this.serverInfo(),
       prometheus: async () => {
@@ -316,6 +317,7 @@ export class RunningProxy implements WeftProxy {
       log: log.write,
       state: stateDir === undefined || stateDir === null ? null : new StateFolder(stateDir, log.write),
       certificate: this.certificate,
+      credentials: this.credentials,
       ask: ({ method, path }) => askAdmin(this.adminHost(), method, path),
       version: options.version ?? 'unknown',
       leaseTtlMs: options.leaseTtlMs ?? LEASE_TTL_MS,

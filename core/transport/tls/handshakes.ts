@@ -78,9 +78,7 @@ export class Handshakes {
       } else if (!this.finish(placeOf(socket), { socket, tls })) socket.destroy();
     });
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
-      const { authorizationError } = socket;
-      const reason = authorizationError ? `its certificate is refused: ${authorizationError}` : null;
-      this.finish(placeOf(socket), { socket: null, reason: reason ?? error.code ?? error.message });
+      this.finish(placeOf(socket), { socket: null, reason: error.code ?? error.message });
       socket.destroy();
     });
     return server;

@@ -31,12 +31,11 @@ export class Terminator {
 
   constructor(server: TlsServer, handshakeMs?: number) {
     this.server = server;
-    const requestCert = server.mode !== 'SIMPLE';
     this.handshakes = new Handshakes({
       ms: handshakeMs,
-      requestCert,
-      // Who may come without one is judged below.
-      rejectUnauthorized: requestCert && server.mode !== 'OPTIONAL_MUTUAL',
+      requestCert: server.mode !== 'SIMPLE',
+      // Judged below, where it can be told why.
+      rejectUnauthorized: false,
       ALPNProtocols: PROTOCOLS,
       judge: (socket) => this.judge(socket),
     });
@@ -81,14 +80,17 @@ export class Terminator {
   private judge(socket: TLSSocket): TlsFacts | string {
     // Who has a connection has one key for all of it.
     socket.disableRenegotiation();
+    const { mode } = this.server;
     const certificate = socket.getPeerX509Certificate();
-    if (certificate !== undefined) {
+    if (certificate === undefined) {
+      if (mode !== 'SIMPLE' && mode !== 'OPTIONAL_MUTUAL') return 'the client shows no certificate';
+    } else {
       if (!socket.authorized) return `its certificate is refused: ${socket.authorizationError}`;
       const wrong = this.refuses(certificate);
       if (wrong !== '') return wrong;
     }
     const uri = certificate === undefined ? null : spiffeOf(certificate);
-    if (this.server.mode === 'ISTIO_MUTUAL' && uri === null) return 'its certificate is for no SPIFFE id';
+    if (mode === 'ISTIO_MUTUAL' && uri === null) return 'its certificate is for no SPIFFE id';
     return {
       version: socket.getProtocol() ?? '',
       alpn: socket.alpnProtocol || '',

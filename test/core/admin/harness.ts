@@ -77,6 +77,8 @@ export class FakeProxy implements AdminHost {
     http2: [http2Counts, http2Counts],
     snapshot: [{ revision: 4 }, { revision: 4 }],
   };
+  /** How often secrets were asked for again. */
+  looked = 0;
   figures =
     '# HELP a_total A.\n# TYPE a_total counter\na_total{x="1 2"} 3\nb 0\nh_bucket{le="1"} 1\nh_sum 2\nh_count 1\n';
 
@@ -85,6 +87,9 @@ export class FakeProxy implements AdminHost {
   }
   async dump(kind: DumpKind) {
     return this.dumps[kind];
+  }
+  async lookForSecrets() {
+    this.looked++;
   }
   secrets() {
     const [notBefore, notAfter] = ['2026-01-01T00:00:00.000Z', '2026-01-02T00:00:00.000Z'];

@@ -29,6 +29,7 @@ before(async () => {
     arrived = Promise.withResolvers();
   };
   credentials = new Credentials({
+    stateDir: null,
     node,
     log: (level, _, message) => {
       told.push(`${level} ${message}`);

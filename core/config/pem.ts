@@ -1,0 +1,43 @@
+// Keys and certificates in PEM, as people hand them over: what is wrong with them, in one clause.
+
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+
+/** '' = it has none. */
+type Parts = Readonly<Record<'cert' | 'key' | 'ca' | 'crl', string>>;
+
+/** Throws an Error that says what is wrong with it. */
+export function checkCredential({ cert, key, ca, crl }: Parts): void {
+  if (key !== '' || cert !== '') {
+    const [leaf] = certificatesIn(cert).map((pem) => parsed(pem, 'the certificate'));
+    if (leaf === undefined) throw new Error('there is no certificate (PEM) in it');
+    if (!leaf.checkPrivateKey(privateKeyIn(key))) throw new Error('its key is not that of the certificate');
+  }
+  if (ca !== '') {
+    const roots = certificatesIn(ca);
+    if (roots.length === 0) throw new Error('whom it believes holds no certificate (PEM)');
+    for (const pem of roots) parsed(pem, 'whom it believes');
+  }
+  if (crl !== '' && !crl.includes('-----BEGIN X509 CRL-----')) {
+    throw new Error('there is no list of revoked certificates (PEM) in its revocation list');
+  }
+}
+
+export function certificatesIn(pem: string): string[] {
+  return pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+}
+
+function privateKeyIn(key: string): KeyObject {
+  try {
+    return createPrivateKey(key);
+  } catch {
+    throw new Error('its private key is none (PEM, without a passphrase)');
+  }
+}
+
+function parsed(pem: string, what: string): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch (error) {
+    throw new Error(`${what} cannot be read: ${(error as Error).message}`);
+  }
+}

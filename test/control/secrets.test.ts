@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { Bus } from '../../bus/types.ts';
+import { decodeYaml } from '../../core/config/decode.ts';
+import { Credentials } from '../../core/main/credentials.ts';
+import type { ToShard } from '../../core/shard/protocol.ts';
+import type { Node } from '../../core/workload.ts';
+import { type WebAuthority, webAuthority } from '../web-certificates.ts';
+import { type ErrorBody, type Plane, startDataPlane } from './harness.ts';
+
+const LABELS = { istio: 'ingressgateway' };
+const GATEWAY = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'], tls: {mode: MUTUAL, credentialName: shop}}]
+`;
+
+describe('secrets', { timeout: 120_000 }, () => {
+  let plane: Plane;
+  let proxy: Bus;
+  let authority: WebAuthority;
+  const closers: (() => unknown)[] = [];
+  before(async () => {
+    authority = await webAuthority();
+    plane = await startDataPlane();
+    closers.push(() => plane.stop());
+    proxy = await plane.mesh.open('proxy', {
+      node: 'edge-1',
+      user: plane.mesh.user('edge-1', { serviceAccount: 'edge' }),
+    });
+    const applied = await plane.call('POST', '/v1/apply', { files: [{ name: 'edge.yaml', text: GATEWAY }] });
+    assert.equal(applied.status, 200, JSON.stringify(applied.body));
+  });
+  after(async () => {
+    for (const close of closers.reverse()) await close();
+  });
+
+  const put = (body: object, name = 'shop', namespace = 'default') =>
+    plane.call<ErrorBody>('PUT', `/v1/secrets/${namespace}/${name}`, body);
+  const ask = (name: string, labels: Record<string, string> = LABELS, role = 'gateway') =>
+    proxy.secrets.request({ name, role, labels });
+
+  it('come to gateways of their namespace whose Gateway names them, and to nobody else', async () => {
+    const pair = await authority.issue(['shop.test']);
+    assert.equal(await ask('shop'), null);
+    assert.equal((await put(pair)).status, 200);
+    const found = await ask('shop');
+    assert.deepEqual([found?.cert, found?.key, found?.ca], [pair.cert, pair.key, '']);
+    for (const [labels, role] of [
+      [{ istio: 'other' }, 'gateway'],
+      [LABELS, 'sidecar'],
+    ] as const) {
+      await assert.rejects(ask('shop', labels, role), /no Gateway that selects edge-1 names the secret shop/);
+    }
+    await assert.rejects(ask('other'), /names the secret other/);
+    assert.equal((await put({ ...pair, serviceAccounts: ['somebody'] })).status, 200);
+    await assert.rejects(ask('shop'), /is for the service accounts somebody/);
+    assert.equal((await put({ ...pair, serviceAccounts: ['edge'] })).status, 200);
+    assert.equal((await ask('shop'))?.cert, pair.cert);
+  });
+
+  it('say whose clients are believed, in themselves or beside', async () => {
+    const pair = await authority.issue(['shop.test']);
+    await put({ ...pair, ca: authority.ca });
+    assert.deepEqual(await ask('shop-cacert'), { cert: '', key: '', ca: authority.ca, crl: '' });
+    const other = await webAuthority('Other');
+    await put({ ca: other.ca }, 'shop-cacert');
+    assert.equal((await ask('shop-cacert'))?.ca, other.ca);
+    assert.equal((await plane.call('DELETE', '/v1/secrets/default/shop-cacert')).status, 200);
+    assert.equal((await plane.call('DELETE', '/v1/secrets/default/shop-cacert')).status, 404);
+  });
+
+  it('that no server could use are refused with the reason', async () => {
+    const [pair, other] = [await authority.issue(['a.test']), await authority.issue(['b.test'])];
+    const expired = await authority.issue(['a.test'], { from: -7_200_000, to: -3_600_000 });
+    const wrong: [object, RegExp][] = [
+      [{ ...pair, key: other.key }, /its key is not that of the certificate/],
+      [expired, /its certificate has expired: it was valid until /],
+      [{ cert: 'nothing', key: pair.key }, /there is no certificate \(PEM\)/],
+      [{ cert: pair.cert }, /its private key is none/],
+      [{ ca: 'nothing' }, /whom it believes holds no certificate/],
+      [{ ...pair, ca: authority.ca, crl: 'x' }, /no list of revoked certificates/],
+      [{}, /neither a certificate nor whom to believe/],
+    ];
+    for (const [body, why] of wrong) {
+      const { status, body: answer } = await put(body, 'bad');
+      assert.equal(status, 400);
+      assert.match(answer.error, why);
+    }
+  });
+
+  it('are told of without what they are, and lie where nobody reads them', async () => {
+    const pair = await authority.issue(['shop.test']);
+    await put(pair);
+    const { body } = await plane.call<unknown[]>('GET', '/v1/secrets');
+    const text = JSON.stringify(body);
+    assert.match(text, /"name":"shop"/);
+    assert.doesNotMatch(text, /PRIVATE KEY|BEGIN/);
+    const [stored] = await proxyless(plane);
+    assert.doesNotMatch(JSON.stringify(stored), /PRIVATE KEY|BEGIN/);
+    assert.ok(!plane.log.some((line) => /PRIVATE KEY|BEGIN/.test(line)));
+  });
+
+  it('are followed by a gateway, kept on its disk for its alone, and serve it with no control plane', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'weft-secrets-'));
+    closers.push(() => rm(dir, { recursive: true, force: true }));
+    const [first, second] = [await authority.issue(['shop.test']), await authority.issue(['shop.test'])];
+    await put({ ...first, ca: authority.ca });
+    const { resources } = decodeYaml(GATEWAY);
+    const posted: ToShard[] = [];
+    const open = async (): Promise<Credentials> => {
+      const credentials = new Credentials({
+        node: { role: 'gateway', namespace: 'default', labels: LABELS } as unknown as Node,
+        stateDir: dir,
+        log: () => undefined,
+        post: (message) => posted.push(message),
+        expiry: () => undefined,
+      });
+      await credentials.load();
+      return credentials;
+    };
+    const certificates = () =>
+      posted.flatMap((message) => (message.type === 'credential' ? (message.credential?.cert ?? null) : []));
+    const running = await open();
+    await running.follow(proxy.secrets);
+    assert.deepEqual(await running.prepare(resources), []);
+    assert.ok(certificates().includes(first.cert));
+    await put({ ...second, ca: authority.ca });
+    await running.look();
+    assert.equal(certificates().at(-1), second.cert);
+    await running.close();
+    const { mode } = await stat(join(dir, 'credentials.json'));
+    assert.equal(mode & 0o777, 0o600);
+    assert.match(await readFile(join(dir, 'credentials.json'), 'utf8'), /PRIVATE KEY/);
+    posted.length = 0;
+    const alone = await open();
+    assert.deepEqual(await alone.prepare(resources), []);
+    assert.ok(certificates().includes(second.cert));
+    await alone.follow(proxy.secrets);
+    await plane.call('DELETE', '/v1/secrets/default/shop');
+    await alone.look();
+    assert.equal(certificates().at(-1), null);
+    assert.equal((await alone.prepare(resources)).length, 2);
+    await alone.close();
+  });
+});
+
+/** As they lie in NATS. */
+async function proxyless(plane: Plane): Promise<unknown[]> {
+  const bus = await plane.mesh.open('control', { node: 'reader' });
+  return bus.secrets.all();
+}
