@@ -9,6 +9,7 @@ import type { EndpointTls } from '../cluster/endpoint-tls.ts';
 import type { LimitSource } from '../cluster/limits.ts';
 import { parseDuration } from '../config/duration.ts';
 import type { ConnectionPoolSettings, TrafficPolicy } from '../config/kinds/destination-rule.ts';
+import type { MeshConfigSpec } from '../config/kinds/mesh-config.ts';
 import { isHttp2 } from '../config/schemas/port-protocol.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
 import { tlsOf } from './cluster-tls.ts';
@@ -175,10 +176,12 @@ export interface ClusterRequest {
   readonly port: ServicePort;
   readonly subset: string;
   readonly rules: HostRules;
+  /** Where rules say nothing. */
+  readonly mesh: MeshConfigSpec;
 }
 
 /** The specification of a service's cluster, or null when the subset is not defined. */
-export function clusterSpec({ service, port, subset, rules }: ClusterRequest): ClusterSpec | null {
+export function clusterSpec({ service, port, subset, rules, mesh }: ClusterRequest): ClusterSpec | null {
   const defined = subset === '' ? undefined : rules.subsets.get(subset);
   if (subset !== '' && defined === undefined) return null;
   const hosts =
@@ -194,7 +197,7 @@ export function clusterSpec({ service, port, subset, rules }: ClusterRequest): C
     port: port.number,
     subset,
     labels: defined?.labels ?? {},
-    policy: policyOf(port, tls !== null && tls.origination === null, rules.trafficPolicy, defined?.trafficPolicy),
+    policy: policyOf(port, tls !== null && tls.origination === null, mesh, rules.trafficPolicy, defined?.trafficPolicy),
     tls,
     rule: rules.sources.map(({ metadata }) => `${metadata.name}.${metadata.namespace}`).join(','),
     dns: service.resolution === 'STATIC' ? [] : hosts.map(({ host, weight }) => ({ host, port: target, weight })),
@@ -209,6 +212,7 @@ export function clusterName(host: string, port: number, subset: string): string 
 function policyOf(
   { number, protocol }: ServicePort,
   inMesh: boolean,
+  mesh: MeshConfigSpec,
   ...levels: (TrafficPolicy | undefined)[]
 ): ClusterPolicy {
   let pool: ConnectionPoolSettings | undefined;
@@ -223,12 +227,12 @@ function policyOf(
     budget = level?.retryBudget ?? budget;
   }
   const { tcp, http } = pool ?? {};
+  const connectTimeout = tcp?.connectTimeout ?? mesh.connectTimeout;
   return {
-    protocol: protocolOf(protocol, http),
+    protocol: protocolOf(protocol, http, mesh),
     multiplexed: inMesh && sharesConnections(pool),
     loadBalancing: simple !== undefined && isBalancer(simple) ? simple : DEFAULT_POLICY.loadBalancing,
-    connectTimeoutMs:
-      tcp?.connectTimeout === undefined ? DEFAULT_POLICY.connectTimeoutMs : parseDuration(tcp.connectTimeout),
+    connectTimeoutMs: connectTimeout === undefined ? DEFAULT_POLICY.connectTimeoutMs : parseDuration(connectTimeout),
     idleTimeoutMs: http?.idleTimeout === undefined ? DEFAULT_POLICY.idleTimeoutMs : parseDuration(http.idleTimeout),
     maxConnections: tcp?.maxConnections || DEFAULT_POLICY.maxConnections,
     maxPendingRequests: http?.http1MaxPendingRequests || DEFAULT_POLICY.maxPendingRequests,
@@ -256,11 +260,16 @@ function keepAliveOf({ http2KeepAlive }: NonNullable<ConnectionPoolSettings['htt
 }
 
 /** What a port's name, its appProtocol or a rule says that is spoken there; of a port that says nothing, what the client speaks. */
-export function protocolOf(port: string, http?: ConnectionPoolSettings['http']): ClusterPolicy['protocol'] {
+export function protocolOf(
+  port: string,
+  http?: ConnectionPoolSettings['http'],
+  mesh: MeshConfigSpec = {},
+): ClusterPolicy['protocol'] {
   const { useClientProtocol, h2UpgradePolicy } = http ?? {};
   if (useClientProtocol === true) return 'client';
   if (isHttp2(port) || h2UpgradePolicy === 'UPGRADE') return 'h2';
-  return port === 'HTTP' ? 'http/1.1' : 'client';
+  if (port !== 'HTTP') return 'client';
+  return mesh.h2UpgradePolicy === 'UPGRADE' && (h2UpgradePolicy ?? 'DEFAULT') === 'DEFAULT' ? 'h2' : 'http/1.1';
 }
 
 /** A budget that is asked for counts every retry and goes before maxRetries, as in Envoy. 0 is: not given. */

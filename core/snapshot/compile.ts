@@ -22,7 +22,6 @@ import type { ChainBuilder, FilterSource } from './filters.ts';
 import { chainsOf, type ListenerFilterScope, networkPlacements, servicePlugins } from './listener-filters.ts';
 import { Memo } from './memo.ts';
 import { type EndpointChange, MeshIndex } from './mesh-index.ts';
-import { meshWide } from './mesh-wide.ts';
 import {
   type CompiledHosts,
   type HostCompiler,
@@ -217,8 +216,7 @@ export class Compiler {
       gateways,
       tls: chains.gateway === undefined ? NO_TLS : index.gateways.tls.ports,
       inbound,
-      outboundPolicy:
-        index.scope.outboundPolicy ?? meshWide(policies('MeshConfig')).outboundTrafficPolicy?.mode ?? null,
+      outboundPolicy: index.scope.outboundPolicy ?? index.mesh.outboundTrafficPolicy?.mode ?? null,
       tcp,
       mtls: mtlsMode(policies('PeerAuthentication'), node),
       clusters: this.table.clusters,
@@ -292,17 +290,19 @@ export class Compiler {
 
   private hostCompiler(chains: ChainBuilder): HostCompiler {
     const { node, index } = this;
-    const { services } = index;
+    const { services, mesh } = index;
+    const retries = mesh.defaultHttpRetryPolicy;
     const cluster: HostCompiler['cluster'] = (...place) => this.clusterAt(...place);
     return {
       node,
       chains,
       cluster,
+      retries,
       imports: (rule, port) => index.scope.importsRule(rule.resource, port),
       routesOf: (rule, gateway, port) =>
         rule.compiledFor(gateway, port, chains, () => {
           const part = compileRoutes(rule.resource, {
-            ...{ node, gateway, port, services, cluster },
+            ...{ node, gateway, port, services, cluster, retries },
             chains: chains.at(port),
           });
           this.made.push(part);
@@ -312,14 +312,14 @@ export class Compiler {
   }
 
   private clusterAt(host: string, port: number, subset: string): Cluster | null {
-    const { services, shapes } = this.index;
+    const { services, shapes, mesh } = this.index;
     const service = services.get(host);
     const found = service?.ports.find((candidate) => candidate.number === port);
     if (service === undefined || found === undefined) return null;
     const name = clusterName(host, port, subset);
     const known = this.interned.get(name);
     if (known !== undefined) return known;
-    const spec = clusterSpec({ service, port: found, subset, rules: shapes.of(service) });
+    const spec = clusterSpec({ service, port: found, subset, rules: shapes.of(service), mesh });
     const cluster = spec === null ? null : this.table.intern(spec);
     if (this.compiling) this.interned.set(name, cluster);
     return cluster;

@@ -3,11 +3,13 @@
 
 import { fqdn } from '../config/hosts.ts';
 import { isKind } from '../config/is-kind.ts';
+import type { MeshConfigSpec } from '../config/kinds/mesh-config.ts';
 import type { Node, WorkloadEndpoint } from '../workload.ts';
 import { Concerned } from './concerned.ts';
 import { DestinationRules } from './destination-rules.ts';
 import { GatewayHosts } from './gateway-hosts.ts';
 import { type Member, Members } from './members.ts';
+import { meshWide, NOTHING, shapesAlike } from './mesh-wide.ts';
 import { ServiceRegistry } from './registry.ts';
 import { type Replacement, type ResourceChange, ResourceTable } from './resource-table.ts';
 import { RuleDestinations } from './rule-destinations.ts';
@@ -39,6 +41,8 @@ export class MeshIndex {
   readonly gateways: GatewayHosts;
   /** What this proxy imports of all that. */
   scope: Scope = EVERYTHING;
+  /** What holds for all of it. */
+  mesh: MeshConfigSpec = NOTHING;
   private readonly node: Node;
   private readonly resources = new ResourceTable();
   private readonly destinations: RuleDestinations;
@@ -167,8 +171,19 @@ export class MeshIndex {
       const { gone, come } = this.rules.replace(before as typeof resource | null, after as typeof resource | null);
       this.gateways.replaceRule(gone, come);
     }
+    if (isKind(resource, 'MeshConfig')) yield* this.replaceMesh();
     if (isKind(resource, 'Gateway')) {
       yield* this.gateways.replaceGateway(before as typeof resource | null, after as typeof resource | null);
+    }
+  }
+
+  private *replaceMesh(): Iterable<void> {
+    const before = this.mesh;
+    this.mesh = meshWide(this.policies('MeshConfig'));
+    if (shapesAlike(before, this.mesh)) return;
+    for (const { host } of this.services.values()) {
+      this.concerned.services.add(host);
+      yield;
     }
   }
 

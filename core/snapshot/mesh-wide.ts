@@ -1,5 +1,6 @@
-// What the mesh's MeshConfig says; there is one at most.
+// What the mesh's MeshConfig says, which there is one of at most, and whether all services are concerned by a change of it.
 
+import { isDeepStrictEqual } from 'node:util';
 import type { MeshConfigSpec } from '../config/kinds/mesh-config.ts';
 import type { Resource } from '../config/resource.ts';
 
@@ -7,4 +8,13 @@ export function meshWide([only]: readonly Resource<MeshConfigSpec>[]): MeshConfi
   return only?.spec ?? NOTHING;
 }
 
-const NOTHING: MeshConfigSpec = Object.freeze({});
+/** Do the two make the same of services and of the routes to them? */
+export function shapesAlike(one: MeshConfigSpec, other: MeshConfigSpec): boolean {
+  return isDeepStrictEqual(shapeOf(one), shapeOf(other));
+}
+
+function shapeOf({ connectTimeout, h2UpgradePolicy, defaultHttpRetryPolicy }: MeshConfigSpec): unknown {
+  return { connectTimeout, h2UpgradePolicy, defaultHttpRetryPolicy };
+}
+
+export const NOTHING: MeshConfigSpec = Object.freeze({});

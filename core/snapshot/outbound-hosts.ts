@@ -1,8 +1,9 @@
 // Virtual hosts of the outbound port, the sidecar's view: one for each port of each service, with the VirtualServices that name its
 // host in the place of its own route, and one for each host that VirtualServices name and that is no service.
 
-import { DEFAULT_RETRIES } from '../builtins/retry/policy.ts';
+import { retryPolicy } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import type { HTTPRetry } from '../config/schemas/http-actions.ts';
 import { carriesBytes } from '../config/schemas/port-protocol.ts';
 import { hostPort } from '../host-port.ts';
 import { exactly } from '../router/exactly.ts';
@@ -22,6 +23,8 @@ export interface HostCompiler {
   readonly chains: ChainBuilder;
   /** The cluster of a service's port and subset; null when there is no such thing. */
   cluster(host: string, port: number, subset: string): Cluster | null;
+  /** Of routes that say nothing of it. */
+  readonly retries: HTTPRetry | undefined;
   /** Is the rule one for calls to this port? */
   imports(rule: Rule, port: number): boolean;
   /** The routes of a rule for requests of this port to the hosts of this gateway ('mesh': the mesh's own). */
@@ -97,10 +100,16 @@ export function reaches(alias: string, service: Service, node: Node): boolean {
 }
 
 /** The route to the service itself. */
-function ownRoute({ host }: Service, port: number, { chains, cluster }: HostCompiler): RoutePart {
+function ownRoute({ host }: Service, port: number, { chains, cluster, retries }: HostCompiler): RoutePart {
   const chain = chains.at(port).route(null);
   const name = clusterName(host, port, '');
   return new RoutePart([
-    plainRoute({ name: 'default', cluster: cluster(host, port, ''), clusterName: name, chain, retry: DEFAULT_RETRIES }),
+    plainRoute({
+      name: 'default',
+      cluster: cluster(host, port, ''),
+      clusterName: name,
+      chain,
+      retry: retryPolicy(retries, 0),
+    }),
   ]);
 }

@@ -8,6 +8,7 @@ import { gatewayKey } from '../config/gateway-reference.ts';
 import type { Destination, HTTPMatchRequest, HTTPRoute, VirtualServiceSpec } from '../config/kinds/virtual-service.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import { authorityOf } from '../config/schemas/header-operations.ts';
+import type { HTTPRetry } from '../config/schemas/http-actions.ts';
 import { exactly } from '../router/exactly.ts';
 import { compileMatch } from '../router/match.ts';
 import type { Route, Target } from '../router/route.ts';
@@ -26,6 +27,8 @@ export interface RouteScope {
   readonly port: number;
   readonly services: Services;
   readonly chains: ChainBuilder;
+  /** Of routes that say nothing of it. */
+  readonly retries: HTTPRetry | undefined;
   /** The cluster of a service's port and subset; null when there is no such thing. */
   cluster(host: string, port: number, subset: string): Cluster | null;
 }
@@ -129,7 +132,7 @@ function actionOf(
     totalWeight: targets.reduce((sum, target) => sum + target.weight, 0),
     rewritePath: http.rewrite === undefined ? null : pathRewrite(http.rewrite),
     timeoutMs,
-    retry: retryPolicy(http.retries, timeoutMs),
+    retry: retryPolicy(http.retries ?? scope.retries, timeoutMs),
   };
 }
 

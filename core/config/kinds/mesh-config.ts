@@ -31,14 +31,14 @@ export const MeshConfigSpec = object(
     defaultServiceExportTo: notEnforced(exportTo),
     defaultVirtualServiceExportTo: notEnforced(exportTo),
     defaultDestinationRuleExportTo: notEnforced(exportTo),
-    connectTimeout: notEnforced(optional(positiveDuration)),
+    /** Of services whose rules say nothing of it. Left out: 10s. */
+    connectTimeout: optional(positiveDuration),
     tcpKeepalive: notEnforced(optional(struct())),
     protocolDetectionTimeout: notEnforced(optional(duration)),
-    h2UpgradePolicy: notEnforced(
-      optional(oneOf('DO_NOT_UPGRADE', 'UPGRADE')),
-      unless('DO_NOT_UPGRADE', 'h2UpgradePolicy'),
-    ),
-    defaultHttpRetryPolicy: notEnforced(optional(HTTPRetry)),
+    /** Of services whose ports are of HTTP, where rules leave it at DEFAULT. */
+    h2UpgradePolicy: optional(oneOf('DO_NOT_UPGRADE', 'UPGRADE')),
+    /** Of routes that say nothing of retries. */
+    defaultHttpRetryPolicy: optional(HTTPRetry),
     pathNormalization: notEnforced(optional(PathNormalization), ({ normalization }) =>
       normalization === 'NONE' ? 'pathNormalization NONE (paths are normalised as BASE says)' : null,
     ),

@@ -219,7 +219,7 @@ const OPERATION = { hosts: ['a'], paths: ['/a'], methods: ['GET'], ports: ['80']
 const NOT = { notHosts: ['a'], notPaths: ['/a'], notMethods: ['GET'], notPorts: ['80'] };
 
 const POLICIES = ATTACHMENTS.flatMap((attached, i) => [
-  ...(i === 0 ? [resource('MeshConfig', 'default', MESH_WIDE)] : []),
+  ...(i === 0 ? MESH_WIDE : []),
   resource('AuthorizationPolicy', `a${i}`, {
     ...{ ...attached, action: 'CUSTOM', provider: { name: i === 1 ? 'older' : 'ext' } },
     rules: [

@@ -1,6 +1,7 @@
-// Each field of MeshConfig: whom the policies of everything ask, and what is not enforced.
+// A MeshConfig with each field: whom the policies of everything ask, what is not enforced, and a service for what is said of
+// services.
 
-export const MESH_WIDE = {
+const SPEC = {
   extensionProviders: [
     {
       name: 'ext',
@@ -32,8 +33,25 @@ export const MESH_WIDE = {
   ...{ defaultConfig: { concurrency: 1 }, defaultProviders: { metrics: ['prometheus'] } },
   ...{ defaultServiceExportTo: ['.'], defaultVirtualServiceExportTo: ['.'], defaultDestinationRuleExportTo: ['.'] },
   ...{ connectTimeout: '1s', tcpKeepalive: { probes: 3 }, protocolDetectionTimeout: '0.1s' },
-  ...{ h2UpgradePolicy: 'UPGRADE', defaultHttpRetryPolicy: { attempts: 3 } },
+  h2UpgradePolicy: 'UPGRADE',
+  defaultHttpRetryPolicy: {
+    ...{ attempts: 3, retryOn: '503,http3-post-connect-failure', perTryTimeout: '1s', backoff: '1s' },
+    ...{ retryRemoteLocalities: true, retryIgnorePreviousHosts: false },
+  },
   ...{ pathNormalization: { normalization: 'NONE' }, trustDomain: 'a', trustDomainAliases: ['b'] },
   ...{ rootNamespace: 'root', caCertificates: [{ pem: 'c' }], enableAutoMtls: false, enablePrometheusMerge: true },
   localityLbSetting: { enabled: true },
 };
+
+export const MESH_WIDE: readonly object[] = [
+  { apiVersion: 'weft.dev/v1', kind: 'MeshConfig', metadata: { name: 'default' }, spec: SPEC },
+  {
+    ...{ apiVersion: 'networking.istio.io/v1', kind: 'ServiceEntry', metadata: { name: 'mesh-wide' } },
+    spec: {
+      hosts: ['mesh-wide.test'],
+      ports: [{ number: 80, name: 'http', protocol: 'HTTP' }],
+      resolution: 'STATIC',
+      endpoints: [{ address: '127.0.0.2' }],
+    },
+  },
+];

@@ -1,4 +1,5 @@
-// A mesh with everything that a Sidecar may say of listeners, beside what everything.ts says.
+// A mesh with everything that a Sidecar may say of listeners, beside what everything.ts says, and retries of the mesh that are
+// enforced as they are.
 
 const port = { number: 9090, protocol: 'TCP', name: 'tcp' };
 
@@ -16,5 +17,11 @@ export const SIDECARS: readonly object[] = [
       inboundConnectionPool: { tcp: { maxConnections: 1 } },
       outboundTrafficPolicy: { mode: 'ALLOW_ANY', egressProxy: { host: 'proxy.test', port: { number: 3128 } } },
     },
+  },
+  {
+    apiVersion: 'weft.dev/v1',
+    kind: 'MeshConfig',
+    metadata: { name: 'default' },
+    spec: { defaultHttpRetryPolicy: { attempts: 1, retryOn: '503' } },
   },
 ];
