@@ -44,7 +44,8 @@ export interface NatsStatus {
   /** Its name, or '' for a single server. */
   readonly cluster: string;
   readonly servers: readonly ServerStatus[];
-  readonly streams: readonly StreamStatus[];
+  /** null: nobody tells of them, as while the servers have not elected who does. */
+  readonly streams: readonly StreamStatus[] | null;
   /** Whether the copies of the configuration log are one log; null when none could be read. */
   readonly agree: boolean | null;
 }
@@ -159,11 +160,18 @@ interface StreamInfo {
   };
 }
 
-async function streamsOf(link: Link): Promise<StreamStatus[]> {
-  const names = await attempts(link, ASK_MS, async (ms) => {
-    const reply = await link.request('$JS.API.STREAM.NAMES', '', undefined, ms);
-    return reply.json<{ streams?: string[] | null }>().streams ?? [];
-  });
+/** The list of them comes from the leader of all servers alone. */
+async function streamsOf(link: Link): Promise<StreamStatus[] | null> {
+  let names: string[];
+  try {
+    names = await attempts(link, ASK_MS, async (ms) => {
+      const reply = await link.request('$JS.API.STREAM.NAMES', '', undefined, ms);
+      return reply.json<{ streams?: string[] | null }>().streams ?? [];
+    });
+  } catch (error) {
+    if (error instanceof BusUnavailableError) return null;
+    throw error;
+  }
   return Promise.all(names.toSorted().map((name) => streamOf(link, name)));
 }
 

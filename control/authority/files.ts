@@ -133,22 +133,25 @@ async function make({ dir, passphrase }: AuthorityFiles, now: number): Promise<v
 
 async function makeAt(dir: string, root: Made, passphrase: string | undefined, now: number): Promise<void> {
   const issuer = await makeIntermediate(root, now);
-  await mkdir(dirname(dir), { recursive: true, mode: 0o700 });
-  // For its owner alone.
-  const fresh = await mkdtemp(`${dir}.new.`);
   const files: readonly (readonly [string, string])[] = [
     [ROOT, root.certificate],
     [ROOT_KEY, keyPem(root, passphrase)],
     [ISSUER, `${issuer.certificate}\n${root.certificate}`],
     [ISSUER_KEY, keyPem(issuer, passphrase)],
   ];
-  for (const [name, pem] of files) await writeFile(join(fresh, name), `${pem.trim()}\n`, { mode: 0o600 });
+  let fresh = '';
   try {
+    await mkdir(dirname(dir), { recursive: true, mode: 0o700 });
+    // For its owner alone.
+    fresh = await mkdtemp(`${dir}.new.`);
+    for (const [name, pem] of files)
+      await writeFile(join(fresh, name), `${pem.trim()}\n`, { mode: 0o600, flush: true });
     await rename(fresh, dir);
   } catch (error) {
-    await rm(fresh, { recursive: true });
+    if (fresh !== '') await rm(fresh, { recursive: true, force: true });
     // Somebody else was first.
-    if (!(await isThere(join(dir, ISSUER)))) throw error;
+    if (await isThere(join(dir, ISSUER))) return;
+    throw new Error(`the authority cannot be kept in ${dir}: ${(error as Error).message}`);
   }
 }
 

@@ -167,9 +167,35 @@ function inCluster(folder: () => Promise<string>): void {
       assert.deepEqual([name, agree], ['weft', true]);
       assert.deepEqual(servers.map((server) => server.name).toSorted(), ['n1', 'n2', 'n3']);
       for (const { version, holds } of servers) assert.deepEqual([version, holds], ['2.15.1', { revision, digest }]);
-      const { leader, copies, replicas } = streams.find((stream) => stream.name === CONFIG_LOG.stream)!;
+      const { leader, copies, replicas } = streams!.find((stream) => stream.name === CONFIG_LOG.stream)!;
       assert.deepEqual([leader, ...copies.map(({ server }) => server)].toSorted(), ['n1', 'n2', 'n3']);
       assert.equal(replicas, 3);
+    });
+  });
+
+  test('is told of also while too few servers are there to lead', async (t) => {
+    const [standing, ...others] = cluster.nodes;
+    const answers = (): Promise<boolean> =>
+      control.config.load().then(
+        () => true,
+        () => false,
+      );
+    t.after(async () => {
+      for (const node of others) if (!node.alive) node.start();
+      await until('they lead again', answers, 60_000);
+    });
+    await until('somebody leads', answers, 60_000);
+    const { revision, digest } = await control.config.load();
+    await Promise.all(others.map((node) => node.kill()));
+    await eventually(async () => {
+      const told = await natsStatus(cluster.urls, { credentials: cluster.credentials.control });
+      const { cluster: name, servers, streams } = told;
+      assert.deepEqual([name, streams], ['weft', null]);
+      const silent = servers.filter(({ trouble }) => trouble !== '');
+      assert.deepEqual(silent.map(({ url }) => url).toSorted(), others.map(({ url }) => url).toSorted());
+      const one = servers.find(({ url }) => url === standing.url)!;
+      assert.deepEqual([one.name, one.version, one.trouble], ['n1', '2.15.1', '']);
+      assert.ok(one.holds === null || (one.holds.revision === revision && one.holds.digest === digest));
     });
   });
 

@@ -54,13 +54,14 @@ async function status(options: Options): Promise<void> {
 }
 
 function troubles({ servers, streams, agree }: NatsStatus): string[] {
-  const leaderless = streams.filter(({ leader }) => leader === '').map(({ name }) => name);
+  const leaderless = (streams ?? []).filter(({ leader }) => leader === '').map(({ name }) => name);
   const away = new Set(
-    streams.flatMap(({ copies }) => copies.filter((copy) => copy.offline).map((copy) => copy.server)),
+    (streams ?? []).flatMap(({ copies }) => copies.filter((copy) => copy.offline).map((copy) => copy.server)),
   );
   return [
     ...servers.filter(({ trouble }) => trouble !== '').map(({ url, trouble }) => `${url} does not answer: ${trouble}`),
     ...(away.size > 0 ? [`copies are away with ${[...away].join(', ')}`] : []),
+    ...(streams === null ? ['nobody tells of the streams: the servers have no leader among them'] : []),
     ...(leaderless.length > 0 ? [`nobody leads ${leaderless.join(', ')}`] : []),
     ...(agree === false ? ['the copies of the configuration differ: see docs/clusters.md'] : []),
   ];
@@ -77,6 +78,7 @@ function show({ cluster, servers, streams, agree }: NatsStatus): void {
   ]);
   print(table(['SERVER', 'ADDRESS', 'VERSION', 'REVISION', 'DIGEST'], rows));
   if (agree === true) print('the copies of the configuration agree');
+  if (streams === null) return;
   print('');
   print(
     table(

@@ -110,6 +110,16 @@ describe('the authority', () => {
     assert.deepEqual(await readdir(dir), ['authority']);
   });
 
+  it('is not made where its key cannot be kept, and says so to who asks', async () => {
+    const on = bus();
+    // Its folder is made under a longer name first.
+    const folder = join(dir, 'x'.repeat(252));
+    await start(on, { dir: folder });
+    const why = /^Error: the authority cannot be kept in .*x{252}: ENAMETOOLONG/;
+    await assert.rejects(on.ask(certificateRequest(newKey())), why);
+    assert.deepEqual([on.known.roots, await readdir(dir)], ['', []]);
+  });
+
   it('keeps its keys encrypted where there is a passphrase, and says which file wants it', async () => {
     const on = bus();
     await start(on, { passphrase: 'correct horse battery' });

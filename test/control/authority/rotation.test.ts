@@ -1,5 +1,6 @@
 // The root of the mesh is rotated under load: two control planes, and two proxies that call through each other.
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -216,6 +217,12 @@ spec: {mtls: {mode: STRICT}}
     await Promise.all([plane.control.close(), other.close()]);
     await step(signer, 'signing', 2);
     await step(signer, 'settled', 1);
+    // As Istio's task has it: what workloads show is below the user's root, and they believe nothing else.
+    const expected = new X509Certificate(root).fingerprint256.replaceAll(':', '').toLowerCase();
+    for (const proxy of [server, client]) {
+      const [shown, ...believed] = await secrets(proxy);
+      assert.deepEqual([shown.root, ...believed.map((each) => each.fingerprint)], [expected, expected]);
+    }
     assert.equal(await ask(), '200 here');
     assert.deepEqual(wrong, []);
   });
