@@ -36,7 +36,8 @@ import { chooseHost, findHost } from './router/choose.ts';
 import { findRoute } from './router/route-index.ts';
 import type { ListenerContext } from './shard/context.ts';
 import { CarriedConnection } from './tcp/carried-connection.ts';
-import type { TcpService } from './tcp/service.ts';
+import { NamedConnection } from './tcp/named-connection.ts';
+import type { TcpPort } from './tcp/service.ts';
 import { TlsTunnel } from './tcp/tls-tunnel.ts';
 import type { ServeConnection } from './transport/listener.ts';
 
@@ -64,18 +65,21 @@ export function connectionPath(listener: ListenerContext, codecs: Codecs): Serve
   return (transport) => {
     // Who has agreed to it in the handshake speaks it, whatever the application does.
     const carried = transport.tls?.alpn === 'weft-multiplexed' ? null : carriedBy(listener);
-    if (carried !== null) return new CarriedConnection(listener, transport, carried, shard);
+    if (carried !== null && carried.names !== null) return new NamedConnection(listener, transport, carried);
+    if (carried !== null) return new CarriedConnection(listener, transport, carried.other, shard);
     return new DetectedConnection(transport, codecs, handler, options);
   };
 }
 
 /** Where connections of this listener are carried as bytes; null: they are HTTP. */
-function carriedBy({ spec: { kind, upstream }, shard: { snapshot } }: ListenerContext): TcpService | null {
-  if (upstream !== undefined) return snapshot.tcp.upstreams.get(upstream) ?? NOWHERE;
-  return kind === 'inbound' ? snapshot.tcp.inbound : null;
+function carriedBy({ spec, shard: { snapshot } }: ListenerContext): TcpPort | null {
+  const { inbound, upstreams, gateways } = snapshot.tcp;
+  if (spec.upstream !== undefined) return upstreams.get(spec.upstream) ?? NOWHERE;
+  if (spec.kind === 'gateway') return gateways.get(spec.configuredPort) ?? null;
+  return spec.kind === 'inbound' ? inbound : null;
 }
 
-const NOWHERE: TcpService = Object.freeze({ name: '', service: '', port: 0, routes: [] });
+const NOWHERE: TcpPort = Object.freeze({ names: null, other: { name: '', service: '', port: 0, routes: [] } });
 
 function requestPath(listener: ListenerContext): ServerHandler & TunnelHandler {
   const outbound = listener.spec.kind === 'outbound';

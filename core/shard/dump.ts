@@ -4,6 +4,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { http2Counts } from '../http2/limits.ts';
 import type { Route, VirtualHost } from '../router/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { TcpPort, TcpService } from '../tcp/service.ts';
 import type { Listener } from '../transport/listener.ts';
 import type { MtlsMode } from '../transport/listener-spec.ts';
 import type { DumpKind } from './protocol.ts';
@@ -28,7 +29,7 @@ export interface ListenerDump {
 }
 
 export interface RouteDump {
-  /** 'outbound', 'inbound' or a gateway's port. */
+  /** 'outbound', 'inbound', a gateway's port, or the upstream that a port of its own leads to. */
   readonly listener: string;
   readonly virtualHost: string;
   readonly domains: readonly string[];
@@ -112,8 +113,23 @@ function routesOf(snapshot: Snapshot): RouteDump[] {
   };
   add('outbound', snapshot.outbound.virtualHosts);
   for (const [port, table] of snapshot.gateways) add(String(port), table.virtualHosts);
-  if (snapshot.inbound !== null) add('inbound', [snapshot.inbound]);
+  const { inbound, upstreams, gateways } = snapshot.tcp;
+  if (inbound !== null) dumped.push(...carriedTo('inbound', inbound));
+  else if (snapshot.inbound !== null) add('inbound', [snapshot.inbound]);
+  for (const [upstream, port] of upstreams) dumped.push(...carriedTo(upstream, port));
+  for (const [number, port] of gateways) dumped.push(...carriedTo(String(number), port));
   return dumped;
+}
+
+/** Where connections are carried that are no HTTP: a host is a name that TLS asks for. */
+function carriedTo(listener: string, { names, other }: TcpPort): RouteDump[] {
+  const each = (service: TcpService, name: string): RouteDump[] =>
+    service.routes.map(({ origin, match, targets, totalWeight }) => ({
+      ...{ listener, virtualHost: service.name, domains: [name], route: 'tcp', match, virtualService: origin },
+      action: sharesText(targets, totalWeight),
+      filters: [],
+    }));
+  return [...(names?.entries ?? []).flatMap(([name, service]) => each(service, name)), ...each(other, '*')];
 }
 
 function routeOf(listener: string, host: VirtualHost, route: Route): RouteDump {
@@ -133,9 +149,16 @@ function actionText({ action }: Route): string {
   if (action.type === 'direct') return `direct response ${action.status}`;
   if (action.type === 'unmatched') return 'no route';
   if (action.type === 'redirect') return `redirect ${action.status}`;
-  return action.targets
+  return sharesText(action.targets, action.totalWeight);
+}
+
+function sharesText(
+  targets: readonly { readonly clusterName: string; readonly cluster: Cluster | null; readonly weight: number }[],
+  totalWeight: number,
+): string {
+  return targets
     .map(({ clusterName, cluster, weight }) => {
-      const share = action.targets.length > 1 ? ` ${Math.round((100 * weight) / action.totalWeight)}%` : '';
+      const share = targets.length > 1 ? ` ${Math.round((100 * weight) / totalWeight)}%` : '';
       return `${clusterName}${share}${cluster === null ? ' (not found)' : ''}`;
     })
     .join(', ');

@@ -109,7 +109,11 @@ export class Compiler {
     });
     const { rules } = this.index;
     const cluster: HostCompiler['cluster'] = (...place) => this.clusterAt(...place);
-    this.tcp = new TcpCompiler({ node, services, cluster, rulesOf: (host) => rules.byHost.find(host) });
+    this.tcp = new TcpCompiler({
+      ...{ node, services, cluster },
+      rulesOf: (host) => rules.byHost.find(host),
+      rulesAt: (gateway) => rules.of(gateway),
+    });
     this.called = new FilterUpstreams(node, { services, cluster: (...place) => this.clusterAt(...place) });
   }
 

@@ -1,6 +1,7 @@
 // Which gateway listeners the configuration asks of this proxy. The main thread reserves their ports before shards bind. A
 // port for which TLS is asked is not opened in plain text: where a server ends TLS, whoever comes has to speak it.
 
+import { carriedPorts } from '../config/carried-servers.ts';
 import { endsTls } from '../config/ends-tls.ts';
 import { isKind } from '../config/is-kind.ts';
 import { asksForTls, type Server } from '../config/kinds/gateway.ts';
@@ -14,12 +15,14 @@ export function listenersOf(node: Node, resources: Iterable<Resource>, defaultAd
   const servers = serversOf(node, resources).map(({ server }) => server);
   const encrypted = new Set(servers.filter(encrypts).map(({ port }) => port.number));
   const ended = new Set(servers.filter(endsTls).map(({ port }) => port.number));
+  const carried = carriedPorts(servers);
   const found = new Map<number, ListenerSpec>();
   for (const server of servers) {
     const { port, bind } = server;
     const { number } = port;
     if (found.has(number) || ended.has(number) !== endsTls(server)) continue;
-    if (!ended.has(number) && (!speaksHttp(port.protocol) || encrypted.has(number))) continue;
+    const plain = speaksHttp(port.protocol) && !encrypted.has(number);
+    if (!ended.has(number) && !carried.has(number) && !plain) continue;
     // Of a socket's path it is told that nothing listens there.
     if (bind?.startsWith('unix://') === true) continue;
     const address = bind === undefined || bind === '' ? defaultAddress : bind;

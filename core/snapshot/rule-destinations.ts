@@ -59,7 +59,7 @@ export function namedBy(rule: Rule): string[] {
 /** As it names them. */
 export function destinationsOf({ spec }: Resource<VirtualServiceSpec>): Set<string> {
   const hosts = new Set<string>();
-  for (const { route } of [...(spec.http ?? []), ...(spec.tcp ?? [])]) {
+  for (const { route } of [...(spec.http ?? []), ...(spec.tcp ?? []), ...(spec.tls ?? [])]) {
     for (const { destination } of route ?? []) hosts.add(destination.host);
   }
   return hosts;

@@ -4,12 +4,14 @@
 import { BlockList, isIP } from 'node:net';
 import type { Cluster } from '../cluster/cluster.ts';
 import { gatewayKey } from '../config/gateway-reference.ts';
+import { plainHost } from '../config/hosts.ts';
 import type { Destination } from '../config/kinds/virtual-service.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import { carriesBytes, isServerFirst } from '../config/schemas/port-protocol.ts';
-import type { TCPRoute } from '../config/schemas/virtual-service-tcp.ts';
+import type { TCPRoute, TLSRoute } from '../config/schemas/virtual-service-tcp.ts';
 import { hostPort, splitHostPort } from '../host-port.ts';
-import type { TcpRoute, TcpService, TcpTarget } from '../tcp/service.ts';
+import { NamedServices } from '../tcp/server-names.ts';
+import type { TcpPort, TcpRoute, TcpService, TcpTarget } from '../tcp/service.ts';
 import type { ConnectionFacts } from '../transport/transport.ts';
 import type { Node } from '../workload.ts';
 import { clusterName } from './clusters.ts';
@@ -29,7 +31,7 @@ export interface TcpScope {
 }
 
 export interface CompiledTcp {
-  readonly service: TcpService;
+  readonly port: TcpPort;
   /** What is counted as in use with it. */
   readonly part: RoutePart;
 }
@@ -44,39 +46,111 @@ export function isCarried({ app }: Node, spoken: string): boolean {
 }
 
 /** To the application, and nothing else. */
-export function inboundService(host: string, port: number, cluster: Cluster): TcpService {
+export function inboundPort(host: string, port: number, cluster: Cluster): TcpPort {
   const target = { weight: 1, cluster, clusterName: cluster.name };
   const route = { origin: '', ...EVERY, targets: [target], totalWeight: 1 };
-  return { name: `inbound|tcp|${port}`, service: host, port, routes: [route] };
+  return { names: null, other: { name: `inbound|tcp|${port}`, service: host, port, routes: [route] } };
 }
 
 /** A port of a service that is opened for the application; `upstream`: 'orders-db:5432'. */
-export function upstreamService(upstream: string, scope: TcpScope): CompiledTcp {
+export function upstreamPort(upstream: string, scope: TcpScope): CompiledTcp {
   const { node, services } = scope;
-  const { host: named, port } = splitHostPort(upstream);
-  const host = fullHost(named, node.namespace, services);
+  const { host: asked, port } = splitHostPort(upstream);
+  const host = fullHost(asked, node.namespace, services);
   const problems: Problem[] = [];
-  const ruled = scope.rulesOf(host).flatMap((rule) => ruleRoutes(rule.resource, port, scope, problems));
+  const rules = scope.rulesOf(host);
+  const ruled = rules.flatMap((rule) => tcpRoutes(rule.resource, port, scope, problems));
   const own = targetOf(1, host, port, '', scope);
   const routes = ruled.length > 0 ? ruled : [{ origin: '', ...EVERY, targets: [own], totalWeight: 1 }];
-  return compiled({ name: hostPort(host, port), service: host, port, routes }, problems);
+  const place = { service: host, port };
+  const named = new Map<string, TcpRoute[]>();
+  for (const { resource } of rules) addTlsRoutes(named, resource, port, scope, problems, (name) => name);
+  return compiled(named, { name: hostPort(host, port), ...place, routes }, problems);
 }
 
-function compiled(service: TcpService, problems: readonly Problem[]): CompiledTcp {
-  const clusters = service.routes.flatMap(({ targets }) => targets.flatMap(({ cluster }) => cluster ?? []));
-  return { service, part: new RoutePart([], problems, clusters) };
+/** A port of a gateway: which names, and which rules for it, its servers let in is known to who asks. */
+export class GatewayPort {
+  private readonly number: number;
+  private readonly named: Map<string, TcpRoute[]> | null;
+  private readonly routes: TcpRoute[] = [];
+  private readonly problems: Problem[] = [];
+
+  /** `byName`: its connections are of TLS, and are told apart by the names that they ask for. */
+  constructor(number: number, byName: boolean) {
+    this.number = number;
+    this.named = byName ? new Map() : null;
+  }
+
+  /** `shared`: of a name in the rule what the server has of it; null: nothing. */
+  add({ resource }: Rule, scope: TcpScope, shared: (name: string) => string | null): void {
+    const { named, number, problems } = this;
+    if (named !== null) addTlsRoutes(named, resource, number, scope, problems, shared);
+    else if ((resource.spec.hosts ?? []).some((host) => shared(plainHost(host)) !== null)) {
+      this.routes.push(...tcpRoutes(resource, number, scope, problems));
+    }
+  }
+
+  compiled(): CompiledTcp {
+    const { number, named, routes, problems } = this;
+    return compiled(named, { name: String(number), service: '', port: number, routes }, problems);
+  }
 }
 
-function ruleRoutes(resource: Rule['resource'], port: number, scope: TcpScope, problems: Problem[]): TcpRoute[] {
-  const { metadata, spec } = resource;
-  return (spec.tcp ?? []).flatMap((route, index): TcpRoute[] => {
-    const matches = (route.match ?? []).filter((match) => applies(match, metadata.namespace, port, scope));
+function compiled(
+  named: ReadonlyMap<string, TcpRoute[]> | null,
+  other: TcpService,
+  problems: readonly Problem[],
+): CompiledTcp {
+  const services = new Map<string, TcpService>();
+  for (const [name, routes] of named ?? []) services.set(name, { ...other, name: `${other.name} ${name}`, routes });
+  const names = named === null || (services.size === 0 && other.routes.length > 0) ? null : new NamedServices(services);
+  const clusters = [other, ...services.values()].flatMap(({ routes }) =>
+    routes.flatMap(({ targets }) => targets.flatMap(({ cluster }) => cluster ?? [])),
+  );
+  return { port: { names, other }, part: new RoutePart([], problems, clusters) };
+}
+
+function tcpRoutes(resource: Rule['resource'], port: number, scope: TcpScope, problems: Problem[]): TcpRoute[] {
+  return (resource.spec.tcp ?? []).flatMap((route, index): TcpRoute[] => {
+    const matches = (route.match ?? []).filter((match) => applies(match, resource.metadata.namespace, port, scope));
     if (route.match !== undefined && route.match.length > 0 && matches.length === 0) return [];
-    const targets = targetsOf(resource, index, route, port, scope, problems);
-    if (targets.length === 0) return [];
-    const totalWeight = targets.reduce((sum, { weight }) => sum + weight, 0);
-    return [{ origin: `${metadata.namespace}/${metadata.name}`, ...matchOf(matches), targets, totalWeight }];
+    return routeTo(resource, `tcp/${index}`, route, matches, port, scope, problems);
   });
+}
+
+/** By the names that they are for. */
+function addTlsRoutes(
+  named: Map<string, TcpRoute[]>,
+  resource: Rule['resource'],
+  port: number,
+  scope: TcpScope,
+  problems: Problem[],
+  shared: (name: string) => string | null,
+): void {
+  for (const [index, route] of (resource.spec.tls ?? []).entries()) {
+    for (const match of route.match.filter((each) => applies(each, resource.metadata.namespace, port, scope))) {
+      const names = match.sniHosts.map((name) => shared(plainHost(name))).filter((name) => name !== null);
+      if (names.length === 0) continue;
+      const made = routeTo(resource, `tls/${index}`, route, [match], port, scope, problems);
+      for (const name of new Set(names)) named.set(name, (named.get(name) ?? []).concat(made));
+    }
+  }
+}
+
+function routeTo(
+  resource: Rule['resource'],
+  place: string,
+  route: TCPRoute | TLSRoute,
+  matches: readonly Match[],
+  port: number,
+  scope: TcpScope,
+  problems: Problem[],
+): TcpRoute[] {
+  const { metadata } = resource;
+  const targets = targetsOf(resource, place, route, port, scope, problems);
+  if (targets.length === 0) return [];
+  const totalWeight = targets.reduce((sum, { weight }) => sum + weight, 0);
+  return [{ origin: `${metadata.namespace}/${metadata.name}`, ...matchOf(matches), targets, totalWeight }];
 }
 
 type Match = NonNullable<TCPRoute['match']>[number];
@@ -126,8 +200,8 @@ function holds(blocks: BlockList, address: string): boolean {
 
 function targetsOf(
   resource: Resource,
-  index: number,
-  { route }: TCPRoute,
+  place: string,
+  { route }: TCPRoute | TLSRoute,
   port: number,
   scope: TcpScope,
   problems: Problem[],
@@ -137,7 +211,7 @@ function targetsOf(
     if (share === 0) return [];
     const { host, number, subset } = placeOf(destination, resource.metadata.namespace, port, scope);
     const target = targetOf(share, host, number, subset, scope);
-    if (target.cluster === null) problems.push(missing(resource, index, at, host, number, subset));
+    if (target.cluster === null) problems.push(missing(resource, `${place}/route/${at}`, host, number, subset));
     return [target];
   });
 }
@@ -159,13 +233,13 @@ function targetOf(weight: number, host: string, port: number, subset: string, sc
   return { weight, cluster, clusterName: cluster?.name ?? clusterName(host, port, subset) };
 }
 
-function missing(resource: Resource, index: number, at: number, host: string, port: number, subset: string): Problem {
+function missing(resource: Resource, place: string, host: string, port: number, subset: string): Problem {
   const what = `port ${port}${subset === '' ? '' : ` and subset "${subset}"`} of host "${host}"`;
   return {
     severity: 'warning',
     code: 'IST0101',
     message: `Referenced ${what} not found`,
     resource: resourceKey(resource),
-    pointer: `/spec/tcp/${index}/route/${at}/destination`,
+    pointer: `/spec/${place}/destination`,
   };
 }

@@ -88,11 +88,11 @@ export class CarriedConnection
   private isAdmitted(): boolean {
     const { admission } = this.snapshot.tcp;
     if (admission === null || this.direction === 'outbound') return true;
-    const { peer, remoteAddress, localAddress, tls } = this.connection;
+    const { peer, remoteAddress, localAddress, tls, serverName } = this.connection;
     const { port } = this.service;
     const refusal = admission({
       ...{ principal: peer.principal, remoteAddress, localAddress, port },
-      serverName: tls?.serverName ?? '',
+      serverName: tls?.serverName ?? serverName,
     });
     this.terminationDetails = refusal ?? '';
     return refusal === null;

@@ -33,12 +33,28 @@ export interface TcpTarget {
   readonly clusterName: string;
 }
 
+/** What connections of one port are carried to. */
+export interface TcpPort {
+  /** By the name that a client of TLS asks for; null: nobody looks at it. */
+  readonly names: ServerNames | null;
+  readonly other: TcpService;
+}
+
+export interface ServerNames {
+  /** Null: nothing is said of it. '': a client that names none. */
+  find(serverName: string): TcpService | null;
+  /** All of them, for who wants to see them. */
+  readonly entries: readonly (readonly [name: string, service: TcpService])[];
+}
+
 /** What this proxy carries as bytes. */
 export interface TcpTable {
   /** What arrives for the application; null: that is HTTP, or there is none. */
-  readonly inbound: TcpService | null;
+  readonly inbound: TcpPort | null;
   /** Who may connect, where connections arrive at this workload; null: everybody. */
   readonly admission: Admission | null;
   /** By what listeners name as their upstream: 'orders-db:5432'. */
-  readonly upstreams: ReadonlyMap<string, TcpService>;
+  readonly upstreams: ReadonlyMap<string, TcpPort>;
+  /** Of a gateway, by the port numbers that its Gateways name. */
+  readonly gateways: ReadonlyMap<number, TcpPort>;
 }

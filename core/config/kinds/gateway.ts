@@ -2,6 +2,7 @@
 // gateway-api-gateway.ts.)
 
 import { bindAddress, isUnixSocket } from '../addresses.ts';
+import { carriedAs, carriedPorts } from '../carried-servers.ts';
 import { endsTls } from '../ends-tls.ts';
 import { labels, nonEmpty, portOrZero, quote, text } from '../formats.ts';
 import { hostFault } from '../hosts.ts';
@@ -143,14 +144,16 @@ export const gateway = defineKind({
   },
   references({ spec }, _, warn) {
     const ended = new Set(spec.servers.filter(endsTls).map(({ port }) => port.number));
+    const carried = carriedPorts(spec.servers);
     for (const [i, server] of spec.servers.entries()) {
       const { port, tls } = server;
       const { number } = port;
-      if (endsTls(server)) continue;
+      if (endsTls(server) || carried.has(number)) continue;
       const message = asksForTls(port.protocol, tls)
         ? `${ended.has(number) ? `the server is not served on port ${number}` : `port ${number} is not opened`}: TLS is asked for on it that is not ended there, which is not served yet, and nothing is served in plain text in its place`
-        : `the server is not served: another one asks for TLS on port ${number}, and nothing is served in plain text beside it`;
-      if (asksForTls(port.protocol, tls) || ended.has(number)) warn('tls', ['spec', 'servers', i], message);
+        : `the server is not served: another one asks for ${ended.has(number) ? 'TLS' : 'something else'} on port ${number}, and nothing is served in plain text beside it`;
+      const apart = ended.has(number) || carriedAs(server) !== null;
+      if (asksForTls(port.protocol, tls) || apart) warn('tls', ['spec', 'servers', i], message);
     }
   },
   groups,

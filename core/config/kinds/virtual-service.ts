@@ -6,7 +6,7 @@ import { gatewayKey, gatewayReference, isOldReference } from '../gateway-referen
 import { boundHost, hostCovers, hostsOverlap, isSubsetName } from '../hosts.ts';
 import { defineKind, type Inventory, notFound, type Warn } from '../kind.ts';
 import type { Resource } from '../resource.ts';
-import { array, defaulted, notEnforced, object, optional, type Report, type Static } from '../schema.ts';
+import { array, defaulted, object, optional, type Report, type Static } from '../schema.ts';
 import { claimPath } from '../schemas/claim-header.ts';
 import type { Destination } from '../schemas/destination.ts';
 import { checkExportTo, checkOwnExport, exportTo, NETWORKING } from '../schemas/networking.ts';
@@ -40,7 +40,7 @@ export const VirtualServiceSpec = object(
     hosts: defaulted(array(serverName), []),
     gateways: optional(array(gatewayReference)),
     http: optional(array(HTTPRoute)),
-    tls: notEnforced(optional(array(TLSRoute)), 'TLS routes'),
+    tls: optional(array(TLSRoute)),
     tcp: optional(array(TCPRoute)),
     exportTo,
   },

@@ -44,7 +44,9 @@ spec:
     directResponse: {status: 503, body: {string: closed}}
   - delegate: {name: more, namespace: other}
   tls:
-  - match: [{sniHosts: [a.shop.example.com], port: 443}]
+  - match: [{sniHosts: [shop.example.com], port: 27017, destinationSubnets: [10.0.0.0/8], sourceLabels: {app: web}, sourceNamespace: shop}, {sniHosts: [b.shop.example.com], port: 27017}]
+    route: [{destination: {host: secure, port: {number: 443}, subset: v1}, weight: 90}, {destination: {host: "*.wild.com"}, weight: 10}]
+  - match: [{sniHosts: [a.shop.example.com], gateways: [mesh]}]
     route: [{destination: {host: secure}}]
   tcp:
   - match: [{port: 27017, destinationSubnets: [10.0.0.0/8], sourceSubnet: 10.0.0.0/8, sourceLabels: {app: web}, sourceNamespace: shop}]
@@ -80,6 +82,7 @@ spec:
   servers:
   - {port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"], tls: {httpsRedirect: true}}
   - {port: {number: 443, name: https, protocol: HTTPS}, hosts: ["ns/*.a.com"], tls: {mode: SIMPLE, credentialName: c, minProtocolVersion: TLSV1_2}}
+  - {port: {number: 53, name: udp, protocol: UDP}, hosts: ["*"]}
 ---
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry

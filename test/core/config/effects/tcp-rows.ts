@@ -1,4 +1,4 @@
-// The rows of connections that are carried as bytes: a VirtualService's tcp section, and a rule's idle time-out of TCP.
+// The rows of connections that are carried as bytes: a VirtualService's tcp and tls sections, and a rule's idle time-out of TCP.
 
 import type { Row } from './row.ts';
 
@@ -28,6 +28,13 @@ const ruled = (tcp: object): readonly object[] => [
   entry('other.test'),
   istio('DestinationRule', 'db', { host: 'db.test', subsets: SUBSETS }),
 ];
+const named = (tls: object): readonly object[] => [
+  istio('VirtualService', 'db', { hosts: ['db.test', 'a.db.test'], tls: [tls] }),
+  ...ruled({}).slice(1),
+];
+const SNI = { port: 5432, sniHosts: ['db.test'] };
+const namedMatch = named({ match: [SNI], route: [OTHER] });
+const namedRoute = named({ match: [SNI], route: [HERE, { ...OTHER, weight: 1 }] });
 const matched = ruled({ match: [{ port: 5432 }], route: [OTHER] });
 const routed = ruled({ route: [HERE, { ...OTHER, weight: 1 }] });
 
@@ -46,16 +53,25 @@ const PLACES: readonly (readonly [path: string, spec: object, ...more: object[]]
 ];
 
 export const TCP_ROWS: readonly Row[] = [
+  {
+    kind: 'VirtualService',
+    field: 'tcp[].match[].sourceSubnet',
+    mesh: matched,
+    values: ['10.0.0.0/8', '10.1.0.0/16'],
+  },
+  { kind: 'VirtualService', field: 'tls[].match[].sniHosts', mesh: namedMatch, values: [['db.test'], ['a.db.test']] },
   ...(
     [
       ['destinationSubnets', [['10.0.0.0/8'], ['10.1.0.0/16']]],
-      ['sourceSubnet', ['10.0.0.0/8', '10.1.0.0/16']],
       ['port', [5432, 5433]],
       ['sourceLabels', [{ version: 'v1' }, { version: 'v2' }]],
       ['gateways', [['mesh'], ['default/gone']]],
       ['sourceNamespace', ['default', 'elsewhere']],
     ] as const
-  ).map(([field, values]): Row => ({ kind: 'VirtualService', field: `tcp[].match[].${field}`, mesh: matched, values })),
+  ).flatMap(([field, values]): Row[] => [
+    { kind: 'VirtualService', field: `tcp[].match[].${field}`, mesh: matched, values },
+    { kind: 'VirtualService', field: `tls[].match[].${field}`, mesh: namedMatch, values },
+  ]),
   ...(
     [
       ['destination.host', ['db.test', 'other.test']],
@@ -63,7 +79,10 @@ export const TCP_ROWS: readonly Row[] = [
       ['destination.port.number', [5432, 5433]],
       ['weight', [1, 2]],
     ] as const
-  ).map(([field, values]): Row => ({ kind: 'VirtualService', field: `tcp[].route[].${field}`, mesh: routed, values })),
+  ).flatMap(([field, values]): Row[] => [
+    { kind: 'VirtualService', field: `tcp[].route[].${field}`, mesh: routed, values },
+    { kind: 'VirtualService', field: `tls[].route[].${field}`, mesh: namedRoute, values },
+  ]),
   ...PLACES.map(
     ([path, spec, ...more]): Row => ({
       kind: 'DestinationRule',
