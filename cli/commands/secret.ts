@@ -55,7 +55,7 @@ Examples:
     .option('--ca <file>', 'whose certificates count of clients, for MUTUAL (PEM)')
     .option('--crl <file>', 'which of them are revoked (PEM)')
     .option('--service-account <name>', 'who of the namespace may have it; repeatable (default: every one)', eachName)
-    .option('-n, --namespace <name>', 'of the gateway', name, 'default')
+    .option('-n, --namespace <name>', 'of the gateway', name, 'istio-system')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -68,7 +68,7 @@ Examples:
     .argument('<name>', 'as credentialName says it; NAME-cacert holds whose clients NAME believes', name)
     .requiredOption('--from-file <key=file>', 'repeatable', (text: string, all: string[] = []) => [...all, text])
     .option('--service-account <name>', 'who of the namespace may have it; repeatable (default: every one)', eachName)
-    .option('-n, --namespace <name>', 'of the gateway', name, 'default')
+    .option('-n, --namespace <name>', 'of the gateway', name, 'istio-system')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -86,7 +86,7 @@ Examples:
     .command('delete')
     .description('Forget one, here and at the gateways that have it')
     .argument('<name>', 'as `mesh secret list` prints it', name)
-    .option('-n, --namespace <name>', 'of the gateway', name, 'default')
+    .option('-n, --namespace <name>', 'of the gateway', name, 'istio-system')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExamples:\n  $ mesh secret delete shop-credential')
     .action(remove);
