@@ -1,4 +1,4 @@
-// The rows of what MeshConfig says of services and of the routes to them.
+// The rows of what MeshConfig, and a Sidecar in its place, say of services and of the routes to them.
 
 import type { Row } from './row.ts';
 
@@ -22,6 +22,15 @@ const row = (field: string, values: Row['values'], spec: object = {}): Row => ({
 const ofRetries = (field: string, values: Row['values']): Row =>
   row(`defaultHttpRetryPolicy.${field}`, values, { defaultHttpRetryPolicy: RETRIES });
 
+const SIDECAR = { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar', metadata: { name: 'mine' } };
+const OTHERS = { hosts: ['*/other.test'] };
+const sidecarRow = (field: string, values: Row['values'], spec: object): Row => ({
+  kind: 'Sidecar',
+  field,
+  mesh: [ENTRY, { ...SIDECAR, spec }],
+  values,
+});
+
 export const MESH_ROWS: readonly Row[] = [
   row('outboundTrafficPolicy.mode', ['ALLOW_ANY', 'REGISTRY_ONLY'], { outboundTrafficPolicy: {} }),
   row('connectTimeout', ['1s', '2s']),
@@ -31,4 +40,9 @@ export const MESH_ROWS: readonly Row[] = [
   ofRetries('retryOn', ['5xx', '503']),
   ofRetries('retryIgnorePreviousHosts', [true, false]),
   ofRetries('backoff', ['1s', '2s']),
+  sidecarRow('outboundTrafficPolicy.mode', ['ALLOW_ANY', 'REGISTRY_ONLY'], { outboundTrafficPolicy: {} }),
+  // What is for port 9090 alone is not for api.test's port 80; a listener for clients of a proxy is for every port.
+  sidecarRow('egress[].port.protocol', ['HTTP', 'HTTP_PROXY'], {
+    egress: [{ port: { number: 9090, name: 'http' }, hosts: ['*/api.test'] }, OTHERS],
+  }),
 ];
