@@ -43,6 +43,9 @@ export class Credentials {
   private readonly now: () => number;
   private readonly file: StateFile | null;
   private readonly timer: NodeJS.Timeout;
+  /** What the running configuration names, what the one does that was prepared last, and both together. */
+  private running: Wanted = new Map();
+  private proposed: Wanted = new Map();
   private wanted: Wanted = new Map();
   private source: Pick<Secrets, 'request'> | null = null;
   /** Of the last run. */
@@ -80,16 +83,13 @@ export class Credentials {
     await Promise.all(names.map((name) => this.ask(name)));
   }
 
-  /** Gathers what these name, and forgets the rest. Returns a warning for each that is not there. */
+  /**
+   * Gathers what these name, beside what runs: they may be refused. Returns a warning for each that is not there.
+   */
   async prepare(resources: Iterable<Resource>): Promise<readonly Problem[]> {
     const wanted = credentialsNamed(this.options.node, resources);
-    this.wanted = wanted;
-    for (const name of this.known.keys()) if (!wanted.has(name)) this.forget(name);
-    for (const [name, file] of this.files) {
-      if (wanted.has(name)) continue;
-      file.close();
-      this.files.delete(name);
-    }
+    this.proposed = wanted;
+    this.keepOnly(new Map([...this.running, ...wanted]));
     await Promise.all(
       [...wanted.values()].map(({ name, files }) =>
         files === null ? this.secretOf(name) : this.fileOf(name, files).look(),
@@ -102,6 +102,12 @@ export class Credentials {
         code: 'credential',
         message: `${name} is not there: ${by} takes no handshake without it`,
       }));
+  }
+
+  /** What was prepared last runs now. */
+  adopted(): void {
+    this.running = this.proposed;
+    this.keepOnly(this.proposed);
   }
 
   /** What a newborn shard is told. */
@@ -204,6 +210,17 @@ export class Credentials {
     const until = leaf === undefined ? '' : ` until ${new X509Certificate(leaf).validTo}`;
     const verb = before === undefined ? 'is there' : 'is another one';
     this.options.log('info', 'credentials', `${name} ${verb}${until}`);
+  }
+
+  private keepOnly(wanted: Wanted): void {
+    this.wanted = wanted;
+    for (const name of this.known.keys()) if (!wanted.has(name)) this.forget(name);
+    for (const name of this.told.keys()) if (!wanted.has(name)) this.told.delete(name);
+    for (const [name, file] of this.files) {
+      if (wanted.has(name)) continue;
+      file.close();
+      this.files.delete(name);
+    }
   }
 
   private forget(name: string): void {

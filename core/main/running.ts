@@ -132,6 +132,7 @@ export class RunningProxy implements WeftProxy {
         gatewayPorts: options.gatewayPorts ?? {},
         log: log.write,
         onAdopted: () => {
+          this.credentials.adopted();
           this.keys.follow(this.configuration.running!.resources.values());
           this.becameReady();
         },

@@ -17,7 +17,7 @@ const REFUSED: Applied = { ok: false, problems: [{ severity: 'error', code: 'lis
 
 suite('the configuration of a proxy', () => {
   test('what one shard refuses is taken back from the others, whole', async () => {
-    const { configuration, sent, answers } = made();
+    const { configuration, sent, answers, adopted } = made();
     await configuration.propose(proposal(1, reverseProxy(9)));
     answers.push([OK, REFUSED]);
     const outcome = await configuration.propose(proposal(2, virtualService('/x')));
@@ -30,6 +30,7 @@ suite('the configuration of a proxy', () => {
     assert.deepEqual([last.update.revision, last.update.full, last.update.upserts.length], [1, true, 3]);
     assert.equal(configuration.running?.revision, 1);
     assert.equal(configuration.rejected, 1);
+    assert.deepEqual(adopted, [1]);
   });
 
   test('what every shard refuses, nobody has to take back', async () => {
@@ -203,6 +204,7 @@ function made(begin: (() => Promise<void>) | null = null) {
   const answers: Applied[][] = [];
   const posted: EndpointUpdate[] = [];
   const parts: ResourcesMessage[] = [];
+  const adopted: (number | undefined)[] = [];
   const shards = {
     born: 2,
     post(message: ToShard) {
@@ -215,7 +217,7 @@ function made(begin: (() => Promise<void>) | null = null) {
     },
     async greetAgain() {},
   };
-  const configuration = new Configuration(
+  const configuration: Configuration = new Configuration(
     {
       node: GATEWAY,
       fixed: [],
@@ -229,11 +231,11 @@ function made(begin: (() => Promise<void>) | null = null) {
       },
       credentials: { prepare: async () => [] },
       filterThreads: { start: begin ?? (() => assert.fail('nothing is to run there')) },
-      onAdopted() {},
+      onAdopted: () => adopted.push(configuration.running?.revision),
     },
     () => shards as unknown as Shards,
   );
-  return { configuration, sent, answers, posted, parts };
+  return { configuration, sent, answers, posted, parts, adopted };
 }
 
 function proposal(revision: number, yaml: string): Proposal {

@@ -113,7 +113,7 @@ test('what cannot be used leaves the one before', async () => {
   assert.deepEqual(posted, []);
 });
 
-test('whom it believes is read, too, and what nobody names is forgotten', async () => {
+test('whom it believes is read, too, and what nobody names is forgotten once that runs', async () => {
   await issue();
   await write('ca', authority.ca);
   await write('crl', await authority.revoked([]));
@@ -122,8 +122,13 @@ test('whom it believes is read, too, and what nobody names is forgotten', async 
   assert.deepEqual(await prepare(`mode: MUTUAL, ${files}, caCertificates: ${path('ca')}, caCrl: ${path('crl')}`), []);
   const roots = posted.find((message) => message.type === 'credential' && message.name.startsWith('file-root:'));
   assert.ok(roots?.type === 'credential' && roots.credential?.ca === authority.ca && roots.credential.crl !== '');
+  credentials.adopted();
   posted = [];
   await prepare('mode: ISTIO_MUTUAL');
+  // Nobody has taken it yet, and it may be refused.
+  assert.deepEqual([posted, credentials.secrets().length], [[], 2]);
+  await prepare('mode: ISTIO_MUTUAL');
+  credentials.adopted();
   assert.equal(posted.filter((message) => message.type === 'credential' && message.credential === null).length, 2);
   assert.deepEqual(credentials.secrets(), []);
 });
