@@ -26,6 +26,7 @@ interface Options {
   readonly advertise?: string;
   readonly readyTimeout: number;
   readonly drainTimeout: number;
+  readonly handshakeTimeout: number;
   readonly metricsExpiry: number;
   readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
   readonly allowPrivateFetch?: boolean;
@@ -56,6 +57,7 @@ export function proxyCommand(program: Command): void {
     .option('--advertise <address>', 'of this machine, by which others reach it (default: as it reaches NATS)')
     .addOption(durationOption('--ready-timeout', 'how long the first configuration may take', '60s'))
     .addOption(durationOption('--drain-timeout', 'how long requests under way may take at the end', '5s'))
+    .addOption(durationOption('--handshake-timeout', 'how long a client may take for a handshake of TLS', '15s', 100))
     .addOption(seriesExpiryOption())
     .option('--allow-private-fetch', 'key sets may be fetched from private networks and this machine')
     .addOption(
@@ -144,6 +146,7 @@ async function proxy(options: Options): Promise<number> {
     allowPrivateFetch: options.allowPrivateFetch,
     outboundPolicy: options.outboundPolicy,
     drainTimeoutMs: options.drainTimeout,
+    handshakeTimeoutMs: options.handshakeTimeout,
     seriesExpiryMs: options.metricsExpiry,
     logLevel: options.logLevel,
   }).catch((error: Error) => {

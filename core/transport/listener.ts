@@ -51,8 +51,6 @@ const MAX_CONNECTIONS = 50_000;
 const REFUSED_GRACE_MS = 1_000;
 /** How long a client may be silent before its first byte, where it may speak plain text. */
 const SILENT_MS = 60_000;
-/** Handshakes of one shard on one listener at a time: requests are served in between. */
-const MAX_HANDSHAKES = 1_000;
 /** Connections that are turned away are told of once in so long, each reason by itself. */
 const TOLD_AGAIN_MS = 60_000;
 const MAX_REASONS = 50;
@@ -205,9 +203,7 @@ export class Listener {
         ? 'no server here is for the name that it asks for'
         : terminator.fault !== ''
           ? `${terminator.server.label}: ${terminator.fault}`
-          : terminator.underWay >= MAX_HANDSHAKES
-            ? 'too many handshakes are under way'
-            : '';
+          : '';
     if (fault !== '') {
       this.counts.handshakesFailed++;
       this.refuse(socket, fault, hello.serverName);

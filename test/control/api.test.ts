@@ -285,6 +285,8 @@ describe('the API about itself', () => {
       '/v1/revisions/{n}',
       '/v1/revisions/{n}/rollout',
       '/v1/rollback',
+      '/v1/secrets',
+      '/v1/secrets/{namespace}/{name}',
       '/v1/tokens',
       '/v1/tokens/{id}/revoke',
       '/v1/version',

@@ -78,6 +78,8 @@ export interface PlaneOptions {
   readonly serviceAccount?: string;
   readonly namespace?: string;
   readonly appPort?: number;
+  /** Of a gateway: the port of Gateways' servers that it has, 8080 without. */
+  readonly gatewayPort?: number;
   readonly yaml?: readonly string[];
   readonly endpoints?: readonly WorkloadEndpoint[];
   readonly outboundPolicy?: 'ALLOW_ANY' | 'REGISTRY_ONLY';
@@ -212,7 +214,7 @@ export async function startDataPlane(options: PlaneOptions = {}): Promise<Runnin
   const ports = {
     outbound: role === 'sidecar' ? await add('outbound', 15001) : 0,
     inbound: options.appPort === undefined ? 0 : await add('inbound', 15006),
-    gateway: role === 'gateway' ? await add('gateway', 8080) : 0,
+    gateway: role === 'gateway' ? await add('gateway', options.gatewayPort ?? 8080) : 0,
   };
   const upstreams: Record<string, number> = {};
   for (const upstream of options.upstreams ?? []) {

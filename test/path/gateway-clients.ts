@@ -1,5 +1,6 @@
 // For tests of TLS at gateways: a gateway with a credential for each of its servers, and clients that say how it went.
 
+import { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import type { Credential } from '../../core/credential.ts';
 
@@ -59,4 +60,21 @@ export function overTls({ host = 'a.test', send, ...options }: Asked): Promise<T
   });
   socket.write(send ?? `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
   return promise;
+}
+
+/** What a client says first. */
+export async function helloOf(): Promise<Buffer> {
+  const { promise, resolve } = Promise.withResolvers<Buffer>();
+  const socket = new Duplex({
+    read() {},
+    write(chunk, _encoding, done) {
+      resolve(chunk);
+      done();
+    },
+  });
+  const client = connect({ socket, servername: 'a.test' });
+  client.on('error', () => undefined);
+  const whole = await promise;
+  client.destroy();
+  return whole;
 }

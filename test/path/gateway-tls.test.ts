@@ -6,7 +6,7 @@ import { connect as connectTcp } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
 import { type WebAuthority, webAuthority } from '../web-certificates.ts';
 import { exchangeBytes, type RunningDataPlane, serviceEntry, startApp, startDataPlane } from './data-plane.ts';
-import { NO_CREDENTIAL, overTls } from './gateway-clients.ts';
+import { helloOf, NO_CREDENTIAL, overTls } from './gateway-clients.ts';
 
 let authority: WebAuthority;
 let edge: RunningDataPlane;
@@ -209,22 +209,3 @@ test('a hello in pieces of a byte is read', async () => {
   assert.equal((await answered)[0], 0x16);
   socket.destroy();
 });
-
-/** What a client says first. */
-async function helloOf(): Promise<Buffer> {
-  const { Duplex } = await import('node:stream');
-  const { connect } = await import('node:tls');
-  const { promise, resolve } = Promise.withResolvers<Buffer>();
-  const socket = new Duplex({
-    read() {},
-    write(chunk, _encoding, done) {
-      resolve(chunk);
-      done();
-    },
-  });
-  const client = connect({ socket, servername: 'a.test' });
-  client.on('error', () => undefined);
-  const whole = await promise;
-  client.destroy();
-  return whole;
-}

@@ -14,26 +14,33 @@ export type Secured =
 export interface HandshakeOptions extends Pick<TlsOptions, 'requestCert' | 'rejectUnauthorized' | 'ALPNProtocols'> {
   /** From the first byte to the last of one. */
   readonly ms?: number;
+  /** Under way at the same time; none: as many as there are connections. */
+  readonly most?: number;
+  /** Of too many those make room that have taken so long: who means it is done in the time of a few packets. Default 2000. */
+  readonly stalledMs?: number;
   /** What a completed one has shown, or why it does not count. */
   judge(socket: TLSSocket): TlsFacts | string;
 }
 
 const HANDSHAKE_MS = 15_000;
+const STALLED_MS = 2_000;
+const TOO_MANY = 'too many handshakes are under way';
 const SESSIONS = 'weft';
+
+interface Pending {
+  readonly socket: Socket;
+  readonly since: number;
+  readonly done: (secured: Secured) => void;
+}
 
 export class Handshakes {
   private server: Server | null = null;
   private readonly options: HandshakeOptions;
-  /** Those under way, by who is there. */
-  private readonly pending = new Map<string, (secured: Secured) => void>();
+  /** Those under way, by who is there; the oldest first. */
+  private readonly pending = new Map<string, Pending>();
 
   constructor(options: HandshakeOptions) {
     this.options = options;
-  }
-
-  /** How many are under way. */
-  get underWay(): number {
-    return this.pending.size;
   }
 
   /** For those that begin from now on; connections that are there go on. Throws an Error for what cannot be used. */
@@ -48,13 +55,24 @@ export class Handshakes {
    * may be destroyed in a turn of its own alone: under a handshake that runs, Node ends with a segmentation fault (24.21, tried).
    */
   accept(socket: Socket, done: (secured: Secured) => void): void {
+    if (this.pending.size >= (this.options.most ?? Number.POSITIVE_INFINITY) && !this.endStalled()) {
+      setImmediate(() => {
+        socket.destroy();
+        done({ socket: null, reason: TOO_MANY });
+      });
+      return;
+    }
     const key = placeOf(socket);
     const ended = (): void => {
       this.finish(key, { socket: null, reason: 'the peer has left' });
     };
-    this.pending.set(key, (secured) => {
-      socket.off('close', ended);
-      done(secured);
+    this.pending.set(key, {
+      socket,
+      since: performance.now(),
+      done(secured) {
+        socket.off('close', ended);
+        done(secured);
+      },
     });
     socket.once('close', ended);
     // Who ends in the middle of it has nothing more to say.
@@ -62,11 +80,20 @@ export class Handshakes {
     this.server!.emit('connection', socket);
   }
 
+  /** The one that has taken the longest makes room, or nobody has taken so long. */
+  private endStalled(): boolean {
+    const [[key, { socket, since }]] = this.pending;
+    if (performance.now() - since < (this.options.stalledMs ?? STALLED_MS)) return false;
+    this.finish(key, { socket: null, reason: TOO_MANY });
+    setImmediate(() => socket.destroy());
+    return true;
+  }
+
   private makeServer(context: SecureContextOptions): Server {
-    const { ms = HANDSHAKE_MS, judge, ...asked } = this.options;
+    const { ms = HANDSHAKE_MS, judge, requestCert, rejectUnauthorized, ALPNProtocols } = this.options;
     const server = new (loadTls().Server)({
       ...context,
-      ...asked,
+      ...{ requestCert, rejectUnauthorized, ALPNProtocols },
       handshakeTimeout: ms,
       sessionIdContext: SESSIONS,
     });
@@ -86,10 +113,10 @@ export class Handshakes {
 
   /** False: nobody waits for it any more. */
   private finish(place: string, secured: Secured): boolean {
-    const done = this.pending.get(place);
+    const found = this.pending.get(place);
     this.pending.delete(place);
-    done?.(secured);
-    return done !== undefined;
+    found?.done(secured);
+    return found !== undefined;
   }
 }
 

@@ -10,6 +10,8 @@ import { GROUPS, loadTls, TICKET_BYTES } from './credentials.ts';
 import { Handshakes, type Secured } from './handshakes.ts';
 import type { TlsServer } from './server.ts';
 
+/** Of one server in one shard: more are those of a flood, and requests are served in between. */
+const MOST_HANDSHAKES = 1_000;
 const PROTOCOLS = ['h2', 'http/1.1', 'http/1.0'];
 /** TLS 1.3 has these, whatever a configuration says of older ones. */
 const NEWEST_CIPHERS = ['TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256'];
@@ -33,16 +35,13 @@ export class Terminator {
     this.server = server;
     this.handshakes = new Handshakes({
       ms: handshakeMs,
+      most: MOST_HANDSHAKES,
       requestCert: server.mode !== 'SIMPLE',
       // Judged below, where it can be told why.
       rejectUnauthorized: false,
       ALPNProtocols: PROTOCOLS,
       judge: (socket) => this.judge(socket),
     });
-  }
-
-  get underWay(): number {
-    return this.handshakes.underWay;
   }
 
   /** For handshakes that begin from now on. What cannot be used takes their place: the fault says why. */
