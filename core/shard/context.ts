@@ -2,6 +2,7 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import type { RemoteKeys } from '../builtins/authn/rules.ts';
+import type { ObservationLog } from '../builtins/rbac/observed.ts';
 import type { FailureCode } from '../errors.ts';
 import type { VirtualHost } from '../router/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
@@ -21,6 +22,8 @@ export interface ShardContext extends ConnectEnvironment {
   /** Exchanges, and connections that are carried, that have begun and not ended on this shard. */
   active: number;
   readonly sink: RecordSink;
+  /** Of connections, what policies would do that are not enforced. */
+  readonly observed: ObservationLog;
   /** The configuration that requests begin with now. */
   readonly snapshot: Snapshot;
   /**

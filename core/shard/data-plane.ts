@@ -2,6 +2,7 @@
 // swaps snapshots, opens and drains listeners, and knows peers, endpoints and connections to them. The path of a request
 // through it is core/proxy.ts.
 
+import { ObservationLog } from '../builtins/rbac/observed.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { EndpointTable } from '../cluster/endpoint-table.ts';
 import type { PoolEndpoint } from '../cluster/pool.ts';
@@ -27,6 +28,7 @@ import { InboundTls } from '../transport/tls/inbound.ts';
 import { OutboundTls } from '../transport/tls/outbound.ts';
 import type { Terminators } from '../transport/tls/terminators.ts';
 import type { Transport } from '../transport/transport.ts';
+import { Metrics } from '../wasm/shared/metrics.ts';
 import type { Node, WorkloadIdentity } from '../workload.ts';
 import type { DataPlaneEnvironment, ShardContext } from './context.ts';
 import { dump } from './dump.ts';
@@ -73,6 +75,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
   readonly options: ShardOptions;
   readonly timers = new Timers();
   readonly sink: RecordSink;
+  readonly observed: ObservationLog;
   snapshot: Snapshot;
   active = 0;
   readonly random = Math.random;
@@ -95,6 +98,8 @@ class ShardDataPlane implements DataPlane, ShardContext {
     this.options = environment.options;
     this.sink = environment.sink;
     this.log = environment.log;
+    const metrics = new Metrics(environment.shared.guests.metrics, environment.shard);
+    this.observed = new ObservationLog(metrics, (line) => this.log('info', 'rbac', line));
     const { sessionSeed, handshakeTimeoutMs } = environment.options;
     this.gatewayTls = new GatewayTls(sessionSeed, handshakeTimeoutMs, this.log);
     const dialer = new Dialer(this.node.address, this.peers, this.outboundTls);

@@ -1,7 +1,7 @@
 // The table of what a proxy carries as bytes, made anew with every snapshot: it is small, and what it leads to is shared.
 
 import type { Policies } from '../builtins/builtin.ts';
-import { connectionAdmission, rbac } from '../builtins/rbac/rbac.ts';
+import { connectionAuthorization, rbac } from '../builtins/rbac/rbac.ts';
 import { carriedPorts } from '../config/carried-servers.ts';
 import { boundHost, hostCovers } from '../config/hosts.ts';
 import type { GatewaySpec } from '../config/kinds/gateway.ts';
@@ -67,10 +67,10 @@ export class TcpCompiler {
     const carried = isCarried(node, spoken) ? applicationPort(inbound) : null;
     const arrives = carried !== null || gateways.size > 0;
     const asked = arrives ? rbac.standing.kinds.flatMap((kind) => policies(kind)) : [];
-    const admission = memo.of('admission', [arrives, ...asked], () =>
-      arrives ? connectionAdmission(policies, node) : null,
+    const { admission, observations } = memo.of('connections', [arrives, ...asked], () =>
+      arrives ? connectionAuthorization(policies, node) : { admission: null, observations: null },
     );
-    return { inbound: carried, admission, upstreams, gateways };
+    return { inbound: carried, admission, observations, upstreams, gateways };
   }
 
   private gatewayPorts(gateways: readonly Resource<GatewaySpec>[]): ReadonlyMap<number, GatewayPort> {

@@ -86,14 +86,16 @@ export class CarriedConnection
   }
 
   private isAdmitted(): boolean {
-    const { admission } = this.snapshot.tcp;
-    if (admission === null || this.direction === 'outbound') return true;
+    const { admission, observations } = this.snapshot.tcp;
+    if ((admission === null && observations === null) || this.direction === 'outbound') return true;
     const { peer, remoteAddress, localAddress, tls, serverName } = this.connection;
     const { port } = this.service;
-    const refusal = admission({
+    const subject = {
       ...{ principal: peer.principal, remoteAddress, localAddress, port },
       serverName: tls?.serverName ?? serverName,
-    });
+    };
+    observations?.(subject, (what, line) => this.shard.observed.observe(what, line, this.started));
+    const refusal = admission === null ? null : admission(subject);
     this.terminationDetails = refusal ?? '';
     return refusal === null;
   }

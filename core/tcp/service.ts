@@ -2,6 +2,7 @@
 // Types only.
 
 import type { Admission } from '../builtins/rbac/connection.ts';
+import type { Observations } from '../builtins/rbac/observed.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { ConnectionFacts } from '../transport/transport.ts';
 
@@ -53,6 +54,8 @@ export interface TcpTable {
   readonly inbound: TcpPort | null;
   /** Who may connect, where connections arrive at this workload; null: everybody. */
   readonly admission: Admission | null;
+  /** What policies that are not enforced would do; null: there are none. */
+  readonly observations: Observations | null;
   /** By what listeners name as their upstream: 'orders-db:5432'. */
   readonly upstreams: ReadonlyMap<string, TcpPort>;
   /** Of a gateway, by the port numbers that its Gateways name. */

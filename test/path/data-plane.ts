@@ -34,6 +34,7 @@ import { atOnce } from '../../core/steps.ts';
 import type { RecordSink } from '../../core/telemetry/record-sink.ts';
 import { FilterThreads } from '../../core/threads/filter-threads.ts';
 import type { ListenerSpec } from '../../core/transport/listener-spec.ts';
+import { type Metric, Metrics } from '../../core/wasm/shared/metrics.ts';
 import { releaseDeadShard } from '../../core/wasm/shared/shared-memory.ts';
 import type { Node, Served, WorkloadEndpoint } from '../../core/workload.ts';
 
@@ -61,6 +62,8 @@ export interface RunningDataPlane {
   readonly address: string;
   readonly records: Logged[];
   readonly logs: string[];
+  /** What filters and the proxy itself have counted. */
+  metrics(): readonly Metric[];
   apply(...yaml: string[]): readonly Problem[];
   /** Nothing that was applied is there any more. */
   unconfigure(): void;
@@ -183,6 +186,7 @@ export async function startDataPlane(options: PlaneOptions = {}): Promise<Runnin
     log: (level, component, message) => logs.push(`${level} ${component} ${message}`),
     pluginRestarted: () => undefined,
   };
+  const counted = new Metrics(shared.guests.metrics, 0);
   const plane = createDataPlane(environment, options.codecs);
   const apply = (...yaml: string[]): readonly Problem[] => {
     const decoded = yaml.map((text) => decodeYaml(text));
@@ -230,6 +234,7 @@ export async function startDataPlane(options: PlaneOptions = {}): Promise<Runnin
     address,
     records,
     logs,
+    metrics: () => counted.all(),
     apply,
     unconfigure() {
       atOnce(plane.applyConfig({ revision: ++revision, full: true, upserts: [], removals: [] }));

@@ -147,3 +147,75 @@ spec: {}`);
   echo.apply(tried.replace('name: deny', 'name: deny, annotations: { istio.io/dry-run: "true" }'));
   assert.equal(await ask(), 'hello');
 });
+
+test('policies that are only tried, and AUDIT, are counted and told, and decide nothing', async () => {
+  const counted = (): Record<string, string> =>
+    Object.fromEntries(echo.metrics().flatMap(({ name, value }) => (value === 0n ? [] : [[name, String(value)]])));
+  const told = (): string[] => echo.logs.filter((line) => line.startsWith('info rbac '));
+  const tried = (text: string): string =>
+    text.replace('name: tried', 'name: tried, annotations: { istio.io/dry-run: "true" }');
+  const caller = 'a connection to port PORT from cluster.local/ns/default/sa/sleep'.replace('PORT', String(port));
+  const rows: readonly (readonly [yaml: string, counter: string, line: string | null])[] = [
+    [
+      policy('AUDIT', '{ to: [{ operation: { methods: [GET] } }] }', 'seen'),
+      'rbac.audited',
+      `audit: ns[default]-policy[seen]-rule[0] matches ${caller}`,
+    ],
+    [
+      tried(policy('DENY', '{ from: [{ source: { namespaces: [default] } }] }', 'tried')),
+      ...([
+        'rbac.dry_run_deny.shadow_denied',
+        `dry run: ns[default]-policy[tried]-rule[0] would deny ${caller}`,
+      ] as const),
+    ],
+    [
+      tried(policy('DENY', '{ from: [{ source: { namespaces: [other] } }] }', 'tried')),
+      'rbac.dry_run_deny.shadow_allowed',
+      null,
+    ],
+    [
+      tried(policy('ALLOW', '{ from: [{ source: { namespaces: [default] } }] }', 'tried')),
+      'rbac.dry_run_allow.shadow_allowed',
+      null,
+    ],
+    [
+      tried(policy('ALLOW', '{ to: [{ operation: { methods: [GET] } }] }', 'tried')),
+      ...(['rbac.dry_run_allow.shadow_denied', `dry run: no policy would allow ${caller}`] as const),
+    ],
+  ];
+  for (const [yaml, counter, line] of rows) {
+    const before = counted();
+    const lines = told().length;
+    echo.unconfigure();
+    echo.apply(yaml);
+    assert.equal(await ask(), 'hello', yaml);
+    const wanted = { ...before, [counter]: String(Number(before[counter] ?? 0) + 1) };
+    assert.deepEqual(counted(), wanted, yaml);
+    assert.deepEqual(told().slice(lines), line === null ? [] : [`info rbac ${line}`], yaml);
+  }
+});
+
+test('what is only observed is counted of a connection that is denied, too', async () => {
+  echo.apply(policy('DENY', '{}'), policy('AUDIT', '{}', 'both'));
+  const audited = (): bigint => echo.metrics().find(({ name }) => name === 'rbac.audited')?.value ?? 0n;
+  const before = audited();
+  assert.equal(await ask(), 'rejected');
+  assert.equal(audited() - before, 1n);
+});
+
+test('a connection that an authorizer would be asked about is denied: none is asked about bytes', async () => {
+  echo.apply(
+    `
+apiVersion: weft.dev/v1
+kind: MeshConfig
+metadata: { name: default }
+spec: { extensionProviders: [{ name: asked, envoyExtAuthzHttp: { service: authz.default.svc.cluster.local, port: 8000 } }] }`,
+    policy('CUSTOM', '{ from: [{ source: { ipBlocks: [127.45.0.1] } }] }').replace(
+      'action:',
+      'provider: { name: asked }, action:',
+    ),
+  );
+  assert.equal(await ask(), 'rejected');
+  assert.equal(await ask(true), 'hello');
+  assert.equal(details[0], 'rbac_access_denied_matched_policy[ns[default]-policy[tcp-policy]-rule[0]]');
+});

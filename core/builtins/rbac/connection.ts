@@ -43,7 +43,8 @@ export type Admission = (subject: ConnectionSubject) => string | null;
 
 type Test = (subject: ConnectionSubject) => boolean;
 
-interface Rule {
+/** A rule of a policy, as the access log and the log name it. */
+export interface Rule {
   readonly name: string;
   readonly holds: Test;
 }
@@ -61,7 +62,8 @@ export function admissionOf({ deny, allow }: ConnectionPolicies): Admission {
   };
 }
 
-function rulesOf({ name, rules }: EncodedPolicy, denies: boolean): Rule[] {
+/** Those that may hold; `denies`: what they ask of requests does not keep them from it. */
+export function rulesOf({ name, rules }: EncodedPolicy, denies: boolean): Rule[] {
   return rules.flatMap((rule) => {
     const holds = ruleTest(rule, denies);
     return holds === null ? [] : [{ name: `${name}-rule[${rule.index}]`, holds }];

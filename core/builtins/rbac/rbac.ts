@@ -9,7 +9,8 @@ import type { Builtin, Policies } from '../builtin.ts';
 import { type Configured, configured } from '../configured.ts';
 import { authorizerOf } from '../ext-authz/providers.ts';
 import { type Admission, admissionOf } from './connection.ts';
-import { type EncodedPolicy, encodePolicies } from './encoding.ts';
+import { type EncodedPolicy, encodePolicies, type PolicyGroups } from './encoding.ts';
+import { type Observations, observationsOf } from './observed.ts';
 import { encodedPolicies, type Policy } from './policies.ts';
 import { ROLE_KINDS, type RoleRules, roleRules } from './roles.ts';
 
@@ -34,7 +35,29 @@ export function authorizationConfig(
   mesh: readonly Resource<MeshConfigSpec>[] = [],
   rolesHere: () => RoleRules | null = () => null,
 ): Configured | null {
-  const all = policies.filter((policy) => appliesTo(policy, node) && authorizerOf(policy, mesh) === null);
+  const counted = policies.filter((policy) => authorizerOf(policy, mesh) === null);
+  const groups = groupsOf(counted, node, rolesHere);
+  if (Object.values(groups).every((group) => group.length === 0)) return null;
+  return configured('rbac', encodePolicies(node.role === 'gateway', groups));
+}
+
+/** What connections that are no HTTP are asked, once each. */
+export interface ConnectionAuthorization {
+  /** Null: everybody may come. */
+  readonly admission: Admission | null;
+  /** Null: there is nothing to observe. */
+  readonly observations: Observations | null;
+}
+
+/** As `authorizationConfig`; but nobody outside is asked about a connection, and what a CUSTOM policy matches is denied. */
+export function connectionAuthorization(policies: Policies, node: Node): ConnectionAuthorization {
+  const groups = groupsOf(policies('AuthorizationPolicy'), node, () => roleRules(policies, node));
+  const enforces = groups.deny.length + groups.allow.length > 0;
+  return { admission: enforces ? admissionOf(groups) : null, observations: observationsOf(groups) };
+}
+
+function groupsOf(policies: readonly Policy[], node: Node, rolesHere: () => RoleRules | null): PolicyGroups {
+  const all = policies.filter((policy) => appliesTo(policy, node));
   const enforced = all.filter((policy) => !isDryRun(policy));
   const tried = all.filter(isDryRun);
   const encoded = (from: readonly Policy[], ...actions: readonly string[]): EncodedPolicy[] =>
@@ -44,30 +67,13 @@ export function authorizationConfig(
     );
   const allow = encoded(enforced, 'ALLOW');
   const roles = allow.length === 0 ? rolesHere() : null;
-  const groups = {
+  return {
     deny: encoded(enforced, 'DENY', 'CUSTOM'),
     allow: [...allow, ...(roles?.enforced ?? [])],
     dryRunDeny: encoded(tried, 'DENY'),
     dryRunAllow: [...encoded(tried, 'ALLOW'), ...(roles?.permissive ?? [])],
     audit: encoded(enforced, 'AUDIT'),
   };
-  if (Object.values(groups).every((group) => group.length === 0)) return null;
-  return configured('rbac', encodePolicies(node.role === 'gateway', groups));
-}
-
-/** Of what connections that are no HTTP are asked about; it may be null, too, see `authorizationConfig`. */
-export function connectionAdmission(policies: Policies, node: Node): Admission | null {
-  const enforced = policies('AuthorizationPolicy').filter((policy) => appliesTo(policy, node) && !isDryRun(policy));
-  const encoded = (...actions: readonly string[]): EncodedPolicy[] =>
-    encodedPolicies(
-      enforced.filter(({ spec }) => actions.includes(spec.action ?? 'ALLOW')),
-      node,
-    );
-  // Nobody outside is asked about a connection: what such a policy matches is denied.
-  const deny = encoded('DENY', 'CUSTOM');
-  const own = encoded('ALLOW');
-  const allow = own.length > 0 ? own : (roleRules(policies, node)?.enforced ?? []);
-  return deny.length + allow.length === 0 ? null : admissionOf({ deny, allow });
 }
 
 /** As Go reads a boolean. */
