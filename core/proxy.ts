@@ -38,8 +38,9 @@ import type { ListenerContext } from './shard/context.ts';
 import { CarriedConnection } from './tcp/carried-connection.ts';
 import { NamedConnection } from './tcp/named-connection.ts';
 import type { TcpPort } from './tcp/service.ts';
-import { TlsTunnel } from './tcp/tls-tunnel.ts';
-import type { ServeConnection } from './transport/listener.ts';
+import { tunnelService } from './tcp/tunnel-service.ts';
+import type { ServeConnection, ServedConnection } from './transport/listener.ts';
+import type { Transport } from './transport/transport.ts';
 
 /** Who asks for a tunnel. */
 const PLAIN = { memo: null, tls: null };
@@ -65,8 +66,7 @@ export function connectionPath(listener: ListenerContext, codecs: Codecs): Serve
   return (transport) => {
     // Who has agreed to it in the handshake speaks it, whatever the application does.
     const carried = transport.tls?.alpn === 'weft-multiplexed' ? null : carriedBy(listener);
-    if (carried !== null && carried.names !== null) return new NamedConnection(listener, transport, carried);
-    if (carried !== null) return new CarriedConnection(listener, transport, carried.other, shard);
+    if (carried !== null) return carry(listener, transport, carried);
     return new DetectedConnection(transport, codecs, handler, options);
   };
 }
@@ -77,6 +77,11 @@ function carriedBy({ spec, shard: { snapshot } }: ListenerContext): TcpPort | nu
   if (spec.upstream !== undefined) return upstreams.get(spec.upstream) ?? NOWHERE;
   if (spec.kind === 'gateway') return gateways.get(spec.configuredPort) ?? null;
   return spec.kind === 'inbound' ? inbound : null;
+}
+
+function carry(listener: ListenerContext, transport: Transport, { names, other }: TcpPort): ServedConnection {
+  if (names === null) return new CarriedConnection(listener, transport, other, listener.shard);
+  return new NamedConnection(listener, transport, (name) => (name === null ? null : names.find(name)) ?? other);
 }
 
 const NOWHERE: TcpPort = Object.freeze({ names: null, other: { name: '', service: '', port: 0, routes: [] } });
@@ -115,7 +120,8 @@ function requestPath(listener: ListenerContext): ServerHandler & TunnelHandler {
       if (destination === BLOCK_ALL) return 'unregistered';
       return typeof destination === 'string' ? destination : null;
     },
-    carry: (transport, authority, first) => new TlsTunnel(listener, transport, authority, first),
+    carry: (transport, authority) =>
+      new NamedConnection(listener, transport, (name) => tunnelService(listener, authority, name)),
   };
 }
 

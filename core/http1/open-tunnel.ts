@@ -22,8 +22,10 @@ export class OpenTunnel {
   begin(first: Buffer, transport: Transport, handler: Partial<TunnelHandler>, closed: () => void): boolean {
     this.untold = false;
     if (!beginsTls(first) || handler.carry === undefined) return false;
-    this.carried = handler.carry(transport, this.authority, first);
+    this.carried = handler.carry(transport, this.authority);
     this.carried.onClosed = closed;
+    transport.resume();
+    transport.receive(first);
     return true;
   }
 }

@@ -13,8 +13,8 @@ export interface TunnelHandler {
    */
   onConnect(head: Head): FailureCode | null;
   /**
-   * TLS begins in the tunnel, with these bytes: who is returned has the connection from now on. Requests that come in plain text
-   * are `onRequest`'s.
+   * TLS begins in the tunnel: who is returned has the connection from now on, and all that came through it. Requests that come in
+   * plain text are `onRequest`'s.
    */
-  carry(transport: Transport, authority: string, first: Buffer): ServerConnection;
+  carry(transport: Transport, authority: string): ServerConnection;
 }

@@ -10,12 +10,12 @@ import { type Problem, type Resource, resourceKey } from '../config/resource.ts'
 import { carriesBytes, isServerFirst } from '../config/schemas/port-protocol.ts';
 import type { TCPRoute, TLSRoute } from '../config/schemas/virtual-service-tcp.ts';
 import { hostPort, splitHostPort } from '../host-port.ts';
-import { NamedServices } from '../tcp/server-names.ts';
 import type { TcpPort, TcpRoute, TcpService, TcpTarget } from '../tcp/service.ts';
 import type { ConnectionFacts } from '../transport/transport.ts';
 import type { Node } from '../workload.ts';
 import { clusterName } from './clusters.ts';
 import { RoutePart } from './route-parts.ts';
+import { ServerNames } from './server-names.ts';
 import { fullHost, hasLabels, onlyPort, type Services } from './services.ts';
 import type { Rule } from './virtual-services.ts';
 
@@ -103,7 +103,7 @@ function compiled(
 ): CompiledTcp {
   const services = new Map<string, TcpService>();
   for (const [name, routes] of named ?? []) services.set(name, { ...other, name: `${other.name} ${name}`, routes });
-  const names = named === null || (services.size === 0 && other.routes.length > 0) ? null : new NamedServices(services);
+  const names = named === null || (services.size === 0 && other.routes.length > 0) ? null : new ServerNames(services);
   const clusters = [other, ...services.values()].flatMap(({ routes }) =>
     routes.flatMap(({ targets }) => targets.flatMap(({ cluster }) => cluster ?? [])),
   );

@@ -1,34 +1,41 @@
 // A connection that is carried to where the name leads that it asks for: what its client says first in TLS is read, and nothing of it
 // is changed.
 
+import type { ServerConnection } from '../http/codec.ts';
 import type { ListenerContext } from '../shard/context.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
-import type { ServedConnection } from '../transport/listener.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
 import { readClientHello } from '../transport/tls/client-hello.ts';
 import type { Transport, TransportOwner } from '../transport/transport.ts';
 import { CarriedConnection } from './carried-connection.ts';
-import type { TcpPort } from './service.ts';
+import type { TcpService } from './service.ts';
 
 /** How long a client may take to say whom it asks for. As a handshake. */
 const HELLO_MS = 15_000;
 
-export class NamedConnection implements ServedConnection, TransportOwner, TimerOwner {
+/** Where a name leads. Null: what came is no TLS; '': no name is asked for. */
+export type ServiceNamed = (serverName: string | null) => TcpService;
+
+export class NamedConnection implements ServerConnection, TransportOwner, TimerOwner {
   onClosed: (() => void) | null = null;
   private readonly listener: ListenerContext;
   private readonly transport: Transport;
-  private readonly port: TcpPort;
+  private readonly serviceNamed: ServiceNamed;
   private readonly timer = new Timer(this);
   private carried: CarriedConnection | null = null;
   private bytes: Buffer | null = null;
   private graceMs = 0;
 
-  constructor(listener: ListenerContext, transport: Transport, port: TcpPort) {
+  constructor(listener: ListenerContext, transport: Transport, serviceNamed: ServiceNamed) {
     this.listener = listener;
     this.transport = transport;
-    this.port = port;
+    this.serviceNamed = serviceNamed;
     transport.start(this);
     listener.shard.timers.arm(this.timer, HELLO_MS);
+  }
+
+  get activeStreams(): number {
+    return 1;
   }
 
   receive(piece: Buffer): void {
@@ -39,20 +46,19 @@ export class NamedConnection implements ServedConnection, TransportOwner, TimerO
     if (hello !== 'more') this.carry(hello?.serverName ?? null, bytes);
   }
 
-  /** `serverName` null: it speaks no TLS; '': it asks for no name. */
   private carry(serverName: string | null, bytes: Buffer): void {
-    const { listener, transport, port } = this;
+    const { listener, transport } = this;
     listener.shard.timers.cancel(this.timer);
     this.bytes = null;
     transport.serverName = serverName ?? '';
-    const service = serverName === null ? port.other : (port.names?.find(serverName) ?? port.other);
-    const carried = new CarriedConnection(listener, transport, service, listener.shard);
+    const carried = new CarriedConnection(listener, transport, this.serviceNamed(serverName), listener.shard);
     this.carried = carried;
     carried.onClosed = () => this.onClosed?.();
     if (this.graceMs > 0) carried.drain(this.graceMs);
     transport.receive(bytes);
   }
 
+  /** Who is in the middle of a handshake may end it. */
   drain(graceMs: number): void {
     this.graceMs = graceMs;
     if (this.carried !== null) this.carried.drain(graceMs);
@@ -69,6 +75,7 @@ export class NamedConnection implements ServedConnection, TransportOwner, TimerO
   }
 
   onEnd(): void {
+    // Half a hello.
     this.transport.destroy();
   }
 

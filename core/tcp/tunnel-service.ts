@@ -14,8 +14,9 @@ import type { TcpService, TcpTarget } from './service.ts';
 /** Who asks is this proxy's own application. */
 const PLAIN = { memo: null, tls: null };
 
-/** `authority`: of CONNECT; `serverName`: what the client asks for inside (SNI), or ''. */
-export function tunnelService(listener: ListenerContext, authority: string, serverName: string): TcpService {
+/** `authority`: of CONNECT; `serverName`: what the client asks for inside (SNI), or ''; null: what came is no TLS. */
+export function tunnelService(listener: ListenerContext, authority: string, serverName: string | null): TcpService {
+  if (serverName === null) return NOWHERE;
   const { shard } = listener;
   const { port } = splitAuthority(authority);
   // It changed since CONNECT was answered, or what is asked for inside is another host that nobody may reach from here.

@@ -175,11 +175,12 @@ async function helloOf(): Promise<Buffer> {
   return first;
 }
 
-test('what begins as TLS and is none is closed, and so is half a hello', async () => {
+test('what begins as TLS and is none is closed and told of, and half a hello is closed', async () => {
   const to = `127.0.0.1:${port}`;
   const { socket } = await tunnel(open, to);
   socket.write(Buffer.from([22, 3, 1, 0, 4, 2, 0, 0, 0]));
   await once(socket, 'close');
+  await until('it is told of', () => carried.some(({ flags }) => flags === 'NR'));
   const { socket: half } = await tunnel(open, to);
   half.end((await helloOf()).subarray(0, 20));
   await once(half, 'close');
