@@ -1,8 +1,8 @@
 // The mesh's certificate authority: signs a workload's key for who its user of NATS says that it is. READ FIRST in this room; what
 // it signs with is read or made by files.ts, and certificates themselves are written by issuing.ts.
 import type { Certificates, ProxyIdentity, SignedCertificate, Trust } from '../../bus/types.ts';
+import { fingerprintOf } from '../../core/config/pem.ts';
 import { type AuthorityFiles, isMade, openIssuer, openNext } from './files.ts';
-import { fingerprintOf } from './fingerprint.ts';
 import { type Issuer, issueWorkload } from './issuing.ts';
 import { keepTrust, keptTrust } from './kept-trust.ts';
 

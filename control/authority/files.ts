@@ -3,7 +3,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fingerprintOf } from './fingerprint.ts';
+import { certificatesIn, fingerprintOf } from '../../core/config/pem.ts';
 import { type Issuer, type Made, makeIntermediate, makeRoot } from './issuing.ts';
 
 export interface AuthorityFiles {
@@ -19,7 +19,6 @@ const ROOT = 'root-cert.pem';
 const ROOT_KEY = 'root-key.pem';
 const ISSUER = 'ca-cert.pem';
 const ISSUER_KEY = 'ca-key.pem';
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** Whether there is one to be read. */
 export async function isMade({ dir, own }: AuthorityFiles): Promise<boolean> {
@@ -100,7 +99,7 @@ async function readIssuer(
 }
 
 function readChain(file: string, pem: string): X509Certificate[] {
-  const found = pem.match(CERTIFICATE) ?? [];
+  const found = certificatesIn(pem);
   if (found.length === 0) throw new Error(`${file} has no certificate in PEM`);
   return found.map((each) => {
     try {

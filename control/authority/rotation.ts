@@ -3,9 +3,9 @@
 import { X509Certificate } from 'node:crypto';
 import type { Certificates, Lease, Questions, Trust } from '../../bus/types.ts';
 import { BusUnavailableError } from '../../bus/types.ts';
+import { certificatesIn, fingerprintOf } from '../../core/config/pem.ts';
 import type { Authority } from './authority.ts';
 import { type AuthorityFiles, hasNext, makeNext, removeNext } from './files.ts';
-import { certificatesIn, fingerprintOf } from './fingerprint.ts';
 
 export interface RotationParts {
   readonly authority: Authority;

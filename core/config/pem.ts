@@ -22,8 +22,14 @@ export function checkCredential({ cert, key, ca, crl }: Parts): void {
   }
 }
 
+/** Each of a bundle, in its order. */
 export function certificatesIn(pem: string): string[] {
   return pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+}
+
+/** By which people know one: SHA-256 of all of it, in hex. */
+export function fingerprintOf(pem: string): string {
+  return new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase();
 }
 
 function privateKeyIn(key: string): KeyObject {

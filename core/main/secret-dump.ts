@@ -2,6 +2,7 @@
 
 import { X509Certificate } from 'node:crypto';
 import type { SecretDump } from '../admin/host.ts';
+import { fingerprintOf } from '../config/pem.ts';
 
 /** `now`: ms of the epoch. */
 export function shownCertificate(pem: string, name: string, type: SecretDump['type'], now: number): SecretDump {
@@ -17,11 +18,6 @@ export function shownCertificate(pem: string, name: string, type: SecretDump['ty
     notAfter: to.toISOString(),
     notBefore: from.toISOString(),
     identity: subjectAltName?.replaceAll('URI:', '') ?? subject.replaceAll('\n', ', '),
-    fingerprint: fingerprintOf(certificate),
+    fingerprint: fingerprintOf(pem),
   };
-}
-
-/** SHA-256 in hex. */
-export function fingerprintOf({ fingerprint256 }: X509Certificate): string {
-  return fingerprint256.replaceAll(':', '').toLowerCase();
 }

@@ -5,11 +5,11 @@ import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import type { Certificates } from '../../bus/types.ts';
 import type { SecretDump } from '../admin/host.ts';
-import { certificatesIn } from '../config/pem.ts';
+import { certificatesIn, fingerprintOf } from '../config/pem.ts';
 import type { Node, WorkloadIdentity } from '../workload.ts';
 import { certificateRequest, newKey } from './certificate-request.ts';
 import type { Log } from './options.ts';
-import { fingerprintOf, shownCertificate } from './secret-dump.ts';
+import { shownCertificate } from './secret-dump.ts';
 import { StateFile } from './state-file.ts';
 
 export interface WorkloadCertificateOptions {
@@ -192,7 +192,7 @@ function rootOf({ chain, roots }: WorkloadIdentity): string {
   for (const pem of certificatesIn(roots)) {
     const root = new X509Certificate(pem);
     const same = root.fingerprint256 === last.fingerprint256;
-    if (same || (last.checkIssued(root) && last.verify(root.publicKey))) return fingerprintOf(root);
+    if (same || (last.checkIssued(root) && last.verify(root.publicKey))) return fingerprintOf(pem);
   }
   return '';
 }
