@@ -49,7 +49,10 @@ export class CredentialFile {
     try {
       for (const part of PARTS) {
         if (!files[part]) continue;
-        const { mtimeMs, size, ino } = await stat(files[part]);
+        const found = await stat(files[part]);
+        // A pipe is waited for, and a device never ends.
+        if (!found.isFile()) throw new Error(`${files[part]} is no file`);
+        const { mtimeMs, size, ino } = found;
         seen += `${mtimeMs} ${size} ${ino} `;
       }
       if (seen === this.seen) return;

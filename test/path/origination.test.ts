@@ -236,6 +236,7 @@ test('what cannot be read or does not go together is told in one line, and nothi
   const mutual = (fields: string): string => `{ mode: MUTUAL, ${fields} }`;
   const rows: readonly (readonly [string, RegExp])[] = [
     ['{ mode: SIMPLE, caCertificates: /nowhere/a.pem }', /\/nowhere\/a\.pem cannot be read: ENOENT/],
+    ['{ mode: SIMPLE, caCertificates: /dev/null }', /\/dev\/null cannot be read: it is no file/],
     [`{ mode: SIMPLE, caCertificates: ${empty} }`, /empty\.pem holds no certificate/],
     [`{ mode: SIMPLE, caCertificates: ${cut} }`, /certificate 1 of \S+cut\.pem is none/],
     [mutual(`clientCertificate: ${cert}, privateKey: ${key}`), /other\.key do not go together: /],

@@ -118,7 +118,10 @@ class Originator {
 async function stampOf(path: string): Promise<string> {
   if (path === '') return '';
   try {
-    const { dev, ino, size, mtimeMs } = await stat(path);
+    const found = await stat(path);
+    // A pipe is waited for, and a device never ends.
+    if (!found.isFile()) throw new Error('it is no file');
+    const { dev, ino, size, mtimeMs } = found;
     return `${dev} ${ino} ${size} ${mtimeMs}`;
   } catch (error) {
     throw unreadable(path, error);

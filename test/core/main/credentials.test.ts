@@ -83,6 +83,12 @@ test('what is named and not there is a warning', async () => {
   assert.match(told.join('\n'), /warning file-cert:.* cannot be used: ENOENT/);
 });
 
+test('what is no file is not read', async () => {
+  told = [];
+  await prepare('mode: SIMPLE, serverCertificate: /dev/null, privateKey: /dev/null');
+  assert.match(told.join('\n'), /warning file-cert:.* cannot be used: \/dev\/null is no file/);
+});
+
 test('it is told to shards, with how long it is valid, and again when it is another one', async () => {
   posted = [];
   const first = await issue();
