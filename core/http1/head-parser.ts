@@ -8,6 +8,8 @@ import { codesOf, sameBytes, TOKEN_BYTE, VALUE_BYTE } from './fields.ts';
 export const INCOMPLETE = 0;
 export const MALFORMED = -1;
 export const TOO_MANY = -2;
+/** Malformed from the first word on, as another protocol is, and no slip in HTTP. */
+export const NOT_HTTP = -3;
 
 /** Heads share these strings; any other token is a method, too (RFC 9110 9.1). */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'].map((name) => ({
@@ -35,7 +37,7 @@ class HeadParser {
   targetLength = 0;
   status = 0;
 
-  /** Reads a head that begins at `start`; MALFORMED at the first wrong byte, TOO_MANY with one field more than `maxFields`. */
+  /** Reads a head that begins at `start`; MALFORMED or NOT_HTTP at the first wrong byte, TOO_MANY with one field more than `maxFields`. */
   request(bytes: Buffer, start: number, end: number, maxFields: number): number {
     const after = this.requestLine(bytes, start, end);
     return after > 0 ? this.fieldLines(bytes, after, end, maxFields) : after;
@@ -51,7 +53,7 @@ class HeadParser {
     let at = start;
     while (at < end && TOKEN_BYTE[bytes[at]] === 1) at++;
     if (at === end) return INCOMPLETE;
-    if (at === start || bytes[at] !== SPACE) return MALFORMED;
+    if (at === start || bytes[at] !== SPACE) return beginsOtherwise(bytes[start], bytes[at]) ? NOT_HTTP : MALFORMED;
     this.method = methodAt(bytes, start, at - start);
     const target = ++at;
     // Which bytes a target may have depends on its form; here it ends.
@@ -147,4 +149,9 @@ export function methodAt(bytes: Buffer, start: number, length: number): string {
     if (codes.length === length && sameBytes(bytes, start, length, codes)) return name;
   }
   return bytes.latin1Slice(start, start + length);
+}
+
+/** A line of one word, as of Redis and SMTP; or a first byte that is no text, as of TLS, PostgreSQL, MongoDB and Kafka. */
+function beginsOtherwise(first: number, afterWord: number): boolean {
+  return first < SPACE || first > 0x7e || afterWord === CR || afterWord === LF;
 }

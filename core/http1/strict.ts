@@ -18,7 +18,7 @@ import {
   TRANSFER_ENCODING,
   UPGRADE,
 } from './fields.ts';
-import { headParser, INCOMPLETE, MALFORMED } from './head-parser.ts';
+import { headParser, INCOMPLETE, MALFORMED, NOT_HTTP } from './head-parser.ts';
 import { ABSOLUTE_FORM, AUTHORITY_FORM, authorityAllowed, Target } from './target.ts';
 
 export type Reading = 'complete' | 'incomplete' | FailureCode;
@@ -95,8 +95,8 @@ export function readRequestHead(
   facts.head = null;
   facts.refused = '';
   const after = headParser.request(bytes, start, end, limits.maxFields);
-  if (after <= 0)
-    return after === INCOMPLETE ? 'incomplete' : after === MALFORMED ? 'bad_request' : 'headers_too_large';
+  if (after === INCOMPLETE) return 'incomplete';
+  if (after < 0) return after === MALFORMED ? 'bad_request' : after === NOT_HTTP ? 'not_http' : 'headers_too_large';
   facts.end = after;
   const { method, targetStart, targetLength } = headParser;
   facts.http10 = headParser.minor === 0;

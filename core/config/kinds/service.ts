@@ -54,13 +54,17 @@ export const ServiceSpec = object(
     check(spec, report) {
       const names = new Set<string>();
       const numbers = new Set<string>();
-      spec.ports?.forEach(({ name = '', port, protocol = 'TCP' }, i) => {
+      spec.ports?.forEach(({ name = '', port, protocol = 'TCP', appProtocol }, i) => {
         if (name === '' && spec.ports!.length > 1)
           report.error(['ports', i], 'required', 'name is missing: a service with several ports names each');
         if (name !== '' && names.has(name))
           report.error(['ports', i, 'name'], 'duplicate', `the port name ${quote(name)} is used twice`);
         if (numbers.has(`${protocol}${port}`))
           report.error(['ports', i, 'port'], 'duplicate', `the port ${port} is listed twice`);
+        const [field, spoken] =
+          appProtocol === undefined ? ['name', protocolOfName(name)] : ['appProtocol', appProtocol];
+        if (protocol !== 'UDP' && spoken?.toLowerCase() === 'udp')
+          report.error(['ports', i, field], 'contradiction', `udp is not what a port of protocol ${protocol} speaks`);
         names.add(name);
         numbers.add(`${protocol}${port}`);
       });

@@ -24,6 +24,18 @@ const CASES: readonly (readonly [what: string, text: string, lines: readonly str
     ['f.yaml:5:22: error: unknown field "target_port", did you mean "targetPort"? (/spec/ports/0/target_port)'],
   ],
   [
+    'udp at ports of TCP',
+    spec(
+      'v1',
+      'Service',
+      '  ports: [{name: udp-a, port: 80}, {name: b, port: 81, appProtocol: UDP, protocol: TCP}, {name: udp, port: 82, appProtocol: tcp}]\n',
+    ),
+    [
+      'f.yaml:5:18: error: udp is not what a port of protocol TCP speaks (/spec/ports/0/name)',
+      'f.yaml:5:69: error: udp is not what a port of protocol TCP speaks (/spec/ports/1/appProtocol)',
+    ],
+  ],
+  [
     'an unknown field like no other',
     route(`  - ${TO}\n    zzzzzz: 1\n`),
     ['f.yaml:9:5: error: unknown field "zzzzzz" (/spec/http/0/zzzzzz)'],

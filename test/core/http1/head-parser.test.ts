@@ -1,7 +1,7 @@
 // The parser of heads: offsets, where it stops, and the grammar of start lines and fields to the byte.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { headParser, INCOMPLETE, MALFORMED, TOO_MANY } from '../../../core/http1/head-parser.ts';
+import { headParser, INCOMPLETE, MALFORMED, NOT_HTTP, TOO_MANY } from '../../../core/http1/head-parser.ts';
 
 interface Parsed {
   readonly end: number;
@@ -58,9 +58,17 @@ test('bytes behind the end that is given are not read, although they are there',
   for (let end = 0; end < bytes.length; end++) assert.equal(headParser.request(bytes, 0, end, 100), INCOMPLETE);
 });
 
+test('what begins as other protocols do is no HTTP, and a slip in a request is malformed', () => {
+  for (const text of ['\x16', '\0', '\x80', '*1\r', 'PING\r', 'PING\n', 'GET\r']) {
+    assert.equal(parse('request', text).end, NOT_HTTP, JSON.stringify(text));
+  }
+  for (const text of [' GET', 'GET\t', 'a:', 'GET /\r']) {
+    assert.equal(parse('request', text).end, MALFORMED, JSON.stringify(text));
+  }
+});
+
 test('nonsense is malformed at its first wrong byte', () => {
   for (const text of [
-    '\x16',
     ' ',
     'GET\t',
     'GET  ',
