@@ -35,10 +35,9 @@ export interface StoredSecret {
   readonly sealed: Sealed;
 }
 
-/** Of the asker's own namespace; what it says of itself is its word. */
+/** Of the asker's own namespace; its labels are its word. */
 export interface AskedSecret {
   readonly name: string;
-  readonly role: string;
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -59,8 +58,8 @@ export interface Secrets {
   all(): Promise<StoredSecret[]>;
   put(secret: StoredSecret): Promise<void>;
   remove(namespace: string, name: string): Promise<void>;
-  /** By the key that every control plane of this mesh has. Throws RangeError without one. */
-  seal(namespace: string, name: string, data: SecretData): Sealed;
-  /** Null: it was sealed by another key. */
+  /** By the key that every control plane of this mesh has, together with whose it is. Throws RangeError without one. */
+  seal(of: Omit<StoredSecret, 'sealed'>, data: SecretData): Sealed;
+  /** Null: it was sealed by another key, or for somebody else. */
   open(secret: StoredSecret): SecretData | null;
 }

@@ -76,13 +76,13 @@ export class NatsSecrets implements Secrets {
     await this.#records.remove(idOf(namespace, name));
   }
 
-  seal(namespace: string, name: string, data: SecretData): Sealed {
+  seal(of: Omit<StoredSecret, 'sealed'>, data: SecretData): Sealed {
     if (this.#key === null) throw new RangeError('this control plane has no key to keep secrets by');
-    return encrypt(this.#key, idOf(namespace, name), data);
+    return encrypt(this.#key, ownerOf(of), data);
   }
 
-  open({ namespace, name, sealed }: StoredSecret): SecretData | null {
-    return this.#key === null ? null : decrypt(this.#key, idOf(namespace, name), sealed);
+  open(secret: StoredSecret): SecretData | null {
+    return this.#key === null ? null : decrypt(this.#key, ownerOf(secret), secret.sealed);
   }
 
   async request(asked: AskedSecret): Promise<SecretData | null> {
@@ -116,12 +116,12 @@ export class NatsSecrets implements Secrets {
     if (message.data.byteLength > MAX_REQUEST_BYTES) return refuse('the request is too large');
     if (this.#underWay >= MAX_UNDER_WAY) return refuse('too many ask at the same time');
     const asked: Record<string, unknown> = jsonObject(message.data) ?? {};
-    const { name, key, role, labels } = asked;
+    const { name, key, labels } = asked;
     if (typeof name !== 'string' || typeof key !== 'string') return refuse('that is no request for a secret');
     this.#underWay++;
     try {
       const theirs = publicOf(key);
-      const data = await give(identity, { name, role: String(role), labels: labelsIn(labels) });
+      const data = await give(identity, { name, labels: labelsIn(labels) });
       const own = generateKeyPairSync('x25519');
       const told =
         data === null
@@ -145,6 +145,11 @@ export class NatsSecrets implements Secrets {
 /** One token of a subject. */
 function idOf(namespace: string, name: string): string {
   return subjectToken(`${namespace}/${name}`);
+}
+
+/** What a secret is sealed with: who may have it is no more to be changed than what it is. */
+function ownerOf({ namespace, name, about }: Omit<StoredSecret, 'sealed'>): string {
+  return JSON.stringify([namespace, name, about.changedAt, about.serviceAccounts]);
 }
 
 function stored(id: string, value: unknown): StoredSecret | null {

@@ -1,4 +1,5 @@
 // The control plane's API as commands call it. Turns its refusals into errors with the right exit code.
+import type { StoredSecret } from '../bus/secret-types.ts';
 import type { Origin, Position } from '../bus/types.ts';
 import type { Grant } from '../control/access/caller.ts';
 import type { AccessToken } from '../control/access/tokens.ts';
@@ -9,7 +10,7 @@ import type { SourceFile } from '../control/checker/messages.ts';
 import type { Bounds, Joined, TokenReport } from '../control/joining/tokens.ts';
 import type { StoredModule } from '../control/modules.ts';
 import type { ProxyReport, RolloutReport } from '../control/rollout.ts';
-import type { SecretReport } from '../control/secrets.ts';
+import type { Restored, SecretReport } from '../control/secrets.ts';
 import type { Problem, Resource } from '../core/config/resource.ts';
 import { type Context, readContext } from './context.ts';
 import { CliError, done, EXIT, type ExitCode } from './exit.ts';
@@ -119,8 +120,8 @@ export class Api {
     return this.#change('/v1/rollback', options, { to });
   }
 
-  /** The whole configuration. */
-  backup(): Promise<{ at: Position; resources: Resource[] }> {
+  /** The whole configuration, and the secrets as they are sealed. */
+  backup(): Promise<{ at: Position; secrets: StoredSecret[]; resources: Resource[] }> {
     return this.#get('/v1/backup', {}, APPLY_MS);
   }
 
@@ -130,6 +131,12 @@ export class Api {
     options: ApplyOptions = {},
   ): Promise<ChangeResult> {
     return this.#change('/v1/restore', options, what, APPLY_MS);
+  }
+
+  async restoreSecrets(secrets: readonly StoredSecret[]): Promise<Restored> {
+    const found: Restored = await this.#call('POST', '/v1/restore/secrets', {}, { secrets }, APPLY_MS);
+    if (found.restored.length > 0) done.change = true;
+    return found;
   }
 
   resources(query: {

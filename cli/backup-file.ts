@@ -3,6 +3,7 @@ import { createCipheriv, createDecipheriv, randomBytes, scrypt } from 'node:cryp
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
+import type { StoredSecret } from '../bus/secret-types.ts';
 import type { Position } from '../bus/types.ts';
 import { CliError, EXIT } from './exit.ts';
 
@@ -19,6 +20,8 @@ export interface Backup {
   readonly modules: Readonly<Record<string, string>>;
   /** The text of mesh-plugins.lock; null: there was none. */
   readonly lockfile: string | null;
+  /** Those of `mesh secret`, sealed as the mesh keeps them: by what is derived from a key among `secrets`. */
+  readonly credentials: readonly StoredSecret[];
   /** Files of $MESH_HOME, sealed; null: no passphrase was given. */
   readonly secrets: Sealed | null;
 }
@@ -57,9 +60,14 @@ export async function readBackup(file: string): Promise<Backup> {
     throw new CliError(code === 'ENOENT' ? `${file} does not exist` : `${file} is no backup, or damaged: ${message}`);
   }
   if (value?.format !== 'weft-backup') throw new CliError(`${file} is no backup of a mesh`, EXIT.usage);
-  const { v, at, resources, modules, secrets } = value;
+  const { v, at, resources, modules, secrets, credentials } = value;
   if (v !== 1) throw new CliError(`${file} is a backup of another version (${String(v)}, not 1)`, EXIT.refused);
-  const whole = at !== undefined && Array.isArray(resources) && modules !== undefined && secrets !== undefined;
+  const whole =
+    at !== undefined &&
+    Array.isArray(resources) &&
+    modules !== undefined &&
+    secrets !== undefined &&
+    Array.isArray(credentials);
   if (!whole) throw new CliError(`${file} is not a whole backup`, EXIT.refused);
   return value as Backup;
 }

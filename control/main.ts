@@ -268,7 +268,13 @@ async function buildApi(parts: ApiParts): Promise<App> {
   await app.register(async (scope) => {
     const api = scope.withTypeProvider<TypeBoxTypeProvider>();
     changeRoutes(api, writer);
-    backupRoutes(api, { bus, store, writer });
+    const secrets = new Secrets({
+      kept: bus.secrets,
+      questions: bus.questions,
+      resources: () => resourcesOf(store.state),
+      leases: () => rollouts.leases,
+    });
+    backupRoutes(api, { bus, store, writer, secrets });
     resourceRoutes(api, store, checker);
     revisionRoutes(api, { bus, store, rollouts });
     const tokens = new Tokens(bus.tokens);
@@ -285,12 +291,6 @@ async function buildApi(parts: ApiParts): Promise<App> {
     joiningRoutes(api, { tokens, url: parts.machinesUrl, roots, bus: { servers, ca, verifyKey } });
     accessRoutes(api, parts.access, (line) => onLog?.(line));
     authorityRoutes(api, parts.rotation, (line) => onLog?.(line));
-    const secrets = new Secrets({
-      kept: bus.secrets,
-      questions: bus.questions,
-      resources: () => resourcesOf(store.state),
-      leases: () => rollouts.leases,
-    });
     secretRoutes(api, secrets, (line) => onLog?.(line));
     metaRoutes(api, { bus, store, version, natsTrouble });
   });

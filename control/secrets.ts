@@ -1,7 +1,7 @@
 // Keys and certificates by name: checked when they are handed over, sealed where they lie, and given to the proxies alone for which a
 // Gateway names them.
 import { X509Certificate } from 'node:crypto';
-import type { AboutSecret, AskedSecret, Secrets as Kept, SecretData } from '../bus/secret-types.ts';
+import type { AboutSecret, AskedSecret, Secrets as Kept, SecretData, StoredSecret } from '../bus/secret-types.ts';
 import type { Lease, ProxyIdentity, Questions } from '../bus/types.ts';
 import { certificatesIn, checkCredential } from '../core/config/pem.ts';
 import type { Resource } from '../core/config/resource.ts';
@@ -23,7 +23,18 @@ export interface SecretReport extends AboutSecret {
   readonly name: string;
 }
 
+/** What of a backup came back, by 'namespace/name'. */
+export interface Restored {
+  readonly restored: readonly string[];
+  /** Changed since: what is there stays. */
+  readonly newer: readonly string[];
+  /** Sealed by the key of another mesh, or damaged. */
+  readonly foreign: readonly string[];
+}
+
 const MOST = 1_000;
+/** How the ids of gateways begin, as Istio's. A user of NATS is made for one id. */
+const GATEWAY_ID = 'router~';
 const NONE: SecretData = { cert: '', key: '', ca: '', crl: '' };
 const TELL_MS = 2_000;
 
@@ -57,7 +68,7 @@ export class Secrets {
       notAfter: leaf === null ? null : leaf.validToDate.toISOString(),
       serviceAccounts: [...serviceAccounts],
     };
-    await kept.put({ namespace, name, about, sealed: kept.seal(namespace, name, data) });
+    await kept.put({ namespace, name, about, sealed: kept.seal({ namespace, name, about }, data) });
     await this.#tell(namespace);
     return { namespace, name, ...about };
   }
@@ -67,6 +78,37 @@ export class Secrets {
     return all
       .map(({ namespace, name, about }) => ({ namespace, name, ...about }))
       .sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1));
+  }
+
+  /** As they lie in NATS, for a backup: nobody opens them who has not the key that signs. */
+  sealed(): Promise<StoredSecret[]> {
+    return this.#options.kept.all();
+  }
+
+  /** Out of a backup. What is there and newer stays, and so does what the backup does not have. */
+  async restore(secrets: readonly StoredSecret[]): Promise<Restored> {
+    const { kept } = this.#options;
+    const known = new Map((await kept.all()).map((each) => [`${each.namespace}/${each.name}`, each]));
+    const found: Record<keyof Restored, string[]> = { restored: [], newer: [], foreign: [] };
+    const namespaces = new Set<string>();
+    for (const secret of secrets) {
+      const { namespace, name, about } = secret;
+      const key = `${namespace}/${name}`;
+      const there = known.get(key);
+      if (kept.open(secret) === null) found.foreign.push(key);
+      // What nobody opens is not what anybody changed.
+      else if (there !== undefined && kept.open(there) !== null && there.about.changedAt > about.changedAt)
+        found.newer.push(key);
+      else {
+        known.set(key, secret);
+        if (known.size > MOST) throw new ApiError(409, `there are ${MOST} secrets already`);
+        await kept.put(secret);
+        namespaces.add(namespace);
+        found.restored.push(key);
+      }
+    }
+    await Promise.all([...namespaces].map((namespace) => this.#tell(namespace)));
+    return found;
   }
 
   /** Throws ApiError 404. */
@@ -93,9 +135,10 @@ export class Secrets {
     }
   }
 
-  /** By who asks, which its user of NATS proves, and for which Gateway it says that it is. */
-  async #give(identity: ProxyIdentity, { name, role, labels }: AskedSecret): Promise<SecretData | null> {
+  /** By who asks, and whether it is a gateway, which its user of NATS proves; for which Gateway it is its labels say. */
+  async #give(identity: ProxyIdentity, { name, labels }: AskedSecret): Promise<SecretData | null> {
     const { namespace, serviceAccount } = identity;
+    const role = identity.node.startsWith(GATEWAY_ID) ? 'gateway' : 'sidecar';
     const node = { role, labels, namespace } as unknown as Node;
     if (!credentialsNamed(node, this.#options.resources()).has(`kubernetes://${name}`)) {
       throw new Error(`no Gateway that selects ${identity.node} names the secret ${name}`);

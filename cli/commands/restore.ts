@@ -78,6 +78,8 @@ Examples:
       const { resources, what } = source;
       const at = await aheadOf(source.at);
       if (dryRun !== true) await putModules(api, source);
+      // Gateways find them when their Gateways come back.
+      if (backup !== null && dryRun !== true) await putCredentials(api, backup);
       const result = await api.restore({ resources, at }, { dryRun, message: message ?? `restore ${what}` });
       if (backup !== null && dryRun !== true) await putLockfile(options.lockfile, backup);
       return reportChange(api, result, options);
@@ -146,6 +148,13 @@ async function putModules(api: import('../api.ts').Api, { resources, module }: S
     const bytes = stored.has(digest) ? null : await module(digest);
     if (bytes !== null) await api.putModule(digest, bytes);
   }
+}
+
+async function putCredentials(api: import('../api.ts').Api, { credentials }: Backup): Promise<void> {
+  if (credentials.length === 0) return;
+  const { newer, foreign } = await api.restoreSecrets(credentials);
+  for (const key of newer) note(`the secret ${key} was changed after the backup and stays`);
+  for (const key of foreign) note(`the secret ${key} was sealed by another mesh: create it again`);
 }
 
 async function putLockfile(file: string, { lockfile }: Backup): Promise<void> {

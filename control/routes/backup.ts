@@ -4,29 +4,40 @@ import type { Bus } from '../../bus/types.ts';
 import { ApiError } from '../api-error.ts';
 import type { Writer } from '../apply.ts';
 import { ChangeQuery, ChangeReply, ERRORS, PositionSchema, ResourceSchema } from '../schemas.ts';
+import type { Secrets } from '../secrets.ts';
 import type { Store } from '../store.ts';
 import type { App } from './app.ts';
 import { told } from './changes.ts';
 import { jsonOf, sendList } from './pieces.ts';
+import { SealedSecret } from './secrets.ts';
 
+const Names = Type.Array(Type.String());
 const WHOLE_BYTES = 256 * 1024 * 1024;
 
-export function backupRoutes(app: App, parts: { bus: Bus; store: Store; writer: Writer }): void {
-  const { bus, store, writer } = parts;
+export function backupRoutes(app: App, parts: { bus: Bus; store: Store; writer: Writer; secrets: Secrets }): void {
+  const { bus, store, writer, secrets } = parts;
 
   app.get(
     '/v1/backup',
     {
       schema: {
-        summary: 'The whole configuration, and where it stands',
+        summary: 'The whole configuration, where it stands, and the secrets as they are sealed',
         tags: ['history'],
-        response: { 200: Type.Object({ at: PositionSchema, resources: Type.Array(ResourceSchema) }), ...ERRORS },
+        response: {
+          200: Type.Object({
+            at: PositionSchema,
+            secrets: Type.Array(SealedSecret),
+            resources: Type.Array(ResourceSchema),
+          }),
+          ...ERRORS,
+        },
       },
     },
     async (_, reply) => {
       const { resources, revision, digest, epoch, ancestors } = store.state;
       if (store.damage !== '') throw new ApiError(503, `the configuration log cannot be read: ${store.damage}`);
-      return sendList(reply, { at: { revision, digest, epoch, ancestors } }, 'resources', jsonOf(resources.values()));
+      const head = { at: { revision, digest, epoch, ancestors }, secrets: await secrets.sealed() };
+      return sendList(reply, head, 'resources', jsonOf(resources.values()));
     },
   );
 
@@ -62,6 +73,30 @@ export function backupRoutes(app: App, parts: { bus: Bus; store: Store; writer: 
       const state = from === 'log' ? store.state : await bus.config.manifest();
       if (state === null) throw new ApiError(404, 'NATS holds no full state of the configuration');
       return told(reply, await writer.restore([...state.resources.values()], state, options));
+    },
+  );
+
+  app.post(
+    '/v1/restore/secrets',
+    {
+      bodyLimit: WHOLE_BYTES,
+      schema: {
+        summary: 'Keep these secrets of a backup, but where one that is there is newer',
+        tags: ['history'],
+        body: Type.Object({ secrets: Type.Array(SealedSecret, { maxItems: 1_000 }) }, { additionalProperties: false }),
+        response: {
+          200: Type.Object({
+            restored: Names,
+            newer: Names,
+            foreign: Type.Array(Type.String(), { description: 'Sealed by the key of another mesh, or damaged' }),
+          }),
+          ...ERRORS,
+        },
+      },
+    },
+    async ({ body }) => {
+      const { restored, newer, foreign } = await secrets.restore(body.secrets);
+      return { restored: [...restored], newer: [...newer], foreign: [...foreign] };
     },
   );
 }

@@ -12,18 +12,28 @@ const Name = Type.String({
 const Namespace = Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$' });
 const Pem = Type.Optional(Type.String({ maxLength: 64 * 1024, description: 'PEM' }));
 const Place = Type.Object({ namespace: Namespace, name: Name });
-const Report = Type.Object(
+const ABOUT = {
+  type: Type.Enum(['tls', 'cacert']),
+  changedAt: Type.String(),
+  changedBy: Type.String(),
+  identity: Type.String({ description: 'For whom its certificate is' }),
+  notAfter: Type.Union([Type.String(), Type.Null()]),
+  serviceAccounts: Type.Array(Type.String(), { description: 'Who of the namespace may have it; none: every one' }),
+};
+const Report = Type.Object({ namespace: Type.String(), name: Type.String(), ...ABOUT }, { title: 'Secret' });
+
+/** As it lies in NATS, and in a backup. */
+export const SealedSecret = Type.Object(
   {
-    namespace: Type.String(),
-    name: Type.String(),
-    type: Type.Enum(['tls', 'cacert']),
-    changedAt: Type.String(),
-    changedBy: Type.String(),
-    identity: Type.String({ description: 'For whom its certificate is' }),
-    notAfter: Type.Union([Type.String(), Type.Null()]),
-    serviceAccounts: Type.Array(Type.String(), { description: 'Who of the namespace may have it; none: every one' }),
+    namespace: Namespace,
+    name: Name,
+    about: Type.Object(ABOUT, { additionalProperties: false }),
+    sealed: Type.Object(
+      { iv: Type.String(), tag: Type.String(), data: Type.String() },
+      { additionalProperties: false, description: 'AES-256-GCM, in base64' },
+    ),
   },
-  { title: 'Secret' },
+  { title: 'SealedSecret', additionalProperties: false },
 );
 
 export function secretRoutes(app: App, secrets: Secrets, onLog: (line: string) => void): void {

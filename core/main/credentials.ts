@@ -143,9 +143,9 @@ export class Credentials {
   private async ask(name: string): Promise<void> {
     const { source } = this;
     if (source === null) return;
-    const { role, labels } = this.options.node;
+    const { labels } = this.options.node;
     try {
-      const secret = await source.request({ name: name.slice(SECRET.length), role, labels });
+      const secret = await source.request({ name: name.slice(SECRET.length), labels });
       if (!this.wanted.has(name)) return;
       this.told.delete(name);
       if (secret === null) {

@@ -8,6 +8,7 @@ import { readBackup } from '../../cli/backup-file.ts';
 import { readContext } from '../../cli/context.ts';
 import { denying } from '../plugins/wat.ts';
 import { eventually } from '../until.ts';
+import { webAuthority } from '../web-certificates.ts';
 import { mesh, Running, temporaryHome } from './mesh.ts';
 
 const first = temporaryHome();
@@ -68,12 +69,15 @@ suite('a mesh that lost everything', { timeout: 180_000 }, () => {
     });
     await proxy.stop();
     await ok(['apply', '-f', '-'], { input: plugin });
+    const pair = await (await webAuthority()).issue(['shop.test']);
+    await api.keepSecret('istio-system', 'shop', { ...pair, serviceAccounts: ['edge'] });
     const before = await whole(home);
+    const sealed = (await api.backup()).secrets;
     const lock = '{"lockfileVersion": 1, "plugins": {}}\n';
     writeFileSync(join(home, 'my.lock'), lock);
     assert.match(
       await ok(['backup', FILE, '--lockfile', join(home, 'my.lock')], { env }),
-      /revision 2, 3 resources, 1 mod/,
+      /revision 2, 3 resources, 1 modules, 1 of `mesh secret`, the lockfile/,
     );
     assert.equal(statSync(FILE).mode & 0o777, 0o600);
     rmSync(join(home, 'my.lock'));
@@ -93,6 +97,8 @@ suite('a mesh that lost everything', { timeout: 180_000 }, () => {
     up = await start(second.home);
     await ok(['restore', FILE, '--lockfile', LOCKFILE], there);
     assert.deepEqual(await whole(second.home), before);
+    // As it is sealed; what cannot be opened there does not come back.
+    assert.deepEqual((await new Api(await readContext(second.home)).backup()).secrets, sealed);
     assert.deepEqual(await new Api(await readContext(second.home)).module(digest), Buffer.from(module));
     assert.equal(readFileSync(LOCKFILE, 'utf8'), lock);
     await up.stop();

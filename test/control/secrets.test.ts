@@ -8,9 +8,12 @@ import { decodeYaml } from '../../core/config/decode.ts';
 import { Credentials } from '../../core/main/credentials.ts';
 import type { ToShard } from '../../core/shard/protocol.ts';
 import type { Node } from '../../core/workload.ts';
+import { eventually } from '../until.ts';
 import { type WebAuthority, webAuthority } from '../web-certificates.ts';
 import { type ErrorBody, type Plane, startDataPlane } from './harness.ts';
 
+const EDGE = 'router~127.0.0.1~edge-1.default~cluster.local';
+const SIDECAR = 'sidecar~127.0.0.1~edge-1.default~cluster.local';
 const LABELS = { istio: 'ingressgateway' };
 const GATEWAY = `
 apiVersion: networking.istio.io/v1
@@ -31,8 +34,8 @@ describe('secrets', { timeout: 120_000 }, () => {
     plane = await startDataPlane();
     closers.push(() => plane.stop());
     proxy = await plane.mesh.open('proxy', {
-      node: 'edge-1',
-      user: plane.mesh.user('edge-1', { serviceAccount: 'edge' }),
+      node: EDGE,
+      user: plane.mesh.user(EDGE, { serviceAccount: 'edge' }),
     });
     const applied = await plane.call('POST', '/v1/apply', { files: [{ name: 'edge.yaml', text: GATEWAY }] });
     assert.equal(applied.status, 200, JSON.stringify(applied.body));
@@ -43,8 +46,8 @@ describe('secrets', { timeout: 120_000 }, () => {
 
   const put = (body: object, name = 'shop', namespace = 'default') =>
     plane.call<ErrorBody>('PUT', `/v1/secrets/${namespace}/${name}`, body);
-  const ask = (name: string, labels: Record<string, string> = LABELS, role = 'gateway') =>
-    proxy.secrets.request({ name, role, labels });
+  const ask = (name: string, labels: Record<string, string> = LABELS, asker = proxy) =>
+    asker.secrets.request({ name, labels });
 
   it('come to gateways of their namespace whose Gateway names them, and to nobody else', async () => {
     const pair = await authority.issue(['shop.test']);
@@ -52,12 +55,13 @@ describe('secrets', { timeout: 120_000 }, () => {
     assert.equal((await put(pair)).status, 200);
     const found = await ask('shop');
     assert.deepEqual([found?.cert, found?.key, found?.ca], [pair.cert, pair.key, '']);
-    for (const [labels, role] of [
-      [{ istio: 'other' }, 'gateway'],
-      [LABELS, 'sidecar'],
-    ] as const) {
-      await assert.rejects(ask('shop', labels, role), /no Gateway that selects edge-1 names the secret shop/);
-    }
+    await assert.rejects(ask('shop', { istio: 'other' }), /no Gateway that selects router~\S+ names the secret shop/);
+    // Its user is one of a sidecar, whatever it says of itself.
+    const sidecar = await plane.mesh.open('proxy', {
+      node: SIDECAR,
+      user: plane.mesh.user(SIDECAR, { serviceAccount: 'edge' }),
+    });
+    await assert.rejects(ask('shop', LABELS, sidecar), /no Gateway that selects sidecar~\S+ names the secret shop/);
     await assert.rejects(ask('other'), /names the secret other/);
     assert.equal((await put({ ...pair, serviceAccounts: ['somebody'] })).status, 200);
     await assert.rejects(ask('shop'), /is for the service accounts somebody/);
@@ -105,6 +109,62 @@ describe('secrets', { timeout: 120_000 }, () => {
     const [stored] = await proxyless(plane);
     assert.doesNotMatch(JSON.stringify(stored), /PRIVATE KEY|BEGIN/);
     assert.ok(!plane.log.some((line) => /PRIVATE KEY|BEGIN/.test(line)));
+  });
+
+  it('come back from a backup, but where one is newer, was sealed by another mesh or for somebody else', async () => {
+    const [first, second] = [await authority.issue(['shop.test']), await authority.issue(['shop.test'])];
+    await put({ ...first, serviceAccounts: ['edge'] });
+    await put(first, 'beside');
+    type Sealed = { name: string; about: { serviceAccounts: string[] }; sealed: { data: string } };
+    const { body } = await plane.call<{ secrets: Sealed[] }>('GET', '/v1/backup');
+    assert.doesNotMatch(JSON.stringify(body.secrets), /PRIVATE KEY|BEGIN/);
+    const restore = (secrets: Sealed[]) =>
+      plane.call<Record<'restored' | 'newer' | 'foreign', string[]>>('POST', '/v1/restore/secrets', { secrets });
+    await plane.call('DELETE', '/v1/secrets/default/shop');
+    await put(second, 'beside');
+    assert.equal(await ask('shop'), null);
+    const [shop] = body.secrets.filter(({ name }) => name === 'shop');
+    const forOthers = { ...shop, about: { ...shop.about, serviceAccounts: [] } };
+    const damaged = { ...shop, sealed: { ...shop.sealed, data: 'AAAA' } };
+    for (const wrong of [forOthers, damaged, { ...shop, name: 'other' }]) {
+      assert.deepEqual((await restore([wrong])).body, {
+        restored: [],
+        newer: [],
+        foreign: [`default/${wrong.name}`],
+      });
+    }
+    assert.deepEqual((await restore(body.secrets)).body, {
+      restored: ['default/shop'],
+      newer: ['default/beside'],
+      foreign: [],
+    });
+    assert.deepEqual((await ask('shop'))?.key, first.key);
+    await plane.call('DELETE', '/v1/secrets/default/beside');
+  });
+
+  it('are looked for at once by gateways of their namespace, when they change', async () => {
+    const asked: string[] = [];
+    const gateway = await plane.mesh.open('proxy', { node: EDGE });
+    gateway.questions.answer(async ({ method, path }) => {
+      asked.push(`${method} ${path}`);
+      return { status: 200, type: 'application/json', body: '' };
+    });
+    const lease = { proxy: EDGE, node: { role: 'gateway', labels: LABELS }, admin: 'http://127.0.0.1:15000' };
+    const held = await gateway.leases.hold({
+      ...{ ...lease, ttlMs: 60_000, endpoints: [], version: '1.2.3', startedAt: new Date().toISOString() },
+    });
+    await eventually(async () => {
+      const { body } = await plane.call<{ id: string }[]>('GET', '/v1/proxies');
+      assert.ok(body.some(({ id }) => id === EDGE));
+    });
+    await put(await authority.issue(['shop.test']));
+    assert.deepEqual(asked, ['POST /credentials/look']);
+    await put(await authority.issue(['shop.test']), 'shop', 'elsewhere');
+    assert.equal(asked.length, 1);
+    await plane.call('DELETE', '/v1/secrets/elsewhere/shop');
+    await plane.call('DELETE', '/v1/secrets/default/shop');
+    assert.equal(asked.length, 2);
+    await held.withdraw();
   });
 
   it('are followed by a gateway, kept on its disk for its alone, and serve it with no control plane', async () => {
