@@ -19,8 +19,8 @@ export async function until(
 }
 
 /** Until it no longer throws; in the end what it throws. */
-export async function eventually(check: () => void | Promise<void>): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS;
+export async function eventually(check: () => void | Promise<void>, patienceMs = PATIENCE_MS): Promise<void> {
+  const deadline = performance.now() + patienceMs;
   for (;;) {
     try {
       await check();

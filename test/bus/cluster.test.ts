@@ -196,7 +196,7 @@ function inCluster(folder: () => Promise<string>): void {
       const one = servers.find(({ url }) => url === standing.url)!;
       assert.deepEqual([one.name, one.version, one.trouble], ['n1', '2.15.1', '']);
       assert.ok(one.holds === null || (one.holds.revision === revision && one.holds.digest === digest));
-    });
+    }, 60_000);
   });
 
   test('holds everywhere what was acknowledged while each of its servers was killed', {

@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Value } from 'typebox/value';
-import { decodeFiles, decodeResource, decodeYaml } from '../../../core/config/decode.ts';
+import { decodeFiles, decodeResource, decodeResources, decodeYaml } from '../../../core/config/decode.ts';
 import { isKind } from '../../../core/config/is-kind.ts';
 import { KINDS, type KindName } from '../../../core/config/kind-names.ts';
 import { kindName, type Resource, resourceKey } from '../../../core/config/resource.ts';
 import { EVERYTHING } from './everything.ts';
+import { MESH_WIDE } from './mesh-wide.ts';
 
 function decodeOne(text: string): Resource {
   const { resources, problems } = decodeYaml(text);
@@ -52,8 +53,12 @@ test('a decoded resource is frozen all through', () => {
 });
 
 test('every kind decodes, again to the same, and as TypeBox reads its schema', () => {
-  const { resources, problems } = decodeYaml(EVERYTHING, 'everything.yaml');
-  assert.deepEqual(problems, []);
+  const decoded = [decodeYaml(EVERYTHING, 'everything.yaml'), decodeResources(MESH_WIDE)];
+  assert.deepEqual(
+    decoded.flatMap(({ problems }) => problems),
+    [],
+  );
+  const resources = decoded.flatMap((each) => each.resources);
   assert.deepEqual([...new Set(resources.map(kindName))].sort(), Object.keys(KINDS).sort());
   for (const resource of resources) {
     const again = decodeResource(JSON.parse(JSON.stringify(resource)));
