@@ -230,7 +230,7 @@ function policyOf(
   const connectTimeout = tcp?.connectTimeout ?? mesh.connectTimeout;
   return {
     protocol: protocolOf(protocol, http, mesh),
-    multiplexed: inMesh && sharesConnections(pool),
+    multiplexed: inMesh && sharesConnections(mesh, pool),
     loadBalancing: simple !== undefined && isBalancer(simple) ? simple : DEFAULT_POLICY.loadBalancing,
     connectTimeoutMs: connectTimeout === undefined ? DEFAULT_POLICY.connectTimeoutMs : parseDuration(connectTimeout),
     idleTimeoutMs: http?.idleTimeout === undefined ? DEFAULT_POLICY.idleTimeoutMs : parseDuration(http.idleTimeout),
@@ -246,11 +246,11 @@ function policyOf(
 }
 
 /**
- * Whether nobody says how many connections, or requests on each, there may be: such a rule means those of HTTP/1.1, and sheds load
- * by them.
+ * Whether nobody says that connections stay HTTP/1.1, or how many of them, or requests on each, there may be: such a rule means
+ * those of HTTP/1.1, and sheds load by them.
  */
-function sharesConnections({ tcp, http }: ConnectionPoolSettings = {}): boolean {
-  if (http?.h2UpgradePolicy === 'DO_NOT_UPGRADE') return false;
+function sharesConnections(mesh: MeshConfigSpec, { tcp, http }: ConnectionPoolSettings = {}): boolean {
+  if (upgradeOf(http, mesh) === 'DO_NOT_UPGRADE') return false;
   return !tcp?.maxConnections && !http?.http1MaxPendingRequests && !http?.maxRequestsPerConnection;
 }
 
@@ -265,11 +265,16 @@ export function protocolOf(
   http?: ConnectionPoolSettings['http'],
   mesh: MeshConfigSpec = {},
 ): ClusterPolicy['protocol'] {
-  const { useClientProtocol, h2UpgradePolicy } = http ?? {};
-  if (useClientProtocol === true) return 'client';
-  if (isHttp2(port) || h2UpgradePolicy === 'UPGRADE') return 'h2';
+  if (http?.useClientProtocol === true) return 'client';
+  if (isHttp2(port) || http?.h2UpgradePolicy === 'UPGRADE') return 'h2';
   if (port !== 'HTTP') return 'client';
-  return mesh.h2UpgradePolicy === 'UPGRADE' && (h2UpgradePolicy ?? 'DEFAULT') === 'DEFAULT' ? 'h2' : 'http/1.1';
+  return upgradeOf(http, mesh) === 'UPGRADE' ? 'h2' : 'http/1.1';
+}
+
+/** What a rule says, and where it says nothing or DEFAULT the mesh; undefined: neither. */
+function upgradeOf(http: ConnectionPoolSettings['http'], mesh: MeshConfigSpec): MeshConfigSpec['h2UpgradePolicy'] {
+  const own = http?.h2UpgradePolicy ?? 'DEFAULT';
+  return own === 'DEFAULT' ? mesh.h2UpgradePolicy : own;
 }
 
 /** A budget that is asked for counts every retry and goes before maxRetries, as in Envoy. 0 is: not given. */

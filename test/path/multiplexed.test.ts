@@ -131,6 +131,18 @@ test('a rule that counts connections, or says DO_NOT_UPGRADE, means connections 
   assert.equal(await together(9), 3);
 });
 
+test('MeshConfig says DO_NOT_UPGRADE for all services whose rules say nothing else', async () => {
+  caller.apply(`
+apiVersion: weft.dev/v1
+kind: MeshConfig
+metadata: { name: default }
+spec: { h2UpgradePolicy: DO_NOT_UPGRADE }`);
+  assert.equal(await together(6), 6);
+  caller.apply(rule('{ http: { h2UpgradePolicy: DEFAULT } }'));
+  // Those of before are used first.
+  assert.equal(await together(7), 1);
+});
+
 test('an interim answer, trailers and a body of unknown length arrive as they would alone', async () => {
   const { promise, resolve } = Promise.withResolvers<string>();
   let hints = '';

@@ -35,7 +35,7 @@ export const MeshConfigSpec = object(
     connectTimeout: optional(positiveDuration),
     tcpKeepalive: notEnforced(optional(struct())),
     protocolDetectionTimeout: notEnforced(optional(duration)),
-    /** Of services whose ports are of HTTP, where rules leave it at DEFAULT. */
+    /** Of services whose ports are of HTTP, where rules leave it at DEFAULT. DO_NOT_UPGRADE: nor do requests share connections. */
     h2UpgradePolicy: optional(oneOf('DO_NOT_UPGRADE', 'UPGRADE')),
     /** Of routes that say nothing of retries. */
     defaultHttpRetryPolicy: optional(HTTPRetry),
