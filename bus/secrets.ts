@@ -32,6 +32,9 @@ import { BusUnavailableError, type ProxyIdentity } from './types.ts';
 const MAX_REQUEST_BYTES = 16 * 1024;
 const MAX_UNDER_WAY = 64;
 const ANSWER_MS = 5_000;
+const CIPHER = 'aes-256-gcm';
+/** A shorter one can be guessed. */
+const TAG_BYTES = 16;
 
 export class NatsSecrets implements Secrets {
   readonly #link: Link;
@@ -183,7 +186,7 @@ function publicOf(spki: string): KeyObject {
 /** `of`: what it cannot be taken away from. */
 function encrypt(key: Uint8Array, of: string, data: SecretData): Sealed {
   const iv = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(of));
+  const cipher = createCipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES }).setAAD(Buffer.from(of));
   const bytes = Buffer.concat([cipher.update(JSON.stringify(data)), cipher.final()]);
   return {
     iv: iv.toString('base64'),
@@ -195,7 +198,7 @@ function encrypt(key: Uint8Array, of: string, data: SecretData): Sealed {
 /** Null: it is another key's, or not what was sealed. */
 function decrypt(key: Uint8Array, of: string, { iv, tag, data }: Sealed): SecretData | null {
   try {
-    const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(iv, 'base64'));
+    const decipher = createDecipheriv(CIPHER, key, Buffer.from(iv, 'base64'), { authTagLength: TAG_BYTES });
     decipher.setAAD(Buffer.from(of)).setAuthTag(Buffer.from(tag, 'base64'));
     const text = Buffer.concat([decipher.update(Buffer.from(data, 'base64')), decipher.final()]);
     return JSON.parse(text.toString()) as SecretData;

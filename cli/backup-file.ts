@@ -38,6 +38,9 @@ export interface Sealed {
 export type SecretFiles = Readonly<Record<string, string>>;
 
 const MAX_BYTES = 1024 * 1024 * 1024;
+const CIPHER = 'aes-256-gcm';
+/** A shorter one can be guessed. */
+const TAG_BYTES = 16;
 /** 128 MiB and a third of a second for whoever guesses. */
 const SCRYPT = { N: 131_072, r: 8, p: 1, maxmem: 256 * 1024 * 1024 };
 
@@ -74,7 +77,7 @@ export async function readBackup(file: string): Promise<Backup> {
 
 export async function seal(files: SecretFiles, passphrase: string): Promise<Sealed> {
   const [salt, iv] = [randomBytes(16), randomBytes(12)];
-  const cipher = createCipheriv('aes-256-gcm', await keyOf(passphrase, salt), iv);
+  const cipher = createCipheriv(CIPHER, await keyOf(passphrase, salt), iv, { authTagLength: TAG_BYTES });
   const data = Buffer.concat([cipher.update(JSON.stringify(files)), cipher.final()]);
   return {
     salt: salt.toString('base64'),
@@ -87,9 +90,9 @@ export async function seal(files: SecretFiles, passphrase: string): Promise<Seal
 /** Throws CliError: another passphrase, or what was sealed is damaged. */
 export async function unseal({ salt, iv, tag, data }: Sealed, passphrase: string): Promise<SecretFiles> {
   const key = await keyOf(passphrase, Buffer.from(salt, 'base64'));
-  const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(iv, 'base64'));
-  decipher.setAuthTag(Buffer.from(tag, 'base64'));
   try {
+    const decipher = createDecipheriv(CIPHER, key, Buffer.from(iv, 'base64'), { authTagLength: TAG_BYTES });
+    decipher.setAuthTag(Buffer.from(tag, 'base64'));
     const text = Buffer.concat([decipher.update(Buffer.from(data, 'base64')), decipher.final()]);
     return JSON.parse(text.toString()) as SecretFiles;
   } catch {

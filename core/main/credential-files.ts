@@ -24,6 +24,7 @@ export class CredentialFile {
   private readonly timer: NodeJS.Timeout;
   private seen = '';
   private told = '';
+  private closed = false;
   private looking: Promise<void> | null = null;
 
   constructor(options: CredentialFileOptions) {
@@ -39,7 +40,9 @@ export class CredentialFile {
     return this.looking;
   }
 
+  /** Nobody is told any more, of what is being read neither. */
   close(): void {
+    this.closed = true;
     clearInterval(this.timer);
   }
 
@@ -57,6 +60,7 @@ export class CredentialFile {
       }
       if (seen === this.seen) return;
       const credential = await readAll(files);
+      if (this.closed) return;
       checkCredential(credential);
       this.seen = seen;
       this.told = '';
@@ -64,7 +68,7 @@ export class CredentialFile {
       changed(credential);
     } catch (error) {
       const { message } = error as Error;
-      if (message !== this.told) failed(message);
+      if (message !== this.told && !this.closed) failed(message);
       this.told = message;
     }
   }

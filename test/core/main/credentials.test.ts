@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { decodeYaml } from '../../../core/config/decode.ts';
+import { CredentialFile } from '../../../core/main/credential-files.ts';
 import { Credentials } from '../../../core/main/credentials.ts';
 import type { ToShard } from '../../../core/shard/protocol.ts';
 import type { Node } from '../../../core/workload.ts';
@@ -137,4 +138,13 @@ test('whom it believes is read, too, and what nobody names is forgotten once tha
   credentials.adopted();
   assert.equal(posted.filter((message) => message.type === 'credential' && message.credential === null).length, 2);
   assert.deepEqual(credentials.secrets(), []);
+});
+
+test('a file that is closed while it is read is told of no more', async () => {
+  const changed = () => assert.fail('told');
+  const file = new CredentialFile({ files: { cert: path('cert'), key: path('key') }, changed, failed: changed });
+  const reading = file.look();
+  file.close();
+  await reading;
+  assert.equal(file.credential, null);
 });
