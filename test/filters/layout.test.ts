@@ -4,7 +4,7 @@ import { before, suite, test } from 'node:test';
 import { FRAME_VERSION, NAMES, ROOM, SLOTS, VALUE, VALUES } from '../../filters/sdk/layout.ts';
 import { readTree, type Tree } from '../../scripts/shape/imports.ts';
 
-const LAYOUT = /^(core\/builtins|filters)\/\w+\/layout\.ts$/;
+const LAYOUT = /^(core\/builtins|filters)\/[\w-]+\/layout\.ts$/;
 
 let sources: Tree['sources'];
 /** Who imports each layout. */
