@@ -20,7 +20,7 @@ kind: DestinationRule
 metadata: { name: up }
 spec:
   host: up.example
-  trafficPolicy: { connectionPool: { http: { http2KeepAlive: { interval: 0.05s, timeout: 0.2s }, maxRetries: 1 } } }
+  trafficPolicy: { connectionPool: { http: { http2KeepAlive: { interval: 0.05s, timeout: 2s }, maxRetries: 1 } } }
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
