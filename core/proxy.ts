@@ -44,8 +44,6 @@ import type { Transport } from './transport/transport.ts';
 
 /** Who asks for a tunnel. */
 const PLAIN = { memo: null, tls: null };
-/** By it a gateway that has ended TLS tells of the scheme that its client used. */
-const HOP = 'HTTP/2';
 
 /** What reads and writes connections to clients and to upstreams, by what they speak. */
 export const CODECS: Codecs = {
@@ -97,7 +95,7 @@ function requestPath(listener: ListenerContext): ServerHandler & TunnelHandler {
       if (listener.shard.active > listener.shard.options.maxActiveRequests) return refuse(exchange, 'overload');
       if (ended && stream.connection.tls !== null) head.scheme = 'https';
       // RFC 9110 7.4: what was meant for TLS did not come by it; what is to leave by it is not for us to read.
-      else if (head.scheme === 'https' && !(inbound && stream.protocol === HOP)) {
+      else if (head.scheme === 'https' && !(inbound && saysScheme(stream))) {
         return refuse(exchange, outbound ? 'tls_unsupported' : 'misdirected');
       }
       // From here on the normalised path is the path: matched, authorised, logged and forwarded.
@@ -123,6 +121,11 @@ function requestPath(listener: ListenerContext): ServerHandler & TunnelHandler {
     carry: (transport, authority) =>
       new NamedConnection(listener, transport, (name) => tunnelService(listener, authority, name)),
   };
+}
+
+/** In the frames of HTTP/2, whatever they carry, a gateway that has ended TLS tells of the scheme that its client used. */
+function saysScheme({ protocol, connection: { tls } }: DownstreamStream): boolean {
+  return protocol === 'HTTP/2' || tls?.alpn === 'weft-multiplexed';
 }
 
 const STAGES: ExchangeStages<Exchange> = {
