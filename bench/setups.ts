@@ -22,16 +22,29 @@ export interface Setup {
   readonly shards: number;
   /** Proxies of this kind one behind the other. */
   readonly hops: number;
+  /**
+   * `mtls`: two that the peer starts itself, as a caller's and a server's sidecar, in mutual TLS between them; `mtls-apart`: the same
+   * where requests do not share connections, which is how peers other than weft do it anyway.
+   */
+  readonly pair: 'none' | 'mtls' | 'mtls-apart';
 }
 
-export const PLAIN: Setup = { behind: 'upstream', filters: 'plain', routes: 1, services: 0, shards: 1, hops: 1 };
+export const PLAIN: Setup = {
+  behind: 'upstream',
+  filters: 'plain',
+  routes: 1,
+  services: 0,
+  shards: 1,
+  hops: 1,
+  pair: 'none',
+};
 
 /** Of the chain's limit, in each second: nobody is refused. */
 export const MOST_REQUESTS = 4_000_000_000;
 
 /** One name for equal setups. */
-export function setupKey({ behind, filters, routes, services, shards, hops }: Setup): string {
-  return `${behind}-${filters}-${routes}-${services}-${shards}-${hops}`;
+export function setupKey({ behind, filters, routes, services, shards, hops, pair }: Setup): string {
+  return `${behind}-${filters}-${routes}-${services}-${shards}-${hops}-${pair}`;
 }
 
 /** The module that it runs, or null. */
@@ -40,8 +53,8 @@ export function wasmFilterOf({ filters }: Setup): WasmFilter | null {
 }
 
 /** Nothing but passing on, with as many routes and services as you like: what every peer can be configured to. */
-export function isPlain({ behind, filters, shards }: Setup): boolean {
-  return behind === 'upstream' && filters === 'plain' && shards === 1;
+export function isPlain({ behind, filters, shards, pair }: Setup): boolean {
+  return behind === 'upstream' && filters === 'plain' && shards === 1 && pair === 'none';
 }
 
 export function routePrefixes({ routes }: Setup): readonly string[] {

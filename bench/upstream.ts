@@ -24,19 +24,25 @@ const application = fileURLToPath(new URL(`./upstream-app${extname(import.meta.f
 
 export async function startUpstream(children: Children, folder: string, sizes: readonly number[]): Promise<Upstream> {
   const port = await freePort();
-  const native = find('nginx') !== null;
-  const [command, args] = native
-    ? nginxUpstream(folder, port, sizes)
-    : [process.execPath, [application, String(port), ...sizes.map(String)]];
-  const child = children.start(command, args);
+  const child = children.start(...upstreamCommand(folder, port, sizes));
   for (const bytes of sizes.filter((size) => size <= ASKED_FOR)) {
     const url = `http://127.0.0.1:${port}/${bytes}`;
     await answers(url, { bytes }, { timeoutMs: 10_000, alive: () => child.alive() }).catch((error: Error) => {
       throw new Error(`the upstream does not serve: ${error.message}\n${child.output()}`);
     });
   }
-  const version = native ? versionOf('nginx', ['-v']) : `node:http ${process.version} (nginx is not on PATH)`;
+  const version = isNative() ? versionOf('nginx', ['-v']) : `node:http ${process.version} (nginx is not on PATH)`;
   return { port, version, process: child };
+}
+
+/** What answers on this port. `folder` is not there yet. */
+export function upstreamCommand(folder: string, port: number, sizes: readonly number[]): [string, readonly string[]] {
+  if (isNative()) return nginxUpstream(folder, port, sizes);
+  return [process.execPath, [application, String(port), ...sizes.map(String)]];
+}
+
+function isNative(): boolean {
+  return find('nginx') !== null;
 }
 
 function nginxUpstream(folder: string, port: number, sizes: readonly number[]): [string, readonly string[]] {

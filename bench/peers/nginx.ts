@@ -6,6 +6,7 @@ import { freePort } from '../ports.ts';
 import { versionOf, whyAbsent } from '../programs.ts';
 import { isPlain, routePrefixes, serviceHosts } from '../setups.ts';
 import { nginxCommand, nginxConfiguration } from './nginx-configuration.ts';
+import { startNginxPair } from './nginx-pair.ts';
 import type { Peer } from './peer.ts';
 
 const PASS = 'proxy_pass http://application; proxy_http_version 1.1; proxy_set_header Connection "";';
@@ -14,8 +15,10 @@ export const nginx: Peer = {
   name: 'nginx',
   prepare: async () => whyAbsent('nginx'),
   version: () => versionOf('nginx', ['-v']),
-  lacks: (setup) => (isPlain({ ...setup, shards: 1 }) ? null : 'nginx passes on and nothing else'),
-  async start({ children, folder, upstreamPort, setup }) {
+  lacks: (setup) => (isPlain({ ...setup, shards: 1, pair: 'none' }) ? null : 'nginx passes on and nothing else'),
+  async start(setting) {
+    const { children, folder, upstreamPort, setup } = setting;
+    if (setup.pair !== 'none') return startNginxPair(setting);
     const port = await freePort();
     const file = join(folder, 'nginx.conf');
     const locations = (first: string): string =>

@@ -9,6 +9,7 @@ import { freePort } from '../ports.ts';
 import { wasmFilterOf } from '../setups.ts';
 import type { Peer, PeerSetting } from './peer.ts';
 import { weftConfiguration } from './weft-configuration.ts';
+import { startWeftPair } from './weft-pair.ts';
 import { startWeftSidecar } from './weft-sidecar.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -29,6 +30,7 @@ export const weft: Peer = {
     const { children, folder, setup } = setting;
     if (setup.behind === 'bookinfo') return startWeftMesh(setting, mesh);
     if (setup.behind === 'application') return startWeftSidecar(setting, mesh);
+    if (setup.pair !== 'none') return startWeftPair(setting, mesh);
     const port = await freePort();
     const filter = wasmFilterOf(setup);
     if (filter !== null) copyFileSync(await setting.filterFile(filter), join(folder, 'bench.wasm'));

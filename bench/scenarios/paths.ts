@@ -1,6 +1,6 @@
 // The way to the upstream: through two proxies, and chosen among many routes, of which the last is asked for.
 
-import { entrants, get, LOAD } from './entrants.ts';
+import { entrant, entrants, get, LOAD } from './entrants.ts';
 import type { LoadScenario } from './scenario.ts';
 
 /** HAProxy compares one rule after the other: with 10,000 it answers a hundred requests a second. */
@@ -15,6 +15,20 @@ function routes(count: number): LoadScenario {
   };
 }
 
+/** Asked by the name of the service, which peers other than weft do not look at. */
+function mtls(connections: number): LoadScenario {
+  return {
+    ...LOAD,
+    name: connections === 32 ? 'mtls' : `mtls-${connections}`,
+    about: `GET, 300 B answer, ${connections} keep-alive, two proxies of a kind with mutual TLS between them; cost of both together`,
+    entrants: [
+      ...entrants(['nginx', 'envoy', 'weft'], { pair: 'mtls' }),
+      entrant('weft-apart', 'weft', { pair: 'mtls-apart' }),
+    ],
+    traffic: get(300, { connections, headers: { Host: 'bench' } }),
+  };
+}
+
 export const paths: readonly LoadScenario[] = [
   {
     ...LOAD,
@@ -23,6 +37,8 @@ export const paths: readonly LoadScenario[] = [
     entrants: entrants(['nginx', 'haproxy', 'envoy', 'weft'], { hops: 2 }),
     traffic: get(300),
   },
+  mtls(32),
+  mtls(1),
   routes(100),
   routes(1000),
   routes(10_000),
