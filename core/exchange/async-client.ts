@@ -1,4 +1,4 @@
-// Requests that filters send of their own (proxy_http_call): through the shard's clusters and pools as any request goes,
+// Requests that filters send of their own (proxy_http_call, checks of external authorizers): through the shard's clusters and pools as any request goes,
 // but through no filter, and with the whole answer collected. Bounded in size and time; a plugin's count is core/wasm's.
 
 import type { Admission, Cluster } from '../cluster/cluster.ts';
@@ -173,7 +173,7 @@ class AsyncRequest implements Waiter, ResponseReceiver, TimerOwner {
       return;
     }
     this.attempts++;
-    this.pool = endpoint.poolOf(this.cluster.protocolFor('HTTP/1.1'));
+    this.pool = endpoint.poolOf(this.request.http2 ? 'h2' : this.cluster.protocolFor('HTTP/1.1'));
     this.pool.take(this.cluster, this);
   }
 

@@ -156,7 +156,7 @@ export class Link {
     if (found === null) this.refuse(message, nothingKnown(upstream));
     else if (!mayCall(by, found)) this.refuse(message, `"${upstream}" is not among the upstreams of the plugin`);
     else {
-      const request = { plugin: name, timeoutMs: message.timeoutMs, ...unpackWhole(message.request) };
+      const request = { plugin: name, timeoutMs: message.timeoutMs, http2: false, ...unpackWhole(message.request) };
       const giveUp = found.call(request, (outcome) => this.answer(call, outcome));
       this.calls.set(call, giveUp);
     }

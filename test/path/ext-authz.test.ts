@@ -295,7 +295,7 @@ test('a policy whose provider is not there, or cannot be asked, denies what it m
 apiVersion: weft.dev/v1
 kind: MeshConfig
 metadata: {name: default}
-spec: {extensionProviders: [{name: sample, envoyExtAuthzGrpc: {service: ext-authz.foo.test, port: 9000}}]}
+spec: {extensionProviders: [{name: sample, zipkin: {}}]}
 `);
   assert.equal((await ask('/headers', { 'x-ext-authz': 'allow' })).body, 'RBAC: access denied');
   assert.equal((await ask('/ip')).status, 200);

@@ -5,9 +5,18 @@ import type { FilterStream } from '../../exchange/filter.ts';
 import { FieldName, type Head } from '../../http/head.ts';
 import type { Ending } from '../../wasm/abi/foreign.ts';
 import { addField, FRAMING } from '../../wasm/abi/header-map.ts';
-import type { GiveUp, UpstreamFailure, UpstreamResponse, Upstreams } from '../../wasm/abi/upstreams.ts';
+import type {
+  GiveUp,
+  UpstreamFailure,
+  UpstreamRequest,
+  UpstreamResponse,
+  Upstreams,
+} from '../../wasm/abi/upstreams.ts';
 import type { CheckMetrics } from './check-metrics.ts';
-import { checkHead } from './check-request.ts';
+import { type Decision, type Edit, editQuery } from './decision.ts';
+import { grpcCheck } from './grpc-check.ts';
+import { grpcDecision } from './grpc-decision.ts';
+import { checkHead, httpDecision } from './http-check.ts';
 import type { Provider } from './provider.ts';
 
 export interface Authorizer {
@@ -15,12 +24,11 @@ export interface Authorizer {
   readonly metrics: CheckMetrics;
 }
 
-type Fields = [string, string][];
+type Allowed = Extract<Decision, { type: 'allowed' }>;
+type Denied = Extract<Decision, { type: 'denied' }>;
 
 /** Of this filter, which may ask any service of the mesh. */
 const CALLER = { name: 'ext-authz', mayCall: null };
-const ALLOWED = 200;
-const TO_REMOVE = new FieldName('x-envoy-auth-headers-to-remove');
 const NOTHING = new Uint8Array(0);
 
 export class Check implements Ending {
@@ -32,7 +40,7 @@ export class Check implements Ending {
   private partial = false;
   private at = 0;
   private giveUp: GiveUp | null = null;
-  private readonly answer: Fields = [];
+  private readonly answer: Edit[] = [];
 
   constructor(stream: FilterStream, authorizers: readonly Authorizer[], upstreams: Upstreams, whole: boolean) {
     this.stream = stream;
@@ -62,7 +70,7 @@ export class Check implements Ending {
 
   /** Into the head of the answer that the request gets. */
   tell(head: Head): void {
-    for (const [name, value] of this.answer) addField(head, 'response', name, value);
+    for (const edit of this.answer) applyEdit(head, 'response', edit);
   }
 
   private ask(): void {
@@ -85,15 +93,16 @@ export class Check implements Ending {
       this.failed(authorizer);
       return;
     }
-    const head = checkHead(stream.requestHead, provider, body, this.partial);
-    const request = {
-      plugin: CALLER.name,
-      head,
-      body: body ?? NOTHING,
-      trailers: null,
-      timeoutMs: provider.timeoutMs,
-    };
-    this.giveUp = upstream.call(request, (outcome) => this.answered(authorizer, outcome));
+    this.giveUp = upstream.call(this.request(provider, body), (outcome) => this.answered(authorizer, outcome));
+  }
+
+  private request(provider: Provider, body: Uint8Array | null): UpstreamRequest {
+    const { stream, partial } = this;
+    const plugin = CALLER.name;
+    if (provider.over === 'grpc') return { plugin, ...grpcCheck(stream, provider, body, partial) };
+    const { timeoutMs } = provider;
+    const head = checkHead(stream.requestHead, provider, body, partial);
+    return { plugin, head, body: body ?? NOTHING, trailers: null, timeoutMs, http2: false };
   }
 
   /** Null: the authorizer wants none. */
@@ -109,36 +118,35 @@ export class Check implements Ending {
 
   private answered(authorizer: Authorizer, outcome: UpstreamResponse | UpstreamFailure): void {
     this.giveUp = null;
-    if ('failure' in outcome || outcome.head.status >= 500) this.failed(authorizer);
-    else if (outcome.head.status === ALLOWED) this.allowed(authorizer, outcome.head);
-    else this.denied(authorizer, outcome);
+    const { provider } = authorizer;
+    const decision = provider.over === 'grpc' ? grpcDecision(outcome) : httpDecision(outcome, provider);
+    if (decision.type === 'failed') this.failed(authorizer);
+    else if (decision.type === 'allowed') this.allowed(authorizer, decision);
+    else this.denied(authorizer, decision);
   }
 
-  private allowed({ provider, metrics }: Authorizer, answer: Head): void {
+  private allowed({ provider, metrics }: Authorizer, { request, remove, query, response }: Allowed): void {
     const { stream } = this;
     const { requestHead } = stream;
     metrics.count('ok');
     let changed = false;
-    for (const name of (answer.joined(TO_REMOVE) ?? '').split(',')) {
-      const plain = name.trim().toLowerCase();
-      if (plain === '' || plain === 'host' || plain.startsWith(':') || FRAMING.has(plain)) continue;
-      requestHead.remove(new FieldName(plain));
-      changed = true;
+    for (const edit of request) changed = applyEdit(requestHead, 'request', edit) || changed;
+    for (const name of remove) changed = removeField(requestHead, name) || changed;
+    if (query !== null) {
+      const path = { name: ':path', value: editQuery(requestHead.path, query), how: 'set' } as const;
+      changed = applyEdit(requestHead, 'request', path) || changed;
     }
-    const upstream = fieldsOf(answer, provider.toUpstream);
-    for (const name of new Set(upstream.map(([name]) => name))) requestHead.remove(new FieldName(name));
-    for (const [name, value] of upstream) changed = addField(requestHead, 'request', name, value) === 'done' || changed;
-    this.answer.push(...fieldsOf(answer, provider.toDownstreamOnAllow));
+    this.answer.push(...response);
     if (changed && provider.clearRouteCache) stream.clearRouteCache();
     this.at++;
     this.ask();
   }
 
-  private denied({ provider, metrics }: Authorizer, { head, body }: UpstreamResponse): void {
+  private denied({ metrics }: Authorizer, { status, body, fields }: Denied): void {
     metrics.count('denied');
     this.stream.addFlag('UAEX');
-    const fields = fieldsOf(head, provider.toDownstreamOnDeny);
-    this.stream.localReply({ status: head.status, details: 'ext_authz_denied', body, fields, grpcStatus: -1 });
+    const told = fields.filter(([name]) => !name.startsWith(':') && isEditable(name));
+    this.stream.localReply({ status, details: 'ext_authz_denied', body, fields: told, grpcStatus: -1 });
   }
 
   private failed({ provider, metrics }: Authorizer): void {
@@ -155,14 +163,32 @@ export class Check implements Ending {
   }
 }
 
-/** Those that may be handed on: never a frame, a host or what only the authorizer and its asker speak of. */
-function fieldsOf(head: Head, wanted: (name: string) => boolean): Fields {
-  const fields: Fields = [];
-  const { size } = head;
-  for (let i = 0; i < size; i++) {
-    const name = head.nameAt(i).toLowerCase();
-    if (name === '' || name === 'host' || FRAMING.has(name) || name === TO_REMOVE.lower || !wanted(name)) continue;
-    fields.push([name, head.valueAt(i)]);
+/** True for (lower-case) names that an authorizer may speak of: never a frame or a host. */
+function isEditable(name: string): boolean {
+  return name !== '' && name !== 'host' && !FRAMING.has(name);
+}
+
+/** True when the head is another. */
+export function applyEdit(head: Head, kind: 'request' | 'response', { name, value, how }: Edit): boolean {
+  if (!isEditable(name)) return false;
+  // There is always one of each.
+  if (name.startsWith(':'))
+    return (how === 'set' || how === 'existing') && addField(head, kind, name, value) === 'done';
+  const field = new FieldName(name);
+  if (how === 'append' || how === 'existing' || how === 'absent') {
+    if (head.has(field) === (how === 'absent')) return false;
   }
-  return fields;
+  // Before: a value that may not be written leaves nothing of the old one behind.
+  const replaced = (how === 'set' || how === 'existing') && head.has(field);
+  if (replaced) head.remove(field);
+  return addField(head, kind, name, value) === 'done' || replaced;
+}
+
+/** True when there was one. */
+export function removeField(head: Head, name: string): boolean {
+  if (name.startsWith(':') || !isEditable(name)) return false;
+  const field = new FieldName(name);
+  if (!head.has(field)) return false;
+  head.remove(field);
+  return true;
 }

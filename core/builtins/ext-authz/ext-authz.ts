@@ -11,7 +11,7 @@ import { policyList } from '../rbac/encoding.ts';
 import { encodedPolicies, type Policy } from '../rbac/policies.ts';
 import { checkFunctions } from './foreign-check.ts';
 import { MOST_PROVIDERS, VERSION } from './layout.ts';
-import { type ProviderSpec, providerSpec } from './provider.ts';
+import { type ProviderSpec, providerSpec, tellsOfAnswers } from './provider.ts';
 import { authorizerOf } from './providers.ts';
 
 export const extAuthz = {
@@ -47,6 +47,6 @@ export function checkConfig(policies: Policies, node: Node): Configured | null {
     sized(json),
     list(providers, (provider) => sized(policyList(encodedPolicies(provider.policies, node)))),
   ]);
-  const tells = providers.some(({ spec }) => spec.toDownstreamOnAllow.length > 0);
+  const tells = providers.some(({ spec }) => tellsOfAnswers(spec));
   return configured(tells ? 'ext-authz-answers' : 'ext-authz', bytes);
 }

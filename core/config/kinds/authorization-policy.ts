@@ -187,8 +187,8 @@ export const authorizationPolicy = defineKind({
     const path = ['spec', 'provider', 'name'];
     if (named === undefined) {
       warn('IST0101', path, `${notFound('extension provider', provider.name)}: what this policy matches is denied`);
-    } else if (named.envoyExtAuthzHttp === undefined) {
-      const message = `the extension provider ${quote(provider.name)} is no authorizer over HTTP: what this policy matches is denied`;
+    } else if ((named.envoyExtAuthzHttp ?? named.envoyExtAuthzGrpc) === undefined) {
+      const message = `the extension provider ${quote(provider.name)} is no external authorizer: what this policy matches is denied`;
       warn('provider', path, message);
     }
   },

@@ -61,14 +61,19 @@ const headerPatterns = array(
   }),
 );
 
-const RequestBody = object({
+const requestBody = {
   maxRequestBytes: integer(1, MAX_BODY_BYTES),
   /** A longer body is sent as far as it goes; else it is refused with 413. */
   allowPartialMessage: optional(boolean),
+};
+const HttpRequestBody = object({
+  ...requestBody,
   packAsBytes: notEnforced(optional(boolean), (value) =>
     value === true ? 'packAsBytes (it is for gRPC: an authorizer over HTTP gets the bytes anyway)' : null,
   ),
 });
+/** Not as bytes: what is no UTF-8 is replaced. */
+const GrpcRequestBody = object({ ...requestBody, packAsBytes: optional(boolean) });
 
 export const ExtAuthzHttp = object(
   {
@@ -85,7 +90,7 @@ export const ExtAuthzHttp = object(
     includeHeadersInCheck: optional(array(headerName)),
     includeRequestHeadersInCheck: optional(headerPatterns),
     includeAdditionalHeadersInCheck: optional(headerValues),
-    includeRequestBodyInCheck: optional(RequestBody),
+    includeRequestBodyInCheck: optional(HttpRequestBody),
     headersToUpstreamOnAllow: optional(headerPatterns),
     headersToDownstreamOnDeny: optional(headerPatterns),
     headersToDownstreamOnAllow: optional(headerPatterns),
@@ -98,7 +103,7 @@ export const ExtAuthzHttp = object(
 );
 export type ExtAuthzHttp = Static<typeof ExtAuthzHttp>;
 
-const ExtAuthzGrpc = object(
+export const ExtAuthzGrpc = object(
   {
     service,
     port,
@@ -106,7 +111,7 @@ const ExtAuthzGrpc = object(
     failOpen: optional(boolean),
     clearRouteCache: optional(boolean),
     statusOnError: optional(statusOnError),
-    includeRequestBodyInCheck: optional(RequestBody),
+    includeRequestBodyInCheck: optional(GrpcRequestBody),
   },
   {
     check(provider, report) {
@@ -114,6 +119,7 @@ const ExtAuthzGrpc = object(
     },
   },
 );
+export type ExtAuthzGrpc = Static<typeof ExtAuthzGrpc>;
 
 /** Policies that name one are told apart: see authorization-policy.ts. */
 function other(what: string) {
@@ -124,10 +130,7 @@ export const ExtensionProvider = object(
   {
     name: nonEmpty,
     envoyExtAuthzHttp: optional(ExtAuthzHttp),
-    envoyExtAuthzGrpc: notEnforced(
-      optional(ExtAuthzGrpc),
-      'external authorizers over gRPC (what their policies match is denied)',
-    ),
+    envoyExtAuthzGrpc: optional(ExtAuthzGrpc),
     zipkin: other('zipkin'),
     datadog: other('datadog'),
     skywalking: other('skywalking'),

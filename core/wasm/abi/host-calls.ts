@@ -100,6 +100,7 @@ export function callFunctions(vm: Guest): Record<string, HostFunction> {
         body: memory.copyOut(body >>> 0, bodyLength >>> 0),
         trailers: fields.length > 0 ? Head.response(0, fields) : null,
         timeoutMs: timeoutMs >>> 0,
+        http2: false,
       });
       if (id === 0) return refuse(Status.InternalFailure, 'proxy_http_call: too many calls wait for their answer');
       memory.setU32(out >>> 0, id);

@@ -38,6 +38,8 @@ export interface UpstreamRequest {
   readonly trailers: Head | null;
   /** 0: none but the longest that the host allows. */
   readonly timeoutMs: number;
+  /** Over HTTP/2 whatever the service is spoken to in, as gRPC is. */
+  readonly http2: boolean;
 }
 
 export interface UpstreamResponse {

@@ -221,7 +221,7 @@ const NOT = { notHosts: ['a'], notPaths: ['/a'], notMethods: ['GET'], notPorts: 
 const POLICIES = ATTACHMENTS.flatMap((attached, i) => [
   ...(i === 0 ? MESH_WIDE : []),
   resource('AuthorizationPolicy', `a${i}`, {
-    ...{ ...attached, action: 'CUSTOM', provider: { name: i === 1 ? 'older' : 'ext' } },
+    ...{ ...attached, action: 'CUSTOM', provider: { name: ['ext', 'older', 'grpc'][i % 3] } },
     rules: [
       {
         from: [{ source: { ipBlocks: ['10.0.0.0/8'] } }],

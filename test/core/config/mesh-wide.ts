@@ -21,7 +21,11 @@ const SPEC = {
     },
     {
       name: 'grpc',
-      envoyExtAuthzGrpc: { service: 'ext-authz.foo.svc.cluster.local', port: 9000, failOpen: true },
+      envoyExtAuthzGrpc: {
+        ...{ service: 'ext-authz.foo.svc.cluster.local', port: 9000, timeout: '1s' },
+        ...{ failOpen: true, clearRouteCache: true, statusOnError: '503' },
+        includeRequestBodyInCheck: { maxRequestBytes: 10, allowPartialMessage: true, packAsBytes: true },
+      },
     },
     ...['zipkin', 'datadog', 'skywalking', 'opentelemetry', 'stackdriver', 'prometheus', 'envoyFileAccessLog'].map(
       (kind) => ({ name: kind, [kind]: {} }),

@@ -56,7 +56,7 @@ function callsTo(port: number, policy: Partial<ClusterPolicy> = {}) {
     head.contentLength = changes.trailers ? -1 : body.length;
     const giveUp = calls
       .find('authz')!
-      .call({ plugin: 'test', head, body, trailers: null, timeoutMs: 5000, ...changes }, resolve);
+      .call({ plugin: 'test', head, body, trailers: null, timeoutMs: 5000, http2: false, ...changes }, resolve);
     return { outcome: promise, giveUp };
   };
   return { calls, cluster, endpoint, send, close: () => endpoint.pool.destroy() };

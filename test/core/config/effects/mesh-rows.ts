@@ -1,4 +1,4 @@
-// The rows of what MeshConfig, and a Sidecar in its place, say of services and of the routes to them.
+// The rows of what MeshConfig, and a Sidecar in its place, say of services, of the routes to them and of who is asked over gRPC.
 
 import type { Row } from './row.ts';
 
@@ -31,7 +31,28 @@ const sidecarRow = (field: string, values: Row['values'], spec: object): Row => 
   values,
 });
 
+const ASKS = {
+  ...{ apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', metadata: { name: 'ask' } },
+  spec: { action: 'CUSTOM', provider: { name: 'asked' }, rules: [{}] },
+};
+const GRPC = { service: 'api.test', port: 80, includeRequestBodyInCheck: { maxRequestBytes: 9 } };
+const ofGrpc = (field: string, values: Row['values']): Row => {
+  const { mesh, ...rest } = row(`extensionProviders[].envoyExtAuthzGrpc.${field}`, values, {
+    extensionProviders: [{ name: 'asked', envoyExtAuthzGrpc: GRPC }],
+  });
+  return { ...rest, mesh: [...mesh, ASKS] };
+};
+
 export const MESH_ROWS: readonly Row[] = [
+  ofGrpc('service', ['api.test', 'other.test']),
+  ofGrpc('port', [80, 81]),
+  ofGrpc('timeout', ['1s', '2s']),
+  ofGrpc('failOpen', [true, false]),
+  ofGrpc('clearRouteCache', [true, false]),
+  ofGrpc('statusOnError', ['403', '503']),
+  ofGrpc('includeRequestBodyInCheck.maxRequestBytes', [9, 10]),
+  ofGrpc('includeRequestBodyInCheck.allowPartialMessage', [true, false]),
+  ofGrpc('includeRequestBodyInCheck.packAsBytes', [true, false]),
   row('outboundTrafficPolicy.mode', ['ALLOW_ANY', 'REGISTRY_ONLY'], { outboundTrafficPolicy: {} }),
   row('connectTimeout', ['1s', '2s']),
   row('h2UpgradePolicy', ['UPGRADE', 'DO_NOT_UPGRADE']),
