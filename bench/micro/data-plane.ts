@@ -104,6 +104,7 @@ function statistics(): Subject {
     requestHead: Head.request('GET', 'reviews:9080', '/'),
     responseHead: Head.response(200),
     responseTrailers: null,
+    messages: null,
     connection: { tls: null },
   } as unknown as ExchangeRecord;
   return {
