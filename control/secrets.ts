@@ -1,11 +1,12 @@
 // Keys and certificates by name: checked when they are handed over, sealed where they lie, and given to the proxies alone for which a
-// Gateway names them.
+// Gateway or a DestinationRule names them.
 import { X509Certificate } from 'node:crypto';
 import type { AboutSecret, AskedSecret, Secrets as Kept, SecretData, StoredSecret } from '../bus/secret-types.ts';
 import type { Lease, ProxyIdentity, Questions } from '../bus/types.ts';
 import { certificatesIn, checkCredential } from '../core/config/pem.ts';
 import type { Resource } from '../core/config/resource.ts';
-import { CA_SUFFIX, credentialsNamed } from '../core/snapshot/tls-servers.ts';
+import { type AskingNode, credentialsNamed } from '../core/snapshot/credentials-named.ts';
+import { CA_SUFFIX } from '../core/snapshot/tls-servers.ts';
 import type { Node } from '../core/workload.ts';
 import { ApiError } from './api-error.ts';
 
@@ -37,6 +38,8 @@ const MOST = 1_000;
 const GATEWAY_ID = 'router~';
 const NONE: SecretData = { cert: '', key: '', ca: '', crl: '' };
 const TELL_MS = 2_000;
+/** Kinds that name secrets. */
+const NAMING = ['Gateway', 'DestinationRule'];
 
 export class Secrets {
   readonly #options: SecretsOptions;
@@ -69,7 +72,7 @@ export class Secrets {
       serviceAccounts: [...serviceAccounts],
     };
     await kept.put({ namespace, name, about, sealed: kept.seal({ namespace, name, about }, data) });
-    await this.#tell(namespace);
+    await this.#tell(namespace, [name]);
     return { namespace, name, ...about };
   }
 
@@ -90,7 +93,7 @@ export class Secrets {
     const { kept } = this.#options;
     const known = new Map((await kept.all()).map((each) => [`${each.namespace}/${each.name}`, each]));
     const found: Record<keyof Restored, string[]> = { restored: [], newer: [], foreign: [] };
-    const namespaces = new Set<string>();
+    const restoredIn = new Map<string, readonly string[]>();
     for (const secret of secrets) {
       const { namespace, name, about } = secret;
       const key = `${namespace}/${name}`;
@@ -103,11 +106,11 @@ export class Secrets {
         known.set(key, secret);
         if (known.size > MOST) throw new ApiError(409, `there are ${MOST} secrets already`);
         await kept.put(secret);
-        namespaces.add(namespace);
+        restoredIn.set(namespace, [...(restoredIn.get(namespace) ?? []), name]);
         found.restored.push(key);
       }
     }
-    await Promise.all([...namespaces].map((namespace) => this.#tell(namespace)));
+    await Promise.all([...restoredIn].map(([namespace, names]) => this.#tell(namespace, names)));
     return found;
   }
 
@@ -116,7 +119,7 @@ export class Secrets {
     const { kept } = this.#options;
     if ((await kept.get(namespace, name)) === null) throw new ApiError(404, `there is no secret ${namespace}/${name}`);
     await kept.remove(namespace, name);
-    await this.#tell(namespace);
+    await this.#tell(namespace, [name]);
   }
 
   #checked(data: SecretData): X509Certificate | null {
@@ -135,13 +138,14 @@ export class Secrets {
     }
   }
 
-  /** By who asks, and whether it is a gateway, which its user of NATS proves; for which Gateway it is its labels say. */
+  /** By who asks, and whether it is a gateway, which its user of NATS proves; for which Gateway or rule it is its labels say. */
   async #give(identity: ProxyIdentity, { name, labels }: AskedSecret): Promise<SecretData | null> {
     const { namespace, serviceAccount } = identity;
-    const role = identity.node.startsWith(GATEWAY_ID) ? 'gateway' : 'sidecar';
-    const node = { role, labels, namespace } as unknown as Node;
+    const node: AskingNode = { role: roleOf(identity), labels, namespace };
     if (!credentialsNamed(node, this.#options.resources()).has(`kubernetes://${name}`)) {
-      throw new Error(`no Gateway that selects ${identity.node} names the secret ${name}`);
+      throw new Error(
+        `no Gateway that selects ${identity.node} and no DestinationRule for it names the secret ${name}`,
+      );
     }
     const whole = name.endsWith(CA_SUFFIX) ? name.slice(0, -CA_SUFFIX.length) : '';
     const found =
@@ -165,14 +169,22 @@ export class Secrets {
     return data;
   }
 
-  /** Gateways that may have it look at once; who does not hear it looks by itself. */
-  async #tell(namespace: string): Promise<void> {
+  /** Who may have it looks at once; who does not hear it looks by itself. */
+  async #tell(namespace: string, names: readonly string[]): Promise<void> {
     const { questions, leases } = this.#options;
-    const asked = [...leases().values()].flatMap(({ from, node }) =>
-      from?.namespace === namespace && (node as Partial<Node> | null)?.role === 'gateway'
-        ? questions.ask(from, { method: 'POST', path: '/credentials/look' }, TELL_MS).catch(() => null)
-        : [],
-    );
+    const resources = [...this.#options.resources()].filter(({ kind }) => NAMING.includes(kind));
+    const asked = [...leases().values()].flatMap(({ from, node }) => {
+      if (from?.namespace !== namespace) return [];
+      const { labels = {} } = (node ?? {}) as Partial<Node>;
+      const named = credentialsNamed({ role: roleOf(from), labels, namespace }, resources);
+      if (!names.some((name) => named.has(`kubernetes://${name}`) || named.has(`kubernetes://${name}${CA_SUFFIX}`)))
+        return [];
+      return questions.ask(from, { method: 'POST', path: '/credentials/look' }, TELL_MS).catch(() => null);
+    });
     await Promise.all(asked);
   }
+}
+
+function roleOf({ node }: ProxyIdentity): Node['role'] {
+  return node.startsWith(GATEWAY_ID) ? 'gateway' : 'sidecar';
 }

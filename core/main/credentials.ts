@@ -10,7 +10,7 @@ import { certificatesIn, checkCredential } from '../config/pem.ts';
 import type { Problem, Resource } from '../config/resource.ts';
 import type { Credential } from '../credential.ts';
 import type { ToShard } from '../shard/protocol.ts';
-import { credentialsNamed } from '../snapshot/tls-servers.ts';
+import { credentialsNamed } from '../snapshot/credentials-named.ts';
 import type { Node } from '../workload.ts';
 import { CredentialFile } from './credential-files.ts';
 import type { Log } from './options.ts';
@@ -97,10 +97,10 @@ export class Credentials {
     );
     return [...wanted.values()]
       .filter(({ name }) => !this.known.has(name))
-      .map(({ name, by }) => ({
+      .map(({ name, without }) => ({
         severity: 'warning' as const,
         code: 'credential',
-        message: `${name} is not there: ${by} takes no handshake without it`,
+        message: `${name} is not there: ${without} without it`,
       }));
   }
 

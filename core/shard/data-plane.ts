@@ -167,6 +167,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
 
   setCredential(name: string, credential: Credential | null): void {
     this.gatewayTls.learn(name, credential);
+    this.upstreams.learn(name, credential);
   }
 
   private protect(listener: Listener): void {

@@ -3,6 +3,7 @@
 
 import type { EndpointTls } from '../cluster/endpoint-tls.ts';
 import type { PoolEndpoint, PoolEnvironment } from '../cluster/pool.ts';
+import type { Credential } from '../credential.ts';
 import type { ClientConnection, Codec, Codecs } from '../http/codec.ts';
 import { CLIENT_OPTIONS } from '../http/limits.ts';
 import type { Timers } from '../timers.ts';
@@ -32,6 +33,11 @@ export class Upstreams implements PoolEnvironment {
     this.tls = tls;
     this.timers = timers;
     this.originators = new Originators(log);
+  }
+
+  /** For connections that are begun from now on. Null: it is no more. */
+  learn(name: string, credential: Credential | null): void {
+    this.originators.secrets.learn(name, credential);
   }
 
   expectedStreams(protocol: Protocol): number {

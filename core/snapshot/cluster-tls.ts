@@ -2,10 +2,12 @@
 
 import type { EndpointTls } from '../cluster/endpoint-tls.ts';
 import type { TrafficPolicy } from '../config/kinds/destination-rule.ts';
-import type { ClientTLSSettings } from '../config/schemas/client-tls.ts';
+import { type ClientTLSSettings, isConfigMap } from '../config/schemas/client-tls.ts';
 import { isHttp2 } from '../config/schemas/port-protocol.ts';
+import type { CredentialRef } from '../credential.ts';
 import type { Origination } from '../transport/tls/origination.ts';
 import type { ServicePort } from './services.ts';
+import { CA_SUFFIX, secret } from './tls-servers.ts';
 
 export interface TlsRequest {
   readonly port: ServicePort;
@@ -13,10 +15,12 @@ export interface TlsRequest {
   readonly host: string;
   /** From the host's to the subset's: the last that says something counts. */
   readonly levels: readonly (TrafficPolicy | undefined)[];
+  /** This proxy is given the secrets that the rules name. */
+  readonly trusted: boolean;
 }
 
 /** Null: in plain text. Where no rule says anything: to whom takes it. */
-export function tlsOf({ port, subset, host, levels }: TlsRequest): EndpointTls | null {
+export function tlsOf({ port, subset, host, levels, trusted }: TlsRequest): EndpointTls | null {
   let asked: ClientTLSSettings | undefined;
   for (const level of levels) {
     const override = level?.portLevelSettings?.find((setting) => setting.port?.number === port.number);
@@ -25,7 +29,7 @@ export function tlsOf({ port, subset, host, levels }: TlsRequest): EndpointTls |
   const { mode, sni, subjectAltNames } = asked ?? {};
   const identities = subjectAltNames?.length ? [...subjectAltNames] : null;
   if (mode === 'SIMPLE' || mode === 'MUTUAL') {
-    const origination = originationOf(asked!, isHttp2(port.protocol));
+    const origination = originationOf(asked!, isHttp2(port.protocol), trusted);
     // Whoever has the name that is asked for, unless the rule knows better.
     const serverName = sni || host;
     const believed = origination.verified ? (identities ?? [serverName]) : null;
@@ -42,16 +46,38 @@ export function tlsOf({ port, subset, host, levels }: TlsRequest): EndpointTls |
 }
 
 /** `h2`: the port itself says that HTTP/2 is spoken there. */
-function originationOf(asked: ClientTLSSettings, h2: boolean): Origination {
+function originationOf(asked: ClientTLSSettings, h2: boolean, trusted: boolean): Origination {
   const mutual = asked.mode === 'MUTUAL';
+  const { pair, trust } = secretsOf(asked);
   return {
     caFile: asked.caCertificates ?? '',
     certificateFile: mutual ? (asked.clientCertificate ?? '') : '',
     keyFile: mutual ? (asked.privateKey ?? '') : '',
     crlFile: asked.caCrl ?? '',
-    credential: asked.credentialName ?? '',
+    pairSecret: pair?.name ?? '',
+    trustSecret: trust?.name ?? '',
+    withheld: withheld(asked.credentialName ?? '', trusted),
     curves: (asked.ecdhCurves ?? []).join(':'),
     verified: asked.insecureSkipVerify !== true,
     fallsBack: !h2,
   };
+}
+
+/** What these settings show and whom they believe, where that is in secrets; null: it is not. */
+export function secretsOf(asked: ClientTLSSettings): Record<'pair' | 'trust', CredentialRef | null> {
+  const { mode, credentialName = '', insecureSkipVerify } = asked;
+  const originates = mode === 'SIMPLE' || mode === 'MUTUAL';
+  if (!originates || credentialName === '' || isConfigMap(credentialName)) return { pair: null, trust: null };
+  return {
+    pair: mode === 'MUTUAL' ? secret(credentialName) : null,
+    trust: insecureSkipVerify === true ? null : secret(`${credentialName}${CA_SUFFIX}`),
+  };
+}
+
+/** Why the secret is not for this proxy; ''. */
+function withheld(name: string, trusted: boolean): string {
+  const named = `credentialName ${JSON.stringify(name)}`;
+  if (isConfigMap(name)) return `${named} cannot be had: there are no ConfigMaps here, name a secret`;
+  if (name === '' || trusted) return '';
+  return `${named} is for gateways, and for sidecars that the rule's workloadSelector names`;
 }

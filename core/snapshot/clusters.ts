@@ -189,7 +189,8 @@ export function clusterSpec({ service, port, subset, rules, mesh }: ClusterReque
       ? service.fixed.map(({ address, weight }) => ({ host: address, weight }))
       : [{ host: service.host, weight: 1 }];
   const target = port.targetPort || port.number;
-  const tls = tlsOf({ port, subset, host: service.host, levels: [rules.trafficPolicy, defined?.trafficPolicy] });
+  const levels = [rules.trafficPolicy, defined?.trafficPolicy];
+  const tls = tlsOf({ port, subset, host: service.host, levels, trusted: rules.trusted });
   return {
     name: clusterName(service.host, port.number, subset),
     kind: 'outbound',

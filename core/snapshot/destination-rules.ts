@@ -19,9 +19,11 @@ export interface HostRules {
   readonly trafficPolicy: TrafficPolicy | undefined;
   /** By name; of several with one name the first counts. */
   readonly subsets: ReadonlyMap<string, Subset>;
+  /** The proxy may have the secrets that they name. */
+  readonly trusted: boolean;
 }
 
-const NONE: HostRules = Object.freeze({ sources: [], trafficPolicy: undefined, subsets: new Map() });
+const NONE: HostRules = Object.freeze({ sources: [], trafficPolicy: undefined, subsets: new Map(), trusted: false });
 
 /** A rule where it was found to belong. */
 interface Placed {
@@ -77,7 +79,7 @@ export class DestinationRules {
 
   of(service: Service): HostRules {
     const found = this.search(service);
-    return found.length === 0 ? NONE : merged(found);
+    return found.length === 0 ? NONE : merged(found, this.node.role === 'gateway');
   }
 
   private place(rule: Rule): void {
@@ -134,7 +136,7 @@ function keyOf({ metadata }: Rule): string {
 }
 
 /** Those that select their callers go before the others. */
-function merged(found: readonly Rule[]): HostRules {
+function merged(found: readonly Rule[], gateway: boolean): HostRules {
   const selecting = found.filter(({ spec }) => spec.workloadSelector !== undefined);
   const sources = selecting.length > 0 ? selecting : found;
   const subsets = new Map<string, Subset>();
@@ -142,5 +144,6 @@ function merged(found: readonly Rule[]): HostRules {
     for (const subset of spec.subsets ?? []) if (!subsets.has(subset.name)) subsets.set(subset.name, subset);
   }
   const shaping = sources.find(({ spec }) => spec.trafficPolicy !== undefined);
-  return { sources, trafficPolicy: shaping?.spec.trafficPolicy, subsets };
+  const trusted = gateway || selecting.length > 0;
+  return { sources, trafficPolicy: shaping?.spec.trafficPolicy, subsets, trusted };
 }

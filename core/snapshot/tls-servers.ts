@@ -3,7 +3,6 @@
 
 import { endsTls } from '../config/ends-tls.ts';
 import { plainHost } from '../config/hosts.ts';
-import { isKind } from '../config/is-kind.ts';
 import type { GatewaySpec } from '../config/kinds/gateway.ts';
 import type { Resource } from '../config/resource.ts';
 import type { ServerTLSSettings } from '../config/schemas/server-tls.ts';
@@ -24,12 +23,12 @@ export const WORKLOAD: CredentialRef = { name: 'default', files: null };
 export const MESH_ROOTS: CredentialRef = { name: 'ROOTCA', files: null };
 
 export class TlsServers {
-  private readonly node: Node;
+  private readonly node: Pick<Node, 'labels'>;
   /** By Gateway, in the order of their names. */
   private readonly gateways = new Map<string, Resource<GatewaySpec>>();
   private made: ReadonlyMap<number, TlsPort> | null = null;
 
-  constructor(node: Node) {
+  constructor(node: Pick<Node, 'labels'>) {
     this.node = node;
   }
 
@@ -138,26 +137,6 @@ function trustOf(tls: ServerTLSSettings, mode: TlsMode): CredentialRef[] {
 /** A secret of this name says whom a credential's clients are believed by, where there is one. */
 export const CA_SUFFIX = '-cacert';
 
-function secret(name: string): CredentialRef {
+export function secret(name: string): CredentialRef {
   return { name: `kubernetes://${name}`, files: null };
-}
-
-/** What this proxy needs by these, by name, and for which server. */
-export function credentialsNamed(
-  node: Node,
-  resources: Iterable<Resource>,
-): Map<string, CredentialRef & { readonly by: string }> {
-  const named = new Map<string, CredentialRef & { readonly by: string }>();
-  if (node.role !== 'gateway') return named;
-  const servers = new TlsServers(node);
-  for (const resource of resources) if (isKind(resource, 'Gateway')) servers.replace(null, resource);
-  for (const { servers: ended } of servers.ports.values()) {
-    for (const { server } of ended) {
-      for (const ref of [...server.pairs, ...server.trust]) {
-        if (ref !== WORKLOAD && ref !== MESH_ROOTS && !named.has(ref.name))
-          named.set(ref.name, { ...ref, by: server.label });
-      }
-    }
-  }
-  return named;
 }

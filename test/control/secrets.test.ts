@@ -27,6 +27,7 @@ spec:
 describe('secrets', { timeout: 120_000 }, () => {
   let plane: Plane;
   let proxy: Bus;
+  let sidecar: Bus;
   let authority: WebAuthority;
   const closers: (() => unknown)[] = [];
   before(async () => {
@@ -36,6 +37,10 @@ describe('secrets', { timeout: 120_000 }, () => {
     proxy = await plane.mesh.open('proxy', {
       node: EDGE,
       user: plane.mesh.user(EDGE, { serviceAccount: 'edge' }),
+    });
+    sidecar = await plane.mesh.open('proxy', {
+      node: SIDECAR,
+      user: plane.mesh.user(SIDECAR, { serviceAccount: 'edge' }),
     });
     const applied = await plane.call('POST', '/v1/apply', { files: [{ name: 'edge.yaml', text: GATEWAY }] });
     assert.equal(applied.status, 200, JSON.stringify(applied.body));
@@ -55,13 +60,15 @@ describe('secrets', { timeout: 120_000 }, () => {
     assert.equal((await put(pair)).status, 200);
     const found = await ask('shop');
     assert.deepEqual([found?.cert, found?.key, found?.ca], [pair.cert, pair.key, '']);
-    await assert.rejects(ask('shop', { istio: 'other' }), /no Gateway that selects router~\S+ names the secret shop/);
+    await assert.rejects(
+      ask('shop', { istio: 'other' }),
+      /no Gateway that selects router~\S+ and no DestinationRule for it names the secret shop/,
+    );
     // Its user is one of a sidecar, whatever it says of itself.
-    const sidecar = await plane.mesh.open('proxy', {
-      node: SIDECAR,
-      user: plane.mesh.user(SIDECAR, { serviceAccount: 'edge' }),
-    });
-    await assert.rejects(ask('shop', LABELS, sidecar), /no Gateway that selects sidecar~\S+ names the secret shop/);
+    await assert.rejects(
+      ask('shop', LABELS, sidecar),
+      /no Gateway that selects sidecar~\S+ and no DestinationRule for it names the secret shop/,
+    );
     await assert.rejects(ask('other'), /names the secret other/);
     assert.equal((await put({ ...pair, serviceAccounts: ['somebody'] })).status, 200);
     await assert.rejects(ask('shop'), /is for the service accounts somebody/);
@@ -78,6 +85,47 @@ describe('secrets', { timeout: 120_000 }, () => {
     assert.equal((await ask('shop-cacert'))?.ca, other.ca);
     assert.equal((await plane.call('DELETE', '/v1/secrets/default/shop-cacert')).status, 200);
     assert.equal((await plane.call('DELETE', '/v1/secrets/default/shop-cacert')).status, 404);
+  });
+
+  it('come to whom a DestinationRule names them for: gateways, and sidecars that its workloadSelector selects', async () => {
+    const rule = (name: string, tls: string, rest = '') => `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: ${name}}
+spec: {host: ${name}.example, trafficPolicy: {${tls}}${rest}}
+`;
+    const text = [
+      rule('one', 'tls: {mode: MUTUAL, credentialName: client-one}'),
+      rule('two', 'portLevelSettings: [{port: {number: 80}, tls: {mode: SIMPLE, credentialName: roots-two}}]'),
+      rule(
+        'three',
+        'tls: {mode: MUTUAL, credentialName: client-three}',
+        ', workloadSelector: {matchLabels: {app: caller}}',
+      ),
+      rule('four', 'tls: {mode: ISTIO_MUTUAL, credentialName: client-four}'),
+    ].join('---');
+    const applied = await plane.call('POST', '/v1/apply', { files: [{ name: 'rules.yaml', text }] });
+    assert.equal(applied.status, 200, JSON.stringify(applied.body));
+    const pair = await authority.issue(['client.test']);
+    for (const name of ['client-one', 'roots-two', 'client-three', 'client-four']) {
+      assert.equal((await put({ ...pair, ca: authority.ca }, name)).status, 200);
+    }
+    const caller = { app: 'caller' };
+    assert.equal((await ask('client-one'))?.key, pair.key);
+    assert.deepEqual(await ask('client-one-cacert'), { cert: '', key: '', ca: authority.ca, crl: '' });
+    // Who shows no certificate is given none.
+    assert.equal((await ask('roots-two-cacert'))?.ca, authority.ca);
+    await assert.rejects(ask('roots-two'), /no DestinationRule for it names/);
+    await assert.rejects(ask('client-four'), /no DestinationRule for it names/);
+    assert.equal((await ask('client-three', caller, sidecar))?.key, pair.key);
+    assert.equal((await ask('client-three-cacert', caller, sidecar))?.ca, authority.ca);
+    for (const [name, labels, asker] of [
+      ['client-one', caller, sidecar],
+      ['client-three', { app: 'other' }, sidecar],
+      ['client-three', LABELS, proxy],
+    ] as const) {
+      await assert.rejects(ask(name, labels, asker), /no DestinationRule for it names the secret/);
+    }
   });
 
   it('that no server could use are refused with the reason', async () => {
@@ -118,12 +166,13 @@ describe('secrets', { timeout: 120_000 }, () => {
     type Sealed = { name: string; about: { serviceAccounts: string[] }; sealed: { data: string } };
     const { body } = await plane.call<{ secrets: Sealed[] }>('GET', '/v1/backup');
     assert.doesNotMatch(JSON.stringify(body.secrets), /PRIVATE KEY|BEGIN/);
+    const both = body.secrets.filter(({ name }) => ['shop', 'beside'].includes(name));
     const restore = (secrets: Sealed[]) =>
       plane.call<Record<'restored' | 'newer' | 'foreign', string[]>>('POST', '/v1/restore/secrets', { secrets });
     await plane.call('DELETE', '/v1/secrets/default/shop');
     await put(second, 'beside');
     assert.equal(await ask('shop'), null);
-    const [shop] = body.secrets.filter(({ name }) => name === 'shop');
+    const [shop] = both.filter(({ name }) => name === 'shop');
     const forOthers = { ...shop, about: { ...shop.about, serviceAccounts: [] } };
     const damaged = { ...shop, sealed: { ...shop.sealed, data: 'AAAA' } };
     for (const wrong of [forOthers, damaged, { ...shop, name: 'other' }]) {
@@ -133,7 +182,7 @@ describe('secrets', { timeout: 120_000 }, () => {
         foreign: [`default/${wrong.name}`],
       });
     }
-    assert.deepEqual((await restore(body.secrets)).body, {
+    assert.deepEqual((await restore(both)).body, {
       restored: ['default/shop'],
       newer: ['default/beside'],
       foreign: [],

@@ -27,7 +27,7 @@ import {
   type Static,
   string,
 } from '../schema.ts';
-import { ClientTLSSettings, checkConfigMap } from '../schemas/client-tls.ts';
+import { ClientTLSSettings, checkConfigMap, isConfigMap } from '../schemas/client-tls.ts';
 import { checkFailover, LoadBalancerSettings } from '../schemas/load-balancer.ts';
 import { checkExportTo, checkOwnExport, exportTo, NETWORKING, PortSelector } from '../schemas/networking.ts';
 import { MatchLabels } from '../schemas/selectors.ts';
@@ -203,10 +203,22 @@ export const destinationRule = defineKind({
     const { metadata, spec } = rule;
     checkOwnExport(rule, report);
     if (spec.workloadSelector !== undefined) checkSelectorsExport(rule, report);
-    checkPolicyReferences(spec.trafficPolicy, metadata.namespace, ['spec', 'trafficPolicy'], report);
-    spec.subsets?.forEach(({ trafficPolicy }, i) => {
-      checkPolicyReferences(trafficPolicy, metadata.namespace, ['spec', 'subsets', i, 'trafficPolicy'], report);
-    });
+    const policies = [
+      [spec.trafficPolicy, ['spec', 'trafficPolicy']] as const,
+      ...(spec.subsets ?? []).map(
+        ({ trafficPolicy }, i) => [trafficPolicy, ['spec', 'subsets', i, 'trafficPolicy']] as const,
+      ),
+    ];
+    for (const [policy, at] of policies) {
+      const levels = [
+        [policy?.tls, at] as const,
+        ...(policy?.portLevelSettings ?? []).map(({ tls }, i) => [tls, [...at, 'portLevelSettings', i]] as const),
+      ];
+      for (const [tls, at] of levels) {
+        checkConfigMap(tls, metadata.namespace, at, report);
+        if (spec.workloadSelector === undefined) warnOfSecret(tls, at, report);
+      }
+    }
   },
   declares({ metadata, spec }, to) {
     const names = (spec.subsets ?? []).map(({ name }) => name);
@@ -229,16 +241,12 @@ function checkSelectorsExport({ metadata, spec }: Resource<DestinationRuleSpec>,
   });
 }
 
-function checkPolicyReferences(
-  policy: TrafficPolicy | undefined,
-  namespace: string,
-  at: readonly (string | number)[],
-  report: Report,
-): void {
-  checkConfigMap(policy?.tls, namespace, at, report);
-  policy?.portLevelSettings?.forEach(({ tls }, i) => {
-    checkConfigMap(tls, namespace, [...at, 'portLevelSettings', i], report);
-  });
+/** As in Istio. */
+function warnOfSecret(tls: ClientTLSSettings | undefined, at: readonly (string | number)[], report: Report): void {
+  const { mode, credentialName = '' } = tls ?? {};
+  if (credentialName === '' || isConfigMap(credentialName) || (mode !== 'SIMPLE' && mode !== 'MUTUAL')) return;
+  const message = 'gateways alone have the secret: sidecars send nothing, but where a workloadSelector names them';
+  report.warning([...at, 'tls', 'credentialName'], 'tls', message);
 }
 
 /** Rules of a namespace for one host, and for the same workloads. */

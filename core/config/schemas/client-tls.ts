@@ -12,7 +12,8 @@ const UNUSED: Readonly<Record<string, (field: string) => string>> = {
   SIMPLE: (field) => (SHOWN.includes(field) ? 'in mode SIMPLE no certificate is shown' : ''),
   MUTUAL: () => '',
 };
-const CREDENTIALS = 'credentialName (SIMPLE and MUTUAL send nothing with it: name files)';
+const CONFIG_MAP = 'configmap://';
+const CONFIG_MAPS = 'credentialName of a ConfigMap (nothing is sent with it: name a secret)';
 /** As Envoy and OpenSSL call them, and what X25519 is paired with. */
 const CURVES = ['X25519MLKEM768', 'X25519', 'P-256', 'P-384', 'P-521'];
 
@@ -23,7 +24,7 @@ export const ClientTLSSettings = object(
     privateKey: optional(text),
     caCertificates: optional(text),
     // Nothing is sent where it is asked for: not by other certificates, and not in plain text.
-    credentialName: partly(optional(text), (name) => (name ? CREDENTIALS : null)),
+    credentialName: partly(optional(text), (name) => (isConfigMap(name ?? '') ? CONFIG_MAPS : null)),
     subjectAltNames: optional(texts),
     sni: optional(text),
     insecureSkipVerify: optional(boolean),
@@ -67,7 +68,9 @@ export const ClientTLSSettings = object(
 );
 export type ClientTLSSettings = Static<typeof ClientTLSSettings>;
 
-const CONFIG_MAP = 'configmap://';
+export function isConfigMap(credentialName: string): boolean {
+  return credentialName.startsWith(CONFIG_MAP);
+}
 
 /** Certificates of authorities may come from a ConfigMap of the rule's namespace: configmap://name. */
 export function checkConfigMap(
@@ -77,7 +80,7 @@ export function checkConfigMap(
   report: Report,
 ): void {
   const name = tls?.credentialName ?? '';
-  if (!name.startsWith(CONFIG_MAP)) return;
+  if (!isConfigMap(name)) return;
   const parts = name.slice(CONFIG_MAP.length).split('/');
   const fault =
     parts.length > 2 || parts.includes('')

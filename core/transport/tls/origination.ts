@@ -1,5 +1,5 @@
 // TLS towards a service outside of the mesh, as a DestinationRule asks for it: whose certificates are believed and which one is
-// shown, all by files of the proxy's machine. Types only.
+// shown, by files of the proxy's machine or by secrets. Types only.
 
 export interface Origination {
   /** Of authorities; '': the system's. */
@@ -9,8 +9,11 @@ export interface Origination {
   readonly keyFile: string;
   /** Of certificates that were taken back; ''. */
   readonly crlFile: string;
-  /** By this name in place of files; ''. */
-  readonly credential: string;
+  /** What this side shows and whom it believes by secrets, in place of files: 'kubernetes://a', 'kubernetes://a-cacert'; ''. */
+  readonly pairSecret: string;
+  readonly trustSecret: string;
+  /** Why this proxy has no secret that is named, and so nothing is sent; ''. */
+  readonly withheld: string;
   /** Groups for the key exchange, as OpenSSL has them: 'X25519:P-256'; '': the proxy's own. */
   readonly curves: string;
   /** False: whoever answers is believed. */

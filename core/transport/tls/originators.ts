@@ -6,6 +6,7 @@ import { readFile, stat } from 'node:fs/promises';
 import type { SecureContext, SecureContextOptions } from 'node:tls';
 import { GROUPS, loadTls } from './credentials.ts';
 import type { Origination } from './origination.ts';
+import { SecretOriginators } from './secret-originators.ts';
 import { systemRootsFile } from './system-roots.ts';
 
 const LOOK_MS = 1_000;
@@ -22,6 +23,7 @@ interface Waiting {
 }
 
 export class Originators {
+  readonly secrets = new SecretOriginators();
   private readonly kept = new Map<string, Originator>();
   private readonly log: Log;
   private readonly now: () => number;
@@ -38,8 +40,9 @@ export class Originators {
 
   /** Calls one of the two once, perhaps before it returns. */
   contextFor(origination: Origination, made: Waiting['made'], failed: Waiting['failed']): void {
-    if (origination.credential !== '') {
-      failed(`credentialName ${JSON.stringify(origination.credential)} cannot be had here yet: name files`);
+    const { pairSecret, trustSecret, withheld } = origination;
+    if (pairSecret !== '' || trustSecret !== '' || withheld !== '') {
+      this.bySecret(origination, made, failed);
       return;
     }
     const key = JSON.stringify({ ...origination, verified: true, fallsBack: true });
@@ -48,6 +51,17 @@ export class Originators {
     this.kept.set(key, originator);
     if (this.kept.size > MAX_CONTEXTS) this.kept.delete(this.kept.keys().next().value!);
     originator.context(this.now(), { made, failed });
+  }
+
+  private bySecret(origination: Origination, made: Waiting['made'], failed: Waiting['failed']): void {
+    let context: SecureContext;
+    try {
+      context = this.secrets.contextFor(origination);
+    } catch (error) {
+      failed((error as Error).message);
+      return;
+    }
+    made(context);
   }
 }
 

@@ -4,7 +4,7 @@ export const ORIGINATED = {
   ...{ mode: 'MUTUAL', clientCertificate: 'a', privateKey: 'b', caCertificates: 'c', credentialName: '' },
   ...{ subjectAltNames: ['a.test'], sni: 'a', insecureSkipVerify: false, caCrl: 'e', ecdhCurves: ['X25519'] },
 };
-export const CREDENTIAL = { mode: 'SIMPLE', credentialName: 'a' };
+export const CREDENTIAL = { mode: 'SIMPLE', credentialName: 'configmap://a' };
 
 /** With what has no effect in it, too. */
 export const MUTUAL = {

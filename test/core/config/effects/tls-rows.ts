@@ -35,6 +35,7 @@ const PLACES: readonly (readonly [at: string, mesh: readonly object[]])[] = [
 /** The same, with another mode. */
 const spoken = (mesh: readonly object[], tls: object): readonly object[] =>
   JSON.parse(JSON.stringify(mesh).replaceAll(JSON.stringify(ASKED), JSON.stringify(tls))) as object[];
+const SIMPLE = { mode: 'SIMPLE', credentialName: 'c' };
 const MUTUAL = { mode: 'MUTUAL', clientCertificate: 'c', privateKey: 'k' };
 
 const peers = (spec: object): readonly object[] => [
@@ -71,6 +72,7 @@ export const TLS_ROWS: readonly Row[] = [
       ...{ kind: 'DestinationRule', field: `${at}.insecureSkipVerify`, mesh: spoken(mesh, MUTUAL) },
       values: [false, true],
     },
+    { kind: 'DestinationRule', field: `${at}.credentialName`, mesh: spoken(mesh, SIMPLE), values: ['a', 'b'] },
     { kind: 'DestinationRule', field: `${at}.sni`, mesh, values: ['a', 'b'] },
     { kind: 'DestinationRule', field: `${at}.subjectAltNames`, mesh, values: [['spiffe://a'], ['spiffe://b']] },
   ]),

@@ -13,6 +13,8 @@ const policy = (fields: string): string => rule(`trafficPolicy: {${fields}}`);
 const subset = (fields: string): string => rule(`subsets: [{${fields}}]`);
 const port = (fields: string): string => policy(`portLevelSettings: [{${fields}}]`);
 const tls = (fields: string): string => policy(`tls: {${fields}}`);
+const selected = (fields: string): string =>
+  rule(`workloadSelector: {matchLabels: {app: a}}, trafficPolicy: {tls: {${fields}}}`);
 const tcp = (fields: string): string => policy(`connectionPool: {tcp: {${fields}}}`);
 const http = (fields: string): string => policy(`connectionPool: {http: {${fields}}}`);
 const outlier = (fields: string): string => policy(`outlierDetection: {${fields}}`);
@@ -64,9 +66,9 @@ export const DESTINATION_RULE: Cases = {
     policy('proxyProtocol: {}'),
     policy('proxyProtocol: {version: V2}'),
     tls('mode: SIMPLE, caCertificates: /a, subjectAltNames: [a.svc], insecureSkipVerify: false'),
-    tls('mode: SIMPLE, credentialName: a, subjectAltNames: [a.svc]'),
+    selected('mode: SIMPLE, credentialName: a, subjectAltNames: [a.svc]'),
     tls('mode: MUTUAL, clientCertificate: /c, privateKey: /k, caCertificates: /a, subjectAltNames: [a.svc]'),
-    tls('mode: MUTUAL, credentialName: a, subjectAltNames: [a.svc], insecureSkipVerify: false'),
+    selected('mode: MUTUAL, credentialName: a, subjectAltNames: [a.svc], insecureSkipVerify: false'),
     tls('mode: MUTUAL, clientCertificate: /c, privateKey: /k, caCrl: /r'),
     tls('mode: ISTIO_MUTUAL, sni: a.com'),
     tls('mode: SIMPLE, ecdhCurves: [P-256]'),
@@ -76,7 +78,8 @@ export const DESTINATION_RULE: Cases = {
   warned: [
     // Istio says nothing of these.
     [tls('mode: SIMPLE, insecureSkipVerify: true'), `${AT}/tls/insecureSkipVerify`],
-    [tls('mode: MUTUAL, credentialName: a, insecureSkipVerify: true'), `${AT}/tls/insecureSkipVerify`],
+    [tls('mode: SIMPLE, credentialName: a'), `${AT}/tls/credentialName`],
+    [selected('mode: MUTUAL, credentialName: a, insecureSkipVerify: true'), `${AT}/tls/insecureSkipVerify`],
     [
       tls('mode: MUTUAL, clientCertificate: /c, privateKey: /k, insecureSkipVerify: true'),
       `${AT}/tls/insecureSkipVerify`,
