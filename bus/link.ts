@@ -72,7 +72,7 @@ const OLDEST_IN_CLUSTER = [2, 11] as const;
 const RECONNECT_MS = 200;
 /** Of one attempt to connect, where there are other servers, and where there is one: it lets a whole mesh in that starts at once. */
 const DIAL_MS = 3_000;
-const LONE_DIAL_MS = 10_000;
+const LONE_DIAL_MS = 5_000;
 
 export class Link {
   readonly nc: NatsConnection;
