@@ -2,7 +2,7 @@
 // configuration. Asked of each server by itself, since any other one would answer for it.
 
 import type { Credentials } from './accounts.ts';
-import { attempts } from './attempts.ts';
+import { attempts, type JetStreamError, refusal } from './attempts.ts';
 import { type Link, openLink } from './link.ts';
 import { fixedLogin } from './login.ts';
 import { digestOf } from './objects.ts';
@@ -166,7 +166,9 @@ async function streamsOf(link: Link): Promise<StreamStatus[] | null> {
   try {
     names = await attempts(link, ASK_MS, async (ms) => {
       const reply = await link.request('$JS.API.STREAM.NAMES', '', undefined, ms);
-      return reply.json<{ streams?: string[] | null }>().streams ?? [];
+      const { error, streams } = reply.json<{ error?: JetStreamError; streams?: string[] | null }>();
+      if (error !== undefined) throw refusal('does not list its streams', error);
+      return streams ?? [];
     });
   } catch (error) {
     if (error instanceof BusUnavailableError) return null;
