@@ -178,10 +178,12 @@ export interface ClusterRequest {
   readonly rules: HostRules;
   /** Where rules say nothing. */
   readonly mesh: MeshConfigSpec;
+  /** Clients of gateways say nothing of what applications speak. */
+  readonly gateway: boolean;
 }
 
 /** The specification of a service's cluster, or null when the subset is not defined. */
-export function clusterSpec({ service, port, subset, rules, mesh }: ClusterRequest): ClusterSpec | null {
+export function clusterSpec({ service, port, subset, rules, mesh, gateway }: ClusterRequest): ClusterSpec | null {
   const defined = subset === '' ? undefined : rules.subsets.get(subset);
   if (subset !== '' && defined === undefined) return null;
   const hosts =
@@ -198,7 +200,13 @@ export function clusterSpec({ service, port, subset, rules, mesh }: ClusterReque
     port: port.number,
     subset,
     labels: defined?.labels ?? {},
-    policy: policyOf(port, tls !== null && tls.origination === null, mesh, rules.trafficPolicy, defined?.trafficPolicy),
+    policy: policyOf(
+      { ...port, protocol: gateway && !isHttp2(port.protocol) ? 'HTTP' : port.protocol },
+      tls !== null && tls.origination === null,
+      mesh,
+      rules.trafficPolicy,
+      defined?.trafficPolicy,
+    ),
     tls,
     rule: rules.sources.map(({ metadata }) => `${metadata.name}.${metadata.namespace}`).join(','),
     dns: service.resolution === 'STATIC' ? [] : hosts.map(({ host, weight }) => ({ host, port: target, weight })),
@@ -260,7 +268,7 @@ function keepAliveOf({ http2KeepAlive }: NonNullable<ConnectionPoolSettings['htt
   return { intervalMs: parseDuration(http2KeepAlive.interval), timeoutMs: parseDuration(http2KeepAlive.timeout) };
 }
 
-/** What a port's name, its appProtocol or a rule says that is spoken there; of a port that says nothing, what the client speaks. */
+/** What a port's name, its appProtocol or a rule says that is spoken there; of one that says nothing, what the client speaks, but at gateways. */
 export function protocolOf(
   port: string,
   http?: ConnectionPoolSettings['http'],

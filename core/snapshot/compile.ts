@@ -323,7 +323,8 @@ export class Compiler {
     const name = clusterName(host, port, subset);
     const known = this.interned.get(name);
     if (known !== undefined) return known;
-    const spec = clusterSpec({ service, port: found, subset, rules: shapes.of(service), mesh });
+    const gateway = this.node.role === 'gateway';
+    const spec = clusterSpec({ service, port: found, subset, rules: shapes.of(service), mesh, gateway });
     const cluster = spec === null ? null : this.table.intern(spec);
     if (this.compiling) this.interned.set(name, cluster);
     return cluster;
