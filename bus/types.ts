@@ -278,10 +278,21 @@ export interface ProxyUser {
   keep(jwt: string): void;
 }
 
+/** What those who speak on the bus may say that they serve. */
+export interface UserServices {
+  /** Names in its namespace; null: anything. */
+  of(identity: ProxyIdentity): readonly string[] | null;
+}
+
 /** Users of proxies, for control planes. */
 export interface Users {
-  /** The JWT of a proxy's key. Throws RangeError for what is no name or key, BusUnavailableError. */
-  issue(identity: ProxyIdentity, publicKey: string): Promise<string>;
+  /**
+   * The JWT of a proxy's key. `services`: what it may say that it serves, as names in its namespace; empty: anything. Throws RangeError
+   * for what is no name or key, BusUnavailableError.
+   */
+  issue(identity: ProxyIdentity, publicKey: string, services?: readonly string[]): Promise<string>;
+  /** Follows what users may say that they serve. Ends with the bus. Throws BusUnavailableError. */
+  services(onChange: () => void): Promise<UserServices>;
   /** Puts every user of that node out, for good. Returns how many there were. Throws BusUnavailableError. */
   revoke(node: string): Promise<number>;
 }

@@ -22,6 +22,7 @@ import {
   USER_STREAM,
 } from './subjects.ts';
 import { BusUnavailableError, type Users } from './types.ts';
+import { NatsUserServices, servicesOf } from './user-services.ts';
 
 /** As long as a workload's certificate lives. */
 export const USER_LIFE_MS = 24 * 3_600_000;
@@ -55,14 +56,19 @@ export class NatsUsers implements Users {
   }
 
   /** Throws RangeError for what is no name or no public key of a user, BusUnavailableError. */
-  async issue(identity: Identity, key: string): Promise<string> {
+  issue(identity: Identity, key: string, services: readonly string[] = []): Promise<string> {
+    return this.#issue(identity, key, services.length === 0 ? undefined : services);
+  }
+
+  /** `services`: undefined for anything. */
+  async #issue(identity: Identity, key: string, services: readonly string[] | undefined): Promise<string> {
     if (!PUBLIC_KEY.test(key)) throw new RangeError('that is no public key of a NATS user (U...)');
     const expires = Math.floor((Date.now() + this.#options.lifeMs) / 1_000);
     const jwt = proxyUser(this.#options.keys, key, identity, expires);
     const subject = `${subjectOf(USER_PREFIX, identity)}.${key}`;
     // Another control plane may have issued one by a clock that is ahead.
     const issued = Math.max(lifeOf(jwt).begins / 1_000, (await this.#issued(subject)) ?? 0);
-    await storeAgain(this.#link, subject, JSON.stringify({ expires, issued }));
+    await storeAgain(this.#link, subject, JSON.stringify({ expires, issued, services }));
     return jwt;
   }
 
@@ -85,6 +91,10 @@ export class NatsUsers implements Users {
       await this.tellServers();
     }
     return subjects.length;
+  }
+
+  services(onChange: () => void): Promise<NatsUserServices> {
+    return NatsUserServices.follow(this.#link, onChange);
   }
 
   /** Answers proxies that ask for their next JWT, one of all control planes each, and hears what the others revoke. */
@@ -165,12 +175,16 @@ export class NatsUsers implements Users {
   async #renew(message: Msg): Promise<void> {
     const identity = identityOf(RENEW_PREFIX, message.subject);
     const key = message.data.byteLength > 100 ? '' : message.string();
-    const known =
-      identity !== null &&
-      PUBLIC_KEY.test(key) &&
-      (await this.#link.get(USER_STREAM, { last_by_subj: `${subjectOf(USER_PREFIX, identity)}.${key}` })) !== null &&
-      (await this.#revokedAt(key)) === null;
-    message.respond(JSON.stringify(known ? { jwt: await this.issue(identity, key) } : { error: 'not known' }));
+    const record =
+      identity === null || !PUBLIC_KEY.test(key)
+        ? null
+        : await this.#link.get(USER_STREAM, { last_by_subj: `${subjectOf(USER_PREFIX, identity)}.${key}` });
+    if (identity === null || record === null || (await this.#revokedAt(key)) !== null) {
+      message.respond(JSON.stringify({ error: 'not known' }));
+      return;
+    }
+    const services = servicesOf(jsonObject(record.data)) ?? undefined;
+    message.respond(JSON.stringify({ jwt: await this.#issue(identity, key, services) }));
   }
 
   /** When the newest JWT of a user was made, in seconds of the epoch; null when that is not known. */

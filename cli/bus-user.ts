@@ -16,6 +16,8 @@ interface Kept {
   readonly mesh: string;
   /** Whom it speaks for: one that was here before had another name, unless that was given. */
   readonly node: string;
+  /** What it was let in to serve: for something else it is to be let in anew. */
+  readonly services?: readonly string[];
 }
 
 /** Who starts a proxy that is not let in hears of it at once. */
@@ -37,14 +39,14 @@ export function busUser(context: Context, node: Node, stateDir: string): BusUser
   return {
     identity: { namespace, serviceAccount, node: id },
     seed,
-    jwt: kept?.jwt ?? '',
+    jwt: kept === null || isOther(kept.services, services) ? '' : kept.jwt,
     enrol: (publicKey) =>
       api.enrol(id, { namespace, serviceAccount, services, publicKey }).catch((error: unknown) => {
         if (isFinal(error)) reject(new CliError(`the control plane does not let this proxy in: ${error.message}`));
         throw error;
       }),
     refused,
-    keep: (jwt) => write(file, { seed, jwt, mesh, node: id }),
+    keep: (jwt) => write(file, { seed, jwt, mesh, node: id, services }),
   };
 }
 
@@ -63,6 +65,11 @@ function read(file: string, mesh: string, node: string): Kept | null {
   } catch {
     return null;
   }
+}
+
+/** What an earlier version kept says nothing of it. */
+function isOther(kept: readonly string[] | undefined, services: readonly string[]): boolean {
+  return kept !== undefined && kept.join(' ') !== services.join(' ');
 }
 
 function write(file: string, kept: Kept): void {

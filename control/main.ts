@@ -21,6 +21,7 @@ import type { AuthorityFiles } from './authority/files.ts';
 import { Rotation } from './authority/rotation.ts';
 import { Checker } from './checker/checker.ts';
 import { Discovery } from './discovery.ts';
+import { AllowedLeases } from './joining/allowed.ts';
 import { Tokens } from './joining/tokens.ts';
 import { listenForMachines, type MachineListener } from './machine-listener.ts';
 import { Modules } from './modules.ts';
@@ -142,7 +143,8 @@ export async function startControl(options: ControlOptions): Promise<Control> {
       leases: () => rollouts.leases,
     });
     discovery = await Discovery.start({ bus, machines: isOverMachines(options.nats), onLog });
-    await rollouts.follow(bus, (leases) => discovery?.lived(leases));
+    const leases = new AllowedLeases({ leases: bus.leases, users: bus.users, onLog: (line) => onLog?.(line) });
+    await rollouts.follow({ statuses: bus.statuses, leases }, (living) => discovery?.lived(living));
     const opened = await Store.open(bus, {
       arrived(revision, commit) {
         rollouts.arrived(revision);

@@ -1,7 +1,7 @@
 // Who runs which revision. A rollout is measured by the control plane's clock alone: from the publish of a commit to the
 // arrival of each answer. Expected are the proxies that had a live lease when the commit was made and still have one; who
 // joined later is not waited for and not measured, but counts once it has answered.
-import type { Bus, Lease, ProxyIdentity, ProxyStatus, Subscription } from '../bus/types.ts';
+import type { Bus, Lease, LeaseBoard, ProxyIdentity, ProxyStatus, Subscription } from '../bus/types.ts';
 
 export interface RolloutReport {
   readonly revision: number;
@@ -101,7 +101,10 @@ export class Rollouts {
   }
 
   /** Resolves when the live proxies are known, and their last answers as far as they give them soon. */
-  async follow(bus: Bus, onLeases: (leases: ReadonlyMap<string, Lease>) => void = () => {}): Promise<void> {
+  async follow(
+    bus: Pick<Bus, 'statuses'> & { readonly leases: Pick<LeaseBoard, 'follow'> },
+    onLeases: (leases: ReadonlyMap<string, Lease>) => void = () => {},
+  ): Promise<void> {
     this.#subscriptions = await Promise.all([
       bus.statuses.follow((status) => this.answered(status)),
       bus.leases.follow((leases) => {

@@ -16,6 +16,8 @@ export interface WorkloadEndpoint extends Workload {
   readonly id: string;
   /** Short or full host names of the services it belongs to by registration; label selectors may add more. */
   readonly services: readonly string[];
+  /** Names in its namespace: to services of other names it does not belong, whatever its labels are. Left out: to any. */
+  readonly only?: readonly string[];
   /** Where its sidecar listens (or the workload itself when it has none). */
   readonly address: string;
   readonly port: number;

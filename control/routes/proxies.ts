@@ -81,18 +81,19 @@ export function proxyRoutes(app: App, { store, rollouts, users, tokens, question
     async ({ proof, params: { id: node }, body: { namespace, serviceAccount, services = [], publicKey }, caller }) => {
       const identity = { namespace, serviceAccount, node };
       const all = keeper(users);
+      let may: readonly string[] = [];
       if (proof !== '') {
-        const bounds = await tokens.mayEnrol(proof, identity);
-        const other = services.find((service) => bounds.services.length > 0 && !bounds.services.includes(service));
+        ({ services: may } = await tokens.mayEnrol(proof, identity));
+        const other = services.find((service) => may.length > 0 && !may.includes(service));
         if (other !== undefined) {
-          throw new ApiError(403, `the token is for the services ${bounds.services.join(', ')}, not ${other}`);
+          throw new ApiError(403, `the token is for the services ${may.join(', ')}, not ${other}`);
         }
       } else {
         checkIn(caller, 'operator', namespace, `make a user of NATS for ${namespace}/${serviceAccount}`);
         checkNode(caller, node, 'make a user of NATS for');
       }
       try {
-        return { jwt: await all.issue(identity, publicKey) };
+        return { jwt: await all.issue(identity, publicKey, may) };
       } catch (error) {
         if (error instanceof RangeError) throw new ApiError(400, error.message);
         throw error;

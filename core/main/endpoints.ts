@@ -64,7 +64,7 @@ export function servedBy(endpoints: readonly WorkloadEndpoint[]): (readonly [key
 function isEndpoint(value: unknown): value is WorkloadEndpoint {
   const endpoint = value as Partial<Record<keyof WorkloadEndpoint, unknown>> | null;
   if (typeof endpoint !== 'object' || endpoint === null) return false;
-  const { services, labels, port, appPort, weight } = endpoint;
+  const { services, only, labels, port, appPort, weight } = endpoint;
   return (
     TEXTS.every((key) => typeof endpoint[key] === 'string') &&
     isInteger(port, 0, 65535) &&
@@ -74,12 +74,16 @@ function isEndpoint(value: unknown): value is WorkloadEndpoint {
     (endpoint.tls === undefined || typeof endpoint.tls === 'boolean') &&
     typeof weight === 'number' &&
     weight >= 0 &&
-    Array.isArray(services) &&
-    services.every((name) => typeof name === 'string') &&
+    areTexts(services) &&
+    (only === undefined || areTexts(only)) &&
     typeof labels === 'object' &&
     labels !== null &&
     isOfTexts(labels)
   );
+}
+
+function areTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
 }
 
 function isOfTexts(labels: object): boolean {

@@ -176,7 +176,8 @@ export function servesPort(service: Service, port: ServicePort, endpoint: Worklo
   const bySelector =
     service.selector !== null &&
     endpoint.namespace === service.namespace &&
-    hasLabels(endpoint.labels, service.selector);
+    hasLabels(endpoint.labels, service.selector) &&
+    (endpoint.only === undefined || endpoint.only.some((name) => fqdn(name, endpoint.namespace) === service.host));
   if (!byName && !bySelector) return null;
   if (port.targetPort === OWN_PORT) return byName ? endpoint.port : null;
   const wanted = port.targetPort || port.number;

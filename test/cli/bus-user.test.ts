@@ -9,7 +9,9 @@ import { NKey } from '../../bus/nkey.ts';
 import { busUser } from '../../cli/bus-user.ts';
 
 const CONTEXT = { api: 'http://127.0.0.1:9', token: 'x', bus: { servers: [], verifyKey: 'the mesh' } };
-const NODE = { id: 'web-1', namespace: 'shop', serviceAccount: 'web' } as Parameters<typeof busUser>[1];
+const NODE = { id: 'web-1', namespace: 'shop', serviceAccount: 'web', services: ['web'] } as unknown as Parameters<
+  typeof busUser
+>[1];
 
 suite('the NATS user of a proxy that is started here', () => {
   const folder = mkdtempSync(join(tmpdir(), 'weft-bus-user-'));
@@ -23,6 +25,14 @@ suite('the NATS user of a proxy that is started here', () => {
     const second = busUser(CONTEXT, NODE, folder);
     assert.deepEqual([second.seed, second.jwt], [first.seed, 'its token']);
     assert.deepEqual(second.identity, { namespace: 'shop', serviceAccount: 'web', node: 'web-1' });
+  });
+
+  test('counts for what it was let in to serve, and asks for something else anew, with the same key', () => {
+    const first = busUser(CONTEXT, { ...NODE, services: ['api'] }, folder);
+    first.keep('its token');
+    const again = (services: readonly string[]) => busUser(CONTEXT, { ...NODE, services }, folder);
+    assert.deepEqual([again(['api']).jwt, again(['api']).seed], ['its token', first.seed]);
+    assert.deepEqual([again(['bank']).jwt, again(['bank']).seed], ['', first.seed]);
   });
 
   const kept = (): Record<string, unknown> => JSON.parse(readFileSync(file, 'utf8'));

@@ -14,6 +14,7 @@ import { rootOf } from '../../cli/first-contact.ts';
 import { serverTls } from '../../control/authority/serving.ts';
 import { readToken } from '../../control/joining/token.ts';
 import { type Control, startControl } from '../../control/main.ts';
+import { until } from '../until.ts';
 
 const ADDRESS = '127.0.0.77';
 const NODE = 'sidecar~10.0.0.6~api-1.shop~shop.svc.cluster.local';
@@ -109,6 +110,31 @@ describe('a control plane that listens for other machines', () => {
     for (const ask of [() => own.history(1), () => own.tokens(), () => own.revoke(NODE), () => own.backup()]) {
       await assert.rejects(ask(), { message: /lets machines join and start proxies, and does nothing else/ });
     }
+  });
+
+  it('lets a proxy serve what its token is for, whatever the proxy says later', async () => {
+    const { api, proof } = await newToken();
+    const machine = await new Api({ api, ca: tls.roots, token: proof }).join('second');
+    const own = new Api({ api, ca: tls.roots, token: machine.proof });
+    const identity = { namespace: 'shop', serviceAccount: 'api', node: NODE };
+    // It does not say what it is going to serve.
+    const enrol = (publicKey: string) => own.enrol(NODE, { namespace: 'shop', serviceAccount: 'api', publicKey });
+    const user = { identity, seed: NKey.generate('user').seed, jwt: '', enrol, keep: () => {} };
+    const bus = await openBus({ ...machine.bus, name: 'api', role: 'proxy', user, waitMs: 5_000 });
+    const endpoint = (service: string) => ({ namespace: 'shop', serviceAccount: 'api', services: [service] });
+    const endpoints = [endpoint('bank'), endpoint('api')];
+    const lease = { proxy: NODE, ttlMs: 60_000, node: {}, endpoints, admin: '', version: '', startedAt: '' };
+    const held = await bus.leases.hold(lease);
+    const told = async () => {
+      const body = (await bus.endpoints.load()).resources.get(NODE) as { endpoints: object[] } | undefined;
+      return body?.endpoints ?? [];
+    };
+    await until('it is told', async () => (await told()).length > 0);
+    assert.deepEqual(await told(), [{ ...endpoint('api'), only: ['api'] }]);
+    const [{ endpoints: listed }] = await admin().proxies('api-1');
+    assert.equal(listed.length, 1);
+    await held.withdraw();
+    await bus.close();
   });
 
   it('lets every control plane know what is used up or revoked', async () => {

@@ -28,10 +28,13 @@ test('without an address of its own a gateway is nobody who dials', () => {
 
 test('an endpoint that says more of itself than endpoints may is none', () => {
   const [, own] = ownEndpoints(node, null, [listener]);
+  assert.equal(readEndpoints([{ ...own, only: ['api'] }]).length, 1);
   assert.deepEqual(
     readEndpoints([
       { ...own, ports: { http: 1 } },
       { ...own, gateway: 'yes' },
+      { ...own, only: 'api' },
+      { ...own, only: [7] },
     ]),
     [],
   );

@@ -183,6 +183,35 @@ spec:
   assert.deepEqual([80, 81, 82].map(at), [['127.0.0.1:18080'], ['127.0.0.1:18081'], []]);
 });
 
+test('labels make a workload one of those services alone that it may belong to', () => {
+  const service = (name: string): string => `
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}}
+spec: {selector: {app: api}, ports: [{name: http, port: 9080}]}
+`;
+  const who = { ...workload('api', 'v1', '127.0.0.1'), port: 18080, appPort: 9080, labels: { app: 'api' } };
+  const services = [service('api'), service('api-v1'), service('bank')];
+  const found = (only: readonly string[] | undefined): number[] => {
+    const endpoints = [only === undefined ? who : { ...who, only }];
+    const { clusters } = compilerFor(node('sidecar')).compile(
+      { resources: resources(...services), endpoints },
+      1,
+    ).snapshot;
+    return ['api', 'api-v1', 'bank'].map(
+      (name) => clusters.get(`outbound|9080||${name}.default.svc.cluster.local`)!.endpoints.length,
+    );
+  };
+  assert.deepEqual(
+    [found(undefined), found(['api', 'api-v1']), found(['api'])],
+    [
+      [1, 1, 1],
+      [1, 1, 0],
+      [1, 0, 0],
+    ],
+  );
+});
+
 test('who answers at an address that several name is the same whatever came first, and nobody when they are gone', () => {
   const described = (name: string): string => `
 apiVersion: networking.istio.io/v1
