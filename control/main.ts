@@ -39,6 +39,7 @@ import { proxyRoutes } from './routes/proxies.ts';
 import { resourceRoutes } from './routes/resources.ts';
 import { revisionRoutes } from './routes/revisions.ts';
 import { secretRoutes } from './routes/secrets.ts';
+import { whenAsked } from './schema-compilers.ts';
 import { Secrets } from './secrets.ts';
 import { ensureToken, secure } from './security.ts';
 import { resourcesOf, Store } from './store.ts';
@@ -196,6 +197,7 @@ async function buildApi(parts: ApiParts): Promise<App> {
   const { bus, store, checker, rollouts, modules, version, onLog } = parts;
   const app: App = fastify({
     bodyLimit: BODY_BYTES,
+    schemaController: { compilersFactory: whenAsked },
     requestTimeout: 60_000,
     forceCloseConnections: true,
     ajv: { customOptions: { removeAdditional: false, allErrors: false } },

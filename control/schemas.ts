@@ -1,5 +1,6 @@
 // Shapes that several routes of the API speak. OpenAPI is made of them.
-import { type TSchema, Type } from 'typebox';
+import type { TSchema } from 'typebox';
+import { Type } from './shapes.ts';
 
 const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 

@@ -1,8 +1,9 @@
 // Routes of access to the API itself: who one is, and the tokens that let others in.
-import { Type } from 'typebox';
+
 import type { AccessTokens } from '../access/tokens.ts';
 import { ApiError } from '../api-error.ts';
 import { ERRORS } from '../schemas.ts';
+import { Type } from '../shapes.ts';
 import type { App } from './app.ts';
 
 const MIN_TTL_S = 60;

@@ -1,8 +1,9 @@
 // Routes about the mesh's authority: which roots are believed, and their rotation.
-import { Type } from 'typebox';
+
 import { ApiError } from '../api-error.ts';
 import { type Rotation, RotationRefused, type RotationReport } from '../authority/rotation.ts';
 import { ERRORS } from '../schemas.ts';
+import { Type } from '../shapes.ts';
 import type { App } from './app.ts';
 
 const AuthorityReply = Type.Object(

@@ -1,10 +1,11 @@
 // Routes of backups: the whole configuration out, and in again as the explicit act by which every proxy takes it.
-import { Type } from 'typebox';
+
 import type { Bus } from '../../bus/types.ts';
 import { ApiError } from '../api-error.ts';
 import type { Writer } from '../apply.ts';
 import { ChangeQuery, ChangeReply, ERRORS, PositionSchema, ResourceSchema } from '../schemas.ts';
 import type { Secrets } from '../secrets.ts';
+import { Type } from '../shapes.ts';
 import type { Store } from '../store.ts';
 import type { App } from './app.ts';
 import { told } from './changes.ts';

@@ -1,9 +1,10 @@
 // Routes that change the configuration, or tell what would change.
+
 import type { FastifyReply } from 'fastify';
-import { Type } from 'typebox';
 import { ApiError } from '../api-error.ts';
 import type { Made, Writer } from '../apply.ts';
 import { ChangeQuery, ChangeReply, DiffReply, ERRORS, FilesBody, FilesSchema, RevisionNumber } from '../schemas.ts';
+import { Type } from '../shapes.ts';
 import type { App } from './app.ts';
 import { sendJson } from './pieces.ts';
 

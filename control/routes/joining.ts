@@ -1,11 +1,12 @@
 // Routes by which other machines join: tokens for an administrator, and the first contact of who has one.
+
 import { createHash, X509Certificate } from 'node:crypto';
-import { Type } from 'typebox';
 import { checkIn, mayIn } from '../access/permissions.ts';
 import { ApiError } from '../api-error.ts';
 import { tokenText } from '../joining/token.ts';
 import type { Tokens } from '../joining/tokens.ts';
 import { ERRORS } from '../schemas.ts';
+import { Type } from '../shapes.ts';
 import type { App } from './app.ts';
 
 export interface JoiningParts {

@@ -1,7 +1,8 @@
 // Routes that need no token: what this is, and whether it works.
-import { Type } from 'typebox';
+
 import type { Bus } from '../../bus/types.ts';
 import { ERRORS } from '../schemas.ts';
+import { Type } from '../shapes.ts';
 import type { Store } from '../store.ts';
 import type { App } from './app.ts';
 

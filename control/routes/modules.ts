@@ -1,10 +1,11 @@
 // Routes of WASM modules: bytes in and out, by digest.
-import { Type } from 'typebox';
+
 import { MAX_OBJECT_BYTES } from '../../bus/objects.ts';
 import { mayEverywhere, mayIn, namespaceOf } from '../access/permissions.ts';
 import { ApiError } from '../api-error.ts';
 import type { Modules } from '../modules.ts';
 import { ERRORS } from '../schemas.ts';
+import { Type } from '../shapes.ts';
 import type { App } from './app.ts';
 
 const Params = Type.Object({

@@ -1,5 +1,5 @@
 // Routes about proxies: who lives and what they run, and how a new one gets its own user of NATS.
-import { Type } from 'typebox';
+
 import type { Question, Questions, Users } from '../../bus/types.ts';
 import type { Caller } from '../access/caller.ts';
 import { checkIn, mayEverywhere, mayIn } from '../access/permissions.ts';
@@ -7,6 +7,7 @@ import { ApiError } from '../api-error.ts';
 import type { Tokens } from '../joining/tokens.ts';
 import type { Rollouts } from '../rollout.ts';
 import { ERRORS, ProxiesReply } from '../schemas.ts';
+import { Type } from '../shapes.ts';
 import type { Store } from '../store.ts';
 import type { App } from './app.ts';
 

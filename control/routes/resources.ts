@@ -1,10 +1,11 @@
 // Routes that read the configuration as it is.
-import { Type } from 'typebox';
+
 import { kindCalled } from '../../core/config/kind-words.ts';
 import type { Caller } from '../access/caller.ts';
 import { mayIn } from '../access/permissions.ts';
 import type { Checker } from '../checker/checker.ts';
 import { ERRORS, ResourceSchema } from '../schemas.ts';
+import { Type } from '../shapes.ts';
 import type { Store } from '../store.ts';
 import type { App } from './app.ts';
 import { jsonOf, sendList } from './pieces.ts';

@@ -1,5 +1,5 @@
 // Routes of history, and of who runs which revision.
-import { Type } from 'typebox';
+
 import type { Bus, Commit, Outline } from '../../bus/types.ts';
 import type { Problem } from '../../core/config/resource.ts';
 import type { Caller } from '../access/caller.ts';
@@ -8,6 +8,7 @@ import { ApiError } from '../api-error.ts';
 import { noSuchRevision } from '../apply.ts';
 import type { Rollouts } from '../rollout.ts';
 import { ERRORS, HistoryReply, RevisionNumber, RevisionReply, RolloutReply } from '../schemas.ts';
+import { Type } from '../shapes.ts';
 import type { Store } from '../store.ts';
 import type { App } from './app.ts';
 

@@ -1,8 +1,9 @@
 // Routes of secrets: in, listed and out. None of them tells what one is.
-import { Type } from 'typebox';
+
 import { checkIn, mayIn } from '../access/permissions.ts';
 import { ERRORS } from '../schemas.ts';
 import type { Secrets } from '../secrets.ts';
+import { Type } from '../shapes.ts';
 import type { App } from './app.ts';
 
 const Name = Type.String({
