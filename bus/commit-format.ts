@@ -8,8 +8,8 @@
 //                    history take this log (Position)
 //   unchanged        with such an epoch: it is what stood before, so that only who followed something else reads it
 //   counts           beside a pack, how many resources it writes and removes: a list of commits needs no more
-//   change           { upserts, removals } inline while the message stays small, else `pack`: the digest of an object
-//                    that holds the same (packs.ts)
+//   change           { upserts, removals } inline while that is short, else `pack`: the same gzipped (packs.ts), written
+//                    'gzip:' and base64, or of a large one the digest of an object that holds it
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import type { MsgHdrs } from 'nats';
 import type { Commit, ConfigState, Origin, Position, StoredResource } from './types.ts';

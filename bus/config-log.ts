@@ -28,7 +28,7 @@ import {
 import { publishCommit } from './log-publish.ts';
 import type { Manifests } from './manifests.ts';
 import { digestOf, type Objects } from './objects.ts';
-import { changeText, pack, unpackChange, unpackState } from './packs.ts';
+import { changeText, inlinePack, isShort, pack, packInline, unpackChange, unpackState } from './packs.ts';
 import type { StoredMessage } from './stored-message.ts';
 import type { LogNames } from './subjects.ts';
 import {
@@ -313,8 +313,14 @@ export class NatsConfigLog implements ConfigLog {
     return this.#link.clustered ? this.#link.leading(stream, { seq }) : this.#link.get(stream, { seq });
   }
 
-  async #unpack(digest: string, revision: number): Promise<Change> {
-    const bytes = await this.#objects.get(digest);
+  async #unpack(packed: string, revision: number): Promise<Change> {
+    const inline = inlinePack(packed);
+    if (inline !== null) {
+      return unpackChange(inline).catch((error: Error) => {
+        throw new DamagedError(`the change of revision ${revision} does not come back as it was: ${error.message}`);
+      });
+    }
+    const bytes = await this.#objects.get(packed);
     if (bytes === null) throw new GapError(revision);
     return unpackChange(bytes);
   }
@@ -367,14 +373,14 @@ export class NatsConfigLog implements ConfigLog {
   async #encode(envelope: Envelope, change: Change): Promise<Buffer> {
     const json = await changeText(change);
     const limit = Math.min(INLINE_BYTES, (this.#link.nc.info?.max_payload ?? INLINE_BYTES) / 2);
+    const counts = { upserts: change.upserts.length, removals: change.removals.length };
     // What nearly everybody has is not sent to everybody.
     if (json.byteLength <= limit && envelope.unchanged !== true) {
-      const inline = Buffer.from(JSON.stringify({ ...envelope, change }));
+      const own = isShort(json) ? { change } : { pack: await packInline(json), counts };
+      const inline = Buffer.from(JSON.stringify({ ...envelope, ...own }));
       if (inline.byteLength <= limit) return inline;
     }
-    const digest = await this.#objects.put(await pack(json));
-    const counts = { upserts: change.upserts.length, removals: change.removals.length };
-    return Buffer.from(JSON.stringify({ ...envelope, pack: digest, counts }));
+    return Buffer.from(JSON.stringify({ ...envelope, pack: await this.#objects.put(await pack(json)), counts }));
   }
 }
 

@@ -5,7 +5,7 @@ import { type Manifest, readEnvelope, readManifest, type Seal, SIGNATURE_HEADER 
 import { purge, storeAgain } from './jetstream.ts';
 import type { Link } from './link.ts';
 import type { Objects } from './objects.ts';
-import { pack, stateText } from './packs.ts';
+import { inlinePack, pack, stateText } from './packs.ts';
 import type { LogNames } from './subjects.ts';
 import type { ConfigState, StoredResource } from './types.ts';
 
@@ -140,7 +140,7 @@ export class Manifests {
     for (let revision = from; revision <= (bounds?.last ?? 0); revision++) {
       const message = await this.#link.get(this.#names.stream, { seq: revision });
       const envelope = message && readEnvelope(message.data, message.headers, revision, this.#seal);
-      if (envelope?.pack !== undefined) keep.add(envelope.pack);
+      if (envelope?.pack !== undefined && inlinePack(envelope.pack) === null) keep.add(envelope.pack);
     }
   }
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { changeText, pack, stateText, unpackChange, unpackState } from '../../bus/packs.ts';
+import { changeText, inlinePack, pack, packInline, stateText, unpackChange, unpackState } from '../../bus/packs.ts';
 
 const stored = (count: number, note = '') =>
   Array.from({ length: count }, (_, n) => ({
@@ -24,6 +24,13 @@ test('what is packed comes back, however much it is', async () => {
       upserts.map(({ key, body }) => [key, body]),
     );
   }
+});
+
+test('what a message carries itself comes back, and a digest is none', async () => {
+  const change = { upserts: stored(30), removals: ['Service/default/a'] };
+  const packed = await packInline(await changeText(change));
+  assert.deepEqual(await unpackChange(inlinePack(packed)!), change);
+  assert.equal(inlinePack(`sha256:${'0'.repeat(64)}`), null);
 });
 
 test('what was packed without lines is read', async () => {
