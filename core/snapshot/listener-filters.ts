@@ -40,7 +40,12 @@ export function networkPlacements(kinds: readonly ChainKind[], scope: ListenerFi
   return uses.flatMap((use) =>
     kinds.flatMap((kind) => {
       const standing = use.stands(kind);
-      return standing === null ? [] : { filter: scope.source.network(use.config), kind, ports: standing.ports };
+      if (standing === null) return [];
+      const { ports } = standing;
+      // All that arrives is for the application's one port.
+      const here = kind === 'inbound' && ports !== null;
+      if (here && !ports.includes(scope.node.app?.port ?? 0)) return [];
+      return { filter: scope.source.network(use.config), kind, ports: here ? null : ports };
     }),
   );
 }

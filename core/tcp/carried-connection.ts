@@ -227,6 +227,9 @@ export class CarriedConnection
 
   // What is recorded.
 
+  get exchange(): this {
+    return this;
+  }
   get shard(): ShardContext {
     return this.listener.shard;
   }

@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { BodyBuffer } from '../exchange/body-buffer.ts';
-import type { ConnectionRecord } from '../exchange/record.ts';
+import type { ConnectionRecord, ExchangeRecord } from '../exchange/record.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { ConnectionFacts, TlsFacts } from '../transport/transport.ts';
 import type { Wire } from '../transport/wire.ts';
@@ -27,7 +27,7 @@ export function filterConnection(
   listener: ListenerSpec,
   id: number,
   tls: TlsFacts | null,
-): Wire | null {
+): FilteredConnection | null {
   const filtered = new FilteredConnection(socket, listener, id, tls);
   if (!filtered.enter(filters)) {
     filtered.destroy();
@@ -36,7 +36,7 @@ export function filterConnection(
   return filtered;
 }
 
-class FilteredConnection extends Duplex implements ConnectionFacts, Wire {
+export class FilteredConnection extends Duplex implements ConnectionFacts, Wire {
   readonly id: number;
   readonly remoteAddress: string;
   readonly remotePort: number;
@@ -45,6 +45,9 @@ class FilteredConnection extends Duplex implements ConnectionFacts, Wire {
   readonly tls: TlsFacts | null;
   readonly connecting = false;
   readonly record: ConnectionRecord;
+  /** Who serves it, from when somebody does. */
+  served: { readonly exchange?: ExchangeRecord | null } | null = null;
+  readonly state = new Map<string, Uint8Array>();
   private readonly socket: Socket;
   private readonly entered: FilterInConnection[] = [];
   private opened = false;
@@ -61,6 +64,8 @@ class FilteredConnection extends Duplex implements ConnectionFacts, Wire {
     this.id = id;
     this.tls = tls;
     this.socket = socket;
+    // What a client's FIN must not cut is written here, whatever ends its TLS.
+    socket.allowHalfOpen = true;
     this.remoteAddress = socket.remoteAddress ?? '';
     this.remotePort = socket.remotePort ?? 0;
     this.localAddress = socket.localAddress ?? '';
@@ -275,6 +280,14 @@ class FilterInConnection implements ConnectionOwner {
 
   get record(): ConnectionRecord {
     return this.connection.record;
+  }
+
+  get exchange(): ExchangeRecord | null {
+    return this.connection.served?.exchange ?? null;
+  }
+
+  get state(): Map<string, Uint8Array> {
+    return this.connection.state;
   }
 
   resume(side: Side): void {

@@ -1,6 +1,7 @@
 // A connection that is carried to where the name leads that it asks for: what its client says first in TLS is read, and nothing of it
 // is changed.
 
+import type { ExchangeRecord } from '../exchange/record.ts';
 import type { ServerConnection } from '../http/codec.ts';
 import type { ListenerContext } from '../shard/context.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
@@ -36,6 +37,10 @@ export class NamedConnection implements ServerConnection, TransportOwner, TimerO
 
   get activeStreams(): number {
     return 1;
+  }
+
+  get exchange(): ExchangeRecord | null {
+    return this.carried;
   }
 
   receive(piece: Buffer): void {

@@ -2,7 +2,8 @@
 // does. core/tcp/filtered-connection.ts drives it, core/wasm implements it for proxy-wasm modules.
 
 import type { BodyBuffer } from '../exchange/body-buffer.ts';
-import type { ConnectionRecord } from '../exchange/record.ts';
+import type { ConnectionRecord, ExchangeRecord } from '../exchange/record.ts';
+import { splitHostPort } from '../host-port.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
 
 /** Bytes from the client, or from the codec that stands for the upstream. */
@@ -34,6 +35,10 @@ export interface NetworkFilter {
 /** The connection, to its filter. What is asked of it begins after the callback has returned. */
 export interface ConnectionOwner {
   readonly record: ConnectionRecord;
+  /** What is known of it where it is carried as bytes; null: it is not yet, or its requests have records of their own. */
+  readonly exchange: ExchangeRecord | null;
+  /** What its filters have set, for those that come later. */
+  readonly state: Map<string, Uint8Array>;
   /** Continue a side that the filter held, or the connection that it held when it was opened ('downstream'). */
   resume(side: Side): void;
   /** End the connection, after what has passed. */
@@ -44,7 +49,7 @@ export interface ConnectionOwner {
 export interface NetworkPlacement {
   readonly filter: NetworkFilterFactory;
   readonly kind: ListenerSpec['kind'];
-  /** Port numbers as Gateway servers name them; null: all of this kind. */
+  /** Port numbers as Gateway servers name them, and as services do at what leads to one of theirs; null: all of this kind. */
   readonly ports: readonly number[] | null;
 }
 
@@ -56,8 +61,9 @@ export function networkFiltersFor(
   listener: ListenerSpec,
 ): readonly NetworkFilterFactory[] {
   if (placements.length === 0) return NONE;
-  const { kind, configuredPort } = listener;
+  const { kind, configuredPort, upstream } = listener;
+  const port = upstream === undefined ? configuredPort : splitHostPort(upstream).port;
   return placements
-    .filter((placement) => placement.kind === kind && (placement.ports?.includes(configuredPort) ?? true))
+    .filter((placement) => placement.kind === kind && (placement.ports?.includes(port) ?? true))
     .map(({ filter }) => filter);
 }

@@ -4,6 +4,7 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
+import type { ExchangeRecord } from '../exchange/record.ts';
 import { hostPort } from '../host-port.ts';
 import { filterConnection } from '../tcp/filtered-connection.ts';
 import type { NetworkFilterFactory } from '../tcp/network-filter.ts';
@@ -38,6 +39,8 @@ export interface ServedConnection {
    */
   drain(graceMs: number): void;
   destroy(): void;
+  /** What is known of one that is carried as bytes; null: not yet. Left out: its requests have records of their own. */
+  readonly exchange?: ExchangeRecord | null;
   /** Called once, when it is no more. */
   onClosed: (() => void) | null;
 }
@@ -278,16 +281,17 @@ export class Listener {
   private begin(socket: Socket, first: Buffer | null, tls: TlsFacts | null): void {
     const id = nextConnectionId();
     const { networkFilters: filters, spec } = this;
-    const filtered = filters.length > 0;
-    if (first !== null && filtered) socket.unshift(first);
-    const wire = filtered ? filterConnection(socket, filters, spec, id, tls) : socket;
-    if (wire === null) return;
+    const passes = filters.length > 0;
+    if (first !== null && passes) socket.unshift(first);
+    const filtered = passes ? filterConnection(socket, filters, spec, id, tls) : null;
+    if (passes && filtered === null) return;
     const { peers } = this.environment;
     const known = tls === null ? peers : new CertifiedPeers(peers, principalOf(tls));
-    const transport = new SocketTransport(wire, known, id, tls);
+    const transport = new SocketTransport(filtered ?? socket, known, id, tls);
     const connection = this.serve(transport);
+    if (filtered !== null) filtered.served = connection;
     this.hold(connection, tls);
-    if (first !== null && !filtered) transport.receive(first);
+    if (first !== null && !passes) transport.receive(first);
   }
 
   private hold(connection: ServedConnection, tls: TlsFacts | null | undefined): void {

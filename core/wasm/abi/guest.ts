@@ -3,7 +3,7 @@
 
 import type { BodyBuffer } from '../../exchange/body-buffer.ts';
 import type { Direction, LocalReply } from '../../exchange/filter.ts';
-import type { ConnectionRecord } from '../../exchange/record.ts';
+import type { ConnectionRecord, ExchangeRecord } from '../../exchange/record.ts';
 import type { Side } from '../../tcp/network-filter.ts';
 import type { AbiVersion } from './abi.ts';
 import type { Doors } from './doors.ts';
@@ -75,7 +75,12 @@ export interface HttpContext extends GuestContext {
 }
 
 export interface ConnectionContext extends GuestContext {
-  readonly owner: { readonly record: ConnectionRecord };
+  readonly owner: {
+    readonly record: ConnectionRecord;
+    /** What is known of it where it is carried as bytes; null: nothing yet. */
+    readonly exchange: ExchangeRecord | null;
+    readonly state: Map<string, Uint8Array>;
+  };
   /** What passes or is held in each direction. */
   readonly data: Readonly<Record<Side, BodyBuffer | null>>;
   /** Happens after the callback. */

@@ -37,14 +37,14 @@ export function propertyFunctions(vm: Guest): Record<string, HostFunction> {
       if (value.length > 8) vm.pay(MADE + value.length * MADE_BYTE);
       return vm.giveBytes(value, 0, value.length, pointerAt >>> 0, lengthAt >>> 0);
     },
-    // A store per stream that later filters read. It shadows nothing: known properties are found first.
+    // A store per stream, and per connection, that later filters read. It shadows nothing: known properties are found first.
     proxy_set_property: (path: number, length: number, value: number, size: number) => {
       if (vm.stage !== 'running') vm.forbid('proxy_set_property');
       memory.attach();
       if (!memory.holds(path >>> 0, length >>> 0) || !memory.holds(value >>> 0, size >>> 0)) {
         return Status.InvalidMemoryAccess;
       }
-      const state = vm.effective?.stream?.state;
+      const state = vm.effective?.stream?.state ?? vm.effective?.connection?.owner.state;
       if (state === undefined) return Status.Ok;
       if (length >>> 0 > MAX_PATH || size >>> 0 > MAX_VALUE) return Status.BadArgument;
       const name = memory.latin1(path >>> 0, sizeOf(path >>> 0, length >>> 0));

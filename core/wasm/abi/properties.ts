@@ -11,6 +11,7 @@ import {
   OF_CONNECTION,
   type ScalarAttribute,
 } from '../../attributes.ts';
+import type { ExchangeRecord } from '../../exchange/record.ts';
 import type { Node } from '../../workload.ts';
 import type { GuestContext } from './guest.ts';
 import { encodePairs } from './pairs.ts';
@@ -67,12 +68,18 @@ function attributeReader(path: string): PropertyReader | null {
   if (attribute === undefined || attribute.type === 'map') return null;
   const read = encoded(attribute);
   const found = Object.entries(OF_CONNECTION).find(([, row]) => row === attribute);
-  if (found === undefined) return ({ stream }) => (stream === null ? undefined : read(stream.record));
-  const readConnection = encoded(found[1]);
-  return ({ stream, connection }) => {
-    if (stream !== null) return read(stream.record);
-    return connection === null ? undefined : readConnection(connection.owner.record);
+  const readConnection = found === undefined ? null : encoded(found[1]);
+  return (context) => {
+    const record = recordOf(context);
+    if (record !== null) return read(record);
+    const { connection } = context;
+    return connection === null ? undefined : readConnection?.(connection.owner.record);
   };
+}
+
+/** Of an exchange, or of a connection that is carried as bytes. */
+function recordOf({ stream, connection }: GuestContext): ExchangeRecord | null {
+  return stream?.record ?? connection?.owner.exchange ?? null;
 }
 
 /** `request.headers` whole, as header maps are handed to guests. */
@@ -80,8 +87,9 @@ function mapReader(path: string): PropertyReader | null {
   const map = BY_PATH.get(path);
   if (map?.type !== 'map') return null;
   const wire = map.text === 'wire';
-  return ({ stream }) => {
-    const all = stream === null ? undefined : map.all(stream.record);
+  return (context) => {
+    const record = recordOf(context);
+    const all = record === null ? undefined : map.all(record);
     if (all === undefined) return undefined;
     return encodePairs(wire ? all : all.map(([key, text]) => [inLatin1(key), inLatin1(text)]));
   };
@@ -95,8 +103,9 @@ function entryReader(path: string): PropertyReader | null {
     const key = path.slice(at + 1);
     const wire = map.text === 'wire';
     const read = map.entry(wire ? key : fromUtf8(key));
-    return ({ stream }) => {
-      const value = stream === null ? undefined : read(stream.record);
+    return (context) => {
+      const record = recordOf(context);
+      const value = record === null ? undefined : read(record);
       return wire ? value : utf8OrNothing(value);
     };
   }
@@ -133,9 +142,9 @@ function pluginReader(path: string): PropertyReader | null {
   return (_context, node) => nodeMetadata(key, node);
 }
 
-/** What filters left in the exchange. */
+/** What filters left in the exchange, or with the connection. */
 function stateReader(path: string): PropertyReader {
-  return ({ stream }) => stream?.state.get(path);
+  return ({ stream, connection }) => (stream?.state ?? connection?.owner.state)?.get(path);
 }
 
 function nodeMetadata(key: string, node: Node): Property {

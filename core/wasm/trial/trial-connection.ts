@@ -8,6 +8,8 @@ import type { Plugin } from '../guest/plugin.ts';
 
 export class TrialConnection implements ConnectionOwner {
   readonly record: ConnectionRecord;
+  readonly exchange = null;
+  readonly state = new Map<string, Uint8Array>();
   /** Bytes that went through. */
   readonly passed: Record<Side, Buffer[]> = { downstream: [], upstream: [] };
   closing = false;

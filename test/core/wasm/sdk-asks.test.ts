@@ -152,6 +152,8 @@ test('a network filter holds bytes, changes what comes back, closes, and hears h
   const asked: [string, Side][] = [];
   const filter = runtime.configureNetwork(specFor(lines)).connect({
     record: recordFor(),
+    exchange: null,
+    state: new Map<string, Uint8Array>(),
     resume: (side) => void asked.push(['resume', side]),
     close: (side) => void asked.push(['close', side]),
   });

@@ -91,6 +91,8 @@ describe('a guest that is not done when a stream ends', () => {
 describe('a guest that is not done when a connection ends', () => {
   const owner: ConnectionOwner = {
     record: recordFor(),
+    exchange: null,
+    state: new Map<string, Uint8Array>(),
     resume: () => assert.fail('the connection is over'),
     close: () => assert.fail('the connection is over'),
   };
