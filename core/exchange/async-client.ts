@@ -1,4 +1,4 @@
-// Requests that filters send of their own (proxy_http_call, checks of external authorizers): through the shard's clusters and pools as any request goes,
+// Requests that filters send of their own (proxy_http_call, proxy_grpc_call, checks of external authorizers): through the shard's clusters and pools as any request goes,
 // but through no filter, and with the whole answer collected. Bounded in size and time; a plugin's count is core/wasm's.
 
 import type { Admission, Cluster } from '../cluster/cluster.ts';
@@ -10,26 +10,23 @@ import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
 import type {
   GiveUp,
+  OpenStream,
+  StreamReceiver,
+  StreamRequest,
   Upstream,
   UpstreamFailure,
   UpstreamRequest,
   UpstreamResponse,
   Upstreams,
 } from '../wasm/abi/upstreams.ts';
+import { AsyncStream, type Collection, MAX_COLLECTED_BYTES } from './async-stream.ts';
 
-/** Bytes of one answer, and of all that are being collected on this shard. */
+/** Bytes of one answer. */
 const MAX_ANSWER_BYTES = 4 << 20;
-const MAX_COLLECTED_BYTES = 64 << 20;
 /** A call that names no time-out does not wait for ever. */
 const LONGEST_MS = 300_000;
 
 type Done = (outcome: UpstreamResponse | UpstreamFailure) => void;
-
-/** What the calls of one shard share. */
-interface Collection {
-  readonly timers: Timers;
-  bytes: number;
-}
 
 export class AsyncClient implements Upstreams {
   private readonly collection: Collection;
@@ -44,7 +41,18 @@ export class AsyncClient implements Upstreams {
   find(name: string): Upstream | null {
     const cluster = this.cluster(name);
     if (cluster === null) return null;
-    return { service: cluster.spec.service, call: (request, done) => this.call(cluster, request, done) };
+    return {
+      service: cluster.spec.service,
+      call: (request, done) => this.call(cluster, request, done),
+      open: (request, receiver) => this.open(cluster, request, receiver),
+    };
+  }
+
+  private open(cluster: Cluster, request: StreamRequest, receiver: StreamReceiver): OpenStream {
+    const stream = new AsyncStream(this.collection, cluster, request, receiver);
+    // Not now, as with a call.
+    queueMicrotask(() => stream.start());
+    return stream;
   }
 
   private call(cluster: Cluster, request: UpstreamRequest, done: Done): GiveUp {

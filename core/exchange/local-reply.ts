@@ -3,6 +3,7 @@
 
 import { FAILURES, type Failure, type FailureCode } from '../errors.ts';
 import { httpDate } from '../http/date.ts';
+import { grpcStatusOfHttp, isGrpc } from '../http/grpc-status.ts';
 import { FieldName, Head } from '../http/head.ts';
 import type { LocalReply } from './filter.ts';
 
@@ -51,7 +52,7 @@ function responseTo(request: Head, reply: LocalReply): LocalResponse {
   // A gRPC client reads its status from the head of a trailers-only answer, always 200.
   const message = typeof reply.body === 'string' ? reply.body : Buffer.from(reply.body).toString('latin1');
   const answer = compose(200, '', reply.details, reply.fields);
-  const status = reply.grpcStatus >= 0 ? reply.grpcStatus : (GRPC_STATUS.get(reply.status) ?? GRPC_UNKNOWN);
+  const status = reply.grpcStatus >= 0 ? reply.grpcStatus : grpcStatusOfHttp(reply.status);
   answer.head.put(CONTENT_TYPE, 'application/grpc');
   answer.head.add('grpc-status', String(status));
   if (message !== '') answer.head.add('grpc-message', encodeURIComponent(message));
@@ -61,24 +62,6 @@ function responseTo(request: Head, reply: LocalReply): LocalResponse {
 const CONTENT_TYPE = new FieldName('content-type');
 const DATE = new FieldName('date');
 const SERVER = new FieldName('server');
-
-function isGrpc(request: Head): boolean {
-  const type = request.get(CONTENT_TYPE);
-  return type !== undefined && /^application\/grpc(\+[\w.-]+)?(\s*;|$)/i.test(type);
-}
-
-/** What an HTTP status means to a gRPC client, as Envoy's table has it. */
-const GRPC_STATUS: ReadonlyMap<number, number> = new Map([
-  [400, 13],
-  [401, 16],
-  [403, 7],
-  [404, 12],
-  [429, 14],
-  [502, 14],
-  [503, 14],
-  [504, 14],
-]);
-const GRPC_UNKNOWN = 2;
 
 function compose(
   status: number,

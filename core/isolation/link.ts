@@ -156,15 +156,16 @@ export class Link {
     if (found === null) this.refuse(message, nothingKnown(upstream));
     else if (!mayCall(by, found)) this.refuse(message, `"${upstream}" is not among the upstreams of the plugin`);
     else {
-      const request = { plugin: name, timeoutMs: message.timeoutMs, http2: false, ...unpackWhole(message.request) };
+      const { timeoutMs, http2 } = message;
+      const request = { plugin: name, timeoutMs, http2, ...unpackWhole(message.request) };
       const giveUp = found.call(request, (outcome) => this.answer(call, outcome));
       this.calls.set(call, giveUp);
     }
   }
 
   /** The guest is long past its call: it hears of this as of an answer that never came. */
-  private refuse({ call, plugin }: CallMessage, why: string): void {
-    const complaint = `${plugin}: proxy_http_call: ${why}`;
+  private refuse({ call, plugin, http2 }: CallMessage, why: string): void {
+    const complaint = `${plugin}: ${http2 ? 'proxy_grpc_call' : 'proxy_http_call'}: ${why}`;
     if (!this.complaints.has(complaint) && this.complaints.size < MAX_COMPLAINTS) {
       this.complaints.add(complaint);
       this.environment.log('warning', 'wasm', complaint);

@@ -122,6 +122,8 @@ export type FromFilterThread =
       readonly mayCall: readonly string[] | null;
       readonly request: PackedWhole;
       readonly timeoutMs: number;
+      /** As core/wasm/abi/upstreams.ts has it. */
+      readonly http2: boolean;
     }
   | { readonly type: 'give-up'; readonly call: number }
   /** About once a second, when something has changed. */

@@ -104,10 +104,10 @@ export class ShardLink implements Outward {
   ): GiveUp {
     const call = ++this.lastCall;
     this.calls.set(call, done);
-    const { plugin, timeoutMs } = asked;
+    const { plugin, timeoutMs, http2 } = asked;
     const request = packWhole(asked);
     this.port.hand(request.body);
-    this.port.post({ type: 'call', call, plugin, upstream, mayCall, request, timeoutMs });
+    this.port.post({ type: 'call', call, plugin, upstream, mayCall, request, timeoutMs, http2 });
     return () => {
       if (this.calls.delete(call)) this.port.post({ type: 'give-up', call });
     };

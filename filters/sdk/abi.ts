@@ -96,6 +96,30 @@ export declare function proxy_http_call(
   trailers: usize, trailersLength: usize, timeout: u32, id: usize,
 ): u32;
 // @ts-ignore: decorator
+@external('env', 'proxy_grpc_call')
+export declare function proxy_grpc_call(
+  upstream: usize, upstreamLength: usize, service: usize, serviceLength: usize, method: usize, methodLength: usize,
+  metadata: usize, metadataLength: usize, message: usize, messageLength: usize, timeout: u32, id: usize,
+): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_grpc_stream')
+export declare function proxy_grpc_stream(
+  upstream: usize, upstreamLength: usize, service: usize, serviceLength: usize, method: usize, methodLength: usize,
+  metadata: usize, metadataLength: usize, id: usize,
+): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_grpc_send')
+export declare function proxy_grpc_send(id: u32, message: usize, length: usize, end: u32): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_grpc_close')
+export declare function proxy_grpc_close(id: u32): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_grpc_cancel')
+export declare function proxy_grpc_cancel(id: u32): u32;
+// @ts-ignore: decorator
+@external('env', 'proxy_get_status')
+export declare function proxy_get_status(code: usize, pointer: usize, length: usize): u32;
+// @ts-ignore: decorator
 @external('wasi_snapshot_preview1', 'random_get')
 export declare function random_get(at: usize, length: usize): u32;
 

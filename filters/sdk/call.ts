@@ -1,18 +1,13 @@
-// HTTP calls to services of the mesh. The answer comes in a later callback, to the object that called: a table in two arrays
-// says which context waits for which call.
+// HTTP calls to services of the mesh. The answer comes in a later callback, to the object that called.
 
 import { proxy_http_call } from './abi';
 import { temporary } from './arena';
+import { Callers } from './callers';
 import { current } from './contexts';
 import { Pairs } from './pairs';
 import { Slice } from './slice';
 
-const EMPTY: u32 = 0;
-
-let calls: usize = 0;
-let contexts: usize = 0;
-let capacity: i32 = 0;
-let waiting: i32 = 0;
+const callers = new Callers();
 
 /**
  * Sends a request to a service or cluster of the mesh: `call(AUTH, pairs().add(METHOD, GET).add(PATH, CHECK)
@@ -27,38 +22,11 @@ export function call(upstream: Slice, headers: Pairs, body: Slice, timeoutMs: u3
   );
   if (status != 0) return 0;
   const id = load<u32>(out);
-  remember(id, current);
+  callers.add(id, current);
   return id;
 }
 
 /** The context that made this call, which is forgotten; 0: none. */
 export function callerOf(id: u32): u32 {
-  for (let i = 0; i < waiting; i++) {
-    if (load<u32>(calls + (<usize>i << 2)) != id) continue;
-    const context = load<u32>(contexts + (<usize>i << 2));
-    const last = <usize>--waiting << 2;
-    store<u32>(calls + (<usize>i << 2), load<u32>(calls + last));
-    store<u32>(contexts + (<usize>i << 2), load<u32>(contexts + last));
-    return context;
-  }
-  return EMPTY;
-}
-
-function remember(id: u32, context: u32): void {
-  if (waiting == capacity) {
-    capacity = capacity == 0 ? 16 : capacity << 1;
-    calls = grown(calls);
-    contexts = grown(contexts);
-  }
-  store<u32>(calls + (<usize>waiting << 2), id);
-  store<u32>(contexts + (<usize>waiting << 2), context);
-  waiting++;
-}
-
-function grown(old: usize): usize {
-  const larger = heap.alloc(<usize>capacity << 2);
-  if (old == 0) return larger;
-  memory.copy(larger, old, <usize>waiting << 2);
-  heap.free(old);
-  return larger;
+  return callers.take(id);
 }

@@ -40,6 +40,17 @@ export class Plugin {
   /** A call() is over, answered or not; for a stream that has ended it is not told. On the object that called. */
   onCallResponse(call: u32, response: Response): void {}
 
+  /** What a service says in front of the messages of a grpcStream(). On the object that opened it, as the next three. */
+  onGrpcMetadata(stream: u32, metadata: Head): void {}
+
+  /** A message of a stream, or the answer to a grpcCall(). */
+  onGrpcMessage(id: u32, message: Body): void {}
+
+  onGrpcTrailers(stream: u32, trailers: Head): void {}
+
+  /** A stream is over, or a call without an answer. grpcStatusMessage() says more. */
+  onGrpcClose(id: u32, status: u32): void {}
+
   /** The exchange, or the connection, has ended. */
   onLog(): void {}
 

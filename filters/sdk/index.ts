@@ -5,6 +5,7 @@ export { call } from './call';
 export { now, setTick } from './clock';
 export { actFor, currentContext } from './contexts';
 export { Action, HttpFilter, NetworkFilter, Peer, Plugin, register } from './filter';
+export { grpcCall, grpcCancel, grpcClose, grpcSend, grpcStatusMessage, grpcStream } from './grpc';
 export { AUTHORITY, Head, METHOD, PATH, SCHEME, STATUS } from './head';
 export { Json, JsonKind, parseJson } from './json';
 export { Level, log, logBytes, logs } from './log';

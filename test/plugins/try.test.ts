@@ -4,8 +4,10 @@ import { suite, test } from 'node:test';
 import { type TryOptions, tryModule } from '../../plugins/try.ts';
 import { asking, CHECK } from '../core/wasm/asking.ts';
 import { env, guest } from '../core/wasm/guests.ts';
+import { fixtureFilter } from '../filters/fixture.ts';
 import { busy, CONFIGURE, denying, filter, REQUEST_BODY, REQUEST_HEADERS, RESPONSE_HEADERS } from './wat.ts';
 
+const LIMITER = 'limiter.default.svc.cluster.local';
 const EMPTY = Buffer.alloc(0);
 
 function options(changes: Partial<TryOptions> = {}, request = {}, response = {}): TryOptions {
@@ -43,6 +45,15 @@ suite('an exchange', () => {
     const unknown = await tryModule(asking({ upstream: 'other' }), options({ upstreams }));
     assert.equal(unknown.report.local?.status, 500);
     assert.match(unknown.notes.join(), /knows no service or cluster "other"/);
+  });
+
+  test('one that it calls over gRPC gives what was given as its message, and says that it is well', async () => {
+    const upstreams = new Map([[LIMITER, { status: 200, headers: [], body: Buffer.from('welcome') }]]);
+    const known = await tryModule(await fixtureFilter('fixtures/asks-grpc.ts'), options({ upstreams }));
+    assert.deepEqual(known.report.request?.headers.at(-1), ['x-verdict', 'welcome']);
+    const refusing = new Map([[LIMITER, { status: 200, headers: [['grpc-status', '7']], body: EMPTY }]] as const);
+    const refused = await tryModule(await fixtureFilter('fixtures/asks-grpc.ts'), options({ upstreams: refusing }));
+    assert.equal(refused.report.local?.status, 403);
   });
 
   test('everything that a filter does is told', async () => {

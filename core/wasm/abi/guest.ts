@@ -8,6 +8,7 @@ import type { Side } from '../../tcp/network-filter.ts';
 import type { AbiVersion } from './abi.ts';
 import type { Doors } from './doors.ts';
 import type { ForeignCaller, ForeignContext, ForeignFunctions } from './foreign.ts';
+import type { GrpcCaller, GrpcCalls } from './grpc-calls.ts';
 import type { Host } from './host.ts';
 import type { HttpCaller, HttpCalls } from './http-calls.ts';
 import type { LogRation } from './log-ration.ts';
@@ -33,6 +34,7 @@ export interface Guest extends ForeignCaller {
   /** What it may call by name beside what all guests may. */
   readonly foreign: ForeignFunctions;
   readonly httpCalls: HttpCalls;
+  readonly grpcCalls: GrpcCalls;
   /** By fd_write. */
   print(level: number, text: string): void;
   /** What it prints; null: nothing yet. */
@@ -88,7 +90,7 @@ export interface ConnectionContext extends GuestContext {
 }
 
 /** The plugin that a guest runs as. It outlives the guest. */
-export interface GuestPlugin extends HttpCaller {
+export interface GuestPlugin extends HttpCaller, GrpcCaller {
   /** Scope of its shared data. */
   readonly scope: Uint8Array;
   readonly logRation: LogRation;

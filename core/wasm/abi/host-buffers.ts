@@ -87,6 +87,8 @@ function bytesOf(vm: Guest, type: number): Uint8Array | null {
       return mayRead(vm, type) ? (bodyOf(vm, type)?.bytes() ?? null) : null;
     case BufferType.HttpCallBody:
       return vm.httpCalls.response?.body ?? null;
+    case BufferType.GrpcMessage:
+      return vm.grpcCalls.message;
     case BufferType.VmConfiguration:
       return vm.effective?.plugin.spec.vmConfiguration ?? null;
     case BufferType.PluginConfiguration:

@@ -1,12 +1,12 @@
-// Host functions: calls of a guest to other services. What a guest may not do is answered by a status that the public SDKs
+// Host functions: HTTP calls of a guest to other services. What a guest may not do is answered by a status that the public SDKs
 // hand to their author as an error, with one line in the log that says why.
 
 import { Head } from '../../http/head.ts';
 import { type HostFunction, Status } from './abi.ts';
-import { grpcClusterName } from './grpc-service.ts';
 import type { Guest } from './guest.ts';
 import { replaceAll } from './header-map.ts';
 import { decodePairs, type Pair } from './pairs.ts';
+import { refusals } from './refusals.ts';
 import type { Caller, Upstream } from './upstreams.ts';
 
 /** Bytes of a request that a guest may send. */
@@ -14,38 +14,12 @@ const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
 const MAX_NAME = 1024;
 const MAY_BE_EMPTY: ReadonlySet<string> = new Set([':authority', ':scheme', 'host']);
 const REQUIRED = [':method', ':path', ':authority'] as const;
-/** Different complaints of one instance that are logged, each once: a guest makes the same mistake at every request. */
-const MAX_COMPLAINTS = 32;
 
 export function callFunctions(vm: Guest): Record<string, HostFunction> {
-  const { memory, host, httpCalls } = vm;
-  const complained = new Set<string>();
-
-  /** Logs why a call is refused, the first time. */
-  const refuse = (status: number, why: string): number => {
-    if (!complained.has(why) && complained.size < MAX_COMPLAINTS) {
-      complained.add(why);
-      host.log('warning', vm.current?.plugin.name ?? '', why);
-    }
-    return status;
-  };
+  const { memory, host, httpCalls, grpcCalls } = vm;
+  const refuse = refusals(vm);
 
   const pairsAt = (at: number, length: number): Pair[] => decodePairs(memory.bytes.subarray(at, at + length));
-
-  /** There is no HTTP/2 client to carry gRPC: a service that is known cannot be called, one that is not never could. */
-  const grpc = (name: string, upstream: number, length: number): number => {
-    memory.attach();
-    if (!memory.holds(upstream, length)) return Status.InvalidMemoryAccess;
-    const cluster = length > MAX_NAME ? '' : grpcClusterName(memory.bytes.subarray(upstream, upstream + length));
-    const by = vm.effective?.plugin.spec;
-    if (cluster === '' || by === undefined || host.upstreams.find(cluster, by) === null) {
-      return refuse(Status.ParseFailure, `${name}: ${nothingKnown(cluster)}`);
-    }
-    return refuse(
-      Status.InternalFailure,
-      `${name}: gRPC calls of filters are not supported; "${cluster}" is not called`,
-    );
-  };
 
   return {
     proxy_http_call: (
@@ -106,33 +80,13 @@ export function callFunctions(vm: Guest): Record<string, HostFunction> {
       memory.setU32(out >>> 0, id);
       return Status.Ok;
     },
-    proxy_grpc_call: (upstream: number, length: number) => {
-      if (vm.stage !== 'running') vm.forbid('proxy_grpc_call');
-      return grpc('proxy_grpc_call', upstream >>> 0, length >>> 0);
-    },
-    proxy_grpc_stream: (upstream: number, length: number) => {
-      if (vm.stage !== 'running') vm.forbid('proxy_grpc_stream');
-      return grpc('proxy_grpc_stream', upstream >>> 0, length >>> 0);
-    },
-    // No gRPC call has begun, so none has this id.
-    proxy_grpc_send: () => {
-      if (vm.stage !== 'running') vm.forbid('proxy_grpc_send');
-      return Status.NotFound;
-    },
-    proxy_grpc_cancel: () => {
-      if (vm.stage !== 'running') vm.forbid('proxy_grpc_cancel');
-      return Status.NotFound;
-    },
-    proxy_grpc_close: () => {
-      if (vm.stage !== 'running') vm.forbid('proxy_grpc_close');
-      return Status.NotFound;
-    },
     proxy_get_status: (codeAt: number, pointerAt: number, lengthAt: number) => {
       if (vm.stage !== 'running') vm.forbid('proxy_get_status');
       memory.attach();
       if (!memory.holds(codeAt >>> 0, 4)) return Status.InvalidMemoryAccess;
-      memory.setU32(codeAt >>> 0, httpCalls.statusCode);
-      return vm.giveText(httpCalls.statusText, pointerAt >>> 0, lengthAt >>> 0);
+      // Of the call whose end the running callback tells of.
+      memory.setU32(codeAt >>> 0, httpCalls.statusCode || grpcCalls.statusCode);
+      return vm.giveText(httpCalls.statusText || grpcCalls.statusText, pointerAt >>> 0, lengthAt >>> 0);
     },
   };
 }

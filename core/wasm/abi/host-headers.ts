@@ -151,6 +151,8 @@ export function headOf(vm: Guest, map: number): Head | null {
   // The answer to a call belongs to the root: it is there whichever context is in effect.
   if (map === MapType.HttpCallHeaders) return vm.httpCalls.response?.head ?? null;
   if (map === MapType.HttpCallTrailers) return vm.httpCalls.response?.trailers ?? null;
+  if (map === MapType.GrpcInitialMetadata) return vm.grpcCalls.head;
+  if (map === MapType.GrpcTrailingMetadata) return vm.grpcCalls.trailers;
   return vm.effective?.plugin.doors.readHeaders === true ? messageOf(vm, map) : null;
 }
 
@@ -178,5 +180,6 @@ function messageOf(vm: Guest, map: number): Head | null {
 
 function kindOf(map: number): HeadKind {
   if (map === MapType.RequestHeaders) return 'request';
-  return map === MapType.ResponseHeaders || map === MapType.HttpCallHeaders ? 'response' : 'trailers';
+  if (map === MapType.ResponseHeaders || map === MapType.HttpCallHeaders) return 'response';
+  return map === MapType.GrpcInitialMetadata ? 'response' : 'trailers';
 }

@@ -5,6 +5,7 @@ import type { Guest } from './guest.ts';
 import { bufferFunctions } from './host-buffers.ts';
 import { callFunctions } from './host-calls.ts';
 import { foreignFunctions } from './host-foreign.ts';
+import { grpcFunctions } from './host-grpc.ts';
 import { headerFunctions } from './host-headers.ts';
 import { logFunctions } from './host-log.ts';
 import { metricFunctions } from './host-metrics.ts';
@@ -23,6 +24,7 @@ export function hostFunctions(guest: Guest): Record<string, Record<string, HostF
     ...sharedFunctions(guest),
     ...metricFunctions(guest),
     ...callFunctions(guest),
+    ...grpcFunctions(guest),
     ...foreignFunctions(guest),
     pthread_equal: (a: number, b: number) => (a === b ? 1 : 0),
     emscripten_notify_memory_growth: () => undefined,

@@ -3,16 +3,17 @@
 
 import { fieldCount } from '../../http/pseudo-headers.ts';
 import { Status } from './abi.ts';
+import type { CallIds } from './call-ids.ts';
 import type { Host } from './host.ts';
 import type { GiveUp, Upstream, UpstreamFailure, UpstreamRequest, UpstreamResponse } from './upstreams.ts';
 
-/** Calls that one plugin may have under way on one shard. */
-const MAX_CALLS = 1024;
+/** Calls and streams that one plugin may have under way on one shard. */
+export const MAX_CALLS = 1024;
 
 /** The plugin that calls. */
 export interface HttpCaller {
   readonly name: string;
-  /** Those that it waits for. */
+  /** Those that it waits for, over HTTP and gRPC. */
   calls: number;
   /** Calls proxy_on_http_call_response. A call that failed has no fields. */
   httpCallEnded(id: number, fields: number, bodyBytes: number, trailers: number): void;
@@ -31,10 +32,11 @@ export class HttpCalls {
   statusText = '';
   private readonly host: Pick<Host, 'log'>;
   private readonly calls = new Map<number, Call>();
-  private lastId = 0;
+  private readonly ids: CallIds;
 
-  constructor(host: Pick<Host, 'log'>) {
+  constructor(host: Pick<Host, 'log'>, ids: CallIds) {
     this.host = host;
+    this.ids = ids;
   }
 
   get size(): number {
@@ -44,9 +46,7 @@ export class HttpCalls {
   /** Id of the call; 0: the plugin has too many under way. */
   begin(plugin: HttpCaller, upstream: Upstream, request: UpstreamRequest): number {
     if (plugin.calls >= MAX_CALLS) return 0;
-    do this.lastId = (this.lastId + 1) >>> 0;
-    while (this.lastId === 0 || this.calls.has(this.lastId));
-    const id = this.lastId;
+    const id = this.ids.take();
     plugin.calls++;
     this.calls.set(id, { plugin, giveUp: upstream.call(request, (outcome) => this.ended(id, outcome)) });
     return id;
@@ -57,6 +57,7 @@ export class HttpCalls {
     for (const [id, { plugin, giveUp }] of this.calls) {
       if (of !== null && plugin !== of) continue;
       this.calls.delete(id);
+      this.ids.give(id);
       plugin.calls--;
       giveUp();
     }
@@ -66,6 +67,7 @@ export class HttpCalls {
     const call = this.calls.get(id);
     if (call === undefined) return;
     this.calls.delete(id);
+    this.ids.give(id);
     const { plugin } = call;
     plugin.calls--;
     if ('failure' in outcome) {

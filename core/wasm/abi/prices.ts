@@ -35,7 +35,19 @@ const TEXT = 4;
 const WRITTEN = 12;
 const RANDOM = 8;
 
-type Price = (vm: Guest, a: number, b: number, c: number, d: number, e: number, f: number, g: number) => number;
+type Price = (
+  vm: Guest,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+  e: number,
+  f: number,
+  g: number,
+  h: number,
+  i: number,
+  j: number,
+) => number;
 
 const PRICES: Readonly<Record<string, Price>> = {
   proxy_log: (vm, level, _message, length) => (level < vm.host.logThreshold ? CALL : line(length)),
@@ -55,8 +67,25 @@ const PRICES: Readonly<Record<string, Price>> = {
     CALL + bytes(vm, details) * TEXT + bytes(vm, body) * COPY + bytes(vm, headers) * TEXT,
   proxy_http_call: (vm, _upstream, upstream, _headers, headers, _body, body, _trailers) =>
     REQUEST + (bytes(vm, upstream) + bytes(vm, headers)) * TEXT + bytes(vm, body) * COPY,
-  proxy_grpc_call: (vm, _upstream, upstream) => SHARED + bytes(vm, upstream) * TEXT,
-  proxy_grpc_stream: (vm, _upstream, upstream) => SHARED + bytes(vm, upstream) * TEXT,
+  proxy_grpc_call: (
+    vm,
+    _upstream,
+    upstream,
+    _service,
+    service,
+    _method,
+    method,
+    _metadata,
+    metadata,
+    _message,
+    message,
+  ) =>
+    REQUEST +
+    (bytes(vm, upstream) + bytes(vm, service) + bytes(vm, method) + bytes(vm, metadata)) * TEXT +
+    bytes(vm, message) * COPY,
+  proxy_grpc_stream: (vm, _upstream, upstream, _service, service, _method, method, _metadata, metadata) =>
+    REQUEST + (bytes(vm, upstream) + bytes(vm, service) + bytes(vm, method) + bytes(vm, metadata)) * TEXT,
+  proxy_grpc_send: (vm, _id, _message, message) => SHARED + bytes(vm, message) * COPY,
   proxy_set_shared_data: (vm, _key, key, _value, value) => SHARED + bytes(vm, key) * TEXT + bytes(vm, value) * COPY,
   proxy_get_shared_data: (vm, _key, key) => SHARED + bytes(vm, key) * TEXT,
   proxy_register_shared_queue: (vm, _name, name) => SHARED + bytes(vm, name) * TEXT,
@@ -91,9 +120,9 @@ export function pricedFunctions(
 
 /** No function has more parameters that it looks at. */
 function priced(vm: Guest, price: Price, run: HostFunction): HostFunction {
-  return (a, b, c, d, e, f, g, h, i, j) => {
-    vm.pay(price(vm, a, b, c, d, e, f, g));
-    return run(a, b, c, d, e, f, g, h, i, j);
+  return (a, b, c, d, e, f, g, h, i, j, k, l) => {
+    vm.pay(price(vm, a, b, c, d, e, f, g, h, i, j));
+    return run(a, b, c, d, e, f, g, h, i, j, k, l);
   };
 }
 

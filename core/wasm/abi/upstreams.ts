@@ -24,6 +24,8 @@ export interface Upstream {
   readonly service: string;
   /** Sends a request. `done` is called exactly once, never before this has returned, unless the call was given up. */
   call(request: UpstreamRequest, done: (outcome: UpstreamResponse | UpstreamFailure) => void): GiveUp;
+  /** Begins a request over HTTP/2 whose body follows piece by piece, as its answer does. Absent: from here none can be begun. */
+  open?(request: StreamRequest, receiver: StreamReceiver): OpenStream;
 }
 
 /** Ends a call that nobody waits for any more. */
@@ -40,6 +42,26 @@ export interface UpstreamRequest {
   readonly timeoutMs: number;
   /** Over HTTP/2 whatever the service is spoken to in, as gRPC is. */
   readonly http2: boolean;
+}
+
+export interface StreamRequest {
+  readonly plugin: string;
+  readonly head: Head;
+}
+
+/** An end or a failure is the last that is told, and nothing is after `giveUp`; nothing is before `open` has returned. */
+export interface StreamReceiver {
+  onHead(head: Head, end: boolean): void;
+  /** The bytes are lent for the time of the call. */
+  onData(bytes: Buffer, end: boolean): void;
+  onTrailers(trailers: Head): void;
+  onFailure(failure: string): void;
+}
+
+export interface OpenStream {
+  /** Takes the bytes over. False: too many wait already, and these are not sent. */
+  send(bytes: Buffer, end: boolean): boolean;
+  giveUp(): void;
 }
 
 export interface UpstreamResponse {

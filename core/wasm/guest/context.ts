@@ -37,6 +37,10 @@ export interface Callbacks {
   readonly downstreamClose: Callback | null;
   readonly upstreamClose: Callback | null;
   readonly httpCallResponse: Callback | null;
+  readonly grpcHead: Callback | null;
+  readonly grpcMessage: Callback | null;
+  readonly grpcTrailers: Callback | null;
+  readonly grpcClosed: Callback | null;
   readonly queueReady: Callback | null;
   readonly foreignFunction: Callback | null;
   readonly done: Callback | null;

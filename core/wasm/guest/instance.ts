@@ -3,7 +3,9 @@
 
 import { ABI_MARKERS, type AbiVersion, Status } from '../abi/abi.ts';
 import { CallForbidden, GuestExit } from '../abi/abort.ts';
+import { CallIds } from '../abi/call-ids.ts';
 import type { ForeignFunctions } from '../abi/foreign.ts';
+import { GrpcCalls } from '../abi/grpc-calls.ts';
 import type { Guest } from '../abi/guest.ts';
 import { GuestOutput } from '../abi/guest-output.ts';
 import { hostFunctions } from '../abi/host-table.ts';
@@ -60,6 +62,7 @@ export class Instance implements Guest {
   /** Arguments of the foreign call in progress (buffer 8). */
   foreignArguments: Buffer | null = null;
   readonly httpCalls: HttpCalls;
+  readonly grpcCalls: GrpcCalls;
   /** A trap ended it, or nobody needs it. Nothing is called any more. */
   dead = false;
   /** A stream or a connection has ended in it. */
@@ -98,7 +101,9 @@ export class Instance implements Guest {
     this.env = env;
     this.foreign = foreign;
     this.memory = new GuestMemory(memoryBytes);
-    this.httpCalls = new HttpCalls(host);
+    const ids = new CallIds();
+    this.httpCalls = new HttpCalls(host, ids);
+    this.grpcCalls = new GrpcCalls(host, ids);
     const { observer } = host;
     const own = hostFunctions(this);
     const metered = WebAssembly.Module.exports(module).some(({ name }) => name === FUEL_GLOBAL);
@@ -135,6 +140,10 @@ export class Instance implements Guest {
       downstreamClose: callback('proxy_on_downstream_connection_close'),
       upstreamClose: callback('proxy_on_upstream_connection_close'),
       httpCallResponse: callback('proxy_on_http_call_response'),
+      grpcHead: callback('proxy_on_grpc_receive_initial_metadata'),
+      grpcMessage: callback('proxy_on_grpc_receive'),
+      grpcTrailers: callback('proxy_on_grpc_receive_trailing_metadata'),
+      grpcClosed: callback('proxy_on_grpc_close'),
       queueReady: callback('proxy_on_queue_ready'),
       foreignFunction: callback('proxy_on_foreign_function'),
       done: callback('proxy_on_done'),
@@ -208,7 +217,13 @@ export class Instance implements Guest {
     this.current = null;
     this.effective = null;
     this.waiting.length = 0;
-    this.httpCalls.drop(null);
+    this.dropCalls(null);
+  }
+
+  /** Gives up the calls of one plugin, or of all. */
+  dropCalls(of: Context['plugin'] | null): void {
+    this.httpCalls.drop(of);
+    this.grpcCalls.drop(of);
   }
 
   /** Room for `size` bytes in the guest, or 0. The guest may log meanwhile, and nothing else. */

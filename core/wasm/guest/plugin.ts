@@ -54,7 +54,7 @@ export class Plugin implements FilterFactory, NetworkFilterFactory, ContextPlugi
   readonly doors: Doors;
   readonly times = new CallTimes();
   streams = 0;
-  /** HTTP calls that it waits for. */
+  /** Calls and streams that it waits for. */
   calls = 0;
   retired = false;
   private tick: NodeJS.Timeout | null = null;
@@ -130,6 +130,22 @@ export class Plugin implements FilterFactory, NetworkFilterFactory, ContextPlugi
 
   httpCallEnded(id: number, fields: number, bodyBytes: number, trailers: number): void {
     this.vm.callRoot(this, 'proxy_on_http_call_response', 'httpCallResponse', id, fields, bodyBytes, trailers);
+  }
+
+  grpcHead(id: number, fields: number): void {
+    this.vm.callRoot(this, 'proxy_on_grpc_receive_initial_metadata', 'grpcHead', id, fields);
+  }
+
+  grpcMessage(id: number, bytes: number): void {
+    this.vm.callRoot(this, 'proxy_on_grpc_receive', 'grpcMessage', id, bytes);
+  }
+
+  grpcTrailers(id: number, fields: number): void {
+    this.vm.callRoot(this, 'proxy_on_grpc_receive_trailing_metadata', 'grpcTrailers', id, fields);
+  }
+
+  grpcClosed(id: number, status: number): void {
+    this.vm.callRoot(this, 'proxy_on_grpc_close', 'grpcClosed', id, status);
   }
 
   /** The root was told to end and asked for time. */

@@ -79,7 +79,7 @@ export class Vm implements PluginVm {
       instance.contexts.delete(plugin.contextId);
       plugin.contextId = 0;
       if (first) instance.die();
-      else instance.httpCalls.drop(plugin);
+      else instance.dropCalls(plugin);
       throw error instanceof PluginRefused
         ? error
         : new PluginRefused(`trapped while starting: ${trapText(error, instance)}`);
@@ -192,7 +192,7 @@ export class Vm implements PluginVm {
     if (instance !== null && plugin.contextId !== 0) {
       this.callRoot(plugin, 'proxy_on_delete', 'delete');
       instance.contexts.delete(plugin.contextId);
-      instance.httpCalls.drop(plugin);
+      instance.dropCalls(plugin);
     }
     plugin.contextId = 0;
     if (this.plugins.size > 0) return;

@@ -77,7 +77,7 @@ const DOORS: readonly Door[] = [
   },
   {
     name: 'grpc_call',
-    does: 'ask for calls over gRPC, which proxies refuse: they make none yet',
+    does: 'call other services over gRPC, the declared ones only',
     imports: /^proxy_grpc_(call|stream)$/,
   },
   {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Head } from '../../../core/http/head.ts';
+import { fixtureFilter } from '../../filters/fixture.ts';
 import { asking, CHECK } from '../wasm/asking.ts';
 import { env, guest } from '../wasm/guests.ts';
 import { DELAYED, startRig, Visit } from './rig.ts';
@@ -224,5 +225,30 @@ test('it calls a service through the shard, which knows whom it may call', async
   assert.match(await lost.leaves('reply'), /^reply 504/);
   lost.end();
   assert.deepEqual(asked, ['POST /check may i?']);
+  await calling.stop();
+});
+
+test('what a filter on a thread calls over gRPC is sent by the shard over HTTP/2, and streams are not opened from there', async () => {
+  const calling = startRig({
+    upstreams: {
+      find: (service) => ({
+        service,
+        call({ head, body, http2 }, done) {
+          assert.ok(http2);
+          const message = Buffer.from(`${head.path} ${Buffer.from(body.subarray(5))}`);
+          const framed = Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]);
+          const trailers = Head.response(0, [['grpc-status', '0']]);
+          setImmediate(() => done({ head: Head.response(200), body: framed, trailers }));
+          return () => undefined;
+        },
+      }),
+    },
+  });
+  const changes = { name: 'default/grpc', configuration: Buffer.from('watch') };
+  const filter = calling.plugin(changes, await fixtureFilter('fixtures/asks-grpc.ts'));
+  const visit = new Visit([filter]).begin();
+  assert.match(await visit.leaves('head'), /x-verdict=\/test.Limiter\/Check \/reviews\/0/);
+  visit.end();
+  await calling.says('proxy_grpc_stream: only plugins in shards open streams');
   await calling.stop();
 });

@@ -14,7 +14,6 @@ const NOT_FOUND = 1;
 const BAD = 2;
 const PARSE_FAILURE = 4;
 const INVALID_MEMORY_ACCESS = 6;
-const INTERNAL_FAILURE = 10;
 
 type Parameters = readonly (number | bigint)[];
 
@@ -37,6 +36,7 @@ const HEADERS = encodePairs([
   [':path', '/'],
   [':authority', 'authz'],
 ]);
+const METADATA = encodePairs([['x-a', '1']]);
 const metric = (calls: Calls, type: number): number => {
   calls.env('proxy_define_metric', type, ...calls.put(`m${type}`), 64);
   return calls.u32();
@@ -142,18 +142,16 @@ const ROWS: Readonly<Record<string, Row>> = {
     ],
   },
   proxy_grpc_call: {
-    call: (c) => [...c.put('authz'), 0, 0, 0, 0, 0, 0, 0, 0, 1000, 64],
-    status: INTERNAL_FAILURE,
-    memory: [0, 1],
+    call: (c) => [...c.put('authz'), ...c.put('a.S'), ...c.put('M'), ...c.put(METADATA), ...c.put('m'), 1000, 64],
+    memory: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11],
     wrong: [[1, 2, PARSE_FAILURE]],
   },
   proxy_grpc_stream: {
-    call: (c) => [...c.put('authz'), 0, 0, 0, 0, 0, 0, 64],
-    status: INTERNAL_FAILURE,
-    memory: [0, 1],
+    call: (c) => [...c.put('authz'), ...c.put('a.S'), ...c.put('M'), ...c.put(METADATA), 64],
+    memory: [0, 1, 2, 3, 4, 5, 6, 7, 8],
     wrong: [[1, 2, PARSE_FAILURE]],
   },
-  proxy_grpc_send: { call: (c) => [1, ...c.put('m'), 0], status: NOT_FOUND },
+  proxy_grpc_send: { call: (c) => [1, ...c.put('m'), 0], status: NOT_FOUND, memory: [1, 2] },
   proxy_grpc_cancel: { call: () => [1], status: NOT_FOUND },
   proxy_grpc_close: { call: () => [1], status: NOT_FOUND },
   proxy_get_status: { call: (c) => [72, ...c.out], memory: [0, 1, 2] },
@@ -252,7 +250,8 @@ function opened(): Calls {
   const stream = new TestStream(Head.request('GET', 'reviews', '/', [['x-a', '1']]));
   stream.bodies.request = new BodyBuffer();
   stream.bodies.request.append(Buffer.from('hello'));
-  const found = { service: 'authz.default.svc.cluster.local', call: () => () => undefined };
+  const open = () => ({ send: () => true, giveUp: () => undefined });
+  const found = { service: 'authz.default.svc.cluster.local', call: () => () => undefined, open };
   const upstreams = { find: (name: string) => (name === 'authz' ? found : null) };
   return new Calls(guest(), stream, { configuration: Buffer.from('plugin') }, null, { upstreams });
 }

@@ -18,7 +18,6 @@ import { runtimeFor, specFor, TestStream } from '../harness.ts';
 const OK = 0;
 const NOT_FOUND = 1;
 const BAD_ARGUMENT = 2;
-const PARSE_FAILURE = 4;
 const INVALID_MEMORY_ACCESS = 6;
 const INTERNAL_FAILURE = 10;
 
@@ -29,7 +28,7 @@ interface Sent {
   givenUp: boolean;
 }
 
-/** Knows 'authz' and 'grpc'; what is sent waits for the test to answer it. */
+/** Knows 'authz'; what is sent waits for the test to answer it. */
 class Known implements Upstreams {
   readonly sent: Sent[] = [];
   private readonly service: string | null;
@@ -40,7 +39,7 @@ class Known implements Upstreams {
   }
 
   find(name: string) {
-    if (name !== 'authz' && name !== 'grpc') return null;
+    if (name !== 'authz') return null;
     return {
       service: this.service ?? name,
       call: (request: UpstreamRequest, done: Sent['done']) => {
@@ -337,41 +336,5 @@ describe('proxy_http_call', () => {
     assert.deepEqual([calls.u32(80), calls.given()], [0, '']);
     assert.equal(calls.env('proxy_get_status', FAR, ...calls.out), INVALID_MEMORY_ACCESS);
     assert.equal(calls.env('proxy_get_status', 80, WRAPPING, 64), INVALID_MEMORY_ACCESS);
-  });
-});
-
-describe('gRPC calls', () => {
-  const rest = (count: number): number[] => new Array(count).fill(0);
-  const message = (name: string): Buffer => {
-    const inner = Buffer.concat([Buffer.from([0x0a, name.length]), Buffer.from(name)]);
-    // envoy_grpc, and a time-out (field 3) behind it.
-    return Buffer.concat([Buffer.from([0x0a, inner.length]), inner, Buffer.from([0x1a, 2, 8, 5])]);
-  };
-
-  for (const [name, count] of [
-    ['proxy_grpc_call', 10],
-    ['proxy_grpc_stream', 7],
-  ] as const) {
-    test(`${name} reads a plain name and a GrpcService; unknown ones do not parse, known ones cannot be called yet`, () => {
-      const calls = new Calls(guest(), new TestStream(), {}, null, { upstreams: new Known() });
-      const call = (upstream: string | Uint8Array) => calls.env(name, ...calls.put(upstream), ...rest(count));
-      assert.equal(call('nope'), PARSE_FAILURE);
-      assert.equal(call(''), PARSE_FAILURE);
-      assert.equal(call('grpc'), INTERNAL_FAILURE);
-      assert.equal(call(message('grpc')), INTERNAL_FAILURE);
-      assert.equal(call(message('nope')), PARSE_FAILURE);
-      assert.equal(call(Uint8Array.of(0x12, 2, 0x0a, 0)), PARSE_FAILURE, 'google_grpc');
-      assert.equal(call('x'.repeat(2000)), PARSE_FAILURE);
-      assert.equal(calls.env(name, FAR, 4, ...rest(count)), INVALID_MEMORY_ACCESS);
-      const supported = calls.lines.filter(({ message: text }) => text.includes('"grpc" is not called'));
-      assert.equal(supported.length, 1, 'one line for the same mistake');
-    });
-  }
-
-  test('no id of one is known', () => {
-    const calls = new Calls();
-    assert.equal(calls.env('proxy_grpc_send', 1, 0, 0, 0), NOT_FOUND);
-    assert.equal(calls.env('proxy_grpc_cancel', 1), NOT_FOUND);
-    assert.equal(calls.env('proxy_grpc_close', -1), NOT_FOUND);
   });
 });
