@@ -106,6 +106,17 @@ export async function takeOverStore(storeDir: string, keys: BusKeys): Promise<vo
   await rename(before, now);
 }
 
+/**
+ * nats-server knows an account from its start when it has a folder there with something in it, else from its first client on. Where
+ * clients of several accounts come at that same moment, it may make the mesh's account twice, and what the proxies' account imports
+ * is then of the one that nobody else uses: no proxy reads anything until the next start (tried: 1 start of 60 with an empty store).
+ */
+export async function keepAccountKnown(storeDir: string, keys: BusKeys): Promise<void> {
+  const folder = join(storeDir, 'jetstream', publicKey(keys.mesh));
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await writeFile(join(folder, 'weft'), 'So that nats-server knows this account from its start.\n');
+}
+
 /** Written beside and moved into place, so that nobody ever reads half of it or may read it at all. */
 export async function writePrivate(file: string, text: string): Promise<void> {
   const fresh = `${file}.${process.pid}.new`;

@@ -14,6 +14,7 @@ import { joinRevocations, revocationsIn } from './revocations.ts';
 import {
   type BusCredentials,
   ensureCredentials,
+  keepAccountKnown,
   makePrivateFolder,
   readIfThere,
   serverConf,
@@ -110,6 +111,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const { keys } = credentials.control;
   const storeDir = join(dir, 'data');
   await takeOverStore(storeDir, keys);
+  await keepAccountKnown(storeDir, keys);
   const keepOut = async (more: Revocations): Promise<Revocations> => {
     const kept = revocationsIn(await readIfThere(confFile), publicKey(keys.proxies));
     const all = joinRevocations(kept, more);

@@ -8,11 +8,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { accountUser, makeBusKeys } from '../../bus/accounts.ts';
+import { accountUser, makeBusKeys, publicKey } from '../../bus/accounts.ts';
 import { openBus } from '../../bus/connect.ts';
+import { openLink } from '../../bus/link.ts';
+import { fixedLogin } from '../../bus/login.ts';
 import { findNatsServer } from '../../bus/nats-binary.ts';
 import { startNatsServer } from '../../bus/server.ts';
-import { ensureCredentials } from '../../bus/server-conf.ts';
+import { ensureCredentials, keepAccountKnown } from '../../bus/server-conf.ts';
+import { INFO_PREFIX } from '../../bus/subjects.ts';
 import { BusUnavailableError } from '../../bus/types.ts';
 
 let folder: string;
@@ -40,6 +43,39 @@ function isAlive(pid: number): boolean {
 }
 
 describe('the embedded nats-server', () => {
+  it('knows the account of the mesh before its first client comes, also with an empty store', async () => {
+    const stateDir = join(folder, 'known');
+    const { credentials, url, ...first } = await startNatsServer({ stateDir });
+    await first.stop();
+    const { keys } = credentials.control;
+    const storeDir = join(stateDir, 'data');
+    await rm(storeDir, { recursive: true });
+    await keepAccountKnown(storeDir, keys);
+    const { path } = await findNatsServer({});
+    const server = spawn(path, ['-c', join(stateDir, 'nats.conf')], { stdio: 'ignore' });
+    try {
+      const link = await openLink({
+        servers: [url],
+        name: 'test',
+        login: fixedLogin(await accountUser(keys, 'system')),
+        inboxPrefix: '_INBOX',
+        infoPrefix: INFO_PREFIX,
+        waitMs: 20_000,
+      });
+      const known = (await link.request('$SYS.REQ.SERVER.PING.ACCOUNTZ', '')).string();
+      await link.close();
+      assert.ok(known.includes(`"${publicKey(keys.mesh)}"`), known);
+      assert.equal(
+        known.includes(`"${publicKey(keys.proxies)}"`),
+        false,
+        'others are known from their first client on',
+      );
+    } finally {
+      server.kill('SIGKILL');
+      await once(server, 'exit');
+    }
+  });
+
   it('keeps users, port and data over restarts, in files that only their owner reads', async () => {
     const stateDir = join(folder, 'kept');
     const first = await startNatsServer({ stateDir });
