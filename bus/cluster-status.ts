@@ -3,7 +3,8 @@
 
 import type { Credentials } from './accounts.ts';
 import { attempts, type JetStreamError, refusal } from './attempts.ts';
-import { type Link, openLink } from './link.ts';
+import { openLink } from './dial.ts';
+import type { Link } from './link.ts';
 import { fixedLogin } from './login.ts';
 import { digestOf } from './objects.ts';
 import { fromDirectGet, type StoredMessage, type StreamQuery } from './stored-message.ts';

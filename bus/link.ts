@@ -1,19 +1,9 @@
 // One NATS connection that never gives up: requests fail at once while it is away, listeners hear of every return.
 // Knows no subject of the mesh.
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
-import {
-  type Authenticator,
-  connect,
-  type Msg,
-  type MsgHdrs,
-  type NatsConnection,
-  NatsError,
-  type TlsOptions,
-} from 'nats';
+import { type Msg, type MsgHdrs, type NatsConnection, NatsError } from 'nats';
 import { attempts, type JetStreamError, PassingError, refusal } from './attempts.ts';
 import { within } from './in-order.ts';
-import { NKey } from './nkey.ts';
 import { fromDirectGet, fromLeader, type StoredMessage, type StreamQuery } from './stored-message.ts';
 import { BusForbiddenError, BusUnavailableError } from './types.ts';
 
@@ -61,6 +51,7 @@ export interface StreamSettings {
 }
 
 const REQUEST_MS = 5_000;
+const ASK_AGAIN_MS = 500;
 const MESSAGE_PREFIX = '$JS.API.STREAM.MSG.GET';
 /** How long a request waits for another server of the cluster, when the one that was connected is lost. */
 const FAIL_OVER_MS = 2_000;
@@ -69,10 +60,6 @@ const CLOSE_MS = 500;
 const LEAVE_MS = 500;
 /** In a cluster. On three servers of 2.9.10 a copy numbered what it stored wrongly once the leader had been killed (tried). */
 const OLDEST_IN_CLUSTER = [2, 11] as const;
-const RECONNECT_MS = 200;
-/** Of one attempt to connect, where there are other servers, and where there is one: it lets a whole mesh in that starts at once. */
-const DIAL_MS = 3_000;
-const LONE_DIAL_MS = 5_000;
 
 export class Link {
   readonly nc: NatsConnection;
@@ -132,8 +119,27 @@ export class Link {
 
   /** One stored message without a consumer; null when the stream has none such, also by its leader's word. */
   async get(stream: string, query: StreamQuery): Promise<StoredMessage | null> {
-    const found = fromDirectGet(await this.ask(`$JS.API.DIRECT.GET.${stream}`, JSON.stringify(query)), stream);
+    const found = fromDirectGet(await this.#read(`$JS.API.DIRECT.GET.${stream}`, JSON.stringify(query)), stream);
     return found === null && this.clustered ? this.leading(stream, query) : found;
+  }
+
+  /**
+   * Nobody answers for a stream that is just being made, and nobody says so, since the account listens to all such questions (tried
+   * on 2.9.10): a question without an answer is asked once more, and the answer to either is taken.
+   */
+  async #read(subject: string, payload: string): Promise<Msg> {
+    const first = this.ask(subject, payload);
+    // In a cluster it is asked again anyway.
+    if (this.clustered) return first;
+    const second = Promise.withResolvers<Msg>();
+    // Its failure is the first one's, too.
+    const again = () => this.request(subject, payload).then(second.resolve, () => null);
+    const timer = setTimeout(again, ASK_AGAIN_MS);
+    try {
+      return await Promise.race([first, second.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** As the leader of the stream has it. Copies may be behind, and null is what they say then. */
@@ -265,109 +271,12 @@ interface StreamInfoReply {
   };
 }
 
-/** By a signature under what the server asked. */
-function proven(login: Login): Authenticator {
-  const key = login.seed === '' ? null : new NKey(login.seed);
-  return (nonce) => {
-    // A server that lets in everybody asks nothing.
-    const sig =
-      key === null || nonce === undefined ? '' : Buffer.from(key.sign(Buffer.from(nonce))).toString('base64url');
-    return { jwt: login.jwt(), nkey: key?.publicKey ?? '', sig };
-  };
-}
-
-/** A server that no mesh can be on. */
-class UnfitError extends Error {}
-
-/** Connects, trying again until `waitMs` is over. Throws BusUnavailableError with the last reason. */
-export async function openLink(options: LinkOptions): Promise<Link> {
-  const deadline = performance.now() + options.waitMs;
-  const authenticator = proven(options.login);
-  const dialMs = options.servers.length > 1 ? DIAL_MS : Math.min(Math.max(DIAL_MS, options.waitMs), LONE_DIAL_MS);
-  let told = '';
-  for (let pause = 100; ; pause = Math.min(pause * 2, 2_000)) {
-    options.signal?.throwIfAborted();
-    try {
-      const connecting = connect({
-        servers: [...options.servers],
-        tls: options.ca === undefined ? undefined : tlsTo(options.servers, options.ca),
-        authenticator,
-        name: options.name,
-        inboxPrefix: options.inboxPrefix,
-        timeout: dialMs,
-        maxReconnectAttempts: -1,
-        reconnectDelayHandler: () => RECONNECT_MS + Math.random() * Math.max(RECONNECT_MS, options.spreadMs?.() ?? 0),
-        // A frozen server is left after 20 s.
-        pingInterval: 10_000,
-        maxPingOut: 1,
-        ignoreAuthErrorAbort: true,
-        ignoreClusterUpdates: options.alone,
-        noAsyncTraces: true,
-      });
-      const nc = await unlessAborted(connecting, options.signal);
-      const unfit = refusedVersion(nc);
-      if (unfit !== '') {
-        await nc.close();
-        throw new UnfitError(unfit);
-      }
-      options.onConnection?.('connected', nc.getServer());
-      return new Link(nc, options);
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      const reason = explain(error, options.servers.join(', '), dialMs);
-      const unknown = error instanceof NatsError && error.code === 'AUTHORIZATION_VIOLATION';
-      if (unknown) await options.login.refused();
-      const refused = unknown || error instanceof UnfitError;
-      if (performance.now() + pause > deadline || (refused && Number.isFinite(options.waitMs))) {
-        throw new BusUnavailableError(`cannot connect to NATS at ${options.servers.join(', ')}: ${reason}`);
-      }
-      if (reason !== told) options.onConnection?.('disconnected', reason);
-      told = reason;
-      // It rejects when the signal says so, and then with an error of its own.
-      await delay(pause, undefined, { signal: options.signal }).catch(() => options.signal?.throwIfAborted());
-    }
-  }
-}
-
-/** The library checks no name where servers are known by addresses: of those that are asked it is one. */
-function tlsTo(servers: readonly string[], ca: string): TlsOptions {
-  const hosts = servers.map((server) => new URL(server).hostname.replace(/^\[|\]$/g, ''));
-  const own: ConnectionOptions = {
-    ca,
-    checkServerIdentity: (_, certificate) => {
-      const faults = hosts.map((host) => checkServerIdentity(host, certificate));
-      return faults.includes(undefined) ? undefined : faults[0];
-    },
-  };
-  return own as TlsOptions;
-}
-
-/** Rejects as soon as the signal says so; a connection that comes later is closed. */
-async function unlessAborted(connecting: Promise<NatsConnection>, signal: AbortSignal | undefined) {
-  if (signal === undefined) return connecting;
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => {
-    aborted.reject(signal.reason);
-    connecting.then(
-      (late) => late.close(),
-      // It did not come.
-      () => null,
-    );
-  };
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    return await Promise.race([connecting, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
-}
-
 function isClustered({ info }: NatsConnection): boolean {
   return (info as { readonly cluster?: string } | undefined)?.cluster !== undefined;
 }
 
 /** Why a mesh cannot be on that server; '' = it can. */
-function refusedVersion(nc: NatsConnection): string {
+export function refusedVersion(nc: NatsConnection): string {
   const version = nc.info?.version ?? '';
   const [major, minor] = version.split('.').map(Number);
   const [leastMajor, leastMinor] = OLDEST_IN_CLUSTER;
@@ -376,7 +285,8 @@ function refusedVersion(nc: NatsConnection): string {
   return `${nc.getServer()} is nats-server ${version} in a cluster: ${needed} or newer is needed there, older ones lose what was stored`;
 }
 
-function explain(error: unknown, what: string, timeout: number): string {
+/** What went wrong, in words. */
+export function explain(error: unknown, what: string, timeout: number): string {
   if (!(error instanceof NatsError)) return error instanceof Error ? error.message : String(error);
   switch (error.code) {
     case 'TIMEOUT':

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { accountTokens, publicKey, type Revocations } from './accounts.ts';
-import { openLink } from './link.ts';
+import { openLink } from './dial.ts';
 import { fixedLogin } from './login.ts';
 import { type FindNatsOptions, findNatsServer } from './nats-binary.ts';
 import { noneOtherOn } from './other-server.ts';

@@ -4,7 +4,8 @@
 import { statfs } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Link, openLink } from './link.ts';
+import { openLink } from './dial.ts';
+import type { Link } from './link.ts';
 import { fixedLogin } from './login.ts';
 import { type NatsServer, type NatsServerOptions, startNatsServer } from './server.ts';
 import { INFO_PREFIX, inboxPrefix } from './subjects.ts';

@@ -3,9 +3,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Msg } from 'nats';
 import { accountUser, type BusKeys, proxiesAccount, proxyUser, publicKey, type Revocations } from './accounts.ts';
+import { openLink } from './dial.ts';
 import { storeAgain } from './jetstream.ts';
 import { jsonObject } from './json.ts';
-import { type Link, openLink } from './link.ts';
+import type { Link } from './link.ts';
 import { fixedLogin, lifeOf } from './login.ts';
 import {
   everybody,

@@ -2,7 +2,7 @@
 // holds in the end, and what everybody knows.
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import { openLink } from '../../bus/link.ts';
+import { openLink } from '../../bus/dial.ts';
 import { fixedLogin } from '../../bus/login.ts';
 import { digestOf } from '../../bus/objects.ts';
 import { fromDirectGet } from '../../bus/stored-message.ts';

@@ -4,7 +4,7 @@ import { after, before, suite, type TestContext, test } from 'node:test';
 import { accountTokens, accountUser, publicKey } from '../../bus/accounts.ts';
 import { natsStatus } from '../../bus/cluster-status.ts';
 import { applyCommit } from '../../bus/commit-format.ts';
-import { openLink } from '../../bus/link.ts';
+import { openLink } from '../../bus/dial.ts';
 import { fixedLogin, ProxyLogin } from '../../bus/login.ts';
 import { NKey } from '../../bus/nkey.ts';
 import { CONFIG_LOG, PROXY_INFO_PREFIX } from '../../bus/subjects.ts';

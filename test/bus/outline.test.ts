@@ -1,8 +1,8 @@
 // A list of commits is read without what large ones hold: their objects are taken away, and it is the same.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { openLink } from '../../bus/dial.ts';
 import { purge } from '../../bus/jetstream.ts';
-import { openLink } from '../../bus/link.ts';
 import { fixedLogin } from '../../bus/login.ts';
 import { INFO_PREFIX, inboxPrefix } from '../../bus/subjects.ts';
 import type { Bus } from '../../bus/types.ts';

@@ -10,7 +10,7 @@ import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { accountUser, makeBusKeys, publicKey } from '../../bus/accounts.ts';
 import { openBus } from '../../bus/connect.ts';
-import { openLink } from '../../bus/link.ts';
+import { openLink } from '../../bus/dial.ts';
 import { fixedLogin } from '../../bus/login.ts';
 import { findNatsServer } from '../../bus/nats-binary.ts';
 import { startNatsServer } from '../../bus/server.ts';
