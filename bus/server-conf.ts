@@ -113,8 +113,12 @@ export async function takeOverStore(storeDir: string, keys: BusKeys): Promise<vo
  */
 export async function keepAccountKnown(storeDir: string, keys: BusKeys): Promise<void> {
   const folder = join(storeDir, 'jetstream', publicKey(keys.mesh));
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await writeFile(join(folder, 'weft'), 'So that nats-server knows this account from its start.\n');
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await writeFile(join(folder, 'weft'), 'So that nats-server knows this account from its start.\n');
+  } catch {
+    // nats-server says what is wrong with its folder.
+  }
 }
 
 /** Written beside and moved into place, so that nobody ever reads half of it or may read it at all. */
