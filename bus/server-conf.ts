@@ -116,8 +116,9 @@ export async function keepAccountKnown(storeDir: string, keys: BusKeys): Promise
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await writeFile(join(folder, 'weft'), 'So that nats-server knows this account from its start.\n');
-  } catch {
-    // nats-server says what is wrong with its folder.
+  } catch (error) {
+    // What is wrong with its folder, nats-server says itself.
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
   }
 }
 
