@@ -20,6 +20,7 @@ import { answers } from './ports.ts';
 import type { Entrant, Scenario } from './scenarios/scenario.ts';
 import { Stable, type Stall } from './stable.ts';
 import { startUpstream } from './upstream.ts';
+import { Upstreams } from './upstreams.ts';
 
 export interface Plan {
   readonly peers: readonly Peer[];
@@ -71,7 +72,7 @@ export async function measure(plan: Plan, setting: Setting): Promise<Results> {
   const { loads, children, folder, say } = setting;
   const began = performance.now();
   const about = machine();
-  const versions: Record<string, string> = { load: loads.closed.version() };
+  const versions: Record<string, string> = { load: loads.closed.wrk.version() };
   const missing: Results['missing'][number][] = [];
   const leftOut: Results['leftOut'][number][] = [];
   const scenarios: Record<string, readonly PeerFigures[]> = {};
@@ -88,13 +89,15 @@ export async function measure(plan: Plan, setting: Setting): Promise<Results> {
       say(`${peer.name} is not measured: ${reason}`);
     }
   }
-  const upstream = await startUpstream(children, join(folder, 'upstream'), sizesOf(plan.scenarios));
+  const sizes = sizesOf(plan.scenarios);
+  const upstream = await startUpstream(children, join(folder, 'upstream'), sizes);
   versions.upstream = upstream.version;
+  const upstreams = new Upstreams({ children, folder, sizes, plain: upstream.port });
   const credentials = await createCredentials();
   const stable = new Stable(present, {
     children,
     folder,
-    upstreamPort: upstream.port,
+    upstreamPort: (behind) => upstreams.port(behind),
     credentials,
     filterFile: filtersIn(folder),
   });
@@ -108,6 +111,12 @@ export async function measure(plan: Plan, setting: Setting): Promise<Results> {
     });
     await stable.keep(entrants);
     if (entrants.length === 0) continue;
+    const unable = 'closed' in scenario ? loads.closed[scenario.closed].missing() : null;
+    if (unable !== null) {
+      for (const { label } of entrants) leftOut.push({ scenario: scenario.name, peer: label, reason: unable });
+      say(`${scenario.name} is left out: ${unable}`);
+      continue;
+    }
     say(`${scenario.name}: ${scenario.about}`);
     const failed: Entrant[] = [];
     const measuring: MeasureSetting = {
@@ -168,11 +177,12 @@ function withToken(scenario: Scenario, token: string): Scenario {
 
 async function serves(stall: Stall, traffic: Traffic, proof: string | null, pauseMs?: number): Promise<void> {
   const { responseBodyBytes, headers, path } = traffic;
-  const small = responseBodyBytes === null || responseBodyBytes <= ASKED_FOR;
+  const small = traffic.as === 'requests' && (responseBodyBytes === null || responseBodyBytes <= ASKED_FOR);
   const bytes = small ? responseBodyBytes : 300;
   const url = `${stall.origin}${small ? path : '/300'}`;
   const waiting = { timeoutMs: 20_000, pauseMs, alive: () => stall.alive() };
-  await answers(url, { bytes, headers, proof }, waiting).catch((error: Error) => {
+  const h2 = stall.entrant.setup.speaks === 'h2';
+  await answers(url, { bytes, headers, proof, h2 }, waiting).catch((error: Error) => {
     throw new Error(`it does not serve: ${error.message}\n${stall.said()}`.trim());
   });
 }

@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { tellUsage } from '../scripts/usage.ts';
 import { Children } from './children.ts';
-import { openLoop, patientLoop } from './load/own.ts';
+import { h2load } from './load/h2load.ts';
+import type { Loads } from './load/load.ts';
+import { handshakeLoop, messageLoop, openLoop, patientLoop } from './load/own.ts';
 import { wrk } from './load/wrk.ts';
 import { measure, type Plan } from './measure.ts';
 import { peers } from './peers/all.ts';
@@ -50,9 +52,16 @@ if (typeof command === 'string') {
 
 async function run(command: Command): Promise<number> {
   const children = new Children();
-  const loads = { closed: wrk(children), patient: patientLoop(children), open: openLoop(children) };
+  const closed = {
+    wrk: wrk(children),
+    patient: patientLoop(children),
+    h2load: h2load(children),
+    messages: messageLoop(children),
+    handshakes: handshakeLoop(children),
+  };
+  const loads: Loads = { closed, open: openLoop(children) };
   const absent =
-    process.platform === 'linux' ? loads.closed.missing() : 'CPU times come from /proc, which only Linux has';
+    process.platform === 'linux' ? closed.wrk.missing() : 'CPU times come from /proc, which only Linux has';
   if (absent !== null) {
     console.error(`bench: nothing can be measured: ${absent}`);
     return 1;

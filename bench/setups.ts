@@ -6,9 +6,12 @@ export type WasmFilter = 'wasm-header' | 'wasm-rust' | 'wasm-go';
 export interface Setup {
   /**
    * Who answers behind it: the one upstream, an application that it was started with, or Bookinfo's four applications with a
-   * proxy beside each of them.
+   * proxy beside each of them. Those that speak HTTP/2: `h2`, `grpc` with trailers, `grpc-echo` as long as its client speaks;
+   * `websocket` sends back what it is sent.
    */
-  readonly behind: 'upstream' | 'application' | 'bookinfo';
+  readonly behind: 'upstream' | 'application' | 'bookinfo' | 'h2' | 'grpc' | 'grpc-echo' | 'websocket';
+  /** What it takes from its clients and how: HTTP/2 goes on as HTTP/2, bytes without a look at them, and what came by TLS in plain text. */
+  readonly speaks: 'http1' | 'h2' | 'tls' | 'bytes';
   /**
    * `plain`: pass it on. `chain`: verify a JSON web token, ask for its principal by a rule, take a token from a bucket that
    * never is empty, draw for a fault of one in a million, count. Others: run that module on request and answer.
@@ -31,6 +34,7 @@ export interface Setup {
 
 export const PLAIN: Setup = {
   behind: 'upstream',
+  speaks: 'http1',
   filters: 'plain',
   routes: 1,
   services: 0,
@@ -43,8 +47,8 @@ export const PLAIN: Setup = {
 export const MOST_REQUESTS = 4_000_000_000;
 
 /** One name for equal setups. */
-export function setupKey({ behind, filters, routes, services, shards, hops, pair }: Setup): string {
-  return `${behind}-${filters}-${routes}-${services}-${shards}-${hops}-${pair}`;
+export function setupKey({ behind, speaks, filters, routes, services, shards, hops, pair }: Setup): string {
+  return `${behind}-${speaks}-${filters}-${routes}-${services}-${shards}-${hops}-${pair}`;
 }
 
 /** The module that it runs, or null. */
@@ -53,8 +57,14 @@ export function wasmFilterOf({ filters }: Setup): WasmFilter | null {
 }
 
 /** Nothing but passing on, with as many routes and services as you like: what every peer can be configured to. */
-export function isPlain({ behind, filters, shards, pair }: Setup): boolean {
-  return behind === 'upstream' && filters === 'plain' && shards === 1 && pair === 'none';
+export function isPlain({ behind, speaks, filters, shards, pair }: Setup): boolean {
+  return behind === 'upstream' && speaks === 'http1' && filters === 'plain' && shards === 1 && pair === 'none';
+}
+
+/** In one of these protocols, and nothing but passing on beside that. */
+export function isPlainBut(setup: Setup, speaks: readonly Setup['speaks'][]): boolean {
+  const started = setup.behind === 'application' || setup.behind === 'bookinfo';
+  return !started && speaks.includes(setup.speaks) && isPlain({ ...setup, behind: 'upstream', speaks: 'http1' });
 }
 
 export function routePrefixes({ routes }: Setup): readonly string[] {

@@ -7,7 +7,7 @@ import type { Credentials } from './credentials.ts';
 import type { FilterFile } from './filter-files.ts';
 import type { Peer, RunningPeer } from './peers/peer.ts';
 import type { Entrant } from './scenarios/scenario.ts';
-import { setupKey } from './setups.ts';
+import { type Setup, setupKey } from './setups.ts';
 import { sumOf, type Usage, usage } from './usage.ts';
 
 export interface Stall extends RunningPeer {
@@ -23,7 +23,7 @@ export interface StableSetting {
   readonly children: Children;
   /** Empty and its own. */
   readonly folder: string;
-  readonly upstreamPort: number;
+  upstreamPort(behind: Setup['behind']): Promise<number>;
   readonly credentials: Credentials;
   readonly filterFile: FilterFile;
 }
@@ -63,7 +63,7 @@ export class Stable {
   async start(entrant: Entrant): Promise<Stall> {
     const peer = this.peers.get(entrant.peer)!;
     const { hops } = entrant.setup;
-    let { upstreamPort } = this.setting;
+    let upstreamPort = await this.setting.upstreamPort(entrant.setup.behind);
     const chain: RunningPeer[] = [];
     for (let hop = 0; hop < hops; hop++) {
       const folder = join(this.setting.folder, `${entrant.peer}-${this.started++}`);

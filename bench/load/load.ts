@@ -11,6 +11,10 @@ export interface Traffic {
   readonly headers: Readonly<Record<string, string>>;
   /** Each request on a connection of its own. */
   readonly fresh: boolean;
+  /** What goes over a connection. `messages`: there and back, as long as `requestBodyBytes`; `handshakes`: TLS and nothing else. */
+  readonly as: 'requests' | 'websocket-messages' | 'grpc-messages' | 'full-handshakes' | 'resumed-handshakes';
+  /** At a time on each connection of HTTP/2. */
+  readonly streams: number;
 }
 
 /** Keeps all connections busy all the time: what a request costs, and how many there can be. */
@@ -42,9 +46,10 @@ export interface OpenFigures {
   readonly errors: number;
 }
 
+/** `patient`: counts requests that take long to the end of the last, which wrk does not. */
+export type ClosedName = 'wrk' | 'patient' | 'h2load' | 'messages' | 'handshakes';
+
 export interface Loads {
-  readonly closed: ClosedLoop;
-  /** Counts requests that take long to the end of the last, which wrk does not. */
-  readonly patient: ClosedLoop;
+  readonly closed: Readonly<Record<ClosedName, ClosedLoop>>;
   readonly open: OpenLoop;
 }

@@ -26,7 +26,7 @@ export const measureLoad: Measure<LoadScenario> = async (scenario, setting) => {
   }
   const { loads, say, rounds } = setting;
   const seconds = setting.seconds * scenario.length;
-  const closed = scenario.closed === 'wrk' ? loads.closed : loads.patient;
+  const closed = loads.closed[scenario.closed];
   let lasting: readonly Entry[] = entries;
   // Who fails in the middle is left out; what the others have done stays.
   const each = async (turn: (entry: Entry) => Promise<void>): Promise<void> => {
@@ -94,7 +94,7 @@ async function runClosed(
   const before = stall.usage();
   const besides = besidesOf(stall);
   const threads = threadsIn(stall);
-  const figures = await (closed === 'wrk' ? loads.closed : loads.patient).run(stall.origin, traffic, seconds);
+  const figures = await loads.closed[closed].run(stall.origin, traffic, seconds);
   const after = stall.usage();
   const { label } = stall.entrant;
   if (!stall.alive()) throw new Error(`${label} ended under ${name}: ${stall.said()}`);

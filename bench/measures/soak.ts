@@ -52,7 +52,7 @@ async function soaked(
   const paced = soakSeconds === null ? null : await loads.open.run(stall.origin, traffic, rate, seconds);
   const asked =
     paced === null
-      ? await loads.closed.run(stall.origin, traffic, seconds)
+      ? await loads.closed.wrk.run(stall.origin, traffic, seconds)
       : { requests: rate * seconds, seconds, errors: paced.errors };
   const after = stall.usage();
   if (!stall.alive()) throw new Error(`it ended: ${stall.said()}`);

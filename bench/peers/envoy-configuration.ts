@@ -1,18 +1,30 @@
 // Envoy's configuration for a setup: one listener, one cluster, and the native filters that do what weft's chain does.
 
+import { writeCertificate } from '../certificates.ts';
 import { MOST_REQUESTS, routePrefixes, type Setup, serviceHosts, wasmFilterOf } from '../setups.ts';
+import { tlsContext, tlsSocket } from './envoy-tls.ts';
 import type { PeerSetting } from './peer.ts';
 
+const H2 = {
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+    '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+    explicit_http_config: { http2_protocol_options: {} },
+  },
+};
 const NO_LIMIT = 1_000_000;
 const EXTENSIONS = 'type.googleapis.com/envoy.extensions';
 
 export async function envoyConfiguration(setting: PeerSetting, port: number): Promise<object> {
-  const { setup, upstreamPort } = setting;
+  const { setup, upstreamPort, folder } = setting;
   const services = serviceHosts(setup);
+  const { speaks } = setup;
+  const tls = speaks === 'tls' ? tlsContext(await writeCertificate(folder)) : null;
+  const socket = tls === null ? undefined : tlsSocket('DownstreamTlsContext', tls);
+  const filter = speaks === 'bytes' ? tcpProxy() : connectionManager(virtualHosts(setup), await filters(setting));
   return {
     static_resources: {
-      listeners: [listener('in', port, virtualHosts(setup), await filters(setting))],
-      clusters: ['application', ...services].map((name) => cluster(name, upstreamPort)),
+      listeners: [listener('in', port, filter, socket)],
+      clusters: ['application', ...services].map((name) => cluster(name, upstreamPort, undefined, speaks === 'h2')),
     },
   };
 }
@@ -32,25 +44,30 @@ export function waysConfiguration(ways: readonly Way[]): object {
   return {
     static_resources: {
       listeners: ways.map(({ name, port, downstream }) =>
-        listener(name, port, [virtualHost('any', ['*'], [to('/', name)])], [], downstream),
+        listener(name, port, connectionManager([virtualHost('any', ['*'], [to('/', name)])], []), downstream),
       ),
       clusters: ways.map((way) => cluster(way.name, way.to, way.upstream)),
     },
   };
 }
 
-function listener(
-  name: string,
-  port: number,
-  hosts: readonly object[],
-  httpFilters: readonly object[],
-  socket?: object,
-): object {
+function listener(name: string, port: number, filter: object, socket?: object): object {
   return {
     name,
     address: { socket_address: { address: '127.0.0.1', port_value: port } },
     tcp_backlog_size: 4096,
-    filter_chains: [{ filters: [connectionManager(hosts, httpFilters)], transport_socket: socket }],
+    filter_chains: [{ filters: [filter], transport_socket: socket }],
+  };
+}
+
+function tcpProxy(): object {
+  return {
+    name: 'envoy.filters.network.tcp_proxy',
+    typed_config: {
+      '@type': `${EXTENSIONS}.filters.network.tcp_proxy.v3.TcpProxy`,
+      stat_prefix: 'in',
+      cluster: 'application',
+    },
   };
 }
 
@@ -61,6 +78,8 @@ function connectionManager(hosts: readonly object[], httpFilters: readonly objec
       '@type': `${EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
       stat_prefix: 'in',
       use_remote_address: true,
+      upgrade_configs: [{ upgrade_type: 'websocket' }],
+      stream_idle_timeout: '0s',
       route_config: { virtual_hosts: hosts },
       http_filters: [
         ...httpFilters,
@@ -86,7 +105,7 @@ function to(prefix: string, name: string): object {
   return { match: { prefix }, route: { cluster: name, timeout: '0s' } };
 }
 
-function cluster(name: string, port: number, socket?: object): object {
+function cluster(name: string, port: number, socket?: object, h2 = false): object {
   const endpoint = { address: { socket_address: { address: '127.0.0.1', port_value: port } } };
   const limits = {
     max_connections: NO_LIMIT,
@@ -100,6 +119,7 @@ function cluster(name: string, port: number, socket?: object): object {
     connect_timeout: '5s',
     circuit_breakers: { thresholds: [limits] },
     transport_socket: socket,
+    typed_extension_protocol_options: h2 ? H2 : undefined,
     load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint }] }] },
   };
 }

@@ -23,10 +23,11 @@ export const envoy: Peer = {
     if (setting.setup.behind === 'bookinfo') return startEnvoyMesh(setting, envoyCommand);
     if (setting.setup.pair !== 'none') return startEnvoyPair(setting, envoyCommand);
     const port = await freePort();
+    const scheme = setting.setup.speaks === 'tls' ? 'https' : 'http';
     const file = join(setting.folder, 'envoy.json');
     writeFileSync(file, JSON.stringify(await envoyConfiguration(setting, port)));
     const child = setting.children.start(...envoyCommand(file));
-    return { origin: `http://127.0.0.1:${port}`, processes: [child] };
+    return { origin: `${scheme}://127.0.0.1:${port}`, processes: [child] };
   },
 };
 

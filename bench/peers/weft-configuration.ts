@@ -2,30 +2,46 @@
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { writeCertificate } from '../certificates.ts';
 import { MOST_REQUESTS, routePrefixes, type Setup, serviceHosts, wasmFilterOf } from '../setups.ts';
 import type { PeerSetting } from './peer.ts';
 
 const GATEWAY_NAMESPACE = 'istio-system';
+const UPSTREAM_PROTOCOLS = { http1: 'HTTP', h2: 'HTTP2', tls: 'HTTP', bytes: 'TCP' };
 
 /** Resources for one folder; JSON is YAML. `first`: a path that leads to the upstream's /300. */
 export async function weftConfiguration(setting: PeerSetting, port: number, first: string | null): Promise<object[]> {
   const { setup, upstreamPort } = setting;
+  const route = [to('application.bench', upstreamPort)];
   const http = routePrefixes(setup).map((prefix) => ({
     ...(prefix === '/' ? {} : { match: [{ uri: { prefix } }] }),
     ...(setup.filters === 'chain' ? { fault: { abort: { percentage: { value: 0.0001 }, httpStatus: 500 } } } : {}),
-    route: [to('application.bench', upstreamPort)],
+    route,
   }));
-  const added =
-    first === null ? [] : [{ match: [{ uri: { exact: first } }], rewrite: { uri: '/300' }, route: http[0].route }];
+  const added = first === null ? [] : [{ match: [{ uri: { exact: first } }], rewrite: { uri: '/300' }, route }];
   return [
-    resource('networking.istio.io/v1', 'Gateway', 'bench', {
-      servers: [{ port: { number: port, name: 'http', protocol: 'HTTP' }, hosts: ['*'] }],
-    }),
-    service('application.bench', upstreamPort),
-    virtualService('application', '*', [...added, ...http]),
+    resource('networking.istio.io/v1', 'Gateway', 'bench', { servers: [await server(setting, port)] }),
+    service('application.bench', upstreamPort, UPSTREAM_PROTOCOLS[setup.speaks]),
+    setup.speaks === 'bytes'
+      ? resource('networking.istio.io/v1', 'VirtualService', 'application', {
+          ...{ hosts: ['*'], gateways: ['bench'], tcp: [{ route }] },
+        })
+      : virtualService('application', '*', [...added, ...http]),
     ...otherServices(setup, upstreamPort),
     ...(await policies(setting)),
   ];
+}
+
+/** Of the gateway. */
+async function server({ setup: { speaks }, folder }: PeerSetting, number: number): Promise<object> {
+  const protocol = speaks === 'tls' ? 'HTTPS' : UPSTREAM_PROTOCOLS[speaks];
+  const given = { port: { number, name: protocol.toLowerCase(), protocol }, hosts: ['*'] };
+  if (speaks !== 'tls') return given;
+  const { chain, key } = await writeCertificate(folder);
+  return {
+    ...given,
+    tls: { mode: 'SIMPLE', minProtocolVersion: 'TLSV1_3', serverCertificate: chain, privateKey: key },
+  };
 }
 
 function otherServices(setup: Setup, port: number): object[] {
@@ -64,10 +80,10 @@ async function policies({ setup, credentials, filterFile }: PeerSetting): Promis
   ];
 }
 
-function service(host: string, port: number): object {
+function service(host: string, port: number, protocol = 'HTTP'): object {
   return resource('networking.istio.io/v1', 'ServiceEntry', host.replace('.', '-'), {
     hosts: [host],
-    ports: [{ number: port, name: 'http', protocol: 'HTTP' }],
+    ports: [{ number: port, name: protocol.toLowerCase(), protocol }],
     location: 'MESH_EXTERNAL',
     resolution: 'STATIC',
     endpoints: [{ address: '127.0.0.1' }],

@@ -38,7 +38,7 @@ export const weft: Peer = {
     const args = [mesh, 'proxy', '--config', folder, '--shards', String(setup.shards), '--access-log', 'off'];
     const child = children.start(process.execPath, args, { MESH_HOME: join(folder, '.mesh') });
     return {
-      origin: `http://127.0.0.1:${port}`,
+      origin: `${setup.speaks === 'tls' ? 'https' : 'http'}://127.0.0.1:${port}`,
       processes: [child],
       addRoute: (path) => write(setting, port, path),
     };

@@ -27,6 +27,8 @@ export function get(responseBodyBytes: number, other: Partial<Traffic> = {}): Tr
     connections: 32,
     headers: {},
     fresh: false,
+    as: 'requests',
+    streams: 1,
     ...other,
   };
 }

@@ -1,6 +1,6 @@
 // What a scenario is: who takes part, set up how, and what is asked of them. Types only.
 
-import type { Traffic } from '../load/load.ts';
+import type { ClosedName, Traffic } from '../load/load.ts';
 import type { Setup } from '../setups.ts';
 
 export interface Entrant {
@@ -22,7 +22,7 @@ interface Load extends Common {
   /** Requests per second of the open loop; 0: none. */
   readonly rate: number;
   /** 'patient' for requests that take so long that those under way at the end matter. */
-  readonly closed: 'wrk' | 'patient';
+  readonly closed: ClosedName;
   /** Multiplies the seconds of each round. */
   readonly length: number;
   /** Requests that everybody answers, unmeasured, before the first round: code that is compiled as it runs has run often enough. */

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Children } from '../../bench/children.ts';
+import { h2load } from '../../bench/load/h2load.ts';
 import type { Loads } from '../../bench/load/load.ts';
-import { openLoop, patientLoop } from '../../bench/load/own.ts';
+import { handshakeLoop, messageLoop, openLoop, patientLoop } from '../../bench/load/own.ts';
 import { wrk } from '../../bench/load/wrk.ts';
 import { measure, type Plan, type Results } from '../../bench/measure.ts';
 import { direct } from '../../bench/peers/direct.ts';
@@ -119,7 +120,7 @@ test('an unknown peer, scenario or number is refused with what there is', async 
   const cases: [args: string[], expected: RegExp][] = [
     [
       ['--peers', 'nginx,squid'],
-      /no peer is named 'squid'; there are nginx,haproxy,caddy,envoy,reply-from,http-proxy,weft/,
+      /no peer is named 'squid'; there are nginx,haproxy,caddy,nghttpx,envoy,reply-from,http-proxy,node-http2,weft,/,
     ],
     [['--scenario', 'plain'], /no scenario is named 'plain'; there are plain-get,/],
     [['--seconds', 'soon'], /--seconds is a whole number/],
@@ -163,8 +164,12 @@ async function measured(t: TestContext, plan: Plan, say: (line: string) => void 
     await children.stop();
     rmSync(folder, { recursive: true });
   });
-  const closed = patientLoop(children);
-  const loads: Loads = { closed, patient: closed, open: openLoop(children) };
+  const patient = patientLoop(children);
+  const closed = {
+    ...{ wrk: patient, patient, h2load: h2load(children) },
+    ...{ messages: messageLoop(children), handshakes: handshakeLoop(children) },
+  };
+  const loads: Loads = { closed, open: openLoop(children) };
   return measure(plan, { children, folder, loads, say });
 }
 
