@@ -36,8 +36,10 @@ import { chooseHost, findHost } from './router/choose.ts';
 import { findRoute } from './router/route-index.ts';
 import type { ListenerContext } from './shard/context.ts';
 import { CarriedConnection } from './tcp/carried-connection.ts';
+import { awaitGreeting, type Greeting } from './tcp/greeting.ts';
 import { NamedConnection } from './tcp/named-connection.ts';
 import type { TcpPort } from './tcp/service.ts';
+import { SniffedConnection } from './tcp/sniffed-connection.ts';
 import { tunnelService } from './tcp/tunnel-service.ts';
 import type { ServeConnection, ServedConnection } from './transport/listener.ts';
 import type { Transport } from './transport/transport.ts';
@@ -61,12 +63,35 @@ export function connectionPath(listener: ListenerContext, codecs: Codecs): Serve
   const { spec, shard } = listener;
   const onFault = (text: string): void => shard.log('debug', 'listener', `${spec.name}: ${text}`);
   const options = { ...serverOptions(spec.kind, shard.timers), onFault };
-  return (transport) => {
+  const serve = (transport: Transport): ServedConnection => new DetectedConnection(transport, codecs, handler, options);
+  return (transport, greeting) => {
     // Who has agreed to it in the handshake speaks it, whatever the application does.
     const carried = transport.tls?.alpn === 'weft-multiplexed' ? null : carriedBy(listener);
-    if (carried !== null) return carry(listener, transport, carried);
-    return new DetectedConnection(transport, codecs, handler, options);
+    if (carried !== null) return carry(listener, transport, carried, greeting);
+    const { detected, detectMs } = shard.snapshot.tcp;
+    if (spec.kind !== 'inbound' || detected === null || saysHttp(transport)) {
+      greeting?.abandon();
+      return serve(transport);
+    }
+    if (greeting !== null) return carry(listener, transport, detected, greeting);
+    return new SniffedConnection(transport, {
+      ...{ timers: shard.timers, detectMs, idleMs: options.idleTimeoutMs, lineMs: options.headerTimeoutMs },
+      greet: (told) => awaitGreeting(shard, told),
+      serve: (there, spoken, heard) => {
+        // What guards the port may have come since.
+        const now = shard.snapshot.tcp.detected;
+        if (spoken === 'http/1.1') return codecs[spoken].serve(there, handler, options);
+        if (spoken === 'h2' || now === null) return serve(there);
+        if (spoken === 'tls') return new NamedConnection(listener, there, () => now.other);
+        return carry(listener, there, now, heard);
+      },
+    });
   };
+}
+
+/** By what it has agreed to in the handshake. */
+function saysHttp({ tls }: Transport): boolean {
+  return tls !== null && tls.alpn !== '' && tls.alpn !== 'istio';
 }
 
 /** Where connections of this listener are carried as bytes; null: they are HTTP. */
@@ -77,8 +102,13 @@ function carriedBy({ spec, shard: { snapshot } }: ListenerContext): TcpPort | nu
   return spec.kind === 'inbound' ? inbound : null;
 }
 
-function carry(listener: ListenerContext, transport: Transport, { names, other }: TcpPort): ServedConnection {
-  if (names === null) return new CarriedConnection(listener, transport, other, listener.shard);
+function carry(
+  listener: ListenerContext,
+  transport: Transport,
+  { names, other }: TcpPort,
+  greeting: Greeting | null,
+): ServedConnection {
+  if (names === null) return new CarriedConnection(listener, transport, other, greeting ?? listener.shard);
   return new NamedConnection(listener, transport, (name) => (name === null ? null : names.find(name)) ?? other);
 }
 

@@ -16,6 +16,7 @@ import { CODECS, connectionPath } from '../proxy.ts';
 import { type Change, type Compiled, Compiler, Uncompilable } from '../snapshot/compile.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import { atOnce, type Steps } from '../steps.ts';
+import { awaitGreeting } from '../tcp/greeting.ts';
 import { networkFiltersFor } from '../tcp/network-filter.ts';
 import type { RecordSink } from '../telemetry/record-sink.ts';
 import { Timers } from '../timers.ts';
@@ -58,8 +59,6 @@ export interface DataPlane {
   close(): void;
 }
 
-/** Who is silent for so long where the application may speak first, does not begin a handshake. */
-const SILENT_MS = 100;
 /** How long the news that a workload leaves may travel before it stops listening. */
 const FORGOTTEN_MS = 250;
 /** How long who holds an idle connection may take to send its next request, whose answer says that it is the last. */
@@ -173,7 +172,8 @@ class ShardDataPlane implements DataPlane, ShardContext {
   private protect(listener: Listener): void {
     const { snapshot } = this;
     listener.mtls = mtlsOf(listener.spec, snapshot);
-    listener.plainAfterMs = snapshot.tcp.inbound === null ? 0 : SILENT_MS;
+    const { inbound, detected, detectMs } = snapshot.tcp;
+    listener.greetMs = inbound === null && detected === null ? 0 : detectMs;
     listener.terminators = this.terminatorsOf(listener.spec);
   }
 
@@ -205,6 +205,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
           handshakeMs: this.options.handshakeTimeoutMs,
           // Only this proxy's own application is at the outbound port.
           peers: spec.kind === 'outbound' ? own : this.peers,
+          greet: (told) => awaitGreeting(this, told),
           log: this.log,
         },
         connectionPath({ shard: this, spec }, this.codecs),

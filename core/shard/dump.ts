@@ -113,9 +113,10 @@ function routesOf(snapshot: Snapshot): RouteDump[] {
   };
   add('outbound', snapshot.outbound.virtualHosts);
   for (const [port, table] of snapshot.gateways) add(String(port), table.virtualHosts);
-  const { inbound, upstreams, gateways } = snapshot.tcp;
+  const { inbound, detected, upstreams, gateways } = snapshot.tcp;
   if (inbound !== null) dumped.push(...carriedTo('inbound', inbound));
   else if (snapshot.inbound !== null) add('inbound', [snapshot.inbound]);
+  if (detected !== null) dumped.push(...carriedTo('inbound', detected));
   for (const [upstream, port] of upstreams) dumped.push(...carriedTo(upstream, port));
   for (const [number, port] of gateways) dumped.push(...carriedTo(String(number), port));
   return dumped;

@@ -7,6 +7,7 @@ import { INBOUND_RETRIES } from '../builtins/retry/policy.ts';
 import { telemetryAt } from '../builtins/telemetry/telemetry.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { DEFAULT_POLICY } from '../cluster/cluster.ts';
+import { parseDuration } from '../config/duration.ts';
 import type { Problem } from '../config/resource.ts';
 import type { FilterFactory } from '../exchange/filter.ts';
 import { HostTable } from '../router/hosts.ts';
@@ -71,6 +72,9 @@ interface Staged {
   /** Remembers the one that is there from now on. */
   keep(): void;
 }
+
+/** Left out, protocolDetectionTimeout is this. */
+const DETECTED_IN = '100ms';
 
 const NO_TLS: ReadonlyMap<number, TlsPort> = new Map();
 
@@ -211,7 +215,8 @@ export class Compiler {
     const gateways = yield* this.gatewayTables(before.gateways, chains.gateway, staged);
     const inbound = this.inboundHost(chains.inbound, staged);
     const made = (part: RoutePart): number => this.made.push(part);
-    const tcp = this.tcp.stage(inbound, this.spokenHere(inbound), { staged, policies, memo, made });
+    const detectMs = parseDuration(index.mesh.protocolDetectionTimeout ?? DETECTED_IN);
+    const tcp = this.tcp.stage(inbound, this.spokenHere(inbound), { staged, policies, memo, made, detectMs });
     const telemetry = memo.of('telemetry', policies('Telemetry'), () => telemetryAt(policies('Telemetry'), node));
     const snapshot: Snapshot = {
       revision,

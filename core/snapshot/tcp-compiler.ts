@@ -1,6 +1,7 @@
 // The table of what a proxy carries as bytes, made anew with every snapshot: it is small, and what it leads to is shared.
 
 import type { Policies } from '../builtins/builtin.ts';
+import type { BuiltinName } from '../builtins/order.ts';
 import { connectionAuthorization, rbac } from '../builtins/rbac/rbac.ts';
 import { carriedPorts } from '../config/carried-servers.ts';
 import { boundHost, hostCovers } from '../config/hosts.ts';
@@ -12,7 +13,7 @@ import type { Memo } from './memo.ts';
 import { type CompiledHosts, NO_HOSTS } from './outbound-hosts.ts';
 import type { RoutePart } from './route-parts.ts';
 import { hasLabels } from './services.ts';
-import { type CompiledTcp, GatewayPort, inboundPort, isCarried, type TcpScope, upstreamPort } from './tcp.ts';
+import { type CompiledTcp, GatewayPort, inboundPort, spokenBy, type TcpScope, upstreamPort } from './tcp.ts';
 import type { Rule } from './virtual-services.ts';
 
 /** As compile.ts keeps what is made until all of it is. */
@@ -29,7 +30,12 @@ export interface TcpStage {
   readonly memo: Memo;
   /** Told of every part that is made. */
   made(part: RoutePart): void;
+  /** See TcpTable. */
+  readonly detectMs: number;
 }
+
+/** What a request passes and a connection passes as well: policies are held against both. */
+const HELD_AGAINST_BOTH: readonly string[] = ['rbac', 'ext-authz'] satisfies BuiltinName[];
 
 export interface TcpEnvironment extends Omit<TcpScope, 'gateway'> {
   /** VirtualServices for a gateway ('namespace/name'). */
@@ -45,7 +51,7 @@ export class TcpCompiler {
   }
 
   /** `inbound`: where requests for the application lead; `spoken`: what the registry says of its port, or ''. */
-  stage(inbound: VirtualHost | null, spoken: string, { staged, made, policies, memo }: TcpStage): TcpTable {
+  stage(inbound: VirtualHost | null, spoken: string, { staged, made, policies, memo, detectMs }: TcpStage): TcpTable {
     const { node } = this.environment;
     const parts: RoutePart[] = [];
     const keep = ({ port, part }: CompiledTcp): TcpPort => {
@@ -64,13 +70,15 @@ export class TcpCompiler {
     const before = this.parts;
     const after = { hosts: [], parts };
     if (before.parts.length + parts.length > 0) staged.push({ before, after, keep: () => (this.parts = after) });
-    const carried = isCarried(node, spoken) ? applicationPort(inbound) : null;
-    const arrives = carried !== null || gateways.size > 0;
+    const speaks = spokenBy(node, spoken);
+    const carried = speaks === 'bytes' ? applicationPort(inbound) : null;
+    const detected = speaks === 'unknown' && !guarded(inbound) ? applicationPort(inbound) : null;
+    const arrives = carried !== null || detected !== null || gateways.size > 0;
     const asked = arrives ? rbac.standing.kinds.flatMap((kind) => policies(kind)) : [];
     const { admission, observations } = memo.of('connections', [arrives, ...asked], () =>
       arrives ? connectionAuthorization(policies, node) : { admission: null, observations: null },
     );
-    return { inbound: carried, admission, observations, upstreams, gateways };
+    return { inbound: carried, detected, detectMs, admission, observations, upstreams, gateways };
   }
 
   private gatewayPorts(gateways: readonly Resource<GatewaySpec>[]): ReadonlyMap<number, GatewayPort> {
@@ -102,6 +110,13 @@ export class TcpCompiler {
 function sharedName(hosts: readonly string[], name: string): string | null {
   if (hosts.some((host) => hostCovers(host, name))) return name;
   return hosts.find((host) => hostCovers(name, host)) ?? null;
+}
+
+/** Filters of its own would be passed by who is not taken for HTTP. */
+function guarded(inbound: VirtualHost | null): boolean {
+  return (
+    inbound?.routes.some(({ chain }) => chain.filters.some(({ name }) => !HELD_AGAINST_BOTH.includes(name))) ?? true
+  );
 }
 
 function applicationPort(inbound: VirtualHost | null): TcpPort | null {

@@ -7,7 +7,7 @@ import { gatewayKey } from '../config/gateway-reference.ts';
 import { plainHost } from '../config/hosts.ts';
 import type { Destination } from '../config/kinds/virtual-service.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
-import { carriesBytes, isServerFirst } from '../config/schemas/port-protocol.ts';
+import { carriesBytes, declaresHttp, isServerFirst } from '../config/schemas/port-protocol.ts';
 import type { TCPRoute, TLSRoute } from '../config/schemas/virtual-service-tcp.ts';
 import { hostPort, splitHostPort } from '../host-port.ts';
 import type { TcpPort, TcpRoute, TcpService, TcpTarget } from '../tcp/service.ts';
@@ -38,11 +38,14 @@ export interface CompiledTcp {
 
 const EVERY = { match: '*', matches: () => true };
 
-/** Whether what arrives for the application is carried as bytes. `spoken`: what the registry says; '': nothing. */
-export function isCarried({ app }: Node, spoken: string): boolean {
-  if (app === null) return false;
-  const declared = (app.protocol ?? '').toUpperCase() || spoken;
-  return declared === '' ? isServerFirst(app.port) : carriesBytes(declared);
+/** What arrives for the application, by what is declared of it. `spoken`: what the registry says. */
+export function spokenBy({ app }: Node, spoken: string): 'http' | 'bytes' | 'unknown' {
+  if (app === null) return 'http';
+  for (const declared of [app.protocol ?? '', spoken]) {
+    if (carriesBytes(declared)) return 'bytes';
+    if (declaresHttp(declared)) return 'http';
+  }
+  return isServerFirst(app.port) ? 'bytes' : 'unknown';
 }
 
 /** To the application, and nothing else. */

@@ -45,6 +45,7 @@ export class CarriedConnection
   private pump: BytePump | null = null;
   /** What came before there was somebody to give it to. */
   private early: Buffer[] = [];
+  private earlyEnd = false;
   private ended = false;
   private idleMs = 0;
   /** Since some byte moved: ms that the timer has seen. */
@@ -108,6 +109,7 @@ export class CarriedConnection
     this.pump = pump;
     this.early = [];
     for (const piece of early) pump.left.receive(piece);
+    if (this.earlyEnd) pump.left.onEnd();
     const { idleMs } = this.target!.cluster!.policy.tcp;
     this.idleMs = idleMs;
     this.wait();
@@ -202,6 +204,10 @@ export class CarriedConnection
   }
 
   onEnd(): void {
+    if (this.early.length > 0) {
+      this.earlyEnd = true;
+      return;
+    }
     // Half a connection to nobody.
     this.flags |= flagBit('DC');
     this.connection.destroy();

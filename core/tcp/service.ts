@@ -52,6 +52,10 @@ export interface ServerNames {
 export interface TcpTable {
   /** What arrives for the application; null: that is HTTP, or there is none. */
   readonly inbound: TcpPort | null;
+  /** The same of what shows to be no HTTP, where nothing is declared; null: it is, or what guards the port is for HTTP alone. */
+  readonly detected: TcpPort | null;
+  /** How long who is silent may take until it counts as such; 0: for ever. */
+  readonly detectMs: number;
   /** Who may connect, where connections arrive at this workload; null: everybody. */
   readonly admission: Admission | null;
   /** What policies that are not enforced would do; null: there are none. */

@@ -3,6 +3,11 @@
 
 import type { Socket } from 'node:net';
 
+/** What goes on beside it as long as it is waited for. */
+interface Beside {
+  abandon(): void;
+}
+
 /** Of a record that holds a handshake (RFC 8446 5.1). No request of HTTP begins with it. */
 const HANDSHAKE = 0x16;
 
@@ -14,8 +19,10 @@ export class Arrival {
   /** Called once, when it is no more and nothing has come of it. */
   onClosed: (() => void) | null = null;
   readonly socket: Socket;
-  private readonly take: (bytes: Buffer | null) => boolean;
-  private readonly onLate: () => void;
+  private readonly take: (bytes: Buffer) => boolean;
+  private readonly waitMs: number;
+  private readonly onSilent: (() => Beside | null) | null;
+  private beside: Beside | null = null;
   private timer: NodeJS.Timeout | null;
   private bytes: Buffer | null = null;
   private readonly onClose = (): void => {
@@ -27,13 +34,19 @@ export class Arrival {
 
   /**
    * `take` gets all that came, while nobody reads on, and says whether that is enough. Who has not sent enough after `waitMs` is not
-   * waited for; with `orNothing` null is what came, since the other side may be the one that speaks first.
+   * waited for. `silence`: what begins after some of it, where the other side may be the one that speaks first.
    */
-  constructor(socket: Socket, waitMs: number, take: (bytes: Buffer | null) => boolean, orNothing = false) {
+  constructor(
+    socket: Socket,
+    waitMs: number,
+    take: (bytes: Buffer) => boolean,
+    silence: { readonly afterMs: number; begin(): Beside | null } | null = null,
+  ) {
     this.socket = socket;
     this.take = take;
-    this.onLate = orNothing ? () => this.nothingCame() : this.onGone;
-    this.timer = setTimeout(this.onLate, waitMs).unref();
+    this.onSilent = silence === null ? null : () => silence.begin();
+    this.waitMs = waitMs;
+    this.timer = silence === null ? this.wait(waitMs) : setTimeout(() => this.silent(), silence.afterMs).unref();
     socket.on('error', this.onGone);
     socket.on('end', this.onGone);
     socket.on('close', this.onClose);
@@ -55,17 +68,28 @@ export class Arrival {
     socket.resume();
   }
 
-  private nothingCame(): void {
-    this.timer = null;
-    this.socket.off('data', this.onData);
-    this.socket.pause();
-    this.take(null);
+  private wait(ms: number): NodeJS.Timeout {
+    return setTimeout(this.onGone, ms).unref();
+  }
+
+  private silent(): void {
+    this.timer = this.wait(this.waitMs);
+    this.beside = this.onSilent!();
   }
 
   private stopWaiting(): void {
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
     this.bytes = null;
+    this.beside?.abandon();
+    this.beside = null;
+  }
+
+  /** What goes on beside it is to go on with whoever has it next: nobody reads it any more. */
+  keepBeside(): void {
+    this.beside = null;
+    this.socket.off('data', this.onData);
+    this.socket.pause();
   }
 
   /** It is somebody else's from now on. */
@@ -79,7 +103,7 @@ export class Arrival {
   drain(graceMs: number): void {
     if (this.timer === null) return;
     clearTimeout(this.timer);
-    this.timer = setTimeout(this.onLate, Math.max(1, graceMs)).unref();
+    this.timer = this.wait(Math.max(1, graceMs));
   }
 
   /** In a turn of its own, in which no handshake runs. */

@@ -7,6 +7,7 @@ import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import type { ExchangeRecord } from '../exchange/record.ts';
 import { hostPort } from '../host-port.ts';
 import { filterConnection } from '../tcp/filtered-connection.ts';
+import type { Greeting } from '../tcp/greeting.ts';
 import type { NetworkFilterFactory } from '../tcp/network-filter.ts';
 import { Arrival, beginsTls } from './arrival.ts';
 import type { ListenerSpec, MtlsMode } from './listener-spec.ts';
@@ -28,6 +29,7 @@ export interface ListenerEnvironment {
   readonly handshakeMs: number;
   /** Who connects from where. */
   readonly peers: PeerTable;
+  readonly greet: Greeter;
   log(level: 'error' | 'warning', component: 'listener', message: string): void;
 }
 
@@ -46,7 +48,10 @@ export interface ServedConnection {
 }
 
 /** What becomes of an accepted connection. */
-export type ServeConnection = (transport: Transport) => ServedConnection;
+export type ServeConnection = (transport: Transport, greeting: Greeting | null) => ServedConnection;
+
+/** What to listen to, while a client is silent, for the application's first word; null: nothing. See tcp/greeting.ts. */
+export type Greeter = (told: (spoken: boolean) => void) => Greeting | null;
 
 /** Connections of one shard on one listener, above which new ones are refused at once. */
 const MAX_CONNECTIONS = 50_000;
@@ -64,8 +69,8 @@ export class Listener {
   networkFilters: readonly NetworkFilterFactory[] = [];
   /** Null: it has no certificate. */
   tls: InboundTls | null = null;
-  /** Above 0: who is silent for so long is waited for no more, and speaks plain text; the other side may be first. */
-  plainAfterMs = 0;
+  /** Where the application may be the one that speaks first: after how much silence it is listened to. 0: it is not. */
+  greetMs = 0;
   /** Handshakes that were completed, those that failed, and connections in plain text where that is not taken. */
   readonly counts = { handshakes: 0, handshakesFailed: 0, plainRefused: 0 };
   private mode: MtlsMode = 'DISABLE';
@@ -184,10 +189,22 @@ export class Listener {
       return;
     }
     // Where all of them are in TLS, the client is first.
-    const waitMs = this.mode === 'STRICT' ? 0 : this.plainAfterMs;
-    const take = (first: Buffer | null): true => this.arrived(arrival, first);
-    const arrival: Arrival = new Arrival(socket, waitMs || SILENT_MS, take, waitMs > 0);
+    const afterMs = this.mode === 'STRICT' ? 0 : this.greetMs;
+    const silence = afterMs === 0 ? null : { afterMs, begin: () => this.silent(arrival) };
+    const arrival: Arrival = new Arrival(socket, SILENT_MS, (first) => this.arrived(arrival, first), silence);
     this.hold(arrival, undefined);
+  }
+
+  /** The first to speak says what it is. */
+  private silent(arrival: Arrival): Greeting | null {
+    const greeting = this.environment.greet((spoken) => {
+      // The mode may have changed since it came.
+      if (!this.takes(false)) return;
+      arrival.keepBeside();
+      this.letGo(arrival);
+      this.begin(arrival.socket, null, null, spoken ? greeting : null);
+    });
+    return greeting;
   }
 
   /** Says which server it is for, once it has said for which name it comes. */
@@ -217,11 +234,10 @@ export class Listener {
     return true;
   }
 
-  /** `first` null: nothing. */
-  private arrived(arrival: Arrival, first: Buffer | null): true {
+  private arrived(arrival: Arrival, first: Buffer): true {
     const { tls } = this;
     const { socket } = arrival;
-    if (first === null || !beginsTls(first)) {
+    if (!beginsTls(first)) {
       // The mode may have changed since it came.
       if (this.takes(false)) {
         this.letGo(arrival);
@@ -278,17 +294,20 @@ export class Listener {
   }
 
   /** `first`: what was read of it already. */
-  private begin(socket: Socket, first: Buffer | null, tls: TlsFacts | null): void {
+  private begin(socket: Socket, first: Buffer | null, tls: TlsFacts | null, greeting: Greeting | null = null): void {
     const id = nextConnectionId();
     const { networkFilters: filters, spec } = this;
     const passes = filters.length > 0;
     if (first !== null && passes) socket.unshift(first);
     const filtered = passes ? filterConnection(socket, filters, spec, id, tls) : null;
-    if (passes && filtered === null) return;
+    if (passes && filtered === null) {
+      greeting?.abandon();
+      return;
+    }
     const { peers } = this.environment;
     const known = tls === null ? peers : new CertifiedPeers(peers, principalOf(tls));
     const transport = new SocketTransport(filtered ?? socket, known, id, tls);
-    const connection = this.serve(transport);
+    const connection = this.serve(transport, greeting);
     if (filtered !== null) filtered.served = connection;
     this.hold(connection, tls);
     if (first !== null && !passes) transport.receive(first);

@@ -71,6 +71,10 @@ export class SocketTransport implements Transport, ByteReceiver, OutboxOwner {
     this.owner!.receive(piece);
   }
 
+  receiveEnd(): void {
+    this.owner!.onEnd();
+  }
+
   onOutboxDrained(): void {
     this.owner!.onDrain();
   }

@@ -73,6 +73,8 @@ export interface Transport extends Connection {
   start(owner: TransportOwner): void;
   /** Bytes that somebody else has read of it already, as if they came now. */
   receive(piece: Buffer): void;
+  /** Its end, after those. */
+  receiveEnd(): void;
   /** Back-pressure towards the peer. Idempotent, as `resume` is; a piece may be under way. */
   pause(): void;
   resume(): void;

@@ -103,6 +103,7 @@ function memoryTransport(written: Buffer[]): Transport {
       owner = to;
     },
     receive: (piece) => owner?.receive(piece),
+    receiveEnd: () => owner?.onEnd(),
     pause() {},
     resume() {},
     end: () => out.flush(),

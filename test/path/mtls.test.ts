@@ -41,6 +41,7 @@ before(async () => {
   });
   closers.push(app.close);
   server = await startDataPlane({
+    appProtocol: 'http',
     ...{ address: SERVER, labels: { app: 'details' }, serviceAccount: 'bookinfo-details', appPort: app.port },
     sink: { exchangeEnded: (record) => (facts = factsOf(record)) },
   });

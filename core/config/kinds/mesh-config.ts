@@ -34,7 +34,8 @@ export const MeshConfigSpec = object(
     /** Of services whose rules say nothing of it. Left out: 10s. */
     connectTimeout: optional(positiveDuration),
     tcpKeepalive: notEnforced(optional(struct())),
-    protocolDetectionTimeout: notEnforced(optional(duration)),
+    /** How long clients may be silent at ports that may be of a protocol whose server speaks first. Left out: 100ms; 0s: for ever. */
+    protocolDetectionTimeout: optional(duration),
     /** Of services whose ports are of HTTP, where rules leave it at DEFAULT. DO_NOT_UPGRADE: nor do requests share connections. */
     h2UpgradePolicy: optional(oneOf('DO_NOT_UPGRADE', 'UPGRADE')),
     /** Of routes that say nothing of retries. */

@@ -1,10 +1,16 @@
 // What ports speak, by the names of Istio and of Kubernetes. Read by the decoder and by shards, which load no schema.
 
+const HTTP1 = ['HTTP', 'HTTP_PROXY', 'KUBERNETES.IO/WS', 'KUBERNETES.IO/WSS'];
 const HTTP2 = ['HTTP2', 'GRPC', 'GRPC-WEB', 'KUBERNETES.IO/H2C'];
 
 /** `protocol`: a port's, in any case. */
 export function isHttp2(protocol: string): boolean {
   return HTTP2.includes(protocol.toUpperCase());
+}
+
+/** What is not carried, and no word that says nothing of a protocol. */
+export function declaresHttp(protocol: string): boolean {
+  return isHttp2(protocol) || HTTP1.includes(protocol.toUpperCase());
 }
 
 /** What is carried as bytes. What is in TLS is: nobody here has the key to it. */

@@ -180,6 +180,7 @@ async function listenWith(filters: readonly NetworkFilterFactory[]): Promise<Omi
       reusePort: false,
       handshakeMs: 15_000,
       peers,
+      greet: () => null,
       log: () => undefined,
     },
     (transport) => http1.serve(transport, handler, options),

@@ -77,7 +77,7 @@ export function tryTable(name: string, rows: readonly Row[]): void {
         });
       });
       const up = serviceEntry('up.example', server.port);
-      sidecar = await startDataPlane({ appPort: server.port, yaml: [up] });
+      sidecar = await startDataPlane({ appPort: server.port, appProtocol: 'http', yaml: [up] });
       edge = await startDataPlane({ role: 'gateway', yaml: [up, ...GATEWAY] });
       closers.push(server.close, sidecar.close, edge.close);
     });
