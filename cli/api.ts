@@ -15,6 +15,7 @@ import type { Problem, Resource } from '../core/config/resource.ts';
 import { type Context, readContext } from './context.ts';
 import { CliError, done, EXIT, type ExitCode } from './exit.ts';
 import { type Answer, call } from './http.ts';
+import { TokenCommand } from './token-command.ts';
 import { weftVersion } from './version.ts';
 
 export interface Revision {
@@ -86,12 +87,14 @@ type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export class Api {
   readonly url: string;
-  readonly #token: string;
+  readonly #token: () => Promise<string>;
   readonly #ca: string | undefined;
 
-  constructor(context: Pick<Context, 'api' | 'token' | 'ca'>) {
+  constructor(context: Pick<Context, 'api' | 'token' | 'tokenCommand' | 'ca'>) {
     this.url = context.api.replace(/\/$/, '');
-    this.#token = context.token;
+    const { token, tokenCommand } = context;
+    const command = tokenCommand === undefined ? null : new TokenCommand(tokenCommand);
+    this.#token = command === null ? async () => token : () => command.token();
     this.#ca = context.ca;
   }
 
@@ -325,7 +328,7 @@ export class Api {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
     const headers = {
-      authorization: `Bearer ${this.#token}`,
+      authorization: `Bearer ${await this.#token()}`,
       accept: 'application/json',
       'user-agent': CLIENT,
     };

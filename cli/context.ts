@@ -11,7 +11,10 @@ export interface Context {
   readonly api: string;
   /** Of an API that is reached by TLS: whose certificates its own is below, in PEM. */
   readonly ca?: string;
+  /** '' where a command prints it. */
   readonly token: string;
+  /** For the shell: prints the token that counts now. */
+  readonly tokenCommand?: string;
   /** Of a machine that joined: its id there. Its token enrols proxies and does nothing else. */
   readonly machine?: string;
   readonly bus: BusAccess;

@@ -12,7 +12,9 @@ import type { Bus, Kinship, Position, Subscription } from '../bus/types.ts';
 import { hostPort } from '../core/host-port.ts';
 import { Access } from './access/access.ts';
 import { type LimitOptions, Limits, TooManyError } from './access/limits.ts';
+import type { Oidc, OidcOptions } from './access/oidc.ts';
 import { Refusals } from './access/refusals.ts';
+import type { Roles } from './access/roles.ts';
 import { AccessTokens } from './access/tokens.ts';
 import { ApiError, asApiError } from './api-error.ts';
 import { Writer } from './apply.ts';
@@ -70,6 +72,10 @@ export interface ControlOptions {
   readonly allowPrivateFetch?: boolean;
   /** What is wrong with the NATS of this machine, as a clause, or ''; told with what could not be done because of it. */
   natsTrouble?(): Promise<string>;
+  /** An issuer of which tokens are taken, too. Default: none. */
+  readonly oidc?: OidcOptions;
+  /** What those may for whom an issuer or a certificate speaks. Default: nothing. */
+  readonly roles?: Roles;
   /** Of what one client may ask. */
   readonly limits?: LimitOptions;
   /** Ends a start that is not over yet; it rejects then. */
@@ -92,6 +98,7 @@ export interface Control {
   close(): Promise<void>;
 }
 
+const NO_ROLES: Roles = { users: new Map(), groups: new Map() };
 const DAMAGED = 'the configuration log of NATS is damaged';
 /** Of any step of the end. */
 const STEP_MS = 4_000;
@@ -217,7 +224,7 @@ async function buildApi(parts: ApiParts): Promise<App> {
   const { hosts = [], host, machines } = parts;
   const names = [host, machines?.address].filter((name) => name !== undefined).map(withBrackets);
   const limits = new Limits(parts.limits);
-  const access = new Access({ fileToken: parts.token, tokens: parts.access, limits });
+  const access = new Access({ fileToken: parts.token, tokens: parts.access, oidc: await issuerOf(parts), limits });
   const refusals = new Refusals({ onLog: (line) => onLog?.(line) });
   secure(app as never, { access, refusals, limits, hosts: [...hosts, ...names] });
   const natsTrouble = async () =>
@@ -301,6 +308,15 @@ async function buildApi(parts: ApiParts): Promise<App> {
   // By itself, for only here a body may be raw bytes.
   await app.register(async (scope) => moduleRoutes(scope.withTypeProvider<TypeBoxTypeProvider>(), modules));
   return app;
+}
+
+/** What reads its tokens is loaded where one is named. */
+async function issuerOf({ oidc, roles = NO_ROLES, onLog }: ControlOptions): Promise<Oidc | null> {
+  if (oidc === undefined) return null;
+  const { Oidc } = await import('./access/oidc.ts');
+  const issuer = new Oidc(oidc, roles, { onLog: (line) => onLog?.(line) });
+  issuer.start();
+  return issuer;
 }
 
 /** NATS is reached by TLS, and not on loopback. */

@@ -1,5 +1,6 @@
 // `mesh control`: a control plane on a NATS that runs elsewhere. Any number of them serve the same mesh.
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type AccessChoice, accessOptions, chosenAccess } from '../access-options.ts';
 import { type AuthorityChoice, authorityOptions, chosenAuthority } from '../authority-options.ts';
 import { makeHome, writeContext } from '../context.ts';
 import { listenOption, loopback, servesAt } from '../listen.ts';
@@ -9,7 +10,7 @@ import { each, port } from '../parse.ts';
 import { untilStopped } from '../until-stopped.ts';
 import { weftVersion } from '../version.ts';
 
-interface Options extends AuthorityChoice {
+interface Options extends AuthorityChoice, AccessChoice {
   readonly nats: readonly string[];
   readonly natsCredentials?: string;
   readonly replicas: number;
@@ -24,7 +25,7 @@ interface Options extends AuthorityChoice {
 }
 
 export function controlCommand(program: Command): void {
-  authorityOptions(program.command('control'))
+  accessOptions(authorityOptions(program.command('control')))
     .description('Start a control plane on a NATS that runs already')
     .requiredOption(
       '--nats <url>',
@@ -54,6 +55,8 @@ Streams that have fewer copies get more, and none gets fewer. docs/clusters.md t
 
 Examples:
   $ mesh control --nats nats://127.0.0.1:4222 --port 15011 --no-context
+  $ mesh control --nats nats://127.0.0.1:4222 --oidc-issuer-url https://id.example --oidc-client-id mesh \\
+      --grant group:platform=admin --grant group:shop-team=operator@shop
   $ mesh control --nats nats://n1:4222 --nats nats://n2:4222 --nats nats://n3:4222 --replicas 3`,
     )
     .action(async (options: Options) => {
@@ -61,6 +64,7 @@ Examples:
       const stop = new AbortController();
       void stopped.then((why) => stop.abort(new Error(`stopped by ${why} before everything was ready`)));
       const authority = await chosenAuthority(options);
+      const access = await chosenAccess(options);
       const home = await makeHome();
       const credentials = await readNatsCredentials(options.natsCredentials);
       const verifyKey = credentials.proxy?.verifyKey;
@@ -75,6 +79,7 @@ Examples:
         hosts: options.allowHost,
         stateDir: home,
         authority,
+        ...access,
         allowPrivateFetch: options.allowPrivateFetch,
         version: weftVersion(),
         signal: stop.signal,

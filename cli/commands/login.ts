@@ -1,6 +1,6 @@
 // `mesh login`: makes a control plane that runs elsewhere the mesh of this $MESH_HOME, once it has taken the token.
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { readCertificates } from '../access-options.ts';
 import { makeHome, meshHome, readContextIfThere, writeContext } from '../context.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { describeGrants } from '../grants.ts';
@@ -9,6 +9,7 @@ import { readSecret } from '../secret-input.ts';
 
 interface Options {
   readonly tokenFile?: string;
+  readonly tokenCommand?: string;
   readonly ca?: string;
   readonly insecure?: boolean;
   readonly json?: boolean;
@@ -20,6 +21,7 @@ export function loginCommand(program: Command): void {
     .description('Make a control plane that runs elsewhere the mesh of this $MESH_HOME')
     .argument('<url>', 'of its API, such as https://mesh.example:15010')
     .option('--token-file <file>', 'with the token (default: standard input)')
+    .option('--token-command <command>', 'for the shell: prints the token each time, as one of kubectl plugins does')
     .option('--ca <file>', 'below whose certificates that of the API is, in PEM (default: what this machine trusts)')
     .option('--insecure', 'send the token in plain text to another machine')
     .option('--json', 'print JSON')
@@ -28,32 +30,28 @@ export function loginCommand(program: Command): void {
       `
 Examples:
   $ mesh login https://mesh.example:15010 --token-file ci-token
-  $ echo "$TOKEN" | mesh login http://127.0.0.1:15010`,
+  $ echo "$TOKEN" | mesh login http://127.0.0.1:15010
+  $ mesh login https://mesh.example:15010 --token-command 'kubectl oidc-login get-token \\
+      --oidc-issuer-url https://id.example --oidc-client-id mesh'`,
     )
     .action(login);
 }
 
-async function login(wanted: string, { tokenFile, ca: caFile, insecure, json }: Options): Promise<void> {
+async function login(wanted: string, { tokenFile, tokenCommand, ca: caFile, insecure, json }: Options): Promise<void> {
   const api = address(wanted, insecure === true);
-  const token = await readSecret(tokenFile, 'token');
+  if (tokenFile !== undefined && tokenCommand !== undefined) {
+    throw new CliError('--token-file and --token-command are one or the other', EXIT.usage);
+  }
+  const token = tokenCommand === undefined ? await readSecret(tokenFile, 'token') : '';
   const { Api } = await import('../api.ts');
-  const ca = caFile === undefined ? undefined : await readAuthority(caFile);
-  const who = await new Api({ api, token, ca }).whoami();
+  const ca = caFile === undefined ? undefined : await readCertificates(caFile);
+  const who = await new Api({ api, token, tokenCommand, ca }).whoami();
   await makeHome();
-  const file = await writeContext({ api, ca, token, bus: await busOf(api) });
+  const file = await writeContext({ api, ca, token, tokenCommand, bus: await busOf(api) });
   if (json === true) return printJson({ ...who, api, context: file });
-  print(`logged in to ${api} as ${who.name}, ${describeGrants(who.grants)}, until ${who.expires ?? 'it is changed'}`);
+  const end = tokenCommand === undefined ? `, until ${who.expires ?? 'it is changed'}` : '';
+  print(`logged in to ${api} as ${who.name}, ${describeGrants(who.grants)}${end}`);
   print(`context ${file}`);
-}
-
-async function readAuthority(file: string): Promise<string> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    const why = error.code === 'ENOENT' ? 'it does not exist' : error.message;
-    throw new CliError(`${file} cannot be read: ${why}`, EXIT.usage);
-  });
-  if (!text.includes('-----BEGIN CERTIFICATE-----'))
-    throw new CliError(`${file} has no certificate in PEM`, EXIT.usage);
-  return text;
 }
 
 /** Who logs in anew where proxies may start goes on with that. */

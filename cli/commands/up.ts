@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Control } from '../../control/main.ts';
+import { type AccessChoice, accessOptions, chosenAccess } from '../access-options.ts';
 import { type AuthorityChoice, authorityOptions, chosenAuthority } from '../authority-options.ts';
 import { makeHome, meshHome, writeContext } from '../context.ts';
 import { CliError } from '../exit.ts';
@@ -11,7 +12,7 @@ import { port } from '../parse.ts';
 import { announce, untilStopped } from '../until-stopped.ts';
 import { weftVersion } from '../version.ts';
 
-interface Options extends AuthorityChoice {
+interface Options extends AuthorityChoice, AccessChoice {
   readonly port?: number;
   readonly natsPort: number;
   readonly listen?: string;
@@ -25,7 +26,7 @@ const USUAL_PORT = 15010;
 const LATE_MS = 1_500;
 
 export function upCommand(program: Command): void {
-  authorityOptions(program.command('up'))
+  accessOptions(authorityOptions(program.command('up')))
     .description('Start NATS and the control plane here, and make them the mesh of this $MESH_HOME')
     .option('-p, --port <port>', `of the API (default: ${USUAL_PORT}, or a free one when it is taken)`, port)
     .option('--nats-port <port>', 'of NATS (default: the one of the last time, or a free one)', port, 0)
@@ -48,6 +49,7 @@ Examples:
       const stop = new AbortController();
       void stopped.then((why) => stop.abort(new Error(`stopped by ${why} before everything was ready`)));
       const authority = await chosenAuthority(options);
+      const access = await chosenAccess(options);
       const home = await makeHome();
       const tls = await servesAt(options.listen, home, authority);
       const [{ superviseNatsServer }, { startControl }] = await Promise.all([
@@ -78,6 +80,7 @@ Examples:
             machines: tls,
             stateDir: home,
             authority,
+            ...access,
             allowPrivateFetch: options.allowPrivateFetch,
             version: weftVersion(),
             signal: stop.signal,

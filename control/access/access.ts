@@ -1,15 +1,18 @@
 // Who a token of the API stands for. READ FIRST in this room: permissions.ts is what each may do, tokens.ts are those that are kept
-// in the store. The one in the file of a control plane is its own, and may do everything.
+// in the store, oidc.ts those of an issuer elsewhere. The one in the file of a control plane is its own, and may do everything.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { ApiError } from '../api-error.ts';
 import type { Holder } from './caller.ts';
 import type { Limits } from './limits.ts';
+import type { Oidc } from './oidc.ts';
 import { type AccessTokens, FILE_TOKEN_NAME } from './tokens.ts';
 
 export interface AccessOptions {
   /** In the file of this control plane. */
   readonly fileToken: string;
   readonly tokens: AccessTokens;
+  /** null: no other's tokens are taken. */
+  readonly oidc: Pick<Oidc, 'known' | 'holder'> | null;
   readonly limits: Limits;
 }
 
@@ -24,18 +27,26 @@ export class Access {
     this.#expected = digest(options.fileToken);
   }
 
-  /** Throws ApiError 401; 429 when too many that nobody knows came from that address, which keeps out none that is known. */
+  /** Throws ApiError 401; 503 while it cannot be known; 429 when too many that nobody knows came from that address, which keeps out none that is known. */
   async identify(token: string, address: string): Promise<Holder> {
     if (timingSafeEqual(digest(token), this.#expected)) return FILE_HOLDER;
-    const { tokens, limits } = this.#options;
-    const known = tokens.holder(token);
+    const { tokens, oidc, limits } = this.#options;
+    const known = tokens.holder(token) ?? oidc?.known(token) ?? null;
     if (known !== null) return known;
     const found = limits.unknown(address);
-    const holder = await tokens.sought(token);
+    const holder = await sought(token, tokens, oidc).catch((error: unknown) => {
+      // Nobody knows whether it would be.
+      if (error instanceof ApiError && error.status === 503) found();
+      throw error;
+    });
     if (holder === null) throw new ApiError(401, 'the token is not valid');
     found();
     return holder;
   }
+}
+
+async function sought(token: string, tokens: AccessTokens, oidc: AccessOptions['oidc']): Promise<Holder | null> {
+  return (await oidc?.holder(token)) ?? tokens.sought(token);
 }
 
 function digest(text: string): Buffer {

@@ -18,6 +18,8 @@ export interface FetchOptions {
   /** `authorization` and `cookie` are not sent to another origin that a redirect leads to. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly resolve?: Resolve;
+  /** Of https: below whose certificates the server's is, in PEM. Default: those that Node trusts. */
+  readonly ca?: string;
 }
 
 export interface Fetched {
@@ -61,7 +63,8 @@ export async function guardedFetch(url: string, options: FetchOptions): Promise<
     const answer = await get(target, addresses, { ...options, headers }, deadline);
     const { location } = answer.headers;
     if (!REDIRECTS.has(answer.status) || location === undefined) return answer;
-    if (hops === (options.maxRedirects ?? MAX_REDIRECTS)) throw failed(target, 'is redirected too often');
+    if (hops === (options.maxRedirects ?? MAX_REDIRECTS))
+      throw failed(target, hops === 0 ? 'is redirected, which is not followed' : 'is redirected too often');
     const next = parse(location, target);
     if (target.protocol === 'https:' && next.protocol === 'http:')
       throw failed(target, 'is redirected from https to http');
@@ -104,7 +107,7 @@ function get(url: URL, addresses: readonly Address[], options: FetchOptions, sig
   const headers = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'weft', ...options.headers };
   return new Promise((resolve, reject) => {
     const fail = (why: string, refused = false): void => reject(failed(url, why, refused));
-    const outgoing = request(url, { agent: false, headers, signal, lookup: pinned(addresses) });
+    const outgoing = request(url, { agent: false, headers, signal, lookup: pinned(addresses), ca: options.ca });
     outgoing.on('error', (error) => fail(signal.aborted ? late(options) : describe(error)));
     outgoing.on('response', (incoming) => {
       const encoding = incoming.headers['content-encoding'] ?? 'identity';

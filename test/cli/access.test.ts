@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { writeContext } from '../../cli/context.ts';
@@ -97,6 +97,28 @@ describe('mesh access, login and whoami', () => {
     assert.match((await inOwner(['access', 'ls'])).out, /\nci +operator +shop +revoked /);
   });
 
+  test('a command that prints the token is kept in its place, and run whenever the control plane is asked', async () => {
+    const { home, remove } = temporaryHome();
+    const file = join(home, 'printed');
+    writeFileSync(file, plane.control.token);
+    try {
+      const command = `cat ${file}`;
+      const { code, out, err } = await mesh(['login', api, '--token-command', command], { home });
+      assert.equal(code, 0, err);
+      assert.match(out, new RegExp(`^logged in to ${api} as admin, admin of the whole mesh\n`));
+      const kept = readFileSync(join(home, 'context.json'), 'utf8');
+      assert.deepEqual(JSON.parse(kept), { api, token: '', tokenCommand: command, bus: { servers: [] } });
+      writeFileSync(file, 'another');
+      const later = await mesh(['whoami'], { home });
+      assert.deepEqual([later.code, later.err.split(';')[0]], [1, 'mesh: the token is not valid']);
+      rmSync(file);
+      const gone = await mesh(['whoami'], { home });
+      assert.match(gone.err, /mesh: the command that prints the token ended with 1\n$/);
+    } finally {
+      remove();
+    }
+  });
+
   test('a login that fails is one line, and leaves no context', async () => {
     const { home, remove } = temporaryHome();
     const empty = join(home, 'empty');
@@ -113,6 +135,8 @@ describe('mesh access, login and whoami', () => {
       [[api, '--token-file', empty], 2, /there is no token in .*empty/],
       [[api, '--token-file', spaced], 2, /spaced is no token: one word/],
       [[api], 2, /there is no token in standard input/],
+      [[api, '--token-file', spaced, '--token-command', 'true'], 2, /one or the other/],
+      [[api, '--token-command', 'exit 4'], 1, /the command that prints the token ended with 4/],
       [[api, '--ca', empty], 2, /there is no token|empty has no certificate in PEM/],
       [['http://127.0.0.1:9', '--token-file', spaced], 2, /one word/],
     ];
