@@ -1,5 +1,5 @@
-// Whom a control plane lets in beside those that have its own tokens, as the command line says it: tokens of an OpenID Connect issuer,
-// in kube-apiserver's words, and which roles they have.
+// Whom a control plane lets in beside those that have its own tokens, as the command line says it: tokens of an OpenID Connect issuer
+// and client certificates, in kube-apiserver's words, and which roles they have.
 import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Grant } from '../control/access/caller.ts';
@@ -12,6 +12,8 @@ export interface AccessChoice {
   readonly oidcUsernameClaim?: string;
   readonly oidcGroupsClaim?: string;
   readonly oidcCaFile?: string;
+  readonly clientCaFile?: string;
+  readonly clientCrlFile?: string;
   readonly grant?: readonly Granted[];
 }
 
@@ -34,27 +36,55 @@ export function accessOptions(command: Command): Command {
       '--oidc-ca-file <file>',
       "below whose certificates the issuer's is, in PEM (default: what this machine trusts)",
     )
+    .option('--client-ca-file <file>', 'take certificates below these at the API of --listen, too, in PEM')
+    .option('--client-crl-file <file>', 'which of them are revoked, in PEM; read again when it changes')
     .option(
       '--grant <who=role>',
-      'what they may: group:NAME=ROLE or user:oidc:NAME=ROLE, and @NAMESPACE,... behind it; repeatable',
+      'what both may: group:NAME=ROLE, user:oidc:NAME=ROLE or user:cert:NAME=ROLE, and @NAMESPACE,... behind it; repeatable',
       granted,
     );
 }
 
 /** Throws CliError. */
-export async function chosenAccess(choice: AccessChoice): Promise<Pick<ControlOptions, 'oidc' | 'roles'>> {
-  const { oidcIssuerUrl: issuer, oidcClientId: clientId, oidcCaFile, grant = [] } = choice;
+export async function chosenAccess(
+  choice: AccessChoice & { readonly listen?: string },
+): Promise<Pick<ControlOptions, 'oidc' | 'clients' | 'roles'>> {
+  const { grant = [] } = choice;
+  const [oidc, clients] = [await chosenIssuer(choice), await chosenClients(choice)];
+  if (oidc === undefined && clients === undefined && grant.length > 0) {
+    throw new CliError('--grant is for those of --oidc-issuer-url and --client-ca-file: name one of them', EXIT.usage);
+  }
+  return { oidc, clients, roles: rolesOf(grant) };
+}
+
+async function chosenClients(choice: AccessChoice & { readonly listen?: string }): Promise<ControlOptions['clients']> {
+  const { clientCaFile, clientCrlFile: crlFile, listen } = choice;
+  if (clientCaFile === undefined) {
+    if (crlFile === undefined) return undefined;
+    throw new CliError('--client-crl-file is of the authority that --client-ca-file names', EXIT.usage);
+  }
+  if (listen === undefined) {
+    throw new CliError(
+      '--client-ca-file needs --listen: certificates are shown by TLS, which is spoken there',
+      EXIT.usage,
+    );
+  }
+  return { ca: await readCertificates(clientCaFile), crlFile };
+}
+
+async function chosenIssuer(choice: AccessChoice): Promise<ControlOptions['oidc']> {
+  const { oidcIssuerUrl: issuer, oidcClientId: clientId, oidcCaFile } = choice;
   const { oidcUsernameClaim: usernameClaim, oidcGroupsClaim: groupsClaim } = choice;
   if (issuer === undefined) {
-    const without = [clientId, usernameClaim, groupsClaim, oidcCaFile, ...grant].find((each) => each !== undefined);
-    if (without === undefined) return {};
-    throw new CliError('--oidc-... and --grant are of an issuer: --oidc-issuer-url URL names it', EXIT.usage);
+    const without = [clientId, usernameClaim, groupsClaim, oidcCaFile].find((each) => each !== undefined);
+    if (without === undefined) return undefined;
+    throw new CliError('--oidc-... is of an issuer: --oidc-issuer-url URL names it', EXIT.usage);
   }
   if (clientId === undefined || clientId === '') {
     throw new CliError('--oidc-issuer-url needs --oidc-client-id: tokens for somebody else would count', EXIT.usage);
   }
   const ca = oidcCaFile === undefined ? undefined : await readCertificates(oidcCaFile);
-  return { oidc: { issuer, clientId, usernameClaim, groupsClaim, ca }, roles: rolesOf(grant) };
+  return { issuer, clientId, usernameClaim, groupsClaim, ca };
 }
 
 /** Certificates in PEM. Throws CliError. */
@@ -97,11 +127,11 @@ function granted(text: string, before: readonly Granted[] = []): Granted[] {
   const [, role, , places] = /^(viewer|operator|admin)(@(.*))?$/.exec(text.slice(at + 1)) ?? [];
   if (of === undefined || role === undefined) {
     throw new InvalidArgumentError(
-      'a grant is group:NAME=ROLE or user:oidc:NAME=ROLE, where ROLE is viewer, operator or admin, or operator@NAMESPACE,...',
+      'a grant is group:NAME=ROLE, user:oidc:NAME=ROLE or user:cert:NAME=ROLE, where ROLE is viewer, operator or admin, or operator@NAMESPACE,...',
     );
   }
-  if (of === 'user' && !name.startsWith('oidc:')) {
-    throw new InvalidArgumentError(`a user is named as the mesh keeps it: user:oidc:${name}.`);
+  if (of === 'user' && !/^(?:oidc|cert):./.test(name)) {
+    throw new InvalidArgumentError(`a user is named as the mesh keeps it: user:oidc:${name} or user:cert:${name}.`);
   }
   const namespaces = places === undefined ? null : places.split(',');
   const other = namespaces?.find((each) => !NAMESPACE.test(each));

@@ -13,9 +13,9 @@ import type { ProxyReport, RolloutReport } from '../control/rollout.ts';
 import type { Restored, SecretReport } from '../control/secrets.ts';
 import type { Problem, Resource } from '../core/config/resource.ts';
 import { type Context, readContext } from './context.ts';
+import { type CredentialSource, type Credentials, credentialsOf } from './credentials.ts';
 import { CliError, done, EXIT, type ExitCode } from './exit.ts';
 import { type Answer, call } from './http.ts';
-import { TokenCommand } from './token-command.ts';
 import { weftVersion } from './version.ts';
 
 export interface Revision {
@@ -87,14 +87,12 @@ type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export class Api {
   readonly url: string;
-  readonly #token: () => Promise<string>;
+  readonly #credentials: () => Promise<Credentials>;
   readonly #ca: string | undefined;
 
-  constructor(context: Pick<Context, 'api' | 'token' | 'tokenCommand' | 'ca'>) {
+  constructor(context: Pick<Context, 'api' | 'ca'> & CredentialSource) {
     this.url = context.api.replace(/\/$/, '');
-    const { token, tokenCommand } = context;
-    const command = tokenCommand === undefined ? null : new TokenCommand(tokenCommand);
-    this.#token = command === null ? async () => token : () => command.token();
+    this.#credentials = credentialsOf(context);
     this.#ca = context.ca;
   }
 
@@ -327,17 +325,24 @@ export class Api {
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
+    const { authorization, ...tls } = await this.#credentials();
     const headers = {
-      authorization: `Bearer ${await this.#token()}`,
+      ...(authorization !== undefined && { authorization }),
       accept: 'application/json',
       'user-agent': CLIENT,
     };
-    const answer = await call(url.href, { method, headers, body, timeoutMs, ca: this.#ca, who: 'control plane' }).catch(
-      (error) => {
-        if (error instanceof CliError) throw new CliError(`${error.message}. Is \`mesh up\` running?`, error.exitCode);
-        throw error;
-      },
-    );
+    const answer = await call(url.href, {
+      method,
+      headers,
+      body,
+      timeoutMs,
+      ca: this.#ca,
+      ...tls,
+      who: 'control plane',
+    }).catch((error) => {
+      if (error instanceof CliError) throw new CliError(`${error.message}. Is \`mesh up\` running?`, error.exitCode);
+      throw error;
+    });
     return answer;
   }
 }

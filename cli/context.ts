@@ -11,8 +11,11 @@ export interface Context {
   readonly api: string;
   /** Of an API that is reached by TLS: whose certificates its own is below, in PEM. */
   readonly ca?: string;
-  /** '' where a command prints it. */
+  /** '' where a command prints it, or a certificate is shown. */
   readonly token: string;
+  /** Files in PEM by which it is asked in place of a token. */
+  readonly clientCertificate?: string;
+  readonly clientKey?: string;
   /** For the shell: prints the token that counts now. */
   readonly tokenCommand?: string;
   /** Of a machine that joined: its id there. Its token enrols proxies and does nothing else. */

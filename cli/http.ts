@@ -13,6 +13,9 @@ export interface Call {
   readonly timeoutMs?: number;
   /** Of https: whose certificates it is below, in PEM. Default: those that Node trusts. */
   readonly ca?: string;
+  /** Of https: who asks, in PEM. */
+  readonly cert?: string;
+  readonly key?: string;
   /** Who is called, for the error: 'control plane'. */
   readonly who: string;
 }
@@ -30,7 +33,7 @@ const DIRECT = new nodeHttp.Agent({ keepAlive: false });
 /** Throws CliError (unreachable) when nobody answers. */
 export function call(
   url: string,
-  { method = 'GET', headers, body, timeoutMs = 30_000, ca, who }: Call,
+  { method = 'GET', headers, body, timeoutMs = 30_000, ca, cert, key, who }: Call,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     if (!URL.canParse(url)) {
@@ -67,7 +70,7 @@ export function call(
     };
     const request =
       target.protocol === 'https:'
-        ? nodeHttps().request(target, { ...options, ca, agent: false }, onAnswer)
+        ? nodeHttps().request(target, { ...options, ca, cert, key, agent: false }, onAnswer)
         : nodeHttp.request(target, { ...options, agent: DIRECT }, onAnswer);
     request.once('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
     request.once('error', (error: NodeJS.ErrnoException) => unreachable(error.message || error.code || 'failed'));

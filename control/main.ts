@@ -11,6 +11,7 @@ import type { ServerTls } from '../bus/server.ts';
 import type { Bus, Kinship, Position, Subscription } from '../bus/types.ts';
 import { hostPort } from '../core/host-port.ts';
 import { Access } from './access/access.ts';
+import type { ClientAuthority } from './access/certificates.ts';
 import { type LimitOptions, Limits, TooManyError } from './access/limits.ts';
 import type { Oidc, OidcOptions } from './access/oidc.ts';
 import { Refusals } from './access/refusals.ts';
@@ -74,6 +75,8 @@ export interface ControlOptions {
   natsTrouble?(): Promise<string>;
   /** An issuer of which tokens are taken, too. Default: none. */
   readonly oidc?: OidcOptions;
+  /** Whose certificates clients may come with, by TLS. Default: nobody's. */
+  readonly clients?: ClientAuthority;
   /** What those may for whom an issuer or a certificate speaks. Default: nothing. */
   readonly roles?: Roles;
   /** Of what one client may ask. */
@@ -174,7 +177,10 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     });
     const url = await listen(app, host, port);
     if (options.machines !== undefined) {
-      machines = await listenForMachines(app, options.machines, Number(new URL(url).port));
+      machines = await listenForMachines(app, {
+        ...{ tls: options.machines, port: Number(new URL(url).port), clients: options.clients },
+        onLog: (line) => onLog?.(line),
+      });
     }
     onLog?.(`control plane on ${url}, revision ${store.state.revision}`);
     checker.start();
@@ -224,7 +230,13 @@ async function buildApi(parts: ApiParts): Promise<App> {
   const { hosts = [], host, machines } = parts;
   const names = [host, machines?.address].filter((name) => name !== undefined).map(withBrackets);
   const limits = new Limits(parts.limits);
-  const access = new Access({ fileToken: parts.token, tokens: parts.access, oidc: await issuerOf(parts), limits });
+  const access = new Access({
+    fileToken: parts.token,
+    tokens: parts.access,
+    oidc: await issuerOf(parts),
+    roles: parts.roles ?? NO_ROLES,
+    limits,
+  });
   const refusals = new Refusals({ onLog: (line) => onLog?.(line) });
   secure(app as never, { access, refusals, limits, hosts: [...hosts, ...names] });
   const natsTrouble = async () =>

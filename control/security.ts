@@ -67,7 +67,7 @@ export function secure(app: FastifyInstance, options: SecurityOptions): void {
       request.proof = given;
       return;
     }
-    const holder = await identify(options.access, given, request.ip).catch((error) => {
+    const holder = await identify(options.access, given, request).catch((error) => {
       if (error instanceof TokenOverError) options.refusals.tell(request.ip, error.message);
       if (error instanceof ApiError && error.status === 401) {
         reply.header('WWW-Authenticate', 'Bearer realm="weft"');
@@ -82,9 +82,9 @@ export function secure(app: FastifyInstance, options: SecurityOptions): void {
   });
 }
 
-async function identify(access: Access, token: string | undefined, address: string): Promise<Holder> {
-  if (token === undefined) throw new ApiError(401, 'a token is needed');
-  return access.identify(token, address);
+/** A token counts before a certificate: who sends one means it. */
+async function identify(access: Access, token: string | undefined, { ip, raw }: FastifyRequest): Promise<Holder> {
+  return token === undefined ? access.certified(raw.socket) : access.identify(token, ip);
 }
 
 /** Where the table of needs has it; a HEAD is a GET. */

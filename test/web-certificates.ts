@@ -21,6 +21,8 @@ export interface Asked {
   readonly from?: number;
   readonly to?: number;
   readonly rsa?: boolean;
+  /** Default: the first host. */
+  readonly subject?: string;
 }
 
 export interface WebAuthority {
@@ -50,7 +52,7 @@ export async function webAuthority(name = 'Example'): Promise<WebAuthority> {
   });
   return {
     ca: root.toString('pem'),
-    async issue(hosts, { uris = [], ips = [], from = -HOUR_MS, to = HOUR_MS, rsa = false } = {}) {
+    async issue(hosts, { uris = [], ips = [], from = -HOUR_MS, to = HOUR_MS, rsa = false, subject: who } = {}) {
       const own = rsa
         ? generateKeyPairSync('rsa', { modulusLength: 2048 })
         : generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
@@ -60,7 +62,7 @@ export async function webAuthority(name = 'Example'): Promise<WebAuthority> {
         ...ips.map((value) => ({ type: 'ip' as const, value })),
       ];
       const certificate = await x509.X509CertificateGenerator.create({
-        ...{ subject: `CN=${hosts[0] ?? 'client'}`, issuer: subject, signingKey, signingAlgorithm: ECDSA },
+        ...{ subject: who ?? `CN=${hosts[0] ?? 'client'}`, issuer: subject, signingKey, signingAlgorithm: ECDSA },
         serialNumber: (++serial).toString(16),
         notBefore: new Date(Date.now() + from),
         notAfter: new Date(Date.now() + to),

@@ -1,10 +1,14 @@
 // Who a token of the API stands for. READ FIRST in this room: permissions.ts is what each may do, tokens.ts are those that are kept
 // in the store, oidc.ts those of an issuer elsewhere. The one in the file of a control plane is its own, and may do everything.
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { ApiError } from '../api-error.ts';
 import type { Holder } from './caller.ts';
+import { certified } from './certificates.ts';
 import type { Limits } from './limits.ts';
 import type { Oidc } from './oidc.ts';
+import type { Roles } from './roles.ts';
 import { type AccessTokens, FILE_TOKEN_NAME } from './tokens.ts';
 
 export interface AccessOptions {
@@ -13,6 +17,8 @@ export interface AccessOptions {
   readonly tokens: AccessTokens;
   /** null: no other's tokens are taken. */
   readonly oidc: Pick<Oidc, 'known' | 'holder'> | null;
+  /** Of who comes with a certificate. */
+  readonly roles: Roles;
   readonly limits: Limits;
 }
 
@@ -25,6 +31,13 @@ export class Access {
   constructor(options: AccessOptions) {
     this.#options = options;
     this.#expected = digest(options.fileToken);
+  }
+
+  /** Of who comes without a token: by the certificate of the connection. Throws ApiError 401. */
+  certified(socket: Socket): Holder {
+    const holder = certified(socket as TLSSocket, this.#options.roles);
+    if (holder === null) throw new ApiError(401, 'a token is needed');
+    return holder;
   }
 
   /** Throws ApiError 401; 503 while it cannot be known; 429 when too many that nobody knows came from that address, which keeps out none that is known. */

@@ -10,7 +10,7 @@ const folder = mkdtempSync(join(tmpdir(), 'weft-access-options-'));
 after(() => rmSync(folder, { recursive: true }));
 
 async function chosen(...args: string[]) {
-  const command = accessOptions(new Command('control'))
+  const command = accessOptions(new Command('control').option('--listen <address>'))
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
   return chosenAccess(command.parse(args, { from: 'user' }).opts<AccessChoice>());
@@ -19,7 +19,8 @@ async function chosen(...args: string[]) {
 const ISSUER = ['--oidc-issuer-url', 'https://id.example', '--oidc-client-id', 'mesh'];
 
 test('an issuer is named by its URL and by whom its tokens are for, and grants by name and by group', async () => {
-  assert.deepEqual(await chosen(), {});
+  const none = { users: new Map(), groups: new Map() };
+  assert.deepEqual(await chosen(), { oidc: undefined, clients: undefined, roles: none });
   const { oidc, roles } = await chosen(
     ...ISSUER,
     ...['--oidc-username-claim', 'email', '--oidc-groups-claim', 'roles'],
@@ -46,6 +47,17 @@ test('an issuer is named by its URL and by whom its tokens are for, and grants b
   );
 });
 
+test('certificates count below the authority that is named, where TLS is spoken', async () => {
+  const ca = join(folder, 'ca.pem');
+  writeFileSync(ca, '-----BEGIN CERTIFICATE-----');
+  const { clients, roles } = await chosen(
+    ...['--listen', '10.0.0.5', '--client-ca-file', ca, '--client-crl-file', 'crl.pem'],
+    ...['--grant', 'user:cert:deploy=operator@shop'],
+  );
+  assert.deepEqual(clients, { ca: '-----BEGIN CERTIFICATE-----', crlFile: 'crl.pem' });
+  assert.deepEqual([...roles!.users.keys()], ['cert:deploy']);
+});
+
 test('what would let in others than meant, or nobody, is refused in one line', async () => {
   const noPem = join(folder, 'no.pem');
   writeFileSync(noPem, 'hello');
@@ -55,11 +67,15 @@ test('what would let in others than meant, or nobody, is refused in one line', a
     [['--oidc-issuer-url', 'https://id.example/?a=b'], /has no query/],
     [['--oidc-issuer-url', 'https://id.example'], /needs --oidc-client-id/],
     [['--oidc-client-id', 'mesh'], /--oidc-issuer-url URL names it/],
-    [['--grant', 'group:a=admin'], /--oidc-issuer-url URL names it/],
+    [['--grant', 'group:a=admin'], /--grant is for those of --oidc-issuer-url and --client-ca-file/],
+    [['--client-ca-file', noPem], /--client-ca-file needs --listen/],
+    [['--client-crl-file', noPem], /is of the authority that --client-ca-file names/],
+    [['--listen', '10.0.0.5', '--client-ca-file', noPem], /no\.pem has no certificate in PEM/],
     [[...ISSUER, '--grant', 'platform=admin'], /a grant is group:NAME=ROLE/],
     [[...ISSUER, '--grant', 'group:a=root'], /a grant is group:NAME=ROLE/],
     [[...ISSUER, '--grant', 'group:=admin'], /a grant is group:NAME=ROLE/],
-    [[...ISSUER, '--grant', 'user:eve=admin'], /user:oidc:eve/],
+    [[...ISSUER, '--grant', 'user:eve=admin'], /user:oidc:eve or user:cert:eve/],
+    [[...ISSUER, '--grant', 'user:cert:=admin'], /a user is named as/],
     [[...ISSUER, '--grant', 'group:a=admin@shop'], /an admin is one of the whole mesh/],
     [[...ISSUER, '--grant', 'group:a=operator@'], /"" is no namespace/],
     [[...ISSUER, '--grant', 'group:a=operator@shop,*'], /"\*" is no namespace/],
