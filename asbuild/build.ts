@@ -4,22 +4,27 @@ import { createHash } from 'node:crypto';
 import { globSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
-import { ORDER } from '../core/builtins/order.ts';
+import { ORDER, PROTOCOLS } from '../core/builtins/order.ts';
 import { compileFilter } from './compile.ts';
 import { type BuiltFilter, type Manifest, OUT, readManifest } from './manifest.ts';
 
 const ROOT = dirname(import.meta.dirname);
 const FILTERS = join(ROOT, 'filters');
 
+const entryOf = (name: string, file: string): string => join(FILTERS, name, `${file}.ts`);
+
 /** By the order of the chain: filters/<name>/index.ts, and the variants beside it. */
-const MODULES = ORDER.flatMap(({ name, variants = [], allocates = true }) => {
+const OF_CHAINS = ORDER.flatMap(({ name, variants = [], allocates = true }) => {
   const runtime = allocates ? 'minimal' : 'stub';
-  const entry = (file: string): string => join(FILTERS, name, `${file}.ts`);
   return [
-    { name, entry: entry('index'), runtime } as const,
-    ...variants.map((variant) => ({ name: `${name}-${variant}`, entry: entry(variant), runtime }) as const),
+    { name, entry: entryOf(name, 'index'), runtime } as const,
+    ...variants.map((variant) => ({ name: `${name}-${variant}`, entry: entryOf(name, variant), runtime }) as const),
   ];
 });
+const MODULES = [
+  ...OF_CHAINS,
+  ...PROTOCOLS.map((name) => ({ name, entry: entryOf(name, 'index'), runtime: 'minimal' }) as const),
+];
 
 /** Builds what is out of date. Rejects with the compiler's messages, and then leaves what was built before. */
 export async function buildFilters(out = OUT): Promise<Manifest> {

@@ -45,6 +45,13 @@ type VariantOf<One> = One extends {
   : never;
 
 export type BuiltinName = Listed['name'];
-export type ModuleName = BuiltinName | VariantOf<Listed>;
+export type ModuleName = BuiltinName | VariantOf<Listed> | ProtocolName;
+
+/**
+ * Network filters of our own: where the port of a connection that is carried as bytes speaks this protocol, one reads it and counts
+ * its commands. Their rooms are filters/<name>/ alone.
+ */
+export const PROTOCOLS = ['redis', 'mongo'] as const;
+export type ProtocolName = (typeof PROTOCOLS)[number];
 
 export const ORDER: readonly (Place & { readonly name: BuiltinName })[] = LIST;

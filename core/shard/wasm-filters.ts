@@ -2,8 +2,8 @@
 // makes no new instance, and a filter that no route refers to any more is retired.
 
 import { foreignFunctions } from '../builtins/builtins.ts';
-import type { Configured } from '../builtins/configured.ts';
-import type { BuiltinName } from '../builtins/order.ts';
+import { type Configured, configured as configuredBy } from '../builtins/configured.ts';
+import type { BuiltinName, ProtocolName } from '../builtins/order.ts';
 import type { FilterFactory, ServicePlugin } from '../exchange/filter.ts';
 import { Isolation } from '../isolation/isolation.ts';
 import type { VirtualHost } from '../router/route.ts';
@@ -103,6 +103,21 @@ export class WasmFilters implements FilterSource {
     return this.of('network', config, () => this.runtime.configureNetwork(this.inShard(specOf(config, code))));
   }
 
+  /** Nothing rests on it: a connection goes on without one that is down. */
+  protocol(name: ProtocolName, prefix: string): NetworkFilterFactory | null {
+    const spec = this.builtins.get(name);
+    if (spec === undefined) return null;
+    const { digest, module } = spec;
+    const builtin = configuredBy(name, Buffer.from(labelText(prefix)));
+    const config: PluginConfig = {
+      ...BUILTIN,
+      ...{ name, digest, configuration: builtin.bytes, failStrategy: 'FAIL_OPEN' },
+    };
+    return this.of('network', config, () =>
+      this.runtime.configureNetwork({ ...config, module, builtin, proven: true }),
+    );
+  }
+
   service(config: PluginConfig): ServicePlugin {
     const code = this.modules.get(moduleKey(config));
     if (code === undefined) return this.of('missing service', config, () => ({ name: config.name }));
@@ -181,6 +196,11 @@ function chainsByFilter(snapshot: Snapshot): Map<AnyFilter, Set<string>> {
     for (const { chain } of routes) for (const filter of chain.filters) add(filter, kind);
   for (const service of snapshot.services) add(service, 'service');
   return found;
+}
+
+/** As it stands in a label of Prometheus. */
+function labelText(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
 
 function specOf(config: PluginConfig, { module }: PluginModule): PluginSpec {

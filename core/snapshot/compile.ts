@@ -32,10 +32,11 @@ import {
   serviceHosts,
 } from './outbound-hosts.ts';
 import { mtlsMode } from './peer-authentication.ts';
+import { protocolPlacements } from './protocol-filters.ts';
 import type { ResourceChange } from './resource-table.ts';
 import { PartsInUse, RoutePart } from './route-parts.ts';
 import { compileRoutes } from './routes.ts';
-import { fullHost, type Service } from './services.ts';
+import { fullHost, spokenAt } from './services.ts';
 import type { Snapshot } from './snapshot.ts';
 import { TcpCompiler } from './tcp-compiler.ts';
 import type { TlsPort } from './tls-servers.ts';
@@ -215,8 +216,9 @@ export class Compiler {
     const gateways = yield* this.gatewayTables(before.gateways, chains.gateway, staged);
     const inbound = this.inboundHost(chains.inbound, staged);
     const made = (part: RoutePart): number => this.made.push(part);
+    const spoken = this.spokenHere(inbound);
     const detectMs = parseDuration(index.mesh.protocolDetectionTimeout ?? DETECTED_IN);
-    const tcp = this.tcp.stage(inbound, this.spokenHere(inbound), { staged, policies, memo, made, detectMs });
+    const tcp = this.tcp.stage(inbound, spoken, { staged, policies, memo, made, detectMs });
     const telemetry = memo.of('telemetry', policies('Telemetry'), () => telemetryAt(policies('Telemetry'), node));
     const snapshot: Snapshot = {
       revision,
@@ -229,7 +231,7 @@ export class Compiler {
       tcp,
       mtls: mtlsMode(policies('PeerAuthentication'), node),
       clusters: this.table.clusters,
-      network: networkPlacements(kinds, scope),
+      network: [...networkPlacements(kinds, scope), ...protocolPlacements(scope, spoken, index.services)],
       services: servicePlugins(scope),
       telemetry,
     };
@@ -387,11 +389,4 @@ export class Compiler {
     if (after !== before) staged.push({ before, after, keep: () => (this.inbound = after) });
     return after.hosts[0].host;
   }
-}
-
-/** What a service says that is spoken to this port of its workloads; ''. */
-function spokenAt(service: Service | undefined, port: number): string {
-  const { ports = [] } = service ?? {};
-  const found = ports.find(({ number, targetPort }) => (targetPort || number) === port);
-  return (found ?? (ports.length === 1 ? ports[0] : undefined))?.protocol ?? '';
 }

@@ -113,6 +113,7 @@ const INERT: FilterSource = {
   builtin: (name) => inert(name),
   plugin: ({ name }) => inert(name),
   network: ({ name }) => ({ name, failsOpen: false, connect: () => null }),
+  protocol: () => null,
   service: ({ name }) => ({ name }),
   typeOf: () => 'http',
 };

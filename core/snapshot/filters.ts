@@ -1,7 +1,7 @@
 // Which filters a request passes, in which order, with which configuration. A chain that needs nothing is empty.
 
 import type { Configured } from '../builtins/configured.ts';
-import type { BuiltinName } from '../builtins/order.ts';
+import type { BuiltinName, ProtocolName } from '../builtins/order.ts';
 import type { HTTPRoute } from '../config/kinds/virtual-service.ts';
 import type { FilterConfiguration, FilterFactory, ServicePlugin } from '../exchange/filter.ts';
 import { EMPTY_CHAIN, FilterChain } from '../exchange/filter-chain.ts';
@@ -15,6 +15,8 @@ export interface FilterSource {
   /** Throws PluginRefused. Without its module it is what its fail strategy says. */
   plugin(config: PluginConfig): FilterFactory;
   network(config: PluginConfig): NetworkFilterFactory;
+  /** What counts the commands of this protocol under `prefix`; null: this proxy has not its module. */
+  protocol(name: ProtocolName, prefix: string): NetworkFilterFactory | null;
   /** Started, and it lives until no snapshot has it any more. */
   service(config: PluginConfig): ServicePlugin;
   /** What the module's callbacks say; 'http' as long as it is not there. */

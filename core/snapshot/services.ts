@@ -204,3 +204,10 @@ export function hasLabels(labels: Readonly<Record<string, string>>, wanted: Read
 export function speaksHttp(protocol: string | undefined): boolean {
   return ['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB'].includes((protocol ?? 'HTTP').toUpperCase());
 }
+
+/** What a service says that is spoken to this port of its workloads; ''. */
+export function spokenAt(service: Service | undefined, port: number): string {
+  const { ports = [] } = service ?? {};
+  const found = ports.find(({ number, targetPort }) => (targetPort || number) === port);
+  return (found ?? (ports.length === 1 ? ports[0] : undefined))?.protocol ?? '';
+}

@@ -51,6 +51,8 @@ export interface NetworkPlacement {
   readonly kind: ListenerSpec['kind'];
   /** Port numbers as Gateway servers name them, and as services do at what leads to one of theirs; null: all of this kind. */
   readonly ports: readonly number[] | null;
+  /** What the listener leads to; left out: anything. */
+  readonly upstream?: string;
 }
 
 const NONE: readonly NetworkFilterFactory[] = [];
@@ -65,5 +67,6 @@ export function networkFiltersFor(
   const port = upstream === undefined ? configuredPort : splitHostPort(upstream).port;
   return placements
     .filter((placement) => placement.kind === kind && (placement.ports?.includes(port) ?? true))
+    .filter((placement) => placement.upstream === undefined || placement.upstream === upstream)
     .map(({ filter }) => filter);
 }

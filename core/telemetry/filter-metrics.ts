@@ -40,12 +40,24 @@ export function filterMetricLines(metrics: readonly Metric[]): string[] {
   return lines;
 }
 
-/** Counters whose names are series. */
+/** Whose names are series. */
 function ownLines(metrics: readonly Metric[]): string[] {
   const families = Map.groupBy(metrics, ({ name }) => name.split('{', 1)[0]);
   return [...families].flatMap(([family, series]) => [
     `# HELP ${family} Counted for a built-in filter.`,
-    `# TYPE ${family} counter`,
-    ...series.map(({ name, value }) => `${name} ${value}`),
+    `# TYPE ${family} ${TYPES[series[0].type]}`,
+    ...series.flatMap((metric) =>
+      metric.type === MetricType.Histogram ? spread(family, metric) : [`${metric.name} ${metric.value}`],
+    ),
   ]);
+}
+
+function spread(family: string, { name, value, buckets }: Metric): string[] {
+  const labels = name.slice(family.length + 1, -1);
+  let count = 0n;
+  const lines = buckets.map((bucket, i) => {
+    count += bucket;
+    return `${family}_bucket{${labels},le="${METRIC_BUCKETS[i] ?? '+Inf'}"} ${count}`;
+  });
+  return [...lines, `${family}_sum{${labels}} ${value}`, `${family}_count{${labels}} ${count}`];
 }

@@ -2,7 +2,7 @@
 
 export { Body, heldRequestBody, heldResponseBody } from './body';
 export { call } from './call';
-export { now, setTick } from './clock';
+export { elapsed, now, setTick } from './clock';
 export { actFor, currentContext } from './contexts';
 export { Action, HttpFilter, NetworkFilter, Peer, Plugin, register } from './filter';
 export { grpcCall, grpcCancel, grpcClose, grpcSend, grpcStatusMessage, grpcStream } from './grpc';

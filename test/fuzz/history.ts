@@ -94,6 +94,7 @@ function interned(refuses: () => boolean = () => false): FilterSource {
     builtin: (name, { bytes }) => of(`${name} ${Buffer.from(bytes).toString('hex')}`),
     plugin: ({ name }) => of(name),
     network: ({ name }) => ({ name, failsOpen: false, connect: () => null }),
+    protocol: () => null,
     service: ({ name }) => ({ name }),
     typeOf: () => 'http',
   };

@@ -1,6 +1,6 @@
 // Host functions: metrics.
 
-import { NO_METRIC } from '../shared/metrics.ts';
+import { builtinOwner, NO_METRIC } from '../shared/metrics.ts';
 import { type HostFunction, MetricType, Status } from './abi.ts';
 import type { Guest } from './guest.ts';
 
@@ -15,7 +15,10 @@ export function metricFunctions(vm: Guest): Record<string, HostFunction> {
       if (!memory.holds(name >>> 0, length >>> 0) || !memory.holds(out >>> 0, 4)) return Status.InvalidMemoryAccess;
       if (type >>> 0 > MetricType.Histogram) return Status.BadArgument;
       const plugin = vm.effective?.plugin.name ?? '';
-      const id = metrics.define(type >>> 0, memory.utf8(name >>> 0, length >>> 0), plugin);
+      const text = memory.utf8(name >>> 0, length >>> 0);
+      // One of our own may name a whole series, with its labels.
+      const series = text.endsWith('}') && vm.effective?.plugin.spec.builtin != null;
+      const id = metrics.define(type >>> 0, text, series ? builtinOwner(plugin) : plugin);
       if (id === NO_METRIC && !crowded) {
         crowded = true;
         host.log('warning', plugin, 'defines too many metrics, or one with too long a name: it is not counted');

@@ -33,6 +33,15 @@ const HISTOGRAM_SLOTS = METRIC_BUCKETS.length + 2;
 /** Who defines the proxy's own figures: no plugin has this name. */
 export const HOST = '';
 
+/** Who defines the figures of one of our filters, whose names are whole series as well: no plugin has such a name. */
+export function builtinOwner(name: string): string {
+  return `\0${name}`;
+}
+
+function isOurs(plugin: string): boolean {
+  return plugin === HOST || plugin.startsWith('\0');
+}
+
 /** The id of a metric that there is no room for: it takes what it is given, and nobody reads it. */
 export const NO_METRIC = 0xffffffff;
 
@@ -89,7 +98,7 @@ export class Metrics {
 
   /** Id of the metric, from 1 on; NO_METRIC when there are too many, of this plugin or of all. */
   define(type: number, name: string, plugin: string): number {
-    const ours = plugin === HOST;
+    const ours = isOurs(plugin);
     const id = this.idOf(type, name, ours);
     if (id !== 0) return id;
     if (name.length > MAX_NAME || !this.arena.lock()) return NO_METRIC;
@@ -187,8 +196,9 @@ export class Metrics {
       const plugin = Buffer.from(bytes.slice(from, middle)).toString();
       const name = Buffer.from(bytes.slice(middle, middle + words[block + NAME_LENGTH])).toString();
       const type = words[block + TYPE];
-      this.known.push({ name, ours: plugin === HOST, type, slot: words[block + SLOT] });
-      this.ids.set(keyOf(type, name, plugin === HOST), index + 1);
+      const ours = isOurs(plugin);
+      this.known.push({ name, ours, type, slot: words[block + SLOT] });
+      this.ids.set(keyOf(type, name, ours), index + 1);
       this.counts.set(plugin, (this.counts.get(plugin) ?? 0) + 1);
     }
   }

@@ -53,6 +53,7 @@ const UNOPENED: FilterSource = {
   builtin: unopened,
   plugin: ({ name }) => unopened(name),
   network: ({ name }) => ({ name, failsOpen: false, connect: () => null }),
+  protocol: () => null,
   service: ({ name }) => ({ name }),
   typeOf: () => 'http',
 };
