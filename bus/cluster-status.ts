@@ -4,9 +4,9 @@
 import type { Credentials } from './accounts.ts';
 import { attempts, type JetStreamError, refusal } from './attempts.ts';
 import { openLink } from './dial.ts';
+import { digestOf } from './digest.ts';
 import type { Link } from './link.ts';
 import { fixedLogin } from './login.ts';
-import { digestOf } from './objects.ts';
 import { fromDirectGet, type StoredMessage, type StreamQuery } from './stored-message.ts';
 import { CONFIG_LOG, INFO_PREFIX, inboxPrefix } from './subjects.ts';
 import { BusUnavailableError } from './types.ts';

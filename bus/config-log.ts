@@ -13,6 +13,7 @@ import {
   voidCommit,
 } from './commit-format.ts';
 import { followLog } from './config-follow.ts';
+import { digestOf } from './digest.ts';
 import type { Heads } from './heads.ts';
 import type { Link } from './link.ts';
 import { compare, isSame } from './log-compare.ts';
@@ -27,7 +28,7 @@ import {
 } from './log-entry.ts';
 import { publishCommit } from './log-publish.ts';
 import type { Manifests } from './manifests.ts';
-import { digestOf, type Objects } from './objects.ts';
+import type { Objects } from './objects.ts';
 import { changeText, inlinePack, isShort, pack, packInline, unpackChange, unpackState } from './packs.ts';
 import type { StoredMessage } from './stored-message.ts';
 import type { LogNames } from './subjects.ts';

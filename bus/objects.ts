@@ -1,23 +1,19 @@
 // Content-addressed bytes in a NATS Object Store bucket: laid out as every NATS tool reads and writes it, read by direct gets,
 // because a proxy may not create consumers. What is read is checked against its digest.
-import { createHash, hash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { headers } from 'nats';
 import { attempts } from './attempts.ts';
+import { digestOf, MAX_OBJECT_BYTES } from './digest.ts';
 import { ensureStream, purge, store } from './jetstream.ts';
 import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
 import { DamagedError } from './log-entry.ts';
 import { BusUnavailableError, type ObjectStore, type StoredObject, TooLargeError } from './types.ts';
 
-export const MAX_OBJECT_BYTES = 64 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 const CHUNKS_AT_ONCE = 8;
 /** Longer than it takes servers of a cluster to elect a leader. */
 const PUT_MS = 15_000;
-
-export function digestOf(bytes: Uint8Array): string {
-  return `sha256:${hash('sha256', bytes)}`;
-}
 
 export class Objects implements ObjectStore {
   readonly #link: Link;

@@ -12,7 +12,7 @@ export async function moduleFiles(api: Api, files: readonly SourceFile[], store:
   // Most configuration has none, and is neither decoded twice nor worth to load what decodes it.
   if (!files.some(({ text }) => text.includes('WasmPlugin') && text.includes('file:'))) return {};
   const [{ digestOf }, { decodeFiles }, { readWasm }] = await Promise.all([
-    import('../bus/objects.ts'),
+    import('../bus/digest.ts'),
     import('../core/config/decode.ts'),
     import('./wasm-file.ts'),
   ]);

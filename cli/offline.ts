@@ -1,7 +1,7 @@
 // Files judged where no mesh is: the same problems that a control plane tells, from the same checks, but for what only it can
 // know. Nothing is asked and nothing is written.
 import { fileURLToPath } from 'node:url';
-import { digestOf } from '../bus/objects.ts';
+import { digestOf } from '../bus/digest.ts';
 import { ApiError } from '../control/api-error.ts';
 import { CheckedState } from '../control/checker/checked-state.ts';
 import type { SourceFile } from '../control/checker/messages.ts';

@@ -1,6 +1,6 @@
 // The WASM modules of the mesh, by digest. What no resource refers to any more, nor any revision that could come back by a
 // rollback, is removed after a while.
-import { digestOf } from '../bus/objects.ts';
+import { digestOf } from '../bus/digest.ts';
 import type { Bus, Subscription } from '../bus/types.ts';
 import { moduleDigest } from '../core/config/modules.ts';
 import { type Problem, type Resource, resourceKey } from '../core/config/resource.ts';

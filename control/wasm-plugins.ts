@@ -2,7 +2,7 @@
 // gets its digest. Proxies fetch nothing by itself. Files are read by the command line, never here.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { digestOf } from '../bus/objects.ts';
+import { digestOf } from '../bus/digest.ts';
 import type { ConfigState } from '../bus/types.ts';
 import type { WasmPluginSpec } from '../core/config/kinds/wasm-plugin.ts';
 import { MODULE_DIGEST } from '../core/config/modules.ts';

@@ -1,6 +1,8 @@
-// A plugin's configuration against the JSON Schema of its package. Draft 7 and 2020-12.
-import { Ajv, type ErrorObject } from 'ajv';
-import { Ajv2020 } from 'ajv/dist/2020.js';
+// A plugin's configuration against the JSON Schema of its package. Draft 7 and 2020-12. The library is loaded when the first schema
+// comes.
+import { createRequire } from 'node:module';
+import type { Ajv, ErrorObject } from 'ajv';
+import type { Ajv2020 } from 'ajv/dist/2020.js';
 import { StepFailed } from './step.ts';
 
 /** A text is a plugin's affair; it is handed over as it is. */
@@ -27,7 +29,10 @@ export function compileSchema(schema: unknown): Check {
   if (JSON.stringify(schema).length > MOST_SCHEMA_BYTES) throw refuse(`is larger than ${MOST_SCHEMA_BYTES} bytes`);
   if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) throw refuse('is no object');
   const { $schema } = schema as { $schema?: unknown };
-  const Draft = typeof $schema === 'string' && /2019-09|2020-12/.test($schema) ? Ajv2020 : Ajv;
+  const newer = typeof $schema === 'string' && /2019-09|2020-12/.test($schema);
+  const { default: Draft } = (
+    newer ? createRequire(import.meta.url)('ajv/dist/2020.js') : createRequire(import.meta.url)('ajv')
+  ) as { default: typeof Ajv | typeof Ajv2020 };
   try {
     const validate = new Draft({ allErrors: true, strict: false, validateFormats: false }).compile(schema);
     return (configuration) => {

@@ -1,5 +1,5 @@
 // A plugin's folder on its way to others: everything that an installation would check is checked before it is packed.
-import { digestOf } from '../bus/objects.ts';
+import { digestOf } from '../bus/digest.ts';
 import { checkPlugin } from '../core/wasm/trial/check.ts';
 import { checkDeclared } from './allow.ts';
 import { compileSchema } from './configuration.ts';

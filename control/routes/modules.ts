@@ -1,6 +1,6 @@
 // Routes of WASM modules: bytes in and out, by digest.
 
-import { MAX_OBJECT_BYTES } from '../../bus/objects.ts';
+import { MAX_OBJECT_BYTES } from '../../bus/digest.ts';
 import { mayEverywhere, mayIn, namespaceOf } from '../access/permissions.ts';
 import { ApiError } from '../api-error.ts';
 import type { Modules } from '../modules.ts';

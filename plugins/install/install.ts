@@ -1,6 +1,6 @@
 // One transaction from where a plugin is to its filter on every proxy. Each step is told; the first that fails says which it is
 // and why, and leaves the mesh and the lockfile as they were.
-import { digestOf } from '../../bus/objects.ts';
+import { digestOf } from '../../bus/digest.ts';
 import type { Capability } from '../../core/wasm/trial/capabilities.ts';
 import { type CheckedModule, checkPlugin } from '../../core/wasm/trial/check.ts';
 import { checkAllowed, checkDeclared, unsettled } from '../allow.ts';

@@ -1,5 +1,5 @@
 // What a plugin's range, or another one, stands for today: the same transaction as an installation.
-import { digestOf } from '../../bus/objects.ts';
+import { digestOf } from '../../bus/digest.ts';
 import type { LockedPlugins } from '../lockfile.ts';
 import { type FindOptions, findPlugin } from '../source/find.ts';
 import { PluginError } from '../step.ts';

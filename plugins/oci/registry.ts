@@ -1,6 +1,6 @@
 // One repository of an image registry: manifests and blobs, checked against their digests, through the guarded client.
 import { setTimeout as delay } from 'node:timers/promises';
-import { digestOf } from '../../bus/objects.ts';
+import { digestOf } from '../../bus/digest.ts';
 import { type Fetched, FetchFailed, guardedFetch } from '../../core/fetch/guarded-fetch.ts';
 import { StepFailed } from '../step.ts';
 import type { Logins } from './credentials.ts';

@@ -1,5 +1,5 @@
 // Finds a plugin wherever its name, path or address says it is. Each place loads its own client.
-import { digestOf } from '../../bus/objects.ts';
+import { digestOf } from '../../bus/digest.ts';
 import type { Step } from '../step.ts';
 import { StepFailed } from '../step.ts';
 import type { TrustPolicy } from '../trust/verify.ts';

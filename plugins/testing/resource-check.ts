@@ -1,6 +1,6 @@
 // What the mesh says of the Plugin resource that a folder is installed as: problems of its manifest, and what of it no proxy
 // would enforce.
-import { digestOf } from '../../bus/objects.ts';
+import { digestOf } from '../../bus/digest.ts';
 import { decodeResource } from '../../core/config/decode.ts';
 import type { Problem } from '../../core/config/resource.ts';
 import { crossCheck } from '../../core/config/validate.ts';

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openLink } from '../../bus/dial.ts';
+import { digestOf } from '../../bus/digest.ts';
 import { fixedLogin } from '../../bus/login.ts';
-import { digestOf } from '../../bus/objects.ts';
 import { fromDirectGet } from '../../bus/stored-message.ts';
 import { CONFIG_LOG, INFO_PREFIX, inboxPrefix } from '../../bus/subjects.ts';
 import { type Bus, BusUnavailableError, ConflictError } from '../../bus/types.ts';

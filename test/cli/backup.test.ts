@@ -55,7 +55,7 @@ suite('a mesh that lost everything', { timeout: 180_000 }, () => {
     up = await start(home);
     const api = new Api(await readContext(home));
     const module = denying();
-    const { digestOf } = await import('../../bus/objects.ts');
+    const { digestOf } = await import('../../bus/digest.ts');
     const digest = digestOf(module);
     await api.putModule(digest, module);
     const plugin = `---\napiVersion: weft.dev/v1\nkind: Plugin\nmetadata: {name: deny}\nspec: {digest: "${digest}"}\n`;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { digestOf } from '../../bus/objects.ts';
+import { digestOf } from '../../bus/digest.ts';
 import { CliError } from '../../cli/exit.ts';
 import { judgeFiles } from '../../cli/offline.ts';
 import { describeProblem } from '../../cli/output.ts';

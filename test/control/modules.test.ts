@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { digestOf } from '../../bus/objects.ts';
+import { digestOf } from '../../bus/digest.ts';
 import { Modules, type StoredModule } from '../../control/modules.ts';
 import { Store } from '../../control/store.ts';
 import { busy, denying, filter, REQUEST_HEADERS } from '../plugins/wat.ts';

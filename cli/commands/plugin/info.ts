@@ -81,7 +81,7 @@ async function ofSpec(spec: string, options: Options): Promise<Facts> {
   const [{ findPlugin }, { describePlugin }, { digestOf }, { inSteps, tell }] = await Promise.all([
     import('../../../plugins/source/find.ts'),
     import('../../../core/wasm/trial/check.ts'),
-    import('../../../bus/objects.ts'),
+    import('../../../bus/digest.ts'),
     import('../../plugin/progress.ts'),
   ]);
   const find = { policy: await trustPolicy(options), folder: process.cwd(), tell };

@@ -31,7 +31,7 @@ export function addVerifyCommand(group: Command): void {
         import('../../plugin/progress.ts'),
         import('../../../plugins/install/resource.ts'),
         import('../../../plugins/lockfile.ts'),
-        import('../../../bus/objects.ts'),
+        import('../../../bus/digest.ts'),
       ]);
       const api = await Api.open();
       const locked = await inSteps(() => readLockfile(options.lockfile), 'nothing was compared');

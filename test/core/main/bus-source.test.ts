@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { digestOf } from '../../../bus/objects.ts';
+import { digestOf } from '../../../bus/digest.ts';
 import type { Lease } from '../../../bus/types.ts';
 import { decodeYaml } from '../../../core/config/decode.ts';
 import { resourceKey } from '../../../core/config/resource.ts';

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { suite, test } from 'node:test';
-import { digestOf } from '../../../bus/objects.ts';
+import { digestOf } from '../../../bus/digest.ts';
 import type { Problem } from '../../../core/config/resource.ts';
 import { until } from '../../until.ts';
 import { onBus } from './bus-harness.ts';

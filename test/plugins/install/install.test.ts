@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { digestOf } from '../../../bus/objects.ts';
+import { digestOf } from '../../../bus/digest.ts';
 import type { ControlPlane } from '../../../plugins/install/control-plane.ts';
 import { installPlugin } from '../../../plugins/install/install.ts';
 import { installedPlugin } from '../../../plugins/install/installed.ts';
