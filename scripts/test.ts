@@ -1,12 +1,13 @@
-// `npm test`: every test/**/*.test.ts under node:test, one process a file. Arguments narrow it: `npm test -- http1 cli`
-// runs the files whose path contains one of the words. Node's summary is what is printed last, after the files that cost much.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+// `npm test`: every test/**/*.test.ts under node:test, in groups that share a process or alone. Arguments narrow it: `npm test --
+// http1 cli` runs the files whose path contains one of the words. Node's summary is what is printed last, after the files that cost much.
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { glob } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { pathToFileURL } from 'node:url';
+import { grouped } from './test-groups.ts';
 import type { Cost } from './test-process.ts';
 import { tellUsage } from './usage.ts';
 
@@ -32,10 +33,12 @@ const costs = join(folder, 'costs');
 process.env.WEFT_TEST_COSTS = costs;
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
+const { alone, groups } = grouped(files);
 let failed = false;
 const summary: string[] = [];
 const stream = run({
-  files,
+  // Groups take longest, so they begin first.
+  files: [...writeEntries(), ...alone.map((file) => join(ROOT, file))],
   cwd: ROOT,
   // Most tests wait for processes and sockets, so one more than cores keeps both of a small machine busy.
   concurrency: availableParallelism() + 1,
@@ -61,8 +64,20 @@ process.exitCode = failed ? 1 : 0;
 
 async function findTests(words: readonly string[]): Promise<string[]> {
   const found: string[] = [];
-  for await (const file of glob('test/**/*.test.ts', { cwd: ROOT })) found.push(join(ROOT, file));
-  return found.filter((file) => words.length === 0 || words.some((word) => relative(ROOT, file).includes(word))).sort();
+  for await (const file of glob('test/**/*.test.ts', { cwd: ROOT })) found.push(file.replaceAll('\\', '/'));
+  return found.filter((file) => words.length === 0 || words.some((word) => file.includes(word))).sort();
+}
+
+/** What node:test starts for each group. */
+function writeEntries(): string[] {
+  const runs = pathToFileURL(join(import.meta.dirname, 'test-group.ts')).href;
+  return [...groups].map(([name, members]) => {
+    const entry = join(folder, `${name}.mjs`);
+    const paths = members.map((file) => join(ROOT, file));
+    const call = `runGroup(${JSON.stringify(ROOT)}, ${JSON.stringify(paths)});`;
+    writeFileSync(entry, `import { runGroup } from ${JSON.stringify(runs)};\n${call}\n`);
+    return entry;
+  });
 }
 
 /** The dearest first. False: there was nothing to tell. */
@@ -75,7 +90,11 @@ function tellCosts(all: boolean): boolean {
   const rest = all ? '' : `, and files of more than ${DEAR_S}`;
   process.stdout.write(`\nseconds of CPU and on the clock: ${sum.toFixed(0)} of CPU in all${rest}\n`);
   for (const { file, cpu, wall } of shown) {
-    process.stdout.write(`${cpu.toFixed(1).padStart(7)} ${wall.toFixed(1).padStart(7)} ${relative(ROOT, file)}\n`);
+    process.stdout.write(`${cpu.toFixed(1).padStart(7)} ${wall.toFixed(1).padStart(7)} ${nameOf(file)}\n`);
   }
   return true;
+}
+
+function nameOf(file: string): string {
+  return file.startsWith(folder) ? `(loading, for all of the group ${basename(file, '.mjs')})` : relative(ROOT, file);
 }

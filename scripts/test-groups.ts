@@ -1,0 +1,69 @@
+// Which test files share a process: to load the data plane costs half a second of CPU, and most of its tests a tenth of one.
+
+/** By the folders of their files. A folder may lie in that of another group. */
+export const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  bus: ['test/bus/'],
+  control: ['test/control/'],
+  core: ['test/core/'],
+  filters: ['test/contract/', 'test/filters/', 'test/fuzz/', 'test/plugins/'],
+  path: ['test/path/'],
+  wasm: ['test/core/wasm/'],
+};
+
+/**
+ * In no group: files that start threads or many servers, measure their process, or take so long that what they load does not matter.
+ * What ends with '/' is a folder.
+ */
+export const ALONE: readonly string[] = [
+  'test/bus/cluster.test.ts',
+  'test/bus/crowd.test.ts',
+  'test/bus/permissions.test.ts',
+  'test/bus/versions.test.ts',
+  'test/control/authority/rotation.test.ts',
+  'test/control/disasters.test.ts',
+  'test/control/races.test.ts',
+  'test/core/config/effects/',
+  'test/core/config/fuzz.test.ts',
+  'test/core/isolation/',
+  'test/core/main/',
+  'test/core/shard/',
+  'test/core/snapshot/cost.test.ts',
+  'test/core/threads/',
+];
+
+export interface Run {
+  readonly alone: readonly string[];
+  readonly groups: ReadonlyMap<string, readonly string[]>;
+}
+
+/** `files`: relative to the root, with '/'. A group of one is no group. */
+export function grouped(files: readonly string[]): Run {
+  const alone: string[] = [];
+  const groups = new Map<string, string[]>();
+  for (const file of files) {
+    const isAlone = ALONE.some((path) => (path.endsWith('/') ? file.startsWith(path) : file === path));
+    const name = isAlone ? null : groupOf(file);
+    if (name === null) alone.push(file);
+    else groups.set(name, [...(groups.get(name) ?? []), file]);
+  }
+  for (const [name, members] of groups) {
+    if (members.length > 1) continue;
+    groups.delete(name);
+    alone.push(...members);
+  }
+  return { alone: alone.sort(), groups };
+}
+
+/** The innermost. */
+function groupOf(file: string): string | null {
+  let longest = '';
+  let found: string | null = null;
+  for (const [name, folders] of Object.entries(GROUPS)) {
+    for (const folder of folders) {
+      if (!file.startsWith(folder) || folder.length <= longest.length) continue;
+      longest = folder;
+      found = name;
+    }
+  }
+  return found;
+}
