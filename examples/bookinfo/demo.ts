@@ -1,4 +1,4 @@
-// `npm run demo`: Bookinfo on this machine. NATS and the control plane, a gateway, and six workloads each behind its
+// `npm run demo`: Bookinfo on this machine. NATS and the control plane, a gateway, and seven workloads each behind its
 // sidecar, all as `mesh` commands that anybody could type. With --check it walks the tour and exits with 0 or 1.
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -72,7 +72,7 @@ async function start(processes: MeshProcesses): Promise<Demo> {
   say(`starting NATS and the control plane (state in ${HOME}) ...`);
   const control = await processes.start('control', ['up']);
   await reset(processes);
-  say('starting the gateway and six workloads, each behind its sidecar ...');
+  say('starting the gateway and seven workloads, each behind its sidecar ...');
   const gatewayPort = (await isOurs(GATEWAY_PORT)) && (await isFree(GATEWAY_PORT)) ? GATEWAY_PORT : 0;
   const gatewayArgs = ['proxy', '--name', 'ingressgateway', '--label', 'istio=ingressgateway', '--shards', '1'];
   const [gateway, ...sidecars] = await Promise.all([
@@ -92,7 +92,7 @@ async function start(processes: MeshProcesses): Promise<Demo> {
 }
 
 async function startWorkload(processes: MeshProcesses, workload: (typeof WORKLOADS)[number]): Promise<ProxyEntry> {
-  const { service, version, env } = workload;
+  const { service, version, env, upstream } = workload;
   const name = `${service}-${version}`;
   const app = join(import.meta.dirname, 'apps', `${service}.${import.meta.filename.split('.').at(-1)}`);
   // Where every workload has an address of its own they can all use the port that their Service names.
@@ -100,7 +100,13 @@ async function startWorkload(processes: MeshProcesses, workload: (typeof WORKLOA
   const port = ownAddresses ? APP_PORT : await freePort();
   const args = ['run', '--service', service, '--version', version, '--service-account', `bookinfo-${service}`];
   args.push('--name', name, '--port', String(port), ...(ownAddresses ? ['--app-address', 'own'] : []));
-  const started = await processes.start(name, [...args, '--', process.execPath, app], { ...env, HOSTNAME: name });
+  const variables: Record<string, string> = { ...env, HOSTNAME: name };
+  if (upstream !== undefined) {
+    const place = String(await freePort());
+    args.push('--upstream', `${upstream.port}=${place}`);
+    variables[upstream.variable] = `127.0.0.1:${place}`;
+  }
+  const started = await processes.start(name, [...args, '--', process.execPath, app], variables);
   return entry(started, service, version);
 }
 
@@ -131,7 +137,7 @@ async function serve(demo: Demo, end: Promise<string>, processes: MeshProcesses)
   NATS            ${demo.nats}
   proxies         ${DEMO_FILE}, logs in ${join(HOME, 'logs')}
 
-Five things to try (in another shell, in this folder):
+Six things to try (in another shell, in this folder):
   1. look at the page, reload it a few times: the stars come and go, because three versions of reviews answer in turn
        curl -s ${demo.gateway}/productpage | grep -o 'font color="[a-z]*"'
   2. send everybody to reviews v1, then sign in as jason (any password) and send only jason to v2
@@ -142,7 +148,10 @@ Five things to try (in another shell, in this folder):
   4. forbid productpage to ask details, look at the page, and allow it again
        npm run mesh -- apply -f ${example}/details-deny-productpage.yaml --wait
        npm run mesh -- delete -f ${example}/details-deny-productpage.yaml --wait
-  5. ask who is there, who runs which revision, and what a sidecar knows
+  5. forbid ratings to ask the store of its stars, which it does by TCP, reload as jason, and allow it again
+       npm run mesh -- apply -f ${example}/stars-deny-ratings.yaml --wait
+       npm run mesh -- delete -f ${example}/stars-deny-ratings.yaml --wait
+  6. ask who is there, who runs which revision, and what a sidecar knows
        npm run mesh -- ps
        npm run mesh -- pc routes productpage-v1
        npm run mesh -- history

@@ -22,6 +22,7 @@ type Walk = (tour: Tour) => Promise<string>;
 const STOPS: readonly (readonly [string, Walk])[] = [
   ['all users on reviews v1', allOnV1],
   ['jason on v2, others on v1', jasonOnV2],
+  ['stars by TCP, refused, then not', starsByTcp],
   ['reviews 50 % v1, 50 % v3', halfAndHalf],
   ['7 s delay in ratings for jason', delay],
   ['ratings aborted with 500 for jason', abort],
@@ -61,6 +62,17 @@ async function jasonOnV2({ page, apply }: Tour): Promise<string> {
     expectStars(await get(page), 'no stars');
   }
   return '10 of 10 black stars for jason, 10 of 10 pages without for others';
+}
+
+/** ratings keeps its stars in what speaks no HTTP, and knows its callers all the same. */
+async function starsByTcp({ page, apply, delete: remove }: Tour): Promise<string> {
+  await apply('stars-deny-ratings.yaml');
+  const denied = await get(page, 'jason');
+  if (!denied.text.includes(RATINGS_ERROR))
+    throw new Error(`jason did not see "${RATINGS_ERROR}" but ${stars(denied)}`);
+  await remove('stars-deny-ratings.yaml');
+  expectStars(await get(page, 'jason'), 'black');
+  return `"${RATINGS_ERROR}" for jason, and his black stars again`;
 }
 
 async function halfAndHalf({ page, apply }: Tour): Promise<string> {

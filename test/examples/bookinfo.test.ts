@@ -12,6 +12,7 @@ const APPS = join(import.meta.dirname, '..', '..', 'examples', 'bookinfo', 'apps
 /** The apps by themselves, without a mesh, calling each other by address. */
 suite('bookinfo without a mesh', () => {
   const apps: ChildProcess[] = [];
+  let start: (name: string, app: string, env: NodeJS.ProcessEnv) => Promise<ChildProcess>;
   const at: Record<string, string> = {};
   /** The headers that the last call to ratings carried. */
   let seenByRatings: NodeJS.Dict<string | string[]> = {};
@@ -29,7 +30,7 @@ suite('bookinfo without a mesh', () => {
       RATINGS_HOSTNAME: '127.0.0.1',
       RATINGS_SERVICE_PORT: String((ratings.address() as AddressInfo).port),
     };
-    const start = async (name: string, app: string, env: NodeJS.ProcessEnv) => {
+    start = async (name, app, env) => {
       const port = await freePort();
       const child = spawn(process.execPath, [join(APPS, `${app}.ts`)], {
         env: {
@@ -45,6 +46,7 @@ suite('bookinfo without a mesh', () => {
       apps.push(child);
       await once(child.stdout!, 'data');
       at[name] = `http://127.0.0.1:${port}`;
+      return child;
     };
     await Promise.all([
       start('ratings', 'ratings', {}),
@@ -63,7 +65,7 @@ suite('bookinfo without a mesh', () => {
   });
   after(async () => {
     for (const app of apps) app.kill();
-    await Promise.all(apps.map((app) => app.exitCode ?? once(app, 'exit')));
+    await Promise.all(apps.map((app) => app.exitCode ?? app.signalCode ?? once(app, 'exit')));
     ratings.closeAllConnections();
     ratings.close();
   });
@@ -140,6 +142,20 @@ suite('bookinfo without a mesh', () => {
     assert.match(logout.headers.getSetCookie()[0], /^session=; .*Max-Age=0/);
     await fetch(`${at.productpage}/productpage`, { headers: { cookie: 'user=%0d%0aevil; session=broken' } });
     assert.equal(seenByRatings['end-user'], '%0d%0aevil');
+  });
+
+  test('ratings keeps its stars in the store that it is told of, and says so when that is gone', async () => {
+    const stars = await start('stars', 'stars', {});
+    const kept = await start('kept', 'ratings', { STARS: new URL(at.stars).host });
+    const url = `${at.kept}/ratings/7`;
+    assert.deepEqual(await json(url), { id: 7, ratings: { Reviewer1: 5, Reviewer2: 4 } });
+    const posted = await fetch(url, { method: 'POST', body: '{"me": 1}' });
+    assert.deepEqual(await posted.json(), { id: 7, ratings: { me: 1 } });
+    assert.deepEqual(await json(url), { id: 7, ratings: { me: 1 } });
+    stars.kill('SIGKILL');
+    await once(stars, 'exit');
+    assert.equal((await fetch(url)).status, 503);
+    kept.kill();
   });
 
   test('the API passes the answers on, and says what is unavailable', async () => {

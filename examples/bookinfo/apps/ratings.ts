@@ -1,37 +1,40 @@
-// Bookinfo's ratings: stars by reviewer, kept in memory; a POST replaces those of one book.
+// Bookinfo's ratings: stars by reviewer; a POST replaces those of one book.
+import { keptStars } from './kept-stars.ts';
 import { createApp, serve } from './serve.ts';
 
 const app = createApp();
-const MAX_BOOKS = 1000;
-const added = new Map<number, unknown>();
+const kept = keptStars(process.env.STARS);
 
 app.get('/health', () => ({ status: 'Ratings is healthy' }));
 
-app.get<{ Params: { id: string } }>('/ratings/:id', (request, reply) => {
+app.get<{ Params: { id: string } }>('/ratings/:id', async (request, reply) => {
   const id = Number.parseInt(request.params.id, 10);
   if (Number.isNaN(id)) return reply.code(400).send({ error: 'please provide numeric product ID' });
-  return ratingsOf(id);
+  return reply.send(await ratingsOf(id));
 });
 
 // The original reads JSON whatever the content type says.
 app.removeAllContentTypeParsers();
 app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
 
-app.post<{ Params: { id: string }; Body: string }>('/ratings/:id', (request, reply) => {
+app.post<{ Params: { id: string }; Body: string }>('/ratings/:id', async (request, reply) => {
   const id = Number.parseInt(request.params.id, 10);
   if (Number.isNaN(id)) return reply.code(400).send({ error: 'please provide numeric product ID' });
+  let ratings: unknown;
   try {
-    const ratings: unknown = JSON.parse(request.body);
-    if (!added.has(id) && added.size >= MAX_BOOKS) return reply.code(507).send({ error: 'too many books' });
-    added.set(id, ratings);
+    ratings = JSON.parse(request.body);
   } catch {
     return reply.code(400).send({ error: 'please provide valid ratings JSON' });
   }
-  return ratingsOf(id);
+  if (!(await kept.set(id, JSON.stringify(ratings)))) return reply.code(507).send({ error: 'too many books' });
+  return reply.send(await ratingsOf(id));
 });
 
-function ratingsOf(id: number): { id: number; ratings: unknown } {
-  return { id, ratings: added.get(id) ?? { Reviewer1: 5, Reviewer2: 4 } };
+app.setErrorHandler((error: Error, _request, reply) => reply.code(503).send({ error: error.message }));
+
+async function ratingsOf(id: number): Promise<{ id: number; ratings: unknown }> {
+  const stars = await kept.get(id);
+  return { id, ratings: stars === '' ? { Reviewer1: 5, Reviewer2: 4 } : JSON.parse(stars) };
 }
 
 await serve(app, 'ratings');
