@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { accountTokens } from '../../bus/accounts.ts';
-import { type ClusterServer, clusterServerConf } from '../../bus/cluster-conf.ts';
+import { type ClusterServer, clusterServerConf, type ServerTls } from '../../bus/cluster-conf.ts';
 import { type OpenBusOptions, openBus } from '../../bus/connect.ts';
 import { type BusCredentials, ensureCredentials } from '../../bus/server-conf.ts';
 import type { Bus } from '../../bus/types.ts';
@@ -31,8 +31,15 @@ export interface TestCluster {
   stop(): Promise<void>;
 }
 
-/** `binary`: a nats-server. Whoever starts it registers `stop`. */
-export async function startCluster(binary: string, size = 3): Promise<TestCluster> {
+/**
+ * `binary`: a nats-server. `certify`: files of a certificate for that address, in that folder; without it the servers speak plain text.
+ * Whoever starts it registers `stop`.
+ */
+export async function startCluster(
+  binary: string,
+  size = 3,
+  certify?: (dir: string, address: string) => Promise<ServerTls>,
+): Promise<TestCluster> {
   const dir = await mkdtemp(join(tmpdir(), 'weft-cluster-'));
   const credentials = await ensureCredentials(dir);
   const { keys } = credentials.control;
@@ -44,10 +51,11 @@ export async function startCluster(binary: string, size = 3): Promise<TestCluste
     return { name: `n${n + 1}`, host, port: ports[n], routePort: ports[size + n] };
   });
   const tokens = await accountTokens(keys);
+  const tls = (await certify?.(dir, host)) ?? null;
   const nodes: TestNode[] = [];
   for (const server of servers) {
     const file = join(dir, `${server.name}.conf`);
-    const conf = { name: 'weft', servers, keys, tokens, tls: null, storeDir: (name: string) => join(dir, name) };
+    const conf = { name: 'weft', servers, keys, tokens, tls, storeDir: (name: string) => join(dir, name) };
     await writeFile(file, clusterServerConf(conf, server), { mode: 0o600 });
     nodes.push(testNode(server, binary, file));
   }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, suite, type TestContext, test } from 'node:test';
 import { accountTokens, accountUser, publicKey } from '../../bus/accounts.ts';
@@ -9,6 +10,7 @@ import { fixedLogin, ProxyLogin } from '../../bus/login.ts';
 import { NKey } from '../../bus/nkey.ts';
 import { CONFIG_LOG, PROXY_INFO_PREFIX } from '../../bus/subjects.ts';
 import type { Bus } from '../../bus/types.ts';
+import { nodeCertificates } from '../control/authority/node-certificates.ts';
 import { eventually, until } from '../until.ts';
 import { startCluster, type TestCluster } from './cluster-harness.ts';
 import { killInTurn, toServers } from './cluster-rounds.ts';
@@ -19,7 +21,37 @@ const all = await versions();
 const recent = all.find(({ name }) => name === '2.15.1');
 if (recent === undefined)
   console.log('no cluster is tried: there is no pip to get a nats-server of 2.11 or newer with');
-else suite('a cluster of nats-servers', () => inCluster(recent.folder));
+else {
+  suite('a cluster of nats-servers', () => inCluster(recent.folder));
+  test('a cluster speaks TLS to clients and between its servers', (t) => overTls(t, recent.folder));
+}
+
+async function overTls(t: TestContext, folder: () => Promise<string>): Promise<void> {
+  let ca = '';
+  const cluster = await startCluster(join(await folder(), 'nats-server'), 3, async (dir, address) => {
+    const { roots, ...files } = await nodeCertificates(dir, address);
+    ca = roots;
+    return files;
+  });
+  t.after(() => cluster.stop());
+  // Without its servers' agreement no stream gets three copies.
+  const control = await cluster.control({ ca, replicas: 3 });
+  await control.config.commit({ parent: 0, author: '', message: '', upserts: resources(1, 'x'), removals: [] });
+  await eventually(async () => {
+    const { servers, streams } = await natsStatus([cluster.urls[0]], { credentials: cluster.credentials.control, ca });
+    assert.deepEqual(servers.map(({ name, trouble }) => `${name}${trouble}`).toSorted(), ['n1', 'n2', 'n3']);
+    const { copies, replicas } = streams!.find(({ name }) => name === CONFIG_LOG.stream)!;
+    assert.deepEqual([replicas, copies.map(({ offline }) => offline)], [3, [false, false]]);
+  });
+  for (const { host, routePort, lines } of cluster.nodes) {
+    const stranger = connect(routePort, host).on('error', () => stranger.destroy());
+    stranger.write('CONNECT {}\r\nPING\r\n');
+    const refused = /TLS route handshake error: .*first record does not look like a TLS handshake/;
+    await until('who speaks plain text is no server of it', () => lines.some((line) => refused.test(line)));
+    stranger.destroy();
+  }
+  await assert.rejects(cluster.control({ waitMs: 2_000 }), /cannot connect to NATS/);
+}
 
 test('a cluster of servers that lose what was stored is refused, and they are named', async (t) => {
   const folder = await all[0].folder();
