@@ -42,6 +42,7 @@ const JOIN: { readonly [K in DumpKind]: (answers: readonly Dumps[K][]) => Dumps[
       'handshakes',
       'handshakesFailed',
       'plainRefused',
+      'proxyRefused',
     ]),
   routes: first,
   clusters: (answers) =>

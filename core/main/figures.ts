@@ -16,7 +16,7 @@ const HTTP2: readonly (readonly [of: keyof Http2Dump, name: string, help: string
   ['protocolErrors', 'weft_http2_protocol_errors', 'Connections that ended by an error of the protocol.'],
 ];
 
-type Counted = 'connections' | 'handshakes' | 'handshakesFailed' | 'plainRefused';
+type Counted = 'connections' | 'handshakes' | 'handshakesFailed' | 'plainRefused' | 'proxyRefused';
 
 export interface Facts {
   readonly version: string;
@@ -52,6 +52,12 @@ export function registerFigures(exposition: Exposition, facts: Facts): void {
   exposition.gauge('weft_downstream_connections', 'Open client connections.', {}, sum('connections'));
   exposition.counter('weft_tls_handshakes_total', 'Mutual TLS with clients.', {}, sum('handshakes'));
   exposition.counter('weft_tls_handshakes_failed_total', 'Clients that failed at it.', {}, sum('handshakesFailed'));
+  exposition.counter(
+    'weft_proxy_headers_refused_total',
+    'Connections without a header of the PROXY protocol, where that is asked for.',
+    {},
+    sum('proxyRefused'),
+  );
   exposition.counter('weft_plain_text_refused_total', 'Clients without TLS in STRICT.', {}, sum('plainRefused'));
   for (const [of, name, help] of HTTP2) exposition.counter(`${name}_total`, help, {}, () => facts.http2()[of] ?? 0);
   exposition.counter('weft_jwks_fetches_total', 'Fetches of key sets.', {}, () => facts.keys().fetches);

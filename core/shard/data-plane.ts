@@ -171,6 +171,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
 
   private protect(listener: Listener): void {
     const { snapshot } = this;
+    listener.proxyProtocol = listener.spec.kind === 'gateway' && snapshot.proxyProtocol;
     listener.mtls = mtlsOf(listener.spec, snapshot);
     const { inbound, detected, detectMs } = snapshot.tcp;
     listener.greetMs = inbound === null && detected === null ? 0 : detectMs;

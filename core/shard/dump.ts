@@ -26,6 +26,8 @@ export interface ListenerDump {
   readonly handshakes: number;
   readonly handshakesFailed: number;
   readonly plainRefused: number;
+  /** Connections that begin with no header of the PROXY protocol, where that is asked for. */
+  readonly proxyRefused: number;
 }
 
 export interface RouteDump {

@@ -23,6 +23,7 @@ import type { ChainBuilder, FilterSource } from './filters.ts';
 import { chainsOf, type ListenerFilterScope, networkPlacements, servicePlugins } from './listener-filters.ts';
 import { Memo } from './memo.ts';
 import { type EndpointChange, MeshIndex } from './mesh-index.ts';
+import { proxiedGateways } from './mesh-wide.ts';
 import {
   type CompiledHosts,
   type HostCompiler,
@@ -229,6 +230,7 @@ export class Compiler {
       inbound,
       outboundPolicy: index.scope.outboundPolicy ?? index.mesh.outboundTrafficPolicy?.mode ?? null,
       tcp,
+      proxyProtocol: node.role === 'gateway' && proxiedGateways(index.mesh),
       mtls: mtlsMode(policies('PeerAuthentication'), node),
       clusters: this.table.clusters,
       network: [...networkPlacements(kinds, scope), ...protocolPlacements(scope, spoken, index.services)],

@@ -17,4 +17,10 @@ function shapeOf({ connectTimeout, h2UpgradePolicy, defaultHttpRetryPolicy }: Me
   return { connectTimeout, h2UpgradePolicy, defaultHttpRetryPolicy };
 }
 
+/** Whether gateways stand behind proxies that speak the PROXY protocol to them. */
+export function proxiedGateways({ defaultConfig }: MeshConfigSpec): boolean {
+  const topology = (defaultConfig?.gatewayTopology ?? {}) as { readonly proxyProtocol?: object | null };
+  return (topology.proxyProtocol ?? null) !== null;
+}
+
 export const NOTHING: MeshConfigSpec = Object.freeze({});

@@ -30,6 +30,8 @@ export interface Snapshot {
   readonly tcp: TcpTable;
   /** Whether who calls the application speaks mutual TLS. */
   readonly mtls: MtlsMode;
+  /** What clients of a gateway begin with: a header of the PROXY protocol. */
+  readonly proxyProtocol: boolean;
   /** All that this shard has now: those of the newest snapshot, and what filters call. */
   readonly clusters: ReadonlyMap<string, Cluster>;
   /** Network filters and the listeners that they stand in front of, in the order of what a client sends. */

@@ -7,6 +7,7 @@ import { Duplex } from 'node:stream';
 import { BodyBuffer } from '../exchange/body-buffer.ts';
 import type { ConnectionRecord, ExchangeRecord } from '../exchange/record.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
+import type { Origin } from '../transport/proxy-header.ts';
 import type { ConnectionFacts, TlsFacts } from '../transport/transport.ts';
 import type { Wire } from '../transport/wire.ts';
 import type { ClosedBy, ConnectionOwner, NetworkFilter, NetworkFilterFactory, Side } from './network-filter.ts';
@@ -27,8 +28,9 @@ export function filterConnection(
   listener: ListenerSpec,
   id: number,
   tls: TlsFacts | null,
+  origin: Origin | null = null,
 ): FilteredConnection | null {
-  const filtered = new FilteredConnection(socket, listener, id, tls);
+  const filtered = new FilteredConnection(socket, listener, id, tls, origin);
   if (!filtered.enter(filters)) {
     filtered.destroy();
     return null;
@@ -59,17 +61,24 @@ export class FilteredConnection extends Duplex implements ConnectionFacts, Wire 
   private mayWrite: (() => void) | null = null;
   private mayFinish: ((error?: Error | null) => void) | null = null;
 
-  constructor(socket: Socket, { kind, configuredPort }: ListenerSpec, id: number, tls: TlsFacts | null) {
+  constructor(
+    socket: Socket,
+    { kind, configuredPort }: ListenerSpec,
+    id: number,
+    tls: TlsFacts | null,
+    origin: Origin | null,
+  ) {
     super({ allowHalfOpen: true });
     this.id = id;
     this.tls = tls;
     this.socket = socket;
     // What a client's FIN must not cut is written here, whatever ends its TLS.
     socket.allowHalfOpen = true;
-    this.remoteAddress = socket.remoteAddress ?? '';
-    this.remotePort = socket.remotePort ?? 0;
-    this.localAddress = socket.localAddress ?? '';
-    this.localPort = socket.localPort ?? 0;
+    const ends = origin ?? socket;
+    this.remoteAddress = ends.remoteAddress ?? '';
+    this.remotePort = ends.remotePort ?? 0;
+    this.localAddress = ends.localAddress ?? '';
+    this.localPort = ends.localPort ?? 0;
     this.record = { direction: kind, connection: this, destinationPort: kind === 'gateway' ? configuredPort : 0 };
     socket.on('data', (chunk: Buffer) => this.pass('downstream', 0, chunk, false));
     socket.on('end', () => {

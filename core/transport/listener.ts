@@ -12,6 +12,7 @@ import type { NetworkFilterFactory } from '../tcp/network-filter.ts';
 import { Arrival, beginsTls } from './arrival.ts';
 import type { ListenerSpec, MtlsMode } from './listener-spec.ts';
 import { CertifiedPeers } from './peers.ts';
+import { type Origin, readProxyHeader } from './proxy-header.ts';
 import { nextConnectionId, SocketTransport } from './socket-transport.ts';
 import { readClientHello } from './tls/client-hello.ts';
 import type { Secured } from './tls/handshakes.ts';
@@ -53,6 +54,7 @@ export type ServeConnection = (transport: Transport, greeting: Greeting | null) 
 /** What to listen to, while a client is silent, for the application's first word; null: nothing. See tcp/greeting.ts. */
 export type Greeter = (told: (spoken: boolean) => void) => Greeting | null;
 
+const NOTHING = Buffer.alloc(0);
 /** Connections of one shard on one listener, above which new ones are refused at once. */
 const MAX_CONNECTIONS = 50_000;
 /** How long a connection that is no longer taken is waited for a request that is on its way. */
@@ -71,8 +73,10 @@ export class Listener {
   tls: InboundTls | null = null;
   /** Where the application may be the one that speaks first: after how much silence it is listened to. 0: it is not. */
   greetMs = 0;
-  /** Handshakes that were completed, those that failed, and connections in plain text where that is not taken. */
-  readonly counts = { handshakes: 0, handshakesFailed: 0, plainRefused: 0 };
+  /** Every connection begins with a header of the PROXY protocol. */
+  proxyProtocol = false;
+  /** Handshakes: completed, failed; connections refused for their plain text, and for a PROXY header that is none. */
+  readonly counts = { handshakes: 0, handshakesFailed: 0, plainRefused: 0, proxyRefused: 0 };
   private mode: MtlsMode = 'DISABLE';
   private ends: Terminators | null = null;
   private readonly environment: ListenerEnvironment;
@@ -177,15 +181,42 @@ export class Listener {
       socket.destroy();
       return;
     }
+    if (!this.proxyProtocol) {
+      this.came(socket);
+      return;
+    }
+    const arrival: Arrival = new Arrival(socket, this.environment.handshakeMs, (bytes) => this.proxied(arrival, bytes));
+    this.hold(arrival, undefined);
+  }
+
+  /** The proxy in front has said for whom it is. */
+  private proxied(arrival: Arrival, bytes: Buffer): boolean {
+    const { socket } = arrival;
+    const header = readProxyHeader(bytes);
+    if (header === 'more') return false;
+    if (header === null) {
+      this.counts.proxyRefused++;
+      this.refuse(socket, 'it begins with no header of the PROXY protocol, which is asked for here');
+      return true;
+    }
+    this.letGo(arrival);
+    this.came(socket, header.origin, bytes.subarray(header.length));
+    return true;
+  }
+
+  /** `first`: what was read of it already. */
+  private came(socket: Socket, origin: Origin | null = null, first: Buffer = NOTHING): void {
     if (this.ends !== null) {
+      if (first.length > 0) socket.unshift(first);
       const arrival: Arrival = new Arrival(socket, this.environment.handshakeMs, (bytes) =>
-        this.asked(arrival, bytes!),
+        this.asked(arrival, bytes, origin),
       );
       this.hold(arrival, undefined);
+      socket.resume();
       return;
     }
     if (this.mode === 'DISABLE' || (this.mode === 'PERMISSIVE' && this.tls === null)) {
-      this.begin(socket, null, null);
+      this.begin(socket, first.length === 0 ? null : first, null, null, origin);
       return;
     }
     // Where all of them are in TLS, the client is first.
@@ -208,7 +239,7 @@ export class Listener {
   }
 
   /** Says which server it is for, once it has said for which name it comes. */
-  private asked(arrival: Arrival, bytes: Buffer): boolean {
+  private asked(arrival: Arrival, bytes: Buffer, origin: Origin | null): boolean {
     const { socket } = arrival;
     const hello = readClientHello(bytes);
     if (hello === 'more') return false;
@@ -230,7 +261,7 @@ export class Listener {
       return true;
     }
     socket.unshift(bytes);
-    terminator!.accept(socket, (secured) => this.shaken(arrival, secured));
+    terminator!.accept(socket, (secured) => this.shaken(arrival, secured, origin));
     return true;
   }
 
@@ -258,7 +289,7 @@ export class Listener {
     return true;
   }
 
-  private shaken(arrival: Arrival, secured: Secured): void {
+  private shaken(arrival: Arrival, secured: Secured, origin: Origin | null = null): void {
     const { socket } = arrival;
     if (secured.socket === null) {
       this.counts.handshakesFailed++;
@@ -268,7 +299,7 @@ export class Listener {
     this.counts.handshakes++;
     this.letGo(arrival);
     resetBelow(secured.socket, socket);
-    this.begin(secured.socket, null, secured.tls);
+    this.begin(secured.socket, null, secured.tls, null, origin);
   }
 
   /** Whether a connection in TLS, or in plain text, may be here. */
@@ -294,19 +325,25 @@ export class Listener {
   }
 
   /** `first`: what was read of it already. */
-  private begin(socket: Socket, first: Buffer | null, tls: TlsFacts | null, greeting: Greeting | null = null): void {
+  private begin(
+    socket: Socket,
+    first: Buffer | null,
+    tls: TlsFacts | null,
+    greeting: Greeting | null = null,
+    origin: Origin | null = null,
+  ): void {
     const id = nextConnectionId();
     const { networkFilters: filters, spec } = this;
     const passes = filters.length > 0;
     if (first !== null && passes) socket.unshift(first);
-    const filtered = passes ? filterConnection(socket, filters, spec, id, tls) : null;
+    const filtered = passes ? filterConnection(socket, filters, spec, id, tls, origin) : null;
     if (passes && filtered === null) {
       greeting?.abandon();
       return;
     }
     const { peers } = this.environment;
     const known = tls === null ? peers : new CertifiedPeers(peers, principalOf(tls));
-    const transport = new SocketTransport(filtered ?? socket, known, id, tls);
+    const transport = new SocketTransport(filtered ?? socket, known, id, tls, undefined, origin);
     const connection = this.serve(transport, greeting);
     if (filtered !== null) filtered.served = connection;
     this.hold(connection, tls);

@@ -3,6 +3,7 @@
 
 import { readDirectly } from './direct-socket.ts';
 import { Outbox, type OutboxOwner } from './outbox.ts';
+import type { Origin } from './proxy-header.ts';
 import type { ByteReceiver } from './read-buffer.ts';
 import type { Peer, PeerTable, TlsFacts, Transport, TransportOwner } from './transport.ts';
 import type { Wire } from './wire.ts';
@@ -33,13 +34,17 @@ export class SocketTransport implements Transport, ByteReceiver, OutboxOwner {
   private owner: TransportOwner | null = null;
   private paused = false;
 
-  /** `wire` is connected, and nobody reads it. `tls`: what its handshake has shown, when it had one. */
+  /**
+   * `wire` is connected, and nobody reads it. `tls`: what its handshake has shown, when it had one; `origin`: for whom it is, where a
+   * proxy in front of this one has said so.
+   */
   constructor(
     wire: Wire,
     peers: PeerTable,
     id = nextConnectionId(),
     tls: TlsFacts | null = null,
     highWaterMark = HIGH_WATER_MARK,
+    origin: Origin | null = null,
   ) {
     this.id = id;
     this.tls = tls;
@@ -47,11 +52,13 @@ export class SocketTransport implements Transport, ByteReceiver, OutboxOwner {
     // A peer's FIN must not cut what is still to be written.
     this.wire.allowHalfOpen = true;
     // A closed socket has forgotten them.
-    this.remoteAddress = this.wire.remoteAddress ?? '';
-    this.remotePort = this.wire.remotePort ?? 0;
-    this.localAddress = this.wire.localAddress ?? '';
-    this.localPort = this.wire.localPort ?? 0;
-    this.peer = peers.at(this.remoteAddress);
+    const ends = origin ?? this.wire;
+    this.remoteAddress = ends.remoteAddress ?? '';
+    this.remotePort = ends.remotePort ?? 0;
+    this.localAddress = ends.localAddress ?? '';
+    this.localPort = ends.localPort ?? 0;
+    // What a header says proves nobody.
+    this.peer = peers.at(origin === null ? this.remoteAddress : '');
     this.out = new Outbox(this.wire, this, highWaterMark);
     this.wire.on('end', () => this.owner?.onEnd());
     // 'close' follows and tells the owner.

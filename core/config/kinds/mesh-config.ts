@@ -3,7 +3,7 @@
 
 import { duration, positiveDuration, text, texts } from '../formats.ts';
 import { defineKind } from '../kind.ts';
-import { array, boolean, notEnforced, object, oneOf, optional, type Static, struct } from '../schema.ts';
+import { array, boolean, notEnforced, object, oneOf, optional, partly, type Static, struct } from '../schema.ts';
 import { ExtensionProvider } from '../schemas/extension-provider.ts';
 import { HTTPRetry } from '../schemas/http-actions.ts';
 import { exportTo } from '../schemas/networking.ts';
@@ -11,6 +11,20 @@ import { exportTo } from '../schemas/networking.ts';
 /** Of a switch: what it asks for unless it says what happens anyway. */
 function unless<Value>(usual: Value, what: string): (value: Value) => string | null {
   return (value) => (value === usual ? null : what);
+}
+
+/** What of a ProxyConfig is not enforced. */
+function beyondTopology({ gatewayTopology = {}, ...others }: Record<string, unknown>): string | null {
+  const topology = isRecord(gatewayTopology) ? Object.keys(gatewayTopology) : [''];
+  const names = [
+    ...Object.keys(others),
+    ...topology.filter((name) => name !== 'proxyProtocol').map((name) => `gatewayTopology.${name}`),
+  ];
+  return names.length === 0 ? null : names.map((name) => `defaultConfig.${name}`).join(', ');
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 const PathNormalization = object({
@@ -26,7 +40,8 @@ export const MeshConfigSpec = object(
     accessLogFormat: notEnforced(optional(text), unless('', 'accessLogFormat')),
     accessLogEncoding: notEnforced(optional(oneOf('TEXT', 'JSON')), 'accessLogEncoding (give proxies --access-log)'),
     enableTracing: notEnforced(optional(boolean), unless(false, 'enableTracing')),
-    defaultConfig: notEnforced(optional(struct())),
+    /** Of Istio's ProxyConfig, gatewayTopology.proxyProtocol: clients of gateways begin with a header of the PROXY protocol. */
+    defaultConfig: partly(optional(struct()), beyondTopology),
     defaultProviders: notEnforced(optional(struct())),
     defaultServiceExportTo: notEnforced(exportTo),
     defaultVirtualServiceExportTo: notEnforced(exportTo),
@@ -52,7 +67,17 @@ export const MeshConfigSpec = object(
     localityLbSetting: notEnforced(optional(struct()), 'balancing by locality'),
   },
   {
-    check({ extensionProviders = [], pathNormalization }, report) {
+    check({ extensionProviders = [], pathNormalization, defaultConfig = {} }, report) {
+      const { gatewayTopology = {} } = defaultConfig;
+      const proxied = isRecord(gatewayTopology) ? (gatewayTopology.proxyProtocol ?? {}) : {};
+      if (!isRecord(gatewayTopology) || !isRecord(proxied) || Object.keys(proxied).length > 0) {
+        const at = ['defaultConfig', 'gatewayTopology', ...(isRecord(gatewayTopology) ? ['proxyProtocol'] : [])];
+        report.error(
+          at,
+          'type',
+          isRecord(gatewayTopology) ? 'an empty object is what it takes: {}' : 'an object is asked for',
+        );
+      }
       const names = new Set<string>();
       extensionProviders.forEach(({ name }, i) => {
         if (names.has(name)) {

@@ -1,5 +1,5 @@
-// A mesh with everything that a Sidecar may say of listeners, beside what everything.ts says, and retries of the mesh that are
-// enforced as they are.
+// A mesh with everything that a Sidecar may say of listeners, beside what everything.ts says, and what of the mesh is enforced
+// as it is.
 
 const port = { number: 9090, protocol: 'TCP', name: 'tcp' };
 
@@ -22,6 +22,9 @@ export const SIDECARS: readonly object[] = [
     apiVersion: 'weft.dev/v1',
     kind: 'MeshConfig',
     metadata: { name: 'default' },
-    spec: { defaultHttpRetryPolicy: { attempts: 1, retryOn: '503' } },
+    spec: {
+      defaultHttpRetryPolicy: { attempts: 1, retryOn: '503' },
+      defaultConfig: { gatewayTopology: { proxyProtocol: {} } },
+    },
   },
 ];
