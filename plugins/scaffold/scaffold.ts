@@ -1,14 +1,17 @@
 // `mesh plugin new`: a plugin's folder that builds and tests as it is. What it holds lies in templates/: files of its language
-// over those that all have; NAME.txt becomes NAME, and {{name}} what the plugin is called.
+// over those that all have, and those of a filter of connections over both; NAME.txt becomes NAME, and {{name}} what the plugin is called.
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 
 export type Language = 'assemblyscript' | 'rust' | 'go';
+/** What it filters: requests, or connections; the latter in AssemblyScript. */
+export type Filtered = 'http' | 'network';
 
 export interface ScaffoldOptions {
   /** Lower-case letters, digits, dashes. */
   readonly name: string;
   readonly language: Language;
+  readonly type: Filtered;
   /** Made when it is not there. */
   readonly folder: string;
   /** Version of this mesh, which the package then needs. */
@@ -34,9 +37,23 @@ const CAPABILITIES = {
 } as const;
 const COMPILER = '0.28.20';
 
+const CONNECTIONS = {
+  description: 'Connections begin with a preface, which is taken off them, or are ended.',
+  capabilities: ['read_data', 'change_data', 'log'],
+  defaultConfig: { preface: 'HELLO ' },
+} as const;
+
+function requests(name: string, language: Language) {
+  return {
+    description: 'Responses get a header, unless they have it.',
+    capabilities: CAPABILITIES[language],
+    defaultConfig: { header: `x-${name}`, value: `hello from ${name}` },
+  } as const;
+}
+
 /** Paths of what was written, from the folder. Throws FolderNotEmpty, and then writes nothing. */
 export async function scaffold(options: ScaffoldOptions): Promise<string[]> {
-  const { name, language, folder } = options;
+  const { name, language, type, folder } = options;
   await mkdir(folder, { recursive: true });
   if ((await readdir(folder)).length > 0) throw new FolderNotEmpty(`${folder} is not empty`);
   const values: Readonly<Record<string, string>> = {
@@ -49,7 +66,7 @@ export async function scaffold(options: ScaffoldOptions): Promise<string[]> {
   const filled = (text: string): string =>
     text.replaceAll(/\{\{(\w+)\}\}/g, (whole, key: string) => values[key] ?? whole);
   const files = new Map<string, string>([['package.json', packageJson(options)]]);
-  for (const template of ['common', language]) {
+  for (const template of ['common', language, ...(type === 'network' ? [type] : [])]) {
     const from = join(TEMPLATES, template);
     for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {
       if (!entry.isFile()) continue;
@@ -65,13 +82,14 @@ export async function scaffold(options: ScaffoldOptions): Promise<string[]> {
   return [...files.keys()].sort();
 }
 
-function packageJson({ name, language, weftVersion }: ScaffoldOptions): string {
+function packageJson({ name, language, type, weftVersion }: ScaffoldOptions): string {
+  const filter = type === 'network' ? CONNECTIONS : requests(name, language);
   const compiler = language === 'assemblyscript' ? { assemblyscript: COMPILER } : {};
   return `${JSON.stringify(
     {
       name: `mesh-plugin-${name}`,
       version: '0.1.0',
-      description: 'Responses get a header, unless they have it.',
+      description: filter.description,
       keywords: ['mesh-plugin'],
       files: ['build/release.wasm', 'schema.json', 'README.md'],
       scripts: {
@@ -85,9 +103,9 @@ function packageJson({ name, language, weftVersion }: ScaffoldOptions): string {
           name,
           wasm: 'build/release.wasm',
           schema: 'schema.json',
-          type: 'http',
-          capabilities: CAPABILITIES[language],
-          defaultConfig: { header: `x-${name}`, value: `hello from ${name}` },
+          type,
+          capabilities: filter.capabilities,
+          defaultConfig: filter.defaultConfig,
         },
       },
       devDependencies: { '@weft-mesh/weft': `^${weftVersion}`, ...compiler },

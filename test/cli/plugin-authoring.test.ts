@@ -48,6 +48,17 @@ suite('from mesh plugin new to a module', () => {
     assert.ok(report.coverage.proxy_on_response_headers >= 4);
   });
 
+  test('so does one for a filter of connections, which is written in AssemblyScript alone', async () => {
+    const made = await run('new', 'preface', '--type', 'network');
+    assert.equal(made.code, 0, made.err);
+    const tested = await run('test', 'preface', '--build', '--json');
+    assert.equal(tested.code, 0, tested.out + tested.err);
+    const { passed, failed } = JSON.parse(tested.out);
+    assert.deepEqual([passed, failed], [3, 0]);
+    const { mesh: told } = JSON.parse(readFileSync(join(home, 'preface', 'package.json'), 'utf8'));
+    assert.deepEqual([told.plugin.type, told.plugin.capabilities], ['network', ['read_data', 'change_data', 'log']]);
+  });
+
   test('what does not compile is told at its place, and what was built before stays', async () => {
     await run('new', 'broken');
     const folder = join(home, 'broken');
@@ -86,6 +97,7 @@ suite('from mesh plugin new to a module', () => {
       [['new', 'again', '--dir', '.'], /^mesh: [^\n]* is not empty\n$/],
       [['new', 'Not_A_Name'], /lower-case letters, digits and dashes/],
       [['new', 'x', '--lang', 'cobol'], /Allowed choices are assemblyscript, rust, go/],
+      [['new', 'x', '--lang', 'rust', '--type', 'network'], /is made in assemblyscript, not in rust\n$/],
       [['build', 'nowhere'], /^mesh: there is no nowhere\/package\.json: [^\n]*\n$/],
     ];
     await run('new', 'first');
