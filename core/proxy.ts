@@ -20,6 +20,7 @@ import {
   chooseTarget,
   routeReply,
 } from './exchange/forward.ts';
+import { unwebbed } from './exchange/grpc-web.ts';
 import { identify } from './exchange/identify.ts';
 import { lastHop } from './exchange/max-forwards.ts';
 import type { ExchangeStages } from './exchange/stages.ts';
@@ -133,9 +134,11 @@ function requestPath(listener: ListenerContext): ServerHandler & TunnelHandler {
       identify(exchange);
       const failure = STAGES.route(exchange);
       if (failure !== null) return refuse(exchange, failure);
+      // What browsers send in the place of gRPC is gRPC from here on, and its answer what they expect.
+      const receiver = exchange.host!.grpcWeb ? unwebbed(exchange) : exchange;
       // Each filter lets it pass, holds it or answers; the last one leaves it to the router (STAGES.upstream).
       exchange.enterFilters();
-      return exchange;
+      return receiver;
     },
     onMalformed(stream, reason, head) {
       new Exchange(STAGES, listener, stream, head, true).fail(reason);

@@ -47,6 +47,7 @@ function route(count: number, budget: number): Subject {
     port: 0,
     routes,
     asNamed: false,
+    grpcWeb: false,
     unrouted: null,
   };
   const path = `/route-${count - 1}/reviews/0`;

@@ -32,7 +32,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   readonly shard: ShardContext;
   readonly listener: ListenerContext;
   readonly snapshot: Snapshot;
-  readonly stream: DownstreamStream;
+  stream: DownstreamStream;
   readonly requestHead: Head;
   readonly started: number;
   host: VirtualHost | null = null;
@@ -58,7 +58,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   upstreamServiceMs = -1;
   bytesReceived = 0;
   bytesSent = 0;
-  readonly messages: GrpcMessages | null;
+  messages: GrpcMessages | null;
   responseCode = 0;
   responseCodeDetails = '';
   flags = 0;

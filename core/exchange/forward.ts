@@ -42,8 +42,7 @@ export function changeRequest(exchange: Exchange, target: Target, { rewritePath 
 export function beginAttempts(exchange: Exchange, action: ForwardAction, cluster: Cluster, end: boolean): void {
   const { requestHead: head } = exchange;
   let { retry, timeoutMs } = action;
-  // HTTP/1 carries no gRPC.
-  if (exchange.protocol === 'HTTP/2') timeoutMs = callTimeout(head, timeoutMs);
+  if (exchange.messages !== null) timeoutMs = callTimeout(head, timeoutMs);
   // A proxy's own application has nothing to be told of attempts: what it hears is what its caller's proxy wrote.
   if (exchange.direction !== 'inbound') {
     const overrides = takeOverrides(head, retry, timeoutMs);

@@ -1,9 +1,9 @@
 // How many messages a gRPC call has carried each way: counted by their prefixes (a flag, and a length of four bytes), wherever they
 // lie in the pieces of a body. Keeps nothing of a message.
 
-import { FieldName, type Head } from '../http/head.ts';
+import { isGrpc } from '../http/grpc-status.ts';
+import type { Head } from '../http/head.ts';
 
-const CONTENT_TYPE = new FieldName('content-type');
 const PREFIX = 5;
 
 /** One way. */
@@ -42,6 +42,6 @@ export class GrpcMessages {
 
   /** Of a request of HTTP/2, since HTTP/1 carries no calls. Null: it is none. */
   static of(head: Head): GrpcMessages | null {
-    return head.get(CONTENT_TYPE)?.startsWith('application/grpc') === true ? new GrpcMessages() : null;
+    return isGrpc(head) ? new GrpcMessages() : null;
   }
 }

@@ -7,6 +7,8 @@ const CONTENT_TYPE = new FieldName('content-type');
 const STATUS = new FieldName('grpc-status');
 const MESSAGE = new FieldName('grpc-message');
 const MOST = 0x7fffffff;
+const GRPC = Buffer.from('application/grpc');
+const ENDS = Buffer.from('+; \t');
 
 export const GRPC_UNKNOWN = 2;
 export const GRPC_EXHAUSTED = 8;
@@ -24,9 +26,21 @@ const OF_HTTP: ReadonlyMap<number, number> = new Map([
   [504, GRPC_UNAVAILABLE],
 ]);
 
+/** By its content-type, whichever way its messages are written ('application/grpc+proto'); gRPC-Web is another. */
 export function isGrpc(message: Head): boolean {
-  const type = message.get(CONTENT_TYPE);
-  return type !== undefined && /^application\/grpc(\+[\w.-]+)?(\s*;|$)/i.test(type);
+  const index = message.find(CONTENT_TYPE);
+  if (index < 0) return false;
+  const { spans, bytes } = message;
+  const span = index << 2;
+  if (span >= spans.length) return /^application\/grpc(?:[+; \t]|$)/i.test(message.valueAt(index));
+  const at = spans[span + 2];
+  const length = spans[span + 3];
+  if (length < GRPC.length) return false;
+  for (let i = 0; i < GRPC.length; i++) {
+    const byte = bytes[at + i];
+    if (byte !== GRPC[i] && (byte < 65 || byte > 90 || (byte | 32) !== GRPC[i])) return false;
+  }
+  return length === GRPC.length || ENDS.includes(bytes[at + GRPC.length]);
 }
 
 export function grpcStatusOfHttp(status: number): number {

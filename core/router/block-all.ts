@@ -13,6 +13,7 @@ export const BLOCK_ALL: VirtualHost = Object.freeze({
   service: BLACK_HOLE,
   port: 0,
   asNamed: false,
+  grpcWeb: false,
   unrouted: null,
   routes: [
     {

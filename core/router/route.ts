@@ -18,6 +18,8 @@ export interface VirtualHost {
   readonly routes: readonly Route[];
   /** A wildcard without addresses of its own ('*.example.com'): what the client asked for is dialled. */
   readonly asNamed: boolean;
+  /** Calls of gRPC-Web become calls of gRPC here. */
+  readonly grpcWeb: boolean;
   /**
    * Where a request is that no route matches, when routes ask for claims: it passes the filters, which verify its token, and a
    * route is looked for again. Null: no route asks.

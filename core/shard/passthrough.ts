@@ -147,7 +147,16 @@ export class Passthrough {
     return {
       cluster,
       ruled,
-      host: { name: key, domains: [key], service: host, port, asNamed: false, unrouted: null, routes: [route] },
+      host: {
+        name: key,
+        domains: [key],
+        service: host,
+        port,
+        asNamed: false,
+        grpcWeb: false,
+        unrouted: null,
+        routes: [route],
+      },
     };
   }
 }

@@ -9,6 +9,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { DEFAULT_POLICY } from '../cluster/cluster.ts';
 import { parseDuration } from '../config/duration.ts';
 import type { Problem } from '../config/resource.ts';
+import { GRPC_WEB } from '../config/schemas/port-protocol.ts';
 import type { FilterFactory } from '../exchange/filter.ts';
 import { HostTable } from '../router/hosts.ts';
 import { plainRoute } from '../router/plain-route.ts';
@@ -357,6 +358,8 @@ export class Compiler {
     const service = node.services[0] ?? '';
     const host = service === '' ? '' : fullHost(service, node.namespace, this.index.services);
     const name = `inbound|${port}||`;
+    const spoken = node.app.protocol ?? spokenAt(this.index.services.get(host), port);
+    const grpcWeb = spoken.toUpperCase() === GRPC_WEB;
     const cluster = this.table.intern({
       name,
       kind: 'inbound',
@@ -364,17 +367,14 @@ export class Compiler {
       port,
       subset: '',
       labels: {},
-      policy: {
-        ...DEFAULT_POLICY,
-        protocol: protocolOf(node.app.protocol ?? spokenAt(this.index.services.get(host), port)),
-      },
+      policy: { ...DEFAULT_POLICY, protocol: protocolOf(spoken) },
       dns: [],
       tls: null,
       rule: '',
     });
     const chain = chains.at(port).route(null);
     const route = plainRoute({ name: 'default', cluster, clusterName: name, chain, retry: INBOUND_RETRIES });
-    const after = memo.of(`inbound ${port} ${host}`, [cluster, chains], (): CompiledHosts => {
+    const after = memo.of(`inbound ${port} ${host}`, [cluster, chains, grpcWeb], (): CompiledHosts => {
       const part = new RoutePart([route]);
       const made: VirtualHost = {
         name: `inbound|http|${port}`,
@@ -382,6 +382,7 @@ export class Compiler {
         service: host,
         port,
         asNamed: false,
+        grpcWeb,
         unrouted: null,
         routes: part.routes,
       };

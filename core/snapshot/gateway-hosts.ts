@@ -5,6 +5,7 @@ import { endsTls } from '../config/ends-tls.ts';
 import { boundHost, hostCovers, plainHost } from '../config/hosts.ts';
 import type { GatewaySpec } from '../config/kinds/gateway.ts';
 import type { Resource } from '../config/resource.ts';
+import { GRPC_WEB } from '../config/schemas/port-protocol.ts';
 import { hostPort } from '../host-port.ts';
 import { exactly } from '../router/exactly.ts';
 import { unmatchedRoute } from '../router/plain-route.ts';
@@ -29,6 +30,8 @@ interface Server {
   readonly port: number;
   readonly hosts: readonly string[];
   readonly redirects: boolean;
+  /** Browsers call gRPC at its port. */
+  readonly grpcWeb: boolean;
 }
 
 /** Who has routes for a domain; a rule of null: all requests of the server are sent to https, whichever rules name it. */
@@ -129,7 +132,8 @@ export class GatewayHosts {
     const routes = routesOf(parts);
     const unrouted = routes.some(asksClaims) ? unmatchedRoute(chains.route(null)) : null;
     const name = hostPort(domain, port);
-    const host = { name, domains: [domain], service: '', port: 0, asNamed: false, unrouted, routes };
+    const grpcWeb = contributions.some(({ server }) => server.grpcWeb);
+    const host = { name, domains: [domain], service: '', port: 0, asNamed: false, grpcWeb, unrouted, routes };
     return { hosts: [{ rank: domain, host }], parts: exactly(parts) };
   }
 
@@ -189,7 +193,9 @@ function serversOf(gateway: Resource<GatewaySpec>): Server[] {
     const rank = `${name} ${String(index).padStart(5, '0')}`;
     const redirects = tls?.httpsRedirect === true;
     const place = serverPlace(name, index);
-    return { rank, place, gateway: name, owner: gateway.metadata.namespace, port: port.number, hosts, redirects };
+    const grpcWeb = port.protocol.toUpperCase() === GRPC_WEB;
+    const owner = gateway.metadata.namespace;
+    return { rank, place, gateway: name, owner, port: port.number, hosts, redirects, grpcWeb };
   });
 }
 

@@ -4,7 +4,7 @@
 import { retryPolicy } from '../builtins/retry/policy.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { HTTPRetry } from '../config/schemas/http-actions.ts';
-import { carriesBytes } from '../config/schemas/port-protocol.ts';
+import { carriesBytes, GRPC_WEB } from '../config/schemas/port-protocol.ts';
 import { hostPort } from '../host-port.ts';
 import { exactly } from '../router/exactly.ts';
 import type { HostTableDraft, RankedHost } from '../router/hosts.ts';
@@ -67,6 +67,7 @@ export function serviceHosts(
         service: service.host,
         port: number,
         asNamed: !ruled && service.host.startsWith('*') && service.fixed.length === 0,
+        grpcWeb: protocol === GRPC_WEB,
         unrouted: null,
         routes: routesOf(parts),
       },
@@ -80,7 +81,17 @@ export function ruledHost(host: string, rules: readonly Rule[], compiler: HostCo
   if (rules.length === 0) return NO_HOSTS;
   const parts = rules.map((rule) => compiler.routesOf(rule, 'mesh', 80));
   const routes = routesOf(parts);
-  const made = { name: `${host}:*`, domains: [host], service: host, port: 0, asNamed: false, unrouted: null, routes };
+  const name = `${host}:*`;
+  const made = {
+    name,
+    domains: [host],
+    service: host,
+    port: 0,
+    asNamed: false,
+    grpcWeb: false,
+    unrouted: null,
+    routes,
+  };
   return { hosts: [{ rank: `4 ${host}`, host: made }], parts };
 }
 

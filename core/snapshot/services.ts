@@ -6,6 +6,7 @@ import type { ServiceSpec } from '../config/kinds/service.ts';
 import type { ServiceEntrySpec } from '../config/kinds/service-entry.ts';
 import type { WorkloadEntrySpec } from '../config/kinds/workload-entry.ts';
 import type { Resource } from '../config/resource.ts';
+import { protocolOfName } from '../config/schemas/port-protocol.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
 
 export interface ServicePort {
@@ -64,7 +65,7 @@ export function fromService(resource: Resource<ServiceSpec>): Service {
     ports: (spec.ports ?? []).map((port) => ({
       number: port.port,
       name: port.name ?? '',
-      protocol: (port.appProtocol ?? port.name?.split('-')[0] ?? '').toUpperCase(),
+      protocol: (port.appProtocol ?? protocolOfName(port.name ?? '')).toUpperCase(),
       targetPort: typeof port.targetPort === 'number' ? port.targetPort : 0,
     })),
   };

@@ -4,7 +4,7 @@
 import { ATTRIBUTES } from '../attributes.ts';
 import { FLAGS } from '../errors.ts';
 import type { ExchangeRecord } from '../exchange/record.ts';
-import { FieldName } from '../http/head.ts';
+import { isGrpc } from '../http/grpc-status.ts';
 import type { Series } from '../shard/protocol.ts';
 import type { Workload } from '../workload.ts';
 import { httpLabels, labelValue, OTHER, PASSTHROUGH, tcpLabels, UNKNOWN } from './labels.ts';
@@ -60,7 +60,6 @@ const SOURCE = HTTP_LABELS.indexOf('source_workload');
 const SOURCE_PRINCIPAL = HTTP_LABELS.indexOf('source_principal');
 /** More than any set of flags is as a number. */
 const FLAG_SETS = 2 ** (1 + Math.max(...FLAGS.map(([, , bit]) => bit)));
-const CONTENT_TYPE = new FieldName('content-type');
 
 /** A label set that has slots. */
 interface Counted {
@@ -321,7 +320,7 @@ function entry<K, InnerK, InnerV>(map: Map<K, Map<InnerK, InnerV>>, key: K): Map
 
 /** -1 for a request that is not gRPC; 2 (UNKNOWN) when the answer has no status that there is. */
 function grpcStatusOf(record: ExchangeRecord): number {
-  if (record.requestHead?.get(CONTENT_TYPE)?.startsWith('application/grpc') !== true) return -1;
+  if (record.requestHead === null || !isGrpc(record.requestHead)) return -1;
   const status = ATTRIBUTES['response.grpc_status'].read(record);
   return status !== undefined && status <= 16 ? status : 2;
 }

@@ -1,7 +1,10 @@
 // What ports speak, by the names of Istio and of Kubernetes. Read by the decoder and by shards, which load no schema.
 
+/** Where browsers call gRPC; the application speaks gRPC. */
+export const GRPC_WEB = 'GRPC-WEB';
+
 const HTTP1 = ['HTTP', 'HTTP_PROXY', 'KUBERNETES.IO/WS', 'KUBERNETES.IO/WSS'];
-const HTTP2 = ['HTTP2', 'GRPC', 'GRPC-WEB', 'KUBERNETES.IO/H2C'];
+const HTTP2 = ['HTTP2', 'GRPC', GRPC_WEB, 'KUBERNETES.IO/H2C'];
 
 /** `protocol`: a port's, in any case. */
 export function isHttp2(protocol: string): boolean {
@@ -11,6 +14,11 @@ export function isHttp2(protocol: string): boolean {
 /** What is not carried, and no word that says nothing of a protocol. */
 export function declaresHttp(protocol: string): boolean {
   return isHttp2(protocol) || HTTP1.includes(protocol.toUpperCase());
+}
+
+/** 'grpc-web-ui' -> 'grpc-web', 'http-web' -> 'http': by the name of a port; '': it follows no convention. */
+export function protocolOfName(name: string): string {
+  return /^(?:grpc-web(?=-|$)|[^-]*)/.exec(name)![0];
 }
 
 /** What is carried as bytes. What is in TLS is: nobody here has the key to it. */

@@ -10,6 +10,7 @@ const host = (name: string, domains: string[], port = 0): VirtualHost => ({
   port,
   routes: [],
   asNamed: false,
+  grpcWeb: false,
   unrouted: null,
 });
 

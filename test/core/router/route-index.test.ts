@@ -15,7 +15,7 @@ function route(name: string, ...matches: HTTPMatchRequest[]): Route {
 }
 
 function host(routes: readonly Route[]): VirtualHost {
-  return { name: 'any', domains: ['*'], service: '', port: 0, routes, asNamed: false, unrouted: null };
+  return { name: 'any', domains: ['*'], service: '', port: 0, routes, asNamed: false, grpcWeb: false, unrouted: null };
 }
 
 function received(path: string): Head {
