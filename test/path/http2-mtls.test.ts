@@ -131,6 +131,74 @@ test('an application that goes in the middle of it: each call has its own end', 
   assert.equal((await ask(client, rpc('/echo'), Buffer.from('again'))).body, 'again');
 });
 
+test('a policy allows methods of a gRPC service to who calls them, and the others are refused in gRPC’s form', async () => {
+  server.apply(`
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: stock }
+spec:
+  selector: { matchLabels: { app: details } }
+  rules:
+  - from: [{ source: { principals: [cluster.local/ns/default/sa/bookinfo-productpage] } }]
+    to: [{ operation: { methods: [POST], paths: [/shop.Stock/Get, '/shop.Prices/*'] } }]
+  - from: [{ source: { principals: [cluster.local/ns/default/sa/bookinfo-ratings] } }]
+    to: [{ operation: { paths: [/shop.Stock/Set] } }]
+`);
+  for (const path of ['/shop.Stock/Get', '/shop.Prices/List']) {
+    const { status, headers } = await ask(client, rpc(path), Buffer.alloc(5));
+    assert.deepEqual([status, headers['grpc-status']], [200, undefined], path);
+  }
+  for (const path of ['/shop.Stock/Set', '/shop.Stock/GetAll', '/shop.stock/Get']) {
+    const { status, headers, body, trailers } = await ask(client, rpc(path), Buffer.alloc(5));
+    assert.deepEqual([status, headers['content-type'], headers['grpc-status']], [200, 'application/grpc', '7'], path);
+    assert.equal(headers['grpc-message'], encodeURIComponent('RBAC: access denied'));
+    assert.deepEqual([body, Object.keys(trailers).length], ['', 0], 'trailers alone');
+  }
+  const other = await ask(client, { ...rpc('/shop.Stock/Set'), 'content-type': 'text/plain' }, Buffer.alloc(5));
+  assert.deepEqual([other.status, other.headers['grpc-status']], [403, undefined]);
+  server.unconfigure();
+});
+
+test('a status of HTTP that a proxy answers by itself is gRPC’s to a call', async () => {
+  const cases: [number, string][] = [
+    [400, '13'],
+    [401, '16'],
+    [403, '7'],
+    [404, '12'],
+    [429, '14'],
+    [502, '14'],
+    [503, '14'],
+    [504, '14'],
+    [418, '2'],
+    [500, '2'],
+  ];
+  const matches = cases.map(
+    ([status]) => `
+  - match: [{ uri: { exact: /${status} } }]
+    fault: { abort: { httpStatus: ${status}, percentage: { value: 100 } } }
+    route: [{ destination: { host: details } }]`,
+  );
+  caller.apply(`
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: statuses }
+spec:
+  hosts: [details]
+  http:${matches.join('')}
+  - match: [{ uri: { exact: /direct } }]
+    directResponse: { status: 503, body: { string: later } }
+`);
+  for (const [status, expected] of cases) {
+    const answer = await ask(client, rpc(`/${status}`), Buffer.alloc(5));
+    assert.deepEqual([answer.status, answer.headers['grpc-status'], answer.body], [200, expected, ''], `${status}`);
+  }
+  const direct = await ask(client, rpc('/direct'), Buffer.alloc(5));
+  assert.deepEqual([direct.headers['grpc-status'], direct.headers['grpc-message']], ['14', 'later']);
+  const nothing = await ask(client, rpc('/of-no-route'), Buffer.alloc(5));
+  assert.deepEqual([nothing.status, nothing.headers['grpc-status']], [200, '12']);
+  caller.unconfigure();
+});
+
 function closed(stream: ClientHttp2Stream): Promise<void> {
   return stream.closed ? Promise.resolve() : new Promise((resolve) => stream.once('close', () => resolve()));
 }
