@@ -1,18 +1,19 @@
 // What is kept of the API's tokens: the newest word on each name, signed by a control plane, followed by all of them. What a
 // record says is the control plane's business. Proxies' account has no part in these subjects.
 import { headers, type Msg, type MsgHdrs } from 'nats';
-import type { AccessListener, AccessRecord, AccessRecords } from './access-types.ts';
+import type { AccessBackup, AccessListener, AccessRecord, AccessRecords, SignedAccess } from './access-types.ts';
 import { type Seal, SIGNATURE_HEADER } from './commit-format.ts';
 import { purge, store } from './jetstream.ts';
 import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
+import type { StoredMessage } from './stored-message.ts';
 import { ACCESS_HEARD, ACCESS_STREAM, ACCESS_SUBJECT, subjectToken, tokenId, USES_SUBJECT } from './subjects.ts';
 import { BusUnavailableError } from './types.ts';
 
 const MAX_RECORD_BYTES = 16 * 1024;
 const RETRY_MS = 500;
 
-export class NatsAccessRecords implements AccessRecords {
+export class NatsAccessRecords implements AccessRecords, AccessBackup {
   readonly #link: Link;
   readonly #seal: Seal;
 
@@ -40,6 +41,25 @@ export class NatsAccessRecords implements AccessRecords {
     for (const subject of [ACCESS_SUBJECT, USES_SUBJECT]) {
       await purge(this.#link, ACCESS_STREAM, { filter: `${subject}.${subjectToken(name)}` });
     }
+  }
+
+  async signed(): Promise<SignedAccess[]> {
+    const all: SignedAccess[] = [];
+    await this.#eachStored(({ name }, message) => {
+      const signature = message.headers?.get(SIGNATURE_HEADER) ?? '';
+      all.push({ name, record: Buffer.from(message.data).toString(), signature });
+    });
+    return all;
+  }
+
+  async putBack({ name, record, signature }: SignedAccess): Promise<'restored' | 'there' | 'foreign'> {
+    const payload = Buffer.from(record);
+    const subject = `${ACCESS_SUBJECT}.${subjectToken(name)}`;
+    const head = headers();
+    head.set('Nats-Expected-Last-Subject-Sequence', '0');
+    if (signature !== '') head.set(SIGNATURE_HEADER, signature);
+    if (payload.byteLength > MAX_RECORD_BYTES || this.#read(subject, payload, head, 0) === null) return 'foreign';
+    return (await store(this.#link, subject, payload, head)) === null ? 'there' : 'restored';
   }
 
   used(name: string, at: string): void {
@@ -83,14 +103,18 @@ export class NatsAccessRecords implements AccessRecords {
 
   async #stored(): Promise<AccessRecord[]> {
     const known: AccessRecord[] = [];
+    await this.#eachStored((record) => known.push(record));
+    return known;
+  }
+
+  async #eachStored(take: (record: AccessRecord, message: StoredMessage) => void): Promise<void> {
     const stream = await this.#link.stream(ACCESS_STREAM, `${ACCESS_SUBJECT}.*`);
     if (stream === null) throw new BusUnavailableError(`NATS has no stream ${ACCESS_STREAM} yet`);
     for (const subject of stream.subjects) {
       const message = await this.#link.get(ACCESS_STREAM, { last_by_subj: subject });
       const record = message && this.#read(subject, message.data, message.headers, message.sequence);
-      if (record !== null) known.push(record);
+      if (message !== null && record !== null) take(record, message);
     }
-    return known;
   }
 
   async #tellUses(on: AccessListener): Promise<void> {

@@ -8,6 +8,15 @@ export interface AccessRecord {
   readonly sequence: number;
 }
 
+/** One as it is stored, for a backup: the token itself is not in it. */
+export interface SignedAccess {
+  readonly name: string;
+  /** JSON, byte for byte as a control plane signed it. */
+  readonly record: string;
+  /** In base64; '' where nothing is signed. */
+  readonly signature: string;
+}
+
 export interface AccessListener {
   /** All that there are, at first and after every return of NATS; what is not among them is not there. */
   all(records: readonly AccessRecord[]): void;
@@ -31,4 +40,14 @@ export interface AccessRecords {
   used(name: string, at: string): void;
   /** Resolves when all were told. Ends with the bus. Throws BusUnavailableError. */
   follow(on: AccessListener): Promise<void>;
+}
+
+/** The same out of a backup and into it. */
+export interface AccessBackup {
+  /** All that there are. Throws BusUnavailableError. */
+  signed(): Promise<SignedAccess[]>;
+  /**
+   * 'there': one of that name is, and stays. 'foreign': it is not signed by a control plane of this mesh. Throws BusUnavailableError.
+   */
+  putBack(signed: SignedAccess): Promise<'restored' | 'there' | 'foreign'>;
 }

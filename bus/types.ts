@@ -1,7 +1,7 @@
 // What the bus offers to the control plane and to proxies: the configuration log, leases, statuses, objects. Types only.
 // The rest of the project knows these and never NATS.
 
-import type { AccessRecords } from './access-types.ts';
+import type { AccessBackup, AccessRecords } from './access-types.ts';
 import type { Secrets } from './secret-types.ts';
 
 /** A resource as the bus carries it: decoded by whoever reads it, opaque here. `key` = 'Kind/namespace/name'. */
@@ -388,7 +388,7 @@ export interface Bus {
   readonly tokens: Records;
   readonly certificates: Certificates;
   readonly secrets: Secrets;
-  readonly access: AccessRecords;
+  readonly access: AccessRecords & AccessBackup;
   readonly questions: Questions;
   /** Of the control plane that writes `endpoints`. */
   readonly election: Election;

@@ -1,4 +1,5 @@
 // The control plane's API as commands call it. Turns its refusals into errors with the right exit code.
+import type { SignedAccess } from '../bus/access-types.ts';
 import type { StoredSecret } from '../bus/secret-types.ts';
 import type { Origin, Position } from '../bus/types.ts';
 import type { Grant } from '../control/access/caller.ts';
@@ -122,7 +123,7 @@ export class Api {
   }
 
   /** The whole configuration, and the secrets as they are sealed. */
-  backup(): Promise<{ at: Position; secrets: StoredSecret[]; resources: Resource[] }> {
+  backup(): Promise<{ at: Position; secrets: StoredSecret[]; access: SignedAccess[]; resources: Resource[] }> {
     return this.#get('/v1/backup', {}, APPLY_MS);
   }
 
@@ -136,6 +137,13 @@ export class Api {
 
   async restoreSecrets(secrets: readonly StoredSecret[]): Promise<Restored> {
     const found: Restored = await this.#call('POST', '/v1/restore/secrets', {}, { secrets }, APPLY_MS);
+    if (found.restored.length > 0) done.change = true;
+    return found;
+  }
+
+  async restoreAccess(access: readonly SignedAccess[]): Promise<Record<'restored' | 'there' | 'foreign', string[]>> {
+    const path = '/v1/restore/access';
+    const found = await this.#post<Record<'restored' | 'there' | 'foreign', string[]>>(path, {}, { access });
     if (found.restored.length > 0) done.change = true;
     return found;
   }

@@ -3,6 +3,7 @@ import { createCipheriv, createDecipheriv, randomBytes, scrypt } from 'node:cryp
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
+import type { SignedAccess } from '../bus/access-types.ts';
 import type { StoredSecret } from '../bus/secret-types.ts';
 import type { Position } from '../bus/types.ts';
 import { CliError, EXIT } from './exit.ts';
@@ -22,6 +23,8 @@ export interface Backup {
   readonly lockfile: string | null;
   /** Those of `mesh secret`, sealed as the mesh keeps them: by what is derived from a key among `secrets`. */
   readonly credentials: readonly StoredSecret[];
+  /** Who has a token of the API, signed by the mesh; no token. Not in files of earlier versions. */
+  readonly access: readonly SignedAccess[];
   /** Files of $MESH_HOME, sealed; null: no passphrase was given. */
   readonly secrets: Sealed | null;
 }
@@ -63,16 +66,17 @@ export async function readBackup(file: string): Promise<Backup> {
     throw new CliError(code === 'ENOENT' ? `${file} does not exist` : `${file} is no backup, or damaged: ${message}`);
   }
   if (value?.format !== 'weft-backup') throw new CliError(`${file} is no backup of a mesh`, EXIT.usage);
-  const { v, at, resources, modules, secrets, credentials } = value;
+  const { v, at, resources, modules, secrets, credentials, access = [] } = value;
   if (v !== 1) throw new CliError(`${file} is a backup of another version (${String(v)}, not 1)`, EXIT.refused);
   const whole =
     at !== undefined &&
     Array.isArray(resources) &&
     modules !== undefined &&
     secrets !== undefined &&
-    Array.isArray(credentials);
+    Array.isArray(credentials) &&
+    Array.isArray(access);
   if (!whole) throw new CliError(`${file} is not a whole backup`, EXIT.refused);
-  return value as Backup;
+  return { ...value, access } as Backup;
 }
 
 export async function seal(files: SecretFiles, passphrase: string): Promise<Sealed> {

@@ -297,7 +297,7 @@ async function buildApi(parts: ApiParts): Promise<App> {
       resources: () => resourcesOf(store.state),
       leases: () => rollouts.leases,
     });
-    backupRoutes(api, { bus, store, writer, secrets });
+    backupRoutes(api, { bus, store, writer, secrets, onLog: (line) => onLog?.(line) });
     resourceRoutes(api, store, checker);
     revisionRoutes(api, { bus, store, rollouts });
     const tokens = new Tokens(bus.tokens);

@@ -21,7 +21,8 @@ export function backupCommand(program: Command): void {
       `
 Without a passphrase the secrets of $MESH_HOME (the users of NATS, tokens, pull secrets) are left out: a mesh that is restored from
 the file alone gets new ones, and proxies that run join it anew. What \`mesh secret\` keeps is in the file as the mesh seals it, by a key
-that is one of those secrets: without them it cannot be opened again.
+that is one of those secrets: without them it cannot be opened again. Who has a token of \`mesh access\` is in it, and not the tokens: those
+who have them go on with them. Tokens and machines of \`mesh token\` are not: machines join the restored mesh anew.
 
 Examples:
   $ mesh backup shop.mesh
@@ -40,7 +41,7 @@ Examples:
         ]);
       const passphrase = await readPassphrase(options.passphraseFile);
       const api = await Api.open();
-      const { at, resources, secrets: credentials } = await api.backup();
+      const { at, resources, secrets: credentials, access } = await api.backup();
       const modules: Record<string, string> = {};
       for (const { digest, usedBy } of await api.modules()) {
         const bytes = usedBy.length === 0 ? null : await api.module(digest);
@@ -52,12 +53,13 @@ Examples:
       });
       const secrets = passphrase === null ? null : await seal(await readSecrets(meshHome()), passphrase);
       const time = new Date().toISOString();
-      const parts = { version: weftVersion(), at, resources, modules, lockfile, credentials, secrets };
+      const parts = { version: weftVersion(), at, resources, modules, lockfile, credentials, access, secrets };
       const size = await writeBackup(file, { format: 'weft-backup', v: 1, time, ...parts });
       const counts = {
         resources: resources.length,
         modules: Object.keys(modules).length,
         credentials: credentials.length,
+        access: access.length,
       };
       if (options.json === true) {
         printJson({
@@ -71,7 +73,8 @@ Examples:
         return;
       }
       const sealed = credentials.length === 0 ? '' : `, ${credentials.length} of \`mesh secret\``;
-      const kept = `${sealed}${lockfile === null ? '' : ', the lockfile'}`;
+      const tokens = access.length === 0 ? '' : `, ${access.length} of \`mesh access\``;
+      const kept = `${sealed}${tokens}${lockfile === null ? '' : ', the lockfile'}`;
       print(
         `${file}: revision ${at.revision}, ${counts.resources} resources, ${counts.modules} modules${kept}, ${size} bytes`,
       );

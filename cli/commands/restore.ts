@@ -79,7 +79,10 @@ Examples:
       const at = await aheadOf(source.at);
       if (dryRun !== true) await putModules(api, source);
       // Gateways find them when their Gateways come back.
-      if (backup !== null && dryRun !== true) await putCredentials(api, backup);
+      if (backup !== null && dryRun !== true) {
+        await putCredentials(api, backup);
+        await putAccess(api, backup);
+      }
       const result = await api.restore({ resources, at }, { dryRun, message: message ?? `restore ${what}` });
       if (backup !== null && dryRun !== true) await putLockfile(options.lockfile, backup);
       return reportChange(api, result, options);
@@ -155,6 +158,18 @@ async function putCredentials(api: import('../api.ts').Api, { credentials }: Bac
   const { newer, foreign } = await api.restoreSecrets(credentials);
   for (const key of newer) note(`the secret ${key} was changed after the backup and stays`);
   for (const key of foreign) note(`the secret ${key} was sealed by another mesh: create it again`);
+}
+
+/** What was revoked since is not known where all was lost. */
+async function putAccess(api: import('../api.ts').Api, { access }: Backup): Promise<void> {
+  if (access.length === 0) return;
+  const { restored, foreign } = await api.restoreAccess(access);
+  if (restored.length > 0) {
+    note(
+      `tokens count again as at the time of the backup: ${restored.join(', ')}; revoke those that were revoked since`,
+    );
+  }
+  for (const name of foreign) note(`the token ${name} was made by another mesh: create it again`);
 }
 
 async function putLockfile(file: string, { lockfile }: Backup): Promise<void> {

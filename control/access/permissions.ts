@@ -62,6 +62,7 @@ export const NEEDS: Readonly<Record<string, Need | null>> = {
   'GET /v1/backup': meshOperator,
   'POST /v1/restore': admin,
   'POST /v1/restore/secrets': admin,
+  'POST /v1/restore/access': admin,
 
   'GET /v1/access': admin,
   'POST /v1/access': admin,

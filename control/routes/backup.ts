@@ -13,21 +13,40 @@ import { jsonOf, sendList } from './pieces.ts';
 import { SealedSecret } from './secrets.ts';
 
 const Names = Type.Array(Type.String());
+/** As it lies in NATS. */
+const SignedAccess = Type.Object(
+  {
+    name: Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$' }),
+    record: Type.String({ maxLength: 16_384, description: 'JSON, with the SHA-256 of the token' }),
+    signature: Type.String({ maxLength: 200, description: "Of the record, by a control plane's key; base64" }),
+  },
+  { title: 'SignedAccess', additionalProperties: false },
+);
 const WHOLE_BYTES = 256 * 1024 * 1024;
 
-export function backupRoutes(app: App, parts: { bus: Bus; store: Store; writer: Writer; secrets: Secrets }): void {
-  const { bus, store, writer, secrets } = parts;
+export interface BackupParts {
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly writer: Writer;
+  readonly secrets: Secrets;
+  onLog(line: string): void;
+}
+
+export function backupRoutes(app: App, parts: BackupParts): void {
+  const { bus, store, writer, secrets, onLog } = parts;
 
   app.get(
     '/v1/backup',
     {
       schema: {
-        summary: 'The whole configuration, where it stands, and the secrets as they are sealed',
+        summary:
+          'The whole configuration, where it stands, the secrets as they are sealed, and who has a token, but no token',
         tags: ['history'],
         response: {
           200: Type.Object({
             at: PositionSchema,
             secrets: Type.Array(SealedSecret),
+            access: Type.Array(SignedAccess),
             resources: Type.Array(ResourceSchema),
           }),
           ...ERRORS,
@@ -37,7 +56,11 @@ export function backupRoutes(app: App, parts: { bus: Bus; store: Store; writer: 
     async (_, reply) => {
       const { resources, revision, digest, epoch, ancestors } = store.state;
       if (store.damage !== '') throw new ApiError(503, `the configuration log cannot be read: ${store.damage}`);
-      const head = { at: { revision, digest, epoch, ancestors }, secrets: await secrets.sealed() };
+      const head = {
+        at: { revision, digest, epoch, ancestors },
+        secrets: await secrets.sealed(),
+        access: await bus.access.signed(),
+      };
       return sendList(reply, head, 'resources', jsonOf(resources.values()));
     },
   );
@@ -98,6 +121,32 @@ export function backupRoutes(app: App, parts: { bus: Bus; store: Store; writer: 
     async ({ body }) => {
       const { restored, newer, foreign } = await secrets.restore(body.secrets);
       return { restored: [...restored], newer: [...newer], foreign: [...foreign] };
+    },
+  );
+
+  app.post(
+    '/v1/restore/access',
+    {
+      bodyLimit: WHOLE_BYTES,
+      schema: {
+        summary: 'Keep who has a token as a backup says, but of whom there is a token by now',
+        tags: ['history'],
+        body: Type.Object({ access: Type.Array(SignedAccess, { maxItems: 1_000 }) }, { additionalProperties: false }),
+        response: {
+          200: Type.Object({
+            restored: Names,
+            there: Names,
+            foreign: Type.Array(Type.String(), { description: 'Signed by another mesh, or changed' }),
+          }),
+          ...ERRORS,
+        },
+      },
+    },
+    async ({ body: { access }, caller }) => {
+      const found = { restored: [] as string[], there: [] as string[], foreign: [] as string[] };
+      for (const each of access) found[await bus.access.putBack(each)].push(each.name);
+      if (found.restored.length > 0) onLog(`${caller.name} restored the tokens ${found.restored.join(', ')}`);
+      return found;
     },
   );
 }

@@ -71,13 +71,16 @@ suite('a mesh that lost everything', { timeout: 180_000 }, () => {
     await ok(['apply', '-f', '-'], { input: plugin });
     const pair = await (await webAuthority()).issue(['shop.test']);
     await api.keepSecret('istio-system', 'shop', { ...pair, serviceAccounts: ['edge'] });
+    const { token } = await api.createAccess({ name: 'ci', role: 'viewer', ttlSeconds: 3_600 });
+    await api.createAccess({ name: 'gone', role: 'admin', ttlSeconds: 3_600 });
+    await api.revokeAccess('gone');
     const before = await whole(home);
     const sealed = (await api.backup()).secrets;
     const lock = '{"lockfileVersion": 1, "plugins": {}}\n';
     writeFileSync(join(home, 'my.lock'), lock);
     assert.match(
       await ok(['backup', FILE, '--lockfile', join(home, 'my.lock')], { env }),
-      /revision 2, 3 resources, 1 modules, 1 of `mesh secret`, the lockfile/,
+      /revision 2, 3 resources, 1 modules, 1 of `mesh secret`, 2 of `mesh access`, the lockfile/,
     );
     assert.equal(statSync(FILE).mode & 0o777, 0o600);
     rmSync(join(home, 'my.lock'));
@@ -95,7 +98,19 @@ suite('a mesh that lost everything', { timeout: 180_000 }, () => {
       assert.deepEqual(readFileSync(join(second.home, name)), readFileSync(join(home, name)), name);
     }
     up = await start(second.home);
-    await ok(['restore', FILE, '--lockfile', LOCKFILE], there);
+    assert.match(
+      await ok(['restore', FILE, '--lockfile', LOCKFILE], there),
+      /tokens count again as at the time of the backup: ci, gone; revoke those/,
+    );
+    const restored = await readContext(second.home);
+    await eventually(async () => assert.equal((await new Api({ ...restored, token }).whoami()).name, 'ci'));
+    assert.deepEqual(
+      (await new Api(restored).access()).map(({ name, state }) => [name, state]),
+      [
+        ['ci', 'valid'],
+        ['gone', 'revoked'],
+      ],
+    );
     assert.deepEqual(await whole(second.home), before);
     // As it is sealed; what cannot be opened there does not come back.
     assert.deepEqual((await new Api(await readContext(second.home)).backup()).secrets, sealed);

@@ -281,6 +281,7 @@ describe('the API about itself', () => {
       '/v1/proxies/{id}/user',
       '/v1/resources',
       '/v1/restore',
+      '/v1/restore/access',
       '/v1/restore/secrets',
       '/v1/revisions',
       '/v1/revisions/{n}',

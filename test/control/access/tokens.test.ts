@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NEEDS } from '../../../control/access/permissions.ts';
 import type { Control } from '../../../control/main.ts';
+import { eventually } from '../../until.ts';
 import { type ErrorBody, files, type Plane, type Reply, startDataPlane, virtualService } from '../harness.ts';
 
 interface Made {
@@ -83,6 +84,64 @@ describe('the table of who may do what', () => {
     }
     assert.match(plane.log.join('\n'), /refused to 127\.0\.0\.1: is-viewer \(viewer\) may not POST \/v1\/apply/);
     assert.equal(plane.log.join('\n').includes(tokens[0]), false);
+  });
+});
+
+describe('who has a token, in a backup', () => {
+  interface Kept {
+    readonly name: string;
+    readonly record: string;
+    readonly signature: string;
+  }
+  const kept = async (name: string): Promise<Kept> => {
+    const { body } = await plane.call<{ access: Kept[] }>('GET', '/v1/backup');
+    return body.access.find((each) => each.name === name)!;
+  };
+  const restore = (access: readonly unknown[], token = plane.control.token) =>
+    as<Record<string, string[]> & ErrorBody>(token, 'POST', '/v1/restore/access', { access });
+
+  it('comes back where there is nobody of that name, as a control plane of the mesh signed it and not otherwise', async () => {
+    const token = await tokenOf('kept', 'viewer');
+    const record = await kept('kept');
+    assert.equal(record.record.includes(token.split('_')[2]), false);
+    const { body: there } = await restore([record]);
+    assert.deepEqual(there, { restored: [], there: ['kept'], foreign: [] });
+    const changed = { ...record, name: 'other' };
+    const admin = { ...record, record: record.record.replace('"viewer"', '"admin"') };
+    const anothers = (await kept('is-admin')).signature;
+    for (const each of [
+      changed,
+      admin,
+      { ...record, signature: '' },
+      { ...record, signature: anothers },
+      { ...record, record: '' },
+    ]) {
+      assert.deepEqual((await restore([each])).body, { restored: [], there: [], foreign: [each.name] });
+    }
+    // As where NATS was lost.
+    const bus = await plane.mesh.open('control');
+    await bus.access.remove('kept');
+    assert.deepEqual((await restore([record])).body, { restored: ['kept'], there: [], foreign: [] });
+    for (const to of [plane.control, other]) {
+      await eventually(async () => assert.equal((await as(token, 'GET', '/v1/whoami', undefined, to)).status, 200));
+    }
+    assert.match(plane.log.join('\n'), /admin restored the tokens kept/);
+  });
+
+  it('is revoked after a restore as it was before', async () => {
+    const token = await tokenOf('late', 'viewer');
+    const record = await kept('late');
+    await plane.call('POST', '/v1/access/late/revoke');
+    assert.deepEqual((await restore([record])).body.there, ['late']);
+    assert.equal((await as(token, 'GET', '/v1/whoami')).status, 401);
+  });
+
+  it('is put back by admins alone, and what is no record is refused', async () => {
+    const operator = await tokenOf('not-enough', 'operator');
+    assert.equal((await restore([], operator)).status, 403);
+    for (const each of [{}, { name: 'A', record: '', signature: '' }, { name: 'a', record: {}, signature: '' }]) {
+      assert.equal((await restore([each])).status, 400);
+    }
   });
 });
 
