@@ -3,6 +3,7 @@ import type { SignedAccess } from '../bus/access-types.ts';
 import type { StoredSecret } from '../bus/secret-types.ts';
 import type { Origin, Position } from '../bus/types.ts';
 import type { Grant } from '../control/access/caller.ts';
+import type { Outsider } from '../control/access/outsiders.ts';
 import type { AccessToken } from '../control/access/tokens.ts';
 import type { ChangeResult, Difference } from '../control/answers.ts';
 import type { ModuleFiles } from '../control/apply.ts';
@@ -12,11 +13,12 @@ import type { Bounds, Joined, TokenReport } from '../control/joining/tokens.ts';
 import type { StoredModule } from '../control/modules.ts';
 import type { ProxyReport, RolloutReport } from '../control/rollout.ts';
 import type { Restored, SecretReport } from '../control/secrets.ts';
-import type { Problem, Resource } from '../core/config/resource.ts';
+import type { Resource } from '../core/config/resource.ts';
 import { type Context, readContext } from './context.ts';
 import { type CredentialSource, type Credentials, credentialsOf } from './credentials.ts';
-import { CliError, done, EXIT, type ExitCode } from './exit.ts';
+import { CliError, done } from './exit.ts';
 import { type Answer, call } from './http.ts';
+import { type Refusal, refusal } from './refusal.ts';
 import { weftVersion } from './version.ts';
 
 export interface Revision {
@@ -68,8 +70,6 @@ export interface Whoami {
 
 /** Modules of WasmPlugins are fetched meanwhile, from registries that may be slow and are asked again. */
 const APPLY_MS = 180_000;
-
-const HOW_TO_LOG_IN = '`mesh login URL` takes another token into this MESH_HOME';
 
 /** Kept with what it changes. */
 const CLIENT = `mesh/${weftVersion()}`;
@@ -291,6 +291,17 @@ export class Api {
     return revoked;
   }
 
+  outsiders(): Promise<Outsider[]> {
+    return this.#get('/v1/outsiders', {});
+  }
+
+  /** Whom an issuer or an authority vouches for, by name. */
+  async setOutsider(name: string, to: 'revoke' | 'allow'): Promise<object> {
+    const set = await this.#post<object>(`/v1/outsiders/${to}`, {}, { name });
+    done.change = true;
+    return set;
+  }
+
   secrets(): Promise<SecretReport[]> {
     return this.#get('/v1/secrets', {});
   }
@@ -360,29 +371,6 @@ function secretPath(...parts: readonly string[]): string {
 }
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
-
-interface Refusal {
-  readonly error?: string;
-  readonly message?: string;
-  readonly problems?: Problem[];
-}
-
-function refusal(status: number, body: Refusal): CliError {
-  const codes: Readonly<Record<number, ExitCode>> = {
-    400: EXIT.usage,
-    409: EXIT.conflict,
-    413: EXIT.refused,
-    422: EXIT.refused,
-    429: EXIT.unreachable,
-    502: EXIT.unreachable,
-    503: EXIT.unreachable,
-  };
-  const told = body.error ?? body.message ?? `the control plane answered ${status}`;
-  // What to send is for who speaks HTTP.
-  const plain = told.replace(/: send "Authorization.*/, '');
-  const message = plain === told ? told : `${plain}; ${HOW_TO_LOG_IN}`;
-  return new CliError(message, codes[status] ?? EXIT.failure, body.problems ?? []);
-}
 
 function parse(text: string): unknown {
   try {

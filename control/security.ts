@@ -10,7 +10,7 @@ import type { Caller, Holder } from './access/caller.ts';
 import type { Limits } from './access/limits.ts';
 import { checkRoute, NEEDS } from './access/permissions.ts';
 import type { Refusals } from './access/refusals.ts';
-import { TokenOverError } from './access/tokens.ts';
+import { TokenOverError } from './access/token-over.ts';
 import { ApiError } from './api-error.ts';
 import { readProof } from './joining/token.ts';
 

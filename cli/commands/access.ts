@@ -1,5 +1,5 @@
 // `mesh access`: tokens that let others ask the control plane, each with a name, a role and an end.
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { AccessToken } from '../../control/access/tokens.ts';
 import { commandGroup } from '../command-group.ts';
 import { describeGrants, describeNamespaces } from '../grants.ts';
@@ -46,11 +46,18 @@ Examples:
     .action(list);
   group
     .command('revoke')
-    .description('Make a token invalid, at once')
-    .argument('<name>', 'as `mesh access list` prints it', name)
+    .description('Make a token invalid, or let somebody in no more who comes by an issuer or a certificate; at once')
+    .argument('<name>', 'as `mesh access list` prints it, or oidc:NAME or cert:NAME', holder)
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExamples:\n  $ mesh access revoke ci')
+    .addHelpText('after', '\nExamples:\n  $ mesh access revoke ci\n  $ mesh access revoke oidc:alice')
     .action(revoke);
+  group
+    .command('allow')
+    .description('Let somebody in again who comes by an issuer or a certificate')
+    .argument('<name>', 'oidc:NAME or cert:NAME', outsider)
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExamples:\n  $ mesh access allow oidc:alice')
+    .action(allow);
 }
 
 async function create(wanted: string, { role, namespace, ttl, json }: CreateOptions): Promise<void> {
@@ -64,16 +71,39 @@ async function create(wanted: string, { role, namespace, ttl, json }: CreateOpti
 
 async function list({ json }: { readonly json?: boolean }): Promise<void> {
   const { Api } = await import('../api.ts');
-  const tokens = await (await Api.open()).access();
-  if (json === true) printJson(tokens);
-  else print(tokens.length === 0 ? 'no tokens yet' : table(TITLES, tokens.map(row)));
+  const api = await Api.open();
+  const [tokens, outsiders] = await Promise.all([api.access(), api.outsiders()]);
+  if (json === true) return printJson([...tokens, ...outsiders]);
+  const rows = [...tokens.map(row), ...outsiders.map((each) => [each.name, '-', '-', 'revoked', '-', '-', '-'])];
+  print(rows.length === 0 ? 'no tokens yet' : table(TITLES, rows));
 }
 
 async function revoke(wanted: string, { json }: { readonly json?: boolean }): Promise<void> {
   const { Api } = await import('../api.ts');
-  const revoked = await (await Api.open()).revokeAccess(wanted);
+  const api = await Api.open();
+  const revoked = isOutside(wanted) ? await api.setOutsider(wanted, 'revoke') : await api.revokeAccess(wanted);
   if (json === true) printJson(revoked);
   else print(`${wanted} is revoked`);
+}
+
+async function allow(wanted: string, { json }: { readonly json?: boolean }): Promise<void> {
+  const { Api } = await import('../api.ts');
+  const allowed = await (await Api.open()).setOutsider(wanted, 'allow');
+  if (json === true) printJson(allowed);
+  else print(`${wanted} is let in again, as far as somebody vouches for it`);
+}
+
+function isOutside(wanted: string): boolean {
+  return /^(?:oidc|cert):./.test(wanted);
+}
+
+function holder(text: string): string {
+  return isOutside(text) ? outsider(text) : name(text);
+}
+
+function outsider(text: string): string {
+  if (isOutside(text) && text.length <= 200) return text;
+  throw new InvalidArgumentError('oidc:NAME or cert:NAME is needed, as `mesh history` and `mesh whoami` have it.');
 }
 
 const TITLES = ['NAME', 'ROLE', 'NAMESPACES', 'STATE', 'EXPIRES', 'CREATED BY', 'LAST USED'];

@@ -164,10 +164,10 @@ async function putCredentials(api: import('../api.ts').Api, { credentials }: Bac
 async function putAccess(api: import('../api.ts').Api, { access }: Backup): Promise<void> {
   if (access.length === 0) return;
   const { restored, foreign } = await api.restoreAccess(access);
-  if (restored.length > 0) {
-    note(
-      `tokens count again as at the time of the backup: ${restored.join(', ')}; revoke those that were revoked since`,
-    );
+  // Of who has no token of the mesh's it is only known that they are revoked.
+  const tokens = restored.filter((name) => !name.includes(':'));
+  if (tokens.length > 0) {
+    note(`tokens count again as at the time of the backup: ${tokens.join(', ')}; revoke those that were revoked since`);
   }
   for (const name of foreign) note(`the token ${name} was made by another mesh: create it again`);
 }

@@ -37,6 +37,7 @@ export class Access {
   certified(socket: Socket): Holder {
     const holder = certified(socket as TLSSocket, this.#options.roles);
     if (holder === null) throw new ApiError(401, 'a token is needed');
+    this.#options.tokens.outsiders.check(holder.name);
     return holder;
   }
 
@@ -45,7 +46,10 @@ export class Access {
     if (timingSafeEqual(digest(token), this.#expected)) return FILE_HOLDER;
     const { tokens, oidc, limits } = this.#options;
     const known = tokens.holder(token) ?? oidc?.known(token) ?? null;
-    if (known !== null) return known;
+    if (known !== null) {
+      tokens.outsiders.check(known.name);
+      return known;
+    }
     const found = limits.unknown(address);
     const holder = await sought(token, tokens, oidc).catch((error: unknown) => {
       // Nobody knows whether it would be.
@@ -54,6 +58,7 @@ export class Access {
     });
     if (holder === null) throw new ApiError(401, 'the token is not valid');
     found();
+    tokens.outsiders.check(holder.name);
     return holder;
   }
 }

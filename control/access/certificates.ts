@@ -5,7 +5,7 @@ import { createSecureContext, type TLSSocket } from 'node:tls';
 import { ApiError } from '../api-error.ts';
 import type { Holder } from './caller.ts';
 import { grantsOf, isName, type Roles } from './roles.ts';
-import { TokenOverError } from './tokens.ts';
+import { TokenOverError } from './token-over.ts';
 
 export interface ClientAuthority {
   /** Of the authorities whose certificates count, in PEM. */

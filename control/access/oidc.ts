@@ -6,7 +6,7 @@ import { ApiError } from '../api-error.ts';
 import type { Holder } from './caller.ts';
 import { IssuerKeys, type IssuerOptions } from './issuer-keys.ts';
 import { grantsOf, isName, type Roles } from './roles.ts';
-import { TokenOverError } from './tokens.ts';
+import { TokenOverError } from './token-over.ts';
 
 export interface OidcOptions extends Omit<IssuerOptions, 'now' | 'onLog'> {
   /** What tokens have to be for: their audience. */

@@ -67,6 +67,9 @@ export const NEEDS: Readonly<Record<string, Need | null>> = {
   'GET /v1/access': admin,
   'POST /v1/access': admin,
   'POST /v1/access/:name/revoke': admin,
+  'GET /v1/outsiders': admin,
+  'POST /v1/outsiders/revoke': admin,
+  'POST /v1/outsiders/allow': admin,
 };
 
 const ROLES: readonly Role[] = ['viewer', 'operator', 'admin'];

@@ -8,8 +8,8 @@ export interface Roles {
   readonly groups: ReadonlyMap<string, readonly Grant[]>;
 }
 
-/** Of a name and of groups that are told of somebody. */
-const MOST_CHARACTERS = 256;
+/** Of a name: it is a part of one in NATS. */
+const MOST_CHARACTERS = 190;
 const MOST_GROUPS = 1_000;
 
 /** Kept with what it changes, and told in logs: one word that shows as what it is. */

@@ -5,7 +5,9 @@ import type { AccessRecord, AccessRecords } from '../../bus/access-types.ts';
 import { BusUnavailableError } from '../../bus/types.ts';
 import { ApiError } from '../api-error.ts';
 import type { Caller, Grant, Holder } from './caller.ts';
+import { isOutsidersName, Outsiders } from './outsiders.ts';
 import { isRole } from './permissions.ts';
+import { TokenOverError } from './token-over.ts';
 
 /** What is told of one; never the token. */
 export interface AccessToken {
@@ -34,13 +36,6 @@ interface Kept {
   readonly sequence: number;
 }
 
-/** Whoever has it had access once. */
-export class TokenOverError extends ApiError {
-  constructor(message: string) {
-    super(401, message);
-  }
-}
-
 export interface TokensOptions {
   readonly records: AccessRecords;
   /** Ms of the epoch. */
@@ -57,12 +52,15 @@ const USE_EVERY_MS = 60_000;
 export class AccessTokens {
   readonly #records: AccessRecords;
   readonly #now: () => number;
+  /** Of whom there are no tokens. */
+  readonly outsiders: Outsiders;
   readonly #kept = new Map<string, Kept>();
   readonly #used = new Map<string, string>();
 
   private constructor({ records, now = Date.now }: TokensOptions) {
     this.#records = records;
     this.#now = now;
+    this.outsiders = new Outsiders(records, now);
   }
 
   /** Throws BusUnavailableError. */
@@ -71,6 +69,7 @@ export class AccessTokens {
     await options.records.follow({
       all: (records) => {
         tokens.#kept.clear();
+        tokens.outsiders.forget();
         for (const record of records) tokens.#learn(record);
       },
       record: (record) => tokens.#learn(record),
@@ -172,6 +171,10 @@ export class AccessTokens {
   }
 
   #learn(record: AccessRecord): void {
+    if (isOutsidersName(record.name)) {
+      this.outsiders.learn(record);
+      return;
+    }
     const known = this.#kept.get(record.name);
     if (known !== undefined && known.sequence > record.sequence) return;
     const kept = read(record);

@@ -1,5 +1,6 @@
 // Routes of access to the API itself: who one is, and the tokens that let others in.
 
+import type { Outsiders } from '../access/outsiders.ts';
 import type { AccessTokens } from '../access/tokens.ts';
 import { ApiError } from '../api-error.ts';
 import { ERRORS } from '../schemas.ts';
@@ -42,7 +43,19 @@ const Whoami = Type.Object(
   { title: 'Whoami' },
 );
 
+const OutsidersName = Type.String({
+  maxLength: 200,
+  pattern: '^(oidc|cert):.+$',
+  description: 'oidc:NAME or cert:NAME',
+});
+const OutsiderSchema = Type.Object(
+  { name: Type.String(), revokedAt: Time('since when'), revokedBy: Type.String() },
+  { title: 'Outsider' },
+);
+
 export function accessRoutes(app: App, tokens: AccessTokens, onLog: (line: string) => void): void {
+  outsiderRoutes(app, tokens.outsiders, onLog);
+
   app.get(
     '/v1/whoami',
     { schema: { summary: 'Whom this token stands for', tags: ['access'], response: { 200: Whoami, ...ERRORS } } },
@@ -111,6 +124,55 @@ export function accessRoutes(app: App, tokens: AccessTokens, onLog: (line: strin
       const revoked = await tokens.revoke(name, caller);
       onLog(`${caller.name} revoked the token ${name}`);
       return copied(revoked);
+    },
+  );
+}
+
+function outsiderRoutes(app: App, outsiders: Outsiders, onLog: (line: string) => void): void {
+  const body = Type.Object({ name: OutsidersName }, { additionalProperties: false });
+  app.get(
+    '/v1/outsiders',
+    {
+      schema: {
+        summary: 'Who is let in no more whom an issuer or an authority vouches for, by name',
+        tags: ['access'],
+        response: { 200: Type.Array(OutsiderSchema), ...ERRORS },
+      },
+    },
+    async () => outsiders.list(),
+  );
+
+  app.post(
+    '/v1/outsiders/revoke',
+    {
+      schema: {
+        summary: 'Let somebody in no more, at once and at every control plane, whoever vouches for them',
+        tags: ['access'],
+        body,
+        response: { 200: OutsiderSchema, ...ERRORS },
+      },
+    },
+    async ({ body: { name }, caller }) => {
+      const out = await outsiders.revoke(name, caller);
+      onLog(`${caller.name} revoked ${name}`);
+      return out;
+    },
+  );
+
+  app.post(
+    '/v1/outsiders/allow',
+    {
+      schema: {
+        summary: 'Let somebody in again, as far as somebody vouches for them',
+        tags: ['access'],
+        body,
+        response: { 200: Type.Object({ name: Type.String() }), ...ERRORS },
+      },
+    },
+    async ({ body: { name }, caller }) => {
+      await outsiders.allow(name);
+      onLog(`${caller.name} allowed ${name} again`);
+      return { name };
     },
   );
 }

@@ -16,7 +16,7 @@ const Names = Type.Array(Type.String());
 /** As it lies in NATS. */
 const SignedAccess = Type.Object(
   {
-    name: Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$' }),
+    name: Type.String({ maxLength: 200, pattern: '^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?|(oidc|cert):.+)$' }),
     record: Type.String({ maxLength: 16_384, description: 'JSON, with the SHA-256 of the token' }),
     signature: Type.String({ maxLength: 200, description: "Of the record, by a control plane's key; base64" }),
   },

@@ -119,6 +119,20 @@ describe('mesh access, login and whoami', () => {
     }
   });
 
+  test('whom an issuer or a certificate vouches for is revoked by name, listed, and allowed again', async () => {
+    const revoked = await inOwner(['access', 'revoke', 'oidc:alice@x.test']);
+    assert.deepEqual([revoked.code, revoked.out], [0, 'oidc:alice@x.test is revoked\n'], revoked.err);
+    assert.match((await inOwner(['access', 'ls'])).out, /\noidc:alice@x\.test +- +- +revoked /);
+    const allowed = await inOwner(['access', 'allow', 'oidc:alice@x.test']);
+    assert.match(allowed.out, /^oidc:alice@x\.test is let in again/);
+    for (const [name, says] of [
+      ['oidc:alice@x.test', /oidc:alice@x\.test is not revoked\n$/],
+      ['alice', /oidc:NAME or cert:NAME is needed/],
+    ] as const) {
+      assert.match((await inOwner(['access', 'allow', name])).err, says);
+    }
+  });
+
   test('a login that fails is one line, and leaves no context', async () => {
     const { home, remove } = temporaryHome();
     const empty = join(home, 'empty');

@@ -155,6 +155,15 @@ describe('a client certificate at the API', () => {
     await eventually(async () => assert.equal((await by(file).whoami()).name, 'cert:root'));
   });
 
+  it('counts no more once its name is revoked, and again when that is taken back', async () => {
+    const { file } = await pair('O=shop, CN=dave');
+    const admin = by((await pair('CN=root')).file);
+    await admin.setOutsider('cert:dave', 'revoke');
+    await assert.rejects(by(file).whoami(), { message: /^cert:dave was put out at \d{4}-\S+ by cert:root/ });
+    await admin.setOutsider('cert:dave', 'allow');
+    assert.equal((await by(file).whoami()).name, 'cert:dave');
+  });
+
   it('is not asked for where the revocation list cannot be read at the start', async () => {
     const authority = { ca: clients.ca, crlFile: join(dir, 'none.pem') };
     const wanted = plane.another({ machines: tls, clients: authority, stateDir: join(dir, 'other') });

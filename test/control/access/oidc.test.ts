@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import type { Grant } from '../../../control/access/caller.ts';
 import { Oidc, type OidcOptions } from '../../../control/access/oidc.ts';
-import { eventually } from '../../until.ts';
+import { eventually, until } from '../../until.ts';
 import { type ErrorBody, files, type Plane, startDataPlane, virtualService } from '../harness.ts';
 import { DISCOVERY, type Issuer, startIssuer } from './issuer.ts';
 
@@ -217,6 +217,37 @@ describe('a control plane that takes tokens of an issuer', () => {
     const { status, body: late } = await as(await issuer.token({ exp: 1 }), 'GET', '/v1/whoami');
     assert.deepEqual([status, /^the token of oidc:alice expired at 1970/.test(late.error)], [401, true]);
     assert.match(plane.log.join('\n'), /refused to 127\.0\.0\.1: the token of oidc:alice expired at/);
+  });
+
+  it('lets in no more who is revoked by name, at every control plane, until that is taken back', async () => {
+    const other = await plane.another();
+    const token = await issuer.token({ sub: 'carol', groups: ['shop'] });
+    const headers = { authorization: `Bearer ${token}` };
+    const status = async (to = plane.control) =>
+      (await plane.call<ErrorBody>('GET', '/v1/whoami', undefined, { headers, to })).status;
+    assert.deepEqual([await status(), await status(other)], [200, 200]);
+    const set = (to: string, name: string) => plane.call<ErrorBody>('POST', `/v1/outsiders/${to}`, { name });
+    assert.equal((await set('revoke', 'oidc:carol')).status, 200);
+    const { body } = await plane.call<ErrorBody>('GET', '/v1/whoami', undefined, { headers });
+    assert.match(body.error, /^oidc:carol was put out at \d{4}-\S+ by admin/);
+    await until('the other knows', async () => (await status(other)) === 401);
+    assert.equal((await as(await issuer.token({ groups: ['shop'] }), 'GET', '/v1/whoami')).status, 200);
+    assert.equal((await set('revoke', 'oidc:carol')).body.error, 'oidc:carol is revoked already');
+    assert.equal((await set('allow', 'oidc:nobody')).status, 404);
+    for (const name of ['carol', 'oidc:', 'cert:'.padEnd(201, 'x')])
+      assert.equal((await set('revoke', name)).status, 400);
+    assert.equal((await as(await issuer.token({ groups: ['shop'] }), 'GET', '/v1/outsiders')).status, 403);
+    // Kept, for those that start later.
+    await plane.restart();
+    assert.equal(await status(), 401);
+    const { body: list } = await plane.call<{ name: string }[]>('GET', '/v1/outsiders');
+    assert.deepEqual(
+      list.map(({ name }) => name),
+      ['oidc:carol'],
+    );
+    assert.equal((await set('allow', 'oidc:carol')).status, 200);
+    assert.equal(await status(), 200);
+    await until('the other knows', async () => (await status(other)) === 200);
   });
 
   it('takes its own tokens while the issuer is away, and says to others why theirs cannot be checked', async () => {
