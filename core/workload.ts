@@ -36,6 +36,8 @@ export interface WorkloadEndpoint extends Workload {
 /** What one proxy serves, and where its admin is ('address:port', or null). */
 export interface Served {
   readonly endpoints: readonly WorkloadEndpoint[];
+  /** Where shards are told only of some of them: others, which say who dials from there. */
+  readonly dialling?: readonly WorkloadEndpoint[];
   readonly admin: string | null;
 }
 

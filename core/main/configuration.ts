@@ -1,7 +1,6 @@
 // The configuration of a proxy as its main thread holds it: proposals, one after the other, each of which becomes the
 // running configuration of every shard or of none.
 
-import { isDeepStrictEqual } from 'node:util';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
 import { hostPort } from '../host-port.ts';
 import type { ConfigUpdate, EndpointUpdate, ToShard } from '../shard/protocol.ts';
@@ -9,11 +8,12 @@ import { askingFor, listenersOf } from '../snapshot/listeners.ts';
 import type { FilterThreads } from '../threads/filter-threads.ts';
 import type { Applied, Shards } from '../threads/shards.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
-import type { Node, Served, WorkloadEndpoint } from '../workload.ts';
+import type { Node, WorkloadEndpoint } from '../workload.ts';
 import type { Credentials } from './credentials.ts';
 import type { Address, Log } from './options.ts';
 import type { PluginModules } from './plugin-modules.ts';
 import { PortUnavailable, releasePort, reservePort } from './ports.ts';
+import { type EndpointFilter, EVERY_ENDPOINT, ToldEndpoints } from './told-endpoints.ts';
 
 /** A whole configuration. Resources that did not change since the one before are the same objects. */
 export interface Proposal {
@@ -21,6 +21,8 @@ export interface Proposal {
   readonly resources: ReadonlyMap<string, Resource>;
   /** What is wrong with it already; with an error among them it is refused as a whole. */
   readonly problems: readonly Problem[];
+  /** Of which endpoints shards are told with it; left out or null: of all. */
+  readonly imported?: EndpointFilter | null;
 }
 
 export interface Outcome {
@@ -59,7 +61,7 @@ export interface Running {
 export class Configuration {
   /** null before the first. */
   running: Running | null = null;
-  private readonly served = new Map<string, Served>();
+  private readonly told = new ToldEndpoints();
   rejected = 0;
   /** Why the last proposal was refused; null when it was not. */
   refusal: string | null = null;
@@ -98,26 +100,21 @@ export class Configuration {
 
   /** By whoever serves them. */
   get endpoints(): readonly WorkloadEndpoint[] {
-    return [...this.served.values()].flatMap(({ endpoints }) => endpoints);
+    return this.told.endpoints;
   }
 
   /** What is not otherwise than before is not told again. `full`: who is not among them is gone. */
-  changeEndpoints({ upserts, removals }: EndpointUpdate, full = false): void {
-    const gone = new Set(full ? this.served.keys() : removals);
-    const come: (readonly [string, Served])[] = [];
-    for (const [key, served] of upserts) {
-      gone.delete(key);
-      if (isDeepStrictEqual(this.served.get(key), served)) continue;
-      this.served.set(key, served);
-      come.push([key, served]);
-    }
-    const left = [...gone].filter((key) => this.served.delete(key));
-    for (const message of endpointMessages(come, left)) this.shards().post(message);
+  changeEndpoints(update: EndpointUpdate, full = false): void {
+    this.tell(this.told.change(update, full));
+  }
+
+  private tell(update: EndpointUpdate): void {
+    for (const message of endpointMessages(update)) this.shards().post(message);
   }
 
   /** What a newborn shard is told. Endpoints first: a route should not begin with an empty cluster. */
   greeting(): ToShard[] {
-    const messages = endpointMessages([...this.served], []);
+    const messages = endpointMessages(this.told.all);
     if (this.running !== null) {
       const { modules } = this.options.plugins;
       if (modules.length > 0) messages.push({ type: 'modules', modules });
@@ -144,6 +141,9 @@ export class Configuration {
     const shards = this.shards();
     if (prepared.modules.length > 0) shards.post({ type: 'modules', modules: prepared.modules });
     const before = shards.born;
+    // First what it calls; what only the one before it calls goes when that is no more.
+    const filter = proposal.imported ?? EVERY_ENDPOINT;
+    this.tell(this.told.widen(filter));
     const update = difference(this.running, revision, resources);
     const { message, parts } = inParts({ type: 'config', update, listeners });
     const answers = await shards.configure(message, parts);
@@ -154,10 +154,12 @@ export class Configuration {
     const problems = [...found, ...distinct(answers.flatMap((answer) => answer.problems))];
     if (answers.some(({ ok }) => !ok)) {
       await this.restore(answers.some(hasTaken));
+      this.tell(this.told.revert());
       return { ok: false, problems: await this.blamed(problems.filter(isError), resources, update) };
     }
     for (const listener of this.listeners) if (!listeners.includes(listener)) releasePort(listener);
     this.running = { revision, resources, listeners };
+    this.tell(this.told.narrow(filter));
     // Shards that were born meanwhile were greeted with the configuration before this one.
     await this.options.plugins.adopted(prepared, resources);
     await shards.greetAgain(before);
@@ -247,7 +249,7 @@ function inParts(message: ToShard & { type: 'config' }): { message: ToShard & { 
   return { message: { ...message, update: { ...update, upserts } }, parts };
 }
 
-function endpointMessages(upserts: readonly (readonly [string, Served])[], removals: readonly string[]): ToShard[] {
+function endpointMessages({ upserts, removals }: EndpointUpdate): ToShard[] {
   const messages: ToShard[] = [];
   const most = Math.max(upserts.length, removals.length);
   for (let at = 0; at < most; at += IN_ONE_GO) {

@@ -13,6 +13,7 @@ import { byName } from '../snapshot/policies.ts';
 import { namedBy } from '../snapshot/rule-destinations.ts';
 import { EVERYTHING, isSeen, type Scope, scopeOf, sidecarOf } from '../snapshot/scope.ts';
 import type { Node } from '../workload.ts';
+import { ImportedEndpoints } from './imported-endpoints.ts';
 
 /** A stored resource as this proxy reads it. */
 interface Read {
@@ -37,6 +38,8 @@ export class ResourceStore {
   private stored: ReadonlyMap<string, Stored> = new Map();
   private sidecar: Resource<SidecarSpec> | null = null;
   private scope: Scope = EVERYTHING;
+  /** What is told of endpoints; null: all. Another one when what is imported may be otherwise. */
+  private imported: ImportedEndpoints | null = null;
   /** Where the rules lead that are read, in every form of the hosts' names. */
   private destinations: ReadonlySet<string> = new Set();
 
@@ -61,8 +64,8 @@ export class ResourceStore {
     this.take(next, bodies, (kind) => [...removals, ...bodies.map(([key]) => key)].some((key) => isOf(key, kind)));
   }
 
-  /** Those that concern this proxy, and what is wrong with them. */
-  usable(): { resources: Map<string, Resource>; problems: Problem[] } {
+  /** Those that concern this proxy, what is wrong with them, and which endpoints do. */
+  usable(): { resources: Map<string, Resource>; problems: Problem[]; imported: ImportedEndpoints | null } {
     const resources = new Map<string, Resource>();
     const problems: Problem[] = [];
     for (const [key, each] of this.stored) {
@@ -70,7 +73,7 @@ export class ResourceStore {
       problems.push(...each.problems);
       if (each.resource !== null) resources.set(key, each.resource);
     }
-    return { resources, problems };
+    return { resources, problems, imported: this.imported };
   }
 
   /** All there is now, put into words whenever that is asked for. */
@@ -98,6 +101,14 @@ export class ResourceStore {
     const moved = (rescoped || touches('VirtualService')) && this.leadsElsewhere(next);
     if (rescoped || moved) this.sortOut(next, 'DestinationRule');
     this.stored = next;
+    if (rescoped || moved || touches('Service') || touches('ServiceEntry')) this.imported = this.importedNow();
+  }
+
+  private importedNow(): ImportedEndpoints | null {
+    const { scope, stored, called, destinations } = this;
+    if (scope.everything) return null;
+    const services = [...resourcesOf(stored, 'Service'), ...resourcesOf(stored, 'ServiceEntry')];
+    return new ImportedEndpoints(services, scope, (host) => called.has(host) || destinations.has(host));
   }
 
   private storedAs(key: string, body: unknown): Stored {

@@ -142,9 +142,9 @@ class ShardDataPlane implements DataPlane, ShardContext {
       this.peers.learn(key, []);
       yield;
     }
-    for (const [key, { admin, endpoints }] of upserts) {
+    for (const [key, { admin, endpoints, dialling }] of upserts) {
       this.hosts.protect(key, admin);
-      this.peers.learn(key, endpoints);
+      this.peers.learn(key, dialling === undefined ? endpoints : [...endpoints, ...dialling]);
       yield;
     }
     const told = upserts.map(([key, { endpoints }]) => [key, endpoints] as const);

@@ -22,6 +22,8 @@ export interface Scope {
   imports(service: Service, port: number): boolean;
   /** Is the VirtualService one for calls to this port, 0: to any? */
   importsRule(rule: Resource<VirtualServiceSpec>, port: number): boolean;
+  /** May a service of this host and namespace be called on any of its ports? */
+  mayImport(host: string, namespace: string): boolean;
   /** May a DestinationRule of this namespace, for this host or pattern, shape a service that is imported by its name? */
   mayShape(namespace: string, host: string): boolean;
 }
@@ -31,6 +33,7 @@ export const EVERYTHING: Scope = Object.freeze({
   outboundPolicy: null,
   imports: () => true,
   importsRule: () => true,
+  mayImport: () => true,
   mayShape: () => true,
 });
 
@@ -76,8 +79,9 @@ export function scopeOf(sidecar: Resource<SidecarSpec> | null, namespace: string
   return {
     everything: byPort.size === 0 && others.some(({ namespace: of, host }) => of === '*' && host === '*'),
     outboundPolicy,
-    imports: (service, port) => takes(listenerOf(port), service),
+    imports: ({ host, namespace: owner }, port) => takes(listenerOf(port), host, owner),
     importsRule: (rule, port) => takesRule(port === 0 ? all : listenerOf(port), rule),
+    mayImport: (host, owner) => takes(all, host, owner),
     mayShape: (owner, host) =>
       host.startsWith('*') ||
       // Rules are looked for in the namespaces of the proxy and of the service, and in the root's.
@@ -108,7 +112,7 @@ function isIn({ namespace }: EgressHost, of: string): boolean {
   return namespace === '*' || namespace === of;
 }
 
-function takes(egress: Egress, { host, namespace }: Service): boolean {
+function takes(egress: Egress, host: string, namespace: string): boolean {
   return egress.some((each) => isIn(each, namespace) && hostCovers(each.host, host));
 }
 

@@ -1,7 +1,8 @@
 // Opens connections to endpoints, each from the address that says who calls, and in TLS to those that take it.
 
 import { connect } from 'node:net';
-import { isOwnAddress, type Peers } from './peers.ts';
+import { isOwnAddress } from '../own-address.ts';
+import type { Peers } from './peers.ts';
 import { nextConnectionId, SocketTransport } from './socket-transport.ts';
 import type { OutboundTls, TlsTarget } from './tls/outbound.ts';
 import { resetBelow } from './tls/reset.ts';

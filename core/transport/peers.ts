@@ -1,6 +1,7 @@
 // Who is at the other end of a connection. In plain text on one machine that is the workload whose own loopback address it
 // comes from, and nothing that a header says. Whose an address is may be learned while its connections live.
 
+import { isOwnAddress } from '../own-address.ts';
 import type { Workload, WorkloadEndpoint } from '../workload.ts';
 import type { Peer, PeerTable } from './transport.ts';
 
@@ -127,9 +128,4 @@ class AddressPeer implements Peer {
 
 function principalOf({ trustDomain, namespace, serviceAccount }: Workload): string {
   return `${trustDomain}/ns/${namespace}/sa/${serviceAccount}`;
-}
-
-/** A loopback address that only one workload has, and not the one that everybody shares. */
-export function isOwnAddress(address: string): boolean {
-  return address.startsWith('127.') && address !== '127.0.0.1';
 }

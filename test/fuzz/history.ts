@@ -18,7 +18,7 @@ const NODES: readonly Node[] = [
   node('sidecar', { app: 'a' }, 'shop'),
   { ...node('gateway', { istio: 'ingressgateway' }, 'istio-system'), outbound: true },
 ];
-const WORKLOADS: readonly WorkloadEndpoint[] = [
+export const WORKLOADS: readonly WorkloadEndpoint[] = [
   workload('a', 'v1', '127.0.1.1'),
   workload('a', 'v2', '127.0.1.2'),
   { ...workload('b', 'v1', '127.0.1.3'), namespace: 'shop' },
@@ -28,7 +28,7 @@ const WORKLOADS: readonly WorkloadEndpoint[] = [
   { ...workload('b', 'v2', '127.0.1.6'), services: ['shared.default.svc.cluster.local'], appPort: 81 },
   { ...workload('b', 'v4', '192.0.2.8'), services: ['c.example'], weight: 3 },
 ];
-const FOUND = [
+export const FOUND = [
   'a',
   'a:80',
   'b.shop',
@@ -39,7 +39,7 @@ const FOUND = [
   '192.0.2.1',
   'a.default:9080',
 ];
-const CALLED = ['a:80', 'b.shop:81', 'shared:80', 'c.example:80', 'outbound|80|v1|a.default.svc.cluster.local'];
+export const CALLED = ['a:80', 'b.shop:81', 'shared:80', 'c.example:80', 'outbound|80|v1|a.default.svc.cluster.local'];
 
 /** One sequence of changes on one proxy. */
 export function history(seed: number, steps = 25): void {

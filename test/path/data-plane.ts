@@ -67,8 +67,12 @@ export interface RunningDataPlane {
   apply(...yaml: string[]): readonly Problem[];
   /** Nothing that was applied is there any more. */
   unconfigure(): void;
-  /** Who serves what, all of it, and where others have their admin. */
-  told(endpoints: readonly WorkloadEndpoint[], admins?: readonly string[]): void;
+  /** Who serves what, all of it, where others have their admin, and who dials, whatever he serves. */
+  told(
+    endpoints: readonly WorkloadEndpoint[],
+    admins?: readonly string[],
+    dialling?: readonly WorkloadEndpoint[],
+  ): void;
   /** Resolves when this many exchanges have ended. */
   ended(count: number): Promise<void>;
   close(): void;
@@ -198,10 +202,11 @@ export async function startDataPlane(options: PlaneOptions = {}): Promise<Runnin
     return problems;
   };
   let known = new Set<string>();
-  const told: RunningDataPlane['told'] = (endpoints, admins = []) => {
+  const told: RunningDataPlane['told'] = (endpoints, admins = [], dialling = []) => {
     const upserts = [
       ...servedBy(endpoints),
       ...admins.map((admin, i): [string, Served] => [`admin ${i}`, { endpoints: [], admin }]),
+      ...dialling.map((each): [string, Served] => [each.id, { endpoints: [], dialling: [each], admin: null }]),
     ];
     const keys = new Set(upserts.map(([key]) => key));
     atOnce(plane.changeEndpoints({ upserts, removals: [...known].filter((key) => !keys.has(key)) }));

@@ -120,6 +120,20 @@ rules:
   assert.match(stranger, /^HTTP\/1\.1 403 [\s\S]*RBAC: access denied$/);
 });
 
+test('a caller whose services are for others only is known by its own address all the same', async () => {
+  const [productpage, details] = [
+    workload('productpage', CALLER, 0, ['productpage']),
+    workload('details', SERVER, server.ports.inbound, ['details']),
+  ];
+  policy('rules: [{from: [{source: {principals: [cluster.local/ns/default/sa/bookinfo-productpage]}}]}]');
+  server.told([details], [], [productpage]);
+  assert.deepEqual(await call(), ALLOWED);
+  server.told([details]);
+  assert.deepEqual(await call(), DENIED);
+  server.told([productpage, details]);
+  assert.deepEqual(await call(), ALLOWED);
+});
+
 test('no header makes somebody else of a caller', async () => {
   policy('rules: [{from: [{source: {principals: [cluster.local/ns/default/sa/admin]}}]}]');
   const forged = {

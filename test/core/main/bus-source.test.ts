@@ -8,11 +8,11 @@ import { digestOf } from '../../../bus/digest.ts';
 import type { Lease } from '../../../bus/types.ts';
 import { decodeYaml } from '../../../core/config/decode.ts';
 import { resourceKey } from '../../../core/config/resource.ts';
-import type { Node, WorkloadEndpoint } from '../../../core/workload.ts';
+import type { WorkloadEndpoint } from '../../../core/workload.ts';
 import { denying } from '../../plugins/wat.ts';
 import { until } from '../../until.ts';
 import { onBus } from './bus-harness.ts';
-import { GATEWAY, get, listen, portOf, reverseProxy, virtualService } from './harness.ts';
+import { GATEWAY, get, listen, portOf, reverseProxy, sidecar, virtualService } from './harness.ts';
 
 suite('a proxy on the bus', () => {
   test('runs each commit on every shard and acknowledges it with the time that took', async (t) => {
@@ -242,16 +242,3 @@ suite('the code of plugins', () => {
     assert.equal((await get(`${second.admin}/ready`)).body, 'LIVE\n');
   });
 });
-
-function sidecar(service: string, port: number): Node {
-  return {
-    ...GATEWAY,
-    id: `sidecar~127.0.0.1~${service}-1.default~default.svc.cluster.local`,
-    name: `${service}-1`,
-    workload: service,
-    labels: { app: service },
-    role: 'sidecar',
-    app: { address: '127.0.0.1', port },
-    services: [service],
-  };
-}

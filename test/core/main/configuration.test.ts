@@ -134,8 +134,9 @@ suite('the configuration of a proxy', () => {
   });
 });
 
-test('shards are told of endpoints that are otherwise than before, and of no others', () => {
+test('shards are told of endpoints that are otherwise than before, and of no others', async () => {
   const { configuration, posted } = made();
+  await configuration.propose(proposal(1, ''));
   const who = (port: number): Served => ({ endpoints: [], admin: `127.0.0.1:${port}` });
   configuration.changeEndpoints({
     upserts: [
@@ -182,15 +183,16 @@ test('what is much is told in parts, each of which is read in a moment', async (
     (_, i) => [`w${i}`, { endpoints: [], admin: `127.0.0.1:${i + 1}` }] as const,
   );
   configuration.changeEndpoints({ upserts: all, removals: [] });
+  const text = (i: number): string => virtualService('/').replace('everything', `rule-${i}`);
+  const { resources } = proposal(1, Array.from({ length: 500 }, (_, i) => text(i)).join('\n---\n'));
+  assert.equal(resources.size, 500);
+  assert.equal(posted.length, 0, 'without a configuration nobody asks');
+  await configuration.propose({ revision: 1, resources, problems: [] });
   assert.deepEqual(
     posted.flatMap(({ upserts }) => upserts),
     all,
   );
   assert.ok(posted.every(({ upserts }) => upserts.length <= 200));
-  const text = (i: number): string => virtualService('/').replace('everything', `rule-${i}`);
-  const { resources } = proposal(1, Array.from({ length: 500 }, (_, i) => text(i)).join('\n---\n'));
-  assert.equal(resources.size, 500);
-  await configuration.propose({ revision: 1, resources, problems: [] });
   const told = [...parts.flatMap(({ upserts }) => upserts), ...sent[0].update.upserts];
   assert.deepEqual(told, [...resources.values()]);
   assert.ok(parts.every(({ upserts }) => upserts.length <= 200) && sent[0].update.upserts.length <= 200);

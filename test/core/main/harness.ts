@@ -192,3 +192,16 @@ export function listen(server: Server): Promise<Server> {
     server.listen(0, '127.0.0.1', () => resolve(server));
   });
 }
+
+export function sidecar(service: string, port: number): Node {
+  return {
+    ...GATEWAY,
+    id: `sidecar~127.0.0.1~${service}-1.default~default.svc.cluster.local`,
+    name: `${service}-1`,
+    workload: service,
+    labels: { app: service },
+    role: 'sidecar',
+    app: { address: '127.0.0.1', port },
+    services: [service],
+  };
+}
