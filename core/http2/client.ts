@@ -73,7 +73,7 @@ class Http2ClientConnection extends Http2Connection implements ClientConnection,
     stream.id = this.nextId;
     this.nextId += 2;
     stream.sendWindow = this.peer.initialWindow;
-    this.streams.set(stream.id, stream);
+    this.streams.add(stream);
     return true;
   }
 

@@ -12,6 +12,7 @@ import { HeaderBlock } from './header-block.ts';
 import { type BlockLimits, HpackDecoder } from './hpack-decoder.ts';
 import { HpackEncoder, scratchOf } from './hpack-encoder.ts';
 import { controlAllowance, http2Counts, MOST_BACKLOG, resetAllowance, STREAM_WINDOW } from './limits.ts';
+import { OpenStreams } from './open-streams.ts';
 import { DEFAULT_WINDOW, ReceiveWindow } from './receive-window.ts';
 import { PeerSettings } from './settings.ts';
 import { type Http2Stream, OPEN, type StreamOwner } from './stream.ts';
@@ -24,7 +25,7 @@ export abstract class Http2Connection implements TransportOwner, f.FrameSink, St
   readonly transport: Transport;
   onClosed: (() => void) | null = null;
   sendWindow = DEFAULT_WINDOW;
-  protected readonly streams = new Map<number, Http2Stream>();
+  protected readonly streams: OpenStreams;
   protected readonly closedStreams = new ClosedStreams();
   protected readonly reader = new f.FrameReader(this);
   readonly encoder = new HpackEncoder();
@@ -48,6 +49,7 @@ export abstract class Http2Connection implements TransportOwner, f.FrameSink, St
 
   constructor(transport: Transport, limits: BlockLimits) {
     this.transport = transport;
+    this.streams = new OpenStreams(transport.out);
     this.decoder = new HpackDecoder(limits);
     this.window = new ReceiveWindow(transport.out);
     transport.start(this);
@@ -272,8 +274,6 @@ export abstract class Http2Connection implements TransportOwner, f.FrameSink, St
     }
   }
 
-  // What goes.
-
   writeTrailerBlock(id: number, trailers: Head): void {
     const scratch = scratchOf(this.encoder.size(trailers));
     const length = this.encoder.trailers(scratch, 0, trailers);
@@ -322,7 +322,7 @@ export abstract class Http2Connection implements TransportOwner, f.FrameSink, St
 
   private forget(stream: Http2Stream): void {
     this.waiting.delete(stream);
-    this.streams.delete(stream.id);
+    this.streams.delete(stream);
     if (!this.closed && !this.over) this.afterStream(stream);
   }
 
@@ -376,6 +376,7 @@ export abstract class Http2Connection implements TransportOwner, f.FrameSink, St
   }
 
   onEnd(): void {
+    this.transport.out.flush();
     this.destroy();
   }
 

@@ -104,7 +104,7 @@ class Http2ServerConnection extends Http2Connection implements ServerConnection,
     const wellFormed = readRequest(end);
     const { head, refused } = headFacts;
     const stream = new ServerStream(this, id, head?.method ?? '', this.peer.initialWindow, this.protocol);
-    this.streams.set(id, stream);
+    this.streams.add(stream);
     if (end) stream.remote = ENDED;
     if (tooLarge) this.handler.onMalformed(stream, 'headers_too_large', null);
     else if (!wellFormed) {

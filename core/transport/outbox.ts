@@ -1,5 +1,6 @@
 // What goes out on one socket. Everything that one tick produces for a socket leaves in one write: pieces are gathered
-// here and flushed when the callback that read from some socket ends. Counts what the peer has not taken yet.
+// here and flushed when the callback that read from some socket ends, or, for a connection that many others write to, when all that
+// was ready has been read. Counts what the peer has not taken yet.
 
 import { DirectWrites } from './direct-socket.ts';
 import { retainBytes } from './read-buffer.ts';
@@ -8,6 +9,8 @@ import type { Wire } from './wire.ts';
 const SLAB = 64 * 1024;
 /** Pieces up to this size are copied beside each other; a copy this small costs less than another iovec. */
 const COPY_UP_TO = 4 * 1024;
+/** What is gathered of several callbacks: a record of TLS. */
+const GATHER_UP_TO = 16 * 1024;
 
 let slab = Buffer.allocUnsafeSlow(SLAB);
 let slabUsed = 0;
@@ -35,6 +38,9 @@ let scheduled = false;
 // Emptied by its count: giving an array length 0 is a call out of JavaScript, and another one when it grows again.
 const dirty: (Outbox | null)[] = [];
 let dirtyCount = 0;
+/** Those that gather until all that was ready has been read. */
+const late: (Outbox | null)[] = [];
+let lateCount = 0;
 
 /** Brackets a socket's callback: what was gathered in between is written at the outermost `leave`. */
 export function enter(): void {
@@ -54,8 +60,22 @@ function flushAll(): void {
     outbox?.flush();
   }
   dirtyCount = 0;
-  // The system has its own copy of all that was written.
-  if (!slabKept) slabUsed = 0;
+  reuseSlab();
+}
+
+function flushLate(): void {
+  for (let i = 0; i < lateCount; i++) {
+    const outbox = late[i];
+    late[i] = null;
+    outbox?.flushLate();
+  }
+  lateCount = 0;
+  reuseSlab();
+}
+
+/** The system has its own copy of all that was written. */
+function reuseSlab(): void {
+  if (!slabKept && dirtyCount === 0 && lateCount === 0) slabUsed = 0;
 }
 
 export interface OutboxOwner {
@@ -74,11 +94,14 @@ export class Outbox {
   private openStart = 0;
   private openEnd = 0;
   private isDirty = false;
+  private isLate = false;
   private ending = false;
   /** True from a write that met `highWaterMark` until the peer took it. */
   blocked = false;
   /** The peer takes nothing more. */
   failed = false;
+  /** Many connections write to this one: what callbacks of one turn of the event loop gather leaves in one write after them. */
+  gathers = false;
   /** Bytes ever handed to the socket. */
   written = 0;
   private readonly socket: Wire;
@@ -138,7 +161,7 @@ export class Outbox {
     this.seal();
     this.pieces.push(chunk);
     this.pending += size;
-    this.touch();
+    this.touchNow();
   }
 
   /** False when the peer is slow; then `owner.onOutboxDrained` follows, unless the connection has failed. */
@@ -173,6 +196,11 @@ export class Outbox {
     if (this.ending && !socket.writableEnded) socket.end();
   }
 
+  flushLate(): void {
+    this.isLate = false;
+    this.flush();
+  }
+
   private write(pieces: Buffer | readonly Buffer[], size: number): void {
     const { socket, direct } = this;
     if (direct === null) {
@@ -198,6 +226,17 @@ export class Outbox {
   }
 
   private touch(): void {
+    if (!this.gathers || this.pending > GATHER_UP_TO) {
+      this.touchNow();
+      return;
+    }
+    if (this.isLate || this.isDirty) return;
+    this.isLate = true;
+    late[lateCount++] = this;
+    if (lateCount === 1) setImmediate(flushLate);
+  }
+
+  private touchNow(): void {
     if (this.isDirty) return;
     this.isDirty = true;
     dirty[dirtyCount++] = this;

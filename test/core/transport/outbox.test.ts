@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { enter, leave, Outbox } from '../../../core/transport/outbox.ts';
 import { type Cleanup, listen } from '../http1/rig.ts';
 
@@ -63,4 +64,38 @@ test('messages that a slow peer leaves waiting stay as they were while others ar
   assert.equal(received.length, messages * 2 * PIECE);
   const wrong = received.findIndex((byte, at) => byte !== (Math.floor(at / (2 * PIECE)) & 127));
   assert.equal(wrong, -1, `byte ${wrong}`);
+});
+
+test('what callbacks of one turn gather for a connection that many share leaves in one write after them', async (t) => {
+  const shared = await pair(t);
+  const other = await pair(t);
+  const gathering = new Outbox(shared.near, OWNER, 64 << 10);
+  const passing = new Outbox(other.near, OWNER, 64 << 10);
+  gathering.gathers = true;
+  write(gathering, 1);
+  // Whose memory is used again would overwrite what waits.
+  write(passing, 255);
+  write(gathering, 2);
+  assert.deepEqual([gathering.written, passing.written], [0, 2 * PIECE]);
+  await turn();
+  assert.equal(gathering.written, 4 * PIECE);
+  const received = await read(shared.far, 4 * PIECE);
+  assert.ok(received.every((byte, at) => byte === (at < 2 * PIECE ? 1 : 2)));
+});
+
+test('a large piece, which is only lent, takes what was gathered before it along, and so does more than a record', async (t) => {
+  const { near, far } = await pair(t);
+  const outbox = new Outbox(near, OWNER, 1 << 20);
+  outbox.gathers = true;
+  write(outbox, 1);
+  enter();
+  outbox.append(Buffer.alloc(5000, 2));
+  leave();
+  assert.equal(outbox.written, 2 * PIECE + 5000);
+  for (let i = 0; i < 3; i++) write(outbox, 3);
+  assert.equal(outbox.written, 8 * PIECE + 5000);
+  await turn();
+  const received = await read(far, 8 * PIECE + 5000);
+  const expected = (at: number): number => (at < 2 * PIECE ? 1 : at < 2 * PIECE + 5000 ? 2 : 3);
+  assert.ok(received.every((byte, at) => byte === expected(at)));
 });
