@@ -1,4 +1,4 @@
-// `npm run demo`: Bookinfo on this machine. NATS and the control plane, a gateway, and seven workloads each behind its
+// `npm run demo`: Bookinfo on this machine. NATS and the control plane, a gateway, and eight workloads each behind its
 // sidecar, all as `mesh` commands that anybody could type. With --check it walks the tour and exits with 0 or 1.
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -72,7 +72,7 @@ async function start(processes: MeshProcesses): Promise<Demo> {
   say(`starting NATS and the control plane (state in ${HOME}) ...`);
   const control = await processes.start('control', ['up']);
   await reset(processes);
-  say('starting the gateway and seven workloads, each behind its sidecar ...');
+  say('starting the gateway and eight workloads, each behind its sidecar ...');
   const gatewayPort = (await isOurs(GATEWAY_PORT)) && (await isFree(GATEWAY_PORT)) ? GATEWAY_PORT : 0;
   const gatewayArgs = ['proxy', '--name', 'ingressgateway', '--label', 'istio=ingressgateway', '--shards', '1'];
   const [gateway, ...sidecars] = await Promise.all([
@@ -137,7 +137,7 @@ async function serve(demo: Demo, end: Promise<string>, processes: MeshProcesses)
   NATS            ${demo.nats}
   proxies         ${DEMO_FILE}, logs in ${join(HOME, 'logs')}
 
-Six things to try (in another shell, in this folder):
+Seven things to try (in another shell, in this folder):
   1. look at the page, reload it a few times: the stars come and go, because three versions of reviews answer in turn
        curl -s ${demo.gateway}/productpage | grep -o 'font color="[a-z]*"'
   2. send everybody to reviews v1, then sign in as jason (any password) and send only jason to v2
@@ -151,7 +151,10 @@ Six things to try (in another shell, in this folder):
   5. forbid ratings to ask the store of its stars, which it does by TCP, reload as jason, and allow it again
        npm run mesh -- apply -f ${example}/stars-deny-ratings.yaml --wait
        npm run mesh -- delete -f ${example}/stars-deny-ratings.yaml --wait
-  6. ask who is there, who runs which revision, and what a sidecar knows
+  6. forbid productpage to ask stock, which it does by gRPC, look at the page, and allow it again
+       npm run mesh -- apply -f ${example}/stock-deny-productpage.yaml --wait
+       npm run mesh -- delete -f ${example}/stock-deny-productpage.yaml --wait
+  7. ask who is there, who runs which revision, and what a sidecar knows
        npm run mesh -- ps
        npm run mesh -- pc routes productpage-v1
        npm run mesh -- history

@@ -23,6 +23,7 @@ const STOPS: readonly (readonly [string, Walk])[] = [
   ['all users on reviews v1', allOnV1],
   ['jason on v2, others on v1', jasonOnV2],
   ['stars by TCP, refused, then not', starsByTcp],
+  ['copies by gRPC, refused, then not', copiesByGrpc],
   ['reviews 50 % v1, 50 % v3', halfAndHalf],
   ['7 s delay in ratings for jason', delay],
   ['ratings aborted with 500 for jason', abort],
@@ -73,6 +74,20 @@ async function starsByTcp({ page, apply, delete: remove }: Tour): Promise<string
   await remove('stars-deny-ratings.yaml');
   expectStars(await get(page, 'jason'), 'black');
   return `"${RATINGS_ERROR}" for jason, and his black stars again`;
+}
+
+/** productpage asks stock in gRPC; a rule refuses one method of it, in gRPC's own way. */
+async function copiesByGrpc({ page, apply, delete: remove }: Tour): Promise<string> {
+  const copies = copiesOn(await get(page));
+  if (copies !== '12 copies') throw new Error(`a page showed "${copies}"`);
+  await apply('stock-deny-productpage.yaml');
+  const denied = copiesOn(await get(page));
+  if (denied !== 'unavailable (gRPC status 7: RBAC: access denied)')
+    throw new Error(`the denied page showed "${denied}"`);
+  await remove('stock-deny-productpage.yaml');
+  const lifted = copiesOn(await get(page));
+  if (lifted !== copies) throw new Error(`the page showed "${lifted}" when nobody refused any more`);
+  return `"${copies}", "${denied}", and the copies again`;
 }
 
 async function halfAndHalf({ page, apply }: Tour): Promise<string> {
@@ -155,6 +170,10 @@ function stars({ status, text }: Page): string {
   if (status !== 200) return `status ${status}: ${text.slice(0, 200)}`;
   if (!text.includes('Book Reviews') || text.includes(RATINGS_ERROR)) return `"${said(text)}"`;
   return /<font color="(\w+)">/.exec(text)?.[1] ?? 'no stars';
+}
+
+function copiesOn({ text }: Page): string {
+  return /<dt>In stock:<\/dt><dd>([^<]*)</.exec(text)?.[1] ?? said(text);
 }
 
 /** The error that a page shows. */

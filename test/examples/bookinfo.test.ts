@@ -51,12 +51,15 @@ suite('bookinfo without a mesh', () => {
     await Promise.all([
       start('ratings', 'ratings', {}),
       start('details', 'details', {}),
+      start('stock', 'stock', {}),
       start('v1', 'reviews', ratingsAt),
       start('v2', 'reviews', { ...ratingsAt, ENABLE_RATINGS: 'true', HOSTNAME: 'reviews-v2-1' }),
       start('v3', 'reviews', { ...ratingsAt, ENABLE_RATINGS: 'true', STAR_COLOR: 'red' }),
     ]);
     await start('productpage', 'productpage', {
       ...ratingsAt,
+      STOCK_HOSTNAME: '127.0.0.1',
+      STOCK_SERVICE_PORT: new URL(at.stock).port,
       DETAILS_HOSTNAME: '127.0.0.1',
       DETAILS_SERVICE_PORT: new URL(at.details).port,
       REVIEWS_HOSTNAME: '127.0.0.1',
@@ -116,6 +119,7 @@ suite('bookinfo without a mesh', () => {
     assert.equal(page.match(/glyphicon-star-empty"/g)?.length, 5);
     assert.match(page, /Reviews served by:<\/dt><dd><u>reviews-v2-1</);
     assert.match(page, /William Shakespeare/);
+    assert.match(page, /In stock:<\/dt><dd>12 copies</);
   });
 
   test('who signs in is told to the services as end-user, with the traces, and signs out again', async () => {

@@ -15,7 +15,7 @@ suite('npm run demo', { timeout: 220_000 }, () => {
     const demo = startDemo(home, ['--check', '--limit', '180']);
     const [code] = await once(demo.child, 'exit');
     assert.equal(code, 0, demo.said());
-    assert.equal(demo.said().match(/ ok +\d+\.\d s /g)?.length, 8, demo.said());
+    assert.equal(demo.said().match(/ ok +\d+\.\d s /g)?.length, 9, demo.said());
     assert.match(demo.said(), /requests during 12 changes, 0 failed/);
     await nobodyLeft(home);
   });

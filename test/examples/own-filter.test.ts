@@ -145,6 +145,7 @@ suite('an own filter on Bookinfo', { timeout: 230_000 }, () => {
       'reviews v2',
       'reviews v3',
       'stars v1',
+      'stock v1',
     ]);
     for (const { name, admin, outbound, inbound, version } of proxies) {
       assert.equal((await askAt(`${admin}/ready`)).body, 'LIVE\n', name);

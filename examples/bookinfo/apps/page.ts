@@ -23,9 +23,11 @@ export interface ProductPage {
   readonly user: string;
   readonly details: Answer;
   readonly reviews: Answer;
+  /** How many there are, or why that is not known; '': nobody counts them. */
+  readonly copies: string;
 }
 
-export function productPage({ book, user, details, reviews }: ProductPage): string {
+export function productPage({ book, user, details, reviews, copies }: ProductPage): string {
   return layout(
     user,
     `<div class="container">
@@ -34,7 +36,7 @@ export function productPage({ book, user, details, reviews }: ProductPage): stri
 </div>
 <div class="container columns">
   <div>
-${details.status === 200 ? detailsList(details.body as Record<string, unknown>) : failure('details', details.body)}
+${details.status === 200 ? detailsList(details.body as Record<string, unknown>, copies) : failure('details', details.body)}
   </div>
   <div>
 ${reviews.status === 200 ? reviewsList(reviews.body as ReviewsBody) : failure('reviews', reviews.body)}
@@ -63,7 +65,7 @@ interface ReviewsBody {
   readonly reviews: readonly Review[];
 }
 
-function detailsList(details: Record<string, unknown>): string {
+function detailsList(details: Record<string, unknown>, copies: string): string {
   const rows = [
     ['Type', 'type'],
     ['Pages', 'pages'],
@@ -74,7 +76,7 @@ function detailsList(details: Record<string, unknown>): string {
   ];
   return `    <h4 class="text-center text-primary">Book Details</h4>
     <dl>
-${rows.map(([title, key]) => `      <dt>${title}:</dt><dd>${escapeHtml(details[key])}</dd>`).join('\n')}
+${rows.map(([title, key]) => `      <dt>${title}:</dt><dd>${escapeHtml(details[key])}</dd>`).join('\n')}${copies === '' ? '' : `\n      <dt>In stock:</dt><dd>${escapeHtml(copies)}</dd>`}
     </dl>`;
 }
 

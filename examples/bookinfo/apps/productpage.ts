@@ -1,6 +1,7 @@
 // Bookinfo's productpage: the HTML that people look at, and a small JSON API over the other three services.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { passedOn } from './forward.ts';
+import { StockClient } from './grpc.ts';
 import { type Book, indexPage, productPage, STYLES } from './page.ts';
 import { createApp, serve } from './serve.ts';
 
@@ -15,6 +16,7 @@ const services = {
   reviews: `http://${env.REVIEWS_HOSTNAME ?? 'reviews'}${domain}:${env.REVIEWS_SERVICE_PORT ?? '9080'}/reviews`,
   ratings: `http://${env.RATINGS_HOSTNAME ?? 'ratings'}${domain}:${env.RATINGS_SERVICE_PORT ?? '9080'}/ratings`,
 };
+const stock = stockClient();
 const BOOKS: readonly Book[] = [
   {
     id: 0,
@@ -38,8 +40,10 @@ app.get('/static/bookinfo.css', (_request, reply) => reply.type('text/css; chars
 
 app.get('/productpage', async (request, reply) => {
   const headers = callHeaders(request);
+  const asked = getCopies(0, headers);
   const [details, reviews] = [await getDetails('0', headers), await getReviews('0', headers)];
-  return html(reply, productPage({ book: BOOKS[0], user: userOf(request), details, reviews }));
+  const copies = await asked;
+  return html(reply, productPage({ book: BOOKS[0], user: userOf(request), details, reviews, copies }));
 });
 
 app.post<{ Body: { username?: string } | undefined }>('/login', (request, reply) => {
@@ -102,6 +106,23 @@ function back(request: FastifyRequest): string {
 
 function getDetails(id: string, headers: Record<string, string>): Promise<Answer> {
   return ask(`${services.details}/${id}`, headers, 'details');
+}
+
+/** Calls of gRPC go to the sidecar, since fetch speaks no HTTP/2. Null: there is no stock. */
+function stockClient(): StockClient | null {
+  const authority = `${env.STOCK_HOSTNAME ?? 'stock'}${domain}:${env.STOCK_SERVICE_PORT ?? '9080'}`;
+  if (env.STOCK_HOSTNAME !== undefined) return new StockClient(`http://${authority}`, authority);
+  return env.HTTP_PROXY === undefined ? null : new StockClient(env.HTTP_PROXY, authority);
+}
+
+/** What the page says of them; '': there is no stock. */
+async function getCopies(book: number, headers: Record<string, string>): Promise<string> {
+  if (stock === null) return '';
+  try {
+    return `${await stock.copies(book, headers, TIMEOUT_MS)} copies`;
+  } catch (error) {
+    return `unavailable (${(error as Error).message})`;
+  }
 }
 
 /** Two tries of three seconds, as in the original: the fault-injection task is about the error that this makes. */
