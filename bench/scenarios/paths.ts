@@ -25,7 +25,7 @@ function mtls(connections: number): LoadScenario {
       ...entrants(['nginx', 'envoy', 'weft'], { pair: 'mtls' }),
       entrant('weft-apart', 'weft', { pair: 'mtls-apart' }),
     ],
-    traffic: get(300, { connections, headers: { Host: 'bench' } }),
+    traffic: get(300, { connections, headers: { host: 'bench' } }),
   };
 }
 
