@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, suite, test } from 'node:test';
 import { mesh, ROOT } from '../cli/mesh.ts';
+import { EVERY_PROXY } from './running-demo.ts';
 
 const SAMPLES = join(ROOT, '..', 'shared', 'samples', 'istio', 'bookinfo');
 
@@ -24,7 +25,7 @@ if (existsSync(SAMPLES)) {
       const args = files.flatMap((file) => ['-f', join(SAMPLES, file)]);
       const { code, out, err } = await mesh(['apply', ...args, '--wait', '--timeout', '30s'], { home });
       assert.equal(code, 0, err);
-      assert.match(out, /revision \d+: 7\/7 proxies, p50 /);
+      assert.match(out, new RegExp(`revision \\d+: ${EVERY_PROXY}, p50 `));
     };
     const applyText = async (yaml: string): Promise<void> => {
       const { code, err } = await mesh(['apply', '-f', '-', '--wait', '--timeout', '30s'], { home, input: yaml });

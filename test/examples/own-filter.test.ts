@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { after, before, suite, test } from 'node:test';
 import { compileFilter } from '../../asbuild/compile.ts';
 import { mesh, type Outcome, ROOT, Running } from '../cli/mesh.ts';
-import { nobodyLeft, type RunningDemo, startDemo } from './running-demo.ts';
+import { EVERY_PROXY, nobodyLeft, type RunningDemo, startDemo } from './running-demo.ts';
 
 const TWO_MINUTES = 120_000;
 
@@ -52,7 +52,7 @@ suite('an own filter on Bookinfo', { timeout: 230_000 }, () => {
     assert.match(tested.out, /\n5 passed /);
     const installed = await done('plugin', 'install', './hello', '--enable', '--yes');
     assert.equal(installed.out, 'hello 0.1.0 installed, enabled\n');
-    assert.match(installed.err, / wait +7\/7 proxies/);
+    assert.match(installed.err, new RegExp(` wait +${EVERY_PROXY}`));
     const { headers, body } = await ask('/productpage');
     assert.equal(headers['x-hello'], 'hello from hello');
     assert.match(body, /<title>Simple Bookstore App<\/title>/);
@@ -63,7 +63,7 @@ suite('an own filter on Bookinfo', { timeout: 230_000 }, () => {
   test('mesh plugin dev swaps every save in, survives what is wrong, and puts back what was there', async () => {
     const dev = new Running(['plugin', 'dev', 'hello'], { home, cwd: work });
     const heard = (what: RegExp): Promise<void> => dev.says(what);
-    await heard(/^live .*7\/7 proxies/m);
+    await heard(new RegExp(`^live .*${EVERY_PROXY}`, 'm'));
     const file = join(work, 'hello', 'filter.ts');
     const source = readFileSync(file, 'utf8');
     const fixture = join(work, 'hello', 'tests', 'hello.yaml');

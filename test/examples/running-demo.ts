@@ -4,11 +4,15 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { WORKLOADS } from '../../examples/bookinfo/workloads.ts';
 import { ROOT } from '../cli/mesh.ts';
 
 /** Of each log, when it did not work. */
 const LAST_LINES = 12;
 const DEMO = join(ROOT, 'examples', 'bookinfo', 'demo.ts');
+
+/** How it is told that every sidecar and the gateway have it. */
+export const EVERY_PROXY = `${WORKLOADS.length + 1}/${WORKLOADS.length + 1} proxies`;
 
 export interface RunningDemo {
   readonly child: ChildProcess;
