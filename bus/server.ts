@@ -112,7 +112,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const storeDir = join(dir, 'data');
   await takeOverStore(storeDir, keys);
   await keepAccountKnown(storeDir, keys);
-  const keepOut = async (more: Revocations): Promise<Revocations> => {
+  const write = async (more: Revocations): Promise<Revocations> => {
     const kept = revocationsIn(await readIfThere(confFile), publicKey(keys.proxies));
     const all = joinRevocations(kept, more);
     await writePrivate(
@@ -120,6 +120,13 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
       serverConf({ host, port, tls: files, storeDir, pidFile, tokens: await accountTokens(keys, all) }),
     );
     return all;
+  };
+  let writing: Promise<unknown> = Promise.resolve();
+  // One after the other: each reads what the one before has written.
+  const keepOut = (more: Revocations): Promise<Revocations> => {
+    const written = writing.then(() => write(more));
+    writing = written.catch(() => {});
+    return written;
   };
   await keepOut({});
 

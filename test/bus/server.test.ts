@@ -13,6 +13,7 @@ import { openBus } from '../../bus/connect.ts';
 import { openLink } from '../../bus/dial.ts';
 import { fixedLogin } from '../../bus/login.ts';
 import { findNatsServer } from '../../bus/nats-binary.ts';
+import { NKey } from '../../bus/nkey.ts';
 import { startNatsServer } from '../../bus/server.ts';
 import { ensureCredentials, keepAccountKnown } from '../../bus/server-conf.ts';
 import { INFO_PREFIX } from '../../bus/subjects.ts';
@@ -74,6 +75,15 @@ describe('the embedded nats-server', () => {
       server.kill('SIGKILL');
       await once(server, 'exit');
     }
+  });
+
+  it('keeps out all of those that it is told of at the same moment', async () => {
+    const server = await startNatsServer({ stateDir: join(folder, 'told-at-once') });
+    const second = Math.floor(Date.now() / 1_000);
+    const users = Array.from({ length: 8 }, () => NKey.generate('user').publicKey);
+    await Promise.all(users.map((user) => server.keepOut({ [user]: second })));
+    assert.deepEqual(Object.keys(await server.keepOut({})).toSorted(), users.toSorted());
+    await server.stop();
   });
 
   it('keeps users, port and data over restarts, in files that only their owner reads', async () => {
