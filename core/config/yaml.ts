@@ -87,10 +87,9 @@ function* readDocuments(text: string, file: string | undefined): Steps<Parsed> {
   const documents: TextDocument[] = [];
   let count = 0;
   for (const document of compose(library, text, lines)) {
-    if (document === null) {
-      yield;
-      continue;
-    }
+    // Behind each document as within a long one.
+    yield;
+    if (document === null) continue;
     if (typeof document === 'number') {
       tell('limit', `more than ${MAX_TOKENS} words and signs in one document: the rest was not read`, place(document));
       break;
