@@ -1,12 +1,12 @@
 // Requests that filters send of their own (proxy_http_call, proxy_grpc_call, checks of external authorizers): through the shard's clusters and pools as any request goes,
 // but through no filter, and with the whole answer collected. Bounded in size and time; a plugin's count is core/wasm's.
 
-import type { Admission, Cluster } from '../cluster/cluster.ts';
-import type { Pool, Waiter } from '../cluster/pool.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import { FAILURES, type FailureCode } from '../errors.ts';
-import type { ClientConnection, ResponseReceiver, UpstreamStream } from '../http/codec.ts';
+import type { ClientConnection, ResponseReceiver } from '../http/codec.ts';
 import { type Head, isIdempotent } from '../http/head.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
+import type { Protocol } from '../transport/protocol.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
 import type {
   GiveUp,
@@ -19,7 +19,8 @@ import type {
   UpstreamResponse,
   Upstreams,
 } from '../wasm/abi/upstreams.ts';
-import { AsyncStream, type Collection, MAX_COLLECTED_BYTES } from './async-stream.ts';
+import { AsyncAttempt, type Collection, MAX_COLLECTED_BYTES } from './async-attempt.ts';
+import { AsyncStream } from './async-stream.ts';
 
 /** Bytes of one answer. */
 const MAX_ANSWER_BYTES = 4 << 20;
@@ -64,14 +65,9 @@ export class AsyncClient implements Upstreams {
   }
 }
 
-class AsyncRequest implements Waiter, ResponseReceiver, TimerOwner {
-  private readonly collection: Collection;
-  private readonly cluster: Cluster;
+class AsyncRequest extends AsyncAttempt implements ResponseReceiver, TimerOwner {
   private readonly request: UpstreamRequest;
   private done: Done | null;
-  private admission: Admission | null = null;
-  private stream: UpstreamStream | null = null;
-  private pool: Pool | null = null;
   private attempts = 0;
   private head: Head | null = null;
   private readonly chunks: Buffer[] = [];
@@ -79,8 +75,7 @@ class AsyncRequest implements Waiter, ResponseReceiver, TimerOwner {
   private size = 0;
 
   constructor(collection: Collection, cluster: Cluster, request: UpstreamRequest, done: Done) {
-    this.collection = collection;
-    this.cluster = cluster;
+    super(collection, cluster);
     this.request = request;
     this.done = done;
   }
@@ -89,8 +84,7 @@ class AsyncRequest implements Waiter, ResponseReceiver, TimerOwner {
     if (this.done === null) return;
     const { timeoutMs } = this.request;
     this.collection.timers.arm(this.timer, timeoutMs === 0 ? LONGEST_MS : Math.min(timeoutMs, LONGEST_MS));
-    if (this.cluster.resolve === null) this.attempt();
-    else this.cluster.resolve(() => this.attempt());
+    this.enter();
   }
 
   /** Nobody waits for the answer any more. */
@@ -108,10 +102,6 @@ class AsyncRequest implements Waiter, ResponseReceiver, TimerOwner {
     // The codec tells by onReset, on a later turn, what it would not write.
     if (body.length > 0) stream.writeData(Buffer.from(body.buffer, body.byteOffset, body.length), trailers === null);
     if (trailers !== null) stream.writeTrailers(trailers);
-  }
-
-  failed(reason: FailureCode, text: string): void {
-    this.fail(text === '' ? FAILURES[reason].details : text);
   }
 
   onInterim(): void {
@@ -168,21 +158,17 @@ class AsyncRequest implements Waiter, ResponseReceiver, TimerOwner {
     this.fail(FAILURES.request_timeout.details);
   }
 
-  private attempt(): void {
-    if (this.done === null) return;
-    this.admission = this.cluster.admit();
-    if (!this.admission.begin()) {
-      this.failed('overflow', '');
-      return;
-    }
-    const endpoint = this.admission.enter(null);
-    if (endpoint === null) {
-      this.failed(this.cluster.resolve === null ? 'no_healthy_upstream' : 'dns_failure', '');
-      return;
-    }
+  protected isOver(): boolean {
+    return this.done === null;
+  }
+
+  protected protocol(): Protocol {
+    return this.request.http2 ? 'h2' : this.cluster.protocolFor('HTTP/1.1');
+  }
+
+  protected override attempt(): void {
     this.attempts++;
-    this.pool = endpoint.poolOf(this.request.http2 ? 'h2' : this.cluster.protocolFor('HTTP/1.1'));
-    this.pool.take(this.cluster, this);
+    super.attempt();
   }
 
   private answered(trailers: Head | null): void {
@@ -195,7 +181,7 @@ class AsyncRequest implements Waiter, ResponseReceiver, TimerOwner {
     done({ head, body, trailers });
   }
 
-  private fail(failure: string): void {
+  protected fail(failure: string): void {
     const { done } = this;
     if (done === null) return;
     this.done = null;
@@ -211,7 +197,6 @@ class AsyncRequest implements Waiter, ResponseReceiver, TimerOwner {
     collection.bytes -= this.size;
     this.size = 0;
     chunks.length = 0;
-    if (this.stream === null) this.pool?.cancel(this);
-    this.admission?.ended();
+    this.leave();
   }
 }

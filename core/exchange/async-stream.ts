@@ -1,34 +1,21 @@
 // Streams that filters begin of their own (proxy_grpc_stream): over HTTP/2 through the shard's clusters and pools, through no filter.
 // What is sent before there is a connection, or while the service does not read, waits here, within limits.
 
-import type { Admission, Cluster } from '../cluster/cluster.ts';
-import type { Pool, Waiter } from '../cluster/pool.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import { FAILURES, type FailureCode } from '../errors.ts';
-import type { ClientConnection, ResponseReceiver, UpstreamStream } from '../http/codec.ts';
+import type { ClientConnection, ResponseReceiver } from '../http/codec.ts';
 import type { Head } from '../http/head.ts';
-import type { Timers } from '../timers.ts';
+import type { Protocol } from '../transport/protocol.ts';
 import type { OpenStream, StreamReceiver, StreamRequest } from '../wasm/abi/upstreams.ts';
+import { AsyncAttempt, type Collection, MAX_COLLECTED_BYTES } from './async-attempt.ts';
 
-/** Bytes of all that waits on this shard in calls and streams of filters. */
-export const MAX_COLLECTED_BYTES = 64 << 20;
-/** And of what one stream has not sent yet. */
+/** Bytes of what one stream has not sent yet. */
 const MAX_WAITING_BYTES = 8 << 20;
 
-/** What the calls and streams of one shard share. */
-export interface Collection {
-  readonly timers: Timers;
-  bytes: number;
-}
-
-export class AsyncStream implements Waiter, ResponseReceiver, OpenStream {
-  private readonly collection: Collection;
-  private readonly cluster: Cluster;
+export class AsyncStream extends AsyncAttempt implements ResponseReceiver, OpenStream {
   private readonly request: StreamRequest;
   /** Null: it is over. */
   private receiver: StreamReceiver | null;
-  private admission: Admission | null = null;
-  private pool: Pool | null = null;
-  private stream: UpstreamStream | null = null;
   private readonly waiting: Buffer[] = [];
   private waitingBytes = 0;
   private blocked = true;
@@ -37,16 +24,14 @@ export class AsyncStream implements Waiter, ResponseReceiver, OpenStream {
   private ended = false;
 
   constructor(collection: Collection, cluster: Cluster, request: StreamRequest, receiver: StreamReceiver) {
-    this.collection = collection;
-    this.cluster = cluster;
+    super(collection, cluster);
     this.request = request;
     this.receiver = receiver;
   }
 
   start(): void {
     if (this.receiver === null) return;
-    if (this.cluster.resolve === null) this.attempt();
-    else this.cluster.resolve(() => this.attempt());
+    this.enter();
   }
 
   send(bytes: Buffer, end: boolean): boolean {
@@ -73,10 +58,6 @@ export class AsyncStream implements Waiter, ResponseReceiver, OpenStream {
     this.stream = stream;
     stream.writeHead(this.request.head, false);
     this.flush();
-  }
-
-  failed(reason: FailureCode, text: string): void {
-    this.fail(text === '' ? FAILURES[reason].details : text);
   }
 
   onInterim(): void {
@@ -111,20 +92,12 @@ export class AsyncStream implements Waiter, ResponseReceiver, OpenStream {
     this.flush();
   }
 
-  private attempt(): void {
-    if (this.receiver === null) return;
-    this.admission = this.cluster.admit();
-    if (!this.admission.begin()) {
-      this.failed('overflow', '');
-      return;
-    }
-    const endpoint = this.admission.enter(null);
-    if (endpoint === null) {
-      this.failed(this.cluster.resolve === null ? 'no_healthy_upstream' : 'dns_failure', '');
-      return;
-    }
-    this.pool = endpoint.poolOf('h2');
-    this.pool.take(this.cluster, this);
+  protected isOver(): boolean {
+    return this.receiver === null;
+  }
+
+  protected protocol(): Protocol {
+    return 'h2';
   }
 
   private flush(): void {
@@ -152,7 +125,7 @@ export class AsyncStream implements Waiter, ResponseReceiver, OpenStream {
     if (!this.ended) this.stream?.reset();
   }
 
-  private fail(failure: string): void {
+  protected fail(failure: string): void {
     const { receiver } = this;
     if (receiver === null) return;
     this.giveUp();
@@ -164,8 +137,7 @@ export class AsyncStream implements Waiter, ResponseReceiver, OpenStream {
     this.collection.bytes -= this.waitingBytes;
     this.waitingBytes = 0;
     this.waiting.length = 0;
-    if (this.stream === null) this.pool?.cancel(this);
-    this.admission?.ended();
+    this.leave();
   }
 }
 
