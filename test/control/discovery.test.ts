@@ -111,14 +111,15 @@ describe('the endpoint log', () => {
     const discovery = await start();
     const before = proxy.state.revision;
     const joined: Lease[] = [];
-    for (let i = 0; i < 100; i++) {
-      joined.push(lease(`j${i}`, 1));
+    // One each 5 ms by the clock: on a machine that is late, several at a time.
+    for (const begun = performance.now(); joined.length < 100; await delay(5)) {
+      const due = Math.min(100, 1 + (performance.now() - begun) / 5);
+      while (joined.length < Math.floor(due)) joined.push(lease(`j${joined.length}`, 1));
       discovery.lived(leases(...joined));
-      await delay(5);
     }
     await until('all are told', () => proxy.state.resources.has('j99'));
     const told = proxy.state.revision - before;
-    assert.ok(told < 50, `${told} commits`);
+    assert.ok(told < 15, `${told} commits`);
     await discovery.close();
   });
 

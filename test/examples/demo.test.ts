@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { nobodyLeft, startDemo } from './running-demo.ts';
 
-suite('npm run demo', { timeout: 400_000 }, () => {
+suite('npm run demo', { timeout: 220_000 }, () => {
   const home = mkdtempSync(join(tmpdir(), 'mesh-demo-'));
   after(() => rmSync(home, { recursive: true, force: true }));
 
   test('--check walks the tour, says what it saw at each stop, and leaves no process', async () => {
-    const demo = startDemo(home, ['--check', '--limit', '300']);
+    const demo = startDemo(home, ['--check', '--limit', '180']);
     const [code] = await once(demo.child, 'exit');
     assert.equal(code, 0, demo.said());
     assert.equal(demo.said().match(/ ok +\d+\.\d s /g)?.length, 9, demo.said());
