@@ -8,6 +8,8 @@ export class PassingError extends BusUnavailableError {}
 
 /** Of JetStream: no quorum yet, not active, no leader; 10005: servers that a copy needs may still be joining. */
 const PASSING: readonly (number | undefined)[] = [10004, 10005, 10006, 10008, 10009];
+/** Of a server that has only just begun, and tidies its folders while streams come to it (seen on 2.15.1). */
+const TIDYING = /no such file or directory$/;
 const ATTEMPT_MS = 1_000;
 const MAX_PAUSE_MS = 400;
 /** A single server answers within that, or does not answer. */
@@ -22,7 +24,8 @@ export interface JetStreamError {
 /** What JetStream answers in place of an answer, in words. */
 export function refusal(what: string, { err_code, description }: JetStreamError): BusUnavailableError {
   const message = `NATS ${what}: ${description}`;
-  return PASSING.includes(err_code) ? new PassingError(message) : new BusUnavailableError(message);
+  const passes = PASSING.includes(err_code) || TIDYING.test(description);
+  return passes ? new PassingError(message) : new BusUnavailableError(message);
 }
 
 /** Until `attempt`, which gets its time in ms, says something else than that it may be asked again. A single server gets one. */
