@@ -6,10 +6,10 @@ import type { Protocol } from '../transport/protocol.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
 import type { Balancer } from './balancers/balancer.ts';
 import { BALANCERS, DEFAULT_BALANCER, type LoadBalancing } from './balancers/balancers.ts';
+import type { ConnectionPolicy } from './connection-policy.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { EndpointTls } from './endpoint-tls.ts';
 import { ClusterLimits, type LimitSource } from './limits.ts';
-import type { ConnectionPolicy } from './pool.ts';
 
 export interface ClusterPolicy extends ConnectionPolicy {
   /** What its endpoints are spoken to; 'client': what the client speaks. */
@@ -50,6 +50,7 @@ export const DEFAULT_POLICY: ClusterPolicy = Object.freeze({
   keepAlive: null,
   retryBudget: Object.freeze({ percent: 20, least: 3, everyRetry: false }),
   tcp: Object.freeze({ idleMs: 3_600_000 }),
+  proxyProtocol: null,
 });
 
 export interface ResolvedHost {

@@ -3,6 +3,7 @@
 
 import { hostPort } from '../host-port.ts';
 import type { Protocol } from '../transport/protocol.ts';
+import { type Origin, type ProxyVersion, writeProxyHeader } from '../transport/proxy-header.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
 import type { EndpointTls } from './endpoint-tls.ts';
 import { Pool, type PoolEnvironment } from './pool.ts';
@@ -18,11 +19,13 @@ export class Endpoint {
   onUnused: ((endpoint: Endpoint) => void) | null = null;
   /** Connections of HTTP/1. */
   readonly pool: Pool;
-  private readonly pools: Pool[];
+  private readonly pools: Set<Pool>;
   /** Those of HTTP/2, when somebody has asked for one. */
   private h2: Pool | null = null;
   /** Those that carry many requests of HTTP/1, likewise. */
   private multiplexed: Pool | null = null;
+  /** Those whose connections are one client's, by what they begin with. As many as there are connections in them or wanted. */
+  private clients: Map<string, Pool> | null = null;
   private readonly environment: PoolEnvironment;
   /** Its last answer was of HTTP/1.0, as the next one will be. */
   http10 = false;
@@ -42,7 +45,7 @@ export class Endpoint {
     this.tls = tls;
     this.environment = environment;
     this.pool = new Pool(environment, this, 'http/1.1');
-    this.pools = [this.pool];
+    this.pools = new Set([this.pool]);
   }
 
   poolOf(protocol: Protocol): Pool {
@@ -60,14 +63,35 @@ export class Endpoint {
     }
   }
 
-  private another(protocol: Protocol): Pool {
-    const pool = new Pool(this.environment, this, protocol);
-    this.pools.push(pool);
+  /** As poolOf, for one client: connections begin with the header that says who he is, and are nobody else's. */
+  poolFor(protocol: Protocol, version: ProxyVersion, client: Origin | null): Pool {
+    // Another sidecar takes no header in front of requests: it believes nobody's.
+    if (this.tls !== null && this.tls.origination === null) return this.poolOf(protocol);
+    const header = writeProxyHeader(version, client);
+    const key = `${protocol} ${header.latin1Slice()}`;
+    this.clients ??= new Map();
+    const { clients } = this;
+    const known = clients.get(key);
+    if (known !== undefined) return known;
+    const pool = this.another(protocol === 'h2' ? 'h2' : 'http/1.1', header);
+    clients.set(key, pool);
+    pool.onUnused = () => {
+      clients.delete(key);
+      this.pools.delete(pool);
+    };
+    return pool;
+  }
+
+  private another(protocol: Protocol, header: Buffer | null = null): Pool {
+    const pool = new Pool(this.environment, this, protocol, header);
+    this.pools.add(pool);
     return pool;
   }
 
   get connections(): number {
-    return this.pools.reduce((sum, pool) => sum + pool.connections, 0);
+    let sum = 0;
+    for (const pool of this.pools) sum += pool.connections;
+    return sum;
   }
 
   /** It left the mesh: see Pool. */

@@ -1,24 +1,14 @@
-// The connections of one shard to one endpoint. A request is given a stream on the connection that had room last; others are
+// The connections of one shard to one endpoint, or of one client of it there. A request is given a stream on the connection that had room last; others are
 // opened for who waits, both within the cluster's limits. Knows nothing of HTTP: a connection says how many streams fit.
 
 import type { FailureCode } from '../errors.ts';
-import type { ClientConnection, KeepAlive } from '../http/codec.ts';
+import type { ClientConnection } from '../http/codec.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
 import type { Protocol } from '../transport/protocol.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
+import type { ConnectionPolicy } from './connection-policy.ts';
 import type { EndpointTls } from './endpoint-tls.ts';
-import type { ClusterLimits, LimitedPool, Limits } from './limits.ts';
-
-/** What a cluster allows its connections. */
-export interface ConnectionPolicy extends Limits {
-  readonly connectTimeoutMs: number;
-  readonly idleTimeoutMs: number;
-  readonly maxRequestsPerConnection: number;
-  /** Streams at a time on one connection, whatever the peer allows. */
-  readonly maxConcurrentStreams: number;
-  /** Of HTTP/2; null: nobody is asked. */
-  readonly keepAlive: KeepAlive | null;
-}
+import type { ClusterLimits, LimitedPool } from './limits.ts';
 
 /** A cluster, as its endpoints' pools see it: several may lead to one endpoint. */
 export interface PoolCluster {
@@ -51,12 +41,13 @@ export interface PoolEnvironment {
   readonly timers: Timers;
   /** Streams that a connection is counted on for, before it is there and says itself. */
   expectedStreams(protocol: Protocol): number;
-  /** Opens a connection that speaks this; calls one of the two once. Returns a function that gives up on it. */
+  /** Opens a connection that speaks this, after `header`; calls one of the two once. Returns a function that gives up on it. */
   dial(
     endpoint: PoolEndpoint,
     opened: (connection: ClientConnection) => void,
     failed: (text: string) => void,
     protocol: Protocol,
+    header: Buffer | null,
   ): () => void;
 }
 
@@ -66,9 +57,12 @@ interface Pending {
 }
 
 export class Pool implements LimitedPool {
+  /** Told when there is nothing and nobody in it any more. */
+  onUnused: (() => void) | null = null;
   private readonly environment: PoolEnvironment;
   private readonly endpoint: PoolEndpoint;
   private readonly protocol: Protocol;
+  private readonly header: Buffer | null;
   /** Connections that have room, or had it when they were last looked at; the last one is the next to be given. */
   private readonly ready: PooledConnection[] = [];
   private readonly waiting: Pending[] = [];
@@ -80,10 +74,12 @@ export class Pool implements LimitedPool {
   private streams: number;
   private retired = false;
 
-  constructor(environment: PoolEnvironment, endpoint: PoolEndpoint, protocol: Protocol) {
+  /** `header`: what its connections begin with. */
+  constructor(environment: PoolEnvironment, endpoint: PoolEndpoint, protocol: Protocol, header: Buffer | null = null) {
     this.environment = environment;
     this.endpoint = endpoint;
     this.protocol = protocol;
+    this.header = header;
     this.streams = environment.expectedStreams(protocol);
   }
 
@@ -106,6 +102,7 @@ export class Pool implements LimitedPool {
     if (!cluster.limits.wait()) {
       cluster.overflowed();
       waiter.failed('overflow', '');
+      this.tellUnused();
       return;
     }
     this.waiting.push({ waiter, cluster });
@@ -117,6 +114,7 @@ export class Pool implements LimitedPool {
   cancel(waiter: Waiter): void {
     const index = this.waiting.findIndex((pending) => pending.waiter === waiter);
     if (index >= 0) this.called(index);
+    this.tellUnused();
   }
 
   giveUpIdle(limits: ClusterLimits): boolean {
@@ -194,6 +192,7 @@ export class Pool implements LimitedPool {
         cluster.limits.disconnect(this);
       } else this.adopt(connection, cluster);
       this.dialForWaiting();
+      this.tellUnused();
     };
     this.connecting.add(attempt);
     this.environment.timers.arm(attempt.timer, cluster.policy.connectTimeoutMs);
@@ -202,6 +201,7 @@ export class Pool implements LimitedPool {
       (connection) => finish(connection, '', 'connect_failure'),
       (text) => finish(null, text, 'connect_failure'),
       this.protocol,
+      this.header,
     );
   }
 
@@ -294,6 +294,11 @@ export class Pool implements LimitedPool {
     if (pooled.draining) this.draining--;
     else pooled.cluster.limits.disconnect(this);
     this.dialForWaiting();
+    this.tellUnused();
+  }
+
+  private tellUnused(): void {
+    if (this.open.size + this.connecting.size + this.waiting.length === 0) this.onUnused?.();
   }
 
   /** Streams that connections on their way are counted on for. */

@@ -57,7 +57,11 @@ export abstract class AsyncAttempt implements Waiter {
       this.failed(this.cluster.resolve === null ? 'no_healthy_upstream' : 'dns_failure', '');
       return;
     }
-    this.pool = endpoint.poolOf(this.protocol());
+    const { proxyProtocol } = this.cluster.policy;
+    this.pool =
+      proxyProtocol === null
+        ? endpoint.poolOf(this.protocol())
+        : endpoint.poolFor(this.protocol(), proxyProtocol, null);
     this.pool.take(this.cluster, this);
   }
 

@@ -34,6 +34,8 @@ export interface AttemptOwner extends Waiting {
   /** Begun so far. */
   attempts: number;
   readonly silentMs: number;
+  /** The client's. */
+  readonly connection: ConnectionFacts;
   /** The client's: 'HTTP/1.1', 'HTTP/2'. */
   readonly protocol: string;
   flags: number;
@@ -149,7 +151,12 @@ export class Attempt implements ResponseReceiver, Waiter, TimerOwner, AttemptFac
     this.exchange.lastEndpoint = endpoint;
     // What comes of an upgrade has its connection to itself.
     const alone = this.exchange.requestHead.upgrade !== '';
-    this.pool = endpoint.poolOf(alone ? 'http/1.1' : this.cluster.protocolFor(this.exchange.protocol));
+    const protocol = alone ? 'http/1.1' : this.cluster.protocolFor(this.exchange.protocol);
+    const { proxyProtocol } = this.cluster.policy;
+    this.pool =
+      proxyProtocol === null
+        ? endpoint.poolOf(protocol)
+        : endpoint.poolFor(protocol, proxyProtocol, this.exchange.connection);
     this.pool.take(this.cluster, this);
   }
 

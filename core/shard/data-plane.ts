@@ -288,8 +288,9 @@ class ShardDataPlane implements DataPlane, ShardContext {
     endpoint: PoolEndpoint,
     connected: (transport: Transport) => void,
     failed: (text: string) => void,
+    header: Buffer | null,
   ): () => void {
-    return this.upstreams.connect(endpoint, connected, failed);
+    return this.upstreams.connect(endpoint, connected, failed, 'bytes', header);
   }
 
   private ownPorts(): readonly number[] {

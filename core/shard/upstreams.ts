@@ -49,6 +49,7 @@ export class Upstreams implements PoolEnvironment {
     opened: (connection: ClientConnection) => void,
     failed: Failed,
     protocol: Protocol,
+    header: Buffer | null,
   ): () => void {
     const source = this.codecs[protocol];
     const dial = (codec: Codec): (() => void) => {
@@ -56,7 +57,7 @@ export class Upstreams implements PoolEnvironment {
         const alone = fallsBack(protocol, endpoint.tls, transport.tls?.alpn ?? '');
         opened((alone ? this.codecs['http/1.1'] : codec).connect(transport, CLIENT_OPTIONS));
       };
-      return this.connect(endpoint, connected, failed, protocol);
+      return this.connect(endpoint, connected, failed, protocol, header);
     };
     if (!('load' in source)) return dial(source);
     if (source.codec !== null) return dial(source.codec);
@@ -65,21 +66,24 @@ export class Upstreams implements PoolEnvironment {
     });
   }
 
-  /** Calls one of the two once, later. Returns what gives up on it. */
+  /** Calls one of the two once, later. `header`: what it begins with, in front of TLS that leaves the mesh. Returns what gives up on it. */
   connect(
     endpoint: PoolEndpoint,
     connected: Connected,
     failed: Failed,
-    protocol: Protocol | 'bytes' = 'bytes',
+    protocol: Protocol | 'bytes',
+    header: Buffer | null,
   ): () => void {
     const { address, port, tls } = endpoint;
     if (tls !== null && tls.origination !== null) {
-      return this.originate(endpoint, tls.origination, connected, failed, protocol);
+      return this.originate(endpoint, tls.origination, connected, failed, protocol, header);
     }
     // Without a certificate of its own it is as it was before there were any, unless a rule says otherwise.
-    if (tls === null || !(this.tls.ready || tls.required)) return this.dialer.dial(address, port, connected, failed);
+    if (tls === null || !(this.tls.ready || tls.required)) {
+      return this.dialer.dial(address, port, connected, failed, null, header);
+    }
     if (!this.tls.ready) return failing('this workload has no certificate yet', failed);
-    return this.dialer.dial(address, port, connected, failed, this.targets.inMesh(endpoint, protocol));
+    return this.dialer.dial(address, port, connected, failed, this.targets.inMesh(endpoint, protocol), header);
   }
 
   private originate(
@@ -88,6 +92,7 @@ export class Upstreams implements PoolEnvironment {
     connected: Connected,
     failed: Failed,
     protocol: Protocol | 'bytes',
+    header: Buffer | null,
   ): () => void {
     return later((go) =>
       this.originators.contextFor(
@@ -95,7 +100,7 @@ export class Upstreams implements PoolEnvironment {
         (context) => {
           const originated = { context, verified: asked.verified };
           const target = this.targets.outside(endpoint, originated, offers(protocol, asked));
-          go(() => this.dialer.dial(endpoint.address, endpoint.port, connected, failed, target));
+          go(() => this.dialer.dial(endpoint.address, endpoint.port, connected, failed, target, header));
         },
         (text) => go(() => failing(text, failed)),
       ),

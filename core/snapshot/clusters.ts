@@ -227,13 +227,15 @@ function policyOf(
   let pool: ConnectionPoolSettings | undefined;
   let simple: string | undefined;
   let budget: TrafficPolicy['retryBudget'];
+  let header: TrafficPolicy['proxyProtocol'];
   for (const level of levels) {
     const override = level?.portLevelSettings?.find((setting) => setting.port?.number === number);
     const settings = override ?? level;
     pool = settings?.connectionPool ?? pool;
     simple = settings?.loadBalancer?.simple ?? simple;
-    // Port settings have no retry budget: only whole policies do.
+    // Port settings have neither: only whole policies do.
     budget = level?.retryBudget ?? budget;
+    header = level?.proxyProtocol ?? header;
   }
   const { tcp, http } = pool ?? {};
   const connectTimeout = tcp?.connectTimeout ?? mesh.connectTimeout;
@@ -251,6 +253,7 @@ function policyOf(
     maxRequestsPerConnection: http?.maxRequestsPerConnection || DEFAULT_POLICY.maxRequestsPerConnection,
     retryBudget: budgetOf(budget, http?.maxRetries),
     tcp: tcp?.idleTimeout === undefined ? DEFAULT_POLICY.tcp : { idleMs: parseDuration(tcp.idleTimeout) },
+    proxyProtocol: header === undefined ? null : (header.version ?? 'V1'),
   };
 }
 

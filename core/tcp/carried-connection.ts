@@ -69,7 +69,7 @@ export class CarriedConnection
     const failure = this.choose();
     if (failure !== null) this.fail(failure);
     else {
-      this.upstream = new UpstreamConnect(environment, this.target!.cluster!, this);
+      this.upstream = new UpstreamConnect(environment, this.target!.cluster!, this, connection);
       this.upstream.start();
     }
   }

@@ -22,6 +22,7 @@ export function awaitGreeting(environment: GreetingEnvironment, told: (spoken: b
       endpoint,
       (upstream) => greeting.opened(upstream),
       () => greeting.tell(false),
+      null,
     ),
   );
   return greeting;
@@ -71,9 +72,9 @@ export class Greeting implements TransportOwner, ConnectEnvironment {
     told?.(spoken);
   }
 
-  connect(...[endpoint, connected, failed]: Parameters<ConnectEnvironment['connect']>): () => void {
+  connect(...[endpoint, connected, failed, header]: Parameters<ConnectEnvironment['connect']>): () => void {
     const { upstream, first } = this;
-    if (upstream === null || first === null) return this.others.connect(endpoint, connected, failed);
+    if (upstream === null || first === null) return this.others.connect(endpoint, connected, failed, header);
     this.upstream = null;
     this.first = null;
     connected(upstream);

@@ -6,13 +6,19 @@ import type { Endpoint } from '../cluster/endpoint.ts';
 import type { LimitedPool } from '../cluster/limits.ts';
 import type { FailureCode } from '../errors.ts';
 import { Timer, type TimerOwner, type Timers } from '../timers.ts';
+import { type Origin, writeProxyHeader } from '../transport/proxy-header.ts';
 import type { Transport } from '../transport/transport.ts';
 
 /** What a shard gives to connections that are carried as bytes. */
 export interface ConnectEnvironment {
   readonly timers: Timers;
-  /** Opens a connection to the endpoint, in mutual TLS where it takes that. Returns what gives up on it. */
-  connect(endpoint: Endpoint, connected: (transport: Transport) => void, failed: (text: string) => void): () => void;
+  /** Opens a connection to the endpoint, in mutual TLS where it takes that, which begins with `header`. Returns what gives up on it. */
+  connect(
+    endpoint: Endpoint,
+    connected: (transport: Transport) => void,
+    failed: (text: string) => void,
+    header: Buffer | null,
+  ): () => void;
 }
 
 /** Who wants it: one of the two is called, once, perhaps before `start` returns. */
@@ -35,6 +41,7 @@ export class UpstreamConnect implements TimerOwner {
   attempts = 0;
   private readonly environment: ConnectEnvironment;
   private readonly owner: ConnectOwner;
+  private readonly header: Buffer | null;
   private readonly timer = new Timer(this);
   private admission: Admission | null = null;
   private tried: Endpoint[] | null = null;
@@ -42,10 +49,13 @@ export class UpstreamConnect implements TimerOwner {
   private over = false;
   private abandon: () => void = () => undefined;
 
-  constructor(environment: ConnectEnvironment, cluster: Cluster, owner: ConnectOwner) {
+  /** `client`: for whom it is. */
+  constructor(environment: ConnectEnvironment, cluster: Cluster, owner: ConnectOwner, client: Origin) {
+    const { proxyProtocol } = cluster.policy;
     this.environment = environment;
     this.cluster = cluster;
     this.owner = owner;
+    this.header = proxyProtocol === null ? null : writeProxyHeader(proxyProtocol, client);
   }
 
   start(): void {
@@ -109,6 +119,7 @@ export class UpstreamConnect implements TimerOwner {
       (text) => {
         if (!this.over && nth === this.attempts && this.timer.due !== 0) this.failed('connect_failure', text);
       },
+      this.header,
     );
   }
 

@@ -1,4 +1,5 @@
-// Opens connections to endpoints, each from the address that says who calls, and in TLS to those that take it.
+// Opens connections to endpoints, each from the address that says who calls, in TLS to those that take it, and with the header of the
+// PROXY protocol to those that ask whom it is for.
 
 import { connect } from 'node:net';
 import { isOwnAddress } from '../own-address.ts';
@@ -22,7 +23,8 @@ export class Dialer {
 
   /**
    * Opens a connection; one of the two is called, once, later. `failed` hears what the system said: 'connect ECONNREFUSED
-   * 127.0.0.1:9'. `target`: whom a handshake is for; null: there is none. Returns what gives up on it.
+   * 127.0.0.1:9'. `target`: whom a handshake is for; null: there is none. `header`: what it begins with; null: nothing. Returns what
+   * gives up on it.
    */
   dial(
     address: string,
@@ -30,6 +32,7 @@ export class Dialer {
     connected: (transport: Transport) => void,
     failed: (text: string) => void,
     target: TlsTarget | null = null,
+    header: Buffer | null = null,
   ): () => void {
     // Between workloads the caller's own loopback address is its identity.
     const localAddress = this.ownAddress !== '' && isOwnAddress(address) ? this.ownAddress : undefined;
@@ -39,15 +42,24 @@ export class Dialer {
     socket.once('connect', () => {
       socket.off('error', onError);
       if (target === null) {
-        connected(new SocketTransport(socket, this.peers));
+        connected(begun(new SocketTransport(socket, this.peers), header));
         return;
       }
+      // Outside of the mesh who ends the TLS may be another than who reads the header, and in front of him. Within it is he who does.
+      const inside = target.origination === null;
+      if (!inside && header !== null) socket.write(header);
       const secured: Parameters<OutboundTls['secure']>[2] = (secure, tls) => {
         resetBelow(secure, socket);
-        connected(new SocketTransport(secure, this.peers, nextConnectionId(), tls));
+        connected(begun(new SocketTransport(secure, this.peers, nextConnectionId(), tls), inside ? header : null));
       };
       this.tls.secure(socket, target, secured, failed);
     });
     return () => socket.destroy();
   }
+}
+
+/** It leaves with what is written first. */
+function begun(transport: SocketTransport, header: Buffer | null): Transport {
+  if (header !== null) transport.out.append(header);
+  return transport;
 }

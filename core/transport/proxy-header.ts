@@ -1,5 +1,6 @@
-// What a proxy in front of this one says first of the client that it stands for: the header of the PROXY protocol, version 1 in a line of
-// text or version 2 in bytes. Bytes of strangers: whatever is not well-formed is none, and nobody waits for more than a header can have.
+// What a proxy says first of the client that it stands for: the header of the PROXY protocol, version 1 in a line of text or version 2 in
+// bytes. Read of a proxy in front of this one, written to who asks for it. What is read is bytes of
+// strangers: whatever is not well-formed is none, and nobody waits for more than a header can have.
 //
 //   1   PROXY TCP4 192.0.2.1 192.0.2.2 56324 443 CR LF                           at most 107 bytes; or PROXY UNKNOWN ... CR LF
 //   2   signature (12) | 0x20 local, 0x21 proxied | family, SOCK_STREAM | length (2) | source, destination, two ports | TLVs
@@ -13,6 +14,8 @@ export interface Origin {
   readonly localAddress: string;
   readonly localPort: number;
 }
+
+export type ProxyVersion = 'V1' | 'V2';
 
 export interface ProxyHeader {
   /** Null: the proxy speaks for itself, or does not know. */
@@ -98,4 +101,60 @@ function addressAt(bytes: Buffer, at: number, size: number): string {
   if (size === 4) return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
   const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(at + 2 * i).toString(16)).join(':');
   return new URL(`http://[${groups}]/`).hostname.slice(1, -1);
+}
+
+/** Null, or an end that is not known: the proxy speaks for itself. */
+export function writeProxyHeader(version: ProxyVersion, client: Origin | null): Buffer {
+  const family = client === null ? 0 : familyOf(client);
+  if (client === null || family === 0) return version === 'V1' ? UNKNOWN : SPEAKS_FOR_ITSELF;
+  const [source, destination] = [client.remoteAddress, client.localAddress].map((address) => written(address, family));
+  const { remotePort, localPort } = client;
+  if (version === 'V1') {
+    return Buffer.from(`PROXY TCP${family} ${source} ${destination} ${remotePort} ${localPort}\r\n`, 'latin1');
+  }
+  const size = family === 4 ? 4 : 16;
+  const bytes = Buffer.alloc(HEAD + 2 * size + 4);
+  bytes.set(SIGNATURE);
+  bytes[12] = PROXIED;
+  bytes[13] = family === 4 ? TCP4 : TCP6;
+  bytes.writeUInt16BE(2 * size + 4, 14);
+  put(bytes, HEAD, source, family);
+  put(bytes, HEAD + size, destination, family);
+  bytes.writeUInt16BE(remotePort, HEAD + 2 * size);
+  bytes.writeUInt16BE(localPort, HEAD + 2 * size + 2);
+  return bytes;
+}
+
+const UNKNOWN = Buffer.from('PROXY UNKNOWN\r\n', 'latin1');
+const SPEAKS_FOR_ITSELF = Buffer.concat([SIGNATURE, Buffer.of(LOCAL, 0, 0, 0)]);
+/** How a socket of both families has an address of IPv4. */
+const MAPPED = /^::ffff:(?=\d+\.)/i;
+
+/** Of both ends; 0: they have none. */
+function familyOf({ remoteAddress, localAddress }: Origin): 4 | 6 | 0 {
+  const ends = [remoteAddress, localAddress].map((address) => address.replace(MAPPED, ''));
+  if (ends.every(isIPv4)) return 4;
+  return ends.every((address) => isIPv4(address) || isIPv6(address)) ? 6 : 0;
+}
+
+/** A zone is one of this machine. */
+function written(address: string, family: 4 | 6): string {
+  const bare = address.replace(MAPPED, '').replace(/%.*$/, '');
+  return family === 6 && isIPv4(bare) ? `::ffff:${bare}` : bare;
+}
+
+function put(bytes: Buffer, at: number, address: string, family: 4 | 6): void {
+  if (family === 4) {
+    bytes.set(address.split('.').map(Number), at);
+    return;
+  }
+  // All in groups of 16 bits, as URLs have them: ::ffff:1.2.3.4 is ::ffff:102:304.
+  const [head, tail] = new URL(`http://[${address}]/`).hostname.slice(1, -1).split('::').map(groupsOf);
+  const tailAt = at + 16 - 2 * (tail?.length ?? 0);
+  for (let i = 0; i < head.length; i++) bytes.writeUInt16BE(head[i], at + 2 * i);
+  for (let i = 0; i < (tail?.length ?? 0); i++) bytes.writeUInt16BE(tail[i], tailAt + 2 * i);
+}
+
+function groupsOf(groups: string): number[] {
+  return groups === '' ? [] : groups.split(':').map((group) => Number.parseInt(group, 16));
 }

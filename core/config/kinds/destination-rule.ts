@@ -143,7 +143,8 @@ export const TrafficPolicy = object(
     ...perPort,
     portLevelSettings: optional(array(PortTrafficPolicy)),
     tunnel: notEnforced(optional(object({ protocol: optional(tunnelProtocol), targetHost: host, targetPort: port }))),
-    proxyProtocol: notEnforced(optional(object({ version: optional(oneOf('V1', 'V2')) }))),
+    /** Connections begin with a header that names the client. Left out: V1. */
+    proxyProtocol: optional(object({ version: optional(oneOf('V1', 'V2')) })),
     retryBudget: optional(
       object({
         percent: optional(percent),

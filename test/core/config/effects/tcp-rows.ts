@@ -91,4 +91,14 @@ export const TCP_ROWS: readonly Row[] = [
       values: ['9s', '10s'],
     }),
   ),
+  ...(['trafficPolicy', 'subsets[].trafficPolicy'] as const).map((path): Row => {
+    const policy = { trafficPolicy: { proxyProtocol: {} } };
+    const spec = path === 'trafficPolicy' ? policy : { subsets: [{ ...V1, ...policy }] };
+    return {
+      kind: 'DestinationRule',
+      field: `${path}.proxyProtocol.version`,
+      mesh: [entry('db.test'), istio('DestinationRule', 'db', { host: 'db.test', ...spec }), TO_V1],
+      values: ['V1', 'V2'],
+    };
+  }),
 ];
