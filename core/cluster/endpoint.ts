@@ -200,6 +200,6 @@ export class Endpoint {
 export function placeOf(address: string, port: number, tls: EndpointTls | null): string {
   const key = hostPort(address, port);
   if (tls === null) return key;
-  const spoken = `${key} ${tls.serverName} ${tls.identities} ${tls.required}`;
+  const spoken = `${key} ${tls.serverName} ${tls.identities} ${tls.aliases} ${tls.required}`;
   return tls.origination === null ? spoken : `${spoken} ${JSON.stringify(tls.origination)}`;
 }

@@ -3,6 +3,7 @@
 import type { PoolEndpoint } from '../cluster/pool.ts';
 import type { Protocol } from '../transport/protocol.ts';
 import { noSession, type Originated, type Sessions, type TlsTarget } from '../transport/tls/outbound.ts';
+import type { Workload } from '../workload.ts';
 
 /** As sidecars offer it to each other; with who does not carry many requests in one connection, each has its own. */
 const OFFERS: Readonly<Record<Protocol | 'bytes', readonly string[]>> = {
@@ -17,17 +18,13 @@ export class TlsTargets {
 
   /**
    * Who answers has to be whom a rule names, else whom the registry has there: it alone, since another of the same service is at
-   * another endpoint.
+   * another endpoint. An alias of its trust domain is as good as that.
    */
   inMesh(endpoint: PoolEndpoint, protocol: Protocol | 'bytes'): TlsTarget {
     const { tls, workload } = endpoint;
-    const known =
-      workload === null
-        ? null
-        : [`spiffe://${workload.trustDomain}/ns/${workload.namespace}/sa/${workload.serviceAccount}`];
     return {
       serverName: tls?.serverName ?? '',
-      identities: tls?.identities ?? known,
+      identities: tls?.identities ?? knownAs(workload, tls?.aliases ?? []),
       origination: null,
       protocols: OFFERS[protocol],
       sessions: this.sessionsOf(endpoint),
@@ -48,4 +45,11 @@ export class TlsTargets {
     }
     return sessions;
   }
+}
+
+/** Null: the registry has nobody there. */
+function knownAs(workload: Workload | null, aliases: readonly string[]): string[] | null {
+  if (workload === null) return null;
+  const { trustDomain, namespace, serviceAccount } = workload;
+  return [trustDomain, ...aliases].map((domain) => `spiffe://${domain}/ns/${namespace}/sa/${serviceAccount}`);
 }

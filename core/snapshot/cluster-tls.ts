@@ -15,12 +15,14 @@ export interface TlsRequest {
   readonly host: string;
   /** From the host's to the subset's: the last that says something counts. */
   readonly levels: readonly (TrafficPolicy | undefined)[];
+  /** Other trust domains of the mesh. */
+  readonly aliases: readonly string[];
   /** This proxy is given the secrets that the rules name. */
   readonly trusted: boolean;
 }
 
 /** Null: in plain text. Where no rule says anything: to whom takes it. */
-export function tlsOf({ port, subset, host, levels, trusted }: TlsRequest): EndpointTls | null {
+export function tlsOf({ port, subset, host, levels, aliases, trusted }: TlsRequest): EndpointTls | null {
   let asked: ClientTLSSettings | undefined;
   for (const level of levels) {
     const override = level?.portLevelSettings?.find((setting) => setting.port?.number === port.number);
@@ -33,13 +35,14 @@ export function tlsOf({ port, subset, host, levels, trusted }: TlsRequest): Endp
     // Whoever has the name that is asked for, unless the rule knows better.
     const serverName = sni || host;
     const believed = origination.verified ? (identities ?? [serverName]) : null;
-    return { serverName, identities: believed, required: true, origination };
+    return { serverName, identities: believed, aliases: [], required: true, origination };
   }
   if (asked !== undefined && mode !== 'ISTIO_MUTUAL') return null;
   return {
     // As Istio's sidecars name a service to each other.
     serverName: sni || `outbound_.${port.number}_.${subset}_.${host}`,
     identities,
+    aliases,
     required: asked !== undefined,
     origination: null,
   };

@@ -192,7 +192,8 @@ export function clusterSpec({ service, port, subset, rules, mesh, gateway }: Clu
       : [{ host: service.host, weight: 1 }];
   const target = port.targetPort || port.number;
   const levels = [rules.trafficPolicy, defined?.trafficPolicy];
-  const tls = tlsOf({ port, subset, host: service.host, levels, trusted: rules.trusted });
+  const aliases = mesh.trustDomainAliases ?? [];
+  const tls = tlsOf({ port, subset, host: service.host, levels, aliases, trusted: rules.trusted });
   return {
     name: clusterName(service.host, port.number, subset),
     kind: 'outbound',

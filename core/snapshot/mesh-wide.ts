@@ -13,8 +13,9 @@ export function shapesAlike(one: MeshConfigSpec, other: MeshConfigSpec): boolean
   return isDeepStrictEqual(shapeOf(one), shapeOf(other));
 }
 
-function shapeOf({ connectTimeout, h2UpgradePolicy, defaultHttpRetryPolicy }: MeshConfigSpec): unknown {
-  return { connectTimeout, h2UpgradePolicy, defaultHttpRetryPolicy };
+function shapeOf(mesh: MeshConfigSpec): unknown {
+  const { connectTimeout, h2UpgradePolicy, defaultHttpRetryPolicy, trustDomainAliases } = mesh;
+  return { connectTimeout, h2UpgradePolicy, defaultHttpRetryPolicy, trustDomainAliases };
 }
 
 /** Whether gateways stand behind proxies that speak the PROXY protocol to them. */

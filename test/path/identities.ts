@@ -5,14 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Certificates } from '../../bus/types.ts';
 import { startAuthority } from '../../control/authority/authority.ts';
+import { openIssuer } from '../../control/authority/files.ts';
+import { issueWorkload } from '../../control/authority/issuing.ts';
 import { certificateRequest, newKey } from '../../core/main/certificate-request.ts';
 import type { WorkloadIdentity } from '../../core/workload.ts';
 
 export interface TestAuthority {
-  /** In the namespace default without another. `lifeMs` as of `now`: it may have expired, or not yet begun. */
+  /** In the namespace default and the mesh's trust domain without others. `lifeMs` as of `now`: it may have expired, or not yet begun. */
   identity(
     serviceAccount: string,
-    validity?: { now?: number; lifeMs?: number; namespace?: string },
+    validity?: { now?: number; lifeMs?: number; namespace?: string; trustDomain?: string },
   ): Promise<WorkloadIdentity>;
   close(): Promise<void>;
 }
@@ -34,9 +36,14 @@ export async function testAuthority(): Promise<TestAuthority> {
   // Its authority itself is of now.
   await sign(certificateRequest(newKey()), 'first', Date.now(), 60_000);
   return {
-    async identity(serviceAccount, { now = Date.now(), lifeMs = 3_600_000, namespace } = {}) {
+    async identity(serviceAccount, { now = Date.now(), lifeMs = 3_600_000, namespace, trustDomain } = {}) {
       const key = newKey();
-      return { key, ...(await sign(certificateRequest(key), serviceAccount, now, lifeMs, namespace)) };
+      const signed = await sign(certificateRequest(key), serviceAccount, now, lifeMs, namespace);
+      if (trustDomain === undefined) return { key, ...signed };
+      const issuer = await openIssuer({ dir: join(dir, 'authority') }, now);
+      const spiffe = `spiffe://${trustDomain}/ns/${namespace ?? 'default'}/sa/${serviceAccount}`;
+      const leaf = await issueWorkload({ issuer, csr: certificateRequest(key), spiffe, lifeMs, now });
+      return { key, chain: [leaf, ...issuer.chain].join('\n'), roots: signed.roots };
     },
     close: () => rm(dir, { recursive: true, force: true }),
   };

@@ -9,6 +9,7 @@ import { type Configured, configured } from '../configured.ts';
 import { list, sized, u8 } from '../encoding.ts';
 import { policyList } from '../rbac/encoding.ts';
 import { encodedPolicies, type Policy } from '../rbac/policies.ts';
+import { trustDomainsOf } from '../rbac/trust-domains.ts';
 import { checkFunctions } from './foreign-check.ts';
 import { MOST_PROVIDERS, VERSION } from './layout.ts';
 import { type ProviderSpec, providerSpec, tellsOfAnswers } from './provider.ts';
@@ -26,6 +27,7 @@ export const extAuthz = {
 /** Null when no policy at this workload asks anybody. */
 export function checkConfig(policies: Policies, node: Node): Configured | null {
   const mesh = policies('MeshConfig');
+  const trustDomains = trustDomainsOf(node, mesh);
   const asked = new Map<string, { readonly spec: ProviderSpec; readonly policies: Policy[] }>();
   for (const policy of policies('AuthorizationPolicy') as readonly Resource<Policy['spec']>[]) {
     const settings = appliesTo(policy, node) ? authorizerOf(policy, mesh) : null;
@@ -45,7 +47,7 @@ export function checkConfig(policies: Policies, node: Node): Configured | null {
     u8(VERSION),
     u8(node.role === 'gateway' ? 1 : 0),
     sized(json),
-    list(providers, (provider) => sized(policyList(encodedPolicies(provider.policies, node)))),
+    list(providers, (provider) => sized(policyList(encodedPolicies(provider.policies, node, trustDomains)))),
   ]);
   const tells = providers.some(({ spec }) => tellsOfAnswers(spec));
   return configured(tells ? 'ext-authz-answers' : 'ext-authz', bytes);

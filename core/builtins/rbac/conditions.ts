@@ -32,11 +32,14 @@ import {
   VALUE_SUFFIX,
   VALUE_TEMPLATE,
 } from './layout.ts';
+import { domainsMeant, principalsMeant } from './trust-domains.ts';
 
 export interface Scope {
   readonly allows: boolean;
   readonly namespace: string;
   readonly node: Node;
+  /** Of the mesh. */
+  readonly trustDomains: readonly string[];
 }
 
 /** A condition on something that is not known. */
@@ -59,7 +62,7 @@ export function settle(matches: readonly Compiled[], scope: Scope): Conjunction 
 export function sourceMatches(source: Source, scope: Scope): Compiled[] {
   const account = (value: string): string => (value.includes('/') ? value : `${scope.namespace}/${value}`);
   return [
-    ...pair(ATTRIBUTE_PRINCIPAL, source.principals, source.notPrincipals, (value) => principal(value, scope.node)),
+    ...pair(ATTRIBUTE_PRINCIPAL, source.principals, source.notPrincipals, (value) => principal(value, scope)),
     ...pair(ATTRIBUTE_REQUEST_PRINCIPAL, source.requestPrincipals, source.notRequestPrincipals, requestPrincipal),
     ...pair(ATTRIBUTE_NAMESPACE, source.namespaces, source.notNamespaces, pattern),
     ...pair(ATTRIBUTE_SERVICE_ACCOUNT, source.serviceAccounts, source.notServiceAccounts, (value) =>
@@ -67,9 +70,7 @@ export function sourceMatches(source: Source, scope: Scope): Compiled[] {
     ),
     ...pair(ATTRIBUTE_SOURCE_IP, source.ipBlocks, source.notIpBlocks, block),
     ...pair(ATTRIBUTE_REMOTE_IP, source.remoteIpBlocks, source.notRemoteIpBlocks, block),
-    ...pair(ATTRIBUTE_TRUST_DOMAIN, source.trustDomains, source.notTrustDomains, (value) =>
-      trustDomain(value, scope.node),
-    ),
+    ...pair(ATTRIBUTE_TRUST_DOMAIN, source.trustDomains, source.notTrustDomains, (value) => trustDomain(value, scope)),
   ];
 }
 
@@ -95,11 +96,11 @@ export function conditionMatches({ key, values, notValues }: Condition, scope: S
     case 'source.namespace':
       return pair(ATTRIBUTE_NAMESPACE, values, notValues, pattern);
     case 'source.principal':
-      return pair(ATTRIBUTE_PRINCIPAL, values, notValues, (value) => principal(value, scope.node));
+      return pair(ATTRIBUTE_PRINCIPAL, values, notValues, (value) => principal(value, scope));
     case 'source.serviceAccount':
       return sourceMatches({ serviceAccounts: values, notServiceAccounts: notValues }, scope);
     case 'source.trustDomain':
-      return pair(ATTRIBUTE_TRUST_DOMAIN, values, notValues, (value) => trustDomain(value, scope.node));
+      return pair(ATTRIBUTE_TRUST_DOMAIN, values, notValues, (value) => trustDomain(value, scope));
     case 'request.auth.principal':
       return pair(ATTRIBUTE_REQUEST_PRINCIPAL, values, notValues, requestPrincipal);
     case 'request.auth.audiences':
@@ -168,17 +169,12 @@ function requestPrincipal(value: string): Value {
   return { kind: VALUE_REQUEST_PRINCIPAL, bytes: Buffer.concat(parts) };
 }
 
-/** 'cluster.local' stands for the mesh's own trust domain, whatever it is called. */
-function principal(value: string, node: Node): Value[] {
-  const plain = value.replace(/^spiffe:\/\//, '');
-  const own = plain.startsWith('cluster.local/') ? `${node.trustDomain}${plain.slice('cluster.local'.length)}` : plain;
-  return own === plain ? [pattern(plain)] : [pattern(plain), pattern(own)];
+function principal(value: string, { trustDomains }: Scope): Value[] {
+  return principalsMeant(value, trustDomains).map(pattern);
 }
 
-function trustDomain(value: string, node: Node): Value[] {
-  return value === 'cluster.local' && node.trustDomain !== value
-    ? [pattern(value), pattern(node.trustDomain)]
-    : [pattern(value)];
+function trustDomain(value: string, { trustDomains }: Scope): Value[] {
+  return domainsMeant(value, trustDomains).map(pattern);
 }
 
 /** An address or CIDR block: a byte of prefix length, then 4 or 16 bytes of address. */

@@ -8,9 +8,13 @@ import type { EncodedPolicy, EncodedRule } from './encoding.ts';
 
 export type Policy = Resource<AuthorizationPolicySpec>;
 
-/** In the order of their names. */
-export function encodedPolicies(policies: readonly Policy[], node: Node): EncodedPolicy[] {
-  return inOrder(policies).map((policy) => encode(policy, node));
+/** In the order of their names. `trustDomains`: of the mesh. */
+export function encodedPolicies(
+  policies: readonly Policy[],
+  node: Node,
+  trustDomains: readonly string[],
+): EncodedPolicy[] {
+  return inOrder(policies).map((policy) => encode(policy, node, trustDomains));
 }
 
 /** As Envoy keeps them: by name, so that which of several matching policies is reported does not depend on history. */
@@ -19,11 +23,11 @@ function inOrder(policies: readonly Policy[]): Policy[] {
   return [...policies].sort((a, b) => (key(a) < key(b) ? -1 : 1));
 }
 
-function encode({ metadata, spec }: Policy, node: Node): EncodedPolicy {
+function encode({ metadata, spec }: Policy, node: Node, trustDomains: readonly string[]): EncodedPolicy {
   const rules: EncodedRule[] = [];
   const allows = (spec.action ?? 'ALLOW') === 'ALLOW';
   (spec.rules ?? []).forEach((rule, index) => {
-    const compiled = compileRule(rule, index, { allows, namespace: metadata.namespace, node });
+    const compiled = compileRule(rule, index, { allows, namespace: metadata.namespace, node, trustDomains });
     if (compiled !== null) rules.push(compiled);
   });
   return { name: `ns[${metadata.namespace}]-policy[${metadata.name}]`, rules };

@@ -13,6 +13,7 @@ import { type EncodedPolicy, encodePolicies, type PolicyGroups } from './encodin
 import { type Observations, observationsOf } from './observed.ts';
 import { encodedPolicies, type Policy } from './policies.ts';
 import { ROLE_KINDS, type RoleRules, roleRules } from './roles.ts';
+import { trustDomainsOf } from './trust-domains.ts';
 
 export const rbac = {
   standing: {
@@ -36,7 +37,7 @@ export function authorizationConfig(
   rolesHere: () => RoleRules | null = () => null,
 ): Configured | null {
   const counted = policies.filter((policy) => authorizerOf(policy, mesh) === null);
-  const groups = groupsOf(counted, node, rolesHere);
+  const groups = groupsOf(counted, node, trustDomainsOf(node, mesh), rolesHere);
   if (Object.values(groups).every((group) => group.length === 0)) return null;
   return configured('rbac', encodePolicies(node.role === 'gateway', groups));
 }
@@ -51,12 +52,18 @@ export interface ConnectionAuthorization {
 
 /** As `authorizationConfig`; but nobody outside is asked about a connection, and what a CUSTOM policy matches is denied. */
 export function connectionAuthorization(policies: Policies, node: Node): ConnectionAuthorization {
-  const groups = groupsOf(policies('AuthorizationPolicy'), node, () => roleRules(policies, node));
+  const trustDomains = trustDomainsOf(node, policies('MeshConfig'));
+  const groups = groupsOf(policies('AuthorizationPolicy'), node, trustDomains, () => roleRules(policies, node));
   const enforces = groups.deny.length + groups.allow.length > 0;
   return { admission: enforces ? admissionOf(groups) : null, observations: observationsOf(groups) };
 }
 
-function groupsOf(policies: readonly Policy[], node: Node, rolesHere: () => RoleRules | null): PolicyGroups {
+function groupsOf(
+  policies: readonly Policy[],
+  node: Node,
+  trustDomains: readonly string[],
+  rolesHere: () => RoleRules | null,
+): PolicyGroups {
   const all = policies.filter((policy) => appliesTo(policy, node));
   const enforced = all.filter((policy) => !isDryRun(policy));
   const tried = all.filter(isDryRun);
@@ -64,6 +71,7 @@ function groupsOf(policies: readonly Policy[], node: Node, rolesHere: () => Role
     encodedPolicies(
       from.filter(({ spec }) => actions.includes(spec.action ?? 'ALLOW')),
       node,
+      trustDomains,
     );
   const allow = encoded(enforced, 'ALLOW');
   const roles = allow.length === 0 ? rolesHere() : null;

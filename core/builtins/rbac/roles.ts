@@ -14,6 +14,7 @@ import type { Node } from '../../workload.ts';
 import type { Policies } from '../builtin.ts';
 import { type Compiled, conditionMatches, operationMatches, type Scope, settle, sourceMatches } from './conditions.ts';
 import type { Conjunction, EncodedPolicy, EncodedRule } from './encoding.ts';
+import { trustDomainsOf } from './trust-domains.ts';
 
 export const ROLE_KINDS: readonly KindName[] = [
   'ServiceRole',
@@ -38,7 +39,8 @@ export function roleRules(policies: Policies, node: Node): RoleRules | null {
   if (config === undefined || node.role === 'gateway') return null;
   const services = servicesOf(node, policies('Service'));
   if (!covers(config, node.namespace, services)) return null;
-  const scope: Scope = { allows: true, namespace: node.namespace, node };
+  const trustDomains = trustDomainsOf(node, policies('MeshConfig'));
+  const scope: Scope = { allows: true, namespace: node.namespace, node, trustDomains };
   const bindings = policies('ServiceRoleBinding').filter(({ metadata }) => metadata.namespace === node.namespace);
   const permitted = (mode: string): EncodedPolicy[] => {
     const those = bindings.filter(({ spec }) => (spec.mode ?? 'ENFORCED') === mode);

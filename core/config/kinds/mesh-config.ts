@@ -1,9 +1,20 @@
 // MeshConfig: what holds for the whole mesh, in the fields of Istio's meshConfig. There is one, named 'default'; a change of it
 // is live as that of any other resource is.
 
-import { duration, positiveDuration, text, texts } from '../formats.ts';
+import { duration, positiveDuration, quote, text } from '../formats.ts';
 import { defineKind } from '../kind.ts';
-import { array, boolean, notEnforced, object, oneOf, optional, partly, type Static, struct } from '../schema.ts';
+import {
+  array,
+  boolean,
+  notEnforced,
+  object,
+  oneOf,
+  optional,
+  partly,
+  type Static,
+  string,
+  struct,
+} from '../schema.ts';
 import { ExtensionProvider } from '../schemas/extension-provider.ts';
 import { HTTPRetry } from '../schemas/http-actions.ts';
 import { exportTo } from '../schemas/networking.ts';
@@ -25,6 +36,17 @@ function beyondTopology({ gatewayTopology = {}, ...others }: Record<string, unkn
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Every rule about an identity is about one in each. */
+const MOST_ALIASES = 32;
+/** As SPIFFE has them, section 2.1 of its identities: each is compared as it stands, so there is no wildcard. */
+const TRUST_DOMAIN = /^[a-z0-9._-]{1,255}$/;
+
+function aliasFault(value: string): string | null {
+  return TRUST_DOMAIN.test(value)
+    ? null
+    : `${quote(value)} is no trust domain: a name such as "old.example", of small letters, digits, '.', '-' and '_'`;
 }
 
 const PathNormalization = object({
@@ -59,7 +81,8 @@ export const MeshConfigSpec = object(
       normalization === 'NONE' ? 'pathNormalization NONE (paths are normalised as BASE says)' : null,
     ),
     trustDomain: notEnforced(optional(text), 'trustDomain (it is the authority that has one: see `mesh up`)'),
-    trustDomainAliases: notEnforced(optional(texts)),
+    /** Other trust domains: who has a certificate there is who its account is here, in policies and to who calls it. */
+    trustDomainAliases: optional(array(string({ code: 'name', check: aliasFault }))),
     rootNamespace: notEnforced(optional(text), unless('istio-system', 'rootNamespace (it is istio-system)')),
     caCertificates: notEnforced(optional(array(struct()))),
     enableAutoMtls: notEnforced(optional(boolean), unless(true, 'enableAutoMtls: false')),
@@ -67,7 +90,7 @@ export const MeshConfigSpec = object(
     localityLbSetting: notEnforced(optional(struct()), 'balancing by locality'),
   },
   {
-    check({ extensionProviders = [], pathNormalization, defaultConfig = {} }, report) {
+    check({ extensionProviders = [], pathNormalization, defaultConfig = {}, trustDomainAliases = [] }, report) {
       const { gatewayTopology = {} } = defaultConfig;
       const proxied = isRecord(gatewayTopology) ? (gatewayTopology.proxyProtocol ?? {}) : {};
       if (!isRecord(gatewayTopology) || !isRecord(proxied) || Object.keys(proxied).length > 0) {
@@ -77,6 +100,9 @@ export const MeshConfigSpec = object(
           'type',
           isRecord(gatewayTopology) ? 'an empty object is what it takes: {}' : 'an object is asked for',
         );
+      }
+      if (trustDomainAliases.length > MOST_ALIASES) {
+        report.error(['trustDomainAliases'], 'limit', `more than ${MOST_ALIASES} trust domains`);
       }
       const names = new Set<string>();
       extensionProviders.forEach(({ name }, i) => {

@@ -301,6 +301,19 @@ const CASES: readonly (readonly [what: string, text: string, lines: readonly str
     ['f.yaml:3:18: error: a ClusterRbacConfig is named default, not "other": there is one a mesh (/metadata/name)'],
   ],
   [
+    'an alias of the trust domain that is none',
+    'apiVersion: weft.dev/v1\nkind: MeshConfig\nmetadata: {name: default}\nspec: {trustDomainAliases: ["*", "spiffe://a"]}\n',
+    ['*', 'spiffe://a'].map(
+      (name, i) =>
+        `f.yaml:4:${i === 0 ? 29 : 34}: error: "${name}" is no trust domain: a name such as "old.example", of small letters, digits, '.', '-' and '_' (/spec/trustDomainAliases/${i})`,
+    ),
+  ],
+  [
+    'more aliases than rules are compared with',
+    `apiVersion: weft.dev/v1\nkind: MeshConfig\nmetadata: {name: default}\nspec: {trustDomainAliases: [${Array.from({ length: 33 }, (_, i) => `td${i}`)}]}\n`,
+    ['f.yaml:4:28: error: more than 32 trust domains (/spec/trustDomainAliases)'],
+  ],
+  [
     'text that is no resource',
     'hello\n',
     ['f.yaml:1:1: error: expected a resource with apiVersion and kind, got the string "hello"'],
