@@ -3,7 +3,7 @@
 
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Certificates } from '../bus/types.ts';
+import type { Certificates } from '../bus/certificate-types.ts';
 import { startAuthority } from '../control/authority/authority.ts';
 import { certificateRequest, newKey } from '../core/main/certificate-request.ts';
 

@@ -2,18 +2,13 @@
 // may publish to and no other; nothing that the request says counts for that.
 import { setImmediate as turn } from 'node:timers/promises';
 import { headers, type Msg } from 'nats';
+import type { Certificates, Revoked, SignedCertificate, Trust } from './certificate-types.ts';
 import type { Heads } from './heads.ts';
 import { store } from './jetstream.ts';
 import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
 import { CERTIFICATE_PREFIX, everybody, identityOf, subjectOf, TRUST_STREAM, TRUST_SUBJECT } from './subjects.ts';
-import {
-  BusUnavailableError,
-  type Certificates,
-  type ProxyIdentity,
-  type SignedCertificate,
-  type Trust,
-} from './types.ts';
+import { BusUnavailableError, type ProxyIdentity } from './types.ts';
 
 const MAX_CSR_BYTES = 8 * 1024;
 /** Asked for and not yet answered, above which who asks is told to come again: a whole mesh may ask at once. */
@@ -55,8 +50,10 @@ export class NatsCertificates implements Certificates {
   async request(csr: string): Promise<SignedCertificate> {
     const subject = subjectOf(CERTIFICATE_PREFIX, this.#identity!);
     const answer = await this.#link.request(subject, csr, undefined, ANSWER_MS);
-    const { chain, roots, trust, error } = jsonObject(answer.data) ?? {};
-    if (typeof chain === 'string' && typeof roots === 'string') return { chain, roots, trust: Number(trust) || 0 };
+    const { chain, roots, revoked, trust, error } = jsonObject(answer.data) ?? {};
+    if (typeof chain === 'string' && typeof roots === 'string') {
+      return { chain, roots, revoked: objectOf(revoked, isSecond), trust: Number(trust) || 0 };
+    }
     throw new Error(typeof error === 'string' ? error : 'what the control plane answered is no certificate');
   }
 
@@ -70,9 +67,11 @@ export class NatsCertificates implements Certificates {
   async trusted(own: Omit<Trust, 'version'>): Promise<Trust> {
     for (;;) {
       const standing = await this.#link.get(TRUST_STREAM, { last_by_subj: TRUST_SUBJECT });
-      const { roots, signing = '' } = (standing === null ? null : jsonObject(standing.data)) ?? {};
+      const { roots, signing = '', revoked } = (standing === null ? null : jsonObject(standing.data)) ?? {};
       const version = standing?.sequence ?? 0;
-      if (typeof roots === 'string' && typeof signing === 'string') return { roots, signing, version };
+      if (typeof roots === 'string' && typeof signing === 'string') {
+        return { roots, signing, revoked: objectOf(revoked, isRevocation), version };
+      }
       const made = await this.#put({ ...own, version });
       // Else another control plane was first.
       if (made !== null) return { ...own, version: made };
@@ -94,10 +93,10 @@ export class NatsCertificates implements Certificates {
     });
   }
 
-  #put({ roots, signing, version }: Trust): Promise<number | null> {
+  #put({ roots, signing, revoked, version }: Trust): Promise<number | null> {
     const head = headers();
     head.set('Nats-Expected-Last-Subject-Sequence', String(version));
-    return store(this.#link, TRUST_SUBJECT, JSON.stringify({ roots, signing }), head);
+    return store(this.#link, TRUST_SUBJECT, JSON.stringify({ roots, signing, revoked }), head);
   }
 
   #asked(message: Msg, sign: Sign): void {
@@ -134,4 +133,19 @@ export class NatsCertificates implements Certificates {
 
 function refuse(message: Msg, error: string): void {
   message.respond(JSON.stringify({ error }));
+}
+
+/** What of it is one of those. */
+function objectOf<Value>(given: unknown, is: (value: unknown) => value is Value): Record<string, Value> {
+  const all = typeof given === 'object' && given !== null ? Object.entries(given) : [];
+  return Object.fromEntries(all.filter((entry): entry is [string, Value] => is(entry[1])));
+}
+
+function isSecond(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}
+
+function isRevocation(value: unknown): value is Revoked[string] {
+  const { since, until } = (value ?? {}) as Partial<Revoked[string]>;
+  return isSecond(since) && isSecond(until);
 }

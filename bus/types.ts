@@ -2,6 +2,7 @@
 // The rest of the project knows these and never NATS.
 
 import type { AccessBackup, AccessRecords } from './access-types.ts';
+import type { Certificates } from './certificate-types.ts';
 import type { Secrets } from './secret-types.ts';
 
 /** A resource as the bus carries it: decoded by whoever reads it, opaque here. `key` = 'Kind/namespace/name'. */
@@ -332,46 +333,6 @@ export interface Questions {
   ask(identity: ProxyIdentity, question: Question, waitMs?: number): Promise<Answered>;
   /** For proxies. `after` follows once the answer is out. `reply` never rejects. */
   answer(reply: (question: Question) => Promise<Answered & { readonly after?: () => void }>): void;
-}
-
-/** What an authority answers a request for a certificate with, all of it in PEM. */
-export interface SignedCertificate {
-  /** The workload's, and those between it and a root. */
-  readonly chain: string;
-  /** Whose certificates count. */
-  readonly roots: string;
-  /** The version of the trust that names them. */
-  readonly trust: number;
-}
-
-/** Whom the mesh believes, as all control planes see it. */
-export interface Trust {
-  /** In PEM, the oldest first. */
-  readonly roots: string;
-  /** SHA-256 in hex of the root below which workloads get certificates; '' = of the authority that was first. */
-  readonly signing: string;
-  /** Ever larger. */
-  readonly version: number;
-}
-
-/** Certificates of workloads. */
-export interface Certificates {
-  /**
-   * For proxies: a certificate for whom their user of NATS says that they are. `csr`: a certificate signing request in PEM. Throws
-   * BusUnavailableError, or an Error with the reason why there is none.
-   */
-  request(csr: string): Promise<SignedCertificate>;
-  /** For control planes: answers proxies that ask, one of all control planes each. What `sign` rejects with is told to who asked. */
-  answer(sign: (identity: ProxyIdentity, csr: string) => Promise<SignedCertificate>): void;
-  /**
-   * For control planes: whom this mesh believes; `own` is that from now on when nobody has said so before. Throws
-   * BusUnavailableError.
-   */
-  trusted(own: Omit<Trust, 'version'>): Promise<Trust>;
-  /** For control planes: in place of the one of that version, and told to everybody. False: it is another one by now. */
-  retrust(trust: Trust): Promise<boolean>;
-  /** The version that stands now, again and again. */
-  onTrust(listener: (version: number) => void): void;
 }
 
 export interface Bus {

@@ -21,6 +21,7 @@ import { ApiError, asApiError } from './api-error.ts';
 import { Writer } from './apply.ts';
 import { startAuthority } from './authority/authority.ts';
 import type { AuthorityFiles } from './authority/files.ts';
+import { revokeCertificates } from './authority/revoking.ts';
 import { Rotation } from './authority/rotation.ts';
 import { Checker } from './checker/checker.ts';
 import { Discovery } from './discovery.ts';
@@ -173,6 +174,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     app = await buildApi({
       ...options,
       ...{ token, access, bus, store, checker, rollouts, modules, rotation },
+      revokeCertificates: (node) => revokeCertificates(node, { authority, bus: certificates }),
       machinesUrl: () => machines?.url ?? null,
     });
     const url = await listen(app, host, port);
@@ -203,6 +205,7 @@ interface ApiParts extends ControlOptions {
   readonly rollouts: Rollouts;
   readonly modules: Modules;
   readonly rotation: Rotation;
+  revokeCertificates(node: string): Promise<void>;
   machinesUrl(): string | null;
 }
 
@@ -305,6 +308,7 @@ async function buildApi(parts: ApiParts): Promise<App> {
       store,
       rollouts,
       users: bus.users,
+      revokeCertificates: parts.revokeCertificates,
       tokens,
       questions: bus.questions,
       onLog: (line) => onLog?.(line),

@@ -48,6 +48,8 @@ export interface WorkloadIdentity {
   /** Its certificate first. */
   readonly chain: string;
   readonly roots: string;
+  /** Proxies whose certificates of before are refused: by their marks, the era from which they count again. */
+  readonly revoked: Readonly<Record<string, number>>;
 }
 
 /** This proxy's own description. */

@@ -112,7 +112,7 @@ async function revoke(wanted: string): Promise<void> {
   const id = wanted.includes('~') ? wanted : (await askForProxy(api, wanted)).id;
   const revoked = await api.revoke(id);
   if (revoked === 0) throw new CliError(`no user of NATS was made for ${wanted}`);
-  print(`${wanted}: ${revoked === 1 ? 'its user is' : `its ${revoked} users are`} out`);
+  print(`${wanted}: ${revoked === 1 ? 'its user is' : `its ${revoked} users are`} out, its certificate is refused`);
 }
 
 async function proxy(options: Options): Promise<number> {

@@ -1,7 +1,9 @@
 // The mesh's certificate authority: signs a workload's key for who its user of NATS says that it is. READ FIRST in this room; what
 // it signs with is read or made by files.ts, and certificates themselves are written by issuing.ts.
-import type { Certificates, ProxyIdentity, SignedCertificate, Trust } from '../../bus/types.ts';
+import type { Certificates, SignedCertificate, Trust } from '../../bus/certificate-types.ts';
+import type { ProxyIdentity } from '../../bus/types.ts';
 import { fingerprintOf } from '../../core/config/pem.ts';
+import { nodeMark, serialOf } from '../../core/config/serial.ts';
 import { type AuthorityFiles, isMade, openIssuer, openNext } from './files.ts';
 import { type Issuer, issueWorkload } from './issuing.ts';
 import { keepTrust, keptTrust } from './kept-trust.ts';
@@ -18,6 +20,8 @@ export interface AuthorityOptions extends AuthorityFiles {
 /** As Istio's default. */
 const TRUST_DOMAIN = 'cluster.local';
 const LIFE_MS = 24 * 3_600_000;
+/** Who was revoked gets none for so long: what it asked for before may still be waiting. */
+const PAUSE_MS = 10_000;
 
 /** What it signs with, and what the mesh trusts. */
 export interface Opened {
@@ -30,6 +34,8 @@ export interface Authority {
   open(): Promise<Opened>;
   /** Reads what it signs with, and what the mesh trusts, again: either has changed. */
   again(): void;
+  /** How long a certificate lives. */
+  readonly lifeMs: number;
 }
 
 /**
@@ -61,7 +67,7 @@ export async function startAuthority(options: AuthorityOptions): Promise<Authori
     if (!isTrusted(issuer, trust)) throw new Error(strange(issuer));
     return sign({ issuer, trust, identity, csr, lifeMs, now: now() });
   });
-  return { open, again };
+  return { open, again, lifeMs };
 }
 
 /** Files of the user's own are what he says; of those that were made, the mesh says which. */
@@ -70,7 +76,7 @@ async function openAuthority(options: AuthorityOptions, now: number): Promise<Op
   const { dir, own } = options;
   // A NATS that lost everything is told what stood, and not the root that was first.
   const kept = own === undefined ? await keptTrust(dir) : null;
-  const trust = await options.bus.trusted(kept ?? { roots: first.root, signing: '' });
+  const trust = await options.bus.trusted(kept ?? { roots: first.root, signing: '', revoked: {} });
   // Certificates are signed all the same.
   if (own === undefined) await keepTrust(dir, trust).catch((error: Error) => options.onLog?.(error.message));
   const same = own !== undefined || trust.signing === '' || trust.signing === fingerprintOf(first.root);
@@ -95,9 +101,12 @@ interface Asked {
 }
 
 async function sign({ issuer, trust, identity, csr, lifeMs, now }: Asked): Promise<SignedCertificate> {
-  const { namespace, serviceAccount } = identity;
+  const { namespace, serviceAccount, node } = identity;
+  const era = trust.revoked[nodeMark(node)]?.since ?? 0;
+  if (now < era * 1_000 + PAUSE_MS) throw new Error('it was revoked a moment ago');
   const spiffe = `spiffe://${TRUST_DOMAIN}/ns/${namespace}/sa/${serviceAccount}`;
-  const certificate = await issueWorkload({ issuer, csr, spiffe, lifeMs, now });
+  const certificate = await issueWorkload({ issuer, csr, spiffe, serial: serialOf(node, era), lifeMs, now });
   const chain = [certificate, ...issuer.chain].map((pem) => `${pem.trim()}\n`).join('');
-  return { chain, roots: trust.roots, trust: trust.version };
+  const revoked = Object.fromEntries(Object.entries(trust.revoked).map(([mark, { since }]) => [mark, since]));
+  return { chain, roots: trust.roots, revoked, trust: trust.version };
 }

@@ -67,19 +67,21 @@ export interface Wanted {
   /** A certificate signing request in PEM: of what it says the key alone counts. */
   readonly csr: string;
   readonly spiffe: string;
+  /** See core/config/serial.ts. */
+  readonly serial: Buffer;
   readonly lifeMs: number;
   /** Ms of the epoch. */
   readonly now: number;
 }
 
 /** In PEM. Throws an Error in one clause for what is no request of a P-256 key, or when the issuer's own time is over. */
-export async function issueWorkload({ issuer, csr, spiffe, lifeMs, now }: Wanted): Promise<string> {
+export async function issueWorkload({ issuer, csr, spiffe, serial, lifeMs, now }: Wanted): Promise<string> {
   const key = keyAsked(csr);
   const { form, begins, ends } = await prepare(issuer);
   const until = Math.min(now + lifeMs, ends);
   if (until <= now) throw new Error(`the authority in ${issuer.where} has expired`);
   const from = new Date(Math.max(now - BACKDATED_MS, begins));
-  return writeLeaf({ form, key, spiffe, from, until: new Date(until) });
+  return writeLeaf({ form, key, spiffe, serial, from, until: new Date(until) });
 }
 
 /** What is the same in every workload's certificate of an issuer, and the issuer's own time in ms of the epoch. */

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Trust } from '../../bus/types.ts';
+import type { Trust } from '../../bus/certificate-types.ts';
 
 type Kept = Omit<Trust, 'version'>;
 
@@ -25,15 +25,15 @@ export async function keptTrust(dir: string): Promise<Kept | null> {
     kept = null;
   }
   if (typeof kept?.roots === 'string' && typeof kept.signing === 'string') {
-    return { roots: kept.roots, signing: kept.signing };
+    return { roots: kept.roots, signing: kept.signing, revoked: kept.revoked ?? {} };
   }
   throw new Error(`${file} is damaged: remove it where NATS still knows what the mesh trusts`);
 }
 
 /** Nothing is written where nothing changed. Throws an Error in one sentence. */
-export async function keepTrust(dir: string, { roots, signing }: Trust): Promise<void> {
+export async function keepTrust(dir: string, { roots, signing, revoked }: Trust): Promise<void> {
   const file = join(dir, FILE);
-  const text = `${JSON.stringify({ roots, signing })}\n`;
+  const text = `${JSON.stringify({ roots, signing, revoked })}\n`;
   const before = await readFile(file, 'utf8').catch(() => '');
   if (before === text) return;
   // Other control planes may share the folder.

@@ -3,7 +3,7 @@
 //
 //   Certificate      SEQUENCE { tbs, algorithm, BIT STRING signature over tbs }                                      (RFC 5280 4.1)
 //   tbs              SEQUENCE { [0] version 3, serial, algorithm, issuer, validity, no subject, key, [3] extensions }
-import { type KeyObject, randomFillSync, sign } from 'node:crypto';
+import { type KeyObject, sign } from 'node:crypto';
 import { BIT_STRING, der, GENERALIZED_TIME, INTEGER, OCTET_STRING, SEQUENCE, tagged, UTC_TIME } from './der.ts';
 
 /** What is the same in every workload's certificate of an issuer. */
@@ -20,13 +20,14 @@ export interface Leaf {
   /** SPKI in DER. */
   readonly key: Buffer;
   readonly spiffe: string;
+  /** Its number: positive, and as short as it can be written. */
+  readonly serial: Buffer;
   readonly from: Date;
   readonly until: Date;
 }
 
 const VERSION_3 = Buffer.from('a003020102', 'hex');
 const NO_SUBJECT = Buffer.from('3000', 'hex');
-const SERIAL_BYTES = 16;
 const ALGORITHMS = {
   ec: {
     sha256: Buffer.from('300a06082a8648ce3d040302', 'hex'),
@@ -44,7 +45,7 @@ const URI = 0x86;
 const WHOLE_YEARS_FROM = 2050;
 
 /** In PEM. Throws an Error in one clause for a name that no certificate can carry. */
-export function writeLeaf({ form, key, spiffe, from, until }: Leaf): string {
+export function writeLeaf({ form, key, spiffe, serial, from, until }: Leaf): string {
   if (!/^[\x21-\x7e]+$/.test(spiffe)) throw new Error(`no certificate names ${JSON.stringify(spiffe)}`);
   const algorithm = ALGORITHMS[form.key.asymmetricKeyType === 'rsa' ? 'rsa' : 'ec'][form.hash];
   const name = der(OCTET_STRING, der(SEQUENCE, der(URI, Buffer.from(spiffe))));
@@ -52,7 +53,7 @@ export function writeLeaf({ form, key, spiffe, from, until }: Leaf): string {
   const tbs = der(
     SEQUENCE,
     VERSION_3,
-    der(INTEGER, serial()),
+    der(INTEGER, serial),
     algorithm,
     form.issuer,
     der(SEQUENCE, time(from), time(until)),
@@ -63,13 +64,6 @@ export function writeLeaf({ form, key, spiffe, from, until }: Leaf): string {
   const signature = der(BIT_STRING, Buffer.of(0), sign(form.hash, tbs, form.key));
   const text = der(SEQUENCE, tbs, algorithm, signature).toString('base64');
   return `-----BEGIN CERTIFICATE-----\n${text.replaceAll(/.{64}(?=.)/g, '$&\n')}\n-----END CERTIFICATE-----`;
-}
-
-/** Random, positive, and as short as it can be written. */
-function serial(): Buffer {
-  const bytes = randomFillSync(Buffer.alloc(SERIAL_BYTES));
-  bytes[0] = (bytes[0] & 0x3f) | 0x40;
-  return bytes;
 }
 
 /** RFC 5280 4.1.2.5: with two digits of the year until 2049. */

@@ -1,7 +1,8 @@
 // The mesh's root is changed for another one in three steps, each of which is safe once every proxy has followed the one before:
 // the new root is believed beside the old one, then certificates are signed below it, then the old one is believed no more.
 import { X509Certificate } from 'node:crypto';
-import type { Certificates, Lease, Questions, Trust } from '../../bus/types.ts';
+import type { Certificates, Trust } from '../../bus/certificate-types.ts';
+import type { Lease, Questions } from '../../bus/types.ts';
 import { BusUnavailableError } from '../../bus/types.ts';
 import { certificatesIn, fingerprintOf } from '../../core/config/pem.ts';
 import type { Authority } from './authority.ts';

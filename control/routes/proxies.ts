@@ -4,6 +4,7 @@ import type { Question, Questions, Users } from '../../bus/types.ts';
 import type { Caller } from '../access/caller.ts';
 import { checkIn, mayEverywhere, mayIn } from '../access/permissions.ts';
 import { ApiError } from '../api-error.ts';
+import { NotRevoked } from '../authority/revoking.ts';
 import type { Tokens } from '../joining/tokens.ts';
 import type { Rollouts } from '../rollout.ts';
 import { ERRORS, ProxiesReply } from '../schemas.ts';
@@ -17,6 +18,8 @@ export interface ProxyRouteParts {
   readonly rollouts: Rollouts;
   /** null: this control plane has no keys to make users with. */
   readonly users: Users | null;
+  /** Those that the node has count no more. Throws NotRevoked. */
+  revokeCertificates(node: string): Promise<void>;
   onLog(line: string): void;
   readonly questions: Questions;
 }
@@ -24,7 +27,8 @@ export interface ProxyRouteParts {
 const MAX_PROXIES = 20_000;
 const Name = Type.String({ minLength: 1, maxLength: 200 });
 
-export function proxyRoutes(app: App, { store, rollouts, users, tokens, questions, onLog }: ProxyRouteParts): void {
+export function proxyRoutes(app: App, parts: ProxyRouteParts): void {
+  const { store, rollouts, users, revokeCertificates, tokens, questions, onLog } = parts;
   app.get(
     '/v1/proxies',
     {
@@ -135,7 +139,7 @@ export function proxyRoutes(app: App, { store, rollouts, users, tokens, question
     '/v1/proxies/:id/revoke',
     {
       schema: {
-        summary: 'Puts every user of NATS of this proxy out, for good',
+        summary: 'Puts every user of NATS of this proxy out, and has its certificates refused, for good',
         tags: ['proxies'],
         params: Type.Object({ id: Name }),
         response: { 200: Type.Object({ revoked: Type.Integer() }), ...ERRORS },
@@ -144,6 +148,12 @@ export function proxyRoutes(app: App, { store, rollouts, users, tokens, question
     async ({ params: { id }, caller }) => {
       checkNode(caller, id, 'revoke');
       const revoked = await keeper(users).revoke(id);
+      // Afterwards it cannot ask for another one.
+      if (revoked > 0) {
+        await revokeCertificates(id).catch((error: Error) => {
+          throw error instanceof NotRevoked ? new ApiError(409, `its users are out, but ${error.message}`) : error;
+        });
+      }
       onLog(`${caller.name} revoked ${revoked} users of NATS of ${JSON.stringify(id)}`);
       return { revoked };
     },

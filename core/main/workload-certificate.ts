@@ -3,7 +3,7 @@
 
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
-import type { Certificates } from '../../bus/types.ts';
+import type { Certificates } from '../../bus/certificate-types.ts';
 import type { SecretDump } from '../admin/host.ts';
 import { certificatesIn, fingerprintOf } from '../config/pem.ts';
 import type { Node, WorkloadIdentity } from '../workload.ts';
@@ -69,11 +69,11 @@ export class WorkloadCertificate {
   /** What the last run had. */
   async load(): Promise<void> {
     await this.file?.load((value) => {
-      const { format, key, chain, roots } = value as Record<string, unknown>;
+      const { format, key, chain, roots, revoked } = value as Record<string, unknown>;
       if (format !== FORMAT || typeof key !== 'string' || typeof chain !== 'string' || typeof roots !== 'string') {
         throw new Error('it is not what this version writes');
       }
-      this.take({ key, chain, roots });
+      this.take({ key, chain, roots, revoked: (revoked ?? {}) as WorkloadIdentity['revoked'] });
     });
   }
 
@@ -131,8 +131,8 @@ export class WorkloadCertificate {
     try {
       const signed = await this.source!.request(certificateRequest(key));
       if (this.closed) return;
-      const { chain, roots } = signed;
-      this.take({ key, chain, roots });
+      const { chain, roots, revoked } = signed;
+      this.take({ key, chain, roots, revoked });
       trust = signed.trust;
     } catch (error) {
       if (this.closed) return;

@@ -24,6 +24,7 @@ import { Dialer } from '../transport/dial.ts';
 import { Listener } from '../transport/listener.ts';
 import type { ListenerSpec, MtlsMode } from '../transport/listener-spec.ts';
 import { OnePeer, Peers } from '../transport/peers.ts';
+import { CertifiedSockets } from '../transport/tls/certified-sockets.ts';
 import { credentialsOf } from '../transport/tls/credentials.ts';
 import { InboundTls } from '../transport/tls/inbound.ts';
 import { OutboundTls } from '../transport/tls/outbound.ts';
@@ -81,8 +82,9 @@ class ShardDataPlane implements DataPlane, ShardContext {
   readonly log: DataPlaneEnvironment['log'];
   private readonly codecs: Codecs;
   private readonly peers = new Peers();
-  private readonly inboundTls = new InboundTls();
-  private readonly outboundTls = new OutboundTls();
+  private readonly certified = new CertifiedSockets();
+  private readonly inboundTls = new InboundTls(this.certified);
+  private readonly outboundTls = new OutboundTls(this.certified);
   private readonly gatewayTls: GatewayTls;
   private readonly upstreams: Upstreams;
   private readonly endpoints: EndpointTable;
@@ -100,7 +102,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
     const metrics = new Metrics(environment.shared.guests.metrics, environment.shard);
     this.observed = new ObservationLog(metrics, (line) => this.log('info', 'rbac', line));
     const { sessionSeed, handshakeTimeoutMs } = environment.options;
-    this.gatewayTls = new GatewayTls(sessionSeed, handshakeTimeoutMs, this.log);
+    this.gatewayTls = new GatewayTls(sessionSeed, handshakeTimeoutMs, this.certified, this.log);
     const dialer = new Dialer(this.node.address, this.peers, this.outboundTls);
     this.upstreams = new Upstreams(codecs, dialer, this.outboundTls, this);
     this.endpoints = new EndpointTable(this.upstreams);
@@ -158,6 +160,8 @@ class ShardDataPlane implements DataPlane, ShardContext {
 
   setIdentity(identity: WorkloadIdentity): void {
     const credentials = credentialsOf(identity);
+    const closed = this.certified.revoke(identity.revoked);
+    if (closed > 0) this.log('warning', 'listener', `${closed} connections are closed: their proxies were revoked`);
     this.inboundTls.adopt(credentials);
     this.outboundTls.adopt(credentials);
     this.gatewayTls.setIdentity(identity);

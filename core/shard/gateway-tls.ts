@@ -3,6 +3,7 @@
 import type { Credential, CredentialRef } from '../credential.ts';
 import { ServerNames } from '../snapshot/server-names.ts';
 import { MESH_ROOTS, type TlsPort, WORKLOAD } from '../snapshot/tls-servers.ts';
+import type { CertifiedSockets } from '../transport/tls/certified-sockets.ts';
 import type { TlsServer } from '../transport/tls/server.ts';
 import { Terminator } from '../transport/tls/terminator.ts';
 import type { Terminators } from '../transport/tls/terminators.ts';
@@ -11,6 +12,7 @@ import type { WorkloadIdentity } from '../workload.ts';
 export class GatewayTls {
   private readonly seed: string;
   private readonly handshakeMs: number;
+  private readonly sockets: CertifiedSockets;
   private readonly log: (level: 'warning', component: string, message: string) => void;
   private readonly credentials = new Map<string, Credential>();
   /** By all that is said of its server. */
@@ -19,7 +21,8 @@ export class GatewayTls {
   private ports: ReadonlyMap<number, Terminators> = new Map();
 
   /** `seed`: see TerminatorCredentials. */
-  constructor(seed: string, handshakeMs: number, log: GatewayTls['log']) {
+  constructor(seed: string, handshakeMs: number, sockets: CertifiedSockets, log: GatewayTls['log']) {
+    this.sockets = sockets;
     this.seed = seed;
     this.handshakeMs = handshakeMs;
     this.log = log;
@@ -73,7 +76,7 @@ export class GatewayTls {
     const key = JSON.stringify(server);
     const known = this.terminators.get(key);
     if (known !== undefined) return known;
-    const terminator = new Terminator(server, this.handshakeMs);
+    const terminator = new Terminator(server, this.sockets, this.handshakeMs);
     this.terminators.set(key, terminator);
     this.adopt(terminator);
     return terminator;

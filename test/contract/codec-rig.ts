@@ -20,6 +20,7 @@ import { Timers } from '../../core/timers.ts';
 import { Dialer } from '../../core/transport/dial.ts';
 import { Peers } from '../../core/transport/peers.ts';
 import { SocketTransport } from '../../core/transport/socket-transport.ts';
+import { CertifiedSockets } from '../../core/transport/tls/certified-sockets.ts';
 import { OutboundTls } from '../../core/transport/tls/outbound.ts';
 import type { Transport } from '../../core/transport/transport.ts';
 import { type Cleanup, fieldsOf, listen } from '../core/http1/rig.ts';
@@ -182,7 +183,7 @@ export function clientOf(
       t.after(async () => client.destroy());
       resolve({ client, clientTransport: transport });
     };
-    new Dialer('', new Peers(), new OutboundTls()).dial('127.0.0.1', port, connected, (text) =>
+    new Dialer('', new Peers(), new OutboundTls(new CertifiedSockets())).dial('127.0.0.1', port, connected, (text) =>
       reject(new Error(text)),
     );
   });

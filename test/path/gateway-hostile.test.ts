@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
+import { nodeMark } from '../../core/config/serial.ts';
 import { type WebAuthority, webAuthority } from '../web-certificates.ts';
 import { call, type RunningDataPlane, startDataPlane } from './data-plane.ts';
 import { helloOf, NO_CREDENTIAL, overTls } from './gateway-clients.ts';
@@ -108,4 +109,8 @@ test('ISTIO_MUTUAL takes workloads of the mesh alone, and shows them who it is',
   assert.equal(edge.records.at(-1)?.principal, 'cluster.local/ns/shop/sa/till');
   assert.match((await ask(trusted)).text, /^(error|closed)/);
   assert.match((await ask({ ...trusted, ...(await authority.issue(['a.test'])) })).text, /^(error|closed)/);
+  edge.plane.setIdentity({ ...own, revoked: { [nodeMark('test')]: 1 } });
+  assert.match((await ask({ ...trusted, cert: caller.chain, key: caller.key })).text, /^(error|closed)/);
+  const other = await workloads.identity('till', { node: 'other' });
+  assert.equal((await ask({ ...trusted, cert: other.chain, key: other.key })).status, 200);
 });

@@ -3,10 +3,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Certificates } from '../../bus/types.ts';
+import type { Certificates, Revoked } from '../../bus/certificate-types.ts';
 import { startAuthority } from '../../control/authority/authority.ts';
 import { openIssuer } from '../../control/authority/files.ts';
 import { issueWorkload } from '../../control/authority/issuing.ts';
+import { serialOf } from '../../core/config/serial.ts';
 import { certificateRequest, newKey } from '../../core/main/certificate-request.ts';
 import type { WorkloadIdentity } from '../../core/workload.ts';
 
@@ -14,36 +15,55 @@ export interface TestAuthority {
   /** In the namespace default and the mesh's trust domain without others. `lifeMs` as of `now`: it may have expired, or not yet begun. */
   identity(
     serviceAccount: string,
-    validity?: { now?: number; lifeMs?: number; namespace?: string; trustDomain?: string },
+    validity?: {
+      now?: number;
+      lifeMs?: number;
+      namespace?: string;
+      trustDomain?: string;
+      node?: string;
+      revoked?: Revoked;
+    },
   ): Promise<WorkloadIdentity>;
   close(): Promise<void>;
 }
 
 export async function testAuthority(): Promise<TestAuthority> {
   const dir = await mkdtemp(join(tmpdir(), 'weft-identities-'));
-  const sign = async (csr: string, serviceAccount: string, now: number, lifeMs: number, namespace = 'default') => {
+  const sign = async (
+    csr: string,
+    serviceAccount: string,
+    now: number,
+    lifeMs: number,
+    namespace = 'default',
+    node = 'test',
+    revoked: Revoked = {},
+  ) => {
     const { promise, resolve } = Promise.withResolvers<Parameters<Certificates['answer']>[0]>();
     const bus: Certificates = {
       request: () => Promise.reject(new Error('nobody asks')),
       answer: resolve,
-      trusted: async (own) => ({ ...own, version: 1 }),
+      trusted: async (own) => ({ ...own, revoked, version: 1 }),
       retrust: () => Promise.reject(new Error('nothing is rotated')),
       onTrust: () => {},
     };
     await startAuthority({ bus, dir: join(dir, 'authority'), now: () => now, lifeMs });
-    return (await promise)({ namespace, serviceAccount, node: 'test' }, csr);
+    return (await promise)({ namespace, serviceAccount, node }, csr);
   };
   // Its authority itself is of now.
   await sign(certificateRequest(newKey()), 'first', Date.now(), 60_000);
   return {
-    async identity(serviceAccount, { now = Date.now(), lifeMs = 3_600_000, namespace, trustDomain } = {}) {
+    async identity(
+      serviceAccount,
+      { now = Date.now(), lifeMs = 3_600_000, namespace, trustDomain, node = 'test', revoked } = {},
+    ) {
       const key = newKey();
-      const signed = await sign(certificateRequest(key), serviceAccount, now, lifeMs, namespace);
+      const signed = await sign(certificateRequest(key), serviceAccount, now, lifeMs, namespace, node, revoked);
       if (trustDomain === undefined) return { key, ...signed };
       const issuer = await openIssuer({ dir: join(dir, 'authority') }, now);
       const spiffe = `spiffe://${trustDomain}/ns/${namespace ?? 'default'}/sa/${serviceAccount}`;
-      const leaf = await issueWorkload({ issuer, csr: certificateRequest(key), spiffe, lifeMs, now });
-      return { key, chain: [leaf, ...issuer.chain].join('\n'), roots: signed.roots };
+      const serial = serialOf(node, 0);
+      const leaf = await issueWorkload({ issuer, csr: certificateRequest(key), spiffe, serial, lifeMs, now });
+      return { key, chain: [leaf, ...issuer.chain].join('\n'), roots: signed.roots, revoked: signed.revoked };
     },
     close: () => rm(dir, { recursive: true, force: true }),
   };

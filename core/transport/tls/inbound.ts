@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { TlsFacts } from '../transport.ts';
 import { digestOf, SCHEME, spiffeOf, subjectOf } from './certificate.ts';
+import type { CertifiedSockets } from './certified-sockets.ts';
 import type { Credentials } from './credentials.ts';
 import { Handshakes, type Secured } from './handshakes.ts';
 
@@ -12,9 +13,11 @@ const PROTOCOLS = ['weft-multiplexed', 'istio-h2', 'istio-http/1.1', 'istio', 'h
 
 export class InboundTls {
   private readonly handshakes: Handshakes;
+  private readonly sockets: CertifiedSockets;
   private credentials: Credentials | null = null;
 
-  constructor(handshakeMs?: number) {
+  constructor(sockets: CertifiedSockets, handshakeMs?: number) {
+    this.sockets = sockets;
     this.handshakes = new Handshakes({
       ms: handshakeMs,
       requestCert: true,
@@ -42,6 +45,9 @@ export class InboundTls {
     if (!socket.authorized) return `its certificate is refused: ${socket.authorizationError}`;
     const uri = spiffeOf(certificate);
     if (uri === null) return 'its certificate is for no SPIFFE id';
+    const { serialNumber } = certificate;
+    if (this.sockets.refuses(serialNumber)) return 'its certificate is refused: CERT_REVOKED';
+    this.sockets.hold(socket, serialNumber);
     const { uri: localUri } = this.credentials!;
     const [digest, subject] = [digestOf(certificate), subjectOf(certificate)];
     return {

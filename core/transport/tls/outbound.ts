@@ -6,6 +6,7 @@ import { isIP } from 'node:net';
 import type { ConnectionOptions, PeerCertificate, SecureContext, TLSSocket } from 'node:tls';
 import type { TlsFacts } from '../transport.ts';
 import { digestOf, namesIn, spiffeOf, subjectOf } from './certificate.ts';
+import type { CertifiedSockets } from './certified-sockets.ts';
 import { type Credentials, loadTls } from './credentials.ts';
 
 /** Whom a connection is for, and what is kept of the ones before it. */
@@ -32,19 +33,26 @@ export interface Originated {
 export interface Sessions {
   session: Buffer | null;
   identity: string;
+  /** The number of its certificate. */
+  serial: string;
   of: SecureContext | null;
 }
 
 export function noSession(): Sessions {
-  return { session: null, identity: '', of: null };
+  return { session: null, identity: '', serial: '', of: null };
 }
 
 /** In place of an identity, where nobody's is verified. */
 const ANYBODY = 'anybody';
 
 export class OutboundTls {
+  private readonly sockets: CertifiedSockets;
   private credentials: Credentials | null = null;
   private context: SecureContext | null = null;
+
+  constructor(sockets: CertifiedSockets) {
+    this.sockets = sockets;
+  }
 
   get ready(): boolean {
     return this.credentials !== null;
@@ -67,6 +75,7 @@ export class OutboundTls {
     const localUri = origination === null ? this.credentials!.uri : '';
     const resumed = sessions.of === context && mayBe(sessions.identity, identities) ? sessions.session : null;
     let identity = resumed === null ? '' : sessions.identity;
+    let serial = resumed === null ? '' : sessions.serial;
     let wrong = '';
     const options: ConnectionOptions = {
       socket,
@@ -76,9 +85,14 @@ export class OutboundTls {
       ALPNProtocols: protocols as string[],
       rejectUnauthorized: origination?.verified !== false,
       // Not called for a session that is resumed: that was begun with who is in `sessions`.
-      checkServerIdentity(_, shown) {
+      checkServerIdentity: (_, shown) => {
         identity = origination === null ? (spiffeOf({ subjectAltName: shown.subjectaltname }) ?? '') : ANYBODY;
         if (origination !== null && identities !== null) identity = nameOf(shown, identities);
+        serial = shown.serialNumber;
+        if (origination === null && this.sockets.refuses(serial)) {
+          wrong = 'CERTIFICATE_VERIFY_FAILED: certificate revoked';
+          return new Error(wrong);
+        }
         if (mayBe(identity, identities)) return undefined;
         wrong = wrongName(origination === null ? identity : (shown.subjectaltname ?? ''), identities);
         return new Error(wrong);
@@ -101,11 +115,13 @@ export class OutboundTls {
     secure.on('session', (session) => {
       sessions.session = session;
       sessions.identity = identity;
+      sessions.serial = serial;
       sessions.of = context;
     });
     secure.once('secureConnect', () => {
       if (over) return;
       over = true;
+      if (origination === null) this.sockets.hold(secure, serial);
       const certificate = secure.getPeerX509Certificate();
       const names = namesIn(certificate ?? {});
       secured(secure, {

@@ -6,6 +6,7 @@ import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import type { Credential } from '../../credential.ts';
 import type { TlsFacts } from '../transport.ts';
 import { digestOf, namesIn, spiffeOf, subjectOf } from './certificate.ts';
+import type { CertifiedSockets } from './certified-sockets.ts';
 import { GROUPS, loadTls, TICKET_BYTES } from './credentials.ts';
 import { Handshakes, type Secured } from './handshakes.ts';
 import type { TlsServer } from './server.ts';
@@ -29,10 +30,12 @@ export class Terminator {
   /** Why no handshake can be done, or ''. */
   fault = 'its certificate is not there yet';
   private readonly handshakes: Handshakes;
+  private readonly sockets: CertifiedSockets;
   private localUri = '';
 
-  constructor(server: TlsServer, handshakeMs?: number) {
+  constructor(server: TlsServer, sockets: CertifiedSockets, handshakeMs?: number) {
     this.server = server;
+    this.sockets = sockets;
     this.handshakes = new Handshakes({
       ms: handshakeMs,
       most: MOST_HANDSHAKES,
@@ -89,7 +92,12 @@ export class Terminator {
       if (wrong !== '') return wrong;
     }
     const uri = certificate === undefined ? null : spiffeOf(certificate);
-    if (mode === 'ISTIO_MUTUAL' && uri === null) return 'its certificate is for no SPIFFE id';
+    if (mode === 'ISTIO_MUTUAL') {
+      if (uri === null) return 'its certificate is for no SPIFFE id';
+      const { serialNumber } = certificate!;
+      if (this.sockets.refuses(serialNumber)) return 'its certificate is refused: CERT_REVOKED';
+      this.sockets.hold(socket, serialNumber);
+    }
     return {
       version: socket.getProtocol() ?? '',
       alpn: socket.alpnProtocol || '',

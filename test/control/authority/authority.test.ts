@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import type { Certificates } from '../../../bus/types.ts';
+import type { Certificates } from '../../../bus/certificate-types.ts';
 import { type AuthorityOptions, startAuthority } from '../../../control/authority/authority.ts';
 import { certificateRequest, newKey } from '../../../core/main/certificate-request.ts';
 

@@ -3,6 +3,7 @@ import { createPrivateKey, generateKeyPairSync, type KeyObject, type webcrypto, 
 import { before, describe, it } from 'node:test';
 import { type Issuer, issueWorkload } from '../../../control/authority/issuing.ts';
 import { keyAsked } from '../../../control/authority/request.ts';
+import { serialOf } from '../../../core/config/serial.ts';
 import { certificateRequest, newKey } from '../../../core/main/certificate-request.ts';
 
 const DAY = 86_400_000;
@@ -52,7 +53,7 @@ const ec = (namedCurve: string) => generateKeyPairSync('ec', { namedCurve });
 
 describe("a workload's certificate", () => {
   const wanted = (issuer: Issuer, csr: string, more = {}) =>
-    issueWorkload({ issuer, csr, spiffe: SPIFFE, lifeMs: DAY, now: Date.now(), ...more });
+    issueWorkload({ issuer, csr, spiffe: SPIFFE, serial: serialOf('node', 0), lifeMs: DAY, now: Date.now(), ...more });
 
   it('is signed by issuers of every kind of key, for the name and the key and no authority', async () => {
     const kinds = [

@@ -13,6 +13,7 @@ import { http1 } from '../../../core/http1/codec.ts';
 import { Timers } from '../../../core/timers.ts';
 import { Dialer } from '../../../core/transport/dial.ts';
 import { Peers } from '../../../core/transport/peers.ts';
+import { CertifiedSockets } from '../../../core/transport/tls/certified-sockets.ts';
 import { OutboundTls } from '../../../core/transport/tls/outbound.ts';
 import type { UpstreamFailure, UpstreamRequest, UpstreamResponse } from '../../../core/wasm/abi/upstreams.ts';
 import { startApp, startTcp } from '../../path/data-plane.ts';
@@ -24,7 +25,7 @@ const POOL: PoolEnvironment = {
   timers,
   expectedStreams: () => http1.expectedStreams,
   dial: ({ address, port }, opened, failed) =>
-    new Dialer('', new Peers(), new OutboundTls()).dial(
+    new Dialer('', new Peers(), new OutboundTls(new CertifiedSockets())).dial(
       address,
       port,
       (transport) => opened(http1.connect(transport, CLIENT_OPTIONS)),

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import type { Certificates, SignedCertificate } from '../../../bus/types.ts';
+import type { Certificates, SignedCertificate } from '../../../bus/certificate-types.ts';
 import { startAuthority } from '../../../control/authority/authority.ts';
 import { WorkloadCertificate } from '../../../core/main/workload-certificate.ts';
 import type { Node, WorkloadIdentity } from '../../../core/workload.ts';

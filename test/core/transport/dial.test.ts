@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { freePort } from '../../../bench/ports.ts';
 import { Dialer } from '../../../core/transport/dial.ts';
 import { Peers } from '../../../core/transport/peers.ts';
+import { CertifiedSockets } from '../../../core/transport/tls/certified-sockets.ts';
 import { OutboundTls } from '../../../core/transport/tls/outbound.ts';
 import type { Transport } from '../../../core/transport/transport.ts';
 import { listen } from '../http1/rig.ts';
@@ -16,7 +17,9 @@ test('a connection is given once it is there, and knows both of its ends', async
   const accepted = once(server, 'connection') as Promise<[Socket]>;
   const { promise, resolve, reject } = Promise.withResolvers<Transport>();
   const { port } = server.address() as AddressInfo;
-  new Dialer('', new Peers(), new OutboundTls()).dial('127.0.0.1', port, resolve, (text) => reject(new Error(text)));
+  new Dialer('', new Peers(), new OutboundTls(new CertifiedSockets())).dial('127.0.0.1', port, resolve, (text) =>
+    reject(new Error(text)),
+  );
   const transport = await promise;
   const [socket] = await accepted;
   assert.deepEqual(
@@ -31,7 +34,7 @@ test('a connection is given once it is there, and knows both of its ends', async
 test('where nobody listens, what the system said is told and no connection is given', async () => {
   const port = await freePort();
   const failed = await new Promise<string>((resolve, reject) => {
-    new Dialer('', new Peers(), new OutboundTls()).dial(
+    new Dialer('', new Peers(), new OutboundTls(new CertifiedSockets())).dial(
       '127.0.0.1',
       port,
       () => reject(new Error('connected')),
@@ -51,7 +54,9 @@ test('a workload calls others from its own loopback address, and everybody else 
     ['127.0.0.1', '127.0.0.1'],
   ]) {
     const { promise, resolve, reject } = Promise.withResolvers<Transport>();
-    new Dialer('127.7.0.1', new Peers(), new OutboundTls()).dial(to, port, resolve, (text) => reject(new Error(text)));
+    new Dialer('127.7.0.1', new Peers(), new OutboundTls(new CertifiedSockets())).dial(to, port, resolve, (text) =>
+      reject(new Error(text)),
+    );
     const transport = await promise;
     assert.equal(transport.localAddress, from);
     transport.destroy();
