@@ -1,5 +1,5 @@
-// `mesh run`: one application with its sidecar. The sidecar serves before the application starts, the endpoint is
-// registered when the application listens, and it leaves the registry before the application is told to stop.
+// `mesh run`: one application with its sidecar. The sidecar serves before the application starts, the endpoint is registered when the
+// application listens and while its probe finds it ready, and leaves the registry before the application is told to stop.
 import { type Command, Option } from 'commander';
 import type { Proxy as SidecarProxy } from '../../core/main/options.ts';
 import type { Node } from '../../core/workload.ts';
@@ -7,11 +7,12 @@ import type { App, AppEnd } from '../app.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { note, printJson } from '../output.ts';
 import { count, durationOption, label, name, port, seriesExpiryOption, type Upstream, upstream } from '../parse.ts';
+import { type ProbeOptions, probeOf, probeOptions, thresholdsOf } from '../readiness/options.ts';
 import { untilReady } from '../until-ready.ts';
 import { announce, type StopReason, untilStopped } from '../until-stopped.ts';
 import { weftVersion } from '../version.ts';
 
-interface Options {
+interface Options extends ProbeOptions {
   readonly service: string;
   readonly version?: string;
   readonly serviceAccount: string;
@@ -44,7 +45,7 @@ const ADMIN_PORT = 15000;
 const PROTOCOLS = ['http', 'http2', 'grpc', 'grpc-web', 'https', 'tls', 'tcp', 'mongo', 'mysql', 'redis'];
 
 export function runCommand(program: Command): void {
-  program
+  const command = program
     .command('run')
     .description('Start an application with its sidecar')
     .usage('[options] --service NAME [--port PORT] -- COMMAND...')
@@ -113,11 +114,13 @@ Examples:
   $ mesh run --service web --port 8000 -l team=shop -- python3 app.py
   $ mesh run --service job -- curl -s http://api/
   $ mesh run --service orders-db --port 5432 --protocol tcp -- postgres -D data
-  $ mesh run --service shop --port 8080 --upstream orders-db:5432=5432 -- ./shop`,
+  $ mesh run --service shop --port 8080 --upstream orders-db:5432=5432 -- ./shop
+  $ mesh run --service orders --port 50051 --protocol grpc --probe-grpc / --probe-period 2s -- ./orders`,
     )
     .action(async (command: readonly string[], options: Options) => {
       process.exitCode = await run(command, options);
     });
+  probeOptions(command);
 }
 
 async function run(command: readonly string[], options: Options): Promise<number> {
@@ -129,6 +132,7 @@ async function run(command: readonly string[], options: Options): Promise<number
     { sidecarNode, stateFolder },
     { busUser },
     { advertisedAddress },
+    { registerWhileReady },
   ] = await Promise.all([
     import('../app.ts'),
     import('../application-node.ts'),
@@ -136,6 +140,7 @@ async function run(command: readonly string[], options: Options): Promise<number
     import('../workload.ts'),
     import('../bus-user.ts'),
     import('../advertised.ts'),
+    import('../readiness/register.ts'),
   ]);
   const context = await readMembership();
   const advertise = await advertisedAddress(context, options.advertise);
@@ -149,6 +154,7 @@ async function run(command: readonly string[], options: Options): Promise<number
   });
   const { node, local } = placed;
   const { app: target } = node;
+  const probe = await probeOf(options, target, process.env);
   const oldNode = oldNodeWarning(command, process.env);
   if (target !== null && (await accepts(target.address, target.port))) {
     throw new CliError(`port ${target.port} on ${target.address} is in use: the application cannot listen there`);
@@ -183,6 +189,7 @@ async function run(command: readonly string[], options: Options): Promise<number
   const { giveBackSpareHeap } = await import('../../core/shard/spare-heap.ts');
   giveBackSpareHeap();
   let app: App | null = null;
+  const ended = new AbortController();
   try {
     const early = await untilReady(proxy, Promise.race([stopped, user.refused]), options.readyTimeout);
     if (early !== undefined) return EXIT.ok;
@@ -197,8 +204,12 @@ async function run(command: readonly string[], options: Options): Promise<number
       target === null
         ? Promise.resolve()
         : untilListening(target.address, target.port, options.readyTimeout, app.ended);
-    if ((await Promise.race([listening, stopped])) === undefined) {
-      if (target !== null) await proxy.register();
+    let end: unknown = await Promise.race([listening, stopped]);
+    if (end === undefined && target !== null) {
+      const called = registerWhileReady(proxy, probe, thresholdsOf(options), ended.signal);
+      end = await Promise.race([called, stopped, app.ended, proxy.exited.then(() => 'sidecar')]);
+    }
+    if (end === undefined) {
       const { admin, outbound, inbound } = proxy;
       const ready = { name: node.name, address: node.address, admin, outbound, inbound, pid: app.pid };
       announce(ready);
@@ -207,6 +218,7 @@ async function run(command: readonly string[], options: Options): Promise<number
     }
     return await untilEnd(proxy, app, stopped, options);
   } finally {
+    ended.abort();
     await app?.stop('SIGTERM', options.stopTimeout);
     await proxy.close();
   }

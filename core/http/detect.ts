@@ -1,5 +1,5 @@
-// Which codec reads an accepted connection: that of HTTP/2 when it begins with its preface (RFC 9113 3.4), else that of HTTP/1. The
-// first byte that no preface has decides, so that nobody waits who speaks HTTP/1.
+// Which codec reads an accepted connection: that of HTTP/2 when both have agreed on it in their handshake, or when it begins with its
+// preface (RFC 9113 3.4), else that of HTTP/1. The first byte that no preface has decides, so that nobody waits who speaks HTTP/1.
 
 import { Timer, type TimerOwner } from '../timers.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
@@ -7,6 +7,13 @@ import type { Transport, TransportOwner } from '../transport/transport.ts';
 import type { Codec, Codecs, ServerConnection, ServerHandler, ServerOptions } from './codec.ts';
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
+
+/** Names of ALPN upon which nothing but the frames of HTTP/2 may follow (RFC 9113 3.3). */
+const AGREED: Readonly<Record<string, 'h2' | 'weft-multiplexed' | undefined>> = {
+  h2: 'h2',
+  'istio-h2': 'h2',
+  'weft-multiplexed': 'weft-multiplexed',
+};
 
 export class DetectedConnection implements ServerConnection, TransportOwner, TimerOwner {
   onClosed: (() => void) | null = null;
@@ -37,21 +44,23 @@ export class DetectedConnection implements ServerConnection, TransportOwner, Tim
 
   receive(piece: Buffer): void {
     const bytes = this.first === null ? piece : Buffer.concat([this.first, piece]);
+    const agreed = AGREED[this.transport.tls?.alpn ?? ''];
     const known = Math.min(PREFACE.length, bytes.length);
-    if (PREFACE.compare(bytes, 0, known, 0, known) !== 0) {
+    if (agreed === undefined && PREFACE.compare(bytes, 0, known, 0, known) !== 0) {
       this.serve(this.codecs['http/1.1'], bytes);
       return;
     }
-    const source = this.transport.tls?.alpn === 'weft-multiplexed' ? this.codecs['weft-multiplexed'] : this.codecs.h2;
+    const decided = agreed !== undefined || known === PREFACE.length;
+    const source = this.codecs[agreed ?? 'h2'];
     const { codec } = source;
-    if (known === PREFACE.length && codec !== null) {
+    if (decided && codec !== null) {
       this.serve(codec, bytes);
       return;
     }
     if (this.first === null) this.options.timers.arm(this.timer, this.options.headerTimeoutMs);
     if (bytes === piece) retainBytes();
     this.first = bytes;
-    if (known < PREFACE.length || this.loading) return;
+    if (!decided || this.loading) return;
     this.loading = true;
     this.transport.pause();
     void source.load().then((loaded) => this.loaded(loaded));

@@ -29,6 +29,7 @@ import type { ProxyOptions, Proxy as WeftProxy } from './options.ts';
 import { PluginModules } from './plugin-modules.ts';
 import { PluginRestarts } from './plugin-restarts.ts';
 import { PortUnavailable, reason } from './ports.ts';
+import { Registration } from './registration.ts';
 import { DRAIN_TIMEOUT_MS, serverInfo } from './server-info.ts';
 import { shardOptions } from './shard-options.ts';
 import type { Source } from './source.ts';
@@ -68,6 +69,7 @@ export class RunningProxy implements WeftProxy {
   private readonly keys: TokenKeys;
   private readonly certificate: WorkloadCertificate;
   private readonly credentials: Credentials;
+  private readonly registration: Registration;
   private readonly filterThreads: FilterThreads;
   private readonly startedAt = Date.now();
   private readonly sessionSeed = randomBytes(32).toString('base64');
@@ -76,7 +78,6 @@ export class RunningProxy implements WeftProxy {
   private shards: Shards | null = null;
   private source: Source | null = null;
 
-  private failsHealthcheck = false;
   private listening: readonly ListenerDump[] = [];
   private http2: Partial<Http2Dump> = {};
   private draining: Promise<void> | null = null;
@@ -149,6 +150,7 @@ export class RunningProxy implements WeftProxy {
     this.certificate = new WorkloadCertificate({ ...own, changed });
     const expiry: CredentialsOptions['expiry'] = (name, seconds) => registerExpiry(this.exposition, { name }, seconds);
     this.credentials = new Credentials({ ...own, post, expiry });
+    this.registration = new Registration(options.register ?? true, () => this.source);
     this.registerFigures();
   }
 
@@ -180,12 +182,12 @@ export class RunningProxy implements WeftProxy {
     return this.urlOf('inbound');
   }
 
-  async register(): Promise<void> {
-    await this.source?.register();
+  register(): Promise<void> {
+    return this.registration.offer(true);
   }
 
-  async unregister(): Promise<void> {
-    await this.source?.unregister();
+  unregister(): Promise<void> {
+    return this.registration.offer(false);
   }
 
   /** Others first, then ourselves, then who is still at it: discovery, listeners, requests under way. */
@@ -223,10 +225,7 @@ export class RunningProxy implements WeftProxy {
       },
       drain: () => void this.finish(),
       quit: () => void this.drain(),
-      healthcheck: (fail) => {
-        this.failsHealthcheck = fail;
-        void (fail ? this.unregister() : this.register());
-      },
+      healthcheck: (fail) => void this.registration.fail(fail),
     };
   }
 
@@ -242,7 +241,7 @@ export class RunningProxy implements WeftProxy {
     if (this.shards === null || this.shards.serving === 0) {
       return { state: 'PRE_INITIALIZING', reason: 'no shard serves now' };
     }
-    if (this.failsHealthcheck) return { state: 'DRAINING', reason: 'POST /healthcheck/fail was asked for' };
+    if (this.registration.failed) return { state: 'DRAINING', reason: 'POST /healthcheck/fail was asked for' };
     const wanting = [this.source?.held() ?? '', ...this.plugins.missing.map(({ reason }) => reason)];
     return { state: 'LIVE', reason: wanting.filter((clause) => clause !== '').join('; ') };
   }
@@ -322,7 +321,7 @@ export class RunningProxy implements WeftProxy {
       ask: ({ method, path }) => askAdmin(this.adminHost(), method, path),
       version: options.version ?? 'unknown',
       leaseTtlMs: options.leaseTtlMs ?? LEASE_TTL_MS,
-      register: options.register ?? true,
+      register: this.registration.stands,
       shards: () => this.shards?.serving ?? 0,
       admin: () => this.admin ?? '',
       inbound: () => this.listeners.find(({ kind }) => kind === 'inbound') ?? null,
@@ -364,7 +363,7 @@ export class RunningProxy implements WeftProxy {
     const { options, log } = this.parts;
     const drainTimeoutMs = options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS;
     log.write('info', 'main', `drains: what has begun may take ${drainTimeoutMs} ms`);
-    await this.unregister();
+    await this.registration.end();
     const result = await this.shards?.drain(drainTimeoutMs);
     if (result === 'late') log.write('warning', 'main', 'what was not finished in time is cut off');
   }

@@ -18,6 +18,7 @@ const ports = new Map<Running, number>();
 /** An app that knows nothing of the mesh: tells who it is, calls others by name, takes its time, ends as it is told to. */
 const APP_SOURCE = `
 import { createServer } from 'node:http';
+let sick = false;
 const server = createServer(async (request, response) => {
   const url = new URL(request.url, 'http://app');
   if (url.pathname === '/call') {
@@ -29,6 +30,11 @@ const server = createServer(async (request, response) => {
   } else if (url.pathname === '/env') {
     const { HTTP_PROXY, HTTPS_PROXY, NODE_USE_ENV_PROXY, NO_PROXY, PORT, HOST } = process.env;
     response.end(JSON.stringify({ HTTP_PROXY, HTTPS_PROXY, NODE_USE_ENV_PROXY, NO_PROXY, PORT, HOST }));
+  } else if (url.pathname === '/healthz') {
+    response.writeHead(sick ? 503 : 200).end();
+  } else if (url.pathname === '/sick') {
+    sick = url.searchParams.has('yes');
+    response.end();
   } else if (url.pathname === '/exit') {
     response.end('bye', () => process.exit(Number(url.searchParams.get('code'))));
   } else response.end(process.env.WHO ?? 'nobody');
@@ -117,6 +123,26 @@ suite('mesh run', { timeout: 120_000 }, () => {
     assert.equal((await answer).text, '200 at last');
     assert.match(server.out, /app was told to stop/);
     assert.equal(code, 0);
+  });
+
+  test('an application is called while its probe finds it ready', async () => {
+    const args = ['--probe-http', '/healthz', '--probe-period', '100ms', '--probe-failures', '2'];
+    const server = await start('probed', [...args, '--name', 'probed-1'], { WHO: 'probed' });
+    const port = ports.get(server);
+    const answered = async (expected: RegExp): Promise<void> =>
+      eventually(async () => {
+        assert.match((await through(client, `/call?url=http://probed:${port}/`)).text, expected);
+      });
+    await answered(/^200 probed$/);
+    await fetch(`http://127.0.0.1:${port}/sick?yes`);
+    await answered(/^503 /);
+    await eventually(() =>
+      assert.match(server.err, /probed-1 is not ready, and nobody calls it .*: it answers 503, 2 /),
+    );
+    await fetch(`http://127.0.0.1:${port}/sick`);
+    await answered(/^200 probed$/);
+    await eventually(() => assert.match(server.err, /probed-1 is ready again/));
+    await server.stop();
   });
 
   test('a job has no port, calls by names, is known by its identity, and its exit code is the result', async () => {

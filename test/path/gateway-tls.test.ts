@@ -99,6 +99,17 @@ test('HTTP/2 is spoken where ALPN says so', async () => {
   client.destroy();
 });
 
+test('who has agreed on HTTP/2 in the handshake and speaks something else is told to go in its frames', async () => {
+  for (const send of ['GET / HTTP/1.1\r\nHost: a.test\r\n\r\n', 'INVALID CONNECTION PREFACE\r\n\r\n', 'x']) {
+    const told = await overTls({ port, ca: authority.ca, ALPNProtocols: ['h2'], send });
+    assert.equal(told.alpn, 'h2');
+    // SETTINGS, and GOAWAY with PROTOCOL_ERROR.
+    const hex = Buffer.from(told.text, 'latin1').toString('hex');
+    assert.match(hex, /^0000..040000000000.*0000080700000000000000000000000001$/);
+  }
+  assert.deepEqual(seen, {});
+});
+
 test('who asks for a name that no server has, or for none, is closed before any certificate is shown', async () => {
   for (const servername of ['c.test', 'b.test', '']) {
     const told = await overTls({ port, ca: authority.ca, servername });
