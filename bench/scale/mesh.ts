@@ -17,6 +17,8 @@ import type { Progress, Question, Simulated } from './simulator.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const PATIENCE_MS = 60_000;
+/** Of a thread: real proxies have a heap each, and 1,500 of them in one of V8's usual size would only collect garbage. */
+const THREAD_HEAP_MIB = 16_384;
 
 /** What a process has used by now, and what nats-server has sent. */
 export interface Reading {
@@ -78,7 +80,12 @@ export class MeasuredMesh {
     for (let i = 0; i < threads; i++) {
       const first = Math.floor((count * i) / threads);
       const data: Simulated = { context: this.context, first, count: Math.floor((count * (i + 1)) / threads) - first };
-      this.#threads.push(new Worker(new URL('simulator.ts', import.meta.url), { workerData: data }));
+      this.#threads.push(
+        new Worker(new URL('simulator.ts', import.meta.url), {
+          workerData: data,
+          resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MIB },
+        }),
+      );
     }
   }
 
