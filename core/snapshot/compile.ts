@@ -347,7 +347,8 @@ export class Compiler {
 
   /** What the registry says that the application speaks; ''. */
   private spokenHere(inbound: VirtualHost | null): string {
-    return inbound === null ? '' : spokenAt(this.index.services.get(inbound.service), inbound.port);
+    const { services, mesh } = this.index;
+    return inbound === null ? '' : spokenAt(services.get(inbound.service), inbound.port, mesh.serverFirstPorts);
   }
 
   /** The one virtual host of the inbound port: whatever arrives is for the application, and for nothing else. */
@@ -358,7 +359,7 @@ export class Compiler {
     const service = node.services[0] ?? '';
     const host = service === '' ? '' : fullHost(service, node.namespace, this.index.services);
     const name = `inbound|${port}||`;
-    const spoken = node.app.protocol ?? spokenAt(this.index.services.get(host), port);
+    const spoken = node.app.protocol ?? spokenAt(this.index.services.get(host), port, this.index.mesh.serverFirstPorts);
     const grpcWeb = spoken.toUpperCase() === GRPC_WEB;
     const cluster = this.table.intern({
       name,

@@ -6,7 +6,14 @@ import type { ServiceSpec } from '../config/kinds/service.ts';
 import type { ServiceEntrySpec } from '../config/kinds/service-entry.ts';
 import type { WorkloadEntrySpec } from '../config/kinds/workload-entry.ts';
 import type { Resource } from '../config/resource.ts';
-import { protocolOfName } from '../config/schemas/port-protocol.ts';
+import {
+  carriesBytes,
+  declaresHttp,
+  isServerFirst,
+  listedPorts,
+  protocolOfName,
+  SERVER_FIRST_PORTS,
+} from '../config/schemas/port-protocol.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
 
 export interface ServicePort {
@@ -51,8 +58,9 @@ export interface Services {
 }
 
 export function fromService(resource: Resource<ServiceSpec>): Service {
-  const { name, namespace } = resource.metadata;
+  const { name, namespace, annotations } = resource.metadata;
   const { spec } = resource;
+  const serverFirst = listedPorts(annotations?.[SERVER_FIRST_PORTS] ?? '');
   const names = serviceNames(name, namespace);
   if (spec.clusterIP !== undefined && spec.clusterIP !== 'None' && spec.clusterIP !== '') names.push(spec.clusterIP);
   return {
@@ -65,7 +73,10 @@ export function fromService(resource: Resource<ServiceSpec>): Service {
     ports: (spec.ports ?? []).map((port) => ({
       number: port.port,
       name: port.name ?? '',
-      protocol: (port.appProtocol ?? protocolOfName(port.name ?? '')).toUpperCase(),
+      protocol: (
+        port.appProtocol ??
+        (protocolOfName(port.name ?? '') || (isListed(port, serverFirst) ? 'tcp' : ''))
+      ).toUpperCase(),
       targetPort: typeof port.targetPort === 'number' ? port.targetPort : 0,
     })),
   };
@@ -206,9 +217,19 @@ export function speaksHttp(protocol: string | undefined): boolean {
   return ['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB'].includes((protocol ?? 'HTTP').toUpperCase());
 }
 
-/** What a service says that is spoken to this port of its workloads; ''. */
-export function spokenAt(service: Service | undefined, port: number): string {
+function isListed({ port, name }: { port: number; name?: string }, listed: readonly string[]): boolean {
+  return listed.includes(String(port)) || (name !== undefined && listed.includes(name));
+}
+
+/**
+ * What a service says that is spoken to this port of its workloads, or its number does, the service's or this one; ''. `serverFirst`: more
+ * of those numbers.
+ */
+export function spokenAt(service: Service | undefined, port: number, serverFirst: readonly number[] = []): string {
   const { ports = [] } = service ?? {};
   const found = ports.find(({ number, targetPort }) => (targetPort || number) === port);
-  return (found ?? (ports.length === 1 ? ports[0] : undefined))?.protocol ?? '';
+  const { protocol = '', number = port } = found ?? (ports.length === 1 ? ports[0] : {});
+  if (carriesBytes(protocol) || declaresHttp(protocol)) return protocol;
+  const first = [port, number].some((each) => isServerFirst(each) || serverFirst.includes(each));
+  return first ? 'TCP' : protocol;
 }

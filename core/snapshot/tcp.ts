@@ -7,7 +7,7 @@ import { gatewayKey } from '../config/gateway-reference.ts';
 import { plainHost } from '../config/hosts.ts';
 import type { Destination } from '../config/kinds/virtual-service.ts';
 import { type Problem, type Resource, resourceKey } from '../config/resource.ts';
-import { carriesBytes, declaresHttp, isServerFirst } from '../config/schemas/port-protocol.ts';
+import { carriesBytes, declaresHttp } from '../config/schemas/port-protocol.ts';
 import type { TCPRoute, TLSRoute } from '../config/schemas/virtual-service-tcp.ts';
 import { hostPort, splitHostPort } from '../host-port.ts';
 import type { TcpPort, TcpRoute, TcpService, TcpTarget } from '../tcp/service.ts';
@@ -45,7 +45,7 @@ export function spokenBy({ app }: Node, spoken: string): 'http' | 'bytes' | 'unk
     if (carriesBytes(declared)) return 'bytes';
     if (declaresHttp(declared)) return 'http';
   }
-  return isServerFirst(app.port) ? 'bytes' : 'unknown';
+  return 'unknown';
 }
 
 /** To the application, and nothing else. */

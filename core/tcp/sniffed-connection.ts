@@ -17,7 +17,7 @@ export interface Sniffer {
   readonly detectMs: number;
   /** How long it may be silent, and the application too. */
   readonly idleMs: number;
-  /** How long its first line may take, where nobody is taken for anything by waiting. */
+  /** How long its first line may take, where nobody is taken for anything by waiting, and where it begins as a request does. */
   readonly lineMs: number;
   /** As awaitGreeting. */
   greet(told: (spoken: boolean) => void): Greeting | null;
@@ -45,6 +45,8 @@ export class SniffedConnection implements ServedConnection, TransportOwner, Time
   private greeting: Greeting | null = null;
   private bytes: Buffer | null = null;
   private waited = false;
+  /** It has paused in what begins as a request does, and is waited for. */
+  private paused = false;
   private graceMs = 0;
 
   constructor(transport: Transport, sniffer: Sniffer) {
@@ -66,6 +68,10 @@ export class SniffedConnection implements ServedConnection, TransportOwner, Time
       this.serve(spoken, bytes);
       return;
     }
+    if (this.paused && !beginsRequest(bytes)) {
+      this.serve(guess(bytes), bytes);
+      return;
+    }
     if (bytes === piece) retainBytes();
     this.bytes = bytes;
     const { detectMs, lineMs, timers } = this.sniffer;
@@ -77,8 +83,12 @@ export class SniffedConnection implements ServedConnection, TransportOwner, Time
 
   expired(): void {
     const { bytes, sniffer } = this;
-    if (bytes !== null) this.serve(guess(bytes), bytes);
-    else if (this.waited || this.graceMs > 0) this.transport.destroy();
+    if (bytes !== null) {
+      const patient = !this.paused && sniffer.detectMs > 0 && this.graceMs === 0 && beginsRequest(bytes);
+      this.paused = patient;
+      if (patient) sniffer.timers.arm(this.timer, sniffer.lineMs);
+      else this.serve(guess(bytes), bytes);
+    } else if (this.waited || this.graceMs > 0) this.transport.destroy();
     else {
       this.waited = true;
       sniffer.timers.arm(this.timer, sniffer.idleMs);
@@ -174,6 +184,27 @@ export function guess(bytes: Buffer): 'http/1.1' | 'h2' | 'bytes' {
   const start = firstLine(bytes);
   return REQUEST.test(bytes.toString('latin1', start, start + 4 * MOST_METHOD)) ? version(bytes, start) : 'bytes';
 }
+
+/** No more than a method that everybody knows, or the beginning of one: no other protocol stops there. */
+export function beginsRequest(bytes: Buffer): boolean {
+  const start = firstLine(bytes);
+  const word = bytes.toString('latin1', start, start + MOST_METHOD);
+  return word.length > 0 && METHODS.some((method) => method.startsWith(word));
+}
+
+/** RFC 9110 9.3, RFC 5789, and what HTTP/2 begins with. */
+const METHODS = [
+  'GET ',
+  'HEAD ',
+  'POST ',
+  'PUT ',
+  'DELETE ',
+  'CONNECT ',
+  'OPTIONS ',
+  'TRACE ',
+  'PATCH ',
+  'PRI * HTTP/2.0',
+];
 
 /** The beginning of a request: a method and that of a target of any form (RFC 9112 3.2). */
 const REQUEST = /^[A-Z][A-Z-]{0,31} +(?:\/|\*|[a-z][a-z0-9+.-]*:\/\/|[a-z0-9.-]+:\d)/i;

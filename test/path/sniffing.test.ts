@@ -152,6 +152,26 @@ test('HTTP in pieces is HTTP, and so is what is wrong with it', async () => {
   }
 });
 
+test('a request that pauses in its first word is one, and a word that is no method is passed on meanwhile', async () => {
+  const [request, words, other] = [open(), open('sidecar'), open()];
+  request.socket.write('GE');
+  words.socket.write('PUT');
+  other.socket.write('GETS');
+  // The one that is waited for no longer than anybody.
+  await until('the word', () => other.text === 'GETS');
+  assert.deepEqual([request.text, words.text], ['', '']);
+  request.socket.write('T /a HTTP/1.1\r\nHost: any\r\n\r\n');
+  await until('an answer', () => request.text.endsWith('/a'));
+  assert.match(request.text, /^HTTP\/1\.1 200 /);
+  words.socket.write('TED');
+  await until('the other word', () => words.text === 'PUTTED');
+  const last = open();
+  last.socket.end('GE');
+  await until('the end', () => last.over && last.text === 'GE');
+  for (const { socket } of [request, words, other]) socket.destroy();
+  await server.ended(4);
+});
+
 test('TLS of the application is carried, and whom it asks for is known', async () => {
   server.apply(peerAuthentication('DISABLE'));
   const hello = inRecords(helloFor('any.example.com'));

@@ -1,7 +1,7 @@
 // MeshConfig: what holds for the whole mesh, in the fields of Istio's meshConfig. There is one, named 'default'; a change of it
 // is live as that of any other resource is.
 
-import { duration, positiveDuration, quote, text } from '../formats.ts';
+import { duration, port, positiveDuration, quote, text } from '../formats.ts';
 import { defineKind } from '../kind.ts';
 import {
   array,
@@ -73,6 +73,8 @@ export const MeshConfigSpec = object(
     tcpKeepalive: notEnforced(optional(struct())),
     /** How long clients may be silent at ports that may be of a protocol whose server speaks first. Left out: 100ms; 0s: for ever. */
     protocolDetectionTimeout: optional(duration),
+    /** Ours: ports whose servers speak first, beside 25, 53, 3306, 4222 and 27017. Where nothing is declared of one, it is of TCP. */
+    serverFirstPorts: optional(array(port)),
     /** Of services whose ports are of HTTP, where rules leave it at DEFAULT. DO_NOT_UPGRADE: nor do requests share connections. */
     h2UpgradePolicy: optional(oneOf('DO_NOT_UPGRADE', 'UPGRADE')),
     /** Of routes that say nothing of retries. */

@@ -1,10 +1,11 @@
-// Kubernetes' Service: a name, and which workloads stand behind it.
+// Kubernetes' Service: a name, which workloads stand behind it, and what its ports speak.
 
 import { count, ipOrCidr, labels, port, portOrName, quote, text } from '../formats.ts';
 import { fqdn } from '../hosts.ts';
 import { defineKind } from '../kind.ts';
 import { array, informative, notEnforced, object, oneOf, optional, partly, type Static } from '../schema.ts';
 import { unenforcedProtocol } from '../schemas/port.ts';
+import { declaresHttp, listedPorts, protocolOfName, SERVER_FIRST_PORTS } from '../schemas/port-protocol.ts';
 
 export const ServicePort = object({
   name: optional(text),
@@ -20,12 +21,7 @@ export type ServicePort = Static<typeof ServicePort>;
 function unenforcedPort({ appProtocol, name, protocol, targetPort }: ServicePort): string | null {
   if (protocol === 'UDP' || protocol === 'SCTP') return null;
   if (typeof targetPort === 'string') return 'a targetPort by name';
-  return unenforcedProtocol(appProtocol ?? protocolOfName(name));
-}
-
-/** 'http-web' -> 'http'. A name that follows no convention leaves the protocol to be found out. */
-function protocolOfName(name: string | undefined): string | undefined {
-  return /^(http2?|grpc(?:-web)?|https|tls|tcp|mongo|mysql|redis|udp)(?:-|$)/.exec(name ?? '')?.[1];
+  return unenforcedProtocol(appProtocol ?? protocolOfName(name ?? ''));
 }
 
 const EXTERNAL_NAME = 'services of type ExternalName';
@@ -63,7 +59,7 @@ export const ServiceSpec = object(
           report.error(['ports', i, 'port'], 'duplicate', `the port ${port} is listed twice`);
         const [field, spoken] =
           appProtocol === undefined ? ['name', protocolOfName(name)] : ['appProtocol', appProtocol];
-        if (protocol !== 'UDP' && spoken?.toLowerCase() === 'udp')
+        if (protocol !== 'UDP' && spoken.toLowerCase() === 'udp')
           report.error(['ports', i, field], 'contradiction', `udp is not what a port of protocol ${protocol} speaks`);
         names.add(name);
         numbers.add(`${protocol}${port}`);
@@ -82,6 +78,18 @@ export const service = defineKind({
   versions: ['v1'],
   scope: 'namespace',
   spec: ServiceSpec,
+  check({ metadata, spec: { ports = [] } }, report) {
+    const annotation = metadata.annotations?.[SERVER_FIRST_PORTS];
+    if (annotation === undefined) return;
+    const path = ['metadata', 'annotations', SERVER_FIRST_PORTS];
+    for (const listed of listedPorts(annotation)) {
+      const found = ports.find((each) => listed === each.name || listed === String(each.port));
+      if (found === undefined) report.error(path, 'reference', `the Service has no port ${quote(listed)}`);
+      else if (declaresHttp(found.appProtocol ?? protocolOfName(found.name ?? ''))) {
+        report.error(path, 'contradiction', `of the port ${quote(listed)} it is said that HTTP is spoken there`);
+      }
+    }
+  },
   declares({ metadata, spec }, to) {
     const ports = (spec.ports ?? []).map((each) => each.port);
     to.host(fqdn(metadata.name, metadata.namespace, to.domain), ports);

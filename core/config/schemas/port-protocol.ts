@@ -16,9 +16,9 @@ export function declaresHttp(protocol: string): boolean {
   return isHttp2(protocol) || HTTP1.includes(protocol.toUpperCase());
 }
 
-/** 'grpc-web-ui' -> 'grpc-web', 'http-web' -> 'http': by the name of a port; '': it follows no convention. */
+/** 'grpc-web-ui' -> 'grpc-web', 'http-web' -> 'http': by the name of a port; '': it follows no convention, and leaves it to be found out. */
 export function protocolOfName(name: string): string {
-  return /^(?:grpc-web(?=-|$)|[^-]*)/.exec(name)![0];
+  return /^(?:http2?|grpc(?:-web)?|https|tls|tcp|mongo|mysql|redis|udp)(?=-|$)/.exec(name)?.[0] ?? '';
 }
 
 /** What is carried as bytes. What is in TLS is: nobody here has the key to it. */
@@ -26,6 +26,14 @@ const BYTES = ['TCP', 'TLS', 'HTTPS', 'MONGO', 'MYSQL', 'REDIS'];
 
 export function carriesBytes(protocol: string): boolean {
   return BYTES.includes(protocol.toUpperCase());
+}
+
+/** An annotation of Services: which of their ports, by number or name, are as those of `isServerFirst`. */
+export const SERVER_FIRST_PORTS = 'weft.dev/server-first-ports';
+
+/** '9000, smtp' -> ['9000', 'smtp'] */
+export function listedPorts(annotation: string): readonly string[] {
+  return annotation.split(',').map((listed) => listed.trim());
 }
 
 /** Where the server speaks first, so that the client's first bytes would be waited for in vain: SMTP, DNS, MySQL, NATS, MongoDB. */

@@ -36,7 +36,7 @@ const SPEC = {
   ...{ accessLogFile: '/dev/stdout', accessLogFormat: '%PATH%', accessLogEncoding: 'JSON', enableTracing: true },
   ...{ defaultConfig: { concurrency: 1 }, defaultProviders: { metrics: ['prometheus'] } },
   ...{ defaultServiceExportTo: ['.'], defaultVirtualServiceExportTo: ['.'], defaultDestinationRuleExportTo: ['.'] },
-  ...{ connectTimeout: '1s', tcpKeepalive: { probes: 3 }, protocolDetectionTimeout: '0.1s' },
+  ...{ connectTimeout: '1s', tcpKeepalive: { probes: 3 }, protocolDetectionTimeout: '0.1s', serverFirstPorts: [9000] },
   h2UpgradePolicy: 'UPGRADE',
   defaultHttpRetryPolicy: {
     ...{ attempts: 3, retryOn: '503,http3-post-connect-failure', perTryTimeout: '1s', backoff: '1s' },

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { spokenBy } from '../../../core/snapshot/tcp.ts';
-import { guess, sniff } from '../../../core/tcp/sniffed-connection.ts';
+import { beginsRequest, guess, sniff } from '../../../core/tcp/sniffed-connection.ts';
 import type { Node } from '../../../core/workload.ts';
 
 const of = (text: string) => sniff(Buffer.from(text, 'latin1'));
@@ -45,15 +45,22 @@ test('of half a line it is guessed', () => {
   }
 });
 
-test('what is declared comes before what is found out, and servers that speak first by their port before that', () => {
+test('a method that is not whole, or has nothing behind it, begins a request', () => {
+  for (const text of ['G', 'GET', 'GET ', 'DELET', '\r\nPO', 'PRI * HT'])
+    assert.ok(beginsRequest(Buffer.from(text)), text);
+  for (const text of ['', '\r\n', 'GETS', 'get', 'GET  ', 'GET /', 'PING', '\x16']) {
+    assert.ok(!beginsRequest(Buffer.from(text)), text);
+  }
+});
+
+test('what is declared comes before what is found out', () => {
   const rows: readonly (readonly [protocol: string | undefined, spoken: string, port: number, as: string])[] = [
     ['tcp', 'HTTP', 8080, 'bytes'],
-    ['http', 'TCP', 3306, 'http'],
+    ['http', 'TCP', 8080, 'http'],
     [undefined, 'REDIS', 8080, 'bytes'],
-    [undefined, 'GRPC', 4222, 'http'],
+    [undefined, 'GRPC', 8080, 'http'],
     [undefined, '', 8080, 'unknown'],
     [undefined, 'WEB', 8080, 'unknown'],
-    ...[25, 53, 3306, 4222, 27017].map((port) => [undefined, 'DB', port, 'bytes'] as const),
   ];
   for (const [protocol, spoken, port, as] of rows) {
     const node = { app: { address: '127.0.0.1', port, protocol } } as unknown as Node;

@@ -56,6 +56,7 @@ export const MESH_ROWS: readonly Row[] = [
   row('outboundTrafficPolicy.mode', ['ALLOW_ANY', 'REGISTRY_ONLY'], { outboundTrafficPolicy: {} }),
   row('connectTimeout', ['1s', '2s']),
   row('protocolDetectionTimeout', ['1s', '2s']),
+  row('serverFirstPorts', [[8080], [8081]]),
   row('defaultConfig', [{ gatewayTopology: { proxyProtocol: {} } }, { gatewayTopology: {} }]),
   row('h2UpgradePolicy', ['UPGRADE', 'DO_NOT_UPGRADE']),
   ofRetries('attempts', [1, 2]),
