@@ -39,10 +39,11 @@ import type { ListenerContext } from './shard/context.ts';
 import { CarriedConnection } from './tcp/carried-connection.ts';
 import { awaitGreeting, type Greeting } from './tcp/greeting.ts';
 import { NamedConnection } from './tcp/named-connection.ts';
-import type { TcpPort } from './tcp/service.ts';
+import type { ServerNames, TcpPort, TcpService } from './tcp/service.ts';
 import { SniffedConnection } from './tcp/sniffed-connection.ts';
 import { tunnelService } from './tcp/tunnel-service.ts';
 import type { ServeConnection, ServedConnection } from './transport/listener.ts';
+import type { ClientHello } from './transport/tls/client-hello.ts';
 import type { Transport } from './transport/transport.ts';
 
 /** Who asks for a tunnel. */
@@ -110,10 +111,20 @@ function carry(
   greeting: Greeting | null,
 ): ServedConnection {
   if (names === null) return new CarriedConnection(listener, transport, other, greeting ?? listener.shard);
-  return new NamedConnection(listener, transport, (name) => (name === null ? null : names.find(name)) ?? other);
+  return new NamedConnection(listener, transport, (hello) => (hello === null ? null : passes(names, hello)) ?? other);
 }
 
-const NOWHERE: TcpPort = Object.freeze({ names: null, other: { name: '', service: '', port: 0, routes: [] } });
+/** Null: nothing is said of its name, or only of who offers to speak something else. */
+function passes(names: ServerNames, { serverName, protocols }: ClientHello): TcpService | null {
+  const found = names.find(serverName);
+  const offered = found?.offered ?? null;
+  return offered === null || protocols.some((protocol) => offered.includes(protocol)) ? found : null;
+}
+
+const NOWHERE: TcpPort = Object.freeze({
+  names: null,
+  other: { name: '', service: '', port: 0, offered: null, routes: [] },
+});
 
 function requestPath(listener: ListenerContext): ServerHandler & TunnelHandler {
   const outbound = listener.spec.kind === 'outbound';
@@ -152,7 +163,9 @@ function requestPath(listener: ListenerContext): ServerHandler & TunnelHandler {
       return typeof destination === 'string' ? destination : null;
     },
     carry: (transport, authority) =>
-      new NamedConnection(listener, transport, (name) => tunnelService(listener, authority, name)),
+      new NamedConnection(listener, transport, (hello) =>
+        tunnelService(listener, authority, hello?.serverName ?? null),
+      ),
   };
 }
 

@@ -63,7 +63,8 @@ export interface ResolvedHost {
 /** What a cluster is, apart from who is in it. */
 export interface ClusterSpec {
   readonly name: string;
-  readonly kind: 'outbound' | 'inbound' | 'passthrough';
+  /** 'sni-dnat': of who ends TLS of the mesh, and is sent a client's as it is. */
+  readonly kind: 'outbound' | 'inbound' | 'passthrough' | 'sni-dnat';
   /** Full host name of the service; a passthrough cluster's dialled host. */
   readonly service: string;
   readonly port: number;

@@ -15,9 +15,15 @@ interface Asked {
 export function carriedAs({ port, tls }: Asked): Carried | null {
   const protocol = port.protocol.toUpperCase();
   if (!carriesBytes(protocol)) return null;
-  if (protocol === 'TLS' || protocol === 'HTTPS')
-    return (tls?.mode ?? 'PASSTHROUGH') === 'PASSTHROUGH' ? 'names' : null;
+  if (protocol === 'TLS' || protocol === 'HTTPS') {
+    return tls?.mode === undefined || tls.mode.endsWith('PASSTHROUGH') ? 'names' : null;
+  }
   return tls?.mode === undefined || tls.mode === 'PASSTHROUGH' ? 'bytes' : null;
+}
+
+/** Whether names of services of the mesh lead on, and no rules do. */
+export function passesOn(server: Asked): boolean {
+  return server.tls?.mode === 'AUTO_PASSTHROUGH' && carriedAs(server) === 'names';
 }
 
 /** The ports all of whose servers say the same: one connection cannot be two things. */

@@ -39,13 +39,17 @@ export function tlsOf({ port, subset, host, levels, aliases, trusted }: TlsReque
   }
   if (asked !== undefined && mode !== 'ISTIO_MUTUAL') return null;
   return {
-    // As Istio's sidecars name a service to each other.
-    serverName: sni || `outbound_.${port.number}_.${subset}_.${host}`,
+    serverName: sni || serverNameOf(host, port.number, subset),
     identities,
     aliases,
     required: asked !== undefined,
     origination: null,
   };
+}
+
+/** By which sidecars name a service to each other, as Istio's do. */
+export function serverNameOf(host: string, port: number, subset: string): string {
+  return `outbound_.${port}_.${subset}_.${host}`;
 }
 
 /** `h2`: the port itself says that HTTP/2 is spoken there. */

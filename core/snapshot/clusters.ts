@@ -12,7 +12,7 @@ import type { ConnectionPoolSettings, TrafficPolicy } from '../config/kinds/dest
 import type { MeshConfigSpec } from '../config/kinds/mesh-config.ts';
 import { isHttp2 } from '../config/schemas/port-protocol.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
-import { tlsOf } from './cluster-tls.ts';
+import { serverNameOf, tlsOf } from './cluster-tls.ts';
 import type { HostRules } from './destination-rules.ts';
 import { hasLabels, type Service, type ServicePort, servesPort } from './services.ts';
 
@@ -83,7 +83,7 @@ export class ClusterTable {
    */
   *commit(hosts: Iterable<string>, isUsed: (cluster: Cluster) => boolean): Iterable<void> {
     for (const cluster of this.made) {
-      if (!isUsed(cluster) && cluster.spec.kind === 'outbound') this.forget(cluster);
+      if (!isUsed(cluster) && isOfService(cluster.spec)) this.forget(cluster);
     }
     const changed = new Set<Cluster>(this.staged.keys());
     for (const host of hosts) for (const cluster of this.byHost.get(host) ?? []) changed.add(cluster);
@@ -138,7 +138,7 @@ export class ClusterTable {
   /** Puts everybody into the cluster who belongs there, at once when that is known. */
   *fill(cluster: Cluster): Iterable<void> {
     const { spec } = cluster;
-    if (spec.kind !== 'outbound' || spec.dns.length > 0) return;
+    if (!isOfService(spec) || spec.dns.length > 0) return;
     const service = this.membership.service(spec.service);
     const port = service?.ports.find((candidate) => candidate.number === spec.port);
     if (service === undefined || port === undefined) {
@@ -146,6 +146,7 @@ export class ClusterTable {
       return;
     }
     const { labels, tls } = spec;
+    const passing = spec.kind === 'sni-dnat';
     const required = tls?.required === true ? tls : null;
     const endpoints: Endpoint[] = [];
     const weights: number[] = [];
@@ -159,7 +160,7 @@ export class ClusterTable {
     }
     for (const member of this.membership.of(service)) {
       yield;
-      if (!hasLabels(member.labels, labels)) continue;
+      if (!hasLabels(member.labels, labels) || (passing && member.tls !== true)) continue;
       const number = servesPort(service, port, member);
       if (number === null) continue;
       endpoints.push(this.held(member.address, number, member.tls === true ? tls : required));
@@ -171,7 +172,12 @@ export class ClusterTable {
   }
 }
 
+function isOfService({ kind }: ClusterSpec): boolean {
+  return kind === 'outbound' || kind === 'sni-dnat';
+}
+
 export interface ClusterRequest {
+  readonly kind: 'outbound' | 'sni-dnat';
   readonly service: Service;
   readonly port: ServicePort;
   readonly subset: string;
@@ -183,7 +189,7 @@ export interface ClusterRequest {
 }
 
 /** The specification of a service's cluster, or null when the subset is not defined. */
-export function clusterSpec({ service, port, subset, rules, mesh, gateway }: ClusterRequest): ClusterSpec | null {
+export function clusterSpec({ kind, service, port, subset, rules, mesh, gateway }: ClusterRequest): ClusterSpec | null {
   const defined = subset === '' ? undefined : rules.subsets.get(subset);
   if (subset !== '' && defined === undefined) return null;
   const hosts =
@@ -193,29 +199,44 @@ export function clusterSpec({ service, port, subset, rules, mesh, gateway }: Clu
   const target = port.targetPort || port.number;
   const levels = [rules.trafficPolicy, defined?.trafficPolicy];
   const aliases = mesh.trustDomainAliases ?? [];
-  const tls = tlsOf({ port, subset, host: service.host, levels, aliases, trusted: rules.trusted });
+  // What is passed on is in TLS already, which nothing may stand in front of.
+  const tls =
+    kind === 'sni-dnat' ? null : tlsOf({ port, subset, host: service.host, levels, aliases, trusted: rules.trusted });
+  const policy = policyOf(
+    { ...port, protocol: gateway && !isHttp2(port.protocol) ? 'HTTP' : port.protocol },
+    tls !== null && tls.origination === null,
+    mesh,
+    rules.trafficPolicy,
+    defined?.trafficPolicy,
+  );
   return {
-    name: clusterName(service.host, port.number, subset),
-    kind: 'outbound',
+    name: clusterName(service.host, port.number, subset, kind),
+    kind,
     service: service.host,
     port: port.number,
     subset,
     labels: defined?.labels ?? {},
-    policy: policyOf(
-      { ...port, protocol: gateway && !isHttp2(port.protocol) ? 'HTTP' : port.protocol },
-      tls !== null && tls.origination === null,
-      mesh,
-      rules.trafficPolicy,
-      defined?.trafficPolicy,
-    ),
+    policy: kind === 'sni-dnat' ? { ...policy, proxyProtocol: null } : policy,
     tls,
     rule: rules.sources.map(({ metadata }) => `${metadata.name}.${metadata.namespace}`).join(','),
     dns: service.resolution === 'STATIC' ? [] : hosts.map(({ host, weight }) => ({ host, port: target, weight })),
   };
 }
 
-export function clusterName(host: string, port: number, subset: string): string {
-  return `outbound|${port}|${subset}|${host}`;
+/** Of the application that a sidecar stands before. */
+export function applicationSpec(name: string, service: string, port: number, spoken: string): ClusterSpec {
+  const policy = { ...DEFAULT_POLICY, protocol: protocolOf(spoken) };
+  return { name, kind: 'inbound', service, port, subset: '', labels: {}, policy, dns: [], tls: null, rule: '' };
+}
+
+/** As Istio's: one that is asked for by a name in TLS is called by it. */
+export function clusterName(
+  host: string,
+  port: number,
+  subset: string,
+  kind: ClusterRequest['kind'] = 'outbound',
+): string {
+  return kind === 'outbound' ? `outbound|${port}|${subset}|${host}` : serverNameOf(host, port, subset);
 }
 
 /** A subset's policy overrides the host's, field by field at the top level; a port's replaces both. */

@@ -6,7 +6,6 @@ import type { ChainKind } from '../builtins/order.ts';
 import { INBOUND_RETRIES } from '../builtins/retry/policy.ts';
 import { telemetryAt } from '../builtins/telemetry/telemetry.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import { DEFAULT_POLICY } from '../cluster/cluster.ts';
 import { parseDuration } from '../config/duration.ts';
 import type { Problem } from '../config/resource.ts';
 import { GRPC_WEB } from '../config/schemas/port-protocol.ts';
@@ -17,7 +16,14 @@ import type { VirtualHost } from '../router/route.ts';
 import type { Steps } from '../steps.ts';
 import type { Node } from '../workload.ts';
 import { chainKinds } from './chain-plan.ts';
-import { ClusterTable, clusterName, clusterSpec, type EndpointSource, protocolOf } from './clusters.ts';
+import {
+  applicationSpec,
+  type ClusterRequest,
+  ClusterTable,
+  clusterName,
+  clusterSpec,
+  type EndpointSource,
+} from './clusters.ts';
 import { faultsIn } from './faults.ts';
 import { FilterUpstreams } from './filter-upstreams.ts';
 import type { ChainBuilder, FilterSource } from './filters.ts';
@@ -120,6 +126,8 @@ export class Compiler {
       ...{ node, services, cluster },
       rulesOf: (host) => rules.byHost.find(host),
       rulesAt: (gateway) => rules.of(gateway),
+      subsetsOf: (service) => this.index.shapes.of(service).subsets.keys(),
+      passing: (...place) => this.clusterAt(...place, 'sni-dnat'),
     });
     this.called = new FilterUpstreams(node, { services, cluster: (...place) => this.clusterAt(...place) });
   }
@@ -220,7 +228,8 @@ export class Compiler {
     const made = (part: RoutePart): number => this.made.push(part);
     const spoken = this.spokenHere(inbound);
     const detectMs = parseDuration(index.mesh.protocolDetectionTimeout ?? DETECTED_IN);
-    const tcp = this.tcp.stage(inbound, spoken, { staged, policies, memo, made, detectMs });
+    const stage = { staged, policies, memo, made, detectMs, concerned: concerned.services };
+    const tcp = yield* this.tcp.stage(inbound, spoken, stage);
     const telemetry = memo.of('telemetry', policies('Telemetry'), () => telemetryAt(policies('Telemetry'), node));
     const snapshot: Snapshot = {
       revision,
@@ -325,16 +334,21 @@ export class Compiler {
     };
   }
 
-  private clusterAt(host: string, port: number, subset: string): Cluster | null {
+  private clusterAt(
+    host: string,
+    port: number,
+    subset: string,
+    kind: ClusterRequest['kind'] = 'outbound',
+  ): Cluster | null {
     const { services, shapes, mesh } = this.index;
     const service = services.get(host);
     const found = service?.ports.find((candidate) => candidate.number === port);
     if (service === undefined || found === undefined) return null;
-    const name = clusterName(host, port, subset);
+    const name = clusterName(host, port, subset, kind);
     const known = this.interned.get(name);
     if (known !== undefined) return known;
     const gateway = this.node.role === 'gateway';
-    const spec = clusterSpec({ service, port: found, subset, rules: shapes.of(service), mesh, gateway });
+    const spec = clusterSpec({ kind, service, port: found, subset, rules: shapes.of(service), mesh, gateway });
     const cluster = spec === null ? null : this.table.intern(spec);
     if (this.compiling) this.interned.set(name, cluster);
     return cluster;
@@ -361,18 +375,7 @@ export class Compiler {
     const name = `inbound|${port}||`;
     const spoken = node.app.protocol ?? spokenAt(this.index.services.get(host), port, this.index.mesh.serverFirstPorts);
     const grpcWeb = spoken.toUpperCase() === GRPC_WEB;
-    const cluster = this.table.intern({
-      name,
-      kind: 'inbound',
-      service: host,
-      port,
-      subset: '',
-      labels: {},
-      policy: { ...DEFAULT_POLICY, protocol: protocolOf(spoken) },
-      dns: [],
-      tls: null,
-      rule: '',
-    });
+    const cluster = this.table.intern(applicationSpec(name, host, port, spoken));
     const chain = chains.at(port).route(null);
     const route = plainRoute({ name: 'default', cluster, clusterName: name, chain, retry: INBOUND_RETRIES });
     const after = memo.of(`inbound ${port} ${host}`, [cluster, chains, grpcWeb], (): CompiledHosts => {

@@ -3,12 +3,14 @@
 import type { Policies } from '../builtins/builtin.ts';
 import type { BuiltinName } from '../builtins/order.ts';
 import { connectionAuthorization, rbac } from '../builtins/rbac/rbac.ts';
-import { carriedPorts } from '../config/carried-servers.ts';
+import { carriedPorts, passesOn } from '../config/carried-servers.ts';
 import { boundHost, hostCovers } from '../config/hosts.ts';
 import type { GatewaySpec } from '../config/kinds/gateway.ts';
 import type { Resource } from '../config/resource.ts';
 import type { VirtualHost } from '../router/route.ts';
+import type { Steps } from '../steps.ts';
 import type { TcpPort, TcpTable } from '../tcp/service.ts';
+import { AutoPassthrough, type PassedTo, type PassingServer } from './auto-passthrough.ts';
 import type { Memo } from './memo.ts';
 import { type CompiledHosts, NO_HOSTS } from './outbound-hosts.ts';
 import type { RoutePart } from './route-parts.ts';
@@ -32,27 +34,33 @@ export interface TcpStage {
   made(part: RoutePart): void;
   /** See TcpTable. */
   readonly detectMs: number;
+  /** Hosts of services that are others, or are shaped otherwise. */
+  readonly concerned: Iterable<string>;
 }
 
 /** What a request passes and a connection passes as well: policies are held against both. */
 const HELD_AGAINST_BOTH: readonly string[] = ['rbac', 'ext-authz'] satisfies BuiltinName[];
 
-export interface TcpEnvironment extends Omit<TcpScope, 'gateway'> {
+export interface TcpEnvironment extends Omit<TcpScope, 'gateway' | 'services'>, PassedTo {
+  readonly services: TcpScope['services'] & PassedTo['services'];
   /** VirtualServices for a gateway ('namespace/name'). */
   rulesAt(gateway: string): Iterable<Rule>;
 }
 
 export class TcpCompiler {
   private readonly environment: TcpEnvironment;
+  private readonly auto: AutoPassthrough;
   private parts: CompiledHosts = NO_HOSTS;
 
   constructor(environment: TcpEnvironment) {
     this.environment = environment;
+    this.auto = new AutoPassthrough(environment);
   }
 
   /** `inbound`: where requests for the application lead; `spoken`: what the registry says of its port, or ''. */
-  stage(inbound: VirtualHost | null, spoken: string, { staged, made, policies, memo, detectMs }: TcpStage): TcpTable {
+  *stage(inbound: VirtualHost | null, spoken: string, stage: TcpStage): Steps<TcpTable> {
     const { node } = this.environment;
+    const { staged, made, policies, memo, detectMs } = stage;
     const parts: RoutePart[] = [];
     const keep = ({ port, part }: CompiledTcp): TcpPort => {
       parts.push(part);
@@ -65,7 +73,12 @@ export class TcpCompiler {
     }
     const gateways = new Map<number, TcpPort>();
     if (node.role === 'gateway') {
-      for (const [number, port] of this.gatewayPorts(policies('Gateway'))) gateways.set(number, keep(port.compiled()));
+      const mine = policies('Gateway').filter(({ spec }) => hasLabels(node.labels, spec.selector ?? {}));
+      const passed = yield* this.auto.stage(passingServers(mine), stage.concerned);
+      if (passed.staged !== null) staged.push(passed.staged);
+      for (const part of passed.staged?.after.parts ?? []) made(part);
+      for (const [number, port] of this.gatewayPorts(mine))
+        gateways.set(number, keep(port.compiled(passed.at(number))));
     }
     const before = this.parts;
     const after = { hosts: [], parts };
@@ -81,20 +94,20 @@ export class TcpCompiler {
     return { inbound: carried, detected, detectMs, admission, observations, upstreams, gateways };
   }
 
-  private gatewayPorts(gateways: readonly Resource<GatewaySpec>[]): ReadonlyMap<number, GatewayPort> {
+  private gatewayPorts(mine: readonly Resource<GatewaySpec>[]): ReadonlyMap<number, GatewayPort> {
     const { environment } = this;
-    const mine = gateways.filter(({ spec }) => hasLabels(environment.node.labels, spec.selector ?? {}));
     const carried = carriedPorts(mine.flatMap(({ spec }) => spec.servers ?? []));
     const ports = new Map<number, GatewayPort>();
     for (const { metadata, spec } of mine) {
       const gateway = `${metadata.namespace}/${metadata.name}`;
       const rules = [...environment.rulesAt(gateway)].sort((a, b) => (a.rank < b.rank ? -1 : 1));
-      for (const { port, hosts } of spec.servers ?? []) {
+      for (const server of spec.servers ?? []) {
+        const { port, hosts } = server;
         const as = carried.get(port.number);
         if (as === undefined) continue;
         const known = ports.get(port.number) ?? new GatewayPort(port.number, as === 'names');
         ports.set(port.number, known);
-        for (const rule of rules) {
+        for (const rule of passesOn(server) ? [] : rules) {
           const bound = hosts.flatMap(
             (host) => boundHost(host, metadata.namespace, rule.resource.metadata.namespace) ?? [],
           );
@@ -104,6 +117,14 @@ export class TcpCompiler {
     }
     return ports;
   }
+}
+
+function passingServers(gateways: readonly Resource<GatewaySpec>[]): PassingServer[] {
+  return gateways.flatMap(({ metadata, spec }) =>
+    (spec.servers ?? [])
+      .filter(passesOn)
+      .map(({ port, hosts }) => ({ port: port.number, hosts, owner: metadata.namespace })),
+  );
 }
 
 /** The narrower of a name and a server's hosts, where one covers the other. */

@@ -13,6 +13,7 @@ import { hostPort, splitHostPort } from '../host-port.ts';
 import type { TcpPort, TcpRoute, TcpService, TcpTarget } from '../tcp/service.ts';
 import type { ConnectionFacts } from '../transport/transport.ts';
 import type { Node } from '../workload.ts';
+import type { NamedService } from './auto-passthrough.ts';
 import { clusterName } from './clusters.ts';
 import { RoutePart } from './route-parts.ts';
 import { ServerNames } from './server-names.ts';
@@ -52,7 +53,7 @@ export function spokenBy({ app }: Node, spoken: string): 'http' | 'bytes' | 'unk
 export function inboundPort(host: string, port: number, cluster: Cluster): TcpPort {
   const target = { weight: 1, cluster, clusterName: cluster.name };
   const route = { origin: '', ...EVERY, targets: [target], totalWeight: 1 };
-  return { names: null, other: { name: `inbound|tcp|${port}`, service: host, port, routes: [route] } };
+  return { names: null, other: { name: `inbound|tcp|${port}`, service: host, port, offered: null, routes: [route] } };
 }
 
 /** A port of a service that is opened for the application; `upstream`: 'orders-db:5432'. */
@@ -65,7 +66,7 @@ export function upstreamPort(upstream: string, scope: TcpScope): CompiledTcp {
   const ruled = rules.flatMap((rule) => tcpRoutes(rule.resource, port, scope, problems));
   const own = targetOf(1, host, port, '', scope);
   const routes = ruled.length > 0 ? ruled : [{ origin: '', ...EVERY, targets: [own], totalWeight: 1 }];
-  const place = { service: host, port };
+  const place = { service: host, port, offered: null };
   const named = new Map<string, TcpRoute[]>();
   for (const { resource } of rules) addTlsRoutes(named, resource, port, scope, problems, (name) => name);
   return compiled(named, { name: hostPort(host, port), ...place, routes }, problems);
@@ -93,9 +94,11 @@ export class GatewayPort {
     }
   }
 
-  compiled(): CompiledTcp {
+  /** `passed`: where names lead that no rule says. */
+  compiled(passed: Iterable<NamedService>): CompiledTcp {
     const { number, named, routes, problems } = this;
-    return compiled(named, { name: String(number), service: '', port: number, routes }, problems);
+    const other = { name: String(number), service: '', port: number, offered: null, routes };
+    return compiled(named, other, problems, passed);
   }
 }
 
@@ -103,10 +106,12 @@ function compiled(
   named: ReadonlyMap<string, TcpRoute[]> | null,
   other: TcpService,
   problems: readonly Problem[],
+  passed: Iterable<NamedService> = [],
 ): CompiledTcp {
   const services = new Map<string, TcpService>();
   for (const [name, routes] of named ?? []) services.set(name, { ...other, name: `${other.name} ${name}`, routes });
-  const names = named === null || (services.size === 0 && other.routes.length > 0) ? null : new ServerNames(services);
+  const all = [...services, ...passed];
+  const names = named === null || (all.length === 0 && other.routes.length > 0) ? null : new ServerNames(all);
   const clusters = [other, ...services.values()].flatMap(({ routes }) =>
     routes.flatMap(({ targets }) => targets.flatMap(({ cluster }) => cluster ?? [])),
   );

@@ -6,7 +6,7 @@ import type { ServerConnection } from '../http/codec.ts';
 import type { ListenerContext } from '../shard/context.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
-import { readClientHello } from '../transport/tls/client-hello.ts';
+import { type ClientHello, readClientHello } from '../transport/tls/client-hello.ts';
 import type { Transport, TransportOwner } from '../transport/transport.ts';
 import { CarriedConnection } from './carried-connection.ts';
 import type { TcpService } from './service.ts';
@@ -14,8 +14,8 @@ import type { TcpService } from './service.ts';
 /** How long a client may take to say whom it asks for. As a handshake. */
 const HELLO_MS = 15_000;
 
-/** Where a name leads. Null: what came is no TLS; '': no name is asked for. */
-export type ServiceNamed = (serverName: string | null) => TcpService;
+/** Where a client's hello leads. Null: what came is no TLS; no name is asked for: ''. */
+export type ServiceNamed = (hello: ClientHello | null) => TcpService;
 
 export class NamedConnection implements ServerConnection, TransportOwner, TimerOwner {
   onClosed: (() => void) | null = null;
@@ -48,15 +48,15 @@ export class NamedConnection implements ServerConnection, TransportOwner, TimerO
     const bytes = this.bytes === null ? piece : Buffer.concat([this.bytes, piece]);
     this.bytes = bytes;
     const hello = readClientHello(bytes);
-    if (hello !== 'more') this.carry(hello?.serverName ?? null, bytes);
+    if (hello !== 'more') this.carry(hello, bytes);
   }
 
-  private carry(serverName: string | null, bytes: Buffer): void {
+  private carry(hello: ClientHello | null, bytes: Buffer): void {
     const { listener, transport } = this;
     listener.shard.timers.cancel(this.timer);
     this.bytes = null;
-    transport.serverName = serverName ?? '';
-    const carried = new CarriedConnection(listener, transport, this.serviceNamed(serverName), listener.shard);
+    transport.serverName = hello?.serverName ?? '';
+    const carried = new CarriedConnection(listener, transport, this.serviceNamed(hello), listener.shard);
     this.carried = carried;
     carried.onClosed = () => this.onClosed?.();
     if (this.graceMs > 0) carried.drain(this.graceMs);

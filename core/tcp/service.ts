@@ -13,6 +13,8 @@ export interface TcpService {
   /** The full host name of the service, or ''. */
   readonly service: string;
   readonly port: number;
+  /** Who is led here by a name has to offer one of these (ALPN); null: nothing is asked. */
+  readonly offered: readonly string[] | null;
   /** The first that matches takes the connection; none: it is closed. */
   readonly routes: readonly TcpRoute[];
 }

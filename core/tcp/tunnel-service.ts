@@ -30,11 +30,11 @@ export function tunnelService(listener: ListenerContext, authority: string, serv
   return NOWHERE;
 }
 
-const NOWHERE: TcpService = Object.freeze({ name: '', service: '', port: 0, routes: [] });
+const NOWHERE: TcpService = Object.freeze({ name: '', service: '', port: 0, offered: null, routes: [] });
 
 function service(name: string, host: VirtualHost, target: TcpTarget): TcpService {
   const route = { origin: '', match: '*', matches: () => true, targets: [target], totalWeight: 1 };
-  return { name, service: host.service, port: host.port, routes: [route] };
+  return { name, service: host.service, port: host.port, offered: null, routes: [route] };
 }
 
 /** A host that is dialled as it is named has a cluster of its own; a service's is that of no rule. */

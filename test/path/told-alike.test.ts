@@ -25,7 +25,7 @@ kind: Gateway
 metadata: {name: secure}
 spec:
   selector: {istio: ingressgateway}
-  servers: [{port: {number: 8443, protocol: HTTPS, name: https}, hosts: [a.test], tls: {mode: AUTO_PASSTHROUGH}}]
+  servers: [{port: {number: 8443, protocol: HTTPS, name: https}, hosts: [a.test], tls: {mode: PASSTHROUGH}, defaultEndpoint: '127.0.0.1:1'}]
 ---
 apiVersion: networking.istio.io/v1beta1
 kind: ProxyConfig
@@ -50,7 +50,7 @@ test('a proxy tells of a folder what the control plane tells of the same files, 
     told.sort(),
     applied.body.warnings.map((warning) => `warning config: ${formatProblem(warning)}`).sort(),
   );
-  for (const what of ['mirroring', 'delegation', 'statPrefix', 'AUTO_PASSTHROUGH', 'kind ProxyConfig', '"gone"'])
+  for (const what of ['mirroring', 'delegation', 'statPrefix', 'defaultEndpoint', 'kind ProxyConfig', '"gone"'])
     assert.ok(
       told.some((line) => line.includes(what)),
       what,

@@ -21,10 +21,7 @@ export const ServerTLSSettings = object(
     /** Every request is sent to the same place by https. */
     httpsRedirect: optional(boolean),
     /** Left out: PASSTHROUGH. */
-    mode: partly(
-      optional(oneOf('PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'AUTO_PASSTHROUGH', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL')),
-      (mode) => (mode === 'AUTO_PASSTHROUGH' ? 'AUTO_PASSTHROUGH' : null),
-    ),
+    mode: optional(oneOf('PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'AUTO_PASSTHROUGH', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL')),
     serverCertificate: optional(text),
     privateKey: optional(text),
     caCertificates: optional(text),

@@ -88,7 +88,7 @@ kind: Gateway
 metadata: {name: secure}
 spec:
   selector: {istio: ingressgateway}
-  servers: [{port: {number: 80, name: https, protocol: HTTPS}, hosts: ['*'], tls: {mode: AUTO_PASSTHROUGH}}]
+  servers: [{port: {number: 80, name: tls, protocol: TLS}, hosts: ['*'], tls: {mode: SIMPLE, credentialName: a}}]
 ---
 apiVersion: networking.istio.io/v1
 kind: Gateway
