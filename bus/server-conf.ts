@@ -108,8 +108,9 @@ export async function takeOverStore(storeDir: string, keys: BusKeys): Promise<vo
 
 /**
  * nats-server knows an account from its start when it has a folder there with something in it, else from its first client on. Where
- * clients of several accounts come at that same moment, it may make the mesh's account twice, and what the proxies' account imports
+ * clients of several accounts come at that same moment, 2.9 may make the mesh's account twice, and what the proxies' account imports
  * is then of the one that nobody else uses: no proxy reads anything until the next start (tried: 1 start of 60 with an empty store).
+ * From 2.10 on, servers make it once, those of clusters therefore too.
  */
 export async function keepAccountKnown(storeDir: string, keys: BusKeys): Promise<void> {
   const folder = join(storeDir, 'jetstream', publicKey(keys.mesh));
