@@ -214,24 +214,7 @@ export async function startDataPlane(options: PlaneOptions = {}): Promise<Runnin
   };
   if (options.endpoints !== undefined) told(options.endpoints);
   apply(...(options.yaml ?? []));
-  const specs: ListenerSpec[] = [];
-  const add = async (kind: ListenerSpec['kind'], configuredPort: number): Promise<number> => {
-    const port = await freePort(address);
-    specs.push({ name: kind, kind, address, port, configuredPort });
-    return port;
-  };
-  const ports = {
-    outbound: role === 'sidecar' ? await add('outbound', 15001) : 0,
-    inbound: options.appPort === undefined ? 0 : await add('inbound', 15006),
-    gateway: role === 'gateway' ? await add('gateway', options.gatewayPort ?? 8080) : 0,
-  };
-  const upstreams: Record<string, number> = {};
-  for (const upstream of options.upstreams ?? []) {
-    const port = await freePort('127.0.0.1');
-    upstreams[upstream] = port;
-    specs.push({ name: upstream, kind: 'outbound', address: '127.0.0.1', port, configuredPort: port, upstream });
-  }
-  await plane.listen(specs);
+  const { ports, upstreams } = await listen(plane, address, role, options);
   return {
     plane,
     ports,
@@ -253,6 +236,42 @@ export async function startDataPlane(options: PlaneOptions = {}): Promise<Runnin
       void filterThreads.stop();
     },
   };
+}
+
+const LISTEN_ATTEMPTS = 5;
+
+/** On ports that are free: where somebody else took one before it was listened at, on others. */
+async function listen(
+  plane: DataPlane,
+  address: string,
+  role: Node['role'],
+  options: PlaneOptions,
+): Promise<Pick<RunningDataPlane, 'ports' | 'upstreams'>> {
+  for (let attempt = 1; ; attempt++) {
+    const specs: ListenerSpec[] = [];
+    const add = async (kind: ListenerSpec['kind'], configuredPort: number): Promise<number> => {
+      const port = await freePort(address);
+      specs.push({ name: kind, kind, address, port, configuredPort });
+      return port;
+    };
+    const ports = {
+      outbound: role === 'sidecar' ? await add('outbound', 15001) : 0,
+      inbound: options.appPort === undefined ? 0 : await add('inbound', 15006),
+      gateway: role === 'gateway' ? await add('gateway', options.gatewayPort ?? 8080) : 0,
+    };
+    const upstreams: Record<string, number> = {};
+    for (const upstream of options.upstreams ?? []) {
+      const port = await freePort('127.0.0.1');
+      upstreams[upstream] = port;
+      specs.push({ name: upstream, kind: 'outbound', address: '127.0.0.1', port, configuredPort: port, upstream });
+    }
+    try {
+      await plane.listen(specs);
+      return { ports, upstreams };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt === LISTEN_ATTEMPTS) throw error;
+    }
+  }
 }
 
 function logged(record: ExchangeRecord): Logged {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Certificates, Revoked } from '../../bus/certificate-types.ts';
 import { startAuthority } from '../../control/authority/authority.ts';
-import { openIssuer } from '../../control/authority/files.ts';
+import { type AuthorityFiles, openIssuer } from '../../control/authority/files.ts';
 import { issueWorkload } from '../../control/authority/issuing.ts';
 import { serialOf } from '../../core/config/serial.ts';
 import { certificateRequest, newKey } from '../../core/main/certificate-request.ts';
@@ -27,7 +27,8 @@ export interface TestAuthority {
   close(): Promise<void>;
 }
 
-export async function testAuthority(): Promise<TestAuthority> {
+/** `own`: it signs with files of a user in place of what it would make itself. */
+export async function testAuthority(own?: AuthorityFiles['own']): Promise<TestAuthority> {
   const dir = await mkdtemp(join(tmpdir(), 'weft-identities-'));
   const sign = async (
     csr: string,
@@ -46,7 +47,7 @@ export async function testAuthority(): Promise<TestAuthority> {
       retrust: () => Promise.reject(new Error('nothing is rotated')),
       onTrust: () => {},
     };
-    await startAuthority({ bus, dir: join(dir, 'authority'), now: () => now, lifeMs });
+    await startAuthority({ bus, dir: join(dir, 'authority'), ...(own && { own }), now: () => now, lifeMs });
     return (await promise)({ namespace, serviceAccount, node }, csr);
   };
   // Its authority itself is of now.
@@ -59,7 +60,7 @@ export async function testAuthority(): Promise<TestAuthority> {
       const key = newKey();
       const signed = await sign(certificateRequest(key), serviceAccount, now, lifeMs, namespace, node, revoked);
       if (trustDomain === undefined) return { key, ...signed };
-      const issuer = await openIssuer({ dir: join(dir, 'authority') }, now);
+      const issuer = await openIssuer({ dir: join(dir, 'authority'), ...(own && { own }) }, now);
       const spiffe = `spiffe://${trustDomain}/ns/${namespace ?? 'default'}/sa/${serviceAccount}`;
       const serial = serialOf(node, 0);
       const leaf = await issueWorkload({ issuer, csr: certificateRequest(key), spiffe, serial, lifeMs, now });

@@ -2,38 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { startTaskMesh, type TaskMesh } from './tasks.ts';
+import { startBookinfo } from './bookinfo.ts';
+import type { Shown, TaskMesh } from './tasks.ts';
 
 let mesh: TaskMesh;
+let page: () => Promise<Shown>;
 
 before(async () => {
-  const part = async (name: string, path: string, what: string): Promise<string> => {
-    const { code, body } = await mesh.curl('productpage.default', `http://${name}:8000${path}`);
-    return code === '200' ? body : `Error fetching product ${what}`;
-  };
-  const serve = (name: string, serves: (path: string) => string | Promise<string>) => ({
-    ...{ name, namespace: 'default', account: `bookinfo-${name}`, serves, sidecar: true },
-  });
-  mesh = await startTaskMesh('127.51.3', [
-    serve('productpage', async () =>
-      [
-        'Simple Bookstore App',
-        await part('details', '/details/0', 'details'),
-        await part('reviews', '/reviews/0', 'reviews'),
-      ].join(', '),
-    ),
-    serve('details', () => 'Book Details'),
-    serve('reviews', async () => {
-      const { code } = await mesh.curl('reviews.default', 'http://ratings:8000/ratings/0');
-      return `Book Reviews (${code === '200' ? 'stars' : 'Ratings service is currently unavailable'})`;
-    }),
-    serve('ratings', () => '5'),
-    { name: 'ingress', namespace: 'legacy', serves: null, sidecar: false },
-  ]);
+  ({ mesh, page } = await startBookinfo('127.51.3'));
 });
 after(() => mesh.close());
-
-const page = () => mesh.curl('ingress.legacy', 'http://productpage.default:8000/productpage');
 
 function policy(name: string, app: string, account: string | null): void {
   const from = account === null ? '' : `from: [{source: {principals: ["cluster.local/ns/default/sa/${account}"]}}], `;

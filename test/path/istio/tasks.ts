@@ -1,5 +1,6 @@
 // The mesh of Istio's tasks, in this process: workloads in namespaces, with a sidecar and a certificate each, or without.
 
+import type { AuthorityFiles } from '../../../control/authority/files.ts';
 import type { WorkloadEndpoint } from '../../../core/workload.ts';
 import { exchangeBytes, type RunningDataPlane, startApp, startDataPlane } from '../data-plane.ts';
 import { type TestAuthority, testAuthority } from '../identities.ts';
@@ -43,10 +44,14 @@ export interface TaskMesh {
 
 const PORT = 8000;
 
-/** `network`: '127.51.0', of which each workload has an address. */
-export async function startTaskMesh(network: string, wanted: readonly Wanted[]): Promise<TaskMesh> {
+/** `network`: '127.51.0', of which each workload has an address. `own`: files of the authority's. */
+export async function startTaskMesh(
+  network: string,
+  wanted: readonly Wanted[],
+  own?: AuthorityFiles['own'],
+): Promise<TaskMesh> {
   const closers: (() => unknown)[] = [];
-  const authority: TestAuthority = await testAuthority();
+  const authority: TestAuthority = await testAuthority(own);
   closers.push(authority.close);
   const workloads = new Map<string, Workload>();
   for (const [i, each] of wanted.entries()) {
@@ -107,7 +112,7 @@ async function startWorkload(
   const labels = { app: name };
   const plane = await startDataPlane({
     ...{ address, namespace, labels, serviceAccount: account },
-    ...(appPort > 0 && { appPort }),
+    ...(appPort > 0 && { appPort, services: [name] }),
   });
   closers.push(plane.close);
   plane.plane.setIdentity(await authority.identity(account, { namespace }));
