@@ -87,6 +87,32 @@ export async function webAuthority(name = 'Example'): Promise<WebAuthority> {
   };
 }
 
+/** What the owner of a root gives to a mesh: an intermediate with its key, all of it with RSA, and the root without. In PEM. */
+export async function pluggedAuthority(): Promise<{ root: string; intermediate: string; key: string }> {
+  const above = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const below = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const signingKey = await toCrypto(above.privateKey, 'pkcs8', RSA, ['sign']);
+  const sign = async (subject: string, key: KeyObject): Promise<string> => {
+    const certificate = await x509.X509CertificateGenerator.create({
+      ...{ subject, issuer: 'O=Example, CN=Root CA', signingKey, signingAlgorithm: RSA },
+      serialNumber: (++serial).toString(16),
+      notBefore: new Date(Date.now() - HOUR_MS),
+      notAfter: new Date(Date.now() + 730 * 24 * HOUR_MS),
+      publicKey: await toCrypto(key, 'spki', RSA, ['verify']),
+      extensions: [
+        new x509.BasicConstraintsExtension(true, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      ],
+    });
+    return `${certificate.toString('pem')}\n`;
+  };
+  return {
+    root: await sign('O=Example, CN=Root CA', above.publicKey),
+    intermediate: await sign('O=Example, CN=Intermediate CA, L=cluster1', below.publicKey),
+    key: below.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+  };
+}
+
 function toCrypto(
   key: KeyObject,
   format: 'spki' | 'pkcs8',

@@ -34,12 +34,12 @@ const PARTS: Readonly<Record<string, Part>> = {
 
 export function secretCommand(program: Command): void {
   const group = commandGroup(program.command('secret'))
-    .description('Keep keys and certificates for gateways: a Gateway names one by credentialName')
+    .description('Keep keys and certificates for proxies: a Gateway or a DestinationRule names one by credentialName')
     .addHelpText(
       'after',
       `
-A secret is given to gateways of its namespace alone whose Gateway names it. A new one under the same name is shown to who connects next;
-connections that are open stay.
+A secret is given to proxies of its namespace alone: to gateways whose Gateway or DestinationRule names it, and to sidecars that the
+workloadSelector of such a DestinationRule selects. A new one under the same name is shown to who connects next; connections that are open stay.
 
 Examples:
   $ mesh secret create tls shop-credential --cert shop.pem --key shop.key
@@ -48,14 +48,17 @@ Examples:
   const creating = commandGroup(group.command('create')).description('Keep one, or put another one in its place');
   creating
     .command('tls')
-    .description('A certificate with its key, and whose clients are believed')
+    .description('A certificate with its key, and whose certificates are believed')
     .argument('<name>', 'as credentialName says it', name)
     .requiredOption('--cert <file>', 'the certificate, and those between it and its root (PEM)')
     .requiredOption('--key <file>', 'its private key (PEM)')
-    .option('--ca <file>', 'whose certificates count of clients, for MUTUAL (PEM)')
+    .option(
+      '--ca <file>',
+      'whose certificates count: of clients of a Gateway in MUTUAL, of the server of a DestinationRule (PEM)',
+    )
     .option('--crl <file>', 'which of them are revoked (PEM)')
     .option('--service-account <name>', 'who of the namespace may have it; repeatable (default: every one)', eachName)
-    .option('-n, --namespace <name>', 'of the gateway', name, 'istio-system')
+    .option('-n, --namespace <name>', 'of the proxy', name, 'istio-system')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -65,10 +68,10 @@ Examples:
   creating
     .command('generic')
     .description('By the keys that secrets of Kubernetes have: tls.crt, tls.key, ca.crt (or cert, key, cacert), ca.crl')
-    .argument('<name>', 'as credentialName says it; NAME-cacert holds whose clients NAME believes', name)
+    .argument('<name>', 'as credentialName says it; NAME-cacert holds whose certificates NAME believes', name)
     .requiredOption('--from-file <key=file>', 'repeatable', (text: string, all: string[] = []) => [...all, text])
     .option('--service-account <name>', 'who of the namespace may have it; repeatable (default: every one)', eachName)
-    .option('-n, --namespace <name>', 'of the gateway', name, 'istio-system')
+    .option('-n, --namespace <name>', 'of the proxy', name, 'istio-system')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -86,7 +89,7 @@ Examples:
     .command('delete')
     .description('Forget one, here and at the gateways that have it')
     .argument('<name>', 'as `mesh secret list` prints it', name)
-    .option('-n, --namespace <name>', 'of the gateway', name, 'istio-system')
+    .option('-n, --namespace <name>', 'of the proxy', name, 'istio-system')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExamples:\n  $ mesh secret delete shop-credential')
     .action(remove);

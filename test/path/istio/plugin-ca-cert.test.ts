@@ -1,20 +1,16 @@
 // Istio's task plugin-ca-cert: a root that stays elsewhere, an intermediate that it signed for the mesh, and what workloads then show.
 
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { connect, type DetailedPeerCertificate } from 'node:tls';
-import 'reflect-metadata';
-import * as x509 from '@peculiar/x509';
 import type { WorkloadIdentity } from '../../../core/workload.ts';
+import { pluggedAuthority } from '../../web-certificates.ts';
 import { testAuthority } from '../identities.ts';
 import { startTaskMesh, type TaskMesh } from './tasks.ts';
-
-const RSA = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
-const DAY_MS = 86_400_000;
 
 let dir: string;
 let root: string;
@@ -22,34 +18,14 @@ let intermediate: string;
 let mesh: TaskMesh;
 let curl: WorkloadIdentity;
 
-/** As the task's own tools sign them: with RSA. */
-async function signed(subject: string, publicKey: KeyObject, issuer: string, by: KeyObject): Promise<string> {
-  const cryptoKey = (key: KeyObject, use: 'sign' | 'verify') => key.toCryptoKey(RSA, true, [use]);
-  const certificate = await x509.X509CertificateGenerator.create({
-    ...{ subject, issuer, signingAlgorithm: RSA },
-    notBefore: new Date(Date.now() - DAY_MS),
-    notAfter: new Date(Date.now() + 730 * DAY_MS),
-    publicKey: await cryptoKey(publicKey, 'verify'),
-    signingKey: await cryptoKey(by, 'sign'),
-    extensions: [
-      new x509.BasicConstraintsExtension(true, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.digitalSignature, true),
-    ],
-  });
-  return `${certificate.toString('pem')}\n`;
-}
-
 before(async () => {
   dir = await mkdtemp(join(tmpdir(), 'weft-cacerts-'));
-  const rsa = () => generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const [above, below] = [rsa(), rsa()];
-  root = await signed('O=Istio, CN=Root CA', above.publicKey, 'O=Istio, CN=Root CA', above.privateKey);
-  const name = 'O=Istio, CN=Intermediate CA, L=cluster1';
-  intermediate = await signed(name, below.publicKey, 'O=Istio, CN=Root CA', above.privateKey);
-  // The key of the root is nowhere.
+  // Of the root nobody here has the key.
+  const plugged = await pluggedAuthority();
+  ({ root, intermediate } = plugged);
   const own = { certificates: join(dir, 'cert-chain.pem'), key: join(dir, 'ca-key.pem') };
   await writeFile(own.certificates, intermediate + root);
-  await writeFile(own.key, below.privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  await writeFile(own.key, plugged.key);
   const authority = await testAuthority(own);
   curl = await authority.identity('curl', { namespace: 'foo' });
   await authority.close();
