@@ -2,10 +2,10 @@
 // record says is the control plane's business. Proxies' account has no part in these subjects.
 import { headers, type Msg, type MsgHdrs } from 'nats';
 import type { AccessBackup, AccessListener, AccessRecord, AccessRecords, SignedAccess } from './access-types.ts';
-import { type Seal, SIGNATURE_HEADER } from './commit-format.ts';
 import { purge, store } from './jetstream.ts';
 import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
+import { type Seal, SIGNATURE_HEADER } from './log/commit-format.ts';
 import type { StoredMessage } from './stored-message.ts';
 import { ACCESS_HEARD, ACCESS_STREAM, ACCESS_SUBJECT, subjectToken, tokenId, USES_SUBJECT } from './subjects.ts';
 import { BusUnavailableError } from './types.ts';

@@ -1,11 +1,8 @@
 // Opens the bus: one NATS connection and the parts that speak over it.
 import { setTimeout as delay } from 'node:timers/promises';
 import { NatsAccessRecords } from './access-records.ts';
-import type { BusKeys, Revocations } from './accounts.ts';
 import { attempts } from './attempts.ts';
 import { NatsCertificates } from './certificates.ts';
-import { Seal } from './commit-format.ts';
-import { NatsConfigLog } from './config-log.ts';
 import { openLink } from './dial.ts';
 import { NatsElection } from './election.ts';
 import { Heads } from './heads.ts';
@@ -13,8 +10,9 @@ import { endInOrder } from './in-order.ts';
 import { type Clock, NatsLeaseBoard, SYSTEM_CLOCK } from './leases.ts';
 import { LifeSigns } from './life-signs.ts';
 import type { Link, Login } from './link.ts';
-import { fixedLogin, ProxyLogin } from './login.ts';
-import { type HistoryLimits, Manifests } from './manifests.ts';
+import { Seal } from './log/commit-format.ts';
+import { NatsConfigLog } from './log/config-log.ts';
+import { type HistoryLimits, Manifests } from './log/manifests.ts';
 import { Objects } from './objects.ts';
 import { NatsQuestions } from './questions.ts';
 import { NatsRecords } from './records.ts';
@@ -35,7 +33,9 @@ import {
   TOKEN_STREAM,
 } from './subjects.ts';
 import { type Bus, type BusOptions, BusUnavailableError } from './types.ts';
-import { NatsUsers, USER_LIFE_MS } from './users.ts';
+import type { BusKeys, Revocations } from './users/accounts.ts';
+import { fixedLogin, ProxyLogin } from './users/login.ts';
+import { NatsUsers, USER_LIFE_MS } from './users/users.ts';
 
 export interface OpenBusOptions extends BusOptions {
   readonly role: Role;

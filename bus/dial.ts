@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
 import { type Authenticator, connect, type NatsConnection, NatsError, type TlsOptions } from 'nats';
 import { explain, Link, type LinkOptions, type Login, refusedVersion } from './link.ts';
-import { NKey } from './nkey.ts';
 import { BusUnavailableError } from './types.ts';
+import { NKey } from './users/nkey.ts';
 
 const RECONNECT_MS = 200;
 /** Of one attempt to connect, where there are other servers, and where there is one: it lets a whole mesh in that starts at once. */

@@ -3,7 +3,7 @@
 import type { Msg } from 'nats';
 import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
-import type { LogBounds } from './log-entry.ts';
+import type { LogBounds } from './log/log-entry.ts';
 import { CONFIG_LOG, ENDPOINT_LOG, HEADS_SUBJECT, TRUST_STREAM } from './subjects.ts';
 
 /** How often it is told; followers wait longer before they ask themselves. */

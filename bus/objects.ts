@@ -7,7 +7,7 @@ import { digestOf, MAX_OBJECT_BYTES } from './digest.ts';
 import { ensureStream, purge, store } from './jetstream.ts';
 import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
-import { DamagedError } from './log-entry.ts';
+import { DamagedError } from './log/log-entry.ts';
 import { BusUnavailableError, type ObjectStore, type StoredObject, TooLargeError } from './types.ts';
 
 const CHUNK_BYTES = 256 * 1024;

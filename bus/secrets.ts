@@ -12,9 +12,9 @@ import {
   randomBytes,
 } from 'node:crypto';
 import { headers, type Msg } from 'nats';
-import { type Seal, SIGNATURE_HEADER } from './commit-format.ts';
 import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
+import { type Seal, SIGNATURE_HEADER } from './log/commit-format.ts';
 import { NatsRecords } from './records.ts';
 import type { AskedSecret, Sealed, SecretData, Secrets, StoredSecret } from './secret-types.ts';
 import {

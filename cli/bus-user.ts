@@ -2,8 +2,8 @@
 // the control plane makes it a user because this machine's context may ask for that.
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { NKey } from '../bus/nkey.ts';
 import type { ProxyUser } from '../bus/types.ts';
+import { NKey } from '../bus/users/nkey.ts';
 import type { Node } from '../core/workload.ts';
 import { Api } from './api.ts';
 import type { Context } from './context.ts';

@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
-import type { ServerTls } from '../bus/server.ts';
+import type { ServerTls } from '../bus/server/server.ts';
 import type { ControlOptions } from '../control/main.ts';
 import { CliError, EXIT } from './exit.ts';
 import { probe } from './loopback.ts';

@@ -1,7 +1,7 @@
 // The users of NATS of a control plane, from the file that `mesh up` and `mesh nats config` make.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BusKeys } from '../bus/accounts.ts';
+import type { BusKeys } from '../bus/users/accounts.ts';
 import { meshHome } from './context.ts';
 import { CliError, EXIT } from './exit.ts';
 

@@ -1,7 +1,7 @@
 // The API once more, where other machines reach it: the same routes by TLS, and in plain text nowhere but on loopback.
 import { constants } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import type { ServerTls } from '../bus/server.ts';
+import type { ServerTls } from '../bus/server/server.ts';
 import { nodeHttps } from '../core/fetch/node-http.ts';
 import { hostPort } from '../core/host-port.ts';
 import { type ClientAuthority, RevocationList } from './access/certificates.ts';

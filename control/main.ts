@@ -7,7 +7,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyReply } from 'fastify';
 import { type OpenBusOptions, openBus } from '../bus/connect.ts';
 import { endInOrder } from '../bus/in-order.ts';
-import type { ServerTls } from '../bus/server.ts';
+import type { ServerTls } from '../bus/server/server.ts';
 import type { Bus, Kinship, Position, Subscription } from '../bus/types.ts';
 import { hostPort } from '../core/host-port.ts';
 import { Access } from './access/access.ts';

@@ -1,6 +1,6 @@
 // The configuration as this control plane knows it: followed from the log, never written anywhere else, so that any number of
 // control planes agree. Answers reads also while NATS is away.
-import { applyCommit, EMPTY_STATE } from '../bus/commit-format.ts';
+import { applyCommit, EMPTY_STATE } from '../bus/log/commit-format.ts';
 import { type Bus, BusUnavailableError, type Commit, type ConfigState, type Subscription } from '../bus/types.ts';
 import type { Resource } from '../core/config/resource.ts';
 

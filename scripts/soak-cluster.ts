@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { startCluster } from '../test/bus/cluster-harness.ts';
 import { killInTurn } from '../test/bus/cluster-rounds.ts';
-import { versions } from '../test/bus/versions.ts';
+import { versions } from '../test/bus/server/versions.ts';
 
 const rounds = Number(process.argv[2] ?? 10);
 if (!Number.isInteger(rounds) || rounds < 1) throw new Error('ROUNDS is a number from 1 on');

@@ -17,8 +17,8 @@ export const GROUPS: Readonly<Record<string, readonly string[]>> = {
 export const ALONE: readonly string[] = [
   'test/bus/cluster.test.ts',
   'test/bus/crowd.test.ts',
-  'test/bus/permissions.test.ts',
-  'test/bus/versions.test.ts',
+  'test/bus/users/permissions.test.ts',
+  'test/bus/server/versions.test.ts',
   'test/control/authority/rotation.test.ts',
   'test/control/disasters.test.ts',
   'test/control/races.test.ts',

@@ -1,7 +1,7 @@
 // One thread of simulated proxies: to NATS and the control plane each is a whole proxy (its own user, connection, lease, answers,
 // the product's own source of configuration), with nothing behind it that serves requests.
 import { parentPort, workerData } from 'node:worker_threads';
-import { NKey } from '../../bus/nkey.ts';
+import { NKey } from '../../bus/users/nkey.ts';
 import { Api } from '../../cli/api.ts';
 import type { Context } from '../../cli/context.ts';
 import { BusSource } from '../../core/main/bus-source.ts';

@@ -53,7 +53,7 @@ Examples:
       const home = await makeHome();
       const tls = await servesAt(options.listen, home, authority);
       const [{ superviseNatsServer }, { startControl }] = await Promise.all([
-        import('../../bus/supervise.ts'),
+        import('../../bus/server/supervise.ts'),
         import('../../control/main.ts'),
       ]);
       const natsLate = sayIfLate('waiting for nats-server to answer');

@@ -1,7 +1,7 @@
 // By what the control plane's own servers are known where they listen off loopback: a certificate for that address, of the mesh's
 // authority, made anew at each start. A workload's names no address, so none of them passes for it.
 import { generateKeyPairSync } from 'node:crypto';
-import type { ServerTls } from '../../bus/server.ts';
+import type { ServerTls } from '../../bus/server/server.ts';
 import { type AuthorityFiles, openIssuer } from './files.ts';
 import { issueServer } from './issuing.ts';
 

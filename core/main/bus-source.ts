@@ -2,9 +2,9 @@
 // revision is answered with an ack or a nack once all shards have spoken. Without NATS the last good state serves.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { advance } from '../../bus/commit-format.ts';
 import { openBus } from '../../bus/connect.ts';
 import { endInOrder } from '../../bus/in-order.ts';
+import { advance } from '../../bus/log/commit-format.ts';
 import type { Bus, BusOptions, Commit, ConfigState, Lease, OtherLog, Position, Questions } from '../../bus/types.ts';
 import { formatProblem } from '../config/decode.ts';
 import { isKind } from '../config/is-kind.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { suite, type TestContext, test } from 'node:test';
-import { applyCommit } from '../../bus/commit-format.ts';
-import { NKey } from '../../bus/nkey.ts';
+import { applyCommit } from '../../bus/log/commit-format.ts';
 import type { ProxyUser } from '../../bus/types.ts';
+import { NKey } from '../../bus/users/nkey.ts';
 import { until } from '../until.ts';
 import { type Mesh, resources, startMesh, watch } from './harness.ts';
 

@@ -6,11 +6,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { accountTokens } from '../../bus/accounts.ts';
-import { type ClusterServer, clusterServerConf, type ServerTls } from '../../bus/cluster-conf.ts';
 import { type OpenBusOptions, openBus } from '../../bus/connect.ts';
-import { type BusCredentials, ensureCredentials } from '../../bus/server-conf.ts';
+import { type ClusterServer, clusterServerConf, type ServerTls } from '../../bus/server/cluster-conf.ts';
+import { type BusCredentials, ensureCredentials } from '../../bus/server/server-conf.ts';
 import type { Bus } from '../../bus/types.ts';
+import { accountTokens } from '../../bus/users/accounts.ts';
 
 export interface TestNode extends ClusterServer {
   readonly url: string;

@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { accountUser } from '../../bus/accounts.ts';
 import { openLink } from '../../bus/dial.ts';
 import { spreadOf } from '../../bus/heads.ts';
 import type { Clock } from '../../bus/leases.ts';
 import { readSign } from '../../bus/life-signs.ts';
 import type { Link } from '../../bus/link.ts';
-import { fixedLogin } from '../../bus/login.ts';
 import { INFO_PREFIX, inboxPrefix, LEASE_STREAM, STATUS_STREAM } from '../../bus/subjects.ts';
 import type { Bus, Lease, ProxyStatus } from '../../bus/types.ts';
+import { accountUser } from '../../bus/users/accounts.ts';
+import { fixedLogin } from '../../bus/users/login.ts';
 import { until } from '../until.ts';
 import { type Mesh, startMesh } from './harness.ts';
 

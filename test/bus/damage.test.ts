@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { applyCommit, EMPTY_STATE } from '../../bus/commit-format.ts';
+import { applyCommit, EMPTY_STATE } from '../../bus/log/commit-format.ts';
 import { until } from '../until.ts';
 import { resources, startMesh } from './harness.ts';
 

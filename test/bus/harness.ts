@@ -2,13 +2,13 @@
 import { cp, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { proxyUser } from '../../bus/accounts.ts';
-import { EMPTY_STATE } from '../../bus/commit-format.ts';
 import { type OpenBusOptions, openBus } from '../../bus/connect.ts';
-import { NKey } from '../../bus/nkey.ts';
-import { type NatsServer, startNatsServer } from '../../bus/server.ts';
+import { EMPTY_STATE } from '../../bus/log/commit-format.ts';
+import { type NatsServer, startNatsServer } from '../../bus/server/server.ts';
 import type { Role } from '../../bus/subjects.ts';
 import type { Bus, ConfigLog, ConfigState, ProxyIdentity, ProxyUser, StoredResource } from '../../bus/types.ts';
+import { proxyUser } from '../../bus/users/accounts.ts';
+import { NKey } from '../../bus/users/nkey.ts';
 
 export interface Mesh {
   readonly server: NatsServer;

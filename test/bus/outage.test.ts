@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { applyCommit } from '../../bus/commit-format.ts';
+import { applyCommit } from '../../bus/log/commit-format.ts';
 import { type Bus, BusUnavailableError, type ConfigState, ConflictError, type ProxyStatus } from '../../bus/types.ts';
 import { until } from '../until.ts';
 import { type Mesh, resources, startMesh, watch } from './harness.ts';

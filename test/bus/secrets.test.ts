@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import type { Seal } from '../../bus/commit-format.ts';
 import type { Link } from '../../bus/link.ts';
+import type { Seal } from '../../bus/log/commit-format.ts';
 import type { AboutSecret, Sealed } from '../../bus/secret-types.ts';
 import { NatsSecrets } from '../../bus/secrets.ts';
 

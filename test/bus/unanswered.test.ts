@@ -4,9 +4,9 @@ import { after, before, describe, it } from 'node:test';
 import { headers, type Msg } from 'nats';
 import { openLink } from '../../bus/dial.ts';
 import type { Link } from '../../bus/link.ts';
-import { fixedLogin } from '../../bus/login.ts';
 import { INFO_PREFIX, inboxPrefix } from '../../bus/subjects.ts';
 import { BusUnavailableError } from '../../bus/types.ts';
+import { fixedLogin } from '../../bus/users/login.ts';
 import { type Mesh, startMesh } from './harness.ts';
 
 describe('a read that nobody answers', () => {

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { NKey } from '../../bus/nkey.ts';
+import { NKey } from '../../bus/users/nkey.ts';
 import { busUser } from '../../cli/bus-user.ts';
 
 const CONTEXT = { api: 'http://127.0.0.1:9', token: 'x', bus: { servers: [], verifyKey: 'the mesh' } };

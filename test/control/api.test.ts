@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { NKey } from '../../bus/nkey.ts';
+import { NKey } from '../../bus/users/nkey.ts';
 import type { ChangeResult, Difference } from '../../control/answers.ts';
 import type { Resource } from '../../core/config/resource.ts';
 import { type ErrorBody, files, type Plane, startDataPlane, virtualService } from './harness.ts';

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { EMPTY_STATE } from '../../bus/commit-format.ts';
+import { EMPTY_STATE } from '../../bus/log/commit-format.ts';
 import { ApiError } from '../../control/api-error.ts';
 import { Checker, CheckerLostError } from '../../control/checker/checker.ts';
 import type { Wanted } from '../../control/checker/messages.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { applyCommit } from '../../bus/commit-format.ts';
+import { applyCommit } from '../../bus/log/commit-format.ts';
 import type { Bus, ConfigState, Lease } from '../../bus/types.ts';
 import { Discovery } from '../../control/discovery.ts';
 import { Discovered } from '../../core/main/discovered.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { applyCommit } from '../../bus/commit-format.ts';
+import { applyCommit } from '../../bus/log/commit-format.ts';
 import type { ChangeResult } from '../../control/answers.ts';
 import { resources, watch } from '../bus/harness.ts';
 import { until } from '../until.ts';

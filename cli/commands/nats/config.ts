@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
-import type { ClusterServer, ServerTls } from '../../../bus/cluster-conf.ts';
+import type { ClusterServer, ServerTls } from '../../../bus/server/cluster-conf.ts';
 import { makeHome } from '../../context.ts';
 import { CliError, EXIT } from '../../exit.ts';
 import { note, print, printJson } from '../../output.ts';
@@ -64,10 +64,10 @@ async function config(options: Options): Promise<void> {
   refuseOdd(servers);
   const [{ clusterServerConf }, { ensureCredentials, makePrivateFolder, readIfThere }, accounts, revocations] =
     await Promise.all([
-      import('../../../bus/cluster-conf.ts'),
-      import('../../../bus/server-conf.ts'),
-      import('../../../bus/accounts.ts'),
-      import('../../../bus/revocations.ts'),
+      import('../../../bus/server/cluster-conf.ts'),
+      import('../../../bus/server/server-conf.ts'),
+      import('../../../bus/users/accounts.ts'),
+      import('../../../bus/users/revocations.ts'),
     ]);
   const folder = join(await makeHome(), 'nats');
   await makePrivateFolder(folder);

@@ -1,6 +1,6 @@
 // `mesh nats status`: the nats-servers of this mesh, asked each by itself, and who leads what. Needs no control plane.
 import { type Command, Option } from 'commander';
-import type { CopyStatus, NatsStatus } from '../../../bus/cluster-status.ts';
+import type { CopyStatus, NatsStatus } from '../../../bus/server/cluster-status.ts';
 import { readContext } from '../../context.ts';
 import { CliError, EXIT } from '../../exit.ts';
 import { readNatsCredentials, readRoots } from '../../nats-credentials.ts';
@@ -41,7 +41,7 @@ async function status(options: Options): Promise<void> {
   const ca = options.natsCa === undefined ? known?.ca : await readRoots(options.natsCa);
   const { control } = await readNatsCredentials(options.natsCredentials);
   const [{ natsStatus }, { BusUnavailableError }] = await Promise.all([
-    import('../../../bus/cluster-status.ts'),
+    import('../../../bus/server/cluster-status.ts'),
     import('../../../bus/types.ts'),
   ]);
   const found = await natsStatus(servers, { credentials: control, ca }).catch((error: unknown) => {

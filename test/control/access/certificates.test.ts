@@ -4,7 +4,7 @@ import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { ServerTls } from '../../../bus/server.ts';
+import type { ServerTls } from '../../../bus/server/server.ts';
 import { Api } from '../../../cli/api.ts';
 import { serverTls } from '../../../control/authority/serving.ts';
 import { eventually, until } from '../../until.ts';

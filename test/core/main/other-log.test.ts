@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { EMPTY_STATE } from '../../../bus/commit-format.ts';
+import { EMPTY_STATE } from '../../../bus/log/commit-format.ts';
 import type { KeptState } from '../../../core/main/state.ts';
 import { until } from '../../until.ts';
 import { onBus } from './bus-harness.ts';

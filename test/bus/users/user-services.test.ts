@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Bus, ProxyIdentity } from '../../../bus/types.ts';
+import { NKey } from '../../../bus/users/nkey.ts';
+import { until } from '../../until.ts';
+import { type Mesh, startMesh } from '../harness.ts';
+
+const newKey = (): string => NKey.generate('user').publicKey;
+
+describe('what a user may say that it serves', () => {
+  let mesh: Mesh;
+  let control: Bus;
+  before(async () => {
+    mesh = await startMesh();
+    control = await mesh.open('control');
+  });
+  after(() => mesh.stop());
+  const who = (node: string): ProxyIdentity => ({ namespace: 'default', serviceAccount: 'default', node });
+  const nothing = (): void => {};
+
+  it('is known to every control plane at once, and to those that start later', async () => {
+    let changes = 0;
+    const first = await control.users!.services(() => changes++);
+    await control.users!.issue(who('any'), newKey());
+    await control.users!.issue(who('a'), newKey(), ['api', 'web']);
+    await until('it is heard', () => changes === 1);
+    assert.deepEqual([first.of(who('a')), first.of(who('any')), first.of(who('nobody'))], [['api', 'web'], null, null]);
+    const later = await mesh.open('control');
+    const second = await later.users!.services(nothing);
+    assert.deepEqual([second.of(who('a')), second.of(who('any'))], [['api', 'web'], null]);
+    // Another one of the same node.
+    assert.equal(second.of({ ...who('a'), serviceAccount: 'other' }), null);
+  });
+
+  it('is not widened by another user of the same node, until the one is revoked or was let in anew for more', async () => {
+    const services = await control.users!.services(nothing);
+    const key = newKey();
+    await control.users!.issue(who('b'), key, ['api', 'web']);
+    await control.users!.issue(who('b'), newKey());
+    await control.users!.issue(who('b'), newKey(), ['api', 'bank']);
+    await until('all are heard', () => services.of(who('b'))?.join() === 'api');
+    await control.users!.issue(who('b'), key);
+    await until('one is for anything', () => services.of(who('b'))?.join() === 'api,bank');
+    await control.users!.issue(who('b'), key, ['nothing-else']);
+    await until('none is for all of it', () => services.of(who('b'))?.length === 0);
+    await control.users!.revoke('b');
+    await until('they are out', () => services.of(who('b')) === null);
+    // Stored before they were revoked.
+    const late = await (await mesh.open('control')).users!.services(nothing);
+    assert.equal(late.of(who('b')), null);
+    await control.users!.issue(who('b'), newKey(), ['api']);
+    await until('the next one is heard', () => services.of(who('b'))?.join() === 'api');
+  });
+
+  it('stays through renewals, whichever control plane makes them', async () => {
+    const short = await startMesh();
+    try {
+      const life = { userLifeMs: 3_000 };
+      const [one, other] = [await short.open('control', life), await short.open('control', life)];
+      const services = await other.users!.services(nothing);
+      const user = short.user('p');
+      let renewals = 0;
+      await short.open('proxy', {
+        user: {
+          ...user,
+          enrol: (key) => one.users!.issue(user.identity, key, ['api']),
+          keep: () => renewals++,
+        },
+      });
+      await until('it was renewed twice', () => renewals >= 3);
+      assert.deepEqual(services.of(user.identity), ['api']);
+      assert.deepEqual((await one.users!.services(nothing)).of(user.identity), ['api']);
+    } finally {
+      await short.stop();
+    }
+  });
+});
