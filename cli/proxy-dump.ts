@@ -37,13 +37,16 @@ export function asTable(what: DumpTable, rows: readonly unknown[]): string {
 
 function listeners(rows: readonly ListenerDump[]): string {
   const about = { inbound: 'the application', outbound: 'by host', gateway: 'by Gateway' } as const;
+  // As istioctl has them; where somebody spoke what is not declared, that is told.
+  const wrong = rows.some(({ misdeclared }) => misdeclared > 0);
   return table(
-    ['ADDRESSES', 'PORT', 'MATCH', 'DESTINATION'],
-    rows.map(({ address, port, kind, configuredPort }) => [
+    ['ADDRESSES', 'PORT', 'MATCH', 'DESTINATION', ...(wrong ? ['MISDECLARED', 'LAST'] : [])],
+    rows.map(({ address, port, kind, configuredPort, misdeclared, misdeclaredAt }) => [
       address,
       String(port),
       configuredPort === port || configuredPort === 0 ? 'ALL' : `Gateway port ${configuredPort}`,
       `${kind}: ${about[kind as keyof typeof about] ?? kind}`,
+      ...(wrong ? [String(misdeclared), misdeclared === 0 ? '-' : new Date(misdeclaredAt).toISOString()] : []),
     ]),
   );
 }

@@ -104,6 +104,7 @@ const TABLE = {
   // The client's fault.
   bad_request: [400, 'DPE', 'http1.codec_error', 'Bad Request', 'downstream', 'never'],
   not_http: [400, 'DPE', 'http1.codec_error{not_http}', 'Bad Request', 'downstream', 'never'],
+  tls_not_http: [400, 'DPE', 'http1.codec_error{tls_not_http}', 'Bad Request', 'downstream', 'never'],
   missing_host: [400, 'DPE', 'missing_host_header', 'Bad Request', 'downstream', 'never'],
   bad_path: [400, 'DPE', 'path_normalization_failed', 'Bad Request', 'downstream', 'never'],
   headers_too_large: [

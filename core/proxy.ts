@@ -43,6 +43,7 @@ import type { ServerNames, TcpPort, TcpService } from './tcp/service.ts';
 import { SniffedConnection } from './tcp/sniffed-connection.ts';
 import { tunnelService } from './tcp/tunnel-service.ts';
 import type { ServeConnection, ServedConnection } from './transport/listener.ts';
+import { countMisdeclared } from './transport/listener-counts.ts';
 import type { ClientHello } from './transport/tls/client-hello.ts';
 import type { Transport } from './transport/transport.ts';
 
@@ -152,6 +153,7 @@ function requestPath(listener: ListenerContext): ServerHandler & TunnelHandler {
       return receiver;
     },
     onMalformed(stream, reason, head) {
+      if (reason === 'not_http' || reason === 'tls_not_http') countMisdeclared(listener.counts);
       new Exchange(STAGES, listener, stream, head, true).fail(reason);
     },
     /** A tunnel to the authority that it names: for TLS, or for requests that go there. */

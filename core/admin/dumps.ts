@@ -36,14 +36,7 @@ export async function dumpOf<K extends DumpKind>(host: AdminHost, kind: K): Prom
 const first = <T>(answers: readonly T[]): T => answers[0];
 
 const JOIN: { readonly [K in DumpKind]: (answers: readonly Dumps[K][]) => Dumps[K] } = {
-  listeners: (answers) =>
-    sumRows(answers, ({ name, address, port }) => `${name} ${address} ${port}`, [
-      'connections',
-      'handshakes',
-      'handshakesFailed',
-      'plainRefused',
-      'proxyRefused',
-    ]),
+  listeners: sumListeners,
   routes: first,
   clusters: (answers) =>
     sumRows(answers, ({ name }) => name, [
@@ -65,6 +58,21 @@ const JOIN: { readonly [K in DumpKind]: (answers: readonly Dumps[K][]) => Dumps[
   http2: sumHttp2,
   snapshot: first,
 };
+
+function sumListeners(answers: readonly (readonly ListenerDump[])[]): ListenerDump[] {
+  const keyOf = ({ name, address, port }: ListenerDump): string => `${name} ${address} ${port}`;
+  const counted = [
+    'connections',
+    'handshakes',
+    'handshakesFailed',
+    'plainRefused',
+    'proxyRefused',
+    'misdeclared',
+  ] as const;
+  const last = new Map<string, number>();
+  for (const row of answers.flat()) last.set(keyOf(row), Math.max(last.get(keyOf(row)) ?? 0, row.misdeclaredAt));
+  return sumRows(answers, keyOf, counted).map((row) => ({ ...row, misdeclaredAt: last.get(keyOf(row))! }));
+}
 
 /** Over the shards. */
 export function sumHttp2(answers: readonly Http2Dump[]): Http2Dump {

@@ -57,6 +57,9 @@ const TRAILERS = codesOf('trailers');
 const CONTINUE = codesOf('100-continue');
 
 const target = new Target();
+/** With which TLS begins: RFC 8446 5.1. */
+const HANDSHAKE = 0x16;
+
 const options = new ConnectionOptions();
 
 // Found by `collect`, read by the two functions that call it.
@@ -96,7 +99,8 @@ export function readRequestHead(
   facts.refused = '';
   const after = headParser.request(bytes, start, end, limits.maxFields);
   if (after === INCOMPLETE) return 'incomplete';
-  if (after < 0) return after === MALFORMED ? 'bad_request' : after === NOT_HTTP ? 'not_http' : 'headers_too_large';
+  if (after === NOT_HTTP) return bytes[start] === HANDSHAKE ? 'tls_not_http' : 'not_http';
+  if (after < 0) return after === MALFORMED ? 'bad_request' : 'headers_too_large';
   facts.end = after;
   const { method, targetStart, targetLength } = headParser;
   facts.http10 = headParser.minor === 0;

@@ -16,7 +16,7 @@ const HTTP2: readonly (readonly [of: keyof Http2Dump, name: string, help: string
   ['protocolErrors', 'weft_http2_protocol_errors', 'Connections that ended by an error of the protocol.'],
 ];
 
-type Counted = 'connections' | 'handshakes' | 'handshakesFailed' | 'plainRefused' | 'proxyRefused';
+type Counted = 'connections' | 'handshakes' | 'handshakesFailed' | 'plainRefused' | 'proxyRefused' | 'misdeclared';
 
 export interface Facts {
   readonly version: string;
@@ -57,6 +57,12 @@ export function registerFigures(exposition: Exposition, facts: Facts): void {
     'Connections without a header of the PROXY protocol, where that is asked for.',
     {},
     sum('proxyRefused'),
+  );
+  exposition.counter(
+    'weft_misdeclared_connections_total',
+    'Connections that spoke another protocol than is declared.',
+    {},
+    sum('misdeclared'),
   );
   exposition.counter('weft_plain_text_refused_total', 'Clients without TLS in STRICT.', {}, sum('plainRefused'));
   for (const [of, name, help] of HTTP2) exposition.counter(`${name}_total`, help, {}, () => facts.http2()[of] ?? 0);

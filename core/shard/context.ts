@@ -9,6 +9,7 @@ import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { ConnectEnvironment } from '../tcp/upstream-connect.ts';
 import type { RecordSink } from '../telemetry/record-sink.ts';
 import type { Timers } from '../timers.ts';
+import type { ListenerCounts } from '../transport/listener-counts.ts';
 import type { ListenerSpec } from '../transport/listener-spec.ts';
 import type { RestartReason } from '../wasm/guest/traps.ts';
 import type { Node } from '../workload.ts';
@@ -58,4 +59,5 @@ export interface DataPlaneEnvironment {
 export interface ListenerContext {
   readonly shard: ShardContext;
   readonly spec: ListenerSpec;
+  readonly counts: ListenerCounts;
 }

@@ -22,6 +22,7 @@ import type { RecordSink } from '../telemetry/record-sink.ts';
 import { Timers } from '../timers.ts';
 import { Dialer } from '../transport/dial.ts';
 import { Listener } from '../transport/listener.ts';
+import { listenerCounts } from '../transport/listener-counts.ts';
 import type { ListenerSpec, MtlsMode } from '../transport/listener-spec.ts';
 import { OnePeer, Peers } from '../transport/peers.ts';
 import { CertifiedSockets } from '../transport/tls/certified-sockets.ts';
@@ -203,9 +204,11 @@ class ShardDataPlane implements DataPlane, ShardContext {
     for (const spec of wanted) {
       const key = listenerKey(spec);
       if (this.listeners.has(key)) continue;
+      const counts = listenerCounts();
       const listener = new Listener(
         {
           spec,
+          counts,
           reusePort: this.options.reusePort,
           handshakeMs: this.options.handshakeTimeoutMs,
           // Only this proxy's own application is at the outbound port.
@@ -213,7 +216,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
           greet: (told) => awaitGreeting(this, told),
           log: this.log,
         },
-        connectionPath({ shard: this, spec }, this.codecs),
+        connectionPath({ shard: this, spec, counts }, this.codecs),
       );
       await listener.open();
       // In the turn in which it opened: neither a connection nor another snapshot comes in between.

@@ -6,6 +6,7 @@ import type { Route, VirtualHost } from '../router/route.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { TcpPort, TcpService } from '../tcp/service.ts';
 import type { Listener } from '../transport/listener.ts';
+import type { ListenerCounts } from '../transport/listener-counts.ts';
 import type { MtlsMode } from '../transport/listener-spec.ts';
 import type { DumpKind } from './protocol.ts';
 import type { WasmFilters } from './wasm-filters.ts';
@@ -13,7 +14,7 @@ import type { WasmFilters } from './wasm-filters.ts';
 /** Faults of peers that speak HTTP/2, since the shard began. */
 export type Http2Dump = Readonly<typeof http2Counts>;
 
-export interface ListenerDump {
+export interface ListenerDump extends ListenerCounts {
   readonly name: string;
   readonly kind: string;
   readonly address: string;
@@ -22,12 +23,6 @@ export interface ListenerDump {
   readonly connections: number;
   /** Whether who connects has to, may or cannot speak mutual TLS; of sidecars' inbound listeners. */
   readonly mtls: MtlsMode;
-  /** Handshakes that were completed, those that failed, and connections in plain text where that is not taken. */
-  readonly handshakes: number;
-  readonly handshakesFailed: number;
-  readonly plainRefused: number;
-  /** Connections that begin with no header of the PROXY protocol, where that is asked for. */
-  readonly proxyRefused: number;
 }
 
 export interface RouteDump {

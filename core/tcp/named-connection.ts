@@ -5,6 +5,7 @@ import type { ExchangeRecord } from '../exchange/record.ts';
 import type { ServerConnection } from '../http/codec.ts';
 import type { ListenerContext } from '../shard/context.ts';
 import { Timer, type TimerOwner } from '../timers.ts';
+import { countMisdeclared } from '../transport/listener-counts.ts';
 import { retainBytes } from '../transport/read-buffer.ts';
 import { type ClientHello, readClientHello } from '../transport/tls/client-hello.ts';
 import type { Transport, TransportOwner } from '../transport/transport.ts';
@@ -58,6 +59,11 @@ export class NamedConnection implements ServerConnection, TransportOwner, TimerO
     transport.serverName = hello?.serverName ?? '';
     const carried = new CarriedConnection(listener, transport, this.serviceNamed(hello), listener.shard);
     this.carried = carried;
+    // Elsewhere other bytes have a way of their own.
+    if (hello === null && listener.spec.kind === 'gateway') {
+      carried.terminationDetails = 'not_tls';
+      countMisdeclared(listener.counts);
+    }
     carried.onClosed = () => this.onClosed?.();
     if (this.graceMs > 0) carried.drain(this.graceMs);
     transport.receive(bytes);

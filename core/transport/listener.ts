@@ -10,6 +10,7 @@ import { filterConnection } from '../tcp/filtered-connection.ts';
 import type { Greeting } from '../tcp/greeting.ts';
 import type { NetworkFilterFactory } from '../tcp/network-filter.ts';
 import { Arrival, beginsTls } from './arrival.ts';
+import type { ListenerCounts } from './listener-counts.ts';
 import type { ListenerSpec, MtlsMode } from './listener-spec.ts';
 import { CertifiedPeers } from './peers.ts';
 import { type Origin, readProxyHeader } from './proxy-header.ts';
@@ -24,6 +25,7 @@ import type { PeerTable, TlsFacts, Transport } from './transport.ts';
 /** What a listener asks of the data plane behind it. */
 export interface ListenerEnvironment {
   readonly spec: ListenerSpec;
+  readonly counts: ListenerCounts;
   /** Whether other shards listen at the same address. */
   readonly reusePort: boolean;
   /** How long a client may take until it has said whom it asks for, where it has to speak TLS. */
@@ -75,8 +77,7 @@ export class Listener {
   greetMs = 0;
   /** Every connection begins with a header of the PROXY protocol. */
   proxyProtocol = false;
-  /** Handshakes: completed, failed; connections refused for their plain text, and for a PROXY header that is none. */
-  readonly counts = { handshakes: 0, handshakesFailed: 0, plainRefused: 0, proxyRefused: 0 };
+  readonly counts: ListenerCounts;
   private mode: MtlsMode = 'DISABLE';
   private ends: Terminators | null = null;
   private readonly environment: ListenerEnvironment;
@@ -93,6 +94,7 @@ export class Listener {
     const { spec } = environment;
     this.environment = environment;
     this.spec = spec;
+    this.counts = environment.counts;
     this.serve = serve;
     this.server = createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, (socket) =>
       this.accept(socket),

@@ -157,7 +157,7 @@ test('DISABLE takes no TLS: to HTTP it is no request', async () => {
   assert.equal(server.records.length, before + 1);
   assert.equal(server.records.at(-1)?.code, 400);
   assert.equal(flagNames(server.records.at(-1)!.flags), 'DPE');
-  assert.equal(server.records.at(-1)?.details, 'http1.codec_error{not_http}');
+  assert.equal(server.records.at(-1)?.details, 'http1.codec_error{tls_not_http}');
 });
 
 test('connections that a mode no longer takes end after what they have begun', async () => {

@@ -46,7 +46,7 @@ const LISTENER: ListenerDump = {
   configuredPort: 15001,
   connections: 3,
   mtls: 'DISABLE',
-  ...{ handshakes: 2, handshakesFailed: 1, plainRefused: 0, proxyRefused: 0 },
+  ...{ handshakes: 2, handshakesFailed: 1, plainRefused: 0, proxyRefused: 0, misdeclared: 1, misdeclaredAt: 5 },
 };
 
 export const ROUTE: RouteDump = {

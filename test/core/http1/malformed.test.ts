@@ -107,7 +107,7 @@ const REQUESTS: [string, string, FailureCode?][] = [
   ['LF before the request', `\nGET / HTTP/1.1\r\n${HOST}\r\n`],
   ['CR before the request', `\rGET / HTTP/1.1\r\n${HOST}\r\n`],
   ['two empty lines before the request', `\r\n\r\nGET / HTTP/1.1\r\n${HOST}\r\n`],
-  ['TLS', '\x16\x03\x01\x02\x00\x01\x00', 'not_http'],
+  ['TLS', '\x16\x03\x01\x02\x00\x01\x00', 'tls_not_http'],
   ['the first words of PostgreSQL', '\0\0\0\x08\x04\xd2\x16\x2f', 'not_http'],
   ['an array of Redis', '*1\r\n$4\r\nPING\r\n', 'not_http'],
   ['a word of Redis', 'PING\r\n', 'not_http'],

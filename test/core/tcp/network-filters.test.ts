@@ -10,6 +10,7 @@ import { http1 } from '../../../core/http1/codec.ts';
 import { type NetworkFilterFactory, networkFiltersFor } from '../../../core/tcp/network-filter.ts';
 import { Timers } from '../../../core/timers.ts';
 import { Listener } from '../../../core/transport/listener.ts';
+import { listenerCounts } from '../../../core/transport/listener-counts.ts';
 import type { ListenerSpec } from '../../../core/transport/listener-spec.ts';
 import { Peers } from '../../../core/transport/peers.ts';
 import type { PluginSpec } from '../../../core/wasm/guest/spec.ts';
@@ -177,6 +178,7 @@ async function listenWith(filters: readonly NetworkFilterFactory[]): Promise<Omi
   const listener = new Listener(
     {
       spec,
+      counts: listenerCounts(),
       reusePort: false,
       handshakeMs: 15_000,
       peers,
