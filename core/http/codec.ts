@@ -123,6 +123,8 @@ export interface ServerOptions {
 export interface ClientOptions {
   readonly maxHeadBytes: number;
   readonly maxFields: number;
+  /** Told of an upstream's fault that ends its connection or a stream of it. */
+  readonly onFault?: (text: string) => void;
 }
 
 /** A server-side codec bound to one accepted connection. */

@@ -11,6 +11,8 @@ export interface ClientStreamOwner extends StreamOwner {
   readonly encoder: HpackEncoder;
   /** Gives the stream its number, and says how much the peer takes of it. False: there are none left. */
   number(stream: ClientStream): boolean;
+  /** The upstream is at fault for a stream that is given up with this code. */
+  blame(id: number, code: number): void;
 }
 
 export class ClientStream extends Http2Stream implements UpstreamStream {
@@ -96,6 +98,7 @@ export class ClientStream extends Http2Stream implements UpstreamStream {
     this.abandon(code);
     // Who has the whole answer has heard all.
     if (!answered) receiver?.onReset(reason);
+    if (code >= 0) this.client.blame(this.id, code);
   }
 
   override fail(reason: FailureCode): void {

@@ -2,6 +2,7 @@
 // pool's and the router's.
 
 import type { FailureCode } from '../errors.ts';
+import { hostPort } from '../host-port.ts';
 import type {
   ClientConnection,
   ClientOptions,
@@ -38,11 +39,13 @@ class Http2ClientConnection extends Http2Connection implements ClientConnection,
   private opened = 0;
   private draining = false;
   private pings: Pings | null = null;
+  private readonly options: ClientOptions;
   /** Streams at a time, as the peer said last. */
   private allowed: number;
 
   constructor(transport: Transport, options: ClientOptions, maxStreams: number) {
     super(transport, options);
+    this.options = options;
     this.peer.serves = true;
     this.allowed = maxStreams;
     this.peer.maxStreams = maxStreams;
@@ -155,13 +158,19 @@ class Http2ClientConnection extends Http2Connection implements ClientConnection,
     else if (first) this.onDraining?.();
   }
 
-  protected override onFault(): void {
-    // Each request that it had tells of it.
+  protected override onFault(code: number): void {
+    this.options.onFault?.(`${this.place} ends with ${f.ERRORS[code]}`);
   }
 
-  blame(): void {
-    // An upstream that breaks rules on a stream fails that request alone, as often as it likes.
+  blame(id: number, code: number): void {
+    http2Counts.streamErrors++;
+    this.options.onFault?.(`stream ${id} of ${this.place} is reset with ${f.ERRORS[code]}`);
     this.faulty();
+  }
+
+  private get place(): string {
+    const { remoteAddress, remotePort } = this.transport;
+    return `the HTTP/2 connection to ${hostPort(remoteAddress, remotePort)}`;
   }
 
   keepAliveBy(policy: KeepAlive, timers: Timers): void {
@@ -201,6 +210,7 @@ class Http2ClientConnection extends Http2Connection implements ClientConnection,
 
   override finished(stream: Http2Stream): void {
     this.active--;
+    this.resets.give();
     super.finished(stream);
   }
 

@@ -211,7 +211,7 @@ export abstract class Http2Connection implements TransportOwner, f.FrameSink, St
     }
     const stream = this.streams.get(id);
     if (stream === undefined) {
-      this.spend();
+      if (size >= WORTH_A_FRAME) this.spend();
       return this.isIdle(id) ? f.PROTOCOL_ERROR : f.NO_ERROR;
     }
     stream.sendWindow += size;

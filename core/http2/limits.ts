@@ -39,6 +39,7 @@ export const http2Counts = {
   streamsRefused: 0,
   stalled: 0,
   protocolErrors: 0,
+  streamErrors: 0,
   malformedMessages: 0,
 };
 

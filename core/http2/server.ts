@@ -146,6 +146,7 @@ class Http2ServerConnection extends Http2Connection implements ServerConnection,
   }
 
   blame(id: number, code: number): void {
+    http2Counts.streamErrors++;
     this.options.onFault?.(`stream ${id} of ${this.place} is reset with ${f.ERRORS[code]}`);
     this.faulty();
   }

@@ -14,6 +14,7 @@ const HTTP2: readonly (readonly [of: keyof Http2Dump, name: string, help: string
   ['controlFloods', 'weft_http2_inbound_control_flood', 'Connections with too many frames that carry nothing.'],
   ['streamsRefused', 'weft_http2_streams_refused', 'Streams above what was allowed.'],
   ['protocolErrors', 'weft_http2_protocol_errors', 'Connections that ended by an error of the protocol.'],
+  ['streamErrors', 'weft_http2_stream_errors', 'Streams that were given up for what their peer sent.'],
 ];
 
 type Counted = 'connections' | 'handshakes' | 'handshakesFailed' | 'plainRefused' | 'proxyRefused' | 'misdeclared';

@@ -4,7 +4,7 @@
 import type { EndpointTls } from '../cluster/endpoint-tls.ts';
 import type { PoolEndpoint, PoolEnvironment } from '../cluster/pool.ts';
 import type { Credential } from '../credential.ts';
-import type { ClientConnection, Codec, Codecs } from '../http/codec.ts';
+import type { ClientConnection, ClientOptions, Codec, Codecs } from '../http/codec.ts';
 import { CLIENT_OPTIONS } from '../http/limits.ts';
 import type { Timers } from '../timers.ts';
 import type { Dialer } from '../transport/dial.ts';
@@ -26,6 +26,7 @@ export class Upstreams implements PoolEnvironment {
   private readonly tls: OutboundTls;
   private readonly targets = new TlsTargets();
   private readonly originators: Originators;
+  private readonly options: ClientOptions;
 
   constructor(codecs: Codecs, dialer: Dialer, tls: OutboundTls, { timers, log }: Pick<ShardContext, 'timers' | 'log'>) {
     this.codecs = codecs;
@@ -33,6 +34,7 @@ export class Upstreams implements PoolEnvironment {
     this.tls = tls;
     this.timers = timers;
     this.originators = new Originators(log);
+    this.options = { ...CLIENT_OPTIONS, onFault: (text) => log('debug', 'upstream', text) };
   }
 
   /** For connections that are begun from now on. Null: it is no more. */
@@ -55,7 +57,7 @@ export class Upstreams implements PoolEnvironment {
     const dial = (codec: Codec): (() => void) => {
       const connected = (transport: Transport): void => {
         const alone = fallsBack(protocol, endpoint.tls, transport.tls?.alpn ?? '');
-        opened((alone ? this.codecs['http/1.1'] : codec).connect(transport, CLIENT_OPTIONS));
+        opened((alone ? this.codecs['http/1.1'] : codec).connect(transport, this.options));
       };
       return this.connect(endpoint, connected, failed, protocol, header);
     };

@@ -1,11 +1,11 @@
-// For tests of HTTP/2 on bytes: frames written by hand to a server of ours, and those that come back.
+// For tests of HTTP/2 on bytes: frames written by hand to a server or a client of ours, and those that come back.
 
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { FailureCode } from '../../../core/errors.ts';
 import { FAILURES } from '../../../core/errors.ts';
-import type { ServerConnection, ServerOptions } from '../../../core/http/codec.ts';
+import type { ClientConnection, ServerConnection, ServerOptions } from '../../../core/http/codec.ts';
 import { Head } from '../../../core/http/head.ts';
-import { serverOptions } from '../../../core/http/limits.ts';
+import { CLIENT_OPTIONS, serverOptions } from '../../../core/http/limits.ts';
 import { http2 } from '../../../core/http2/codec.ts';
 import * as f from '../../../core/http2/frames.ts';
 import { Timers } from '../../../core/timers.ts';
@@ -106,15 +106,19 @@ export function told(bytes: Buffer): string {
   return errorsIn(frames);
 }
 
+/** The end that writes by hand: a client, or an upstream. */
 export class RawClient {
   readonly socket: Socket;
   readonly frames: Received[] = [];
   closed = false;
+  /** Bytes that come before frames. */
+  private skipped: number;
   private rest: Buffer = Buffer.alloc(0);
   private wake: (() => void)[] = [];
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, skipped = 0) {
     this.socket = socket;
+    this.skipped = skipped;
     socket.on('data', (chunk: Buffer) => this.read(chunk));
     socket.on('error', () => this.changed());
     socket.on('close', () => {
@@ -157,7 +161,9 @@ export class RawClient {
   }
 
   private read(chunk: Buffer): void {
-    this.rest = Buffer.concat([this.rest, chunk]);
+    const size = Math.min(this.skipped, chunk.length);
+    this.skipped -= size;
+    this.rest = Buffer.concat([this.rest, chunk.subarray(size)]);
     this.rest = split(this.rest, this.frames);
     this.changed();
   }
@@ -229,4 +235,24 @@ export async function rig(
       return new RawClient(socket);
     },
   };
+}
+
+/** A connection of ours to an upstream that writes by hand. `told`: what is logged of its faults. */
+export async function upstreamRig(
+  t: Cleanup,
+): Promise<{ client: ClientConnection; upstream: RawClient; told: string[] }> {
+  const told: string[] = [];
+  const server = createServer({ noDelay: true });
+  await listen(server);
+  const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve));
+  const socket = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', noDelay: true });
+  await new Promise<void>((resolve) => socket.once('connect', resolve));
+  const client = http2.connect(transportOver(socket), { ...CLIENT_OPTIONS, onFault: (text) => told.push(text) });
+  const upstream = new RawClient(await accepted, f.PREFACE.length);
+  t.after(async () => {
+    client.destroy();
+    upstream.socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return { client, upstream, told };
 }
