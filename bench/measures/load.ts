@@ -99,6 +99,9 @@ async function runClosed(
   const { label } = stall.entrant;
   if (!stall.alive()) throw new Error(`${label} ended under ${name}: ${stall.said()}`);
   if (figures.requests === 0) throw new Error(`${label} answered nothing under ${name}`);
+  // What it costs to refuse is nobody's question.
+  if (figures.errors * 2 > figures.requests)
+    throw new Error(`${label} failed ${figures.errors} of ${figures.requests} under ${name}`);
   return {
     cpuMicrosPerRequest: (after.cpuMicros - before.cpuMicros) / figures.requests,
     requestsPerSecond: figures.requests / figures.seconds,

@@ -8,14 +8,14 @@ import { BORROWED_ABOVE, type ByteReceiver, copyOf, passBorrowed } from './read-
 import type { Wire } from './wire.ts';
 
 /** A write that the system did not take at once. */
-interface WriteRequest {
+export interface WriteRequest {
   /** `status` below 0: the connection is lost. */
   oncomplete: ((status: number) => void) | null;
   /** Keeps the bytes alive until then. */
   pieces: Buffer | readonly Buffer[] | null;
 }
 
-interface StreamHandle {
+export interface StreamHandle {
   /** Called for each read into the socket's buffer; what it returns is the buffer for the next read, if anything. */
   onread: (this: unknown, unused: unknown) => Buffer | undefined;
   /** Bytes that were written and not taken by the system. */
@@ -25,7 +25,7 @@ interface StreamHandle {
   writev(request: WriteRequest, pieces: readonly Buffer[], allBuffers: true): number;
 }
 
-interface StreamBase {
+export interface StreamBase {
   readonly WriteWrap: new () => WriteRequest;
   /** How the last call or callback went, at the two offsets that follow. */
   readonly streamBaseState: Int32Array;
@@ -39,12 +39,12 @@ interface StreamBase {
  */
 export const streamBase: StreamBase | null = load();
 
-const READ = 64 * 1024;
+export const READ = 64 * 1024;
 /** Read buffers kept for the next socket that streams. */
 const MOST_SPARE = 4;
 
 /** Small reads are copied out of it, larger ones lent. Overwritten by the next read of any socket of this shard. */
-const shared: Buffer = Buffer.allocUnsafeSlow(READ);
+export const shared: Buffer = Buffer.allocUnsafeSlow(READ);
 /** Larger reads are copied here to be lent: the system cannot be told to leave `shared` alone while a write waits. */
 let loans = Buffer.allocUnsafeSlow(READ);
 let lentUpTo = 0;
@@ -52,7 +52,7 @@ let lentUpTo = 0;
 const spareBuffers: Buffer[] = [];
 
 /** After any other error of a write nothing says that reading ends. */
-const PEER_GONE: ReadonlySet<number> = new Set([constants.errno.EPIPE, constants.errno.ECONNRESET]);
+export const PEER_GONE: ReadonlySet<number> = new Set([constants.errno.EPIPE, constants.errno.ECONNRESET]);
 
 /** What the system takes at once leaves the request as it was, so that one does for all sockets. */
 let spareRequest: WriteRequest | null = null;
@@ -136,7 +136,8 @@ class Reads {
   }
 }
 
-function lendCopy(receiver: ByteReceiver, bytes: Buffer, size: number): void {
+/** Lends what `bytes`, which others read into as well, begins with. */
+export function lendCopy(receiver: ByteReceiver, bytes: Buffer, size: number): void {
   if (READ - lentUpTo < size) {
     loans = Buffer.allocUnsafeSlow(READ);
     lentUpTo = 0;

@@ -3,6 +3,7 @@
 // was ready has been read. Counts what the peer has not taken yet.
 
 import { DirectWrites } from './direct-socket.ts';
+import { SecureWrites } from './direct-tls.ts';
 import { retainBytes } from './read-buffer.ts';
 import type { Wire } from './wire.ts';
 
@@ -96,6 +97,8 @@ export class Outbox {
   private isDirty = false;
   private isLate = false;
   private ending = false;
+  /** The writing side closes after what was written: what is written from now on is dropped. */
+  ended = false;
   /** True from a write that met `highWaterMark` until the peer took it. */
   blocked = false;
   /** The peer takes nothing more. */
@@ -109,18 +112,23 @@ export class Outbox {
   private readonly highWaterMark: number;
   private readonly onTaken: () => void;
   private readonly direct: DirectWrites | null;
+  private readonly secure: SecureWrites | null;
 
   constructor(socket: Wire, owner: OutboxOwner, highWaterMark: number) {
     this.socket = socket;
     this.owner = owner;
     this.highWaterMark = highWaterMark;
     this.onTaken = () => this.taken();
-    this.direct = DirectWrites.on(socket, this.onTaken, () => this.fail());
+    const onLost = (): void => this.fail();
+    this.direct = DirectWrites.on(socket, this.onTaken, onLost);
+    this.secure = this.direct === null ? SecureWrites.on(socket, this.onTaken, onLost) : null;
   }
 
   /** Bytes that the peer has not taken. */
   get backlog(): number {
-    return this.pending + (this.direct === null ? this.socket.writableLength : this.direct.queued);
+    const { direct, secure, pending } = this;
+    if (direct !== null) return pending + direct.queued;
+    return pending + (secure === null ? this.socket.writableLength : secure.queued);
   }
 
   /** Falls whenever the peer takes anything, also of a piece that is not yet through. */
@@ -188,12 +196,16 @@ export class Outbox {
       const pieces = this.pieces.length === 0 ? this.open!.subarray(this.openStart, this.openEnd) : this.sealed();
       this.open = null;
       this.pending = 0;
-      if (socket.writable && !this.failed) {
+      if (socket.writable && !this.failed && !this.ended) {
         this.written += pending;
         this.write(pieces, pending);
       }
     }
-    if (this.ending && !socket.writableEnded) socket.end();
+    if (this.ending && !this.ended) {
+      this.ended = true;
+      if (this.secure === null) socket.end();
+      else this.secure.end();
+    }
   }
 
   flushLate(): void {
@@ -202,13 +214,17 @@ export class Outbox {
   }
 
   private write(pieces: Buffer | readonly Buffer[], size: number): void {
-    const { socket, direct } = this;
-    if (direct === null) {
+    const { socket, direct, secure } = this;
+    if (direct !== null) {
+      if (!direct.write(pieces, size)) stays();
+      // The owner is in the middle of something.
+      else if (this.blocked) process.nextTick(this.onTaken);
+    } else if (secure !== null) {
+      if (!secure.write(pieces, size)) stays();
+    } else {
       stays();
       writePieces(socket, pieces, this.blocked ? this.onTaken : undefined);
-    } else if (!direct.write(pieces, size)) stays();
-    // The owner is in the middle of something.
-    else if (this.blocked) process.nextTick(this.onTaken);
+    }
   }
 
   /** What was gathered, when it is more than one piece. */

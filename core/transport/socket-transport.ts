@@ -2,6 +2,7 @@
 // same code for every connection.
 
 import { readDirectly } from './direct-socket.ts';
+import { readSecurely } from './direct-tls.ts';
 import { Outbox, type OutboxOwner } from './outbox.ts';
 import type { Origin } from './proxy-header.ts';
 import type { ByteReceiver } from './read-buffer.ts';
@@ -48,7 +49,7 @@ export class SocketTransport implements Transport, ByteReceiver, OutboxOwner {
   ) {
     this.id = id;
     this.tls = tls;
-    this.wire = readDirectly(wire, this);
+    this.wire = tls !== null && readSecurely(wire, this) ? wire : readDirectly(wire, this);
     // A peer's FIN must not cut what is still to be written.
     this.wire.allowHalfOpen = true;
     // A closed socket has forgotten them.
@@ -67,7 +68,7 @@ export class SocketTransport implements Transport, ByteReceiver, OutboxOwner {
   }
 
   get writable(): boolean {
-    return this.wire.writable && !this.out.failed;
+    return this.wire.writable && !this.out.ended && !this.out.failed;
   }
 
   start(owner: TransportOwner): void {

@@ -8,6 +8,7 @@ import { Children } from '../../bench/children.ts';
 import { latencyOf } from '../../bench/figures.ts';
 import { AnswerReader } from '../../bench/load/answer.ts';
 import { openLoop, patientLoop } from '../../bench/load/own.ts';
+import { wrkArguments } from '../../bench/load/wrk.ts';
 import { get } from '../../bench/scenarios/entrants.ts';
 
 test('a server that answers after 60 ms is seen to take 60 ms at every percentile', async (t) => {
@@ -121,3 +122,11 @@ async function serving(t: TestContext, listener: RequestListener): Promise<strin
   });
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
+
+test('wrk is told the name that is asked for as it writes it itself, or it would send two', () => {
+  const given = wrkArguments('http://127.0.0.1:80', get(300, { headers: { host: 'bench', 'x-a': 'b' } }), 1);
+  assert.deepEqual(
+    given.filter((_, i) => given[i - 1] === '-H'),
+    ['Host: bench', 'x-a: b'],
+  );
+});
