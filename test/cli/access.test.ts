@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { writeContext } from '../../cli/context.ts';
 import { type Plane, startDataPlane, virtualService } from '../control/harness.ts';
-import { mesh, temporaryHome } from './mesh.ts';
+import { mesh } from './in-process.ts';
+import { temporaryHome } from './mesh.ts';
 
 const owner = temporaryHome();
 const guest = temporaryHome();

@@ -9,7 +9,8 @@ import { readContext } from '../../cli/context.ts';
 import { denying } from '../plugins/wat.ts';
 import { eventually } from '../until.ts';
 import { webAuthority } from '../web-certificates.ts';
-import { mesh, Running, temporaryHome } from './mesh.ts';
+import { mesh } from './in-process.ts';
+import { Running, temporaryHome } from './mesh.ts';
 
 const first = temporaryHome();
 const second = temporaryHome();

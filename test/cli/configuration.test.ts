@@ -5,7 +5,8 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, suite, test } from 'node:test';
-import { mesh, type Outcome, ROOT, Running, temporaryHome } from './mesh.ts';
+import { mesh } from './in-process.ts';
+import { type Outcome, ROOT, Running, temporaryHome } from './mesh.ts';
 
 const { home, remove } = temporaryHome();
 let up: Running;

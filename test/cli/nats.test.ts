@@ -3,7 +3,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { resources, startMesh } from '../bus/harness.ts';
-import { mesh, temporaryHome } from './mesh.ts';
+import { mesh } from './in-process.ts';
+import { temporaryHome } from './mesh.ts';
 
 interface Conf {
   readonly server_name: string;

@@ -8,7 +8,8 @@ import { CliError } from '../../cli/exit.ts';
 import { judgeFiles } from '../../cli/offline.ts';
 import { describeProblem } from '../../cli/output.ts';
 import { denying } from '../plugins/wat.ts';
-import { mesh, type Outcome, temporaryHome } from './mesh.ts';
+import { mesh } from './in-process.ts';
+import { type Outcome, temporaryHome } from './mesh.ts';
 
 const { home, remove } = temporaryHome();
 after(remove);

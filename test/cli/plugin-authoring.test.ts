@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 
-import { mesh } from './mesh.ts';
+import { mesh } from './in-process.ts';
 
 let home: string;
 before(() => {

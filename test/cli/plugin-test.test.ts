@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { guest } from '../core/wasm/guests.ts';
 import { busy } from '../plugins/wat.ts';
-import { mesh, Running } from './mesh.ts';
+import { mesh } from './in-process.ts';
+import { Running } from './mesh.ts';
 
 let home: string;
 before(() => {

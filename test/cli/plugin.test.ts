@@ -6,7 +6,7 @@ import { after, before, suite, test } from 'node:test';
 
 import { guest } from '../core/wasm/guests.ts';
 import { busy, CONFIGURE, denying, filter, REQUEST_BODY, REQUEST_HEADERS, RESPONSE_HEADERS } from '../plugins/wat.ts';
-import { mesh } from './mesh.ts';
+import { mesh } from './in-process.ts';
 
 const KEYS = [
   'accepted',

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { after, before, suite, test } from 'node:test';
-import { mesh, type Outcome, Running, temporaryHome } from './mesh.ts';
+import { mesh } from './in-process.ts';
+import { type Outcome, Running, temporaryHome } from './mesh.ts';
 
 const { home, remove } = temporaryHome();
 

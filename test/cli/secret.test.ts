@@ -6,7 +6,8 @@ import { after, before, describe, test } from 'node:test';
 import { writeContext } from '../../cli/context.ts';
 import { type Plane, startDataPlane } from '../control/harness.ts';
 import { type WebAuthority, webAuthority } from '../web-certificates.ts';
-import { mesh, temporaryHome } from './mesh.ts';
+import { mesh } from './in-process.ts';
+import { temporaryHome } from './mesh.ts';
 
 const owner = temporaryHome();
 let plane: Plane;

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { mesh, ROOT, temporaryHome } from './mesh.ts';
+import { mesh } from './in-process.ts';
+import { mesh as program, ROOT, temporaryHome } from './mesh.ts';
 
 const COMMANDS = readdirSync(join(ROOT, 'cli', 'commands')).map((file) => file.replace(/\.ts$/, ''));
 
@@ -83,7 +84,7 @@ test('the version is that of package.json, and asking for it needs no mesh', asy
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   const { home, remove } = temporaryHome();
   try {
-    assert.equal((await mesh(['--version'], { home })).out, `${version}\n`);
+    assert.equal((await program(['--version'], { home })).out, `${version}\n`);
     const { code, out } = await mesh(['version', '--json'], { home });
     assert.equal(code, 0);
     assert.deepEqual(JSON.parse(out), { client: { version, node: process.versions.node }, control: null });

@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, suite, test } from 'node:test';
-import { mesh, ROOT } from '../cli/mesh.ts';
+import { mesh } from '../cli/in-process.ts';
+import { ROOT } from '../cli/mesh.ts';
 import { EVERY_PROXY } from './running-demo.ts';
 
 const SAMPLES = join(ROOT, '..', 'shared', 'samples', 'istio', 'bookinfo');

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, suite, test } from 'node:test';
 import { compileFilter } from '../../asbuild/compile.ts';
-import { mesh, type Outcome, ROOT, Running } from '../cli/mesh.ts';
+import { mesh } from '../cli/in-process.ts';
+import { type Outcome, ROOT, Running } from '../cli/mesh.ts';
 import { EVERY_PROXY, nobodyLeft, type RunningDemo, startDemo } from './running-demo.ts';
 
 const TWO_MINUTES = 120_000;

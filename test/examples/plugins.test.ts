@@ -6,7 +6,8 @@ import { suite, test } from 'node:test';
 import { buildProject } from '../../cli/plugin/build.ts';
 import { openProject } from '../../cli/plugin/project.ts';
 import { checkDeclared } from '../../plugins/allow.ts';
-import { mesh, ROOT } from '../cli/mesh.ts';
+import { mesh } from '../cli/in-process.ts';
+import { ROOT } from '../cli/mesh.ts';
 
 const PLUGINS = join(ROOT, 'examples', 'plugins');
 

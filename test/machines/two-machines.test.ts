@@ -29,7 +29,7 @@ describe('a mesh over machines', { skip: why === '' ? false : why }, () => {
   const answers = () => second.gets('http://127.0.0.1:3000', 6);
   /** Asked now and then: each asking is a program, and some of what is waited for takes as long as a lease lives. */
   const inTime = (what: string, check: () => Promise<boolean>) =>
-    until(what, async () => (await check()) || (await delay(500, false)), LEASE_MS * 3);
+    until(what, async () => (await check()) || (await delay(1_500, false)), LEASE_MS * 3);
 
   before(async () => {
     readme = await readFile(join(ROOT, 'README.md'), 'utf8');

@@ -15,7 +15,8 @@ import type { Resource } from '../../../core/config/resource.ts';
 import type { Configuration } from '../../../plugins/configuration.ts';
 import { type InstallOptions, installPlugin } from '../../../plugins/install/install.ts';
 import { guest } from '../../core/wasm/guests.ts';
-import { mesh, type Outcome, Running, temporaryHome } from '../mesh.ts';
+import { mesh } from '../in-process.ts';
+import { type Outcome, mesh as program, Running, temporaryHome } from '../mesh.ts';
 import { adding, calling, looping, packageFolder, packFolder, SCHEMA } from './packages.ts';
 
 const { home, remove } = temporaryHome();
@@ -265,7 +266,8 @@ suite('mesh plugin install', { timeout: 200_000 }, () => {
 
   test('many installations at the same time all stand, in the mesh and in the lockfile', async () => {
     const names = ['a', 'b', 'c', 'd'];
-    const outcomes = await Promise.all(names.map((name) => run('install', './plain.wasm', '--yes', '--name', name)));
+    const install = (name: string) => ['plugin', 'install', './plain.wasm', '--yes', '--name', name];
+    const outcomes = await Promise.all(names.map((name) => program(install(name), { home, cwd: work })));
     assert.deepEqual(
       outcomes.map(({ code }) => code),
       [0, 0, 0, 0],

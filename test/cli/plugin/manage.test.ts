@@ -6,7 +6,8 @@ import { Api } from '../../../cli/api.ts';
 import { readContext } from '../../../cli/context.ts';
 import type { PluginSpec } from '../../../core/config/kinds/plugin.ts';
 import { edge } from '../edge.ts';
-import { mesh, type Outcome, Running, temporaryHome } from '../mesh.ts';
+import { mesh } from '../in-process.ts';
+import { type Outcome, Running, temporaryHome } from '../mesh.ts';
 import { adding, calling, packageFolder, SCHEMA } from './packages.ts';
 import { Registry } from './registry.ts';
 

@@ -9,7 +9,8 @@ import { findPlugin } from '../../../plugins/source/find.ts';
 import type { FoundPlugin } from '../../../plugins/source/package.ts';
 import { StepFailed } from '../../../plugins/step.ts';
 import type { TrustPolicy } from '../../../plugins/trust/verify.ts';
-import { mesh, Running, temporaryHome } from '../mesh.ts';
+import { mesh } from '../in-process.ts';
+import { Running, temporaryHome } from '../mesh.ts';
 import { packageFolder, packFolder } from './packages.ts';
 import { Registry } from './registry.ts';
 

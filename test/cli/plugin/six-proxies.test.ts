@@ -6,7 +6,8 @@ import { Api } from '../../../cli/api.ts';
 import { readContext } from '../../../cli/context.ts';
 import { filter, RESPONSE_HEADERS } from '../../plugins/wat.ts';
 import { edge } from '../edge.ts';
-import { mesh, Running, temporaryHome } from '../mesh.ts';
+import { mesh } from '../in-process.ts';
+import { Running, temporaryHome } from '../mesh.ts';
 import { Registry } from './registry.ts';
 
 const { home, remove } = temporaryHome();

@@ -11,7 +11,7 @@ import { serverTls } from '../../../control/authority/serving.ts';
 import type { Control } from '../../../control/main.ts';
 import { type Proxy as MeshProxy, startProxy } from '../../../core/main.ts';
 import type { Node } from '../../../core/workload.ts';
-import { mesh } from '../../cli/mesh.ts';
+import { mesh } from '../../cli/in-process.ts';
 import { get } from '../../core/main/harness.ts';
 import { until } from '../../until.ts';
 import { type ErrorBody, files, type Plane, startDataPlane } from '../harness.ts';
