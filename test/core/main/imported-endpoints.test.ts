@@ -7,6 +7,9 @@ import { until } from '../../until.ts';
 import { onBus } from './bus-harness.ts';
 import { get, listen, sidecar } from './harness.ts';
 
+/** Nobody is to be believed dead on a machine that is too busy for his life signs. */
+const LEASE_MS = 60_000;
+
 suite('a proxy whose Sidecar changes', () => {
   test('calls a service that it lets in at once, and the others without a gap', async (t) => {
     const { start, commit, commitRaw } = await onBus(t);
@@ -26,7 +29,9 @@ spec: {egress: [{hosts: [${hosts.map((host) => `./${host}.default.svc.cluster.lo
     await commit([service('a'), service('b'), imports('a', 'b')].join('\n---'));
     const inbound = { inbound: { address: '127.0.0.1', port: 0 } };
     const outbound = { outbound: { address: '127.0.0.1', port: 0 } };
-    const servers = ['a', 'b'].map((name) => start({ node: sidecar(name, port), listeners: inbound }));
+    const servers = ['a', 'b'].map((name) =>
+      start({ node: sidecar(name, port), listeners: inbound, leaseTtlMs: LEASE_MS }),
+    );
     const client = await start({ node: sidecar('client', 1), listeners: outbound });
     await Promise.all([client.ready, ...servers.map(async (server) => (await server).ready)]);
     const ask = async (name: string): Promise<string> => {
