@@ -1,5 +1,5 @@
-// Who serves what, as the control plane's endpoint log tells it: what changed, and never all of it again. Without NATS, without a control plane, and when the log was lost,
-// the last set stays.
+// Who serves what, as the control plane's endpoint log tells it: what changed, and never all of it again. Without NATS, without a
+// control plane, and when the log was lost, the last set stays.
 import type { Bus, StoredResource, Subscription } from '../../bus/types.ts';
 import type { EndpointUpdate } from '../shard/protocol.ts';
 import type { Served } from '../workload.ts';
@@ -10,13 +10,15 @@ import type { Log } from './options.ts';
 const GATHER_MS = 10;
 
 export class Discovered {
-  private readonly keys = new Set<string>();
   private readonly changed = new Map<string, Served | null>();
   private readonly onChange: (update: EndpointUpdate, full: boolean) => void;
   private readonly log: Log;
   private gathering: NodeJS.Timeout | null = null;
-  /** Nothing was told yet: what is known of an earlier run is gone where nobody says it any more. */
-  private first = true;
+  /**
+   * Who is not among those that changed is gone: so it is after a whole state, and with what is told first, since who is known of an
+   * earlier run is gone where nobody says it any more.
+   */
+  private full = true;
 
   /** `full`: who is not among the upserts is gone. */
   constructor(log: Log, onChange: (update: EndpointUpdate, full: boolean) => void) {
@@ -31,11 +33,10 @@ export class Discovered {
       state: ({ revision, resources }) => {
         // A log in which nothing was written yet says nothing of anybody.
         if (revision === 0) return;
-        const gone = [...this.keys].filter((key) => !resources.has(key));
-        this.change(
-          [...resources].map(([key, body]) => ({ key, body })),
-          gone,
-        );
+        this.full = true;
+        this.changed.clear();
+        for (const [key, body] of resources) this.changed.set(key, readServed(body));
+        this.tellSoon();
       },
       held: (other) => {
         const stay = `the endpoints known so far stay: NATS has lost them (${other?.reason})`;
@@ -52,14 +53,12 @@ export class Discovered {
   }
 
   private change(upserts: readonly StoredResource[], removals: readonly string[]): void {
-    for (const key of removals) {
-      this.keys.delete(key);
-      this.changed.set(key, null);
-    }
-    for (const { key, body } of upserts) {
-      this.keys.add(key);
-      this.changed.set(key, readServed(body));
-    }
+    for (const key of removals) this.changed.set(key, null);
+    for (const { key, body } of upserts) this.changed.set(key, readServed(body));
+    this.tellSoon();
+  }
+
+  private tellSoon(): void {
     this.gathering ??= setTimeout(() => this.tell(), GATHER_MS);
   }
 
@@ -72,8 +71,8 @@ export class Discovered {
       else upserts.push([key, served]);
     }
     this.changed.clear();
-    const full = this.first;
-    this.first = false;
+    const { full } = this;
+    this.full = false;
     this.onChange({ upserts, removals }, full);
   }
 }

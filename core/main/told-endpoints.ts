@@ -1,10 +1,10 @@
 // Who serves what, as the main thread knows it, and the part of it that shards are told: what their configuration may call. Of the
 // others they learn where admin is, and who dials from an address of their own.
 
-import { isDeepStrictEqual } from 'node:util';
 import { isOwnAddress } from '../own-address.ts';
 import type { EndpointUpdate } from '../shard/protocol.ts';
 import type { Served, WorkloadEndpoint } from '../workload.ts';
+import { type Pack, ServedPacks, unpack } from './served-packs.ts';
 
 export interface EndpointFilter {
   takes(endpoint: WorkloadEndpoint): boolean;
@@ -14,9 +14,10 @@ export interface EndpointFilter {
 export const EVERY_ENDPOINT: EndpointFilter = Object.freeze({ takes: () => true });
 
 export class ToldEndpoints {
-  private readonly served = new Map<string, Served>();
-  /** The same objects where all of one is told. */
-  private readonly told = new Map<string, Served>();
+  private readonly packs = new ServedPacks();
+  private readonly served = new Map<string, Pack>();
+  /** The same packs where all of one is told. */
+  private readonly told = new Map<string, Pack>();
   /** Of the configuration that runs; null before the first, without which shards do nothing and know of nobody. */
   private running: EndpointFilter | null = null;
   /** What one of them takes is told. */
@@ -24,12 +25,12 @@ export class ToldEndpoints {
 
   /** By whoever serves them. */
   get endpoints(): readonly WorkloadEndpoint[] {
-    return [...this.served.values()].flatMap(({ endpoints }) => endpoints);
+    return [...this.served].flatMap(([key, pack]) => unpack(key, pack).endpoints);
   }
 
   /** What shards know. */
   get all(): EndpointUpdate {
-    return { upserts: [...this.told], removals: [] };
+    return { upserts: [...this.told].map(([key, pack]) => [key, unpack(key, pack)]), removals: [] };
   }
 
   /** What shards are to be told of it: what is not otherwise than before is not told again. `full`: who is not among them is gone. */
@@ -38,16 +39,11 @@ export class ToldEndpoints {
     const come: (readonly [string, Served])[] = [];
     for (const [key, served] of upserts) {
       gone.delete(key);
-      if (isDeepStrictEqual(this.served.get(key), served)) continue;
-      this.served.set(key, served);
-      if (this.filters.length === 0) continue;
-      const part = this.partOf(served);
-      if (isDeepStrictEqual(this.told.get(key), part)) continue;
-      this.told.set(key, part);
-      come.push([key, part]);
+      const pack = this.packs.take(key, served);
+      if (this.put(this.served, key, pack) && this.filters.length > 0) this.tell(key, served, pack, come);
     }
-    for (const key of gone) this.served.delete(key);
-    return { upserts: come, removals: [...gone].filter((key) => this.told.delete(key)) };
+    for (const key of gone) this.drop(this.served, key);
+    return { upserts: come, removals: [...gone].filter((key) => this.drop(this.told, key)) };
   }
 
   /** Before shards are given a configuration: what it calls is told, too. */
@@ -71,20 +67,53 @@ export class ToldEndpoints {
     this.filters = filters;
     if (filters.length === before.length && filters.every((filter, i) => filter === before[i])) return NOTHING;
     const upserts: (readonly [string, Served])[] = [];
-    for (const [key, served] of this.served) {
-      const part = this.partOf(served);
-      const known = this.told.get(key);
-      if (known !== undefined && hasSameEndpoints(part, known)) continue;
-      this.told.set(key, part);
-      upserts.push([key, part]);
+    const staying = new Map<Pack, boolean>();
+    for (const [key, pack] of this.served) {
+      if (before.length > 0 && this.stays(key, pack, before, staying)) continue;
+      this.tell(key, unpack(key, pack), pack, upserts);
     }
     return { upserts, removals: [] };
+  }
+
+  /** Whether the same of it is told as by the filters before. `known`: of others who say the same. */
+  private stays(key: string, pack: Pack, before: readonly EndpointFilter[], known: Map<Pack, boolean>): boolean {
+    let stays = pack.uniform ? known.get(pack) : undefined;
+    if (stays === undefined) {
+      const { endpoints } = unpack(key, pack);
+      stays = endpoints.every((endpoint) => isTaken(before, endpoint) === isTaken(this.filters, endpoint));
+      known.set(pack, stays);
+    }
+    return stays;
+  }
+
+  /** The part of it that is to be told, unless it is told already. */
+  private tell(key: string, served: Served, pack: Pack, upserts: (readonly [string, Served])[]): void {
+    const part = this.partOf(served);
+    const told = part === served ? this.packs.again(pack) : this.packs.take(key, part);
+    if (this.put(this.told, key, told)) upserts.push([key, part]);
+  }
+
+  /** Whether that is otherwise than what is there. What was taken is kept or released. */
+  private put(table: Map<string, Pack>, key: string, pack: Pack): boolean {
+    const before = table.get(key);
+    if (before !== undefined) this.packs.release(before);
+    if (before === pack) return false;
+    table.set(key, pack);
+    return true;
+  }
+
+  /** Whether it was there. */
+  private drop(table: Map<string, Pack>, key: string): boolean {
+    const pack = table.get(key);
+    if (pack === undefined) return false;
+    this.packs.release(pack);
+    return table.delete(key);
   }
 
   private partOf(served: Served): Served {
     const { filters } = this;
     if (filters.includes(EVERY_ENDPOINT)) return served;
-    const endpoints = served.endpoints.filter((endpoint) => filters.some((filter) => filter.takes(endpoint)));
+    const endpoints = served.endpoints.filter((endpoint) => isTaken(filters, endpoint));
     if (endpoints.length === served.endpoints.length) return served;
     const others = served.endpoints.filter((endpoint) => !endpoints.includes(endpoint));
     return { endpoints, dialling: others.filter(({ address }) => isOwnAddress(address)), admin: served.admin };
@@ -93,7 +122,6 @@ export class ToldEndpoints {
 
 const NOTHING: EndpointUpdate = Object.freeze({ upserts: [], removals: [] });
 
-/** Both are parts of what one proxy serves. */
-function hasSameEndpoints(a: Served, b: Served): boolean {
-  return a.endpoints.length === b.endpoints.length && a.endpoints.every((endpoint, i) => endpoint === b.endpoints[i]);
+function isTaken(filters: readonly EndpointFilter[], endpoint: WorkloadEndpoint): boolean {
+  return filters.some((filter) => filter.takes(endpoint));
 }

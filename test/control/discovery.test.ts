@@ -194,7 +194,8 @@ describe('the endpoint log', () => {
     const known = new Set<string>();
     const discovered = new Discovered(
       () => {},
-      ({ upserts, removals }) => {
+      ({ upserts, removals }, full) => {
+        if (full) known.clear();
         for (const [key] of upserts) known.add(key);
         for (const key of removals) known.delete(key);
         sets.push([...known].join());
