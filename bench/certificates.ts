@@ -16,8 +16,8 @@ export interface CertificateFiles {
 
 const LIFE_MS = 24 * 3_600_000;
 
-/** One that both proxies show; `folder` is where its files are. */
-export async function writeCertificate(folder: string): Promise<CertificateFiles> {
+/** An authority of its own with its files in `dir`, as whoever signs by it calls it. */
+export async function startSigner(dir: string): Promise<Parameters<Certificates['answer']>[0]> {
   const { promise, resolve } = Promise.withResolvers<Parameters<Certificates['answer']>[0]>();
   const bus: Certificates = {
     request: () => Promise.reject(new Error('nobody asks')),
@@ -26,12 +26,18 @@ export async function writeCertificate(folder: string): Promise<CertificateFiles
     retrust: () => Promise.reject(new Error('nothing is rotated')),
     onTrust: () => undefined,
   };
-  const dir = join(folder, 'authority');
   mkdirSync(dir, { recursive: true });
   await startAuthority({ bus, dir, lifeMs: LIFE_MS });
+  return promise;
+}
+
+/** One that both proxies show; `folder` is where its files are. */
+export async function writeCertificate(folder: string): Promise<CertificateFiles> {
+  const dir = join(folder, 'authority');
+  const sign = await startSigner(dir);
   const key = newKey();
   const who = { namespace: 'default', serviceAccount: 'bench', node: 'bench' };
-  const { chain, roots } = await (await promise)(who, certificateRequest(key));
+  const { chain, roots } = await sign(who, certificateRequest(key));
   rmSync(dir, { recursive: true });
   const files = { key: join(folder, 'key.pem'), chain: join(folder, 'chain.pem'), roots: join(folder, 'roots.pem') };
   writeFileSync(files.key, key, { mode: 0o600 });

@@ -29,6 +29,8 @@ export interface Trust {
   readonly roots: string;
   /** SHA-256 in hex of the root below which workloads get certificates; '' = of the authority that was first. */
   readonly signing: string;
+  /** The same of the intermediate below that root which signs them; '' = the one that was made with the root, or the user's own. */
+  readonly intermediate: string;
   readonly revoked: Revoked;
   /** Ever larger. */
   readonly version: number;

@@ -67,10 +67,15 @@ export class NatsCertificates implements Certificates {
   async trusted(own: Omit<Trust, 'version'>): Promise<Trust> {
     for (;;) {
       const standing = await this.#link.get(TRUST_STREAM, { last_by_subj: TRUST_SUBJECT });
-      const { roots, signing = '', revoked } = (standing === null ? null : jsonObject(standing.data)) ?? {};
+      const {
+        roots,
+        signing = '',
+        intermediate = '',
+        revoked,
+      } = (standing === null ? null : jsonObject(standing.data)) ?? {};
       const version = standing?.sequence ?? 0;
-      if (typeof roots === 'string' && typeof signing === 'string') {
-        return { roots, signing, revoked: objectOf(revoked, isRevocation), version };
+      if (typeof roots === 'string' && typeof signing === 'string' && typeof intermediate === 'string') {
+        return { roots, signing, intermediate, revoked: objectOf(revoked, isRevocation), version };
       }
       const made = await this.#put({ ...own, version });
       // Else another control plane was first.
@@ -93,10 +98,10 @@ export class NatsCertificates implements Certificates {
     });
   }
 
-  #put({ roots, signing, revoked, version }: Trust): Promise<number | null> {
+  #put({ roots, signing, intermediate, revoked, version }: Trust): Promise<number | null> {
     const head = headers();
     head.set('Nats-Expected-Last-Subject-Sequence', String(version));
-    return store(this.#link, TRUST_SUBJECT, JSON.stringify({ roots, signing, revoked }), head);
+    return store(this.#link, TRUST_SUBJECT, JSON.stringify({ roots, signing, intermediate, revoked }), head);
   }
 
   #asked(message: Msg, sign: Sign): void {

@@ -235,8 +235,9 @@ export class Api {
     return this.#get('/v1/authority', {}, ROTATE_MS);
   }
 
-  async rotate(root?: string): Promise<RotationReport> {
-    const report: RotationReport = await this.#call('POST', '/v1/authority/rotate', {}, { root }, ROTATE_MS);
+  /** `root`: to begin with. `intermediate`: only what signs below the root. */
+  async rotate(what: { root?: string; intermediate?: boolean } = {}): Promise<RotationReport> {
+    const report: RotationReport = await this.#call('POST', '/v1/authority/rotate', {}, what, ROTATE_MS);
     done.change = true;
     return report;
   }

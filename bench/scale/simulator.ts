@@ -30,6 +30,7 @@ export interface Progress {
 export type Question = { readonly ask: 'progress'; readonly revision: number } | { readonly ask: 'end' };
 
 const SERVICES = 100;
+const SECRETS = '/config_dump?resource=secrets';
 const TRUST_DOMAIN = 'cluster.local';
 
 interface Simulation {
@@ -92,15 +93,20 @@ function simulate(number: number): Simulation {
     },
     () => shards as unknown as Shards,
   );
+  const certificate = new WorkloadCertificate({ node, stateDir: null, log: () => {}, changed: () => {} });
   const source = new BusSource({
     bus: { ...context.bus, name: node.name, user: userOf(node) },
     node,
     configuration,
     log: () => {},
     state: null,
-    certificate: new WorkloadCertificate({ node, stateDir: null, log: () => {}, changed: () => {} }),
+    certificate,
     credentials: { follow: async () => {} },
-    ask: async () => ({ status: 404, type: 'text/plain', body: '' }),
+    // Of its certificates alone, which a rotation asks for.
+    ask: async ({ path }) =>
+      path === SECRETS
+        ? { status: 200, type: 'application/json', body: JSON.stringify({ secrets: certificate.secrets() }) }
+        : { status: 404, type: 'text/plain', body: '' },
     version: '0.0.0',
     leaseTtlMs: 15_000,
     register: true,

@@ -19,7 +19,8 @@ export function accessCommand(program: Command): void {
     .addHelpText(
       'after',
       `
-A viewer reads, an operator changes the configuration and starts proxies, an admin restores and makes tokens, too.
+A viewer reads; an operator also changes the configuration, keeps secrets and starts proxies; an admin also restores, rotates the authority
+and makes tokens.
 
 Examples:
   $ mesh access create ci --role operator --namespace shop > ci-token
@@ -40,20 +41,20 @@ Examples:
   group
     .command('list')
     .alias('ls')
-    .description('Print the tokens, but what they are')
+    .description('Print which tokens there are, never what they say, and who is let in no more')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExamples:\n  $ mesh access list')
     .action(list);
   group
     .command('revoke')
-    .description('Make a token invalid, or let somebody in no more who comes by an issuer or a certificate; at once')
+    .description('End a token, or lock out who comes by an issuer or a certificate; at once')
     .argument('<name>', 'as `mesh access list` prints it, or oidc:NAME or cert:NAME', holder)
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExamples:\n  $ mesh access revoke ci\n  $ mesh access revoke oidc:alice')
     .action(revoke);
   group
     .command('allow')
-    .description('Let somebody in again who comes by an issuer or a certificate')
+    .description('Let somebody in again who was locked out by `mesh access revoke oidc:NAME` or cert:NAME')
     .argument('<name>', 'oidc:NAME or cert:NAME', outsider)
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExamples:\n  $ mesh access allow oidc:alice')

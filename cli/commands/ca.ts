@@ -1,4 +1,4 @@
-// `mesh ca`: which roots the mesh believes, and how one takes the place of another.
+// `mesh ca`: which roots the mesh believes, and how one, or what signs below it, takes the place of another.
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
@@ -11,6 +11,7 @@ import { durationOption } from '../parse.ts';
 
 interface RotateOptions {
   readonly root?: string;
+  readonly intermediate?: boolean;
   readonly all?: boolean;
   readonly timeout: number;
   readonly json?: boolean;
@@ -33,6 +34,7 @@ export function caCommand(program: Command): void {
     .command('rotate')
     .description('Go one step further in a rotation of the root, and wait until every proxy has followed')
     .option('--root <file>', 'begin with this root, in PEM, instead of one that is made')
+    .option('--intermediate', 'only another intermediate below the root that is there, in one step')
     .option('--all', 'all steps, one after the other')
     .addOption(durationOption('--timeout', 'how long to wait for proxies after each step', '1m', 1_000))
     .option('--json', 'print JSON')
@@ -45,6 +47,7 @@ certificates are signed below the new one, the old one is believed no more. Requ
 Examples:
   $ mesh ca rotate
   $ mesh ca rotate --all
+  $ mesh ca rotate --intermediate
   $ mesh ca rotate --root new-root.pem`,
     )
     .action(rotate);
@@ -57,11 +60,14 @@ async function status(options: { json?: boolean }): Promise<void> {
   else show(report);
 }
 
-async function rotate({ root: file, all, timeout, json }: RotateOptions): Promise<void> {
+async function rotate({ root: file, intermediate, all, timeout, json }: RotateOptions): Promise<void> {
+  if (intermediate === true && (file !== undefined || all === true)) {
+    throw new CliError('--intermediate leaves the root as it is: --root and --all are for another root', EXIT.usage);
+  }
   const root = file === undefined ? undefined : await readRoot(file);
   const { Api } = await import('../api.ts');
   const api = await Api.open();
-  let report = await followed(api, await api.rotate(root), timeout);
+  let report = await followed(api, await api.rotate({ root, intermediate }), timeout);
   while (all === true && report.step !== 'settled' && report.waiting.length === 0) {
     if (json !== true) show(report);
     report = await followed(api, await api.rotate(), timeout);
@@ -84,7 +90,7 @@ async function followed(api: Api, first: RotationReport, timeoutMs: number): Pro
   return report;
 }
 
-function show({ roots, proxies, waiting, next }: RotationReport): void {
+function show({ roots, intermediate, proxies, waiting, next }: RotationReport): void {
   const rows = roots.map(({ fingerprint, subject, expires, signs }) => [
     fingerprint.slice(0, 16),
     signs ? 'yes' : 'no',
@@ -92,6 +98,10 @@ function show({ roots, proxies, waiting, next }: RotationReport): void {
     oneLine(subject),
   ]);
   print(table(['ROOT', 'SIGNS', 'EXPIRES', 'SUBJECT'], rows));
+  if (intermediate !== null) {
+    const { fingerprint, expires, subject } = intermediate;
+    print(`signed by the intermediate ${fingerprint.slice(0, 16)} until ${expires} (${oneLine(subject)})`);
+  }
   print(`${proxies - waiting.length} of ${proxies} proxies have followed`);
   for (const { proxy, why } of waiting.slice(0, MOST_NAMED)) note(`  ${oneLine(proxy)}: ${oneLine(why)}`);
   if (waiting.length > MOST_NAMED) note(`  and ${waiting.length - MOST_NAMED} more`);

@@ -24,7 +24,10 @@ export function loginCommand(program: Command): void {
     .description('Make a control plane that runs elsewhere the mesh of this $MESH_HOME')
     .argument('<url>', 'of its API, such as https://mesh.example:15010')
     .option('--token-file <file>', 'with the token (default: standard input)')
-    .option('--token-command <command>', 'for the shell: prints the token each time, as one of kubectl plugins does')
+    .option(
+      '--token-command <command>',
+      'for the shell: run for each command, it prints the token (or a kubectl ExecCredential)',
+    )
     .option('--client-certificate <file>', 'show this in place of a token, in PEM; read each time')
     .option('--client-key <file>', 'its key (default: in the same file)')
     .option('--ca <file>', 'below whose certificates that of the API is, in PEM (default: what this machine trusts)')

@@ -81,13 +81,13 @@ Examples:
   group
     .command('list')
     .alias('ls')
-    .description('Print the secrets, but what they are')
+    .description('Print which secrets there are; never what is in them')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExamples:\n  $ mesh secret list')
     .action(list);
   group
     .command('delete')
-    .description('Forget one, here and at the gateways that have it')
+    .description('Forget one, here and at the proxies that have it')
     .argument('<name>', 'as `mesh secret list` prints it', name)
     .option('-n, --namespace <name>', 'of the proxy', name, 'istio-system')
     .option('--json', 'print JSON')

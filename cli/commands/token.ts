@@ -26,11 +26,11 @@ Examples:
     );
   group
     .command('create')
-    .description('Print a token by which another machine joins, this once')
-    .option('-n, --namespace <name>', 'of what may run there', name, 'default')
-    .requiredOption('--service-account <name>', 'as whom it may run; repeatable', names)
-    .option('--service <name>', 'what it may serve; repeatable (default: anything of the namespace)', names)
-    .addOption(durationOption('--ttl', 'until when machines may join', '1h', 1_000))
+    .description('Make a token by which another machine joins, and print it, this once')
+    .option('-n, --namespace <name>', 'of the workloads that may run there', name, 'default')
+    .requiredOption('--service-account <name>', 'as which service account they may run; repeatable', names)
+    .option('--service <name>', 'which service they may serve; repeatable (default: any of the namespace)', names)
+    .addOption(durationOption('--ttl', 'how long machines may join by it', '1h', 1_000))
     .option('--uses <number>', 'how many machines may join', count, 1)
     .option('--json', 'print JSON')
     .addHelpText(
@@ -52,7 +52,7 @@ Examples:
     .action(list);
   group
     .command('revoke')
-    .description('Nobody joins by a token any more, and machines that did start no more proxies')
+    .description('End a token, or one machine: nobody joins by it any more, and who did starts no more proxies')
     .argument('<id>', 'of a token, or of one machine, as `mesh token list` prints them')
     .addHelpText(
       'after',

@@ -76,11 +76,17 @@ async function openAuthority(options: AuthorityOptions, now: number): Promise<Op
   const { dir, own } = options;
   // A NATS that lost everything is told what stood, and not the root that was first.
   const kept = own === undefined ? await keptTrust(dir) : null;
-  const trust = await options.bus.trusted(kept ?? { roots: first.root, signing: '', revoked: {} });
+  const trust = await options.bus.trusted(kept ?? { roots: first.root, signing: '', intermediate: '', revoked: {} });
   // Certificates are signed all the same.
   if (own === undefined) await keepTrust(dir, trust).catch((error: Error) => options.onLog?.(error.message));
-  const same = own !== undefined || trust.signing === '' || trust.signing === fingerprintOf(first.root);
-  return { issuer: same ? first : await openNext(options, trust.signing, now), trust };
+  return { issuer: own === undefined ? await standing(options, first, trust, now) : first, trust };
+}
+
+/** Of those that were made here, or by another control plane. */
+function standing(files: AuthorityFiles, first: Issuer, trust: Trust, now: number): Issuer | Promise<Issuer> {
+  const { signing, intermediate } = trust;
+  if (intermediate !== '') return openNext(files, intermediate, now);
+  return signing === '' || signing === fingerprintOf(first.root) ? first : openNext(files, signing, now);
 }
 
 export function isTrusted({ root }: Issuer, { roots }: Trust): boolean {

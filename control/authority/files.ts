@@ -33,14 +33,14 @@ export async function openIssuer(files: AuthorityFiles, now: number): Promise<Is
   return readIssuer(join(dir, ISSUER), join(dir, ISSUER_KEY), passphrase, now);
 }
 
-/** The authority with that root, made by `makeNext`. Throws an Error in one sentence. */
-export async function openNext({ dir, passphrase }: AuthorityFiles, root: string, now: number): Promise<Issuer> {
-  const folder = join(dir, root);
+/** What `makeNext` or `makeIntermediateNext` made, by its fingerprint. Throws an Error in one sentence. */
+export async function openNext({ dir, passphrase }: AuthorityFiles, name: string, now: number): Promise<Issuer> {
+  const folder = join(dir, name);
   if (await isThere(join(folder, ISSUER))) {
     return readIssuer(join(folder, ISSUER), join(folder, ISSUER_KEY), passphrase, now);
   }
   throw new Error(
-    `${folder} is missing: certificates are signed below a root that another control plane made; copy that folder from there`,
+    `${folder} is missing: certificates are signed by what another control plane made; copy that folder from there`,
   );
 }
 
@@ -52,14 +52,29 @@ export async function makeNext({ dir, passphrase }: AuthorityFiles, now: number)
   return root.certificate;
 }
 
+/**
+ * Another intermediate below the root with that fingerprint, in a folder that is named after it: its fingerprint. Throws an Error in
+ * one sentence.
+ */
+export async function makeIntermediateNext(files: AuthorityFiles, root: string, now: number): Promise<string> {
+  const { dir, passphrase } = files;
+  const folder = fingerprintOf(await text(join(dir, ROOT))) === root ? dir : join(dir, root);
+  const keyFile = join(folder, ROOT_KEY);
+  const above = { certificate: await text(join(folder, ROOT)), key: readKey(keyFile, await text(keyFile), passphrase) };
+  const made = await makeIntermediate(above, now);
+  const name = fingerprintOf(made.certificate);
+  await writeAt(join(dir, name), issuerFiles(above, made, passphrase));
+  return name;
+}
+
 /** Whether `openNext` would find it. */
-export function hasNext({ dir }: AuthorityFiles, root: string): Promise<boolean> {
-  return isThere(join(dir, root, ISSUER));
+export function hasNext({ dir }: AuthorityFiles, name: string): Promise<boolean> {
+  return isThere(join(dir, name, ISSUER));
 }
 
 /** Its keys are for nothing any more. That nobody has it is no failure. */
-export async function removeNext({ dir }: AuthorityFiles, root: string): Promise<void> {
-  await rm(join(dir, root), { recursive: true, force: true });
+export async function removeNext({ dir }: AuthorityFiles, name: string): Promise<void> {
+  await rm(join(dir, name), { recursive: true, force: true });
 }
 
 async function readIssuer(
@@ -131,13 +146,21 @@ async function make({ dir, passphrase }: AuthorityFiles, now: number): Promise<v
 }
 
 async function makeAt(dir: string, root: Made, passphrase: string | undefined, now: number): Promise<void> {
-  const issuer = await makeIntermediate(root, now);
-  const files: readonly (readonly [string, string])[] = [
+  const issuer = issuerFiles(root, await makeIntermediate(root, now), passphrase);
+  await writeAt(dir, [...issuer, [ROOT_KEY, keyPem(root, passphrase)]]);
+}
+
+type Named = readonly (readonly [name: string, pem: string])[];
+
+function issuerFiles(root: Made, issuer: Made, passphrase: string | undefined): Named {
+  return [
     [ROOT, root.certificate],
-    [ROOT_KEY, keyPem(root, passphrase)],
     [ISSUER, `${issuer.certificate}\n${root.certificate}`],
     [ISSUER_KEY, keyPem(issuer, passphrase)],
   ];
+}
+
+async function writeAt(dir: string, files: Named): Promise<void> {
   let fresh = '';
   try {
     await mkdir(dirname(dir), { recursive: true, mode: 0o700 });

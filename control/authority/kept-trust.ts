@@ -25,15 +25,16 @@ export async function keptTrust(dir: string): Promise<Kept | null> {
     kept = null;
   }
   if (typeof kept?.roots === 'string' && typeof kept.signing === 'string') {
-    return { roots: kept.roots, signing: kept.signing, revoked: kept.revoked ?? {} };
+    const { roots, signing, intermediate = '', revoked = {} } = kept;
+    return { roots, signing, intermediate, revoked };
   }
   throw new Error(`${file} is damaged: remove it where NATS still knows what the mesh trusts`);
 }
 
 /** Nothing is written where nothing changed. Throws an Error in one sentence. */
-export async function keepTrust(dir: string, { roots, signing, revoked }: Trust): Promise<void> {
+export async function keepTrust(dir: string, { roots, signing, intermediate, revoked }: Trust): Promise<void> {
   const file = join(dir, FILE);
-  const text = `${JSON.stringify({ roots, signing, revoked })}\n`;
+  const text = `${JSON.stringify({ roots, signing, intermediate, revoked })}\n`;
   const before = await readFile(file, 'utf8').catch(() => '');
   if (before === text) return;
   // Other control planes may share the folder.

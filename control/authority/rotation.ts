@@ -1,12 +1,13 @@
 // The mesh's root is changed for another one in three steps, each of which is safe once every proxy has followed the one before:
-// the new root is believed beside the old one, then certificates are signed below it, then the old one is believed no more.
+// the new root is believed beside the old one, then certificates are signed below it, then the old one is believed no more. The
+// intermediate that signs is changed in one step: who believes its root believes it.
 import { X509Certificate } from 'node:crypto';
 import type { Certificates, Trust } from '../../bus/certificate-types.ts';
 import type { Lease, Questions } from '../../bus/types.ts';
 import { BusUnavailableError } from '../../bus/types.ts';
 import { certificatesIn, fingerprintOf } from '../../core/config/pem.ts';
 import type { Authority } from './authority.ts';
-import { type AuthorityFiles, hasNext, makeNext, removeNext } from './files.ts';
+import { type AuthorityFiles, hasNext, makeIntermediateNext, makeNext, removeNext } from './files.ts';
 
 export interface RotationParts {
   readonly authority: Authority;
@@ -25,6 +26,8 @@ export type RotationStep = 'settled' | 'trusting' | 'signing';
 export interface RotationReport {
   readonly step: RotationStep;
   readonly roots: readonly RootReport[];
+  /** What signs below a root; null: the root itself does. */
+  readonly intermediate: CertificateReport | null;
   /** Proxies that live. */
   readonly proxies: number;
   /** Those that have not followed, and why, as a clause. */
@@ -33,11 +36,14 @@ export interface RotationReport {
   readonly next: string;
 }
 
-export interface RootReport {
+export interface CertificateReport {
   readonly fingerprint: string;
   readonly subject: string;
   /** ISO 8601. */
   readonly expires: string;
+}
+
+export interface RootReport extends CertificateReport {
   /** Workloads get certificates below it. */
   readonly signs: boolean;
 }
@@ -55,12 +61,15 @@ interface Shown {
   readonly name?: string;
   readonly fingerprint?: string;
   readonly root?: string;
+  readonly issuer?: string;
 }
 
 /** The trust, taken apart. */
 interface Standing {
   readonly step: RotationStep;
   readonly trust: Trust;
+  /** Below the root, in PEM. */
+  readonly intermediate: string | undefined;
   readonly roots: readonly string[];
   /** In hex, as `roots`. */
   readonly names: readonly string[];
@@ -80,16 +89,12 @@ export class Rotation {
   /** Throws BusUnavailableError, and an Error in one sentence for an authority that cannot be read. */
   async report(): Promise<RotationReport> {
     const standing = await this.#standing();
-    const { step, roots, names, signing } = standing;
+    const { step, roots, names, signing, intermediate } = standing;
     const waiting = await this.#waiting(standing);
     return {
       step,
-      roots: roots.map((pem, at) => {
-        const { subject, validToDate } = new X509Certificate(pem);
-        const expires = validToDate.toISOString();
-        const line = (subject ?? '').replaceAll('\n', ', ');
-        return { fingerprint: names[at], subject: line, expires, signs: names[at] === signing };
-      }),
+      roots: roots.map((pem, at) => ({ ...shown(pem), signs: names[at] === signing })),
+      intermediate: intermediate === undefined ? null : shown(intermediate),
       proxies: this.#parts.leases().size,
       waiting,
       next: waiting.length > 0 ? `wait for ${told(waiting)}` : NEXT[step],
@@ -100,34 +105,75 @@ export class Rotation {
    * The next step. `root`: what to believe in place of a root that is made here, in PEM. Throws RotationRefused, and as `report`.
    */
   async advance(root?: string): Promise<RotationReport> {
-    // Asking everybody takes a while, in which the next one would see the same.
-    if (this.#advancing) throw new RotationRefused('another step is under way');
-    this.#advancing = true;
-    try {
+    return this.#alone(async () => {
       const standing = await this.#standing();
       if (root !== undefined && standing.step !== 'settled') {
         throw new RotationRefused('a rotation is under way, and has its root: go on without another one');
       }
-      const waiting = await this.#waiting(standing);
-      if (waiting.length > 0) throw new RotationRefused(`not every proxy has followed: ${told(waiting)}`);
+      await this.#checkFollowed(standing);
       if (standing.step === 'settled') await this.#believe(standing, root);
       else if (standing.step === 'trusting') await this.#sign(standing);
       else await this.#forget(standing);
+    });
+  }
+
+  /** Another intermediate, at once. Throws RotationRefused, and as `report`. */
+  async advanceIntermediate(): Promise<RotationReport> {
+    return this.#alone(async () => {
+      const standing = await this.#standing();
+      const { files } = this.#parts;
+      if (files.own !== undefined) {
+        throw new RotationRefused(
+          'this control plane signs with files of your own: put the new intermediate there (--ca-cert, --ca-key) and start it again',
+        );
+      }
+      if (standing.step !== 'settled') {
+        throw new RotationRefused(
+          'a rotation of the root is under way, which brings another intermediate: go on with that',
+        );
+      }
+      await this.#checkFollowed(standing);
+      const { trust, names } = standing;
+      const next = await makeIntermediateNext(files, names[0], this.#now()).catch((error: Error) => {
+        throw new RotationRefused(`the root cannot sign another intermediate: ${error.message}`);
+      });
+      try {
+        await this.#change({ ...trust, signing: names[0], intermediate: next });
+      } catch (error) {
+        if (error instanceof RotationRefused) await removeNext(files, next);
+        throw error;
+      }
+      if (trust.intermediate !== '') await removeNext(files, trust.intermediate);
+    });
+  }
+
+  /** One change at a time, and how it stands then. */
+  async #alone(change: () => Promise<void>): Promise<RotationReport> {
+    // Asking everybody takes a while, in which the next one would see the same.
+    if (this.#advancing) throw new RotationRefused('another step is under way');
+    this.#advancing = true;
+    try {
+      await change();
       return await this.report();
     } finally {
       this.#advancing = false;
     }
   }
 
+  async #checkFollowed(standing: Standing): Promise<void> {
+    const waiting = await this.#waiting(standing);
+    if (waiting.length > 0) throw new RotationRefused(`not every proxy has followed: ${told(waiting)}`);
+  }
+
   async #standing(): Promise<Standing> {
     // What another control plane did since counts.
     this.#parts.authority.again();
-    const { trust } = await this.#parts.authority.open();
+    const { trust, issuer } = await this.#parts.authority.open();
     const roots = certificatesIn(trust.roots);
     const names = roots.map(fingerprintOf);
     const signing = trust.signing === '' ? names[0] : trust.signing;
     const step = roots.length < 2 ? 'settled' : signing === names[0] ? 'trusting' : 'signing';
-    return { step, trust, roots, names, signing };
+    return { step, trust, intermediate: issuer.chain[0], roots, names, signing };
   }
 
   async #believe({ trust, roots, names }: Standing, given: string | undefined): Promise<void> {
@@ -158,7 +204,8 @@ export class Rotation {
         `this control plane cannot sign below the new root ${short(next)}: start each with --ca-cert and --ca-key below it`,
       );
     }
-    await this.#change({ ...trust, signing: next });
+    await this.#change({ ...trust, signing: next, intermediate: '' });
+    if (trust.intermediate !== '') await removeNext(files, trust.intermediate);
   }
 
   async #forget({ trust, roots, names }: Standing): Promise<void> {
@@ -191,7 +238,7 @@ export class Rotation {
     return waiting.sort((a, b) => (a.proxy < b.proxy ? -1 : 1));
   }
 
-  async #behind(from: NonNullable<Lease['from']>, { names, signing }: Standing): Promise<string> {
+  async #behind(from: NonNullable<Lease['from']>, { trust, names, signing }: Standing): Promise<string> {
     let secrets: readonly Shown[];
     try {
       const { status, body } = await this.#parts.questions.ask(from, { method: 'GET', path: PATH }, ANSWER_MS);
@@ -208,6 +255,10 @@ export class Rotation {
     const missing = names.find((name) => !believed.includes(name));
     if (missing !== undefined) return `it does not believe the root ${short(missing)} yet`;
     if (own.root !== signing) return `its certificate is not below the root ${short(signing)} yet`;
+    const made = this.#parts.files.own === undefined && trust.intermediate !== '';
+    if (made && own.issuer !== trust.intermediate) {
+      return `its certificate is not of the intermediate ${short(trust.intermediate)} yet`;
+    }
     return believed.length > names.length ? 'it still believes a root that is no more' : '';
   }
 }
@@ -217,6 +268,12 @@ const NEXT: Readonly<Record<RotationStep, string>> = {
   trusting: 'every proxy believes both roots: `mesh ca rotate` signs certificates below the new one',
   signing: 'every proxy has a certificate below the new root: `mesh ca rotate` ends the old one',
 };
+
+function shown(pem: string): CertificateReport {
+  const { subject, validToDate } = new X509Certificate(pem);
+  const line = (subject ?? '').replaceAll('\n', ', ');
+  return { fingerprint: fingerprintOf(pem), subject: line, expires: validToDate.toISOString() };
+}
 
 function told(waiting: RotationReport['waiting']): string {
   const named = waiting.slice(0, TOLD).map(({ proxy, why }) => `${proxy} (${why})`);

@@ -34,6 +34,8 @@ export interface SecretDump {
   readonly fingerprint: string;
   /** Of the workload's own: that of the root it is below, or ''. */
   readonly root?: string;
+  /** The same of what signed it. */
+  readonly issuer?: string;
 }
 
 export interface AdminHost {

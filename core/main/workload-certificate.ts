@@ -106,7 +106,7 @@ export class WorkloadCertificate {
     if (identity === null) return [];
     const now = this.now();
     return [
-      { ...shownCertificate(identity.chain, 'default', 'Cert Chain', now), root: rootOf(identity) },
+      { ...shownCertificate(identity.chain, 'default', 'Cert Chain', now), ...aboveOf(identity) },
       ...certificatesIn(identity.roots).map((pem) => shownCertificate(pem, 'ROOTCA', 'CA', now)),
     ];
   }
@@ -186,7 +186,14 @@ export class WorkloadCertificate {
   }
 }
 
-/** SHA-256 of the root that its certificate is below; '' = of none that it was given. */
+/** Fingerprints of the root that its certificate is below, and of what signed it. */
+function aboveOf(identity: WorkloadIdentity): Pick<SecretDump, 'root' | 'issuer'> {
+  const root = rootOf(identity);
+  const [, issuer] = certificatesIn(identity.chain);
+  return { root, issuer: issuer === undefined ? root : fingerprintOf(issuer) };
+}
+
+/** '' = of none that it was given. */
 function rootOf({ chain, roots }: WorkloadIdentity): string {
   const last = new X509Certificate(certificatesIn(chain).at(-1)!);
   for (const pem of certificatesIn(roots)) {

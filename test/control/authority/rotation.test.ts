@@ -1,7 +1,7 @@
 // The root of the mesh is rotated under load: two control planes, and two proxies that call through each other.
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -20,7 +20,10 @@ interface Secret {
   readonly name: string;
   readonly fingerprint: string;
   readonly root?: string;
+  readonly issuer?: string;
 }
+
+const fingerprintIn = (told: string): string => /by the intermediate ([0-9a-f]{16})/.exec(told)![1];
 
 describe('a rotation of the root', { timeout: 120_000 }, () => {
   let plane: Plane;
@@ -171,6 +174,42 @@ spec: {mtls: {mode: STRICT}}
     await until('it is gone', async () => (await report(plane.control)).proxies === 2);
   });
 
+  it('can be of the intermediate alone: one step, below the root that stays, through any control plane', async () => {
+    const dir = join(plane.mesh.stateDir, 'control', 'authority');
+    let last = await report(plane.control);
+    const [{ fingerprint: root }] = last.roots;
+    // The second one takes the place of what the first one made, and nothing of that is left.
+    for (const to of [plane.control, other]) {
+      const { intermediate: old } = last;
+      last = await step(to, 'settled', 1, { intermediate: true });
+      const { fingerprint } = last.intermediate!;
+      assert.notEqual(fingerprint, old!.fingerprint);
+      assert.equal(last.roots[0].fingerprint, root);
+      for (const proxy of [server, client]) {
+        const [own] = await secrets(proxy);
+        assert.deepEqual([own.root, own.issuer], [root, fingerprint]);
+      }
+      const folders = await readdir(dir);
+      assert.deepEqual([folders.includes(fingerprint), folders.includes(old!.fingerprint)], [true, false]);
+    }
+    const both = await rotate(plane.control, { intermediate: true, root: 'nothing' });
+    assert.deepEqual([both.status, both.body.error], [400, 'a root is not changed with the intermediate alone']);
+    // Where the root's key is kept elsewhere nothing is changed.
+    const keys = [dir, join(dir, root)].map((folder) => join(folder, 'root-key.pem'));
+    const kept = await Promise.all(keys.map((key) => readFile(key)));
+    await Promise.all(keys.map((key) => rm(key)));
+    const refused = await rotate(plane.control, { intermediate: true });
+    assert.equal(refused.status, 412);
+    assert.match(
+      refused.body.error,
+      /^the root cannot sign another intermediate: .*root-key\.pem cannot be read: ENOENT/,
+    );
+    await Promise.all(keys.map((key, n) => writeFile(key, kept[n], { mode: 0o600 })));
+    assert.equal((await report(other)).intermediate!.fingerprint, last.intermediate!.fingerprint);
+    assert.equal(await ask(), '200 here');
+    assert.deepEqual(wrong, []);
+  });
+
   it('is one command for all steps, and another one tells how it stands', async () => {
     const home = join(plane.mesh.stateDir, 'home');
     await mkdir(home);
@@ -187,7 +226,15 @@ spec: {mtls: {mode: STRICT}}
       told.out,
       new RegExp(`^ROOT +SIGNS +EXPIRES +SUBJECT\\n${roots[0].fingerprint.slice(0, 16)} +yes +20`),
     );
+    assert.match(told.out, /\nsigned by the intermediate [0-9a-f]{16} until 20.*Z \(O=Weft, CN=Weft intermediate /);
     assert.match(told.out, /\nnext: nothing is under way; /);
+    const one = await mesh(['ca', 'rotate', '--intermediate'], { home });
+    assert.equal(one.code, 0, one.out + one.err);
+    assert.match(one.out, /^ROOT.*\n[0-9a-f]{16} .*\nsigned by .*\n2 of 2 proxies have followed\nnext: nothing/);
+    assert.ok(!one.out.includes(fingerprintIn(told.out)), one.out);
+    const all = await mesh(['ca', 'rotate', '--intermediate', '--all'], { home });
+    assert.deepEqual([all.code, all.out], [2, '']);
+    assert.match(all.err, /^mesh: --intermediate leaves the root as it is/);
     const missing = await mesh(['ca', 'rotate', '--root', join(home, 'none.pem')], { home });
     assert.deepEqual([missing.code, missing.out], [2, '']);
     assert.match(missing.err, /^mesh: .*none\.pem cannot be read: ENOENT/);
@@ -209,6 +256,9 @@ spec: {mtls: {mode: STRICT}}
       assert.match(body.error, why);
     }
     await step(plane.control, 'trusting', 2, { root });
+    const meanwhile = await rotate(plane.control, { intermediate: true });
+    assert.equal(meanwhile.status, 412);
+    assert.match(meanwhile.body.error, /^a rotation of the root is under way/);
     const refused = await rotate(other);
     assert.equal(refused.status, 412);
     assert.match(refused.body.error, /cannot sign below the new root [0-9a-f]{16}: start each with --ca-cert/);
@@ -217,6 +267,9 @@ spec: {mtls: {mode: STRICT}}
     await Promise.all([plane.control.close(), other.close()]);
     await step(signer, 'signing', 2);
     await step(signer, 'settled', 1);
+    const theirs = await rotate(signer, { intermediate: true });
+    assert.equal(theirs.status, 412);
+    assert.match(theirs.body.error, /^this control plane signs with files of your own: put the new intermediate there/);
     // As Istio's task has it: what workloads show is below the user's root, and they believe nothing else.
     const expected = new X509Certificate(root).fingerprint256.replaceAll(':', '').toLowerCase();
     for (const proxy of [server, client]) {
