@@ -10,7 +10,8 @@ const LENGTHS =
 const END = 256;
 const END_LENGTH = 30;
 
-function codeLengths(): number[] {
+/** Of each symbol, the end's behind those of the bytes. */
+export function codeLengths(): number[] {
   const lengths = LENGTHS.split(' ').flatMap((run) => {
     const [length, times = '1'] = run.split('*');
     return new Array<number>(Number(times)).fill(Number(length));
@@ -41,9 +42,9 @@ function tree(): number[][] {
 }
 
 /** What four bits lead to from a node: the next node, a byte if one is complete, and whether the text may end there. */
-const NEXT = new Uint16Array(256 * 16);
-const BYTE = new Int16Array(256 * 16).fill(-1);
-const MAY_END = new Uint8Array(256);
+export const NEXT = new Uint16Array(256 * 16);
+export const BYTE = new Int16Array(256 * 16).fill(-1);
+export const MAY_END = new Uint8Array(256);
 const FAILED = 0xffff;
 
 function build(): void {
