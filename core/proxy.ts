@@ -24,8 +24,8 @@ import { unwebbed } from './exchange/grpc-web.ts';
 import { identify } from './exchange/identify.ts';
 import { lastHop } from './exchange/max-forwards.ts';
 import type { ExchangeStages } from './exchange/stages.ts';
-import type { Codecs, DownstreamStream, Receiver, ServerHandler } from './http/codec.ts';
-import { DetectedConnection } from './http/detect.ts';
+import type { Codecs, DownstreamStream, Receiver, ServerConnection, ServerHandler } from './http/codec.ts';
+import { DetectedConnection, mayBeHttp2 } from './http/detect.ts';
 import type { Head } from './http/head.ts';
 import { LazyCodec } from './http/lazy-codec.ts';
 import { serverOptions } from './http/limits.ts';
@@ -42,6 +42,7 @@ import { NamedConnection } from './tcp/named-connection.ts';
 import type { ServerNames, TcpPort, TcpService } from './tcp/service.ts';
 import { SniffedConnection } from './tcp/sniffed-connection.ts';
 import { tunnelService } from './tcp/tunnel-service.ts';
+import { beginsTls } from './transport/arrival.ts';
 import type { ServeConnection, ServedConnection } from './transport/listener.ts';
 import { countMisdeclared } from './transport/listener-counts.ts';
 import type { ClientHello } from './transport/tls/client-hello.ts';
@@ -62,11 +63,13 @@ export const CODECS: Codecs = {
  * or carried as it is.
  */
 export function connectionPath(listener: ListenerContext, codecs: Codecs): ServeConnection {
-  const handler = requestPath(listener);
   const { spec, shard } = listener;
   const onFault = (text: string): void => shard.log('debug', 'listener', `${spec.name}: ${text}`);
   const options = { ...serverOptions(spec.kind, shard.timers), onFault };
-  const serve = (transport: Transport): ServedConnection => new DetectedConnection(transport, codecs, handler, options);
+  const requests = (transport: Transport, destination: string | null): DetectedConnection =>
+    new DetectedConnection(transport, codecs, handler, destination === null ? options : { ...options, destination });
+  const handler = requestPath(listener, requests);
+  const serve = (transport: Transport): ServedConnection => requests(transport, null);
   return (transport, greeting) => {
     // Who has agreed to it in the handshake speaks it, whatever the application does.
     const carried = transport.tls?.alpn === 'weft-multiplexed' ? null : carriedBy(listener);
@@ -127,7 +130,10 @@ const NOWHERE: TcpPort = Object.freeze({
   other: { name: '', service: '', port: 0, offered: null, routes: [] },
 });
 
-function requestPath(listener: ListenerContext): ServerHandler & TunnelHandler {
+function requestPath(
+  listener: ListenerContext,
+  requests: (transport: Transport, destination: string) => ServerConnection,
+): ServerHandler & TunnelHandler {
   const outbound = listener.spec.kind === 'outbound';
   const inbound = listener.spec.kind === 'inbound';
   const ended = listener.spec.kind === 'gateway';
@@ -164,10 +170,12 @@ function requestPath(listener: ListenerContext): ServerHandler & TunnelHandler {
       if (destination === BLOCK_ALL) return 'unregistered';
       return typeof destination === 'string' ? destination : null;
     },
-    carry: (transport, authority) =>
-      new NamedConnection(listener, transport, (hello) =>
+    carry(transport, authority, first) {
+      if (!beginsTls(first)) return mayBeHttp2(first) ? requests(transport, authority) : null;
+      return new NamedConnection(listener, transport, (hello) =>
         tunnelService(listener, authority, hello?.serverName ?? null),
-      ),
+      );
+    },
   };
 }
 

@@ -3,7 +3,7 @@
 
 import { FAILURES, type Failure, type FailureCode } from '../errors.ts';
 import { httpDate } from '../http/date.ts';
-import { grpcStatusOfHttp, isGrpc } from '../http/grpc-status.ts';
+import { grpcMessageOf, grpcStatusOfHttp, isGrpc } from '../http/grpc-status.ts';
 import { FieldName, Head } from '../http/head.ts';
 import type { LocalReply } from './filter.ts';
 
@@ -50,12 +50,11 @@ export function replyResponse(reply: LocalReply, request: Head): LocalResponse {
 function responseTo(request: Head, reply: LocalReply): LocalResponse {
   if (!isGrpc(request)) return compose(reply.status, reply.body, reply.details, reply.fields);
   // A gRPC client reads its status from the head of a trailers-only answer, always 200.
-  const message = typeof reply.body === 'string' ? reply.body : Buffer.from(reply.body).toString('latin1');
   const answer = compose(200, '', reply.details, reply.fields);
   const status = reply.grpcStatus >= 0 ? reply.grpcStatus : grpcStatusOfHttp(reply.status);
   answer.head.put(CONTENT_TYPE, 'application/grpc');
   answer.head.add('grpc-status', String(status));
-  if (message !== '') answer.head.add('grpc-message', encodeURIComponent(message));
+  if (reply.body.length > 0) answer.head.add('grpc-message', grpcMessageOf(reply.body));
   return answer;
 }
 

@@ -116,6 +116,8 @@ export interface ServerOptions {
   readonly maxStreams: number; // requests of a connection that are open at once; of HTTP/1, read ahead of the response in progress
   /** Gateways refuse CONNECT and absolute-form ('reverse'); sidecars' outbound port takes them ('forward'). */
   readonly mode: 'reverse' | 'forward';
+  /** Where all of its requests go, whatever they say, since they come through a tunnel; null or left out: where they say. */
+  readonly destination?: string | null;
   /** Told of a client's fault that ends its connection or a stream of it. */
   readonly onFault?: (text: string) => void;
 }

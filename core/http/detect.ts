@@ -15,6 +15,12 @@ const AGREED: Readonly<Record<string, 'h2' | 'weft-multiplexed' | undefined>> = 
   'weft-multiplexed': 'weft-multiplexed',
 };
 
+/** What is, or may become, the preface of HTTP/2. */
+export function mayBeHttp2(bytes: Buffer): boolean {
+  const known = Math.min(PREFACE.length, bytes.length);
+  return PREFACE.compare(bytes, 0, known, 0, known) === 0;
+}
+
 export class DetectedConnection implements ServerConnection, TransportOwner, TimerOwner {
   onClosed: (() => void) | null = null;
   private readonly transport: Transport;
@@ -45,12 +51,11 @@ export class DetectedConnection implements ServerConnection, TransportOwner, Tim
   receive(piece: Buffer): void {
     const bytes = this.first === null ? piece : Buffer.concat([this.first, piece]);
     const agreed = AGREED[this.transport.tls?.alpn ?? ''];
-    const known = Math.min(PREFACE.length, bytes.length);
-    if (agreed === undefined && PREFACE.compare(bytes, 0, known, 0, known) !== 0) {
+    if (agreed === undefined && !mayBeHttp2(bytes)) {
       this.serve(this.codecs['http/1.1'], bytes);
       return;
     }
-    const decided = agreed !== undefined || known === PREFACE.length;
+    const decided = agreed !== undefined || bytes.length >= PREFACE.length;
     const source = this.codecs[agreed ?? 'h2'];
     const { codec } = source;
     if (decided && codec !== null) {

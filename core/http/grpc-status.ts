@@ -55,6 +55,21 @@ export function grpcStatusIn(head: Head): number {
   return status <= MOST ? status : GRPC_UNKNOWN;
 }
 
+/**
+ * As it goes on the wire: printable ASCII as it is but for '%', every other byte as '%' and two digits (gRPC's Percent-Encoded), and
+ * '~' too, as Envoy has it. Clients decode no other escapes.
+ */
+export function grpcMessageOf(text: string | Uint8Array): string {
+  const bytes =
+    typeof text === 'string' ? Buffer.from(text) : Buffer.from(text.buffer, text.byteOffset, text.byteLength);
+  // A field's value neither begins nor ends with a space (RFC 9113 8.2.1).
+  return bytes.latin1Slice().replace(/^ | $|[^ -$&-}]/g, escaped);
+}
+
+function escaped(char: string): string {
+  return `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+}
+
 /** As it is on the wire. */
 export function grpcMessageIn(head: Head): string {
   return head.get(MESSAGE) ?? '';

@@ -16,6 +16,7 @@ export function serverOptions(kind: 'inbound' | 'outbound' | 'gateway', timers: 
     headerTimeoutMs: 10_000,
     idleTimeoutMs: 3_600_000,
     maxStreams: 16,
+    destination: null,
   };
 }
 

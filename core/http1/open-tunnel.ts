@@ -1,8 +1,7 @@
-// What CONNECT has made of a connection. Its first bytes say what it is for: TLS, which somebody else carries on, or requests, which
-// are read as before.
+// What CONNECT has made of a connection. Its first bytes say what it is for: TLS or frames of HTTP/2, which somebody else takes over, or
+// requests of HTTP/1, which are read as before.
 
 import type { ServerConnection } from '../http/codec.ts';
-import { beginsTls } from '../transport/arrival.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { TunnelHandler } from './tunnel.ts';
 
@@ -18,12 +17,13 @@ export class OpenTunnel {
     this.authority = authority;
   }
 
-  /** False: these are requests. `closed`: told when the connection is no more, which somebody else has. */
+  /** False: these are requests of HTTP/1. `closed`: told when the connection is no more, which somebody else has. */
   begin(first: Buffer, transport: Transport, handler: Partial<TunnelHandler>, closed: () => void): boolean {
     this.untold = false;
-    if (!beginsTls(first) || handler.carry === undefined) return false;
-    this.carried = handler.carry(transport, this.authority);
-    this.carried.onClosed = closed;
+    const carried = handler.carry?.(transport, this.authority, first) ?? null;
+    if (carried === null) return false;
+    this.carried = carried;
+    carried.onClosed = closed;
     transport.resume();
     transport.receive(first);
     return true;

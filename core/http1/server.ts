@@ -34,7 +34,7 @@ export class Http1ServerConnection
   private waiting: Head | null = null;
   private discarded = 0;
   private tunnel: OpenTunnel | null = null;
-  private destination: string | null = null;
+  private destination: string | null;
   private wait: number = WAIT.NOTHING;
   private readonly timer = new Timer(this);
   private draining = false;
@@ -49,6 +49,7 @@ export class Http1ServerConnection
     this.transport = transport;
     this.handler = handler;
     this.options = options;
+    this.destination = options.destination ?? null;
     this.reader = new MessageReader(this, options, true);
     this.intake = new Intake(transport, this.reader, this);
     transport.start(this);
@@ -157,7 +158,7 @@ export class Http1ServerConnection
     this.holdPipeline(stream);
   }
 
-  /** The client wants to speak to this authority: in TLS, or by requests for it, whatever their Host says. */
+  /** The client wants to speak to this authority: in TLS, or by requests for it, whatever they say of where they go. */
   private connect(stream: ServerStream, head: Head): void {
     const failure = this.handler.onConnect === undefined ? 'connect_refused' : this.handler.onConnect(head);
     if (failure === null) {
@@ -283,11 +284,10 @@ export class Http1ServerConnection
 
   /** The front is answered and read: the next one's turn, or the end. */
   private advance(): void {
-    const { pipeline } = this;
-    while (pipeline.front?.done && pipeline.front.requestDone) {
-      const last = pipeline.shift();
+    while (this.pipeline.front?.done && this.pipeline.front.requestDone) {
+      const last = this.pipeline.shift();
       // An answer that began before this connection had to go said nothing of it: another request may be on its way.
-      if (!last.keepAlive || (pipeline.front === null && this.closing)) {
+      if (!last.keepAlive || (this.pipeline.front === null && this.closing)) {
         this.close();
         return;
       }

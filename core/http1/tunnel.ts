@@ -13,8 +13,8 @@ export interface TunnelHandler {
    */
   onConnect(head: Head): FailureCode | null;
   /**
-   * TLS begins in the tunnel: who is returned has the connection from now on, and all that came through it. Requests that come in
-   * plain text are `onRequest`'s.
+   * Something begins in the tunnel: who is returned has the connection from now on, and all that came through it. Null: these are
+   * requests of HTTP/1, which are `onRequest`'s.
    */
-  carry(transport: Transport, authority: string): ServerConnection;
+  carry(transport: Transport, authority: string, first: Buffer): ServerConnection | null;
 }

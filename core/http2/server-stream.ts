@@ -11,6 +11,8 @@ import { ENDED, Http2Stream, NOT_WRITTEN, OPEN, type StreamOwner } from './strea
 const ACCEPT = new FieldName('sec-websocket-accept');
 
 export interface ServerStreamOwner extends StreamOwner {
+  /** Of all its streams. */
+  readonly destination: string | null;
   readonly encoder: HpackEncoder;
   /** The peer is at fault for this stream, which is given up with this code. */
   blame(id: number, code: number): void;
@@ -18,7 +20,7 @@ export interface ServerStreamOwner extends StreamOwner {
 
 export class ServerStream extends Http2Stream implements DownstreamStream {
   readonly protocol: string;
-  readonly destination = null;
+  readonly destination: string | null;
   receiver: Receiver | null = null;
   private readonly server: ServerStreamOwner;
   private readonly method: string;
@@ -32,6 +34,7 @@ export class ServerStream extends Http2Stream implements DownstreamStream {
   constructor(server: ServerStreamOwner, id: number, method: string, sendWindow: number, protocol: string) {
     super(server);
     this.server = server;
+    this.destination = server.destination;
     this.id = id;
     this.method = method;
     this.protocol = protocol;

@@ -29,6 +29,7 @@ export function serveAs(protocol: 'HTTP/2' | 'HTTP/1.1', maxStreams: number): Co
 }
 
 class Http2ServerConnection extends Http2Connection implements ServerConnection, ServerStreamOwner, TimerOwner {
+  readonly destination: string | null;
   private readonly handler: ServerHandler;
   private readonly options: ServerOptions;
   private readonly protocol: string;
@@ -55,6 +56,7 @@ class Http2ServerConnection extends Http2Connection implements ServerConnection,
   ) {
     super(transport, options);
     this.protocol = protocol;
+    this.destination = options.destination ?? null;
     this.handler = handler;
     this.options = options;
     this.idleSince = options.timers.tick;
