@@ -3,7 +3,7 @@
 /** Where browsers call gRPC; the application speaks gRPC. */
 export const GRPC_WEB = 'GRPC-WEB';
 
-const HTTP1 = ['HTTP', 'HTTP_PROXY', 'KUBERNETES.IO/WS', 'KUBERNETES.IO/WSS'];
+const HTTP1 = ['HTTP', 'HTTP_PROXY', 'KUBERNETES.IO/WS'];
 const HTTP2 = ['HTTP2', 'GRPC', GRPC_WEB, 'KUBERNETES.IO/H2C'];
 
 /** `protocol`: a port's, in any case. */
@@ -22,7 +22,7 @@ export function protocolOfName(name: string): string {
 }
 
 /** What is carried as bytes. What is in TLS is: nobody here has the key to it. */
-const BYTES = ['TCP', 'TLS', 'HTTPS', 'MONGO', 'MYSQL', 'REDIS'];
+const BYTES = ['TCP', 'TLS', 'HTTPS', 'KUBERNETES.IO/WSS', 'MONGO', 'MYSQL', 'REDIS'];
 
 export function carriesBytes(protocol: string): boolean {
   return BYTES.includes(protocol.toUpperCase());

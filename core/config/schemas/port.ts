@@ -62,5 +62,5 @@ export function isTls(protocol: string | undefined): boolean {
 /** What of a service's protocol is not enforced. Left out: it is found out. */
 export function unenforcedProtocol(protocol: string | undefined): string | null {
   const name = protocol?.toUpperCase() || 'HTTP';
-  return name === 'HTTP' || isHttp2(name) || carriesBytes(name) ? null : `${name} ports`;
+  return name === 'HTTP' || name === 'KUBERNETES.IO/WS' || isHttp2(name) || carriesBytes(name) ? null : `${name} ports`;
 }
