@@ -31,7 +31,20 @@ export const ALONE: readonly string[] = [
   'test/core/threads/',
 ];
 
+/** Of those alone: who takes longest begins first, so that both cores have something to do until the end. */
+export const LONG: readonly string[] = [
+  'test/machines/two-machines.test.ts',
+  'test/examples/demo.test.ts',
+  'test/package.test.ts',
+  'test/examples/own-filter.test.ts',
+  'test/cli/run.test.ts',
+  'test/bench/run.test.ts',
+  'test/core/main/bus-source.test.ts',
+  'test/cli/plugin/six-proxies.test.ts',
+];
+
 export interface Run {
+  /** In the order in which they begin. */
   readonly alone: readonly string[];
   readonly groups: ReadonlyMap<string, readonly string[]>;
 }
@@ -51,7 +64,8 @@ export function grouped(files: readonly string[]): Run {
     groups.delete(name);
     alone.push(...members);
   }
-  return { alone: alone.sort(), groups };
+  const rest = alone.filter((file) => !LONG.includes(file)).sort();
+  return { alone: [...LONG.filter((file) => alone.includes(file)), ...rest], groups };
 }
 
 /** The innermost. */

@@ -63,7 +63,7 @@ async function start(service: string, args: readonly string[] = [], env: NodeJS.
   return running;
 }
 
-suite('mesh run', { timeout: 120_000 }, () => {
+suite('mesh run', { timeout: 220_000 }, () => {
   let up: Running;
   let client: Running;
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { ROOT } from '../../scripts/shape/imports.ts';
-import { ALONE, GROUPS, grouped } from '../../scripts/test-groups.ts';
+import { ALONE, GROUPS, grouped, LONG } from '../../scripts/test-groups.ts';
 import type { Cost } from '../../scripts/test-process.ts';
 
 suite('which test files share a process', () => {
@@ -26,8 +26,13 @@ suite('which test files share a process', () => {
     ]);
   });
 
+  test('who takes long begins before the others', () => {
+    const { alone } = grouped(['test/architecture.test.ts', ...LONG.toReversed()]);
+    assert.deepEqual(alone, [...LONG, 'test/architecture.test.ts']);
+  });
+
   test('every folder and file that the lists name is there', () => {
-    const named = [...Object.values(GROUPS).flat(), ...ALONE];
+    const named = [...Object.values(GROUPS).flat(), ...ALONE, ...LONG];
     assert.deepEqual(
       named.filter((path) => !existsSync(join(ROOT, path))),
       [],
