@@ -214,7 +214,7 @@ async function buildFilters() {
 }
 
 async function findNats() {
-  const { findNatsServer } = await import(pathToFileURL(join(ROOT, 'bus', 'nats-binary.ts')).href);
+  const { findNatsServer } = await import(pathToFileURL(join(ROOT, 'bus', 'server', 'nats-binary.ts')).href);
   try {
     await findNatsServer({ onProgress: say });
   } catch (error) {
