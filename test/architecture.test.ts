@@ -246,6 +246,7 @@ suite('the shape of the tree', () => {
   test('a package that developers install is imported, run by a script, or the types of one that is', () => {
     const imported = new Set(imports.filter(({ own }) => !own).map(({ to }) => packageOf(to)));
     const { types } = json('tsconfig.json').compilerOptions;
+    const locked: Record<string, { bin?: object }> = json('package-lock.json').packages;
     const scripts = [...sources].filter(([path]) => path.startsWith('scripts/')).map(([, text]) => text);
     const runs = (command: string): boolean => scripts.some((text) => text.includes(`'${command}'`));
     const installed: [string, string][] = Object.entries(json('package.json').devDependencies);
@@ -253,7 +254,7 @@ suite('the shape of the tree', () => {
     const foreign = installed.filter(([, version]) => !version.startsWith('file:')).map(([name]) => name);
     const idle = foreign.filter((name) => {
       const typed = name.replace(/^@types\//, '');
-      const commands = Object.keys(json(`node_modules/${name}/package.json`).bin ?? {});
+      const commands = Object.keys(locked[`node_modules/${name}`].bin ?? {});
       return !imported.has(typed) && !types.includes(typed) && !commands.some(runs);
     });
     assert.deepEqual(idle, []);
