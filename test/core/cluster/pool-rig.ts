@@ -56,6 +56,15 @@ export class Wire implements ClientConnection {
   }
 }
 
+interface Dial {
+  opened(wire: Wire): void;
+  failed(text: string): void;
+  abandoned: boolean;
+  readonly port: number;
+  /** What it begins with; ''. */
+  readonly header: string;
+}
+
 /** `counts`: of the cluster in all shards. */
 export function bench(
   policy: Partial<ClusterPolicy> = {},
@@ -64,14 +73,14 @@ export function bench(
 ) {
   let now = 0;
   const timers = new Timers(10, () => now);
-  const dials: { opened(wire: Wire): void; failed(text: string): void; abandoned: boolean; port: number }[] = [];
+  const dials: Dial[] = [];
   const at = (port: number): Endpoint =>
     new Endpoint(
       {
         timers,
         expectedStreams: () => expectedStreams,
-        dial(_endpoint, opened, failed) {
-          const dial = { opened, failed, abandoned: false, port };
+        dial(_endpoint, opened, failed, _protocol, header) {
+          const dial = { opened, failed, abandoned: false, port, header: header?.latin1Slice() ?? '' };
           dials.push(dial);
           return () => {
             dial.abandoned = true;
