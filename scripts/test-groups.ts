@@ -3,6 +3,7 @@
 /** By the folders of their files. A folder may lie in that of another group. */
 export const GROUPS: Readonly<Record<string, readonly string[]>> = {
   bus: ['test/bus/'],
+  cli: ['test/cli/'],
   control: ['test/control/'],
   core: ['test/core/'],
   filters: ['test/contract/', 'test/filters/', 'test/fuzz/', 'test/plugins/'],
@@ -11,14 +12,25 @@ export const GROUPS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * In no group: files that start threads or many servers, measure their process, or take so long that what they load does not matter.
- * What ends with '/' is a folder.
+ * In no group: files that start threads, many servers or programs that run until they are stopped, measure their process, or take so
+ * long that what they load does not matter. What ends with '/' is a folder.
  */
 export const ALONE: readonly string[] = [
   'test/bus/cluster.test.ts',
   'test/bus/crowd.test.ts',
   'test/bus/users/permissions.test.ts',
   'test/bus/server/versions.test.ts',
+  'test/cli/backup.test.ts',
+  'test/cli/configuration.test.ts',
+  'test/cli/frozen-bus.test.ts',
+  'test/cli/plugin-test.test.ts',
+  'test/cli/plugin/install.test.ts',
+  'test/cli/plugin/manage.test.ts',
+  'test/cli/plugin/registry.test.ts',
+  'test/cli/plugin/six-proxies.test.ts',
+  'test/cli/proxy.test.ts',
+  'test/cli/rollout.test.ts',
+  'test/cli/run.test.ts',
   'test/control/authority/rotation.test.ts',
   'test/control/disasters.test.ts',
   'test/control/races.test.ts',
