@@ -7,6 +7,8 @@ import { dirname } from 'node:path';
 import type { Log } from './options.ts';
 
 const SETTLE_MS = 200;
+/** After what could not be written; what is newer waits for it as well. */
+const AGAIN_MS = 30_000;
 /** What is large is written less often: between two times it is at least so many times as long as putting it into words takes. */
 const PAUSES = 50;
 
@@ -18,14 +20,16 @@ export class StateFile {
   private timer: NodeJS.Timeout | null = null;
   private writing: Promise<void> = Promise.resolve();
   private tookMs = 0;
+  private readonly againMs: number;
   private failed = false;
   private closed = false;
 
   /** `what` it keeps, as the log words it. */
-  constructor(path: string, what: string, log: Log) {
+  constructor(path: string, what: string, log: Log, againMs = AGAIN_MS) {
     this.path = path;
     this.what = what;
     this.log = log;
+    this.againMs = againMs;
   }
 
   /** What `read` makes of the file; null: there is none, or `read` refuses it by throwing, and the log says so. */
@@ -66,11 +70,15 @@ export class StateFile {
         const text = JSON.stringify(value);
         this.tookMs = performance.now() - began;
         await this.replace(text, next.aside?.(value) ?? null);
+        if (this.failed) this.log('info', 'state', `${this.what} is kept again`);
         this.failed = false;
       } catch (error) {
         // Said once: a full disk must not fill a log as well.
         if (!this.failed) this.log('warning', 'state', `${this.what} cannot be kept: ${(error as Error).message}`);
         this.failed = true;
+        // The disk may have room again long before there is anything newer.
+        this.next ??= next;
+        if (!this.closed) this.timer ??= setTimeout(() => this.write(), this.againMs).unref();
       }
     });
   }

@@ -84,7 +84,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
   private readonly codecs: Codecs;
   private readonly peers = new Peers();
   private readonly certified = new CertifiedSockets();
-  private readonly inboundTls = new InboundTls(this.certified);
+  private readonly inboundTls: InboundTls;
   private readonly outboundTls = new OutboundTls(this.certified);
   private readonly gatewayTls: GatewayTls;
   private readonly upstreams: Upstreams;
@@ -103,6 +103,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
     const metrics = new Metrics(environment.shared.guests.metrics, environment.shard);
     this.observed = new ObservationLog(metrics, (line) => this.log('info', 'rbac', line));
     const { sessionSeed, handshakeTimeoutMs } = environment.options;
+    this.inboundTls = new InboundTls(this.certified, handshakeTimeoutMs);
     this.gatewayTls = new GatewayTls(sessionSeed, handshakeTimeoutMs, this.certified, this.log);
     const dialer = new Dialer(this.node.address, this.peers, this.outboundTls);
     this.upstreams = new Upstreams(codecs, dialer, this.outboundTls, this);
@@ -179,7 +180,9 @@ class ShardDataPlane implements DataPlane, ShardContext {
     listener.proxyProtocol = listener.spec.kind === 'gateway' && snapshot.proxyProtocol;
     listener.mtls = mtlsOf(listener.spec, snapshot);
     const { inbound, detected, detectMs } = snapshot.tcp;
-    listener.greetMs = inbound === null && detected === null ? 0 : detectMs;
+    const bytes = inbound !== null || detected !== null;
+    listener.greetMs = bytes ? detectMs : 0;
+    listener.ownTls = bytes;
     listener.terminators = this.terminatorsOf(listener.spec);
   }
 

@@ -22,6 +22,8 @@ export class Arrival {
   private readonly take: (bytes: Buffer) => boolean;
   private readonly waitMs: number;
   private readonly onSilent: (() => Beside | null) | null;
+  /** 0: who has begun is waited for no longer than who has not. */
+  private begunMs: number;
   private beside: Beside | null = null;
   private timer: NodeJS.Timeout | null;
   private bytes: Buffer | null = null;
@@ -34,18 +36,21 @@ export class Arrival {
 
   /**
    * `take` gets all that came, while nobody reads on, and says whether that is enough. Who has not sent enough after `waitMs` is not
-   * waited for. `silence`: what begins after some of it, where the other side may be the one that speaks first.
+   * waited for. `silence`: what begins after some of it, where the other side may be the one that speaks first. `begunMs`: for the
+   * rest, from the first byte on, where that is less.
    */
   constructor(
     socket: Socket,
     waitMs: number,
     take: (bytes: Buffer) => boolean,
     silence: { readonly afterMs: number; begin(): Beside | null } | null = null,
+    begunMs = 0,
   ) {
     this.socket = socket;
     this.take = take;
     this.onSilent = silence === null ? null : () => silence.begin();
     this.waitMs = waitMs;
+    this.begunMs = begunMs;
     this.timer = silence === null ? this.wait(waitMs) : setTimeout(() => this.silent(), silence.afterMs).unref();
     socket.on('error', this.onGone);
     socket.on('end', this.onGone);
@@ -62,6 +67,11 @@ export class Arrival {
     if (this.take(bytes)) {
       this.stopWaiting();
       return;
+    }
+    if (this.bytes === null && this.begunMs > 0) {
+      // Who has begun is the first to speak.
+      this.stopWaiting();
+      this.timer = this.wait(this.begunMs);
     }
     this.bytes = bytes;
     socket.on('data', this.onData);
@@ -103,6 +113,7 @@ export class Arrival {
   drain(graceMs: number): void {
     if (this.timer === null) return;
     clearTimeout(this.timer);
+    this.begunMs = 0;
     this.timer = this.wait(Math.max(1, graceMs));
   }
 

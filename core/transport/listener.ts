@@ -17,7 +17,7 @@ import { type Origin, readProxyHeader } from './proxy-header.ts';
 import { nextConnectionId, SocketTransport } from './socket-transport.ts';
 import { readClientHello } from './tls/client-hello.ts';
 import type { Secured } from './tls/handshakes.ts';
-import { type InboundTls, principalOf } from './tls/inbound.ts';
+import { greetsMesh, type InboundTls, principalOf } from './tls/inbound.ts';
 import { resetBelow } from './tls/reset.ts';
 import type { Terminators } from './tls/terminators.ts';
 import type { PeerTable, TlsFacts, Transport } from './transport.ts';
@@ -75,6 +75,8 @@ export class Listener {
   tls: InboundTls | null = null;
   /** Where the application may be the one that speaks first: after how much silence it is listened to. 0: it is not. */
   greetMs = 0;
+  /** The application may speak TLS itself: who does not say in the hello that it is of the mesh is for it, where plain text is. */
+  ownTls = false;
   /** Every connection begins with a header of the PROXY protocol. */
   proxyProtocol = false;
   readonly counts: ListenerCounts;
@@ -224,7 +226,9 @@ export class Listener {
     // Where all of them are in TLS, the client is first.
     const afterMs = this.mode === 'STRICT' ? 0 : this.greetMs;
     const silence = afterMs === 0 ? null : { afterMs, begin: () => this.silent(arrival) };
-    const arrival: Arrival = new Arrival(socket, SILENT_MS, (first) => this.arrived(arrival, first), silence);
+    const { handshakeMs } = this.environment;
+    const arrived = (bytes: Buffer): boolean => this.arrived(arrival, bytes);
+    const arrival: Arrival = new Arrival(socket, SILENT_MS, arrived, silence, handshakeMs);
     this.hold(arrival, undefined);
   }
 
@@ -267,10 +271,12 @@ export class Listener {
     return true;
   }
 
-  private arrived(arrival: Arrival, first: Buffer): true {
+  private arrived(arrival: Arrival, first: Buffer): boolean {
     const { tls } = this;
     const { socket } = arrival;
-    if (!beginsTls(first)) {
+    const meant = this.meant(first);
+    if (meant === 'more') return false;
+    if (meant === 'application') {
       // The mode may have changed since it came.
       if (this.takes(false)) {
         this.letGo(arrival);
@@ -289,6 +295,15 @@ export class Listener {
     socket.unshift(first);
     tls.accept(socket, (secured) => this.shaken(arrival, secured));
     return true;
+  }
+
+  /** For whom what has come is. */
+  private meant(first: Buffer): 'mesh' | 'application' | 'more' {
+    if (!beginsTls(first) || this.mode === 'DISABLE') return 'application';
+    if (this.mode === 'STRICT' || !this.ownTls) return 'mesh';
+    const hello = readClientHello(first);
+    if (hello === 'more') return hello;
+    return hello !== null && greetsMesh(hello.protocols) ? 'mesh' : 'application';
   }
 
   private shaken(arrival: Arrival, secured: Secured, origin: Origin | null = null): void {

@@ -27,8 +27,8 @@ export interface TestAuthority {
   close(): Promise<void>;
 }
 
-/** `own`: it signs with files of a user in place of what it would make itself. */
-export async function testAuthority(own?: AuthorityFiles['own']): Promise<TestAuthority> {
+/** `own`: it signs with files of a user in place of what it would make itself, which is of `began`, ms of the epoch. */
+export async function testAuthority(own?: AuthorityFiles['own'], began = Date.now()): Promise<TestAuthority> {
   const dir = await mkdtemp(join(tmpdir(), 'weft-identities-'));
   const sign = async (
     csr: string,
@@ -50,8 +50,7 @@ export async function testAuthority(own?: AuthorityFiles['own']): Promise<TestAu
     await startAuthority({ bus, dir: join(dir, 'authority'), ...(own && { own }), now: () => now, lifeMs });
     return (await promise)({ namespace, serviceAccount, node }, csr);
   };
-  // Its authority itself is of now.
-  await sign(certificateRequest(newKey()), 'first', Date.now(), 60_000);
+  await sign(certificateRequest(newKey()), 'first', began, 60_000);
   return {
     async identity(
       serviceAccount,

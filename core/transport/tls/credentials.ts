@@ -1,8 +1,8 @@
 // By what this shard is known in TLS and whom it believes: the workload's certificate, replaced while connections live. node:tls is
 // loaded with the first one, since a proxy that has none never needs it.
 
-import { createPrivateKey, hkdfSync, X509Certificate } from 'node:crypto';
-import type { SecureContextOptions } from 'node:tls';
+import { constants, createPrivateKey, hkdfSync, X509Certificate } from 'node:crypto';
+import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { WorkloadIdentity } from '../../workload.ts';
 import { spiffeOf } from './certificate.ts';
 
@@ -27,6 +27,11 @@ export function credentialsOf({ key, chain, roots }: WorkloadIdentity): Credenti
     // Of the key and of whom it trusts: sessions do not outlive either.
     tickets: Buffer.from(hkdfSync('sha256', secret, roots, 'session tickets', TICKET_BYTES)),
   };
+}
+
+/** Of connections that are begun here. In TLS 1.2 the other side may not ask for another handshake: Envoy takes none. */
+export function clientContext(options: SecureContextOptions): SecureContext {
+  return loadTls().createSecureContext({ ...options, secureOptions: constants.SSL_OP_NO_RENEGOTIATION });
 }
 
 /** node:tls, when it is needed. */

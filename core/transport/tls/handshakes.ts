@@ -14,7 +14,7 @@ export type Secured =
 export interface HandshakeOptions extends Pick<TlsOptions, 'requestCert' | 'rejectUnauthorized' | 'ALPNProtocols'> {
   /** From the first byte to the last of one. */
   readonly ms?: number;
-  /** Under way at the same time; none: as many as there are connections. */
+  /** Under way at the same time: more are those of a flood, and requests are served in between. Default 1000. */
   readonly most?: number;
   /** Of too many those make room that have taken so long: who means it is done in the time of a few packets. Default 2000. */
   readonly stalledMs?: number;
@@ -23,6 +23,7 @@ export interface HandshakeOptions extends Pick<TlsOptions, 'requestCert' | 'reje
 }
 
 const HANDSHAKE_MS = 15_000;
+const MOST = 1_000;
 const STALLED_MS = 2_000;
 const TOO_MANY = 'too many handshakes are under way';
 const SESSIONS = 'weft';
@@ -55,7 +56,7 @@ export class Handshakes {
    * may be destroyed in a turn of its own alone: under a handshake that runs, Node ends with a segmentation fault (24.21, tried).
    */
   accept(socket: Socket, done: (secured: Secured) => void): void {
-    if (this.pending.size >= (this.options.most ?? Number.POSITIVE_INFINITY) && !this.endStalled()) {
+    if (this.pending.size >= (this.options.most ?? MOST) && !this.endStalled()) {
       setImmediate(() => {
         socket.destroy();
         done({ socket: null, reason: TOO_MANY });
@@ -98,6 +99,8 @@ export class Handshakes {
       sessionIdContext: SESSIONS,
     });
     server.on('secureConnection', (socket) => {
+      // Who has a connection has one key for all of it, and what it has shown stays what it is.
+      socket.disableRenegotiation();
       const tls = judge(socket);
       if (typeof tls === 'string') {
         this.finish(placeOf(socket), { socket: null, reason: tls });

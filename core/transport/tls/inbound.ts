@@ -8,15 +8,18 @@ import type { CertifiedSockets } from './certified-sockets.ts';
 import type { Credentials } from './credentials.ts';
 import { Handshakes, type Secured } from './handshakes.ts';
 
-/** The best first: what sidecars of ours offer each other, then what Istio's do, then what HTTP says. */
-const PROTOCOLS = ['weft-multiplexed', 'istio-h2', 'istio-http/1.1', 'istio', 'h2', 'http/1.1', 'http/1.0'];
+/** What sidecars alone offer each other, the best first: ours, then Istio's. */
+const OF_SIDECARS = ['weft-multiplexed', 'istio-h2', 'istio-http/1.1', 'istio'];
+const PROTOCOLS = [...OF_SIDECARS, 'h2', 'http/1.1', 'http/1.0'];
+/** What Istio's also offer, and nobody has to agree to. */
+const ALSO_OFFERED = ['istio-http/1.0', 'istio-peer-exchange'];
 
 export class InboundTls {
   private readonly handshakes: Handshakes;
   private readonly sockets: CertifiedSockets;
   private credentials: Credentials | null = null;
 
-  constructor(sockets: CertifiedSockets, handshakeMs?: number) {
+  constructor(sockets: CertifiedSockets, handshakeMs: number) {
     this.sockets = sockets;
     this.handshakes = new Handshakes({
       ms: handshakeMs,
@@ -63,6 +66,11 @@ export class InboundTls {
       forwarded: `By=${localUri};Hash=${digest};Subject="${subject.replaceAll(/["\\]/g, '\\$&')}";URI=${uri}`,
     };
   }
+}
+
+/** `protocols`: of a ClientHello. As Istio tells a sidecar from an application that speaks TLS itself. */
+export function greetsMesh(protocols: readonly string[]): boolean {
+  return protocols.some((protocol) => OF_SIDECARS.includes(protocol) || ALSO_OFFERED.includes(protocol));
 }
 
 /** The principal of a URI; ''. */

@@ -4,7 +4,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import type { SecureContext, SecureContextOptions } from 'node:tls';
-import { GROUPS, loadTls } from './credentials.ts';
+import { clientContext, GROUPS } from './credentials.ts';
 import type { Origination } from './origination.ts';
 import { SecretOriginators } from './secret-originators.ts';
 import { systemRootsFile } from './system-roots.ts';
@@ -175,7 +175,7 @@ function contextOf(asked: Origination, { ca, cert, key, crl }: Contents): Secure
   }
   if (asked.crlFile !== '') options.crl = crl;
   try {
-    return loadTls().createSecureContext(options);
+    return clientContext(options);
   } catch (error) {
     const files = [asked.certificateFile, asked.keyFile, asked.crlFile].filter((file) => file !== '').join(', ');
     const { message } = error as Error;

@@ -7,7 +7,7 @@ import type { ConnectionOptions, PeerCertificate, SecureContext, TLSSocket } fro
 import type { TlsFacts } from '../transport.ts';
 import { digestOf, namesIn, spiffeOf, subjectOf } from './certificate.ts';
 import type { CertifiedSockets } from './certified-sockets.ts';
-import { type Credentials, loadTls } from './credentials.ts';
+import { type Credentials, clientContext, loadTls } from './credentials.ts';
 
 /** Whom a connection is for, and what is kept of the ones before it. */
 export interface TlsTarget {
@@ -60,7 +60,7 @@ export class OutboundTls {
 
   adopt(credentials: Credentials): void {
     this.credentials = credentials;
-    this.context = loadTls().createSecureContext(credentials.context);
+    this.context = clientContext(credentials.context);
   }
 
   /** One of the two is called once, later. The socket is closed when it fails. */
@@ -86,6 +86,8 @@ export class OutboundTls {
       rejectUnauthorized: origination?.verified !== false,
       // Not called for a session that is resumed: that was begun with who is in `sessions`.
       checkServerIdentity: (_, shown) => {
+        // Node asks again, and shows none, when the other side has asked for another handshake.
+        if (over) return new Error('the server asks for another handshake');
         identity = origination === null ? (spiffeOf({ subjectAltName: shown.subjectaltname }) ?? '') : ANYBODY;
         if (origination !== null && identities !== null) identity = nameOf(shown, identities);
         serial = shown.serialNumber;

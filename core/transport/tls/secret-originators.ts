@@ -3,7 +3,7 @@
 
 import type { SecureContext } from 'node:tls';
 import type { Credential } from '../../credential.ts';
-import { GROUPS, loadTls } from './credentials.ts';
+import { clientContext, GROUPS } from './credentials.ts';
 import type { Origination } from './origination.ts';
 
 /** Contexts that are kept; the one that was used longest ago goes first. */
@@ -48,7 +48,7 @@ export class SecretOriginators {
     const pair = this.part(pairSecret, 'key');
     const trust = this.part(trustSecret, 'ca');
     try {
-      return loadTls().createSecureContext({
+      return clientContext({
         ecdhCurve: curves || GROUPS,
         minVersion: 'TLSv1.2',
         ...(pair !== null && { cert: pair.cert, key: pair.key }),

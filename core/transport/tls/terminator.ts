@@ -11,8 +11,6 @@ import { GROUPS, loadTls, TICKET_BYTES } from './credentials.ts';
 import { Handshakes, type Secured } from './handshakes.ts';
 import type { TlsServer } from './server.ts';
 
-/** Of one server in one shard: more are those of a flood, and requests are served in between. */
-const MOST_HANDSHAKES = 1_000;
 const PROTOCOLS = ['h2', 'http/1.1', 'http/1.0'];
 /** TLS 1.3 has these, whatever a configuration says of older ones. */
 const NEWEST_CIPHERS = ['TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256'];
@@ -38,7 +36,6 @@ export class Terminator {
     this.sockets = sockets;
     this.handshakes = new Handshakes({
       ms: handshakeMs,
-      most: MOST_HANDSHAKES,
       requestCert: server.mode !== 'SIMPLE',
       // Judged below, where it can be told why.
       rejectUnauthorized: false,
@@ -80,8 +77,6 @@ export class Terminator {
   }
 
   private judge(socket: TLSSocket): TlsFacts | string {
-    // Who has a connection has one key for all of it.
-    socket.disableRenegotiation();
     const { mode } = this.server;
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Position } from '../../../bus/types.ts';
 import { type KeptState, StateFolder } from '../../../core/main/state.ts';
 import { StateFile } from '../../../core/main/state-file.ts';
+import { until } from '../../until.ts';
 import { lines } from './harness.ts';
 
 const at = (revision: number): Position => ({ revision, digest: `sha256:${revision}`, epoch: 0, ancestors: [] });
@@ -85,6 +86,22 @@ suite('the last good configuration on disk', () => {
     await state.close();
     assert.equal(log.all.length, 1);
     assert.match(log.all[0], /warning state: the last good configuration cannot be kept/);
+  });
+
+  test('that a full disk did not take is written once there is room, and that is said', async (t) => {
+    const { dir, log } = await folder(t);
+    const path = join(dir, 'a.json');
+    // Whatever is written there finds no space left.
+    await symlink('/dev/full', `${path}.new`);
+    const state = new StateFile(path, 'the certificate', log.log, 50);
+    state.save(() => kept(1));
+    await until('it is told', () => log.all.length === 1);
+    assert.match(log.all[0], /warning state: the certificate cannot be kept: /);
+    await rm(`${path}.new`);
+    await until('it is kept', () => log.all.length === 2);
+    assert.match(log.all[1], /info state: the certificate is kept again/);
+    assert.deepEqual(JSON.parse(await readFile(path, 'utf8')), kept(1));
+    await state.close();
   });
 });
 
