@@ -281,8 +281,8 @@ export interface ProxyUser {
 
 /** What those who speak on the bus may say that they serve. */
 export interface UserServices {
-  /** Names in its namespace; null: anything. */
-  of(identity: ProxyIdentity): readonly string[] | null;
+  /** Names in its namespace; null: anything; undefined: that is not known yet, and is told as a change. */
+  of(identity: ProxyIdentity): readonly string[] | null | undefined;
 }
 
 /** Users of proxies, for control planes. */

@@ -1,21 +1,25 @@
 // What users of proxies may say that they serve, for control planes: as it was set when each was issued. It lies in NATS beside the
 // users, so every control plane knows it, also after its restart and after renewals that another one made.
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import { jsonObject } from '../json.ts';
 import type { Link } from '../link.ts';
 import { everybody, REVOKED_PREFIX, subjectOf, USER_PREFIX, USER_STREAM } from '../subjects.ts';
 import { BusUnavailableError, type ProxyIdentity, type UserServices } from '../types.ts';
 
 interface Bound {
-  readonly services: readonly string[];
+  /** null: anything. */
+  readonly services: readonly string[] | null;
   /** Seconds of the epoch. */
   readonly expires: number;
 }
 
 /** As many users as the stream keeps. */
 const MAX_BOUND = 20_000;
+const MAX_KNOWN = 2 * MAX_BOUND;
 const PARALLEL_READS = 32;
 const MAX_RETRY_MS = 2_000;
+/** A user that has expired by the clock here may live by that of NATS, or of who issued it. */
+const CLOCKS_APART_S = 3_600;
 /** `weft.user.NAMESPACE.SERVICE-ACCOUNT.NODE.KEY` */
 const USERS = `${everybody(USER_PREFIX)}.*`;
 
@@ -29,8 +33,11 @@ export function servicesOf(record: Readonly<Record<string, unknown>> | null): re
 export class NatsUserServices implements UserServices {
   readonly #link: Link;
   readonly #onChange: () => void;
-  /** By whom the user speaks for, then by its key: users that may not say everything. */
+  /** By whom the user speaks for, then by its key: of those with a user that may not say everything. */
   readonly #bound = new Map<string, Map<string, Bound>>();
+  /** For whom a user is known, bound or not, or was looked for. */
+  readonly #known = new Set<string>();
+  readonly #sought = new Set<string>();
   /** Subjects heard since the read in progress began: newer than anything that it finds. */
   #heard = new Set<string>();
   #wanted = 0;
@@ -56,20 +63,27 @@ export class NatsUserServices implements UserServices {
   }
 
   /**
-   * null: anything. Who was given several users for the same node may say what all of them may: who has the narrower one gets no
-   * more by another's.
+   * null: anything. undefined: no user of it is known yet, since one may be heard after what it says; it is looked for. Who was given
+   * several users for the same node may say what all of them may: who has the narrower one gets no more by another's.
    */
-  of(identity: ProxyIdentity): readonly string[] | null {
-    const users = this.#bound.get(subjectOf(USER_PREFIX, identity));
-    if (users === undefined) return null;
+  of(identity: ProxyIdentity): readonly string[] | null | undefined {
+    const who = subjectOf(USER_PREFIX, identity);
+    if (!this.#known.has(who)) {
+      this.#seek(who);
+      return undefined;
+    }
+    const users = [...(this.#bound.get(who)?.values() ?? [])];
     const now = Date.now() / 1_000;
-    const live = [...users.values()].filter(({ expires }) => expires > now);
-    if (live.length === 0) return null;
-    return live.map(({ services }) => services).reduce((all, each) => all.filter((service) => each.includes(service)));
+    const live = users.filter(({ services, expires }) => expires > now - (services === null ? 0 : CLOCKS_APART_S));
+    // One of them speaks: when none lives by the clock here, that is wrong.
+    const counting = live.length > 0 ? live : users;
+    const bound = counting.map(({ services }) => services).filter((services) => services !== null);
+    if (bound.length === 0) return null;
+    return bound.reduce((all, each) => all.filter((service) => each.includes(service)));
   }
 
   #hear(subject: string, data: Uint8Array): void {
-    if (this.#reading !== null) this.#heard.add(subject);
+    if (this.#reading !== null || this.#sought.size > 0) this.#heard.add(subject);
     if (this.#learn(subject, data)) this.#onChange();
   }
 
@@ -79,17 +93,30 @@ export class NatsUserServices implements UserServices {
     const key = keyIn(subject);
     const record = jsonObject(data);
     const services = servicesOf(record);
+    this.#knows(who);
     const users = this.#bound.get(who);
-    if (services === null) return users?.delete(key) === true;
+    // For anything, where nobody is bound.
+    if (services === null && users === undefined) return false;
     const { expires } = record as { expires?: unknown };
     const bound = { services, expires: typeof expires === 'number' ? expires : Number.POSITIVE_INFINITY };
-    const before = users?.get(key)?.services;
+    const before = users?.get(key);
     if (users !== undefined) users.set(key, bound);
     else {
       this.#makeRoom();
       this.#bound.set(who, new Map([[key, bound]]));
     }
-    return before?.join(' ') !== services.join(' ');
+    if (before === undefined) return true;
+    return before.services?.join(' ') !== services?.join(' ');
+  }
+
+  #knows(who: string): void {
+    // Those that are renewed stay.
+    this.#known.delete(who);
+    if (this.#known.size >= MAX_KNOWN) {
+      const [oldest] = this.#known;
+      this.#known.delete(oldest);
+    }
+    this.#known.add(who);
   }
 
   /** Those that have expired say nothing more. */
@@ -97,7 +124,37 @@ export class NatsUserServices implements UserServices {
     if (this.#bound.size < MAX_BOUND) return;
     const now = Date.now() / 1_000;
     for (const [who, users] of this.#bound) {
-      if ([...users.values()].every(({ expires }) => expires <= now)) this.#bound.delete(who);
+      if ([...users.values()].every(({ expires }) => expires <= now - CLOCKS_APART_S)) this.#bound.delete(who);
+    }
+  }
+
+  #seek(who: string): void {
+    this.#sought.add(who);
+    if (this.#sought.size > 1) return;
+    this.#find().catch((error: unknown) => {
+      if (!this.#link.closed) throw error;
+    });
+  }
+
+  /** Few by themselves; many with everybody's. */
+  async #find(): Promise<void> {
+    for (let retry = 50; this.#sought.size > 0; ) {
+      await turn();
+      const those = [...this.#sought];
+      try {
+        if (those.length > PARALLEL_READS) await this.#readStored(USERS);
+        else await Promise.all(those.map((who) => this.#readStored(`${who}.*`)));
+        for (const who of those) {
+          this.#knows(who);
+          this.#sought.delete(who);
+        }
+        if (this.#reading === null && this.#sought.size === 0) this.#heard = new Set();
+        this.#onChange();
+      } catch (error) {
+        if (!(error instanceof BusUnavailableError) || this.#link.closed) throw error;
+        await delay(retry);
+        retry = Math.min(retry * 2, MAX_RETRY_MS);
+      }
     }
   }
 
@@ -121,7 +178,7 @@ export class NatsUserServices implements UserServices {
       const target = this.#wanted;
       this.#heard = new Set();
       try {
-        if (await this.#readStored()) this.#onChange();
+        if (await this.#readStored(USERS)) this.#onChange();
         done = target;
       } catch (error) {
         if (!(error instanceof BusUnavailableError) || this.#link.closed) throw error;
@@ -132,8 +189,8 @@ export class NatsUserServices implements UserServices {
     this.#heard = new Set();
   }
 
-  async #readStored(): Promise<boolean> {
-    const subjects = [...((await this.#link.stream(USER_STREAM, USERS))?.subjects ?? [])];
+  async #readStored(of: string): Promise<boolean> {
+    const subjects = [...((await this.#link.stream(USER_STREAM, of))?.subjects ?? [])];
     let changed = false;
     const next = async (): Promise<void> => {
       for (let subject = subjects.pop(); subject !== undefined; subject = subjects.pop()) {

@@ -46,6 +46,8 @@ export class AllowedLeases implements Pick<LeaseBoard, 'follow'> {
     const all = new Map<string, Lease>();
     for (const [id, lease] of leases) {
       const allowed = lease.from === undefined ? null : services.of(lease.from);
+      // Its user may be heard after its lease, and until then it serves nothing.
+      if (allowed === undefined) continue;
       const kept = allowed === null ? lease : this.#within(lease, allowed);
       all.set(id, kept);
       if (allowed === null || kept.endpoints.length === lease.endpoints.length) continue;

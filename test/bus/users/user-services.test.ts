@@ -24,12 +24,39 @@ describe('what a user may say that it serves', () => {
     await control.users!.issue(who('any'), newKey());
     await control.users!.issue(who('a'), newKey(), ['api', 'web']);
     await until('it is heard', () => changes === 1);
-    assert.deepEqual([first.of(who('a')), first.of(who('any')), first.of(who('nobody'))], [['api', 'web'], null, null]);
+    assert.deepEqual([first.of(who('a')), first.of(who('any'))], [['api', 'web'], null]);
     const later = await mesh.open('control');
     const second = await later.users!.services(nothing);
     assert.deepEqual([second.of(who('a')), second.of(who('any'))], [['api', 'web'], null]);
     // Another one of the same node.
-    assert.equal(second.of({ ...who('a'), serviceAccount: 'other' }), null);
+    assert.equal(second.of({ ...who('a'), serviceAccount: 'other' }), undefined);
+    await until('there is none', () => second.of({ ...who('a'), serviceAccount: 'other' }) === null);
+  });
+
+  it('is looked for where what the proxy says is heard before its user is, of one and of many', async () => {
+    const services = await (await mesh.open('control')).users!.services(nothing);
+    const many = Array.from({ length: 50 }, (_, i) => who(`many-${i}`));
+    assert.deepEqual(new Set([who('one'), ...many].map((each) => services.of(each))), new Set([undefined]));
+    await until('there are none', () => [who('one'), ...many].every((each) => services.of(each) === null));
+    const node = who('late');
+    assert.equal(services.of(node), undefined);
+    await control.users!.issue(node, newKey(), ['api']);
+    await until('it is known', () => services.of(node)?.join() === 'api');
+  });
+
+  it('holds for a user that has expired by the clock here, until one for anything lives and the other is long over', async (t) => {
+    const services = await control.users!.services(nothing);
+    const hour = 3_600_000;
+    await control.users!.issue(who('c'), newKey(), ['api']);
+    await until('it is heard', () => services.of(who('c'))?.join() === 'api');
+    const now = Date.now();
+    const clock = t.mock.method(Date, 'now', () => now + 30 * hour);
+    assert.deepEqual(services.of(who('c')), ['api'], 'the clock here is ahead by hours');
+    await control.users!.issue(who('c'), newKey());
+    await until('the other is over', () => services.of(who('c')) === null);
+    clock.mock.mockImplementation(() => now + 24.5 * hour);
+    assert.deepEqual(services.of(who('c')), ['api'], 'it may live by the clock of NATS');
+    clock.mock.restore();
   });
 
   it('is not widened by another user of the same node, until the one is revoked or was let in anew for more', async () => {

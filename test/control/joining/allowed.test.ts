@@ -13,7 +13,7 @@ const lease = (...services: unknown[]): Lease => ({
 async function follow(users: boolean) {
   const log: string[] = [];
   const seen: Lease[] = [];
-  let may: readonly string[] | null = null;
+  let may: readonly string[] | null | undefined = null;
   let changed = (): void => {};
   let heard: (leases: ReadonlyMap<string, Lease>) => void = () => {};
   const allowed = new AllowedLeases({
@@ -37,7 +37,7 @@ async function follow(users: boolean) {
   return {
     log,
     seen,
-    may(services: readonly string[] | null) {
+    may(services: readonly string[] | null | undefined) {
       may = services;
       changed();
     },
@@ -95,4 +95,19 @@ test('what users may say counts as soon as it changes', async () => {
   may(null);
   assert.deepEqual(seen.map(served), [[['api'], ['bank']], [['bank']], [], [['api'], ['bank']]]);
   assert.equal(seen[3], said);
+});
+
+test('who says something before its user is heard of serves nothing until then', async () => {
+  const { says, seen, may, log } = await follow(true);
+  may(undefined);
+  says(lease(['bank']));
+  assert.equal(seen.at(-1), undefined);
+  may(['api']);
+  assert.deepEqual(served(seen.at(-1)!), []);
+  assert.equal(log.length, 1);
+  const said = lease(['bank']);
+  may(undefined);
+  says(said);
+  may(null);
+  assert.equal(seen.at(-1), said);
 });
