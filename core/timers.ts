@@ -1,5 +1,31 @@
 // Time-outs of a shard: a hashed wheel with one slow interval for all of them. Arming and cancelling are a few
-// pointer writes; precision is one tick. Nothing on the request path calls setTimeout.
+// pointer writes; precision is one tick. Nothing on the request path calls setTimeout. And the time itself, which what a callback of
+// a socket does asks for once: a request of which all is there begins and goes on in one.
+
+/** Below 0: no such callback runs; 0: it has not asked yet. */
+let turn = -1;
+
+export function beginTurn(): void {
+  turn = 0;
+}
+
+export function endTurn(): void {
+  turn = -1;
+}
+
+/** As performance.now() had it when the callback that runs first asked. */
+export function turnTime(): number {
+  if (turn > 0) return turn;
+  const now = performance.now();
+  if (turn === 0) turn = now;
+  return now;
+}
+
+/** How long ago that was. Of what one callback has begun and ended, the time that it took counts. */
+export function sinceTurn(started: number): number {
+  const now = turnTime();
+  return (now === started ? performance.now() : now) - started;
+}
 
 /** Who hears that its time has come: once per arming, from the wheel's interval. May arm again. */
 export interface TimerOwner {

@@ -10,7 +10,7 @@ import type { Claims } from '../router/claims.ts';
 import type { Route, Target, VirtualHost } from '../router/route.ts';
 import type { ListenerContext, ShardContext } from '../shard/context.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import { Timer, type TimerOwner } from '../timers.ts';
+import { sinceTurn, Timer, type TimerOwner, turnTime } from '../timers.ts';
 import type { Connection, ConnectionFacts, TlsFacts } from '../transport/transport.ts';
 import type { Workload } from '../workload.ts';
 import type { Attempt, AttemptOwner } from './attempt.ts';
@@ -92,7 +92,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
     this.requestHead = head ?? NO_HEAD;
     this.requestEnded = end;
     this.messages = stream.protocol === 'HTTP/2' ? GrpcMessages.of(this.requestHead) : null;
-    this.started = performance.now();
+    this.started = turnTime();
     this.lastActivity = shard.timers.tick;
     if (end) this.requestEndMs = 0;
     shard.timers.arm(this.timer, IDLE_MS);
@@ -220,7 +220,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
 
   private requestHasEnded(): void {
     this.requestEnded = true;
-    this.requestEndMs = performance.now() - this.started;
+    this.requestEndMs = turnTime() - this.started;
     if (this.timeoutMs > 0) this.startDeadline(this.timeoutMs);
   }
 
@@ -241,7 +241,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
   onUpstreamHead(head: Head, end: boolean): void {
     if (this.ended) return;
     this.lastActivity = this.shard.timers.tick;
-    this.responseStartMs = performance.now() - this.started;
+    this.responseStartMs = turnTime() - this.started;
     this.upstreamServiceMs = Math.floor(this.responseStartMs - this.forwardedMs);
     this.responseCode = head.status;
     this.responseCodeDetails = 'via_upstream';
@@ -393,7 +393,7 @@ export class Exchange implements Receiver, AttemptOwner, FilterManagerCallbacks,
     this.shard.active--;
     this.shard.timers.cancel(this.timer);
     this.attempt?.cancel();
-    this.durationMs = performance.now() - this.started;
+    this.durationMs = sinceTurn(this.started);
     this.filters?.end();
     this.stages.ended(this);
   }

@@ -183,7 +183,9 @@ export class DirectWrites {
   write(pieces: Buffer | readonly Buffer[], size: number): boolean {
     const { base, handle } = this;
     const request = spareRequest ?? new base.WriteWrap();
-    const error = Buffer.isBuffer(pieces) ? handle.writeBuffer(request, pieces) : handle.writev(request, pieces, true);
+    const error = ArrayBuffer.isView(pieces)
+      ? handle.writeBuffer(request, pieces)
+      : handle.writev(request, pieces, true);
     if (error === 0 && base.streamBaseState[base.kLastWriteWasAsync] === 0) {
       spareRequest = request;
       return true;

@@ -50,6 +50,9 @@ export class SecureWrites {
   private readonly onTaken: () => void;
   private readonly onLost: () => void;
   private readonly onDone: (status: number) => void;
+  /** That of the next write, and that of the last, which the system lets go of after it has called back. */
+  private request: WriteRequest;
+  private other: WriteRequest;
   private busy = false;
   /** Of the write that is under way. */
   private size = 0;
@@ -63,6 +66,8 @@ export class SecureWrites {
     this.onTaken = onTaken;
     this.onLost = onLost;
     this.onDone = (status) => this.done(status);
+    this.request = requestFor(this.onDone);
+    this.other = requestFor(this.onDone);
   }
 
   /** Null where a socket must be written to as such. As DirectWrites.on. */
@@ -79,7 +84,7 @@ export class SecureWrites {
       this.begin(pieces, size);
       return true;
     }
-    if (Buffer.isBuffer(pieces)) this.waiting.push(pieces);
+    if (ArrayBuffer.isView(pieces)) this.waiting.push(pieces);
     else this.waiting.push(...pieces);
     return false;
   }
@@ -91,11 +96,13 @@ export class SecureWrites {
   }
 
   private begin(pieces: Buffer | readonly Buffer[], size: number): void {
-    const { WriteWrap, streamBaseState, kLastWriteWasAsync } = streamBase!;
-    const request: WriteRequest = new WriteWrap();
-    request.oncomplete = this.onDone;
-    const { handle } = this;
-    const error = Buffer.isBuffer(pieces) ? handle.writeBuffer(request, pieces) : handle.writev(request, pieces, true);
+    const { streamBaseState, kLastWriteWasAsync } = streamBase!;
+    const { handle, request } = this;
+    this.request = this.other;
+    this.other = request;
+    const error = ArrayBuffer.isView(pieces)
+      ? handle.writeBuffer(request, pieces)
+      : handle.writev(request, pieces, true);
     if (error !== 0) {
       this.lose(error);
       return;
@@ -133,6 +140,12 @@ export class SecureWrites {
     if (PEER_GONE.has(-status)) this.onLost();
     else this.socket.destroy(new Error(`write failed: ${status}`));
   }
+}
+
+function requestFor(onDone: (status: number) => void): WriteRequest {
+  const request = new streamBase!.WriteWrap();
+  request.oncomplete = onDone;
+  return request;
 }
 
 /** What encrypts for a socket of Node's own on top of another one; null for everything else. */

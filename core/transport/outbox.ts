@@ -2,6 +2,7 @@
 // here and flushed when the callback that read from some socket ends, or, for a connection that many others write to, when all that
 // was ready has been read. Counts what the peer has not taken yet.
 
+import { beginTurn, endTurn } from '../timers.ts';
 import { DirectWrites } from './direct-socket.ts';
 import { SecureWrites } from './direct-tls.ts';
 import { retainBytes } from './read-buffer.ts';
@@ -45,11 +46,13 @@ let lateCount = 0;
 
 /** Brackets a socket's callback: what was gathered in between is written at the outermost `leave`. */
 export function enter(): void {
-  reading++;
+  if (reading++ === 0) beginTurn();
 }
 
 export function leave(): void {
-  if (--reading === 0 && dirtyCount !== 0) flushAll();
+  if (--reading !== 0) return;
+  endTurn();
+  if (dirtyCount !== 0) flushAll();
 }
 
 function flushAll(): void {
@@ -286,7 +289,7 @@ function stays(): void {
 }
 
 function writePieces(socket: Wire, pieces: Buffer | readonly Buffer[], taken: (() => void) | undefined): void {
-  if (Buffer.isBuffer(pieces)) {
+  if (ArrayBuffer.isView(pieces)) {
     socket.write(pieces, taken);
     return;
   }
