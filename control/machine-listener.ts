@@ -4,7 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import type { ServerTls } from '../bus/server/server.ts';
 import { nodeHttps } from '../core/fetch/node-http.ts';
 import { hostPort } from '../core/host-port.ts';
-import { type ClientAuthority, RevocationList } from './access/certificates.ts';
+import { type ClientAuthority, openRevocationList } from './access/certificates.ts';
 import type { App } from './routes/app.ts';
 
 export interface MachineListenerOptions {
@@ -30,12 +30,14 @@ const ASKING = { requestCert: true, rejectUnauthorized: false };
 export async function listenForMachines(app: App, options: MachineListenerOptions): Promise<MachineListener> {
   const { tls, port, clients, onLog } = options;
   const { address, key, chain } = tls;
-  const crl = clients?.crlFile === undefined ? null : await RevocationList.open(clients.crlFile, onLog);
+  const file = clients?.crlFile;
+  const crl =
+    file === undefined ? null : await openRevocationList({ file, lookMs: clients?.lookMs, changed: recheck, onLog });
   const limits = { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, handshakeTimeout: 10_000 };
   const secureContext = () => ({
     ...{ key, cert: chain, minVersion: 'TLSv1.2' as const },
     ...(clients !== undefined && { ca: clients.ca, secureOptions: constants.SSL_OP_NO_TICKET }),
-    ...(crl !== null && { crl: crl.text }),
+    ...(crl !== null && { crl: crl.credential!.crl }),
   });
   /** Those that came with a certificate. */
   const certified = new Set<TLSSocket>();
@@ -57,17 +59,17 @@ export async function listenForMachines(app: App, options: MachineListenerOption
   }
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
+      crl?.close();
       const why = REASONS[error.code ?? ''] ?? error.message;
       reject(new Error(`the control plane cannot listen on ${hostPort(address, port)}: ${why}`));
     });
     server.listen({ host: address, port, exclusive: true }, resolve);
   });
   // Whoever is connected has to show anew that it still counts.
-  const recheck = () => {
+  function recheck(): void {
     server.setSecureContext(secureContext());
     for (const socket of certified) socket.destroy();
-  };
-  crl?.follow(recheck, clients?.lookMs);
+  }
   const bound = server.address() as { port: number };
   return {
     url: `https://${hostPort(address, bound.port)}`,

@@ -1,7 +1,7 @@
 // Whom a client certificate stands for, as kube-apiserver takes them: the common name is the name, organizations are the groups. TLS has
 // compared it with the authority and the revocation list before; what that found is told here.
-import { readFile, stat } from 'node:fs/promises';
-import { createSecureContext, type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
+import { PemFiles } from '../../core/config/pem-files.ts';
 import { ApiError } from '../api-error.ts';
 import type { Holder } from './caller.ts';
 import { grantsOf, isName, type Roles } from './roles.ts';
@@ -60,73 +60,42 @@ const REASONS: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: FOREIGN,
 };
 
-/** Looks at the file for as long as it is not closed. */
-export class RevocationList {
-  readonly #file: string;
-  readonly #onLog: (line: string) => void;
-  #text = '';
-  #seen = '';
-  #problem = '';
-  #timer: NodeJS.Timeout | null = null;
+export interface RevocationListOptions {
+  readonly file: string;
+  /** How often it is looked at, in ms. Default 5 s. */
+  readonly lookMs?: number;
+  /** It says something else. */
+  changed(): void;
+  onLog(line: string): void;
+}
 
-  private constructor(file: string, onLog: (line: string) => void) {
-    this.#file = file;
-    this.#onLog = onLog;
-  }
-
-  /** Throws an Error in one sentence when it cannot be read. */
-  static async open(file: string, onLog: (line: string) => void): Promise<RevocationList> {
-    const list = new RevocationList(file, onLog);
-    await list.#read();
+/** Looked at for as long as it is not closed. Throws an Error in one sentence when it cannot be used. */
+export async function openRevocationList(options: RevocationListOptions): Promise<PemFiles> {
+  const { file, lookMs = LOOK_MS, changed, onLog } = options;
+  let known: string | null = null;
+  const list = new PemFiles({
+    files: { crl: file },
+    lookMs,
+    changed: ({ crl }) => {
+      if (known === crl) return;
+      const first = known === null;
+      known = crl;
+      if (first) return;
+      changed();
+      onLog(`the revocation list ${file} is read again`);
+    },
+    failed: (why) => {
+      const said = why.startsWith(file) ? why : `${file}: ${why}`;
+      if (known === null) throw new Error(said);
+      onLog(`the revocation list that was read before stays: ${said}`);
+    },
+  });
+  try {
+    await list.look();
     return list;
-  }
-
-  get text(): string {
-    return this.#text;
-  }
-
-  /** `take`: uses what is new; throws when it is of no use, and what there was stays. */
-  follow(take: (text: string) => void, everyMs = LOOK_MS): void {
-    this.#timer = setInterval(() => void this.#look(take), everyMs);
-    this.#timer.unref();
-  }
-
-  close(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
-  }
-
-  async #look(take: (text: string) => void): Promise<void> {
-    const before = this.#text;
-    try {
-      if (!(await this.#read()) || this.#timer === null) return;
-      take(this.#text);
-      this.#problem = '';
-      this.#onLog(`the revocation list ${this.#file} is read again`);
-    } catch (error) {
-      this.#text = before;
-      const { message } = error as Error;
-      if (message !== this.#problem) this.#onLog(`the revocation list that was read before stays: ${message}`);
-      this.#problem = message;
-    }
-  }
-
-  /** Whether it says something else than before. */
-  async #read(): Promise<boolean> {
-    try {
-      const { mtimeMs, size, ino } = await stat(this.#file);
-      const seen = `${mtimeMs} ${size} ${ino}`;
-      if (seen === this.#seen) return false;
-      const text = await readFile(this.#file, 'utf8');
-      if (!text.includes('-----BEGIN X509 CRL-----')) throw new Error('it has no revocation list in PEM');
-      createSecureContext({ crl: text });
-      const changed = text !== this.#text;
-      this.#seen = seen;
-      this.#text = text;
-      return changed;
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      throw new Error(`${this.#file} cannot be read: ${code === 'ENOENT' ? 'it does not exist' : message}`);
-    }
+  } catch (error) {
+    list.close();
+    throw error;
   }
 }
 

@@ -1,12 +1,13 @@
 // Keys and certificates in PEM, as people hand them over: what is wrong with them, in one clause.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
 
 /** '' = it has none. */
-type Parts = Readonly<Record<'cert' | 'key' | 'ca' | 'crl', string>>;
+export type Pem = Readonly<Record<'cert' | 'key' | 'ca' | 'crl', string>>;
 
 /** Throws an Error that says what is wrong with it. */
-export function checkCredential({ cert, key, ca, crl }: Parts): void {
+export function checkCredential({ cert, key, ca, crl }: Pem): void {
   if (key !== '' || cert !== '') {
     const [leaf] = certificatesIn(cert).map((pem) => parsed(pem, 'the certificate'));
     if (leaf === undefined) throw new Error('there is no certificate (PEM) in it');
@@ -17,8 +18,17 @@ export function checkCredential({ cert, key, ca, crl }: Parts): void {
     if (roots.length === 0) throw new Error('whom it believes holds no certificate (PEM)');
     for (const pem of roots) parsed(pem, 'whom it believes');
   }
-  if (crl !== '' && !crl.includes('-----BEGIN X509 CRL-----')) {
+  if (crl !== '') checkRevocationList(crl);
+}
+
+function checkRevocationList(crl: string): void {
+  if (!crl.includes('-----BEGIN X509 CRL-----')) {
     throw new Error('there is no list of revoked certificates (PEM) in its revocation list');
+  }
+  try {
+    createSecureContext({ crl });
+  } catch (error) {
+    throw new Error(`its revocation list cannot be read: ${(error as Error).message}`);
   }
 }
 

@@ -7,12 +7,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Secrets } from '../../bus/secret-types.ts';
 import type { SecretDump } from '../admin/host.ts';
 import { certificatesIn, checkCredential } from '../config/pem.ts';
+import { PemFiles } from '../config/pem-files.ts';
 import type { Problem, Resource } from '../config/resource.ts';
 import type { Credential } from '../credential.ts';
 import type { ToShard } from '../shard/protocol.ts';
 import { credentialsNamed } from '../snapshot/credentials-named.ts';
 import type { Node } from '../workload.ts';
-import { CredentialFile } from './credential-files.ts';
 import type { Log } from './options.ts';
 import { shownCertificate } from './secret-dump.ts';
 import { StateFile } from './state-file.ts';
@@ -38,7 +38,7 @@ const LOOK_MS = 30_000;
 
 export class Credentials {
   private readonly options: CredentialsOptions;
-  private readonly files = new Map<string, CredentialFile>();
+  private readonly files = new Map<string, PemFiles>();
   private readonly known = new Map<string, Credential>();
   private readonly now: () => number;
   private readonly file: StateFile | null;
@@ -178,10 +178,10 @@ export class Credentials {
     this.file?.save(() => ({ format: FORMAT, secrets: Object.fromEntries(this.kept) }));
   }
 
-  private fileOf(name: string, files: ConstructorParameters<typeof CredentialFile>[0]['files']): CredentialFile {
+  private fileOf(name: string, files: ConstructorParameters<typeof PemFiles>[0]['files']): PemFiles {
     const known = this.files.get(name);
     if (known !== undefined) return known;
-    const file = new CredentialFile({
+    const file = new PemFiles({
       files,
       changed: (credential) => this.learn(name, credential),
       failed: (why) => {

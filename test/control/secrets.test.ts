@@ -24,6 +24,8 @@ spec:
   servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: ['*'], tls: {mode: MUTUAL, credentialName: shop}}]
 `;
 
+const DAMAGED = '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n';
+
 describe('secrets', { timeout: 120_000 }, () => {
   let plane: Plane;
   let proxy: Bus;
@@ -138,6 +140,7 @@ spec: {host: ${name}.example, trafficPolicy: {${tls}}${rest}}
       [{ cert: pair.cert }, /its private key is none/],
       [{ ca: 'nothing' }, /whom it believes holds no certificate/],
       [{ ...pair, ca: authority.ca, crl: 'x' }, /no list of revoked certificates/],
+      [{ ...pair, ca: authority.ca, crl: DAMAGED }, /its revocation list cannot be read: /],
       [{}, /neither a certificate nor whom to believe/],
     ];
     for (const [body, why] of wrong) {

@@ -146,9 +146,15 @@ describe('a client certificate at the API', () => {
     await until('the connection is ended', () => closed);
     agent.destroy();
     await assert.rejects(by(file).whoami(), { message: /^the certificate of cert:root is not taken: it is revoked/ });
+    await writeFile(crlFile(), '-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n');
+    await until('that is told', () =>
+      plane.log.some((line) => /read before stays: .*list cannot be read: /.test(line)),
+    );
     await writeFile(crlFile(), 'damaged');
     await until('that is told', () =>
-      plane.log.some((line) => /read before stays: .*has no revocation list in PEM/.test(line)),
+      plane.log.some((line) =>
+        /read before stays: .*crl\.pem: there is no list of revoked certificates \(PEM\)/.test(line),
+      ),
     );
     await assert.rejects(by(file).whoami(), { message: /it is revoked/ });
     await revoke([]);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { decodeYaml } from '../../../core/config/decode.ts';
-import { CredentialFile } from '../../../core/main/credential-files.ts';
+import { PemFiles } from '../../../core/config/pem-files.ts';
 import { Credentials } from '../../../core/main/credentials.ts';
 import type { ToShard } from '../../../core/shard/protocol.ts';
 import type { Node } from '../../../core/workload.ts';
@@ -81,7 +81,7 @@ test('what is named and not there is a warning', async () => {
     problem.message,
     /^file-cert:.*cert~.*key is not there: Gateway default\/edge, server 0 takes no handshake/,
   );
-  assert.match(told.join('\n'), /warning file-cert:.* cannot be used: ENOENT/);
+  assert.match(told.join('\n'), /warning file-cert:.* cannot be used: .* cannot be read: it does not exist/);
 });
 
 test('what is no file is not read', async () => {
@@ -142,7 +142,7 @@ test('whom it believes is read, too, and what nobody names is forgotten once tha
 
 test('a file that is closed while it is read is told of no more', async () => {
   const changed = () => assert.fail('told');
-  const file = new CredentialFile({ files: { cert: path('cert'), key: path('key') }, changed, failed: changed });
+  const file = new PemFiles({ files: { cert: path('cert'), key: path('key') }, changed, failed: changed });
   const reading = file.look();
   file.close();
   await reading;

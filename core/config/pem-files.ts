@@ -2,34 +2,38 @@
 // used never takes the place of what can.
 
 import { readFile, stat } from 'node:fs/promises';
-import { checkCredential } from '../config/pem.ts';
-import type { Credential, CredentialFiles } from '../credential.ts';
+import { checkCredential, type Pem } from './pem.ts';
 
 /** How soon a change is seen. */
 const LOOK_MS = 500;
-const MOST_BYTES = 1024 * 1024;
+const MIB = 1024 * 1024;
+/** Lists of what is revoked may be long. */
+const MOST_BYTES: Readonly<Record<keyof Pem, number>> = { cert: MIB, key: MIB, ca: MIB, crl: 16 * MIB };
 const PARTS = ['cert', 'key', 'ca', 'crl'] as const;
 
-export interface CredentialFileOptions {
-  readonly files: CredentialFiles;
+export interface PemFilesOptions {
+  /** Their paths. */
+  readonly files: Partial<Pem>;
+  /** How often they are looked at. */
+  readonly lookMs?: number;
   /** There is another one. */
-  changed(credential: Credential): void;
-  /** What is there cannot be used; told once for what stays as it is. */
+  changed(credential: Pem): void;
+  /** What is there cannot be used; told once for what stays as it is. What it throws, `look` rejects with. */
   failed(why: string): void;
 }
 
-export class CredentialFile {
-  credential: Credential | null = null;
-  private readonly options: CredentialFileOptions;
+export class PemFiles {
+  credential: Pem | null = null;
+  private readonly options: PemFilesOptions;
   private readonly timer: NodeJS.Timeout;
   private seen = '';
   private told = '';
   private closed = false;
   private looking: Promise<void> | null = null;
 
-  constructor(options: CredentialFileOptions) {
+  constructor(options: PemFilesOptions) {
     this.options = options;
-    this.timer = setInterval(() => void this.look(), LOOK_MS).unref();
+    this.timer = setInterval(() => void this.look(), options.lookMs ?? LOOK_MS).unref();
   }
 
   /** Resolves when it has been read, or could not be. */
@@ -52,7 +56,10 @@ export class CredentialFile {
     try {
       for (const part of PARTS) {
         if (!files[part]) continue;
-        const found = await stat(files[part]);
+        const found = await stat(files[part]).catch((error: NodeJS.ErrnoException) => {
+          const why = error.code === 'ENOENT' ? 'it does not exist' : error.message;
+          throw new Error(`${files[part]} cannot be read: ${why}`);
+        });
         // A pipe is waited for, and a device never ends.
         if (!found.isFile()) throw new Error(`${files[part]} is no file`);
         const { mtimeMs, size, ino } = found;
@@ -68,19 +75,21 @@ export class CredentialFile {
       changed(credential);
     } catch (error) {
       const { message } = error as Error;
-      if (message !== this.told && !this.closed) failed(message);
+      const known = message === this.told;
       this.told = message;
+      if (!known && !this.closed) failed(message);
     }
   }
 }
 
-async function readAll(files: CredentialFiles): Promise<Credential> {
-  const read = async (path = ''): Promise<string> => {
+async function readAll(files: Partial<Pem>): Promise<Pem> {
+  const read = async (part: keyof Pem): Promise<string> => {
+    const path = files[part] ?? '';
     if (path === '') return '';
     const { size } = await stat(path);
-    if (size > MOST_BYTES) throw new Error(`${path} has ${size} bytes, more than certificates have`);
+    if (size > MOST_BYTES[part]) throw new Error(`${path} has ${size} bytes, more than certificates have`);
     return readFile(path, 'utf8');
   };
-  const [cert, key, ca, crl] = await Promise.all(PARTS.map((part) => read(files[part])));
+  const [cert, key, ca, crl] = await Promise.all(PARTS.map(read));
   return { cert, key, ca, crl };
 }
