@@ -47,7 +47,7 @@ export interface Certificates {
   answer(sign: (identity: Asker, csr: string) => Promise<SignedCertificate>): void;
   /**
    * For control planes: whom this mesh believes; `own` is that from now on when nobody has said so before. Throws
-   * BusUnavailableError.
+   * BusUnavailableError, and an Error in one sentence for what no control plane has signed.
    */
   trusted(own: Omit<Trust, 'version'>): Promise<Trust>;
   /** For control planes: in place of the one of that version, and told to everybody. False: it is another one by now. */

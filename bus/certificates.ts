@@ -1,12 +1,15 @@
 // How a proxy asks for its workload's certificate, and what the mesh trusts. Who asks is in the subject, which its user of NATS
-// may publish to and no other; nothing that the request says counts for that.
+// may publish to and no other; nothing that the request says counts for that. Answers and what is trusted are signed as commits are: who
+// operates NATS says neither whom to believe nor who anybody is.
+import { createHash } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
-import { headers, type Msg } from 'nats';
+import { headers, type Msg, type MsgHdrs } from 'nats';
 import type { Certificates, Revoked, SignedCertificate, Trust } from './certificate-types.ts';
 import type { Heads } from './heads.ts';
 import { store } from './jetstream.ts';
 import { jsonObject } from './json.ts';
 import type { Link } from './link.ts';
+import { type Seal, SIGNATURE_HEADER } from './log/commit-format.ts';
 import { CERTIFICATE_PREFIX, everybody, identityOf, subjectOf, TRUST_STREAM, TRUST_SUBJECT } from './subjects.ts';
 import { BusUnavailableError, type ProxyIdentity } from './types.ts';
 
@@ -18,11 +21,18 @@ const AT_ONCE = 8;
 /** A control plane that has just started reads its keys first. */
 const ANSWER_MS = 10_000;
 
+/** What one key signs: none of these passes for the other. */
+const CERTIFICATE = 'certificate';
+const TRUST = 'trust';
+
+const FORGED = `what NATS has of whom this mesh trusts is signed by no control plane of it, and is not what stood here last: nobody gets a certificate before the stream ${TRUST_STREAM} is purged`;
+
 type Sign = Parameters<Certificates['answer']>[0];
 
 export interface CertificatesOptions {
   readonly link: Link;
   readonly heads: Heads;
+  readonly seal: Seal;
   /** Of a proxy. */
   readonly identity?: ProxyIdentity;
   /** Within how long all should do what a change of the trust asks of them. */
@@ -33,15 +43,17 @@ export interface CertificatesOptions {
 export class NatsCertificates implements Certificates {
   readonly #link: Link;
   readonly #heads: Heads;
+  readonly #seal: Seal;
   readonly #identity: ProxyIdentity | undefined;
   readonly #spreadMs: () => number;
   readonly #onProblem: (message: string) => void;
   readonly #waiting: Msg[] = [];
   #answering = false;
 
-  constructor({ link, heads, identity, spreadMs, onProblem }: CertificatesOptions) {
+  constructor({ link, heads, seal, identity, spreadMs, onProblem }: CertificatesOptions) {
     this.#link = link;
     this.#heads = heads;
+    this.#seal = seal;
     this.#identity = identity;
     this.#spreadMs = spreadMs;
     this.#onProblem = onProblem;
@@ -50,11 +62,16 @@ export class NatsCertificates implements Certificates {
   async request(csr: string): Promise<SignedCertificate> {
     const subject = subjectOf(CERTIFICATE_PREFIX, this.#identity!);
     const answer = await this.#link.request(subject, csr, undefined, ANSWER_MS);
-    const { chain, roots, revoked, trust, error } = jsonObject(answer.data) ?? {};
+    const { kind, csr: of, chain, roots, revoked, trust, error } = jsonObject(answer.data) ?? {};
+    if (typeof error === 'string') throw new Error(error);
+    // Not to another request, and of nobody but a control plane.
+    if (!this.#seal.holds(answer.data, answer.headers) || kind !== CERTIFICATE || of !== digestOf(csr)) {
+      throw new Error('what was answered is of no control plane');
+    }
     if (typeof chain === 'string' && typeof roots === 'string') {
       return { chain, roots, revoked: objectOf(revoked, isSecond), trust: Number(trust) || 0 };
     }
-    throw new Error(typeof error === 'string' ? error : 'what the control plane answered is no certificate');
+    throw new Error('what the control plane answered is no certificate');
   }
 
   answer(sign: Sign): void {
@@ -67,19 +84,17 @@ export class NatsCertificates implements Certificates {
   async trusted(own: Omit<Trust, 'version'>): Promise<Trust> {
     for (;;) {
       const standing = await this.#link.get(TRUST_STREAM, { last_by_subj: TRUST_SUBJECT });
-      const {
-        roots,
-        signing = '',
-        intermediate = '',
-        revoked,
-      } = (standing === null ? null : jsonObject(standing.data)) ?? {};
       const version = standing?.sequence ?? 0;
-      if (typeof roots === 'string' && typeof signing === 'string' && typeof intermediate === 'string') {
-        return { roots, signing, intermediate, revoked: objectOf(revoked, isRevocation), version };
+      const found = standing === null ? null : trustIn(jsonObject(standing.data) ?? {});
+      if (found?.signed === true && this.#seal.holds(standing!.data, standing!.headers)) {
+        return { ...found.trust, version };
       }
-      const made = await this.#put({ ...own, version });
+      // Earlier versions signed none.
+      if (found !== null && found.trust.roots.trim() !== own.roots.trim()) throw new Error(FORGED);
+      const next = found?.trust ?? own;
+      const made = await this.#put({ ...next, version });
       // Else another control plane was first.
-      if (made !== null) return { ...own, version: made };
+      if (made !== null) return { ...next, version: made };
     }
   }
 
@@ -99,9 +114,17 @@ export class NatsCertificates implements Certificates {
   }
 
   #put({ roots, signing, intermediate, revoked, version }: Trust): Promise<number | null> {
-    const head = headers();
+    const [payload, head] = this.#signed({ kind: TRUST, roots, signing, intermediate, revoked });
     head.set('Nats-Expected-Last-Subject-Sequence', String(version));
-    return store(this.#link, TRUST_SUBJECT, JSON.stringify({ roots, signing, intermediate, revoked }), head);
+    return store(this.#link, TRUST_SUBJECT, payload, head);
+  }
+
+  #signed(value: object): [payload: Buffer, head: MsgHdrs] {
+    const payload = Buffer.from(JSON.stringify(value));
+    const head = headers();
+    const signature = this.#seal.sign(payload);
+    if (signature !== null) head.set(SIGNATURE_HEADER, signature);
+    return [payload, head];
   }
 
   #asked(message: Msg, sign: Sign): void {
@@ -126,7 +149,9 @@ export class NatsCertificates implements Certificates {
     if (identity === null) return;
     try {
       const signed = await sign(identity, message.string());
-      if (!this.#link.closed) message.respond(JSON.stringify(signed));
+      const answer = { kind: CERTIFICATE, csr: digestOf(message.string()), ...signed };
+      const [payload, head] = this.#signed(answer);
+      if (!this.#link.closed) message.respond(payload, { headers: head });
     } catch (error) {
       if (this.#link.closed) return;
       const reason = error instanceof Error ? error.message : String(error);
@@ -134,6 +159,19 @@ export class NatsCertificates implements Certificates {
       if (!(error instanceof BusUnavailableError)) this.#onProblem(`no certificate for ${identity.node}: ${reason}`);
     }
   }
+}
+
+/** What a stored message says; null: nothing of trust. */
+function trustIn({ kind, roots, signing = '', intermediate = '', revoked }: Record<string, unknown>) {
+  if (typeof roots !== 'string' || typeof signing !== 'string' || typeof intermediate !== 'string') return null;
+  return {
+    signed: kind === TRUST,
+    trust: { roots, signing, intermediate, revoked: objectOf(revoked, isRevocation) },
+  };
+}
+
+function digestOf(csr: string): string {
+  return createHash('sha256').update(csr).digest('base64');
 }
 
 function refuse(message: Msg, error: string): void {

@@ -138,7 +138,7 @@ export async function openBus(options: OpenBusOptions): Promise<Bus> {
     heads,
     tokens: new NatsRecords(link, TOKEN_STREAM, TOKEN_PREFIX),
     access: new NatsAccessRecords(link, seal),
-    certificates: new NatsCertificates({ link, heads, identity: options.user?.identity, spreadMs, onProblem }),
+    certificates: new NatsCertificates({ link, heads, seal, identity: options.user?.identity, spreadMs, onProblem }),
     secrets: new NatsSecrets(
       link,
       { identity: options.user?.identity, seal, signingKey: options.signingKey },
