@@ -88,7 +88,10 @@ async function readAll(files: Partial<Pem>): Promise<Pem> {
     if (path === '') return '';
     const { size } = await stat(path);
     if (size > MOST_BYTES[part]) throw new Error(`${path} has ${size} bytes, more than certificates have`);
-    return readFile(path, 'utf8');
+    const text = await readFile(path, 'utf8');
+    // As one is that is being written: it does not say that nobody is revoked, or believed.
+    if (text === '') throw new Error(`${path} is empty`);
+    return text;
   };
   const [cert, key, ca, crl] = await Promise.all(PARTS.map(read));
   return { cert, key, ca, crl };

@@ -150,6 +150,9 @@ describe('a client certificate at the API', () => {
     await until('that is told', () =>
       plane.log.some((line) => /read before stays: .*list cannot be read: /.test(line)),
     );
+    await writeFile(crlFile(), '');
+    await until('that is told', () => plane.log.some((line) => /read before stays: .*crl\.pem is empty/.test(line)));
+    await assert.rejects(by(file).whoami(), { message: /it is revoked/ });
     await writeFile(crlFile(), 'damaged');
     await until('that is told', () =>
       plane.log.some((line) =>
