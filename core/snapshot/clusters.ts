@@ -10,7 +10,7 @@ import type { LimitSource } from '../cluster/limits.ts';
 import { parseDuration } from '../config/duration.ts';
 import type { ConnectionPoolSettings, TrafficPolicy } from '../config/kinds/destination-rule.ts';
 import type { MeshConfigSpec } from '../config/kinds/mesh-config.ts';
-import { isHttp2 } from '../config/schemas/port-protocol.ts';
+import { declaresHttp, isHttp2 } from '../config/schemas/port-protocol.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
 import { serverNameOf, tlsOf } from './cluster-tls.ts';
 import type { HostRules } from './destination-rules.ts';
@@ -301,7 +301,7 @@ export function protocolOf(
 ): ClusterPolicy['protocol'] {
   if (http?.useClientProtocol === true) return 'client';
   if (isHttp2(port) || http?.h2UpgradePolicy === 'UPGRADE') return 'h2';
-  if (port !== 'HTTP') return 'client';
+  if (!declaresHttp(port)) return 'client';
   return upgradeOf(http, mesh) === 'UPGRADE' ? 'h2' : 'http/1.1';
 }
 

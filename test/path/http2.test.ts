@@ -8,7 +8,7 @@ import { flagNames } from '../../core/errors.ts';
 import * as f from '../../core/http2/frames.ts';
 import { frame, headers } from '../core/http2/raw.ts';
 import { until } from '../until.ts';
-import { call, type RunningDataPlane, startDataPlane } from './data-plane.ts';
+import { call, type RunningDataPlane, startApp, startDataPlane } from './data-plane.ts';
 import { ask, type Http2App, startHttp2App } from './http2-app.ts';
 
 const CHAIN = `
@@ -284,6 +284,30 @@ test('a port that says nothing, and a rule with useClientProtocol, are spoken to
     assert.equal(status, 502);
   }
   assert.ok(app.sessions > 0);
+});
+
+test('an application that is declared as HTTP is asked in HTTP/1.1, whatever its client speaks', async (t) => {
+  const app = await startApp((request, response) => response.end(request.httpVersion));
+  const byName = `
+apiVersion: v1
+kind: Service
+metadata: {name: named}
+spec: {ports: [{name: http, port: 80, targetPort: ${app.port}}]}
+`;
+  const planes = await Promise.all([
+    startDataPlane({ appPort: app.port, appProtocol: 'http' }),
+    startDataPlane({ appPort: app.port, services: ['named'], yaml: [byName] }),
+  ]);
+  const clients = planes.map(({ ports }) => connect(`http://127.0.0.1:${ports.inbound}`));
+  t.after(async () => {
+    for (const client of clients) client.destroy();
+    for (const plane of planes) plane.close();
+    await app.close();
+  });
+  for (const client of clients) {
+    const { status, body } = await ask(client, { ':path': '/', ':authority': 'named' });
+    assert.deepEqual([status, body], [200, '1.1']);
+  }
 });
 
 test('a rule with h2UpgradePolicy UPGRADE speaks HTTP/2 to who is declared as HTTP', async (t) => {
