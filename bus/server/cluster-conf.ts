@@ -3,7 +3,7 @@
 import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
 import type { AccountTokens, BusKeys } from '../users/accounts.ts';
-import { accountsConf, confText, jetStream, knownBy, LIMITS } from './server-conf.ts';
+import { accountsConf, confText, jetStream, LIMITS } from './server-conf.ts';
 
 export interface ClusterServer {
   readonly name: string;
@@ -54,19 +54,10 @@ export function clusterServerConf(conf: ClusterConf, { name, host, port, routePo
       ...(certificate && { tls: { ...certificate, verify: true } }),
       routes,
     },
-    jetstream: jetStream(dataDir(dir)),
+    jetstream: jetStream(join(dir, 'data')),
     ...accountsConf(tokens),
     resolver: { type: 'full', dir: join(dir, 'accounts'), allow_delete: false, interval: '10s', limit: 100 },
   });
-}
-
-/** What lies on a server before its first start, empty as it is: see `keepAccountKnown`. */
-export function clusterServerFile({ keys, storeDir }: Pick<ClusterConf, 'keys' | 'storeDir'>, name: string): string {
-  return knownBy(dataDir(storeDir(name)), keys);
-}
-
-function dataDir(dir: string): string {
-  return join(dir, 'data');
 }
 
 /** The same each time, so that a server can be added without new configurations for the others' secret. */

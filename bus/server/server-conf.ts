@@ -3,7 +3,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { LEASE_STREAM, STATUS_STREAM } from '../subjects.ts';
 import {
   type AccountTokens,
@@ -120,19 +120,14 @@ export async function takeOverStore(storeDir: string, keys: BusKeys): Promise<vo
  * From 2.10 on, servers make it once, those of clusters therefore too.
  */
 export async function keepAccountKnown(storeDir: string, keys: BusKeys): Promise<void> {
-  const file = knownBy(storeDir, keys);
+  const folder = join(storeDir, 'jetstream', publicKey(keys.mesh));
   try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    await writeFile(file, 'So that nats-server knows this account from its start.\n');
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await writeFile(join(folder, 'weft'), 'So that nats-server knows this account from its start.\n');
   } catch (error) {
     // What is wrong with its folder, nats-server says itself.
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
   }
-}
-
-/** The file of which that is so. */
-export function knownBy(storeDir: string, keys: BusKeys): string {
-  return join(storeDir, 'jetstream', publicKey(keys.mesh), 'weft');
 }
 
 /** Written beside and moved into place, so that nobody ever reads half of it or may read it at all. */

@@ -2,17 +2,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { type OpenBusOptions, openBus } from '../../bus/connect.ts';
-import {
-  type ClusterServer,
-  clusterServerConf,
-  clusterServerFile,
-  type ServerTls,
-} from '../../bus/server/cluster-conf.ts';
+import { type ClusterServer, clusterServerConf, type ServerTls } from '../../bus/server/cluster-conf.ts';
 import { type BusCredentials, ensureCredentials } from '../../bus/server/server-conf.ts';
 import type { Bus } from '../../bus/types.ts';
 import { accountTokens } from '../../bus/users/accounts.ts';
@@ -62,9 +57,6 @@ export async function startCluster(
     const file = join(dir, `${server.name}.conf`);
     const conf = { name: 'weft', servers, keys, tokens, tls, storeDir: (name: string) => join(dir, name) };
     await writeFile(file, clusterServerConf(conf, server), { mode: 0o600 });
-    const known = clusterServerFile(conf, server.name);
-    await mkdir(dirname(known), { recursive: true });
-    await writeFile(known, '');
     nodes.push(testNode(server, binary, file));
   }
   for (const node of nodes) node.start();

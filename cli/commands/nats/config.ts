@@ -1,7 +1,7 @@
 // `mesh nats config`: a configuration for each nats-server of a cluster, with the accounts of this mesh.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { ClusterServer, ServerTls } from '../../../bus/server/cluster-conf.ts';
 import { makeHome } from '../../context.ts';
@@ -47,8 +47,7 @@ export function addNatsConfigCommand(parent: Command): void {
       'after',
       `
 The accounts are those of this $MESH_HOME, and are made when there are none; keep the output to the servers and their owner: it has
-the secret by which they know each other. Servers that listen elsewhere than on loopback have TLS. The file that each finds before
-its first start is how it knows the mesh's account before clients come, several of which at once it may get wrong.
+the secret by which they know each other. Servers that listen elsewhere than on loopback have TLS.
 
 Examples:
   $ mesh nats config --cluster --server n1=10.0.0.1:4222 --server n2=10.0.0.2:4222 --server n3=10.0.0.3:4222 --out conf/
@@ -63,17 +62,13 @@ async function config(options: Options): Promise<void> {
     throw new CliError('say --cluster: the only nats-server of `mesh up` has its configuration from there', EXIT.usage);
   }
   refuseOdd(servers);
-  const [
-    { clusterServerConf, clusterServerFile },
-    { ensureCredentials, makePrivateFolder, readIfThere },
-    accounts,
-    revocations,
-  ] = await Promise.all([
-    import('../../../bus/server/cluster-conf.ts'),
-    import('../../../bus/server/server-conf.ts'),
-    import('../../../bus/users/accounts.ts'),
-    import('../../../bus/users/revocations.ts'),
-  ]);
+  const [{ clusterServerConf }, { ensureCredentials, makePrivateFolder, readIfThere }, accounts, revocations] =
+    await Promise.all([
+      import('../../../bus/server/cluster-conf.ts'),
+      import('../../../bus/server/server-conf.ts'),
+      import('../../../bus/users/accounts.ts'),
+      import('../../../bus/users/revocations.ts'),
+    ]);
   const folder = join(await makeHome(), 'nats');
   await makePrivateFolder(folder);
   const { keys } = (await ensureCredentials(folder)).control;
@@ -85,10 +80,6 @@ async function config(options: Options): Promise<void> {
     storeDir: (name: string) => join(storeDir, name),
   };
   const texts = servers.map((server) => [server.name, clusterServerConf(conf, server)] as const);
-  for (const { name } of servers) {
-    const file = clusterServerFile(conf, name);
-    note(`before the first start of ${name}, there: mkdir -p '${dirname(file)}' && touch '${file}'`);
-  }
   if (out !== undefined) {
     await mkdir(out, { recursive: true });
     for (const [name, text] of texts) await writeFile(join(out, `${name}.conf`), text, { mode: 0o600 });
