@@ -65,7 +65,8 @@ async function startEnds(
   const [port, h1, h2, server] = [await freePort(), await freePort(), await freePort(), await freePort()];
   const [command, args] = upstreamCommand(join(folder, 'application'), port, [SIZE]);
   const run = (...rest: string[]): Child => mesh('run', '--json', ...rest);
-  const api = run('--service', 'api', '--service-account', 'api', '--port', String(port), '--protocol', 'http', '--', command, ...args);
+  const serving = ['--service', 'api', '--service-account', 'api', '--port', String(port), '--protocol', 'http'];
+  const api = run(...serving, '--', command, ...args);
   await ready(api);
   const friend = run('--service', 'load', '--service-account', 'load', '--', 'sleep', '86400');
   const stranger = run('--service', 'other', '--service-account', 'other', '--', 'sleep', '86400');
