@@ -39,7 +39,7 @@ const GATEWAY_ID = 'router~';
 const NONE: SecretData = { cert: '', key: '', ca: '', crl: '' };
 const TELL_MS = 2_000;
 /** Kinds that name secrets. */
-const NAMING = ['Gateway', 'DestinationRule'];
+const NAMING = ['Gateway', 'DestinationRule', 'MeshConfig'];
 
 export class Secrets {
   readonly #options: SecretsOptions;

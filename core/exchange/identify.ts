@@ -5,6 +5,7 @@ import { randomFillSync } from 'node:crypto';
 import { FieldName, type Head } from '../http/head.ts';
 import type { Workload } from '../workload.ts';
 import type { Exchange } from './exchange.ts';
+import type { ForwardedCertificate } from './forwarded-certificate.ts';
 
 const REQUEST_ID = new FieldName('x-request-id');
 const CLIENT_CERT = new FieldName('x-forwarded-client-cert');
@@ -19,10 +20,8 @@ export function identify(exchange: Exchange): void {
   exchange.source = peer.workload;
   exchange.sourcePrincipal = peer.principal;
   // It says whose certificate somebody saw: a peer of the mesh, or nobody.
-  if (direction === 'inbound' && connection.tls !== null) forwardCertificate(head, connection.tls.forwarded);
-  else if (direction === 'gateway' && connection.tls !== null && connection.tls.forwarded !== '') {
-    head.put(CLIENT_CERT, connection.tls.forwarded);
-  } else head.remove(CLIENT_CERT);
+  if (direction === 'outbound') head.remove(CLIENT_CERT);
+  else forwardCertificate(head, exchange.snapshot.clientCert, connection.tls?.forwarded ?? '');
   if (direction === 'outbound') {
     const { id } = exchange.shard.node;
     head.remove(PEER_METADATA);
@@ -46,10 +45,15 @@ function forwardFromEdge(head: Head, clientAddress: string): void {
   head.put(FORWARDED_PROTO, head.scheme);
 }
 
-/** After what the peer says of hops before it. */
-function forwardCertificate(head: Head, element: string): void {
-  const forwarded = head.joined(CLIENT_CERT, ',');
-  head.put(CLIENT_CERT, forwarded === undefined ? element : `${forwarded},${element}`);
+/** `shown`: the element of the client's own certificate; '': it has shown none, and what it says of others' counts for nothing. */
+function forwardCertificate(head: Head, how: ForwardedCertificate, shown: string): void {
+  if (how === 'ALWAYS_FORWARD_ONLY') return;
+  if (how === 'SANITIZE' || shown === '') head.remove(CLIENT_CERT);
+  else if (how === 'SANITIZE_SET') head.put(CLIENT_CERT, shown);
+  else if (how === 'APPEND_FORWARD') {
+    const before = head.joined(CLIENT_CERT, ',');
+    head.put(CLIENT_CERT, before === undefined ? shown : `${before},${shown}`);
+  }
 }
 
 /** Within the mesh an earlier hop may have told it. */

@@ -2,6 +2,7 @@
 // swaps snapshots, opens and drains listeners, and knows peers, endpoints and connections to them. The path of a request
 // through it is core/proxy.ts.
 
+import { isDeepStrictEqual } from 'node:util';
 import { ObservationLog } from '../builtins/rbac/observed.ts';
 import type { Endpoint } from '../cluster/endpoint.ts';
 import { EndpointTable } from '../cluster/endpoint-table.ts';
@@ -85,6 +86,7 @@ class ShardDataPlane implements DataPlane, ShardContext {
   private readonly peers = new Peers();
   private readonly certified = new CertifiedSockets();
   private readonly inboundTls: InboundTls;
+  private identity: WorkloadIdentity | null = null;
   private readonly outboundTls = new OutboundTls(this.certified);
   private readonly gatewayTls: GatewayTls;
   private readonly upstreams: Upstreams;
@@ -161,13 +163,19 @@ class ShardDataPlane implements DataPlane, ShardContext {
   }
 
   setIdentity(identity: WorkloadIdentity): void {
-    const credentials = credentialsOf(identity);
+    this.identity = identity;
     const closed = this.certified.revoke(identity.revoked);
     if (closed > 0) this.log('warning', 'listener', `${closed} connections are closed: their proxies were revoked`);
-    this.inboundTls.adopt(credentials);
-    this.outboundTls.adopt(credentials);
+    this.adopt(identity);
     this.gatewayTls.setIdentity(identity);
     for (const listener of this.listeners.values()) this.secure(listener);
+  }
+
+  /** For handshakes that begin from now on. */
+  private adopt(identity: WorkloadIdentity): void {
+    const credentials = credentialsOf(identity, this.snapshot.meshTls);
+    this.inboundTls.adopt(credentials);
+    this.outboundTls.adopt(credentials);
   }
 
   setCredential(name: string, credential: Credential | null): void {
@@ -265,7 +273,9 @@ class ShardDataPlane implements DataPlane, ShardContext {
     const compiled = yield* this.compiler.compile(change, revision);
     const { snapshot, filters } = compiled;
     if (snapshot !== this.snapshot) {
+      const { meshTls } = this.snapshot;
       this.snapshot = snapshot;
+      if (this.identity !== null && !isDeepStrictEqual(meshTls, snapshot.meshTls)) this.adopt(this.identity);
       this.filters.retain(snapshot, filters);
       this.gatewayTls.configure(snapshot.tls);
       for (const listener of this.listeners.values()) {

@@ -5,6 +5,7 @@ import type { TrafficPolicy } from '../config/kinds/destination-rule.ts';
 import { type ClientTLSSettings, isConfigMap } from '../config/schemas/client-tls.ts';
 import { isHttp2 } from '../config/schemas/port-protocol.ts';
 import type { CredentialRef } from '../credential.ts';
+import type { TlsLimits } from '../transport/tls/limits.ts';
 import type { Origination } from '../transport/tls/origination.ts';
 import type { ServicePort } from './services.ts';
 import { CA_SUFFIX, secret } from './tls-servers.ts';
@@ -17,12 +18,14 @@ export interface TlsRequest {
   readonly levels: readonly (TrafficPolicy | undefined)[];
   /** Other trust domains of the mesh. */
   readonly aliases: readonly string[];
+  /** Of TLS beyond the mesh, where rules say nothing. */
+  readonly limits: TlsLimits;
   /** This proxy is given the secrets that the rules name. */
   readonly trusted: boolean;
 }
 
 /** Null: in plain text. Where no rule says anything: to whom takes it. */
-export function tlsOf({ port, subset, host, levels, aliases, trusted }: TlsRequest): EndpointTls | null {
+export function tlsOf({ port, subset, host, levels, aliases, limits, trusted }: TlsRequest): EndpointTls | null {
   let asked: ClientTLSSettings | undefined;
   for (const level of levels) {
     const override = level?.portLevelSettings?.find((setting) => setting.port?.number === port.number);
@@ -31,7 +34,7 @@ export function tlsOf({ port, subset, host, levels, aliases, trusted }: TlsReque
   const { mode, sni, subjectAltNames } = asked ?? {};
   const identities = subjectAltNames?.length ? [...subjectAltNames] : null;
   if (mode === 'SIMPLE' || mode === 'MUTUAL') {
-    const origination = originationOf(asked!, isHttp2(port.protocol), trusted);
+    const origination = originationOf(asked!, isHttp2(port.protocol), limits, trusted);
     // Whoever has the name that is asked for, unless the rule knows better.
     const serverName = sni || host;
     const believed = origination.verified ? (identities ?? [serverName]) : null;
@@ -53,7 +56,7 @@ export function serverNameOf(host: string, port: number, subset: string): string
 }
 
 /** `h2`: the port itself says that HTTP/2 is spoken there. */
-function originationOf(asked: ClientTLSSettings, h2: boolean, trusted: boolean): Origination {
+function originationOf(asked: ClientTLSSettings, h2: boolean, limits: TlsLimits, trusted: boolean): Origination {
   const mutual = asked.mode === 'MUTUAL';
   const { pair, trust } = secretsOf(asked);
   return {
@@ -64,7 +67,7 @@ function originationOf(asked: ClientTLSSettings, h2: boolean, trusted: boolean):
     pairSecret: pair?.name ?? '',
     trustSecret: trust?.name ?? '',
     withheld: withheld(asked.credentialName ?? '', trusted),
-    curves: (asked.ecdhCurves ?? []).join(':'),
+    limits: asked.ecdhCurves?.length ? { ...limits, curves: [...asked.ecdhCurves] } : limits,
     verified: asked.insecureSkipVerify !== true,
     fallsBack: !h2,
   };

@@ -14,6 +14,7 @@ import { declaresHttp, isHttp2 } from '../config/schemas/port-protocol.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
 import { serverNameOf, tlsOf } from './cluster-tls.ts';
 import type { HostRules } from './destination-rules.ts';
+import { limitsOf } from './mesh-wide.ts';
 import { hasLabels, type Service, type ServicePort, servesPort } from './services.ts';
 
 /** Where endpoints come from: the shard interns them with their pools; a dry run has none. */
@@ -201,7 +202,17 @@ export function clusterSpec({ kind, service, port, subset, rules, mesh, gateway 
   const aliases = mesh.trustDomainAliases ?? [];
   // What is passed on is in TLS already, which nothing may stand in front of.
   const tls =
-    kind === 'sni-dnat' ? null : tlsOf({ port, subset, host: service.host, levels, aliases, trusted: rules.trusted });
+    kind === 'sni-dnat'
+      ? null
+      : tlsOf({
+          port,
+          subset,
+          host: service.host,
+          levels,
+          aliases,
+          limits: limitsOf(mesh.tlsDefaults),
+          trusted: rules.trusted,
+        });
   const policy = policyOf(
     { ...port, protocol: gateway && !isHttp2(port.protocol) ? 'HTTP' : port.protocol },
     tls !== null && tls.origination === null,

@@ -6,7 +6,6 @@ import type { ChainKind } from '../builtins/order.ts';
 import { INBOUND_RETRIES } from '../builtins/retry/policy.ts';
 import { telemetryAt } from '../builtins/telemetry/telemetry.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import { parseDuration } from '../config/duration.ts';
 import type { Problem } from '../config/resource.ts';
 import { GRPC_WEB } from '../config/schemas/port-protocol.ts';
 import type { FilterFactory } from '../exchange/filter.ts';
@@ -30,7 +29,7 @@ import type { ChainBuilder, FilterSource } from './filters.ts';
 import { chainsOf, type ListenerFilterScope, networkPlacements, servicePlugins } from './listener-filters.ts';
 import { Memo } from './memo.ts';
 import { type EndpointChange, MeshIndex } from './mesh-index.ts';
-import { proxiedGateways } from './mesh-wide.ts';
+import { clientCertOf, detectedInMs, limitsOf, proxiedGateways } from './mesh-wide.ts';
 import {
   type CompiledHosts,
   type HostCompiler,
@@ -81,9 +80,6 @@ interface Staged {
   /** Remembers the one that is there from now on. */
   keep(): void;
 }
-
-/** Left out, protocolDetectionTimeout is this. */
-const DETECTED_IN = '100ms';
 
 const NO_TLS: ReadonlyMap<number, TlsPort> = new Map();
 
@@ -227,7 +223,7 @@ export class Compiler {
     const inbound = this.inboundHost(chains.inbound, staged);
     const made = (part: RoutePart): number => this.made.push(part);
     const spoken = this.spokenHere(inbound);
-    const detectMs = parseDuration(index.mesh.protocolDetectionTimeout ?? DETECTED_IN);
+    const detectMs = detectedInMs(index.mesh);
     const stage = { staged, policies, memo, made, detectMs, concerned: concerned.services };
     const tcp = yield* this.tcp.stage(inbound, spoken, stage);
     const telemetry = memo.of('telemetry', policies('Telemetry'), () => telemetryAt(policies('Telemetry'), node));
@@ -241,7 +237,9 @@ export class Compiler {
       outboundPolicy: index.scope.outboundPolicy ?? index.mesh.outboundTrafficPolicy?.mode ?? null,
       tcp,
       proxyProtocol: node.role === 'gateway' && proxiedGateways(index.mesh),
+      clientCert: clientCertOf(node.role, index.mesh),
       mtls: mtlsMode(policies('PeerAuthentication'), node),
+      meshTls: limitsOf(index.mesh.meshMTLS),
       clusters: this.table.clusters,
       network: [...networkPlacements(kinds, scope), ...protocolPlacements(scope, spoken, index.services)],
       services: servicePlugins(scope),

@@ -28,7 +28,9 @@ export function credentialsNamed(node: AskingNode, resources: Iterable<Resource>
   };
   const servers = new TlsServers(node);
   const rules: Rule[] = [];
+  let usual: readonly string[] | undefined;
   for (const resource of resources) {
+    if (isKind(resource, 'MeshConfig')) usual = resource.spec.defaultDestinationRuleExportTo;
     if (isKind(resource, 'DestinationRule')) rules.push(resource);
     else if (node.role === 'gateway' && isKind(resource, 'Gateway')) servers.replace(null, resource);
   }
@@ -40,7 +42,7 @@ export function credentialsNamed(node: AskingNode, resources: Iterable<Resource>
     }
   }
   for (const rule of rules) {
-    if (!hasSecretsOf(node, rule)) continue;
+    if (!hasSecretsOf(node, rule, usual)) continue;
     const { metadata, spec } = rule;
     const policies = [spec.trafficPolicy, ...(spec.subsets ?? []).map(({ trafficPolicy }) => trafficPolicy)];
     for (const ref of policies.flatMap(secretsIn)) {
@@ -51,9 +53,15 @@ export function credentialsNamed(node: AskingNode, resources: Iterable<Resource>
 }
 
 /** As in Istio, gateways have what rules name that they see, and sidecars what those name that select them. */
-function hasSecretsOf(node: AskingNode, { metadata: { namespace }, spec }: Rule): boolean {
+function hasSecretsOf(
+  node: AskingNode,
+  { metadata: { namespace }, spec }: Rule,
+  usual: readonly string[] | undefined,
+): boolean {
   const { workloadSelector, exportTo } = spec;
-  if (workloadSelector === undefined) return node.role === 'gateway' && isVisible(exportTo, namespace, node.namespace);
+  if (workloadSelector === undefined) {
+    return node.role === 'gateway' && isVisible(exportTo, namespace, node.namespace, usual);
+  }
   return namespace === node.namespace && hasLabels(node.labels, workloadSelector.matchLabels ?? {});
 }
 

@@ -37,6 +37,8 @@ interface Placed {
 }
 
 export class DestinationRules {
+  /** To whom rules are exported that say nothing of it; it counts for what is replaced from then on. */
+  usual: readonly string[] | undefined = undefined;
   private readonly node: Node;
   private readonly services: Services;
   /** `host`: a name or a pattern, of whose services the rules are others now. */
@@ -91,9 +93,10 @@ export class DestinationRules {
     if (workloadSelector !== undefined && !(local && hasLabels(node.labels, workloadSelector.matchLabels ?? {})))
       return;
     const host = fullHost(rule.spec.host, namespace, this.services);
-    const hidden = workloadSelector !== undefined || isPrivate(exportTo, namespace);
+    const hidden = workloadSelector !== undefined || isPrivate(exportTo, namespace, this.usual);
     // What the root namespace shows to everybody is its proxies' last resort, too, and not their first.
-    const first = local && (hidden || namespace !== ROOT_NAMESPACE) && isVisible(exportTo, namespace, namespace);
+    const first =
+      local && (hidden || namespace !== ROOT_NAMESPACE) && isVisible(exportTo, namespace, namespace, this.usual);
     const placed = { rank: keyOf(rule), rule, host, own: first, shown: !hidden };
     this.placed.set(placed.rank, placed);
     if (placed.own) this.own.add(host, placed);
@@ -115,7 +118,7 @@ export class DestinationRules {
     if (first.length > 0) return first.map(({ rule }) => rule);
     for (const owner of [namespace, ROOT_NAMESPACE]) {
       const rules = this.exported.get(owner)?.find(host) ?? [];
-      const seen = rules.filter(({ rule }) => isVisible(rule.spec.exportTo, owner, this.node.namespace));
+      const seen = rules.filter(({ rule }) => isVisible(rule.spec.exportTo, owner, this.node.namespace, this.usual));
       if (seen.length > 0) return seen.map(({ rule }) => rule);
     }
     return [];

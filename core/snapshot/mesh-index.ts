@@ -1,6 +1,7 @@
 // All that a proxy was told of the mesh, indexed by whom it concerns. A change is taken in, says what it concerns, and is then either
 // kept or given back as a whole.
 
+import { isDeepStrictEqual } from 'node:util';
 import { fqdn } from '../config/hosts.ts';
 import { isKind } from '../config/is-kind.ts';
 import type { MeshConfigSpec } from '../config/kinds/mesh-config.ts';
@@ -9,7 +10,7 @@ import { Concerned } from './concerned.ts';
 import { DestinationRules } from './destination-rules.ts';
 import { GatewayHosts } from './gateway-hosts.ts';
 import { type Member, Members } from './members.ts';
-import { meshWide, NOTHING, shapesAlike } from './mesh-wide.ts';
+import { limitsOf, meshWide, NOTHING, shapesAlike, usualExports } from './mesh-wide.ts';
 import { ServiceRegistry } from './registry.ts';
 import { type Replacement, type ResourceChange, ResourceTable } from './resource-table.ts';
 import { RuleDestinations } from './rule-destinations.ts';
@@ -49,6 +50,7 @@ export class MeshIndex {
   private readonly leases = new Map<string, readonly Member[]>();
   private readonly entries = new Map<string, Member>();
   private sidecar: ReturnType<typeof sidecarOf> = null;
+  private usual = usualExports(NOTHING);
   /** Of the change that was taken last. */
   private replaced: Replacement[] = [];
   private said: Lease[] = [];
@@ -106,6 +108,7 @@ export class MeshIndex {
     }
     const first = this.replaced.length;
     let scoped = false;
+    let meshed = false;
     for (const replacement of replacements) {
       this.replaced.push(replacement);
       const { key, before, after } = replacement;
@@ -114,12 +117,14 @@ export class MeshIndex {
       services.replace(before, after);
       this.replaceEntry(replacement);
       if (isKind(resource, 'Sidecar')) scoped = true;
+      if (isKind(resource, 'MeshConfig')) meshed = true;
       if (isKind(resource, 'VirtualService')) {
         this.destinations.replace(before as typeof resource | null, after as typeof resource | null);
       }
       yield;
     }
     const rescoped = scoped && (yield* this.rescope());
+    const reexported = meshed && (yield* this.reexport());
     for (const host of concerned.registered) {
       services.register(host, registeredService(host, members.registered(host), services.registered(host)));
       yield;
@@ -134,7 +139,11 @@ export class MeshIndex {
       yield* this.replaceRules(this.replaced[at]);
       yield;
     }
-    if (rescoped) yield* this.reconsiderRules();
+    for (const rule of reexported ? this.resources.all('DestinationRule') : []) {
+      if (isKind(rule, 'DestinationRule')) shapes.replace(rule, rule);
+      yield;
+    }
+    if (rescoped || reexported) yield* this.reconsiderRules();
     yield* this.conclude();
   }
 
@@ -147,6 +156,26 @@ export class MeshIndex {
     this.scope = scopeOf(sidecar, node.namespace);
     rules.scope = this.scope;
     yield* services.rescope(this.scope);
+    yield* destinations.rescope(this.scope, this.policies('VirtualService'));
+    return true;
+  }
+
+  /** By what MeshConfig says now. False: it is as before. */
+  private *reexport(): Generator<void, boolean> {
+    const { resources, services, destinations, rules, shapes } = this;
+    const usual = usualExports(meshWide(this.policies('MeshConfig')));
+    if (isDeepStrictEqual(usual, this.usual)) return false;
+    this.usual = usual;
+    services.usual = usual.services;
+    rules.usual = usual.rules;
+    destinations.usual = usual.rules;
+    shapes.usual = usual.shapes;
+    for (const kind of ['Service', 'ServiceEntry'] as const) {
+      for (const service of resources.all(kind)) {
+        services.replace(service, service);
+        yield;
+      }
+    }
     yield* destinations.rescope(this.scope, this.policies('VirtualService'));
     return true;
   }
@@ -180,6 +209,7 @@ export class MeshIndex {
   private *replaceMesh(): Iterable<void> {
     const before = this.mesh;
     this.mesh = meshWide(this.policies('MeshConfig'));
+    this.gateways.tls.limit(limitsOf(this.mesh.meshMTLS), limitsOf(this.mesh.tlsDefaults));
     if (shapesAlike(before, this.mesh)) return;
     for (const { host } of this.services.values()) {
       this.concerned.services.add(host);

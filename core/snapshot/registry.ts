@@ -26,6 +26,8 @@ export type ServiceChanged = (host: string, before: Service | null, after: Servi
 export class ServiceRegistry implements Services {
   /** Another one whenever some service is another one. */
   version = 0;
+  /** To whom services are exported that say nothing of it; it counts for what is replaced from then on. */
+  usual: readonly string[] | undefined = undefined;
   private readonly node: Node;
   private readonly changed: ServiceChanged;
   private scope = EVERYTHING;
@@ -150,11 +152,11 @@ export class ServiceRegistry implements Services {
     const { name, namespace, annotations } = resource.metadata;
     if (isKind(resource, 'Service')) {
       const exportTo = annotations?.['networking.istio.io/exportTo']?.split(',').map((to) => to.trim());
-      const exported = isVisible(exportTo, namespace, this.node.namespace);
+      const exported = isVisible(exportTo, namespace, this.node.namespace, this.usual);
       return [this.claimOf(`${DESCRIBED}${namespace}/${name}`, fromService(resource), exported)];
     }
     if (!isKind(resource, 'ServiceEntry')) return [];
-    const exported = isVisible(resource.spec.exportTo, namespace, this.node.namespace);
+    const exported = isVisible(resource.spec.exportTo, namespace, this.node.namespace, this.usual);
     const order = namespace === this.node.namespace ? 1 : 2;
     // Of two hosts in one that are the same, the first counts.
     return fromServiceEntry(resource).map((service, i) =>

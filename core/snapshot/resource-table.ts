@@ -31,6 +31,11 @@ export class ResourceTable {
     return list;
   }) as Policies;
 
+  /** Those of a kind, in no order. */
+  all(kind: KindName): Iterable<Resource> {
+    return this.byKind.get(kind)?.values() ?? [];
+  }
+
   /** `key`: resourceKey of both. */
   replace(key: string, before: Resource | null, after: Resource | null): void {
     const kind = kindName((after ?? before)!);

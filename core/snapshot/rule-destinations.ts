@@ -13,6 +13,8 @@ export class RuleDestinations {
   private readonly node: Node;
   /** One rule more, or less, leads to this host, in one of the forms of its name. */
   private readonly lead: (host: string, by: 1 | -1) => void;
+  /** To whom rules are exported that say nothing of it. */
+  usual: readonly string[] | undefined = undefined;
   private scope = EVERYTHING;
   /** By 'namespace/name', of those that are imported. */
   private readonly hosts = new Map<string, readonly string[]>();
@@ -26,7 +28,7 @@ export class RuleDestinations {
     // Where everything is imported, nothing more is to be found.
     if (this.scope.everything) return;
     const { namespace, name } = (after ?? before)!.metadata;
-    const next = after !== null && isSeen(after, this.node, this.scope) ? namedBy(after) : [];
+    const next = after !== null && isSeen(after, this.node, this.scope, this.usual) ? namedBy(after) : [];
     this.put(`${namespace}/${name}`, next);
   }
 

@@ -91,10 +91,15 @@ export function scopeOf(sidecar: Resource<SidecarSpec> | null, namespace: string
   };
 }
 
-/** Is the rule exported to this proxy's namespace, and imported by it? */
-export function isSeen(rule: Resource<VirtualServiceSpec>, node: Node, scope: Scope): boolean {
+/** Is the rule exported to this proxy's namespace, and imported by it? `usual`: to whom it is where it says nothing. */
+export function isSeen(
+  rule: Resource<VirtualServiceSpec>,
+  node: Node,
+  scope: Scope,
+  usual?: readonly string[],
+): boolean {
   const { spec, metadata } = rule;
-  return isVisible(spec.exportTo, metadata.namespace, node.namespace) && scope.importsRule(rule, 0);
+  return isVisible(spec.exportTo, metadata.namespace, node.namespace, usual) && scope.importsRule(rule, 0);
 }
 
 function isForAll({ spec: { workloadSelector } }: Resource<SidecarSpec>): boolean {

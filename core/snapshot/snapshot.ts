@@ -3,12 +3,14 @@
 
 import type { Cluster } from '../cluster/cluster.ts';
 import type { ServicePlugin } from '../exchange/filter.ts';
+import type { ForwardedCertificate } from '../exchange/forwarded-certificate.ts';
 import type { HostTable } from '../router/hosts.ts';
 import type { VirtualHost } from '../router/route.ts';
 import type { NetworkPlacement } from '../tcp/network-filter.ts';
 import type { TcpTable } from '../tcp/service.ts';
 import type { TelemetryPlan } from '../telemetry/plan.ts';
 import type { MtlsMode } from '../transport/listener-spec.ts';
+import type { TlsLimits } from '../transport/tls/limits.ts';
 import type { OutboundPolicy } from './scope.ts';
 import type { TlsPort } from './tls-servers.ts';
 
@@ -30,8 +32,12 @@ export interface Snapshot {
   readonly tcp: TcpTable;
   /** Whether who calls the application speaks mutual TLS. */
   readonly mtls: MtlsMode;
+  /** Of mutual TLS, with both. */
+  readonly meshTls: TlsLimits;
   /** What clients of a gateway begin with: a header of the PROXY protocol. */
   readonly proxyProtocol: boolean;
+  /** What who is called is told of clients' certificates, at a gateway or at the application's port. */
+  readonly clientCert: ForwardedCertificate;
   /** All that this shard has now: those of the newest snapshot, and what filters call. */
   readonly clusters: ReadonlyMap<string, Cluster>;
   /** Network filters and the listeners that they stand in front of, in the order of what a client sends. */

@@ -1,12 +1,14 @@
 // Which servers of Gateways end TLS at this proxy, on which ports and for which names, with what they ask of clients and where their
 // certificates come from.
 
+import { isDeepStrictEqual } from 'node:util';
 import { endsTls } from '../config/ends-tls.ts';
 import { plainHost } from '../config/hosts.ts';
 import type { GatewaySpec } from '../config/kinds/gateway.ts';
 import type { Resource } from '../config/resource.ts';
 import type { ServerTLSSettings } from '../config/schemas/server-tls.ts';
 import type { CredentialRef } from '../credential.ts';
+import type { TlsLimits } from '../transport/tls/limits.ts';
 import type { TlsMode, TlsServer } from '../transport/tls/server.ts';
 import type { Node } from '../workload.ts';
 import { ServerNames } from './server-names.ts';
@@ -22,11 +24,17 @@ export interface TlsPort {
 export const WORKLOAD: CredentialRef = { name: 'default', files: null };
 export const MESH_ROOTS: CredentialRef = { name: 'ROOTCA', files: null };
 
+/** Nobody says less. */
+export const NO_LIMITS: TlsLimits = Object.freeze({ minVersion: 'TLSv1.2', ciphers: [], curves: [] });
+
 export class TlsServers {
   private readonly node: Pick<Node, 'labels'>;
   /** By Gateway, in the order of their names. */
   private readonly gateways = new Map<string, Resource<GatewaySpec>>();
   private made: ReadonlyMap<number, TlsPort> | null = null;
+  /** Of servers for workloads of the mesh, and of all others, where they say nothing. */
+  private inMesh: TlsLimits = NO_LIMITS;
+  private beyond: TlsLimits = NO_LIMITS;
 
   constructor(node: Pick<Node, 'labels'>) {
     this.node = node;
@@ -36,6 +44,13 @@ export class TlsServers {
   get ports(): ReadonlyMap<number, TlsPort> {
     this.made ??= this.make();
     return this.made;
+  }
+
+  limit(inMesh: TlsLimits, beyond: TlsLimits): void {
+    if (isDeepStrictEqual([inMesh, beyond], [this.inMesh, this.beyond])) return;
+    this.inMesh = inMesh;
+    this.beyond = beyond;
+    this.made = null;
   }
 
   /** Returns the ports whose servers are others. */
@@ -61,10 +76,11 @@ export class TlsServers {
       for (const [index, server] of spec.servers.entries()) {
         if (!endsTls(server)) continue;
         const { number } = server.port;
+        const limits = server.tls!.mode === 'ISTIO_MUTUAL' ? this.inMesh : this.beyond;
         const names = server.hosts.map((host) => plainHost(host.slice(host.indexOf('/') + 1)));
         const known = ports.get(number) ?? [];
         ports.set(number, known);
-        known.push({ names, server: tlsServer(name, index, server.tls!) });
+        known.push({ names, server: tlsServer(name, index, server.tls!, limits) });
       }
     }
     return new Map(
@@ -85,23 +101,24 @@ function nameOf({ metadata }: Resource): string {
   return `${metadata.namespace}/${metadata.name}`;
 }
 
-function tlsServer(gateway: string, index: number, tls: ServerTLSSettings): TlsServer {
+function tlsServer(gateway: string, index: number, tls: ServerTLSSettings, limits: TlsLimits): TlsServer {
   const mode = tls.mode as TlsMode;
   const { subjectAltNames = [], verifyCertificateSpki: spki = [], verifyCertificateHash = [] } = tls;
   const hashes = verifyCertificateHash.map((hash) => hash.replaceAll(':', '').toLowerCase());
   const trust = mode === 'SIMPLE' ? [] : trustOf(tls, mode);
   const asked = JSON.stringify([mode, trust.map(({ name }) => name), subjectAltNames, spki, hashes]);
   const newest = tls.maxProtocolVersion === 'TLSV1_2' ? 'TLSv1.2' : 'TLSv1.3';
+  const { minProtocolVersion: oldest = 'TLS_AUTO', cipherSuites = [], ecdhCurves = [] } = tls;
   return {
     key: `${serverPlace(gateway, index)} ${asked}`,
     label: `Gateway ${gateway}, server ${index}`,
     mode,
     pairs: pairsOf(tls, mode),
     trust,
-    minVersion: tls.minProtocolVersion === 'TLSV1_3' ? 'TLSv1.3' : 'TLSv1.2',
+    minVersion: oldest === 'TLS_AUTO' ? limits.minVersion : oldest === 'TLSV1_3' ? 'TLSv1.3' : 'TLSv1.2',
     maxVersion: newest,
-    ciphers: (tls.cipherSuites ?? []).filter((suite) => /^[A-Za-z0-9]/.test(suite)),
-    curves: tls.ecdhCurves ?? [],
+    ciphers: cipherSuites.length > 0 ? cipherSuites.filter((suite) => /^[A-Za-z0-9]/.test(suite)) : limits.ciphers,
+    curves: ecdhCurves.length > 0 ? ecdhCurves : limits.curves,
     subjectAltNames,
     spki,
     hashes,

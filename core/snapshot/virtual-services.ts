@@ -78,6 +78,8 @@ export class VirtualServices {
   asking = 0;
   /** What this proxy imports. */
   scope: Scope = EVERYTHING;
+  /** To whom they are exported that say nothing of it. */
+  usual: readonly string[] | undefined = undefined;
   /** By the full names of the hosts that they are for, of the mesh. */
   readonly byHost = new HostIndex<Rule>();
   private readonly node: Node;
@@ -104,13 +106,13 @@ export class VirtualServices {
     if (before !== null && asksClaims(before)) this.asking--;
     if (after !== null && asksClaims(after)) this.asking++;
     const gone = before === null ? null : this.remove(before);
-    return { gone, come: after !== null && isSeen(after, this.node, this.scope) ? this.add(after) : null };
+    return { gone, come: after !== null && isSeen(after, this.node, this.scope, this.usual) ? this.add(after) : null };
   }
 
   /** Was it decided otherwise over this one, which is there, than it would be now? */
   isOutdated(resource: Resource<VirtualServiceSpec>): boolean {
     const { namespace, name } = resource.metadata;
-    return this.rules.has(`${namespace}/${name}`) !== isSeen(resource, this.node, this.scope);
+    return this.rules.has(`${namespace}/${name}`) !== isSeen(resource, this.node, this.scope, this.usual);
   }
 
   /** Those that name this gateway, 'namespace/name'. */

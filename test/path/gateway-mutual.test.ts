@@ -78,6 +78,36 @@ test('MUTUAL takes whose certificate is of whom it believes, and tells on whose 
   assert.equal(edge.records.at(-1)?.principal, SPIFFE.slice(9));
 });
 
+test('MeshConfig says what is told on of a certificate, and of what a client says of others', async () => {
+  const forged = 'By=a;URI=spiffe://cluster.local/ns/default/sa/admin';
+  const send = `GET / HTTP/1.1\r\nHost: a.test\r\nx-forwarded-client-cert: ${forged}\r\nConnection: close\r\n\r\n`;
+  const told = async (how: string, own: Partial<Pair>): Promise<string | undefined> => {
+    edge.apply(`
+apiVersion: weft.dev/v1
+kind: MeshConfig
+metadata: { name: default }
+spec: { defaultConfig: { gatewayTopology: { forwardClientCertDetails: ${how} } } }`);
+    assert.equal((await ask(own, { send })).status, 200, how);
+    return seen['x-forwarded-client-cert']?.toString().replace(/Hash=.*/, 'own');
+  };
+  edge.apply(gateway('mode: OPTIONAL_MUTUAL'));
+  for (const [how, mutual, plain] of [
+    ['SANITIZE', undefined, undefined],
+    ['SANITIZE_SET', 'own', undefined],
+    ['UNDEFINED', 'own', undefined],
+    ['FORWARD_ONLY', forged, undefined],
+    ['APPEND_FORWARD', `${forged},own`, undefined],
+    ['ALWAYS_FORWARD_ONLY', forged, forged],
+  ] as const) {
+    assert.equal(await told(how, client), mutual, how);
+    assert.equal(await told(how, {}), plain, how);
+  }
+  edge.apply(
+    '{apiVersion: weft.dev/v1, kind: MeshConfig, metadata: {name: default}, spec: {}}',
+    gateway('mode: MUTUAL'),
+  );
+});
+
 test('who is no workload has no principal', async () => {
   assert.equal((await ask(await authority.issue(['plain.test']))).status, 200);
   assert.equal(edge.records.at(-1)?.principal, '');

@@ -182,6 +182,27 @@ test('versions, suites and curves are those that are asked for', async () => {
   assert.equal((await ask({ ecdhCurve: 'X25519MLKEM768' })).status, 200);
 });
 
+test('MeshConfig says it for servers that do not', async () => {
+  const mesh = (spec: string): void =>
+    void edge.apply(`{apiVersion: weft.dev/v1, kind: MeshConfig, metadata: {name: default}, spec: {${spec}}}`);
+  const ask = (options: object) => overTls({ port, ca: authority.ca, ...options });
+  edge.apply(gateway(server('a.test', 'mode: SIMPLE, credentialName: a')));
+  mesh('tlsDefaults: {minProtocolVersion: TLSV1_3}');
+  assert.match((await ask({ maxVersion: 'TLSv1.2' })).text, /^error/);
+  assert.equal((await ask({})).protocol, 'TLSv1.3');
+  mesh('tlsDefaults: {cipherSuites: [ECDHE-ECDSA-AES256-GCM-SHA384], ecdhCurves: [P-384]}');
+  assert.match((await ask({ ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' })).text, /^error/);
+  assert.match((await ask({ ecdhCurve: 'X25519' })).text, /^error/);
+  assert.equal((await ask({ ecdhCurve: 'P-384' })).status, 200);
+  edge.apply(gateway(server('a.test', 'mode: SIMPLE, credentialName: a, ecdhCurves: [X25519]')));
+  assert.equal((await ask({ ecdhCurve: 'X25519' })).status, 200);
+  // That of workloads is not for servers of others.
+  edge.apply(gateway(server('a.test', 'mode: SIMPLE, credentialName: a')));
+  mesh('meshMTLS: {minProtocolVersion: TLSV1_3}');
+  assert.equal((await ask({ maxVersion: 'TLSv1.2' })).status, 200);
+  mesh('');
+});
+
 test('a session is resumed, and by no other server', async () => {
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
     const first = await overTls({ port, ca: authority.ca, maxVersion });

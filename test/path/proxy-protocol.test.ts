@@ -182,7 +182,7 @@ test('what is no topology is refused, and what of it is not enforced is told', (
     decodeYaml(mesh(spec)).problems.map(({ severity, pointer }) => `${severity} ${pointer}`);
   assert.deepEqual(problems('{ proxyProtocol: {} }'), []);
   assert.deepEqual(problems('{ proxyProtocol: { a: 1 } }'), [
-    'error /spec/defaultConfig/gatewayTopology/proxyProtocol',
+    'error /spec/defaultConfig/gatewayTopology/proxyProtocol/a',
   ]);
   assert.deepEqual(problems('{ proxyProtocol: yes please }'), [
     'error /spec/defaultConfig/gatewayTopology/proxyProtocol',

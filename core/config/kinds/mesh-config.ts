@@ -1,41 +1,18 @@
 // MeshConfig: what holds for the whole mesh, in the fields of Istio's meshConfig. There is one, named 'default'; a change of it
 // is live as that of any other resource is.
 
-import { duration, port, positiveDuration, quote, text } from '../formats.ts';
+import { duration, port, portOrZero, positiveDuration, quote, text } from '../formats.ts';
 import { defineKind } from '../kind.ts';
-import {
-  array,
-  boolean,
-  notEnforced,
-  object,
-  oneOf,
-  optional,
-  partly,
-  type Static,
-  string,
-  struct,
-} from '../schema.ts';
+import { array, boolean, notEnforced, object, oneOf, optional, type Static, string, struct } from '../schema.ts';
 import { ExtensionProvider } from '../schemas/extension-provider.ts';
 import { HTTPRetry } from '../schemas/http-actions.ts';
-import { exportTo } from '../schemas/networking.ts';
+import { checkExportTo, exportTo } from '../schemas/networking.ts';
+import { ProxySettings } from '../schemas/proxy-settings.ts';
+import { TLSConfig } from '../schemas/tls-limits.ts';
 
 /** Of a switch: what it asks for unless it says what happens anyway. */
 function unless<Value>(usual: Value, what: string): (value: Value) => string | null {
   return (value) => (value === usual ? null : what);
-}
-
-/** What of a ProxyConfig is not enforced. */
-function beyondTopology({ gatewayTopology = {}, ...others }: Record<string, unknown>): string | null {
-  const topology = isRecord(gatewayTopology) ? Object.keys(gatewayTopology) : [''];
-  const names = [
-    ...Object.keys(others),
-    ...topology.filter((name) => name !== 'proxyProtocol').map((name) => `gatewayTopology.${name}`),
-  ];
-  return names.length === 0 ? null : names.map((name) => `defaultConfig.${name}`).join(', ');
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Every rule about an identity is about one in each. */
@@ -62,12 +39,12 @@ export const MeshConfigSpec = object(
     accessLogFormat: notEnforced(optional(text), unless('', 'accessLogFormat')),
     accessLogEncoding: notEnforced(optional(oneOf('TEXT', 'JSON')), 'accessLogEncoding (give proxies --access-log)'),
     enableTracing: notEnforced(optional(boolean), unless(false, 'enableTracing')),
-    /** Of Istio's ProxyConfig, gatewayTopology.proxyProtocol: clients of gateways begin with a header of the PROXY protocol. */
-    defaultConfig: partly(optional(struct()), beyondTopology),
+    defaultConfig: optional(ProxySettings),
     defaultProviders: notEnforced(optional(struct())),
-    defaultServiceExportTo: notEnforced(exportTo),
-    defaultVirtualServiceExportTo: notEnforced(exportTo),
-    defaultDestinationRuleExportTo: notEnforced(exportTo),
+    /** Of Services and ServiceEntries, VirtualServices and DestinationRules that have no exportTo. Left out: everybody. */
+    defaultServiceExportTo: exportTo,
+    defaultVirtualServiceExportTo: exportTo,
+    defaultDestinationRuleExportTo: exportTo,
     /** Of services whose rules say nothing of it. Left out: 10s. */
     connectTimeout: optional(positiveDuration),
     tcpKeepalive: notEnforced(optional(struct())),
@@ -79,6 +56,9 @@ export const MeshConfigSpec = object(
     h2UpgradePolicy: optional(oneOf('DO_NOT_UPGRADE', 'UPGRADE')),
     /** Of routes that say nothing of retries. */
     defaultHttpRetryPolicy: optional(HTTPRetry),
+    /** Of TLS between workloads, and of all other TLS that servers of gateways and DestinationRules say nothing of. */
+    meshMTLS: optional(TLSConfig),
+    tlsDefaults: optional(TLSConfig),
     pathNormalization: notEnforced(optional(PathNormalization), ({ normalization }) =>
       normalization === 'NONE' ? 'pathNormalization NONE (paths are normalised as BASE says)' : null,
     ),
@@ -90,18 +70,33 @@ export const MeshConfigSpec = object(
     enableAutoMtls: notEnforced(optional(boolean), unless(true, 'enableAutoMtls: false')),
     enablePrometheusMerge: notEnforced(optional(boolean), unless(false, 'enablePrometheusMerge')),
     localityLbSetting: notEnforced(optional(struct()), 'balancing by locality'),
+    verifyCertificateAtClient: notEnforced(optional(boolean), unless(true, 'verifyCertificateAtClient: false')),
+    inboundTrafficPolicy: notEnforced(optional(struct())),
+    discoverySelectors: notEnforced(optional(array(struct()))),
+    serviceSettings: notEnforced(optional(array(struct()))),
+    serviceScopeConfigs: notEnforced(optional(array(struct()))),
+    dnsRefreshRate: notEnforced(optional(duration)),
+    inboundClusterStatName: notEnforced(optional(text)),
+    outboundClusterStatName: notEnforced(optional(text)),
+    disableEnvoyListenerLog: notEnforced(optional(boolean), unless(false, 'disableEnvoyListenerLog')),
+    enableEnvoyAccessLogService: notEnforced(optional(boolean), unless(false, 'enableEnvoyAccessLogService')),
+    proxyListenPort: notEnforced(optional(portOrZero)),
+    proxyInboundListenPort: notEnforced(optional(portOrZero)),
+    proxyHttpPort: notEnforced(optional(portOrZero)),
+    ingressClass: notEnforced(optional(text)),
+    ingressService: notEnforced(optional(text)),
+    ingressSelector: notEnforced(optional(text)),
+    ingressControllerMode: notEnforced(optional(oneOf('UNSPECIFIED', 'OFF', 'DEFAULT', 'STRICT'))),
+    configSources: notEnforced(optional(array(struct()))),
+    certificates: notEnforced(optional(array(struct()))),
+    ca: notEnforced(optional(struct())),
   },
   {
-    check({ extensionProviders = [], pathNormalization, defaultConfig = {}, trustDomainAliases = [] }, report) {
-      const { gatewayTopology = {} } = defaultConfig;
-      const proxied = isRecord(gatewayTopology) ? (gatewayTopology.proxyProtocol ?? {}) : {};
-      if (!isRecord(gatewayTopology) || !isRecord(proxied) || Object.keys(proxied).length > 0) {
-        const at = ['defaultConfig', 'gatewayTopology', ...(isRecord(gatewayTopology) ? ['proxyProtocol'] : [])];
-        report.error(
-          at,
-          'type',
-          isRecord(gatewayTopology) ? 'an empty object is what it takes: {}' : 'an object is asked for',
-        );
+    check(spec, report) {
+      const { extensionProviders = [], pathNormalization, trustDomainAliases = [] } = spec;
+      checkExportTo(spec.defaultServiceExportTo, true, report, 'defaultServiceExportTo');
+      for (const field of ['defaultVirtualServiceExportTo', 'defaultDestinationRuleExportTo'] as const) {
+        checkExportTo(spec[field], false, report, field);
       }
       if (trustDomainAliases.length > MOST_ALIASES) {
         report.error(['trustDomainAliases'], 'limit', `more than ${MOST_ALIASES} trust domains`);

@@ -7,14 +7,19 @@ import { array, object, optional, type Report, type Static, string } from '../sc
 export const NETWORKING = ['v1', 'v1beta1', 'v1alpha3'] as const;
 
 /** What is wrong with it; `nobody`: it may say so. */
-export function checkExportTo(exportTo: readonly string[] | undefined, nobody: boolean, report: Report): void {
+export function checkExportTo(
+  exportTo: readonly string[] | undefined,
+  nobody: boolean,
+  report: Report,
+  field = 'exportTo',
+): void {
   const given = exportTo ?? [];
   given.forEach((to, i) => {
-    if (given.indexOf(to) < i) report.error(['exportTo', i], 'duplicate', `${JSON.stringify(to)} is listed twice`);
+    if (given.indexOf(to) < i) report.error([field, i], 'duplicate', `${JSON.stringify(to)} is listed twice`);
     else if (to === '~' && !nobody)
-      report.error(['exportTo', i], 'name', "'~' is for services: a rule that nobody sees is of no use");
+      report.error([field, i], 'name', "'~' is for services: a rule that nobody sees is of no use");
     else if ((to === '*' || to === '~') && given.some((other) => other !== to))
-      report.error(['exportTo', i], 'contradiction', `'${to}' does not go with others`);
+      report.error([field, i], 'contradiction', `'${to}' does not go with others`);
   });
 }
 

@@ -5,6 +5,7 @@ import { constants, createPrivateKey, hkdfSync, X509Certificate } from 'node:cry
 import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { WorkloadIdentity } from '../../workload.ts';
 import { spiffeOf } from './certificate.ts';
+import { limited, type TlsLimits } from './limits.ts';
 
 export interface Credentials {
   /** What a secure context of it is made of. */
@@ -15,14 +16,12 @@ export interface Credentials {
   readonly tickets: Buffer;
 }
 
-/** The hybrid first: what is recorded today is not to be read by who can break X25519 one day. */
-export const GROUPS = 'X25519MLKEM768:X25519:P-256';
 export const TICKET_BYTES = 48;
 
-export function credentialsOf({ key, chain, roots }: WorkloadIdentity): Credentials {
+export function credentialsOf({ key, chain, roots }: WorkloadIdentity, limits: TlsLimits): Credentials {
   const secret = createPrivateKey(key).export({ type: 'pkcs8', format: 'der' });
   return {
-    context: { key, cert: chain, ca: roots, ecdhCurve: GROUPS, minVersion: 'TLSv1.2' },
+    context: { key, cert: chain, ca: roots, ...limited(limits) },
     uri: spiffeOf(new X509Certificate(chain)) ?? '',
     // Of the key and of whom it trusts: sessions do not outlive either.
     tickets: Buffer.from(hkdfSync('sha256', secret, roots, 'session tickets', TICKET_BYTES)),

@@ -1,6 +1,8 @@
 // TLS towards a service outside of the mesh, as a DestinationRule asks for it: whose certificates are believed and which one is
 // shown, by files of the proxy's machine or by secrets. Types only.
 
+import type { TlsLimits } from './limits.ts';
+
 export interface Origination {
   /** Of authorities; '': the system's. */
   readonly caFile: string;
@@ -14,8 +16,7 @@ export interface Origination {
   readonly trustSecret: string;
   /** Why this proxy has no secret that is named, and so nothing is sent; ''. */
   readonly withheld: string;
-  /** Groups for the key exchange, as OpenSSL has them: 'X25519:P-256'; '': the proxy's own. */
-  readonly curves: string;
+  readonly limits: TlsLimits;
   /** False: whoever answers is believed. */
   readonly verified: boolean;
   /** HTTP/2 is what is wished for, and a server that does not speak it is spoken to in HTTP/1.1. */

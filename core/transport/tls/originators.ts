@@ -4,7 +4,8 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import type { SecureContext, SecureContextOptions } from 'node:tls';
-import { clientContext, GROUPS } from './credentials.ts';
+import { clientContext } from './credentials.ts';
+import { limited } from './limits.ts';
 import type { Origination } from './origination.ts';
 import { SecretOriginators } from './secret-originators.ts';
 import { systemRootsFile } from './system-roots.ts';
@@ -167,7 +168,7 @@ interface Contents {
 
 /** Throws an Error in one clause that names the file. */
 function contextOf(asked: Origination, { ca, cert, key, crl }: Contents): SecureContext {
-  const options: SecureContextOptions = { ecdhCurve: asked.curves || GROUPS, minVersion: 'TLSv1.2' };
+  const options: SecureContextOptions = limited(asked.limits);
   if (ca !== '') options.ca = certificates(ca, asked.caFile);
   if (asked.certificateFile !== '') {
     certificates(cert, asked.certificateFile);

@@ -3,7 +3,8 @@
 
 import type { SecureContext } from 'node:tls';
 import type { Credential } from '../../credential.ts';
-import { clientContext, GROUPS } from './credentials.ts';
+import { clientContext } from './credentials.ts';
+import { limited, type TlsLimits } from './limits.ts';
 import type { Origination } from './origination.ts';
 
 /** Contexts that are kept; the one that was used longest ago goes first. */
@@ -33,24 +34,23 @@ export class SecretOriginators {
   }
 
   /** Throws an Error in one clause that names the secret. */
-  contextFor({ pairSecret, trustSecret, curves, withheld }: Origination): SecureContext {
+  contextFor({ pairSecret, trustSecret, limits, withheld }: Origination): SecureContext {
     if (withheld !== '') throw new Error(withheld);
-    const key = JSON.stringify([pairSecret, trustSecret, curves]);
+    const key = JSON.stringify([pairSecret, trustSecret, limits]);
     const found = this.made.get(key);
-    const context = found?.context ?? this.make(pairSecret, trustSecret, curves);
+    const context = found?.context ?? this.make(pairSecret, trustSecret, limits);
     this.made.delete(key);
     this.made.set(key, found ?? { context, pairSecret, trustSecret });
     if (this.made.size > MAX_CONTEXTS) this.made.delete(this.made.keys().next().value!);
     return context;
   }
 
-  private make(pairSecret: string, trustSecret: string, curves: string): SecureContext {
+  private make(pairSecret: string, trustSecret: string, limits: TlsLimits): SecureContext {
     const pair = this.part(pairSecret, 'key');
     const trust = this.part(trustSecret, 'ca');
     try {
       return clientContext({
-        ecdhCurve: curves || GROUPS,
-        minVersion: 'TLSv1.2',
+        ...limited(limits),
         ...(pair !== null && { cert: pair.cert, key: pair.key }),
         ...(trust !== null && { ca: trust.ca, ...(trust.crl !== '' && { crl: trust.crl }) }),
       });

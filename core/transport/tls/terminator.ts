@@ -7,13 +7,12 @@ import type { Credential } from '../../credential.ts';
 import type { TlsFacts } from '../transport.ts';
 import { digestOf, namesIn, spiffeOf, subjectOf } from './certificate.ts';
 import type { CertifiedSockets } from './certified-sockets.ts';
-import { GROUPS, loadTls, TICKET_BYTES } from './credentials.ts';
+import { loadTls, TICKET_BYTES } from './credentials.ts';
 import { Handshakes, type Secured } from './handshakes.ts';
+import { limited } from './limits.ts';
 import type { TlsServer } from './server.ts';
 
 const PROTOCOLS = ['h2', 'http/1.1', 'http/1.0'];
-/** TLS 1.3 has these, whatever a configuration says of older ones. */
-const NEWEST_CIPHERS = ['TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256'];
 
 /** What a server has of what it names, in its order; null: that is not there. */
 export interface TerminatorCredentials {
@@ -133,9 +132,7 @@ function contextOf(
     cert: pairs.map(({ cert }) => cert),
     ...(server.mode !== 'SIMPLE' && { ca: trust.map(({ ca }) => ca) }),
     ...(crl.length > 0 && { crl }),
-    ...(ciphers.length > 0 && { ciphers: [...NEWEST_CIPHERS, ...ciphers].join(':') }),
-    ecdhCurve: server.curves.length > 0 ? server.curves.join(':') : GROUPS,
-    minVersion: server.minVersion,
+    ...limited({ ...server, ciphers }),
     maxVersion: server.maxVersion,
     honorCipherOrder: true,
   };

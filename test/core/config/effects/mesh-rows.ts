@@ -22,6 +22,24 @@ const row = (field: string, values: Row['values'], spec: object = {}): Row => ({
 const ofRetries = (field: string, values: Row['values']): Row =>
   row(`defaultHttpRetryPolicy.${field}`, values, { defaultHttpRetryPolicy: RETRIES });
 
+/** Of a rule that says nothing of it. */
+const exported = (field: string, kind: string, spec: object): Row => {
+  const { mesh, ...rest } = row(field, [['.'], ['other']]);
+  const metadata = { name: 'api', namespace: 'default' };
+  return { ...rest, mesh: [...mesh, { apiVersion: 'networking.istio.io/v1', kind, metadata, spec }] };
+};
+
+/** tlsDefaults: of a rule that speaks TLS to who is not of the mesh. */
+const ofTls = (field: string, of: string, values: Row['values']): Row => {
+  const { mesh, ...rest } = row(`${field}.${of}`, values, { [field]: {} });
+  const spec = { host: 'api.test', trafficPolicy: { tls: { mode: 'SIMPLE' } } };
+  const metadata = { name: 'api', namespace: 'default' };
+  return {
+    ...rest,
+    mesh: [...mesh, { apiVersion: 'networking.istio.io/v1', kind: 'DestinationRule', metadata, spec }],
+  };
+};
+
 const SIDECAR = { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar', metadata: { name: 'mine' } };
 const OTHERS = { hosts: ['*/other.test'] };
 const sidecarRow = (field: string, values: Row['values'], spec: object): Row => ({
@@ -57,7 +75,26 @@ export const MESH_ROWS: readonly Row[] = [
   row('connectTimeout', ['1s', '2s']),
   row('protocolDetectionTimeout', ['1s', '2s']),
   row('serverFirstPorts', [[8080], [8081]]),
-  row('defaultConfig', [{ gatewayTopology: { proxyProtocol: {} } }, { gatewayTopology: {} }]),
+  row('defaultConfig.gatewayTopology.forwardClientCertDetails', ['SANITIZE', 'SANITIZE_SET'], {
+    defaultConfig: { gatewayTopology: {} },
+  }),
+  row('defaultConfig.proxyHeaders.forwardedClientCert', ['SANITIZE', 'FORWARD_ONLY'], {
+    defaultConfig: { proxyHeaders: {} },
+  }),
+  row('defaultServiceExportTo', [['.'], ['other']]),
+  exported('defaultVirtualServiceExportTo', 'VirtualService', {
+    hosts: ['api.test'],
+    http: [{ directResponse: { status: 204 } }],
+  }),
+  exported('defaultDestinationRuleExportTo', 'DestinationRule', {
+    host: 'api.test',
+    trafficPolicy: { loadBalancer: { simple: 'RANDOM' } },
+  }),
+  ...(['meshMTLS', 'tlsDefaults'] as const).flatMap((field) => [
+    ofTls(field, 'minProtocolVersion', ['TLSV1_2', 'TLSV1_3']),
+    ofTls(field, 'cipherSuites', [['AES128-SHA'], ['AES256-SHA']]),
+    ofTls(field, 'ecdhCurves', [['P-384'], ['P-521']]),
+  ]),
   row('h2UpgradePolicy', ['UPGRADE', 'DO_NOT_UPGRADE']),
   ofRetries('attempts', [1, 2]),
   ofRetries('perTryTimeout', ['1s', '2s']),
