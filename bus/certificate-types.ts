@@ -46,8 +46,9 @@ export interface Certificates {
   /** For control planes: answers proxies that ask, one of all control planes each. What `sign` rejects with is told to who asked. */
   answer(sign: (identity: Asker, csr: string) => Promise<SignedCertificate>): void;
   /**
-   * For control planes: whom this mesh believes; `own` is that from now on when nobody has said so before. Throws
-   * BusUnavailableError, and an Error in one sentence for what no control plane has signed.
+   * For control planes: whom this mesh believes; `own` is that from now on when nobody has said so before, or when what stands there
+   * is signed by no control plane but has the roots of `own`. Throws BusUnavailableError, and an Error in one sentence for other
+   * roots that none has signed.
    */
   trusted(own: Omit<Trust, 'version'>): Promise<Trust>;
   /** For control planes: in place of the one of that version, and told to everybody. False: it is another one by now. */

@@ -89,12 +89,11 @@ export class NatsCertificates implements Certificates {
       if (found?.signed === true && this.#seal.holds(standing!.data, standing!.headers)) {
         return { ...found.trust, version };
       }
-      // Earlier versions signed none.
       if (found !== null && found.trust.roots.trim() !== own.roots.trim()) throw new Error(FORGED);
-      const next = found?.trust ?? own;
-      const made = await this.#put({ ...next, version });
+      // Earlier versions signed none; but it may be of whoever operates NATS, so nothing of what it says is signed now.
+      const made = await this.#put({ ...own, version });
       // Else another control plane was first.
-      if (made !== null) return { ...next, version: made };
+      if (made !== null) return { ...own, version: made };
     }
   }
 
@@ -163,11 +162,16 @@ export class NatsCertificates implements Certificates {
 
 /** What a stored message says; null: nothing of trust. */
 function trustIn({ kind, roots, signing = '', intermediate = '', revoked }: Record<string, unknown>) {
-  if (typeof roots !== 'string' || typeof signing !== 'string' || typeof intermediate !== 'string') return null;
+  if (typeof roots !== 'string' || !isFingerprint(signing) || !isFingerprint(intermediate)) return null;
   return {
     signed: kind === TRUST,
     trust: { roots, signing, intermediate, revoked: objectOf(revoked, isRevocation) },
   };
+}
+
+/** Or ''. Control planes name folders so: it is nothing else, whoever says it. */
+function isFingerprint(given: unknown): given is string {
+  return typeof given === 'string' && /^([0-9a-f]{64})?$/.test(given);
 }
 
 function digestOf(csr: string): string {

@@ -3,7 +3,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { certificatesIn, fingerprintOf } from '../../core/config/pem.ts';
+import { certificatesIn, fingerprintOf, isFingerprint } from '../../core/config/pem.ts';
 import { type Issuer, type Made, makeIntermediate, makeRoot } from './issuing.ts';
 
 export interface AuthorityFiles {
@@ -35,7 +35,7 @@ export async function openIssuer(files: AuthorityFiles, now: number): Promise<Is
 
 /** What `makeNext` or `makeIntermediateNext` made, by its fingerprint. Throws an Error in one sentence. */
 export async function openNext({ dir, passphrase }: AuthorityFiles, name: string, now: number): Promise<Issuer> {
-  const folder = join(dir, name);
+  const folder = folderOf(dir, name);
   if (await isThere(join(folder, ISSUER))) {
     return readIssuer(join(folder, ISSUER), join(folder, ISSUER_KEY), passphrase, now);
   }
@@ -69,12 +69,18 @@ export async function makeIntermediateNext(files: AuthorityFiles, root: string, 
 
 /** Whether `openNext` would find it. */
 export function hasNext({ dir }: AuthorityFiles, name: string): Promise<boolean> {
-  return isThere(join(dir, name, ISSUER));
+  return isThere(join(folderOf(dir, name), ISSUER));
 }
 
 /** Its keys are for nothing any more. That nobody has it is no failure. */
 export async function removeNext({ dir }: AuthorityFiles, name: string): Promise<void> {
-  await rm(join(dir, name), { recursive: true, force: true });
+  await rm(folderOf(dir, name), { recursive: true, force: true });
+}
+
+/** Of a root or an intermediate, by its fingerprint. What else the mesh's trust may name is no way to a file. */
+function folderOf(dir: string, name: string): string {
+  if (!isFingerprint(name)) throw new Error(`${JSON.stringify(name)} is no fingerprint of an authority's certificate`);
+  return join(dir, name);
 }
 
 async function readIssuer(

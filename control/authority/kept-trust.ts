@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Trust } from '../../bus/certificate-types.ts';
+import { isFingerprint } from '../../core/config/pem.ts';
 
 type Kept = Omit<Trust, 'version'>;
 
@@ -24,11 +25,16 @@ export async function keptTrust(dir: string): Promise<Kept | null> {
   } catch {
     kept = null;
   }
-  if (typeof kept?.roots === 'string' && typeof kept.signing === 'string') {
+  if (typeof kept?.roots === 'string') {
     const { roots, signing, intermediate = '', revoked = {} } = kept;
-    return { roots, signing, intermediate, revoked };
+    if (isName(signing) && isName(intermediate)) return { roots, signing, intermediate, revoked };
   }
   throw new Error(`${file} is damaged: remove it where NATS still knows what the mesh trusts`);
+}
+
+/** Of a folder beside it, or of none. */
+function isName(given: unknown): given is string {
+  return typeof given === 'string' && (given === '' || isFingerprint(given));
 }
 
 /** Nothing is written where nothing changed. Throws an Error in one sentence. */

@@ -42,6 +42,11 @@ export function fingerprintOf(pem: string): string {
   return new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase();
 }
 
+/** Whether `fingerprintOf` could say it. */
+export function isFingerprint(given: string): boolean {
+  return /^[0-9a-f]{64}$/.test(given);
+}
+
 function privateKeyIn(key: string): KeyObject {
   try {
     return createPrivateKey(key);

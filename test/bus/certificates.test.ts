@@ -94,14 +94,43 @@ describe('what the mesh trusts', () => {
     assert.equal((await open(control).trusted(OWN)).roots, OWN.roots);
   });
 
-  it('is signed now where an earlier version did not, if it is what stood here last', async () => {
-    const { kept, open } = nats();
+  it('is what this control plane keeps where that has its roots and is not signed: nothing of what stands there counts', async () => {
     const { control } = keys();
-    const revoked = { abcd: { since: 1, until: 2 } };
-    kept.trust = forged({ roots: OWN.roots, signing: '', revoked });
-    kept.sequence = 7;
-    assert.deepEqual(await open(control).trusted(OWN), { ...OWN, revoked, version: 8 });
-    assert.ok(control.holds(kept.trust.data, kept.trust.headers));
+    const [root, another] = ['a', 'b'].map((digit) => digit.repeat(64));
+    const own = { ...OWN, signing: root, intermediate: another, revoked: { abcd: { since: 1, until: 2 } } };
+    const foreign = { kind: 'trust', roots: OWN.roots, signing: '', intermediate: '', revoked: {} };
+    const other = nats();
+    await other.open(keys().control).trusted({ ...own, revoked: {} });
+    const written = [
+      forged({ roots: OWN.roots, signing: '', revoked: {} }),
+      forged({ ...foreign, revoked: { ef01: { since: 3, until: 4 } } }),
+      forged({ ...foreign, signing: another, intermediate: root }),
+      forged({ ...foreign, intermediate: '../..' }),
+      other.kept.trust!,
+    ];
+    for (const message of written) {
+      const { kept, open } = nats();
+      kept.trust = message;
+      kept.sequence = 7;
+      assert.deepEqual(await open(control).trusted(own), { ...own, version: 8 });
+      assert.ok(control.holds(kept.trust.data, kept.trust.headers));
+      assert.deepEqual(await open(control).trusted(OWN), { ...own, version: 8 });
+    }
+  });
+
+  it('names folders of control planes by nothing but fingerprints, also where one has signed it', async () => {
+    const { control } = keys();
+    for (const [field, name] of [
+      ['signing', '..'],
+      ['intermediate', '../../etc'],
+      ['intermediate', 'a'.repeat(63)],
+      ['intermediate', `${'a'.repeat(64)}\n`],
+      ['signing', 'A'.repeat(64)],
+    ]) {
+      const { open } = nats();
+      await open(control).trusted({ ...OWN, [field]: name });
+      assert.deepEqual(await open(control).trusted(OWN), { ...OWN, version: 2 }, name);
+    }
   });
 });
 

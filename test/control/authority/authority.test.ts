@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { Certificates } from '../../../bus/certificate-types.ts';
 import { type AuthorityOptions, startAuthority } from '../../../control/authority/authority.ts';
+import { openNext, removeNext } from '../../../control/authority/files.ts';
 import { certificateRequest, newKey } from '../../../core/main/certificate-request.ts';
 
 const WHO = { namespace: 'shop', serviceAccount: 'api', node: 'sidecar~1~api.shop~x' };
@@ -97,8 +98,27 @@ describe('the authority', () => {
     const empty = bus();
     await start(empty);
     assert.equal(empty.known.roots, another);
-    await writeFile(file, '{');
-    await assert.rejects(start(bus()), /trust\.json is damaged: remove it where NATS still knows/);
+    for (const damaged of [
+      '{',
+      JSON.stringify({ ...kept, signing: '..' }),
+      JSON.stringify({ ...kept, intermediate: '/' }),
+    ]) {
+      await writeFile(file, damaged);
+      await assert.rejects(start(bus()), /trust\.json is damaged: remove it where NATS still knows/, damaged);
+    }
+  });
+
+  it('reaches for no folder that is not named by a fingerprint', async () => {
+    const on = bus();
+    await start(on);
+    await on.ask(certificateRequest(newKey()));
+    const files = { dir: join(dir, 'authority') };
+    for (const name of ['', '.', '..', '../authority', `${'a'.repeat(64)}/..`]) {
+      const why = { message: `${JSON.stringify(name)} is no fingerprint of an authority's certificate` };
+      await assert.rejects(openNext(files, name, Date.now()), why);
+      await assert.rejects(removeNext(files, name), why);
+    }
+    assert.ok((await readdir(files.dir)).includes('ca-key.pem'));
   });
 
   it('is made once by two control planes that start together', async () => {
