@@ -3,8 +3,11 @@
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import { jsonObject } from '../json.ts';
 import type { Link } from '../link.ts';
+import type { StoredMessage } from '../stored-message.ts';
 import { everybody, REVOKED_PREFIX, subjectOf, USER_PREFIX, USER_STREAM } from '../subjects.ts';
 import { BusUnavailableError, type ProxyIdentity, type UserServices } from '../types.ts';
+
+type Heard = Map<string, Uint8Array>;
 
 interface Bound {
   /** null: anything. */
@@ -17,6 +20,7 @@ interface Bound {
 const MAX_BOUND = 20_000;
 const MAX_KNOWN = 2 * MAX_BOUND;
 const PARALLEL_READS = 32;
+const NOTHING = new Uint8Array();
 const MAX_RETRY_MS = 2_000;
 /** A user that has expired by the clock here may live by that of NATS, or of who issued it. */
 const CLOCKS_APART_S = 3_600;
@@ -33,13 +37,14 @@ export function servicesOf(record: Readonly<Record<string, unknown>> | null): re
 export class NatsUserServices implements UserServices {
   readonly #link: Link;
   readonly #onChange: () => void;
-  /** By whom the user speaks for, then by its key: of those with a user that may not say everything. */
+  /** By whom the user speaks for, then by its key: of those with a user that may not say everything. None: they were revoked. */
   readonly #bound = new Map<string, Map<string, Bound>>();
   /** For whom a user is known, bound or not, or was looked for. */
   readonly #known = new Set<string>();
   readonly #sought = new Set<string>();
-  /** Subjects heard since the read in progress began: newer than anything that it finds. */
-  #heard = new Set<string>();
+  #finding = false;
+  /** Of each read in progress what was heard since it began, by subject, the newest last: newer than anything that it finds. */
+  readonly #heard = new Set<Heard>();
   #wanted = 0;
   #reading: Promise<void> | null = null;
 
@@ -52,7 +57,7 @@ export class NatsUserServices implements UserServices {
   static async follow(link: Link, onChange: () => void): Promise<NatsUserServices> {
     const followed = new NatsUserServices(link, onChange);
     link.nc.subscribe(USERS, { callback: (_, { subject, data }) => followed.#hear(subject, data) });
-    link.nc.subscribe(`${REVOKED_PREFIX}.*`, { callback: (_, { subject }) => followed.#revoked(keyIn(subject)) });
+    link.nc.subscribe(`${REVOKED_PREFIX}.*`, { callback: (_, { subject }) => followed.#revoked(subject) });
     await followed.#read();
     link.onUp(() => {
       followed.#read().catch((error: unknown) => {
@@ -64,7 +69,8 @@ export class NatsUserServices implements UserServices {
 
   /**
    * null: anything. undefined: no user of it is known yet, since one may be heard after what it says; it is looked for. Who was given
-   * several users for the same node may say what all of them may: who has the narrower one gets no more by another's.
+   * several users for the same node may say what all of them may: who has the narrower one gets no more by another's. Nor by being
+   * put out: that says nothing until it is let in anew.
    */
   of(identity: ProxyIdentity): readonly string[] | null | undefined {
     const who = subjectOf(USER_PREFIX, identity);
@@ -72,7 +78,10 @@ export class NatsUserServices implements UserServices {
       this.#seek(who);
       return undefined;
     }
-    const users = [...(this.#bound.get(who)?.values() ?? [])];
+    const bounds = this.#bound.get(who);
+    if (bounds === undefined) return null;
+    const users = [...bounds.values()];
+    if (users.length === 0) return [];
     const now = Date.now() / 1_000;
     const live = users.filter(({ services, expires }) => expires > now - (services === null ? 0 : CLOCKS_APART_S));
     // One of them speaks: when none lives by the clock here, that is wrong.
@@ -83,13 +92,13 @@ export class NatsUserServices implements UserServices {
   }
 
   #hear(subject: string, data: Uint8Array): void {
-    if (this.#reading !== null || this.#sought.size > 0) this.#heard.add(subject);
+    this.#remember(subject, data);
     if (this.#learn(subject, data)) this.#onChange();
   }
 
   /** Whether it says something else than before. */
   #learn(subject: string, data: Uint8Array): boolean {
-    const who = subject.slice(0, subject.lastIndexOf('.'));
+    const who = whoIn(subject);
     const key = keyIn(subject);
     const record = jsonObject(data);
     const services = servicesOf(record);
@@ -119,18 +128,21 @@ export class NatsUserServices implements UserServices {
     this.#known.add(who);
   }
 
-  /** Those that have expired say nothing more. */
+  /** Those that have expired say nothing more. Who speaks all the same is looked for again. */
   #makeRoom(): void {
     if (this.#bound.size < MAX_BOUND) return;
     const now = Date.now() / 1_000;
     for (const [who, users] of this.#bound) {
-      if ([...users.values()].every(({ expires }) => expires <= now - CLOCKS_APART_S)) this.#bound.delete(who);
+      if (![...users.values()].every(({ expires }) => expires <= now - CLOCKS_APART_S)) continue;
+      this.#bound.delete(who);
+      this.#known.delete(who);
     }
   }
 
   #seek(who: string): void {
     this.#sought.add(who);
-    if (this.#sought.size > 1) return;
+    if (this.#finding) return;
+    this.#finding = true;
     this.#find().catch((error: unknown) => {
       if (!this.#link.closed) throw error;
     });
@@ -148,7 +160,6 @@ export class NatsUserServices implements UserServices {
           this.#knows(who);
           this.#sought.delete(who);
         }
-        if (this.#reading === null && this.#sought.size === 0) this.#heard = new Set();
         this.#onChange();
       } catch (error) {
         if (!(error instanceof BusUnavailableError) || this.#link.closed) throw error;
@@ -156,12 +167,27 @@ export class NatsUserServices implements UserServices {
         retry = Math.min(retry * 2, MAX_RETRY_MS);
       }
     }
+    this.#finding = false;
   }
 
-  #revoked(key: string): void {
+  /** Who is revoked loses all users at once, and is told of key by key: what the others say counts no more either. */
+  #revoked(subject: string): void {
+    this.#remember(subject, NOTHING);
+    const key = keyIn(subject);
     let changed = false;
-    for (const users of this.#bound.values()) changed = users.delete(key) || changed;
+    for (const users of this.#bound.values()) {
+      if (!users.has(key)) continue;
+      users.clear();
+      changed = true;
+    }
     if (changed) this.#onChange();
+  }
+
+  #remember(subject: string, data: Uint8Array): void {
+    for (const heard of this.#heard) {
+      heard.delete(subject);
+      heard.set(subject, data);
+    }
   }
 
   /** Again after every return of NATS, which may have told of users meanwhile. */
@@ -176,7 +202,6 @@ export class NatsUserServices implements UserServices {
   async #readAll(): Promise<void> {
     for (let done = 0, retry = 50; done !== this.#wanted; ) {
       const target = this.#wanted;
-      this.#heard = new Set();
       try {
         if (await this.#readStored(USERS)) this.#onChange();
         done = target;
@@ -186,31 +211,82 @@ export class NatsUserServices implements UserServices {
         await delay(retry);
       }
     }
-    this.#heard = new Set();
   }
 
   async #readStored(of: string): Promise<boolean> {
-    const subjects = [...((await this.#link.stream(USER_STREAM, of))?.subjects ?? [])];
+    const heard: Heard = new Map();
+    this.#heard.add(heard);
+    try {
+      const found = new Map<string, StoredMessage[]>();
+      await this.#each((await this.#link.stream(USER_STREAM, of))?.subjects ?? [], async (subject) => {
+        const message = heard.has(subject) ? null : await this.#link.get(USER_STREAM, { last_by_subj: subject });
+        if (message === null) return;
+        const others = found.get(whoIn(subject));
+        if (others === undefined) found.set(whoIn(subject), [message]);
+        else others.push(message);
+      });
+      let changed = false;
+      await this.#each(found.keys(), async (who) => {
+        changed = (await this.#readOf(who, found.get(who)!, heard)) || changed;
+      });
+      return changed;
+    } finally {
+      this.#heard.delete(heard);
+    }
+  }
+
+  /** Of one, all that is stored: which of it counts depends on the others. */
+  async #readOf(who: string, messages: readonly StoredMessage[], heard: Heard): Promise<boolean> {
+    const isBound = this.#bound.has(who) || messages.some(({ data }) => servicesOf(jsonObject(data)) !== null);
+    // A user that was issued for a key after it was revoked counts again, and so does one for another key.
+    let out = 0;
+    await this.#each(isBound ? messages : [], async ({ subject }) => {
+      const revoked = await this.#revokedAt(keyIn(subject), heard);
+      out = Math.max(out, revoked);
+    });
+    const old = messages.filter(({ subject }) => !heard.has(subject));
     let changed = false;
-    const next = async (): Promise<void> => {
-      for (let subject = subjects.pop(); subject !== undefined; subject = subjects.pop()) {
-        if (this.#heard.has(subject)) continue;
-        const message = await this.#link.get(USER_STREAM, { last_by_subj: subject });
-        if (message === null || this.#heard.has(subject)) continue;
-        if (servicesOf(jsonObject(message.data)) !== null && (await this.#isOut(keyIn(subject), message.sequence)))
-          continue;
-        changed = this.#learn(subject, message.data) || changed;
+    if (messages.some(({ sequence }) => sequence < out)) {
+      if (!this.#bound.has(who)) {
+        this.#knows(who);
+        this.#makeRoom();
+        this.#bound.set(who, new Map());
+        changed = true;
       }
-    };
-    await Promise.all(Array.from({ length: PARALLEL_READS }, next));
+      const users = this.#bound.get(who)!;
+      for (const { subject, sequence } of old) if (sequence < out) changed = users.delete(keyIn(subject)) || changed;
+    }
+    for (const { subject, sequence, data } of old) {
+      if (sequence >= out) changed = this.#learn(subject, data) || changed;
+    }
+    // What was heard of somebody who was not bound then was passed over.
+    for (const [subject, data] of this.#bound.has(who) ? heard : []) {
+      if (whoIn(subject) === who) changed = this.#learn(subject, data) || changed;
+      else if (whoIn(subject) === REVOKED_PREFIX && this.#bound.get(who)!.has(keyIn(subject))) {
+        this.#bound.get(who)!.clear();
+        changed = true;
+      }
+    }
     return changed;
   }
 
-  /** Whether the key was revoked since: a user that was issued for it again counts again. */
-  async #isOut(key: string, sequence: number): Promise<boolean> {
-    const revoked = await this.#link.get(USER_STREAM, { last_by_subj: `${REVOKED_PREFIX}.${key}` });
-    return revoked !== null && revoked.sequence > sequence;
+  /** A number in the stream; 0: it was not. */
+  async #revokedAt(key: string, heard: Heard): Promise<number> {
+    if (heard.has(`${REVOKED_PREFIX}.${key}`)) return Number.POSITIVE_INFINITY;
+    return (await this.#link.get(USER_STREAM, { last_by_subj: `${REVOKED_PREFIX}.${key}` }))?.sequence ?? 0;
   }
+
+  async #each<T>(all: Iterable<T>, does: (one: T) => Promise<void>): Promise<void> {
+    const left = [...all];
+    const next = async (): Promise<void> => {
+      for (let one = left.pop(); one !== undefined; one = left.pop()) await does(one);
+    };
+    await Promise.all(Array.from({ length: PARALLEL_READS }, next));
+  }
+}
+
+function whoIn(subject: string): string {
+  return subject.slice(0, subject.lastIndexOf('.'));
 }
 
 function keyIn(subject: string): string {

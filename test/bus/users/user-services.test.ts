@@ -71,12 +71,40 @@ describe('what a user may say that it serves', () => {
     await control.users!.issue(who('b'), key, ['nothing-else']);
     await until('none is for all of it', () => services.of(who('b'))?.length === 0);
     await control.users!.revoke('b');
-    await until('they are out', () => services.of(who('b')) === null);
+    await until('they are out', () => services.of(who('b'))?.length === 0);
     // Stored before they were revoked.
     const late = await (await mesh.open('control')).users!.services(nothing);
-    assert.equal(late.of(who('b')), null);
+    assert.deepEqual(late.of(who('b')), []);
     await control.users!.issue(who('b'), newKey(), ['api']);
     await until('the next one is heard', () => services.of(who('b'))?.join() === 'api');
+  });
+
+  it('is nothing for who was revoked, until it is let in anew, by what counts then', async () => {
+    const seen: unknown[] = [];
+    let tell = nothing;
+    const services = await control.users!.services(() => tell());
+    const later = async () => (await mesh.open('control')).users!.services(nothing);
+    for (const may of [[], ['api'], []]) await control.users!.issue(who('r'), newKey(), may);
+    await until('it is heard', () => services.of(who('r'))?.join() === 'api');
+    tell = () => seen.push(services.of(who('r')));
+    await control.users!.revoke('r');
+    await until('they are out', () => services.of(who('r'))?.length === 0);
+    assert.deepEqual(new Set(seen.map(String)), new Set(['']), 'also between the first and the last of its users');
+    assert.deepEqual((await later()).of(who('r')), [], 'neither by a user that was for anything');
+    const sought = await later();
+    await control.users!.issue(who('r'), newKey());
+    await until('it is let in for anything', () => services.of(who('r')) === null);
+    await until('everywhere', () => sought.of(who('r')) === null);
+    assert.equal((await later()).of(who('r')), null);
+  });
+
+  it('stays anything for who never was bound, also let in anew', async () => {
+    const services = await control.users!.services(nothing);
+    await control.users!.issue(who('f'), newKey());
+    await control.users!.revoke('f');
+    await control.users!.issue(who('f'), newKey());
+    await until('it is known', () => services.of(who('f')) === null);
+    assert.equal((await (await mesh.open('control')).users!.services(nothing)).of(who('f')), null);
   });
 
   it('stays through renewals, whichever control plane makes them', async () => {
