@@ -21,7 +21,7 @@ import { ApiError, asApiError } from './api-error.ts';
 import { Writer } from './apply.ts';
 import { startAuthority } from './authority/authority.ts';
 import type { AuthorityFiles } from './authority/files.ts';
-import { revokeCertificates } from './authority/revoking.ts';
+import { revoking } from './authority/revoking.ts';
 import { Rotation } from './authority/rotation.ts';
 import { Checker } from './checker/checker.ts';
 import { Discovery } from './discovery.ts';
@@ -174,7 +174,7 @@ export async function startControl(options: ControlOptions): Promise<Control> {
     app = await buildApi({
       ...options,
       ...{ token, access, bus, store, checker, rollouts, modules, rotation },
-      revokeCertificates: (node) => revokeCertificates(node, { authority, bus: certificates }),
+      revokeCertificates: revoking({ authority, bus: certificates }),
       machinesUrl: () => machines?.url ?? null,
     });
     const url = await listen(app, host, port);

@@ -33,6 +33,15 @@ export async function openIssuer(files: AuthorityFiles, now: number): Promise<Is
   return readIssuer(join(dir, ISSUER), join(dir, ISSUER_KEY), passphrase, now);
 }
 
+/** The root of what `openIssuer` reads, which need not be valid any more; made, too, where there is none. Throws as `openIssuer`. */
+export async function firstRoot(files: AuthorityFiles, now: number): Promise<string> {
+  if (!(await isMade(files))) await make(files, now);
+  const certificates = files.own?.certificates ?? join(files.dir, ISSUER);
+  const root = readChain(certificates, await text(certificates)).at(-1)!;
+  if (root.checkIssued(root) && root.verify(root.publicKey)) return root.toString();
+  throw new Error(`${certificates}: its root is missing at the end of the file`);
+}
+
 /** What `makeNext` or `makeIntermediateNext` made, by its fingerprint. Throws an Error in one sentence. */
 export async function openNext({ dir, passphrase }: AuthorityFiles, name: string, now: number): Promise<Issuer> {
   const folder = folderOf(dir, name);

@@ -21,31 +21,35 @@ export interface RevokingParts {
 }
 
 /**
- * Certificates that the node has now. Those that it gets later, as another one of its name, count. Throws NotRevoked,
- * BusUnavailableError, and an Error in one sentence for an authority that cannot be read.
+ * Revokes the certificates that a node has now. Those that it gets later, as another one of its name, count. One after the other: all
+ * of them change the same. Rejects with NotRevoked, BusUnavailableError, and an Error in one sentence where it cannot be read what the
+ * mesh trusts; with what this control plane would sign, and whether it can, it has nothing to do.
  */
-export async function revokeCertificates(
-  node: string,
-  { authority, bus, now = Date.now }: RevokingParts,
-): Promise<void> {
+export function revoking(parts: RevokingParts): (node: string) => Promise<void> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (node) => {
+    const done = last.then(() => revokeCertificates(node, parts));
+    last = done.catch(() => null);
+    return done;
+  };
+}
+
+async function revokeCertificates(node: string, { authority, bus, now = Date.now }: RevokingParts): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     // What another control plane did since counts.
-    authority.again();
-    const { trust } = await authority.open();
+    const trust = await authority.trust();
     const second = Math.floor(now() / 1_000);
     const revoked = living(trust.revoked, second);
     const mark = nodeMark(node);
     const since = Math.max(second, (revoked[mark]?.since ?? 0) + 1);
     const until = second + Math.ceil(authority.lifeMs / 1_000) + SKEW_S;
-    const all = { ...revoked, [mark]: { since, until } };
-    if (Object.keys(all).length > MOST) {
+    const next = { ...trust, revoked: { ...revoked, [mark]: { since, until } } };
+    if (Object.keys(next.revoked).length > MOST) {
       throw new NotRevoked(
         `${MOST} proxies were revoked within a day, which is all that proxies remember: its certificate counts until it ends`,
       );
     }
-    const done = await bus.retrust({ ...trust, revoked: all });
-    authority.again();
-    if (done) return;
+    if (await bus.retrust(next)) return authority.replaced(next);
   }
   throw new NotRevoked('others change what the mesh trusts all the time: revoke it again');
 }

@@ -54,6 +54,7 @@ export class RotationRefused extends Error {}
 const ASKED_AT_ONCE = 50;
 const ANSWER_MS = 3_000;
 const TOLD = 5;
+const EARLIER = 'it is of an earlier version, which does not tell ';
 const PATH = '/config_dump?resource=secrets';
 
 /** What a proxy says of its own. */
@@ -220,7 +221,7 @@ export class Rotation {
   async #change(trust: Trust): Promise<void> {
     if (!(await this.#parts.bus.retrust(trust)))
       throw new RotationRefused('somebody else was first: ask how it stands');
-    this.#parts.authority.again();
+    await this.#parts.authority.replaced(trust);
   }
 
   /** Each proxy is asked what it has: nobody is believed to have followed who does not say so. */
@@ -251,11 +252,16 @@ export class Rotation {
     }
     const own = secrets.find(({ name, root }) => name === 'default' && root !== undefined);
     const believed = secrets.flatMap(({ name, fingerprint }) => (name === 'ROOTCA' ? [fingerprint] : []));
-    if (own === undefined) return 'it has no certificate';
+    if (own === undefined) {
+      // A secret that the configuration calls 'default' comes with no roots of the mesh.
+      const has = believed.length > 0 && secrets.some(({ name }) => name === 'default');
+      return has ? `${EARLIER}below which root its certificate is: update it` : 'it has no certificate';
+    }
     const missing = names.find((name) => !believed.includes(name));
     if (missing !== undefined) return `it does not believe the root ${short(missing)} yet`;
     if (own.root !== signing) return `its certificate is not below the root ${short(signing)} yet`;
     const made = this.#parts.files.own === undefined && trust.intermediate !== '';
+    if (made && own.issuer === undefined) return `${EARLIER}which intermediate its certificate is of: update it`;
     if (made && own.issuer !== trust.intermediate) {
       return `its certificate is not of the intermediate ${short(trust.intermediate)} yet`;
     }

@@ -4,17 +4,22 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import type { Certificates } from '../../../bus/certificate-types.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Certificates, Trust } from '../../../bus/certificate-types.ts';
+import { BusUnavailableError } from '../../../bus/types.ts';
 import { type AuthorityOptions, startAuthority } from '../../../control/authority/authority.ts';
-import { openNext, removeNext } from '../../../control/authority/files.ts';
+import { makeIntermediateNext, openNext, removeNext } from '../../../control/authority/files.ts';
+import { fingerprintOf } from '../../../core/config/pem.ts';
 import { certificateRequest, newKey } from '../../../core/main/certificate-request.ts';
+import { until } from '../../until.ts';
 
 const WHO = { namespace: 'shop', serviceAccount: 'api', node: 'sidecar~1~api.shop~x' };
 const HOUR = 3_600_000;
 
 /** The bus as an authority sees it: what others were told first is what everybody trusts. */
-function bus(known = { roots: '' }) {
+function bus(known: Partial<Trust> & { roots: string } = { roots: '' }) {
   let sign: Parameters<Certificates['answer']>[0] = () => Promise.reject(new Error('nobody answers yet'));
+  let tell = (_: number): void => {};
   const certificates: Certificates = {
     request: () => Promise.reject(new Error('a control plane asks nobody')),
     answer(given) {
@@ -22,12 +27,19 @@ function bus(known = { roots: '' }) {
     },
     async trusted(own) {
       known.roots ||= own.roots;
-      return { ...own, roots: known.roots, version: 1 };
+      return { ...own, version: 1, ...known };
     },
     retrust: () => Promise.reject(new Error('nothing is rotated')),
-    onTrust: () => {},
+    onTrust(listener) {
+      tell = listener;
+    },
   };
-  return { certificates, known, ask: (csr: string, who = WHO) => sign(who, csr) };
+  return {
+    certificates,
+    known,
+    tell: (version: number) => tell(version),
+    ask: (csr: string, who = WHO) => sign(who, csr),
+  };
 }
 
 describe('the authority', () => {
@@ -160,7 +172,84 @@ describe('the authority', () => {
     const { chain, roots } = await on.ask(certificateRequest(newKey()));
     assert.equal(roots.trim(), (await readFile(own.root, 'utf8')).trim());
     assert.equal(pems(chain).length, 2);
-    assert.deepEqual(await readdir(dir), ['elsewhere']);
+    // Where the authority of its own would be nothing is in the way.
+    assert.deepEqual((await readdir(dir)).sort(), ['authority-trust.json', 'elsewhere']);
+  });
+
+  it('keeps what the mesh believes with files of the user, too, and tells it a NATS that lost everything', async () => {
+    const own = await ownFiles();
+    const revoked = { abcd: { since: 1, until: 4_000_000_000 } };
+    const on = bus({ roots: await readFile(own.root, 'utf8'), revoked });
+    await start(on, { own });
+    const empty = bus();
+    let told: Omit<Trust, 'version'> | null = null;
+    const certificates: Certificates = {
+      ...empty.certificates,
+      async trusted(given) {
+        told = given;
+        return { ...given, version: 1 };
+      },
+    };
+    await start(empty, { own, bus: certificates });
+    assert.deepEqual(told, { roots: on.known.roots, signing: '', intermediate: '', revoked });
+    // One of its own can still be made.
+    await start(empty, { bus: certificates });
+    await empty.ask(certificateRequest(newKey()));
+    assert.ok((await readdir(join(dir, 'authority'))).includes('trust.json'));
+  });
+
+  it('keeps what the mesh believes as soon as it is told of it', async () => {
+    const on = bus();
+    await start(on);
+    on.tell(1);
+    await on.ask(certificateRequest(newKey()));
+    const revoked = { abcd: { since: 1, until: 4_000_000_000 } };
+    Object.assign(on.known, { revoked, version: 2 });
+    on.tell(2);
+    const file = join(dir, 'authority', 'trust.json');
+    await until('it is kept', async () => isDeepStrictEqual(JSON.parse(await readFile(file, 'utf8')).revoked, revoked));
+  });
+
+  it('goes on where nobody of the mesh has signed whom to believe, and says so to the log and to who asks', async () => {
+    const on = bus();
+    await start(on);
+    await on.ask(certificateRequest(newKey()));
+    const log: string[] = [];
+    let forged = true;
+    const certificates: Certificates = {
+      ...on.certificates,
+      trusted: (own) => (forged ? Promise.reject(new Error('it is forged')) : on.certificates.trusted(own)),
+    };
+    await start(on, { bus: certificates, onLog: (line) => log.push(line) });
+    assert.deepEqual(log, ['it is forged: workloads get no certificates from this control plane']);
+    await assert.rejects(on.ask(certificateRequest(newKey())), /^Error: it is forged$/);
+    forged = false;
+    await on.ask(certificateRequest(newKey()));
+    const away = { ...certificates, trusted: () => Promise.reject(new BusUnavailableError('NATS is away')) };
+    await assert.rejects(start(on, { bus: away }), BusUnavailableError);
+  });
+
+  it('need not be valid where another intermediate signs, whether or not it knows of that', async () => {
+    const files = { dir: join(dir, 'authority') };
+    const on = bus();
+    await start(on);
+    await on.ask(certificateRequest(newKey()));
+    const year = 365 * 24 * HOUR;
+    const root = fingerprintOf(on.known.roots);
+    const intermediate = await makeIntermediateNext(files, root, Date.now() + 4 * year);
+    const now = () => Date.now() + 6 * year;
+    await assert.rejects(start(on, { now }), /ca-cert\.pem: .* has expired, on/);
+    const rotated = bus({ ...on.known, signing: root, intermediate, version: 2 });
+    for (const kept of [true, false]) {
+      if (!kept) await rm(join(files.dir, 'trust.json'));
+      await start(rotated, { now });
+      const { chain } = await rotated.ask(certificateRequest(newKey()));
+      assert.equal(fingerprintOf(pems(chain)[1]), intermediate);
+    }
+    await assert.rejects(
+      start(rotated, { now: () => Date.now() + 9.5 * year }).then(() => rotated.ask(certificateRequest(newKey()))),
+      /has expired, on/,
+    );
   });
 
   it('says in a sentence what is wrong with files of the user', async () => {

@@ -2,13 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { Certificates, Trust } from '../../../bus/certificate-types.ts';
-import { startAuthority } from '../../../control/authority/authority.ts';
-import { NotRevoked, revokeCertificates } from '../../../control/authority/revoking.ts';
+import { type AuthorityOptions, startAuthority } from '../../../control/authority/authority.ts';
+import { NotRevoked, revoking } from '../../../control/authority/revoking.ts';
 import { isRevoked, nodeMark } from '../../../core/config/serial.ts';
 import { certificateRequest, newKey } from '../../../core/main/certificate-request.ts';
 
@@ -26,7 +26,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
-async function start() {
+async function start(options: Partial<AuthorityOptions> = {}) {
   let sign: Parameters<Certificates['answer']>[0] = () => Promise.reject(new Error('nobody answers'));
   const bus: Certificates = {
     request: () => Promise.reject(new Error('nobody asks')),
@@ -46,7 +46,7 @@ async function start() {
     onTrust: () => {},
   };
   const now = (): number => clock;
-  const authority = await startAuthority({ bus, dir: join(dir, 'authority'), now });
+  const authority = await startAuthority({ bus, dir: join(dir, 'authority'), now, ...options });
   const signed = async (node: string) => {
     const { chain, revoked } = await sign(
       { namespace: 'default', serviceAccount: 'a', node },
@@ -54,7 +54,7 @@ async function start() {
     );
     return { serial: new X509Certificate(chain).serialNumber, revoked: new Map(Object.entries(revoked)) };
   };
-  return { signed, revoke: (node: string) => revokeCertificates(node, { authority, bus, now }) };
+  return { signed, revoke: revoking({ authority, bus, now }) };
 }
 
 test('what a node has is refused by whoever is told, what others have is not', async () => {
@@ -109,6 +109,54 @@ test('what others do to the trust meanwhile stays, and who is never first is tol
   assert.deepEqual(Object.keys(trust!.revoked).sort(), [nodeMark('a'), 'other'].sort());
   faster = Number.POSITIVE_INFINITY;
   await assert.rejects(revoke('b'), NotRevoked);
+});
+
+test('as many as are revoked at once through a control plane are', async () => {
+  const { signed, revoke } = await start();
+  await signed('c');
+  const nodes = Array.from({ length: 20 }, (_, i) => `node-${i}`);
+  await Promise.all(nodes.map(revoke));
+  assert.deepEqual(Object.keys(trust!.revoked).sort(), nodes.map(nodeMark).sort());
+  // One that fails is in nobody's way.
+  let fails = true;
+  before = () => {
+    if (fails) throw new Error('NATS is away');
+  };
+  const failed = revoke('a');
+  const next = failed.catch(() => {
+    fails = false;
+  });
+  const second = next.then(() => revoke('b'));
+  await assert.rejects(failed, /NATS is away/);
+  await second;
+  assert.ok(nodeMark('b') in trust!.revoked);
+});
+
+test('a control plane that cannot sign says so, and revokes', async () => {
+  const { signed } = await start();
+  await signed('c');
+  const missing = 'a'.repeat(64);
+  for (const fields of [{ intermediate: missing }, { signing: missing }]) {
+    const log: string[] = [];
+    trust = { ...trust!, signing: '', intermediate: '', ...fields, revoked: {}, version: trust!.version + 1 };
+    const other = await start({ onLog: (line) => log.push(line) });
+    const why = `${join(dir, 'authority', missing)} is missing: certificates are signed by what another control plane made; copy that folder from there`;
+    assert.deepEqual(log, [`${why}: workloads get no certificates from this control plane`]);
+    await assert.rejects(other.signed('b'), { message: why });
+    await other.revoke('a');
+    assert.deepEqual(Object.keys(trust.revoked), [nodeMark('a')]);
+    const { signing, intermediate } = trust;
+    assert.deepEqual({ signing, intermediate }, { signing: '', intermediate: '', ...fields });
+  }
+});
+
+test('it is kept on disk at once', async () => {
+  const { signed, revoke } = await start();
+  await signed('c');
+  await revoke('a');
+  const kept = JSON.parse(await readFile(join(dir, 'authority', 'trust.json'), 'utf8')) as Trust;
+  assert.deepEqual(kept.revoked, trust!.revoked);
+  assert.deepEqual(Object.keys(kept.revoked), [nodeMark('a')]);
 });
 
 test('more than proxies remember are refused in a sentence', async () => {
