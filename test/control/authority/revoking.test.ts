@@ -132,6 +132,19 @@ test('as many as are revoked at once through a control plane are', async () => {
   assert.ok(nodeMark('b') in trust!.revoked);
 });
 
+test('so are those that are revoked through several control planes at once, whoever is first how often', async () => {
+  const planes = [await start(), await start()];
+  await planes[0].signed('c');
+  // The others are first as often as somebody who is unlucky ten times.
+  let faster = 10;
+  before = () => {
+    if (faster-- > 0) trust = { ...trust!, version: trust!.version + 1 };
+  };
+  const nodes = Array.from({ length: 20 }, (_, i) => `node-${i}`);
+  await Promise.all(nodes.map((node, i) => planes[i % 2].revoke(node)));
+  assert.deepEqual(Object.keys(trust!.revoked).sort(), nodes.map(nodeMark).sort());
+});
+
 test('a control plane that cannot sign says so, and revokes', async () => {
   const { signed } = await start();
   await signed('c');
