@@ -31,7 +31,7 @@ export const tls: readonly LoadScenario[] = [
   {
     ...LOAD,
     name: 'handshake-resumed',
-    about: 'the same where each resumes the session of the one before',
+    about: 'the same where each resumes the session of a first one',
     entrants: SHAKING,
     traffic: get(300, { as: 'resumed-handshakes', connections: 8 }),
     closed: 'handshakes',
