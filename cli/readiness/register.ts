@@ -28,6 +28,9 @@ export async function registerWhileReady(
     const row = thresholds.failures === 1 ? '' : `, ${thresholds.failures} times in a row`;
     note(`mesh: ${name} is not ready, and nobody calls it until it is: ${probe.what}: ${fault}${row}`);
   };
-  watchReadiness(probe, thresholds, { stopped, changed, ...(wait && { wait }) }).catch(first.reject);
+  watchReadiness(probe, thresholds, { stopped, changed, ...(wait && { wait }) }).catch((error: Error) => {
+    first.reject(error);
+    if (wasReady) note(`mesh: ${proxy.node.name} is asked no more whether it is ready: ${error.message}`);
+  });
   await first.promise;
 }

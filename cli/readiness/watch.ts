@@ -35,13 +35,14 @@ export interface Watch {
 export async function watchReadiness(probe: Probe, thresholds: Thresholds, watch: Watch): Promise<void> {
   const { delayMs, periodMs, timeoutMs, failures, successes } = thresholds;
   const { stopped, changed, wait = waitFor } = watch;
+  const checks = new Checks(probe, timeoutMs, stopped);
   let ready: boolean | null = null;
   let succeeded = false;
   let row = 0;
   if (delayMs > 0) await wait(delayMs, stopped);
   while (!stopped.aborted) {
     const period = wait(periodMs, stopped);
-    const fault = await checkInTime(probe, timeoutMs, stopped);
+    const fault = await checks.next();
     if (stopped.aborted) return;
     const success = fault === '';
     row = success === succeeded ? row + 1 : 1;
@@ -54,10 +55,40 @@ export async function watchReadiness(probe: Probe, thresholds: Thresholds, watch
   }
 }
 
-async function checkInTime(probe: Probe, timeoutMs: number, stopped: AbortSignal): Promise<string> {
-  const late = AbortSignal.timeout(timeoutMs);
-  const fault = await probe.check(AbortSignal.any([stopped, late]));
-  return fault !== '' && late.aborted ? `no answer within ${timeoutMs / 1000} s` : fault;
+/** One after the other, each in its time: who cannot be interrupted is not waited for, and not asked once more meanwhile. */
+class Checks {
+  private readonly probe: Probe;
+  private readonly timeoutMs: number;
+  private readonly stopped: AbortSignal;
+  private underWay = false;
+
+  constructor(probe: Probe, timeoutMs: number, stopped: AbortSignal) {
+    this.probe = probe;
+    this.timeoutMs = timeoutMs;
+    this.stopped = stopped;
+  }
+
+  /** Resolves as a probe's check does; one that throws has failed. */
+  async next(): Promise<string> {
+    if (this.underWay) return 'the check before has not ended';
+    const late = AbortSignal.timeout(this.timeoutMs);
+    const interrupted = AbortSignal.any([this.stopped, late]);
+    const over = Promise.withResolvers<string>();
+    interrupted.addEventListener('abort', () => over.resolve('it was interrupted'), { once: true });
+    const fault = await Promise.race([this.check(interrupted), over.promise]);
+    return fault !== '' && late.aborted ? `no answer within ${this.timeoutMs / 1000} s` : fault;
+  }
+
+  private async check(interrupted: AbortSignal): Promise<string> {
+    this.underWay = true;
+    try {
+      return await this.probe.check(interrupted);
+    } catch (error) {
+      return (error as Error).message;
+    } finally {
+      this.underWay = false;
+    }
+  }
 }
 
 function waitFor(ms: number, interrupted: AbortSignal): Promise<unknown> {

@@ -76,7 +76,8 @@ export class Endpoint {
     const pool = this.another(protocol === 'h2' ? 'h2' : 'http/1.1', header);
     clients.set(key, pool);
     pool.onUnused = () => {
-      clients.delete(key);
+      // The client may have another one already.
+      if (clients.get(key) === pool) clients.delete(key);
       this.pools.delete(pool);
     };
     return pool;

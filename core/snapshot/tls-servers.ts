@@ -109,13 +109,15 @@ function tlsServer(gateway: string, index: number, tls: ServerTLSSettings, limit
   const asked = JSON.stringify([mode, trust.map(({ name }) => name), subjectAltNames, spki, hashes]);
   const newest = tls.maxProtocolVersion === 'TLSV1_2' ? 'TLSv1.2' : 'TLSv1.3';
   const { minProtocolVersion: oldest = 'TLS_AUTO', cipherSuites = [], ecdhCurves = [] } = tls;
+  // What the mesh says of it is no less than what the server itself says.
+  const usual = newest === 'TLSv1.2' ? newest : limits.minVersion;
   return {
     key: `${serverPlace(gateway, index)} ${asked}`,
     label: `Gateway ${gateway}, server ${index}`,
     mode,
     pairs: pairsOf(tls, mode),
     trust,
-    minVersion: oldest === 'TLS_AUTO' ? limits.minVersion : oldest === 'TLSV1_3' ? 'TLSv1.3' : 'TLSv1.2',
+    minVersion: oldest === 'TLS_AUTO' ? usual : oldest === 'TLSV1_3' ? 'TLSv1.3' : 'TLSv1.2',
     maxVersion: newest,
     ciphers: cipherSuites.length > 0 ? cipherSuites.filter((suite) => /^[A-Za-z0-9]/.test(suite)) : limits.ciphers,
     curves: ecdhCurves.length > 0 ? ecdhCurves : limits.curves,

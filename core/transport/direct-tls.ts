@@ -92,7 +92,7 @@ export class SecureWrites {
   /** FIN after what was written. */
   end(): void {
     this.ending = true;
-    if (!this.busy) this.socket.end();
+    if (!this.busy) this.close();
   }
 
   private begin(pieces: Buffer | readonly Buffer[], size: number): void {
@@ -100,9 +100,12 @@ export class SecureWrites {
     const { handle, request } = this;
     this.request = this.other;
     this.other = request;
+    this.size = size;
     const error = ArrayBuffer.isView(pieces)
       ? handle.writeBuffer(request, pieces)
       : handle.writev(request, pieces, true);
+    // A write that fails at once has called back before it returns.
+    if (this.lost) return;
     if (error !== 0) {
       this.lose(error);
       return;
@@ -113,7 +116,6 @@ export class SecureWrites {
       return;
     }
     this.busy = true;
-    this.size = size;
   }
 
   private done(status: number): void {
@@ -129,16 +131,25 @@ export class SecureWrites {
       this.waiting = [];
       this.begin(waiting.length === 1 ? waiting[0] : waiting, this.queued);
     }
-    if (!this.busy && this.ending && !this.socket.writableEnded) this.socket.end();
+    if (this.lost) return;
+    if (!this.busy && this.ending) this.close();
     this.onTaken();
+  }
+
+  private close(): void {
+    if (!this.socket.writableEnded) this.socket.end();
   }
 
   private lose(status: number): void {
     this.waiting = [];
     if (this.lost || this.socket.destroyed) return;
     this.lost = true;
-    if (PEER_GONE.has(-status)) this.onLost();
-    else this.socket.destroy(new Error(`write failed: ${status}`));
+    if (!PEER_GONE.has(-status)) {
+      this.socket.destroy(new Error(`write failed: ${status}`));
+      return;
+    }
+    this.onLost();
+    if (this.ending) this.close();
   }
 }
 

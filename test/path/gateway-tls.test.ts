@@ -190,6 +190,9 @@ test('MeshConfig says it for servers that do not', async () => {
   mesh('tlsDefaults: {minProtocolVersion: TLSV1_3}');
   assert.match((await ask({ maxVersion: 'TLSv1.2' })).text, /^error/);
   assert.equal((await ask({})).protocol, 'TLSv1.3');
+  edge.apply(gateway(server('a.test', 'mode: SIMPLE, credentialName: a, maxProtocolVersion: TLSV1_2')));
+  assert.equal((await ask({})).protocol, 'TLSv1.2', 'what the server says itself goes before it');
+  edge.apply(gateway(server('a.test', 'mode: SIMPLE, credentialName: a')));
   mesh('tlsDefaults: {cipherSuites: [ECDHE-ECDSA-AES256-GCM-SHA384], ecdhCurves: [P-384]}');
   assert.match((await ask({ ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' })).text, /^error/);
   assert.match((await ask({ ecdhCurve: 'X25519' })).text, /^error/);

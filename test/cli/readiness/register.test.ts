@@ -73,3 +73,43 @@ test('one without a probe is registered at once', async () => {
   await registerWhileReady(proxy, null, THRESHOLDS, new AbortController().signal);
   assert.equal(registered, 1);
 });
+
+test('a check that does not end fails, is not begun once more, and may be over later; one that throws fails, too', async (t) => {
+  quietly(t);
+  const stop = new AbortController();
+  const said: string[] = [];
+  const out = Promise.withResolvers<void>();
+  const again = Promise.withResolvers<void>();
+  const hanging = Promise.withResolvers<string>();
+  const checks = [
+    async () => '',
+    () => hanging.promise,
+    () => Promise.reject(new Error('spawn ENOMEM')),
+    async () => '',
+  ];
+  let begun = 0;
+  const probe = { what: 'the probe', check: () => checks[Math.min(begun++, checks.length - 1)]() };
+  const proxy = {
+    node,
+    register: async () => {
+      said.push('in');
+      if (said.length === 3) again.resolve();
+    },
+    unregister: async () => {
+      said.push('out');
+      out.resolve();
+    },
+  };
+  const wait = () => new Promise((resolve) => setTimeout(resolve, 2));
+  const thresholds = { ...THRESHOLDS, timeoutMs: 5 };
+  await registerWhileReady(proxy, probe, thresholds, stop.signal, wait);
+  // The timer of a check keeps no program alive.
+  const alive = setInterval(() => {}, 1000);
+  t.after(() => clearInterval(alive));
+  await out.promise;
+  assert.equal(begun, 2);
+  hanging.resolve('');
+  await again.promise;
+  stop.abort();
+  assert.deepEqual([said, begun >= 4], [['in', 'out', 'in'], true]);
+});

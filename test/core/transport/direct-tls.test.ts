@@ -230,6 +230,39 @@ test('a peer that resets a connection in TLS while bytes wait is told of once, o
   assert.ok(lost <= 1);
 });
 
+for (const when of ['before the write', 'before the end', 'in the middle of a write']) {
+  test(`a connection in TLS ends also where its peer has reset it ${when}`, { timeout: 20_000 }, async (t) => {
+    const { near, far, raw } = await pair(t);
+    far.pause();
+    let lost = 0;
+    let taken = 0;
+    const writes = SecureWrites.on(
+      near,
+      () => {
+        taken++;
+        assert.equal(lost, 0, 'nothing is taken by who is lost');
+      },
+      () => lost++,
+    )!;
+    const over = new Promise((resolve) => near.once('finish', resolve).once('close', resolve));
+    if (when === 'in the middle of a write') {
+      for (let i = 0; i < 4; i++) writes.write(Buffer.alloc(8 << 20), 8 << 20);
+      await turn();
+      writes.end();
+      raw.resetAndDestroy();
+    } else {
+      if (when === 'before the write') raw.resetAndDestroy();
+      // The system tells of the reset by this write, and no more by a read.
+      writes.write(Buffer.from('late'), 4);
+      if (when === 'before the end') raw.resetAndDestroy();
+      writes.end();
+    }
+    await over;
+    assert.ok(lost <= 1);
+    assert.ok(taken <= 1);
+  });
+}
+
 test('who has sent his end in TLS still hears what the other has to say', async (t) => {
   const { near, far } = await pair(t);
   const kept = new Kept();
