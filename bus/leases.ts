@@ -33,6 +33,8 @@ export const SYSTEM_CLOCK: Clock = {
 };
 
 export const MIN_TTL_MS = 300;
+/** Who says more is taken out after this time of silence all the same. */
+const MAX_TTL_MS = 300_000;
 const MAX_LEASE_BYTES = 128 * 1024;
 const MAX_LEASES = 20_000;
 /** Every so many renewals the lease is stored anew, so that what is stored of those that are gone is known to be old. */
@@ -65,7 +67,7 @@ export class NatsLeaseBoard implements LeaseBoard {
     this.#clock = clock;
   }
 
-  /** Throws RangeError for a TTL below MIN_TTL_MS or an id that is none, TooLargeError. */
+  /** A TTL above MAX_TTL_MS counts as that. Throws RangeError for one below MIN_TTL_MS or an id that is none, TooLargeError. */
   async hold(first: Lease): Promise<{ update(lease: Lease): void; withdraw(): Promise<void> }> {
     const subject = subjectOf(LEASE_PREFIX, ownIdentity(this.#identity, first.proxy));
     let lease = first;
@@ -86,7 +88,7 @@ export class NatsLeaseBoard implements LeaseBoard {
       // It is on its way, and said again after a return of the connection.
       if (!(error instanceof BusUnavailableError)) throw error;
     });
-    let stop = this.#clock.every(lease.ttlMs / 3, renew);
+    let stop = this.#clock.every(lifeOf(lease) / 3, renew);
     const forget = this.#link.onUp(publish);
     return {
       update: (next) => {
@@ -95,7 +97,7 @@ export class NatsLeaseBoard implements LeaseBoard {
         data = encode(next);
         if (next.ttlMs !== lease.ttlMs) {
           stop();
-          stop = this.#clock.every(next.ttlMs / 3, renew);
+          stop = this.#clock.every(lifeOf(next) / 3, renew);
         }
         lease = next;
         publish();
@@ -308,6 +310,10 @@ function isSame(a: ProxyIdentity, b: ProxyIdentity): boolean {
   return a.namespace === b.namespace && a.serviceAccount === b.serviceAccount && a.node === b.node;
 }
 
+function lifeOf({ ttlMs }: Pick<Lease, 'ttlMs'>): number {
+  return Math.min(ttlMs, MAX_TTL_MS);
+}
+
 function encode(lease: Lease): Uint8Array {
   if (!(lease.ttlMs >= MIN_TTL_MS)) throw new RangeError(`a lease lasts at least ${MIN_TTL_MS} ms, not ${lease.ttlMs}`);
   const data = Buffer.from(JSON.stringify(lease));
@@ -328,5 +334,5 @@ function decode(data: Uint8Array): Lease | { readonly withdrawn: true; readonly 
     Array.isArray(endpoints) &&
     typeof admin === 'string' &&
     typeof version === 'string';
-  return whole ? { proxy, ttlMs, node, endpoints, admin, version, startedAt } : null;
+  return whole ? { proxy, ttlMs: lifeOf({ ttlMs }), node, endpoints, admin, version, startedAt } : null;
 }

@@ -163,6 +163,26 @@ describe('a set of leases', () => {
     assert.deepEqual(scene.current, ['b']);
   });
 
+  it('loses who says that it lives for ever after minutes of silence, also where it was only read', async () => {
+    const minute = 60_000;
+    for (const ageMs of [null, 24 * minute]) {
+      const scene = new Scene();
+      for (const proxy of ['a', 'b']) scene.hear(proxy);
+      const said = Buffer.from(JSON.stringify(lease('x', { ttlMs: 7 })).replace(':7,', ':1e999,'));
+      scene.set.value(named('x'), said, ageMs);
+      scene.set.value(named('y'), Buffer.from(JSON.stringify(lease('y', { ttlMs: 1e9 }))), ageMs);
+      scene.set.complete();
+      scene.renewed = ['a', 'b'];
+      await scene.pass(3 * minute);
+      assert.deepEqual(scene.current, ['a', 'b', 'x', 'y']);
+      await scene.pass(3 * minute);
+      assert.deepEqual(scene.current, ['a', 'b']);
+      scene.set.value(named('x'), said, 26 * minute);
+      await scene.pass(100);
+      assert.deepEqual(scene.current, ['a', 'b']);
+    }
+  });
+
   it('ignores what is no lease, or is about somebody else', async () => {
     const scene = new Scene();
     scene.set.complete();
