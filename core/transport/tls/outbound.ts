@@ -42,6 +42,8 @@ export function noSession(): Sessions {
   return { session: null, identity: '', serial: '', of: null };
 }
 
+const REVOKED = 'CERTIFICATE_VERIFY_FAILED: certificate revoked';
+
 /** In place of an identity, where nobody's is verified. */
 const ANYBODY = 'anybody';
 
@@ -92,7 +94,7 @@ export class OutboundTls {
         if (origination !== null && identities !== null) identity = nameOf(shown, identities);
         serial = shown.serialNumber;
         if (origination === null && this.sockets.refuses(serial)) {
-          wrong = 'CERTIFICATE_VERIFY_FAILED: certificate revoked';
+          wrong = REVOKED;
           return new Error(wrong);
         }
         if (mayBe(identity, identities)) return undefined;
@@ -122,6 +124,12 @@ export class OutboundTls {
     });
     secure.once('secureConnect', () => {
       if (over) return;
+      // Of a session that was resumed nobody has asked, and it may have been revoked since.
+      if (origination === null && this.sockets.refuses(serial)) {
+        wrong = REVOKED;
+        secure.destroy(new Error(wrong));
+        return;
+      }
       over = true;
       if (origination === null) this.sockets.hold(secure, serial);
       const certificate = secure.getPeerX509Certificate();
