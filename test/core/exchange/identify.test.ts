@@ -11,6 +11,7 @@ function sourceOf(nodeId: string): Workload | null {
   const exchange = {
     requestHead: Head.request('GET', 'a', '/', [['x-envoy-peer-metadata-id', nodeId]]),
     connection: { tls: null, peer: new Peers().at('127.0.0.1') },
+    snapshot: { clientCert: 'APPEND_FORWARD' },
     direction: 'inbound',
     source: null as Workload | null,
     sourcePrincipal: 'unset',
