@@ -11,6 +11,7 @@ import { writeRequestHead } from '../../core/http1/encoder.ts';
 import { FIXED, NO_BODY, readRequestHead, requestFacts } from '../../core/http1/strict.ts';
 import type { TunnelHandler } from '../../core/http1/tunnel.ts';
 import { Timers } from '../../core/timers.ts';
+import { beginsTls } from '../../core/transport/arrival.ts';
 import { Outbox } from '../../core/transport/outbox.ts';
 import type { Wire } from '../../core/transport/wire.ts';
 import { tellUsage } from '../../scripts/usage.ts';
@@ -73,7 +74,8 @@ async function serve(pieces: string[], mode: 'reverse' | 'forward', timers: Time
       tunnels.push([head.authority, fieldsOf(head)]);
       return null;
     },
-    carry(transport, authority) {
+    carry(transport, authority, first) {
+      if (!beginsTls(first)) return null;
       tunnels.push([authority, 'TLS']);
       transport.destroy();
       return { activeStreams: 0, drain: () => undefined, destroy: () => undefined, onClosed: null };
