@@ -1,12 +1,12 @@
 // npm run bench: what a request costs in weft and in what users would take instead, measured in one run.
 // It reads its arguments, runs `measure`, prints, and leaves no process and no file behind.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { tellUsage } from '../scripts/usage.ts';
 import { Children } from './children.ts';
+import { canMeasure, measured, runCommand } from './command.ts';
 import { h2load } from './load/h2load.ts';
 import type { Loads } from './load/load.ts';
 import { handshakeLoop, messageLoop, openLoop, patientLoop } from './load/own.ts';
@@ -41,14 +41,7 @@ interface Command extends Plan {
   readonly write: boolean;
 }
 
-tellUsage(USAGE);
-const command = parse(process.argv.slice(2));
-if (typeof command === 'string') {
-  console.error(`bench: ${command}\n${USAGE}`);
-  process.exitCode = 2;
-} else {
-  process.exitCode = await run(command);
-}
+await runCommand(USAGE, parse, run);
 
 async function run(command: Command): Promise<number> {
   const children = new Children();
@@ -60,39 +53,21 @@ async function run(command: Command): Promise<number> {
     handshakes: handshakeLoop(children),
   };
   const loads: Loads = { closed, open: openLoop(children) };
-  const absent =
-    process.platform === 'linux' ? closed.wrk.missing() : 'CPU times come from /proc, which only Linux has';
+  if (!canMeasure()) return 1;
+  const absent = closed.wrk.missing();
   if (absent !== null) {
     console.error(`bench: nothing can be measured: ${absent}`);
     return 1;
   }
   const folder = mkdtempSync(join(tmpdir(), 'weft-bench-'));
-  const clean = async (): Promise<void> => {
-    await children.stop();
-    rmSync(folder, { recursive: true, force: true });
-  };
-  let stopping = false;
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
-      stopping = true;
-      console.error(`bench: ${signal}, stopping what was started`);
-      void clean().then(() => process.exit(130));
-    });
-  }
-  try {
+  return measured(children, folder, async () => {
     const results = await measure(command, { children, loads, folder, say: (line) => console.error(line) });
     console.log(report(results));
     if (command.write) writeResults(results);
     if (command.json !== undefined) writeFileSync(command.json, `${JSON.stringify(results, null, 2)}\n`);
     const nothing = Object.keys(results.scenarios).length === 0;
     return nothing || results.missing.some(({ broken }) => broken) ? 1 : 0;
-  } catch (error) {
-    // What was stopped reports nothing, and that is no news.
-    if (!stopping) console.error(`bench: ${(error as Error).message}`);
-    return stopping ? 130 : 1;
-  } finally {
-    await clean();
-  }
+  });
 }
 
 /** The command, or what is wrong with it. */

@@ -1,12 +1,12 @@
 // npm run bench:scale: what a mesh of hundreds and thousands of proxies costs NATS and the control plane, and how fast it follows.
 //
 //   node bench/scale/run.ts [--proxies 300,1000,3000] [--changes 20] [--steady-seconds 20] [--json FILE]
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { tellUsage } from '../../scripts/usage.ts';
 import { Children } from '../children.ts';
+import { canMeasure, measured, runCommand } from '../command.ts';
 import { machine } from '../machine.ts';
 import { measureScale, type ScaleFigures } from './measure.ts';
 import { MeasuredMesh } from './mesh.ts';
@@ -41,47 +41,29 @@ function parse(args: readonly string[]): Command | string {
 }
 
 async function run({ proxies, changes, steadySeconds, json }: Command): Promise<number> {
-  if (process.platform !== 'linux') {
-    console.error('bench: nothing can be measured: CPU times come from /proc, which only Linux has');
-    return 1;
-  }
+  if (!canMeasure()) return 1;
   const about = machine();
   const folder = mkdtempSync(join(tmpdir(), 'weft-scale-'));
   const children = new Children();
   const say = (line: string) => console.error(line);
   const results: ScaleFigures[] = [];
-  let stopping = false;
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
-      stopping = true;
-      say(`bench: ${signal}, stopping what was started`);
-      void children.stop(10_000).then(() => {
-        rmSync(folder, { recursive: true, force: true });
-        process.exit(130);
-      });
-    });
-  }
-  try {
-    for (const count of proxies) {
-      const mesh = await MeasuredMesh.start(children, join(folder, `${results.length}`));
-      try {
-        results.push(await measureScale(mesh, count, { changes, steadySeconds, threads: 2, say }));
-      } finally {
-        await mesh.stop();
-        await children.end(mesh.up, 10_000);
+  return measured(children, folder, async () => {
+    try {
+      for (const count of proxies) {
+        const mesh = await MeasuredMesh.start(children, join(folder, `${results.length}`));
+        try {
+          results.push(await measureScale(mesh, count, { changes, steadySeconds, threads: 2, say }));
+        } finally {
+          await mesh.stop();
+          await children.end(mesh.up, 10_000);
+        }
       }
+    } finally {
+      if (results.length > 0) console.log(table(results));
     }
     if (json !== undefined) writeFileSync(json, `${JSON.stringify({ machine: about, results }, null, 2)}\n`);
     return 0;
-  } catch (error) {
-    // What was stopped reports nothing, and that is no news.
-    if (!stopping) say(`bench: ${(error as Error).message}`);
-    return stopping ? 130 : 1;
-  } finally {
-    if (results.length > 0) console.log(table(results));
-    await children.stop(10_000);
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 const COLUMNS: readonly (readonly [string, (figures: ScaleFigures) => string])[] = [
@@ -112,11 +94,4 @@ function table(results: readonly ScaleFigures[]): string {
   ].join('\n');
 }
 
-tellUsage(USAGE);
-const command = parse(process.argv.slice(2));
-if (typeof command === 'string') {
-  console.error(`bench: ${command}\n${USAGE}`);
-  process.exitCode = 2;
-} else {
-  process.exitCode = await run(command);
-}
+await runCommand(USAGE, parse, run);

@@ -1,12 +1,12 @@
 // node bench/trust/run.ts: what identities cost: certificates signed in a second, memory of a connection, a rotation of the root.
 //
 //   node bench/trust/run.ts [--proxies 200] [--connections 1000] [--seconds 3] [--json FILE]
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { tellUsage } from '../../scripts/usage.ts';
 import { Children } from '../children.ts';
+import { canMeasure, measured, runCommand } from '../command.ts';
 import { machine } from '../machine.ts';
 import { MeasuredMesh } from '../scale/mesh.ts';
 import { measureMemory } from './memory.ts';
@@ -44,24 +44,11 @@ function parse(args: readonly string[]): Command | string {
 }
 
 async function run({ proxies, connections, seconds, json }: Command): Promise<number> {
-  if (process.platform !== 'linux') {
-    console.error('bench: nothing can be measured: CPU times come from /proc, which only Linux has');
-    return 1;
-  }
+  if (!canMeasure()) return 1;
   const folder = mkdtempSync(join(tmpdir(), 'weft-trust-'));
   const children = new Children();
   const say = (line: string) => console.error(line);
-  let stopping = false;
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
-      stopping = true;
-      void children.stop(10_000).then(() => {
-        rmSync(folder, { recursive: true, force: true });
-        process.exit(130);
-      });
-    });
-  }
-  try {
+  return measured(children, folder, async () => {
     const signing = await measureSigning(folder, seconds);
     say(`${signing.certificatesPerSecond.toFixed(0)} certificates/s`);
     const gateway = join(folder, 'gateway');
@@ -79,21 +66,7 @@ async function run({ proxies, connections, seconds, json }: Command): Promise<nu
       await children.end(mesh.up, 10_000);
     }
     return 0;
-  } catch (error) {
-    // What was stopped reports nothing, and that is no news.
-    if (!stopping) say(`bench: ${(error as Error).message}`);
-    return stopping ? 130 : 1;
-  } finally {
-    await children.stop(10_000);
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
-tellUsage(USAGE);
-const command = parse(process.argv.slice(2));
-if (typeof command === 'string') {
-  console.error(`bench: ${command}\n${USAGE}`);
-  process.exitCode = 2;
-} else {
-  process.exitCode = await run(command);
-}
+await runCommand(USAGE, parse, run);

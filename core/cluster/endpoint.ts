@@ -3,7 +3,7 @@
 
 import { hostPort } from '../host-port.ts';
 import type { Protocol } from '../transport/protocol.ts';
-import { type Origin, type ProxyVersion, writeProxyHeader } from '../transport/proxy-header.ts';
+import { type Origin, type ProxyVersion, proxyHeaderOf } from '../transport/proxy-header.ts';
 import type { WorkloadEndpoint } from '../workload.ts';
 import type { EndpointTls } from './endpoint-tls.ts';
 import { Pool, type PoolEnvironment } from './pool.ts';
@@ -67,13 +67,13 @@ export class Endpoint {
   poolFor(protocol: Protocol, version: ProxyVersion, client: Origin | null): Pool {
     // Another sidecar takes no header in front of requests: it believes nobody's.
     if (this.tls !== null && this.tls.origination === null) return this.poolOf(protocol);
-    const header = writeProxyHeader(version, client);
-    const key = `${protocol} ${header.latin1Slice()}`;
+    const header = proxyHeaderOf(version, client);
+    const key = protocol === 'h2' ? header.h2 : header.h1;
     this.clients ??= new Map();
     const { clients } = this;
     const known = clients.get(key);
     if (known !== undefined) return known;
-    const pool = this.another(protocol === 'h2' ? 'h2' : 'http/1.1', header);
+    const pool = this.another(protocol === 'h2' ? 'h2' : 'http/1.1', header.bytes);
     clients.set(key, pool);
     pool.onUnused = () => {
       // The client may have another one already.

@@ -103,6 +103,28 @@ function addressAt(bytes: Buffer, at: number, size: number): string {
   return new URL(`http://[${groups}]/`).hostname.slice(1, -1);
 }
 
+/** A header, and names for it among pools, by what is spoken after it. */
+export interface WrittenHeader {
+  readonly version: ProxyVersion;
+  readonly bytes: Buffer;
+  readonly h1: string;
+  readonly h2: string;
+}
+
+/** Of clients' connections: one is written for all requests of each. */
+const WRITTEN = new WeakMap<Origin, WrittenHeader>();
+
+/** As writeProxyHeader, whose bytes are the same for as long as the connection lasts. */
+export function proxyHeaderOf(version: ProxyVersion, client: Origin | null): WrittenHeader {
+  const known = client === null ? undefined : WRITTEN.get(client);
+  if (known?.version === version) return known;
+  const bytes = writeProxyHeader(version, client);
+  const text = bytes.latin1Slice();
+  const header = { version, bytes, h1: `h1 ${text}`, h2: `h2 ${text}` };
+  if (client !== null) WRITTEN.set(client, header);
+  return header;
+}
+
 /** Null, or an end that is not known: the proxy speaks for itself. */
 export function writeProxyHeader(version: ProxyVersion, client: Origin | null): Buffer {
   const family = client === null ? 0 : familyOf(client);

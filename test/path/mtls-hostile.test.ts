@@ -7,16 +7,18 @@ import { after, before, beforeEach, test } from 'node:test';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import { flagNames } from '../../core/errors.ts';
 import type { WorkloadIdentity } from '../../core/workload.ts';
-import { exchangeBytes, type RunningDataPlane, startApp, startDataPlane } from './data-plane.ts';
+import { exchangeBytes, type RunningDataPlane } from './data-plane.ts';
 import { helloOf } from './gateway-clients.ts';
 import { type TestAuthority, testAuthority } from './identities.ts';
-import { destinationRule, peerAuthentication, workload } from './mtls-rules.ts';
+import { destinationRule, peerAuthentication } from './mtls-rules.ts';
+import { type SidecarPair, startSidecarPair } from './sidecar-pair.ts';
 
 const CALLER = '127.43.21.1';
 const SERVER = '127.43.21.2';
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 
+let pair: SidecarPair;
 let authority: TestAuthority;
 let caller: RunningDataPlane;
 let server: RunningDataPlane;
@@ -25,20 +27,11 @@ let serverIdentity: WorkloadIdentity;
 const closers: (() => unknown)[] = [];
 
 before(async () => {
-  authority = await testAuthority();
-  closers.push(authority.close);
+  pair = await startSidecarPair('127.43.21', (_, response) => response.end('details'));
+  ({ authority, caller, server } = pair);
   callerIdentity = await authority.identity('bookinfo-productpage');
   serverIdentity = await authority.identity('bookinfo-details');
-  const app = await startApp((_, response) => response.end('details'));
-  closers.push(app.close);
-  server = await startDataPlane({
-    appProtocol: 'http',
-    ...{ address: SERVER, labels: { app: 'details' }, serviceAccount: 'bookinfo-details', appPort: app.port },
-  });
-  caller = await startDataPlane({
-    ...{ address: CALLER, labels: { app: 'productpage' }, serviceAccount: 'bookinfo-productpage' },
-  });
-  closers.push(server.close, caller.close);
+  closers.push(pair.close);
 });
 after(async () => {
   for (const close of closers.reverse()) await close();
@@ -54,9 +47,7 @@ beforeEach(() => {
 /** Where details is. Connections from before are given up. */
 function tell(port: number): void {
   for (const { told } of [server, caller]) told([]);
-  for (const { told } of [server, caller]) {
-    told([workload('productpage', CALLER, 0, []), workload('details', SERVER, port, ['details'])]);
-  }
+  for (const { told } of [server, caller]) told(pair.endpoints(port));
 }
 
 const ask = (): Promise<string> =>

@@ -8,6 +8,7 @@ import { until } from '../until.ts';
 import { exchangeBytes, type RunningDataPlane, startApp, startDataPlane } from './data-plane.ts';
 import { type TestAuthority, testAuthority } from './identities.ts';
 import { destinationRule, factsOf, peerAuthentication, workload } from './mtls-rules.ts';
+import { type SidecarPair, startSidecarPair } from './sidecar-pair.ts';
 
 // Two sidecars with certificates of one authority, each on a loopback address of its own.
 const CALLER = '127.43.0.1';
@@ -15,6 +16,7 @@ const SERVER = '127.43.0.2';
 const PRODUCTPAGE = 'spiffe://cluster.local/ns/default/sa/bookinfo-productpage';
 const DETAILS = 'spiffe://cluster.local/ns/default/sa/bookinfo-details';
 
+let pair: SidecarPair;
 let authority: TestAuthority;
 let caller: RunningDataPlane;
 let server: RunningDataPlane;
@@ -22,38 +24,22 @@ let callerIdentity: WorkloadIdentity;
 let serverIdentity: WorkloadIdentity;
 let seen: Record<string, string | string[] | undefined> = {};
 let facts: ReturnType<typeof factsOf> | null = null;
-const closers: (() => unknown)[] = [];
-
-const endpoints = () => [
-  workload('productpage', CALLER, 0, []),
-  workload('details', SERVER, server.ports.inbound, ['details']),
-];
 
 before(async () => {
-  authority = await testAuthority();
-  closers.push(authority.close);
+  pair = await startSidecarPair(
+    '127.43.0',
+    (request, response) => {
+      seen = request.headers;
+      if (request.url === '/slow') response.write('a');
+      else response.end('details');
+    },
+    { sink: { exchangeEnded: (record) => (facts = factsOf(record)) } },
+  );
+  ({ authority, caller, server } = pair);
   callerIdentity = await authority.identity('bookinfo-productpage');
   serverIdentity = await authority.identity('bookinfo-details');
-  const app = await startApp((request, response) => {
-    seen = request.headers;
-    if (request.url === '/slow') response.write('a');
-    else response.end('details');
-  });
-  closers.push(app.close);
-  server = await startDataPlane({
-    appProtocol: 'http',
-    ...{ address: SERVER, labels: { app: 'details' }, serviceAccount: 'bookinfo-details', appPort: app.port },
-    sink: { exchangeEnded: (record) => (facts = factsOf(record)) },
-  });
-  caller = await startDataPlane({
-    ...{ address: CALLER, labels: { app: 'productpage' }, serviceAccount: 'bookinfo-productpage' },
-  });
-  closers.push(server.close, caller.close);
 });
-
-after(async () => {
-  for (const close of closers) await close();
-});
+after(() => pair.close());
 
 beforeEach(() => {
   seen = {};
@@ -62,7 +48,7 @@ beforeEach(() => {
   caller.plane.setIdentity(callerIdentity);
   // Connections of the test before are given up.
   for (const { told } of [server, caller]) told([]);
-  for (const { told } of [server, caller]) told(endpoints());
+  for (const { told } of [server, caller]) told(pair.endpoints());
   server.apply(peerAuthentication('PERMISSIVE'));
 });
 
@@ -309,7 +295,7 @@ test('a rule says whether TLS is spoken, under which name, and to whom', async (
   assert.equal(flagNames(caller.records.at(-1)!.flags), 'UF,URX');
   // Also to who does not say that it takes TLS: never in plain text instead.
   caller.apply(destinationRule('{ mode: ISTIO_MUTUAL }'));
-  const silent = endpoints().map((endpoint) => ({ ...endpoint, tls: false }));
+  const silent = pair.endpoints().map((endpoint) => ({ ...endpoint, tls: false }));
   caller.told(silent);
   assert.match(await viaSidecar(), /^HTTP\/1\.1 200 /);
   assert.equal(facts?.['connection.mtls'], true);

@@ -8,50 +8,36 @@ import { nodeMark } from '../../core/config/serial.ts';
 import { flagNames } from '../../core/errors.ts';
 import type { WorkloadIdentity } from '../../core/workload.ts';
 import { until } from '../until.ts';
-import { exchangeBytes, type RunningDataPlane, startApp, startDataPlane } from './data-plane.ts';
-import { type TestAuthority, testAuthority } from './identities.ts';
-import { peerAuthentication, workload } from './mtls-rules.ts';
+import { exchangeBytes, type RunningDataPlane } from './data-plane.ts';
+import type { TestAuthority } from './identities.ts';
+import { peerAuthentication } from './mtls-rules.ts';
+import { type SidecarPair, startSidecarPair } from './sidecar-pair.ts';
 
 const CALLER = '127.43.10.1';
 const SERVER = '127.43.10.2';
 /** An hour ago: what is signed for it now counts. */
 const SINCE = Math.floor(Date.now() / 1_000) - 3_600;
 
+let pair: SidecarPair;
 let authority: TestAuthority;
 let caller: RunningDataPlane;
 let server: RunningDataPlane;
 /** As each had it before. */
 let callerIdentity: WorkloadIdentity;
 let serverIdentity: WorkloadIdentity;
-const closers: (() => unknown)[] = [];
 
 before(async () => {
-  authority = await testAuthority();
-  closers.push(authority.close);
-  const app = await startApp((request, response) => {
+  pair = await startSidecarPair('127.43.10', (request, response) => {
     if (request.url === '/slow') response.write('a');
     else response.end('details');
   });
-  closers.push(app.close);
-  server = await startDataPlane({
-    appProtocol: 'http',
-    ...{ address: SERVER, labels: { app: 'details' }, serviceAccount: 'bookinfo-details', appPort: app.port },
-  });
-  caller = await startDataPlane({
-    ...{ address: CALLER, labels: { app: 'productpage' }, serviceAccount: 'bookinfo-productpage' },
-  });
-  closers.push(server.close, caller.close);
-  for (const { told } of [server, caller]) {
-    told([workload('productpage', CALLER, 0, []), workload('details', SERVER, server.ports.inbound, ['details'])]);
-  }
+  ({ authority, caller, server } = pair);
+  for (const { told } of [server, caller]) told(pair.endpoints());
   server.apply(peerAuthentication('STRICT'));
   callerIdentity = await identity('productpage');
   serverIdentity = await identity('details');
 });
-
-after(async () => {
-  for (const close of closers.reverse()) await close();
-});
+after(() => pair.close());
 
 beforeEach(() => {
   server.plane.setIdentity(serverIdentity);

@@ -3,39 +3,25 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { flagNames } from '../../core/errors.ts';
-import { exchangeBytes, type RunningDataPlane, startApp, startDataPlane } from './data-plane.ts';
-import { type TestAuthority, testAuthority } from './identities.ts';
+import { exchangeBytes, type RunningDataPlane } from './data-plane.ts';
+import type { TestAuthority } from './identities.ts';
 import { destinationRule, peerAuthentication, workload } from './mtls-rules.ts';
+import { type SidecarPair, startSidecarPair } from './sidecar-pair.ts';
 
 const CALLER = '127.43.9.1';
 const SERVER = '127.43.9.2';
 
+let pair: SidecarPair;
 let authority: TestAuthority;
 let caller: RunningDataPlane;
 let server: RunningDataPlane;
-const closers: (() => unknown)[] = [];
 
 before(async () => {
-  authority = await testAuthority();
-  closers.push(authority.close);
-  const app = await startApp((_, response) => response.end('details'));
-  closers.push(app.close);
-  server = await startDataPlane({
-    appProtocol: 'http',
-    ...{ address: SERVER, labels: { app: 'details' }, serviceAccount: 'bookinfo-details', appPort: app.port },
-  });
-  caller = await startDataPlane({
-    ...{ address: CALLER, labels: { app: 'productpage' }, serviceAccount: 'bookinfo-productpage' },
-  });
-  closers.push(server.close, caller.close);
-  for (const { told } of [server, caller]) {
-    told([workload('productpage', CALLER, 0, []), workload('details', SERVER, server.ports.inbound, ['details'])]);
-  }
+  pair = await startSidecarPair('127.43.9', (_, response) => response.end('details'));
+  ({ authority, caller, server } = pair);
+  for (const { told } of [server, caller]) told(pair.endpoints());
 });
-
-after(async () => {
-  for (const close of closers.reverse()) await close();
-});
+after(() => pair.close());
 
 beforeEach(async () => {
   for (const { unconfigure } of [server, caller]) unconfigure();

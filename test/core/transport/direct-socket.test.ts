@@ -6,8 +6,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
 import { readDirectly } from '../../../core/transport/direct-socket.ts';
-import { retainBytes } from '../../../core/transport/read-buffer.ts';
 import { type Cleanup, listen } from '../http1/rig.ts';
+import { Kept, keepTheirBytes } from './kept.ts';
 
 async function pair(t: Cleanup, server: Server): Promise<{ near: Socket; accepted: Socket }> {
   const waiting = once(server, 'connection');
@@ -22,24 +22,6 @@ async function startServer(t: Cleanup): Promise<Server> {
   await listen(server);
   t.after(async () => void server.close());
   return server;
-}
-
-class Kept {
-  readonly chunks: Buffer[] = [];
-  size = 0;
-  onChunk: (() => void) | null = null;
-
-  receive(chunk: Buffer): void {
-    retainBytes();
-    this.chunks.push(chunk);
-    this.size += chunk.length;
-    this.onChunk?.();
-  }
-
-  async reach(size: number): Promise<string> {
-    while (this.size < size) await new Promise<void>((resolve) => (this.onChunk = resolve));
-    return Buffer.concat(this.chunks).latin1Slice();
-  }
 }
 
 test('a connected TCP socket of this Node is read directly, another stream by its events', async (t) => {
@@ -62,23 +44,14 @@ test('a connected TCP socket of this Node is read directly, another stream by it
 test('chunks of several sockets keep their bytes, small and large', async (t) => {
   const server = await startServer(t);
   const sockets = [await pair(t, server), await pair(t, server), await pair(t, server)];
-  const kept = sockets.map(({ accepted }) => {
-    const bytes = new Kept();
-    const direct = readDirectly(accepted, bytes);
+  const connections = sockets.map(({ near, accepted }) => {
+    const kept = new Kept();
+    const direct = readDirectly(accepted, kept);
     t.after(async () => void direct.destroy());
-    return bytes;
+    return { kept, send: (text: string) => near.write(text) };
   });
-  const expected = sockets.map(() => '');
-  for (let round = 0; round < 30; round++) {
-    for (let i = 0; i < sockets.length; i++) {
-      // Sizes on both sides of every limit: slab, own memory, full reads, and back.
-      const size = [1, 300, 4096, 4097, 20_000, 65_536, 200_000][(round + i) % 7];
-      const text = String.fromCharCode(97 + ((round * 3 + i) % 26)).repeat(size);
-      expected[i] += text;
-      sockets[i].near.write(text);
-    }
-  }
-  for (let i = 0; i < sockets.length; i++) assert.equal(await kept[i].reach(expected[i].length), expected[i]);
+  // Sizes on both sides of every limit: slab, own memory, full reads, and back.
+  await keepTheirBytes(connections, [1, 300, 4096, 4097, 20_000, 65_536, 200_000]);
 });
 
 test('FIN, pause and resume, closing and the count of the server are those of the socket it replaced', async (t) => {

@@ -9,32 +9,14 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { connect, TLSSocket } from 'node:tls';
 import { readSecurely, SecureWrites } from '../../../core/transport/direct-tls.ts';
 import { enter, leave, Outbox } from '../../../core/transport/outbox.ts';
-import { retainBytes } from '../../../core/transport/read-buffer.ts';
 import { type Pair, webAuthority } from '../../web-certificates.ts';
+import { Kept, keepTheirBytes } from './kept.ts';
 
 const NEVER = (): void => {};
 let certificate: Pair;
 before(async () => {
   certificate = await (await webAuthority()).issue(['a.test']);
 });
-
-class Kept {
-  readonly chunks: Buffer[] = [];
-  size = 0;
-  onChunk: (() => void) | null = null;
-
-  receive(chunk: Buffer): void {
-    retainBytes();
-    this.chunks.push(chunk);
-    this.size += chunk.length;
-    this.onChunk?.();
-  }
-
-  async reach(size: number): Promise<string> {
-    while (this.size < size) await new Promise<void>((resolve) => (this.onChunk = resolve));
-    return Buffer.concat(this.chunks).latin1Slice();
-  }
-}
 
 /** Two ends of one connection, both of them on a socket in TLS that was made as the product makes them. */
 async function pair(t: TestContext): Promise<{ near: TLSSocket; far: TLSSocket; raw: Socket }> {
@@ -81,22 +63,13 @@ test('the Node that the project pins lets sockets in TLS be read and written bel
 
 test('chunks of several sockets in TLS keep their bytes, small and large', async (t) => {
   const sockets = [await pair(t), await pair(t), await pair(t)];
-  const kept = sockets.map(({ near }) => {
-    const bytes = new Kept();
-    assert.equal(readSecurely(near, bytes), true);
-    return bytes;
+  const connections = sockets.map(({ near, far }) => {
+    const kept = new Kept();
+    assert.equal(readSecurely(near, kept), true);
+    return { kept, send: (text: string) => far.write(text) };
   });
-  const expected = sockets.map(() => '');
-  for (let round = 0; round < 30; round++) {
-    for (let i = 0; i < sockets.length; i++) {
-      // On both sides of a slab's piece and of a record.
-      const size = [1, 300, 4096, 4097, 16_384, 16_385, 200_000][(round + i) % 7];
-      const text = String.fromCharCode(97 + ((round * 3 + i) % 26)).repeat(size);
-      expected[i] += text;
-      sockets[i].far.write(text);
-    }
-  }
-  for (let i = 0; i < sockets.length; i++) assert.equal(await kept[i].reach(expected[i].length), expected[i]);
+  // On both sides of a slab's piece and of a record.
+  await keepTheirBytes(connections, [1, 300, 4096, 4097, 16_384, 16_385, 200_000]);
 });
 
 test('nothing is handed over while a socket in TLS is paused, and what waited comes first, then the end', async (t) => {
